@@ -1,0 +1,216 @@
+"""aiWriting's settings. Everything that differs between machines comes from the environment."""
+
+import sys
+from typing import Any
+
+import dj_database_url
+from django.core.exceptions import ImproperlyConfigured
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+from aiWriting import environment
+from aiWriting.environment import BASE_DIR, VAR_DIR
+
+# --- The process ---------------------------------------------------------------------------------
+
+DEBUG = environment.boolean("DEBUG", False)
+SECRET_KEY = environment.text("SECRET_KEY") or environment.kept("secret-key")
+if not SECRET_KEY:
+    raise ImproperlyConfigured("SECRET_KEY is not set. bin/run makes one and keeps it; elsewhere set it yourself.")
+
+ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.boolean("SECURE_COOKIES", False)
+
+INSTALLED_APPS = [
+    "django_dramatiq",  # Sets the broker before anybody declares an actor.
+    "unfold",
+    "unfold.contrib.filters",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "whitenoise.runserver_nostatic",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "rest_framework.authtoken",
+    "apps.core",
+    "apps.tasks",
+    "apps.projects",
+    "apps.documents",
+    "aiWriting",
+    "workers",  # Last: imports every app's tasks once all models exist.
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "aiWriting.urls"
+ASGI_APPLICATION = "aiWriting.asgi.application"
+WSGI_APPLICATION = "aiWriting.wsgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+# --- Data ----------------------------------------------------------------------------------------
+
+DATABASE_SCHEMES = ("sqlite", "postgres", "postgresql")
+DATABASE_URL = environment.url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}", schemes=DATABASE_SCHEMES)
+DATABASES: dict[str, dict[str, Any]] = {
+    "default": dict(
+        dj_database_url.parse(
+            DATABASE_URL,
+            conn_max_age=environment.integer("DATABASE_CONN_MAX_AGE", 0),
+            conn_health_checks=True,
+        )
+    )
+}
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    # Readers do not block the writer (WAL); a transaction takes the write lock at its start, so that
+    # none fails half-way; a commit is on the disk when it returns (FULL).
+    DATABASES["default"]["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;",
+    }
+    # A file, since real worker processes open the test database too.
+    DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+AUTH_USER_MODEL = "core.User"
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+]
+LOGIN_URL = reverse_lazy("admin:login")
+LOGIN_REDIRECT_URL = "/"
+
+LANGUAGE_CODE = "en-gb"
+TIME_ZONE = "UTC"
+USE_I18N = True
+USE_TZ = True
+
+STATIC_URL = "static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+WHITENOISE_USE_FINDERS = True
+
+DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "aiWriting <noreply@localhost>")
+EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+
+# --- Tasks ---------------------------------------------------------------------------------------
+
+REDIS_SCHEMES = ("redis", "rediss", "unix")
+REDIS_URL = environment.url(
+    "REDIS_URL", environment.kept("redis-url") or "redis://127.0.0.1:6379/0", schemes=REDIS_SCHEMES
+)
+#: The first part of every key in Redis.
+DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
+
+DRAMATIQ_ENCODER = "dramatiq.encoder.JSONEncoder"
+DRAMATIQ_BROKER = {
+    "BROKER": "workers.broker.LedgerBroker",
+    "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},
+    # After-hooks run from the end of the list to its start: `Progress` sees what `Retries` decided.
+    "MIDDLEWARE": [
+        "workers.middleware.connections.Connections",
+        "workers.middleware.progress.Progress",
+        "workers.middleware.time_limit.TimeLimit",
+        "workers.middleware.shutdown.ShutdownNotifications",
+        "dramatiq.middleware.Callbacks",
+        "workers.middleware.pipelines.Pipelines",
+        "workers.middleware.retries.Retries",
+        "dramatiq.middleware.CurrentMessage",
+        "workers.middleware.periodic.Periodic",
+    ],
+}
+DRAMATIQ_RESULT_BACKEND = {
+    "BACKEND": "apps.tasks.results.RowBackend",
+    "MIDDLEWARE_OPTIONS": {"store_results": True},
+}
+DRAMATIQ_AUTODISCOVER_MODULES = ["tasks"]
+#: Its actor has no app prefix, and its work is done by the ledger.
+DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
+
+#: How long a task may run unless its actor says otherwise.
+TASK_TIME_LIMIT_MS = 30 * 60 * 1000
+#: The arguments of a message, as JSON, may not be larger.
+TASK_MAX_ARGUMENT_BYTES = environment.integer("TASK_MAX_ARGUMENT_BYTES", 1_000_000, minimum=1_000)
+#: How often a task's worker may die while it runs before the task fails.
+TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", 3, minimum=1)
+
+WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", 2, minimum=1, maximum=256)
+WORKER_THREADS = environment.integer("WORKER_THREADS", 8, minimum=1, maximum=256)
+#: How long running tasks may go on after SIGTERM. Heroku kills after 30 s.
+WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", 25)
+#: A worker whose heartbeat does not move for so long is dead.
+WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer("WORKER_HEARTBEAT_TIMEOUT_SECONDS", 10, minimum=2)
+
+# --- Documents -----------------------------------------------------------------------------------
+
+DOCUMENT_MAX_UPLOAD_BYTES = environment.integer("DOCUMENT_MAX_UPLOAD_BYTES", 50 * 1024 * 1024, minimum=1)
+# A pasted text is JSON, where a character may take six bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
+READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
+
+# --- API -----------------------------------------------------------------------------------------
+
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "rest_framework.authentication.TokenAuthentication",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "PAGE_SIZE": 50,
+    "TEST_REQUEST_DEFAULT_FORMAT": "json",
+}
+
+# --- Admin ---------------------------------------------------------------------------------------
+
+UNFOLD = {
+    "SITE_TITLE": "aiWriting",
+    "SITE_HEADER": "aiWriting",
+    "SITE_SYMBOL": "edit_note",
+    "SHOW_HISTORY": True,
+    "STYLES": [lambda request: static("tasks/admin.css")],
+}
+
+# --- Logs ----------------------------------------------------------------------------------------
+
+LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
+    "loggers": {
+        "apscheduler": {"level": "WARNING"},
+        # Every failure is in the row and in our own line.
+        "dramatiq": {"level": "WARNING"},
+    },
+}

@@ -1,0 +1,13 @@
+"""Where each address leads."""
+
+from django.contrib import admin
+from django.urls import include, path
+
+from aiWriting import health
+
+urlpatterns = [
+    path("admin/", admin.site.urls),
+    path("api/", include("aiWriting.api")),
+    path("healthz", health.alive, name="healthz"),
+    path("readyz", health.ready, name="readyz"),
+]
