@@ -7,6 +7,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.templatetags.static import static
 from django.urls import reverse_lazy
+from dramatiq.middleware import TimeLimit
 
 from aiWriting import environment
 from aiWriting.environment import BASE_DIR, VAR_DIR
@@ -129,21 +130,29 @@ REDIS_URL = environment.url(
 #: The first part of every key in Redis.
 DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 
+#: How long a task may run unless its actor says otherwise.
+TASK_TIME_LIMIT_MS = 30 * 60 * 1000
+
 DRAMATIQ_ENCODER = "dramatiq.encoder.JSONEncoder"
 DRAMATIQ_BROKER = {
     "BROKER": "workers.broker.LedgerBroker",
     "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},
     # After-hooks run from the end of the list to its start: `Progress` sees what `Retries` decided.
+    # After-hooks run from the end of the list to its start: `Ending` opens the end of an attempt, and
+    # `Progress` closes it, knowing what all between them want.
     "MIDDLEWARE": [
-        "workers.middleware.connections.Connections",
+        "django_dramatiq.middleware.DbConnectionsMiddleware",
+        "workers.middleware.lifecycle.Lifecycle",
         "workers.middleware.progress.Progress",
-        "workers.middleware.time_limit.TimeLimit",
-        "workers.middleware.shutdown.ShutdownNotifications",
-        "dramatiq.middleware.Callbacks",
-        "workers.middleware.pipelines.Pipelines",
-        "workers.middleware.retries.Retries",
         "dramatiq.middleware.CurrentMessage",
+        "dramatiq.middleware.AsyncIO",
+        "dramatiq.middleware.Callbacks",
+        "dramatiq.middleware.Pipelines",
+        "dramatiq.middleware.Retries",
         "workers.middleware.periodic.Periodic",
+        "dramatiq.middleware.ShutdownNotifications",
+        TimeLimit(time_limit=TASK_TIME_LIMIT_MS),
+        "workers.middleware.ending.Ending",
     ],
 }
 DRAMATIQ_RESULT_BACKEND = {
@@ -154,8 +163,6 @@ DRAMATIQ_AUTODISCOVER_MODULES = ["tasks"]
 #: Its actor has no app prefix, and its work is done by the ledger.
 DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 
-#: How long a task may run unless its actor says otherwise.
-TASK_TIME_LIMIT_MS = 30 * 60 * 1000
 #: The arguments of a message, as JSON, may not be larger.
 TASK_MAX_ARGUMENT_BYTES = environment.integer("TASK_MAX_ARGUMENT_BYTES", 1_000_000, minimum=1_000)
 #: How often a task's worker may die while it runs before the task fails.

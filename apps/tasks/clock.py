@@ -1,5 +1,6 @@
 """The database's clock: one clock for all processes that share a ledger."""
 
+from datetime import timedelta
 from typing import Any
 
 from django.db import models
@@ -11,12 +12,24 @@ class ClockTimestamp(models.Func):
 
     PostgreSQL's `now()` is the start of the transaction; `clock_timestamp()` is not. SQLite lives on
     this very host, so its clock is ours, to the microsecond.
+
+    Parameters:
+      offset_ms: How many milliseconds later (or, negative, earlier) than that.
     """
 
     function = "CLOCK_TIMESTAMP"
-    template = "%(function)s()"
     arity = 0
     output_field = models.DateTimeField()
 
+    def __init__(self, *, offset_ms: float = 0) -> None:
+        super().__init__()
+        self.offset_ms = offset_ms
+
+    def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        if not self.offset_ms:
+            return "CLOCK_TIMESTAMP()", []
+        return "(CLOCK_TIMESTAMP() + %s * INTERVAL '1 millisecond')", [self.offset_ms]
+
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
-        return "%s", [connection.ops.adapt_datetimefield_value(timezone.now())]
+        moment = timezone.now() + timedelta(milliseconds=self.offset_ms)
+        return "%s", [connection.ops.adapt_datetimefield_value(moment)]

@@ -13,7 +13,7 @@ often it is called. Outside a worker it does nothing, so a service that reports 
 
 import builtins
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from contextvars import ContextVar, Token
 from typing import TypeVar
 
@@ -24,41 +24,29 @@ TEXT_MAX_LENGTH = 255
 
 
 class Reporter:
-    """What one attempt has reported so far.
+    """What one attempt has reported so far. The writer looks at `has_news` from time to time."""
 
-    Parameters:
-      on_change: Called with the reporter when it has news that nobody has taken yet; it must be quick
-        and must not raise. The writer calls `take()` later, however many reports came between.
-    """
+    __slots__ = ("done", "end", "has_news", "percent", "start", "text", "total")
 
-    __slots__ = ("_news", "_on_change", "done", "end", "percent", "start", "text", "total")
-
-    def __init__(self, on_change: "Callable[[Reporter], None] | None" = None) -> None:
+    def __init__(self) -> None:
         self.percent = 0.0
         self.text = ""
         self.start, self.end = 0.0, 100.0
         self.total: float = 100.0
         self.done: float = 0.0
-        self._news = False
-        self._on_change = on_change
+        self.has_news = False
 
     def report(self, percent: float | None, text: str | None) -> None:
-        if text is not None and text != self.text:
-            self.text = str(text)[:TEXT_MAX_LENGTH]
-        elif percent is None or int(percent) <= int(self.percent):
-            # Nothing that a reader of the row could see.
-            if percent is not None and percent > self.percent:
-                self.percent = percent
-            return
         if percent is not None and percent > self.percent:
             self.percent = percent
-        if not self._news and self._on_change is not None:
-            self._news = True
-            self._on_change(self)
+            self.has_news = True
+        if text is not None and text != self.text:
+            self.text = str(text)[:TEXT_MAX_LENGTH]
+            self.has_news = True
 
     def take(self) -> tuple[int, str]:
         """The whole percent and the text, as news that is now known."""
-        self._news = False
+        self.has_news = False
         return int(self.percent), self.text
 
 

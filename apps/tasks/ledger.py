@@ -1,0 +1,353 @@
+"""The ledger: the only code that writes what is true of a task.
+
+Every transition is one guarded UPDATE that says whether it took. The guard names the states that the move
+may start from and, where somebody holds the task, the attempt and the claim: who comes late changes nothing.
+"""
+
+import logging
+import uuid
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.db import transaction
+from django.db.models import F, Q
+
+from apps.tasks import states
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models import TaskAttempt, TaskStatus
+from apps.tasks.outcome import Claim, Outcome, Report, Send
+
+logger = logging.getLogger(__name__)
+
+#: A row that nobody holds.
+UNHELD: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
+
+
+# --- Sending -------------------------------------------------------------------------------------
+
+
+def record(sends: Iterable[Send]) -> None:
+    """Insert a pending row for each send, in the caller's transaction.
+
+    A task id that is known already is left as it is: a task that ran twice sends what follows it once.
+    """
+    rows = [
+        TaskStatus(
+            task_id=send.task_id,
+            task_name=send.task_name,
+            queue_name=send.queue_name,
+            priority=send.priority,
+            args=list(send.args),
+            kwargs=send.kwargs,
+            options=send.options,
+            run_at=ClockTimestamp(offset_ms=send.delay_ms),
+            delayed=send.delay_ms > 0,
+            expires_at=(
+                None if send.max_age_ms is None else ClockTimestamp(offset_ms=send.delay_ms + send.max_age_ms)
+            ),
+            owner_id=send.owner_id,
+            related_object_type=send.related_object_type,
+            related_object_id=send.related_object_id,
+        )
+        for send in sends
+    ]
+    TaskStatus.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+
+
+# --- Working -------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True)
+class Held:
+    """A task that is held now, and what its worker must know of it."""
+
+    task_id: str
+    owner_id: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why a message was not claimed, as far as its row tells.
+
+    Parameters:
+      missing: There is no row.
+      early: The message's attempt is higher than the row's: its publisher's commit is not visible yet.
+    """
+
+    task_id: str
+    missing: bool = False
+    early: bool = False
+
+
+def claim(
+    attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID
+) -> tuple[list[Held], list[Refusal]]:
+    """Take hold of a fetched batch before any of it runs.
+
+    Parameters:
+      attempts: Pairs of task id and attempt, as the messages have them.
+      claim_id: The batch. Called again with the same one (its reply may have been lost), the answer is the same.
+
+    Returns:
+      The tasks that are held now, and of the others why not.
+    """
+    by_attempt: defaultdict[int, list[str]] = defaultdict(list)
+    for task_id, attempt in attempts:
+        by_attempt[attempt].append(task_id)
+    for attempt, task_ids in by_attempt.items():
+        now = ClockTimestamp()
+        TaskStatus.objects.filter(
+            Q(expires_at=None) | Q(expires_at__gt=now),
+            task_id__in=task_ids,
+            attempt=attempt,
+            status__in=states.CLAIM.sources,
+            run_at__lte=now,
+            cancel_requested_at=None,
+        ).update(
+            status=states.CLAIM.target,
+            claim_id=claim_id,
+            worker_id=worker_id,
+            claimed_at=now,
+            updated_at=now,
+        )
+    task_ids = [task_id for task_id, _ in attempts]
+    held = [
+        Held(task_id=task_id, owner_id=owner_id)
+        for task_id, owner_id in TaskStatus.objects.filter(
+            task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING
+        ).values_list("task_id", "owner_id")
+    ]
+    taken = {row.task_id for row in held}
+    others = [(task_id, attempt) for task_id, attempt in attempts if task_id not in taken]
+    return held, _refusals(others) if others else []
+
+
+def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
+    """Say why each of these was not claimed, and settle what is only waiting for somebody to say so."""
+    task_ids = [task_id for task_id, _ in attempts]
+    expire(task_ids)
+    # Fetched before its time: the relay will send it again at its time.
+    TaskStatus.objects.filter(
+        task_id__in=task_ids, status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()
+    ).update(delayed=True)
+    known = dict(TaskStatus.objects.filter(task_id__in=task_ids).values_list("task_id", "attempt"))
+    return [
+        Refusal(task_id=task_id, missing=task_id not in known, early=attempt > known.get(task_id, attempt))
+        for task_id, attempt in attempts
+    ]
+
+
+def expire(task_ids: Iterable[str]) -> int:
+    """Fail those of the pending tasks whose `expires_at` has passed. Returns how many."""
+    now = ClockTimestamp()
+    return TaskStatus.objects.filter(
+        task_id__in=task_ids, status__in=states.EXPIRE.sources, expires_at__lte=now
+    ).update(
+        status=states.EXPIRE.target,
+        error_message="It was not started before it expired.",
+        finished_at=now,
+        updated_at=now,
+    )
+
+
+def report(reports: Iterable[Report]) -> None:
+    """Write how far held attempts are, in one transaction."""
+    with transaction.atomic():
+        for news in reports:
+            _held(news.claim).update(
+                progress=news.percent,
+                progress_text=news.text,
+                started_at=ClockTimestamp(offset_ms=-news.ran_ms),
+                updated_at=ClockTimestamp(),
+            )
+
+
+def finish(outcomes: Sequence[Outcome]) -> list[bool]:
+    """End attempts, in one commit together with the messages that belong to their outcomes.
+
+    Returns:
+      For each outcome whether it took. One that did not came from an attempt that is no longer the row's:
+      its messages are not recorded.
+    """
+    with transaction.atomic():
+        return [_finish(outcome) for outcome in outcomes]
+
+
+def _finish(outcome: Outcome) -> bool:
+    move, claim = outcome.move, outcome.claim
+    now = ClockTimestamp()
+    values: dict[str, Any] = {"status": move.target, "updated_at": now, "error_message": outcome.error_message}
+    if move is states.HAND_BACK:
+        values = _returned()
+    elif move is states.RETRY:
+        values |= UNHELD | {
+            "attempt": F("attempt") + 1,
+            "run_at": ClockTimestamp(offset_ms=outcome.delay_ms),
+            # The relay sends it.
+            "delayed": True,
+            "progress": 0,
+            "progress_text": "",
+            "traceback": outcome.traceback,
+            "retries": F("retries") + 1,
+        }
+    else:
+        values |= {
+            "finished_at": now,
+            "result": outcome.result,
+            "traceback": outcome.traceback,
+            "progress": 100 if move is states.COMPLETE else outcome.percent,
+            "progress_text": outcome.text,
+        }
+        if outcome.ran_ms is not None:
+            values["started_at"] = ClockTimestamp(offset_ms=-outcome.ran_ms)
+    if not _held(claim).update(**values):
+        return False
+    if outcome.error_message:
+        _keep_attempt(outcome)
+    if outcome.sends:
+        record(outcome.sends)
+    return True
+
+
+def _keep_attempt(outcome: Outcome) -> None:
+    """Keep the error of an attempt that did not complete; the row itself shows the last one only."""
+    claim = outcome.claim
+    row_id = TaskStatus.objects.values_list("id", flat=True).get(task_id=claim.task_id)
+    TaskAttempt.objects.bulk_create(
+        [
+            TaskAttempt(
+                task_id=row_id,
+                attempt=claim.attempt,
+                outcome=outcome.move.name,
+                error_message=outcome.error_message,
+                traceback=outcome.traceback,
+                worker_id=claim.worker_id,
+                started_at=None if outcome.ran_ms is None else ClockTimestamp(offset_ms=-outcome.ran_ms),
+                ended_at=ClockTimestamp(),
+            )
+        ],
+        ignore_conflicts=True,
+    )
+
+
+def _held(claim: Claim) -> Any:
+    """The row of a claim, as long as the claim holds."""
+    return TaskStatus.objects.filter(
+        task_id=claim.task_id, status=states.PROCESSING, attempt=claim.attempt, claim_id=claim.claim_id
+    )
+
+
+# --- Coming back ---------------------------------------------------------------------------------
+
+
+def hand_back(worker_id: uuid.UUID) -> int:
+    """Make pending what a worker process still holds, without counting a retry. Returns how many."""
+    return TaskStatus.objects.filter(worker_id=worker_id, status__in=states.HAND_BACK.sources).update(
+        **_returned()
+    )
+
+
+def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
+    """Take a dead worker's tasks from it.
+
+    The first crash counts for all that it held, since which of them was running is known a moment late. From
+    then on a task is claimed alone and its start is written before it runs, and a crash counts only if it had
+    started: so a task that kills its process is told from its innocent neighbours.
+
+    Returns:
+      How many are pending again, and how many failed because their worker died `max_crashes` times.
+    """
+    now = ClockTimestamp()
+    with transaction.atomic():
+        poisoned = TaskStatus.objects.filter(
+            worker_id=worker_id,
+            status__in=states.POISON.sources,
+            started_at__isnull=False,
+            crashes__gte=max_crashes - 1,
+        ).update(
+            status=states.POISON.target,
+            crashes=F("crashes") + 1,
+            error_message=f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
+            finished_at=now,
+            updated_at=now,
+        )
+        suspected = TaskStatus.objects.filter(
+            Q(crashes=0) | Q(started_at__isnull=False), worker_id=worker_id, status__in=states.RESCUE.sources
+        ).update(crashes=F("crashes") + 1, **_returned())
+        innocent = TaskStatus.objects.filter(worker_id=worker_id, status__in=states.RESCUE.sources).update(
+            **_returned()
+        )
+    return suspected + innocent, poisoned
+
+
+def _returned() -> dict[str, Any]:
+    """What changes when a held task becomes pending again, to be run at once."""
+    now = ClockTimestamp()
+    return UNHELD | {
+        "status": states.PENDING,
+        "attempt": F("attempt") + 1,
+        # The relay sends it: whoever held it may be gone before it could.
+        "delayed": True,
+        "run_at": now,
+        "progress": 0,
+        "progress_text": "",
+        "updated_at": now,
+    }
+
+
+# --- The relay -----------------------------------------------------------------------------------
+
+
+def take_due(*, limit: int) -> list[TaskStatus]:
+    """The delayed rows whose time has come, each for one relay alone; they no longer count as delayed.
+
+    To be published once this has committed. A relay that dies in between leaves rows that are due and not
+    in Redis: the audit finds those.
+    """
+    with transaction.atomic():
+        rows = list(
+            TaskStatus.objects.due()
+            .filter(delayed=True)
+            .order_by("run_at", "id")
+            .select_for_update(skip_locked=True)[:limit]
+        )
+        if rows:
+            TaskStatus.objects.filter(pk__in=[row.pk for row in rows], status=states.PENDING).update(delayed=False)
+    return rows
+
+
+def due_after(pk: int, *, limit: int) -> list[TaskStatus]:
+    """A page, in key order, of the due rows that should be in Redis."""
+    return list(TaskStatus.objects.due().filter(delayed=False, pk__gt=pk).order_by("pk")[:limit])
+
+
+# --- Steering ------------------------------------------------------------------------------------
+
+
+def cancel(task_id: str) -> bool:
+    """Call off a task that has not started. Returns whether it took."""
+    now = ClockTimestamp()
+    return bool(
+        TaskStatus.objects.filter(task_id=task_id, status__in=states.CANCEL.sources).update(
+            status=states.CANCEL.target, cancel_requested_at=now, finished_at=now, updated_at=now
+        )
+    )
+
+
+def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
+    """Let pending tasks wait some more; the relay sends them then. Returns how many."""
+    return TaskStatus.objects.filter(task_id__in=task_ids, status=states.PENDING).update(
+        run_at=ClockTimestamp(offset_ms=delay_ms), delayed=True, updated_at=ClockTimestamp()
+    )
+
+
+def reject(task_ids: Iterable[str], *, older_than_ms: int, reason: str) -> int:
+    """Fail pending tasks that no worker can run and that were sent longer ago than that. Returns how many."""
+    now = ClockTimestamp()
+    return TaskStatus.objects.filter(
+        task_id__in=task_ids,
+        status__in=states.REJECT.sources,
+        created_at__lt=ClockTimestamp(offset_ms=-older_than_ms),
+    ).update(status=states.REJECT.target, error_message=reason, finished_at=now, updated_at=now)

@@ -1,0 +1,69 @@
+"""Which worker processes live. Each writes its own heartbeat; the relay judges by it."""
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db.models import F
+
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models import WorkerProcess
+
+
+def register(
+    worker_id: uuid.UUID,
+    *,
+    broker_id: str,
+    host: str,
+    hostname: str,
+    pid: int,
+    process_started: str,
+    queues: list[str],
+    threads: int,
+) -> None:
+    """Say that a process begins to work."""
+    WorkerProcess.objects.create(
+        id=worker_id,
+        broker_id=broker_id,
+        host=host,
+        hostname=hostname,
+        pid=pid,
+        process_started=process_started,
+        queues=queues,
+        threads=threads,
+        started_at=ClockTimestamp(),
+        beat_at=ClockTimestamp(),
+    )
+
+
+def beat(worker_id: uuid.UUID) -> bool:
+    """Say that it still lives. False: it was declared dead, and must not go on under this identity."""
+    return bool(
+        WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(
+            beat_at=ClockTimestamp(), beats=F("beats") + 1
+        )
+    )
+
+
+def stop(worker_id: uuid.UUID) -> bool:
+    """Say that it stopped, or declare it dead. Returns whether it lived until now."""
+    return bool(WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=ClockTimestamp()))
+
+
+def living() -> list[WorkerProcess]:
+    """The processes that have neither stopped nor been declared dead."""
+    return list(WorkerProcess.objects.filter(stopped_at=None))
+
+
+def is_anybody_working() -> bool:
+    """Whether any process gave a heartbeat within the timeout."""
+    timeout = timedelta(seconds=settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
+    return WorkerProcess.objects.filter(
+        stopped_at=None, beat_at__gt=ClockTimestamp(offset_ms=-timeout.total_seconds() * 1000)
+    ).exists()
+
+
+def forget(*, older_than: timedelta) -> int:
+    """Delete processes that stopped long ago. Returns how many."""
+    before = ClockTimestamp(offset_ms=-older_than.total_seconds() * 1000)
+    return WorkerProcess.objects.filter(stopped_at__lt=before).delete()[0]

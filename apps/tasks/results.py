@@ -1,0 +1,61 @@
+"""Dramatiq's results, read from the row: `message.get_result(block=True)`."""
+
+import time
+from typing import Any
+
+from django.db import transaction
+from dramatiq.results import Missing, ResultBackend, ResultFailure, ResultMissing, ResultTimeout
+from dramatiq.results.backend import DEFAULT_TIMEOUT
+
+from apps.tasks import states
+
+#: How long a waiting reader sleeps between two looks at the row, in seconds: at first, and at most.
+FIRST_PAUSE_SECONDS = 0.01
+LAST_PAUSE_SECONDS = 0.5
+
+
+class RowBackend(ResultBackend):
+    """Reads results from `TaskStatus`. The writer puts them there with the outcome, so storing does nothing here."""
+
+    def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
+        """The result of a message, or Dramatiq's own error.
+
+        Parameters:
+          timeout: How long to wait when blocking, in milliseconds; 10 s by default.
+
+        Raises:
+          ResultMissing: It is not finished, and `block` is False.
+          ResultTimeout: It was not finished in time.
+          ResultFailure: It failed or was cancelled.
+          RuntimeError: It was sent in the transaction that is still open, so no worker can see it.
+        """
+        deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
+        pause = FIRST_PAUSE_SECONDS
+        if block and transaction.get_connection().in_atomic_block:
+            raise RuntimeError(
+                "get_result(block=True) cannot succeed inside a transaction: the message is published when it commits"
+            )
+        while (result := self._find(message.message_id)) is Missing:
+            if not block:
+                raise ResultMissing(message)
+            if time.monotonic() + pause > deadline:
+                raise ResultTimeout(message)
+            time.sleep(pause)
+            pause = min(pause * 1.5, LAST_PAUSE_SECONDS)
+        return result
+
+    def _find(self, task_id: str) -> Any:
+        from apps.tasks.models import TaskStatus
+
+        row = TaskStatus.objects.filter(task_id=task_id).values("status", "result", "error_message").first()
+        if row is None or row["status"] in states.UNFINISHED:
+            return Missing
+        if row["status"] == states.COMPLETED:
+            return row["result"]
+        raise ResultFailure(f"the task {row['status']}: {row['error_message']}", row["status"], row["error_message"])
+
+    def store_result(self, message: Any, result: Any, ttl: int) -> None:
+        """The outcome carries the result."""
+
+    def store_exception(self, message: Any, exception: BaseException, ttl: int) -> None:
+        """The outcome carries the error."""

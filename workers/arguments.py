@@ -1,0 +1,95 @@
+"""Arguments are checked where they are sent, not where they run: the sender can still mend them."""
+
+import inspect
+import json
+import math
+from functools import lru_cache
+from typing import Any
+
+from dramatiq import Actor, Message
+
+
+class BadArguments(TypeError):
+    """The message's arguments cannot be sent to this actor; nothing was recorded."""
+
+
+class TooLarge(ValueError):
+    """The message's arguments are larger than `TASK_MAX_ARGUMENT_BYTES`; send an id, not the data."""
+
+
+@lru_cache(maxsize=1024)
+def _signature(actor: Actor[..., Any]) -> inspect.Signature:
+    return inspect.signature(actor.fn)
+
+
+def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> dict[str, Any]:
+    """Raise unless the actor can be called with what the message carries, and JSON can carry it.
+
+    Returns:
+      The arguments by their names, in the actor's order.
+
+    Raises:
+      BadArguments: A missing or unknown argument, or a value that JSON does not know.
+      TooLarge: The arguments as JSON have more than `max_bytes`.
+    """
+    kwargs = dict(message.kwargs)
+    try:
+        bound = _signature(actor).bind(*message.args, **kwargs)
+    except TypeError as error:
+        raise BadArguments(
+            f"{actor.actor_name}{_signature(actor)} cannot be called with {_call(message)}: {error}"
+        ) from None
+    for position, value in enumerate(message.args):
+        _check_value(actor, f"argument {position + 1}", value)
+    for name, value in kwargs.items():
+        _check_value(actor, f"argument {name!r}", value)
+    size = len(json.dumps([message.args, kwargs], separators=(",", ":")).encode())
+    if size > max_bytes:
+        raise TooLarge(
+            f"the arguments for {actor.actor_name} have {size:,} bytes as JSON, at most {max_bytes:,} are allowed "
+            "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
+        )
+    return dict(bound.arguments)
+
+
+def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
+    """Raise unless JSON gives back the value as it is."""
+    if value is None or isinstance(value, bool | int | str):
+        if isinstance(value, str) and ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value)):
+            raise BadArguments(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
+        return
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return
+        raise BadArguments(f"{where} for {actor.actor_name} is {value}, which JSON does not know")
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_value(actor, f"{where}[{index}]", item)
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise BadArguments(f"{where} for {actor.actor_name} has the key {key!r}, JSON keys are texts")
+            _check_value(actor, f"{where}[{key!r}]", item)
+        return
+    raise BadArguments(f"{where} for {actor.actor_name} is {_describe(value)}")
+
+
+def _describe(value: Any) -> str:
+    kind = type(value)
+    if hasattr(value, "pk") and hasattr(value, "_meta"):
+        name = kind.__name__
+        return f"the {name} itself; send {name.lower()}.id, not the {name}"
+    hint = {"bytes": "send text, or store the bytes and send an id", "set": "send a list", "UUID": "send str(value)"}
+    hint |= {"datetime": "send value.isoformat()", "date": "send value.isoformat()", "Decimal": "send str(value)"}
+    known = "None, bool, int, float, str, list, dict"
+    return f"of type {kind.__name__}, must be one of: {known}" + (
+        f" ({hint[kind.__name__]})" if kind.__name__ in hint else ""
+    )
+
+
+def _call(message: Message[Any]) -> str:
+    """The types that were sent; values may be secret."""
+    words = [type(value).__name__ for value in message.args]
+    words += [f"{name}={type(value).__name__}" for name, value in message.kwargs.items()]
+    return f"({', '.join(words)})"

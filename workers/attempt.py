@@ -1,0 +1,182 @@
+"""One attempt of a task in this process: from its claim to the outcome that the ledger is told."""
+
+import json
+import logging
+import threading
+import time
+import traceback as tracebacks
+from typing import Any
+
+from dramatiq import Message
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware import Shutdown
+
+from apps.tasks import states
+from apps.tasks.outcome import Claim, Outcome, Report, Send
+from apps.tasks.progress import Reporter
+
+logger = logging.getLogger(__name__)
+
+#: How many frames of a traceback are kept.
+TRACEBACK_LIMIT = 30
+#: What stands for a character that a database cannot hold.
+REPLACEMENT = "\ufffd"
+
+_thread = threading.local()
+
+
+class Attempt:
+    """What this process knows of an attempt that it holds."""
+
+    __slots__ = (
+        "claim", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "start_reported", "started",
+    )  # fmt: skip
+
+    def __init__(self, message: Message[Any], claim: Claim, *, owner_id: int | None = None) -> None:
+        self.message = message
+        self.claim = claim
+        self.owner_id = owner_id
+        self.reporter = Reporter()
+        self.sends: list[Send] = []
+        self.retry_delay_ms: int | None = None
+        self.outcome: Outcome | None = None
+        #: When the actor was called, by the monotonic clock. None: it waits in this process.
+        self.started: float | None = None
+        self.start_reported = False
+
+    # --- The after-hooks of the middleware speak to the attempt that their thread is ending ---
+
+    @staticmethod
+    def ending() -> "Attempt | None":
+        """The attempt that this thread is ending: what is sent now belongs to its outcome."""
+        attempt: Attempt | None = getattr(_thread, "ending", None)
+        return attempt
+
+    def begin_ending(self) -> None:
+        """Gather anew: an interrupt may have cut off the after-hooks, which then run again."""
+        self.sends.clear()
+        self.retry_delay_ms = None
+        _thread.ending = self
+
+    @staticmethod
+    def end_ending() -> None:
+        _thread.ending = None
+
+    def retry(self, *, delay_ms: int) -> None:
+        """The attempt failed and the task shall run again."""
+        self.retry_delay_ms = max(delay_ms, 0)
+
+    # --- The outcome ---
+
+    @property
+    def ran_ms(self) -> float | None:
+        return None if self.started is None else (time.monotonic() - self.started) * 1000
+
+    def decide(self, *, result: Any, exception: BaseException | None, store_result: bool) -> None:
+        """Settle the outcome. The first one stands: an interrupt may come late, in the middle of an after-hook."""
+        if self.outcome is not None:
+            return
+        if isinstance(exception, Shutdown):
+            self.hand_back()
+        elif exception is not None:
+            self._fail(exception)
+        else:
+            try:
+                kept = storable(result) if store_result else None
+            except (TypeError, ValueError) as error:
+                self._settle(states.FAIL, error_message=f"It ran, but its result cannot be stored as JSON: {error}")
+            else:
+                self._settle(states.COMPLETE, result=kept)
+
+    def skip(self, reason: str, *, failed: bool) -> None:
+        """A middleware skipped the message."""
+        if self.outcome is None:
+            if failed:
+                self._settle(states.FAIL, error_message=reason or "It was skipped.")
+            else:
+                self._settle(states.COMPLETE, text=reason or "It was skipped.")
+
+    def hand_back(self) -> None:
+        """Let another process run it, without spending a retry."""
+        if self.outcome is None:
+            self.sends.clear()
+            self._settle(states.HAND_BACK)
+
+    def _fail(self, exception: BaseException) -> None:
+        retried = self.retry_delay_ms is not None
+        self._settle(
+            states.RETRY if retried else states.FAIL,
+            error_message=text_of(exception),
+            traceback=traceback_of(exception),
+            delay_ms=self.retry_delay_ms or 0,
+        )
+
+    def _settle(self, move: states.Move, *, text: str | None = None, **values: Any) -> None:
+        percent, reported = self.reporter.take()
+        self.outcome = Outcome(
+            claim=self.claim,
+            move=move,
+            ran_ms=self.ran_ms,
+            percent=percent,
+            text=reported if text is None else text,
+            sends=tuple(self.sends),
+            **values,
+        )
+
+    @property
+    def has_news(self) -> bool:
+        """Whether the row does not know yet that it started, or how far it is."""
+        return self.started is not None and (self.reporter.has_news or not self.start_reported)
+
+    def report(self) -> Report:
+        """How far it is now, for the row."""
+        self.start_reported = True
+        percent, text = self.reporter.take()
+        return Report(claim=self.claim, percent=percent, text=text, ran_ms=self.ran_ms or 0)
+
+
+class ClaimedMessage(MessageProxy):
+    """A message that this process holds the claim of."""
+
+    def __init__(self, attempt: Attempt) -> None:
+        super().__init__(attempt.message)
+        self.attempt = attempt
+
+    @property
+    def owner_id(self) -> int | None:
+        return self.attempt.owner_id
+
+
+def text_of(exception: BaseException) -> str:
+    """What the exception says, or what it is where it says nothing."""
+    return cleaned(str(exception)) or type(exception).__name__
+
+
+def traceback_of(exception: BaseException) -> str:
+    return cleaned("".join(tracebacks.format_exception(exception, limit=TRACEBACK_LIMIT)))
+
+
+def cleaned(text: str) -> str:
+    """The text without what a database cannot hold: NULs and lone surrogates."""
+    return text.replace("\x00", REPLACEMENT).encode(errors="replace").decode()
+
+
+def storable(result: Any) -> Any:
+    """The result as the row can hold it.
+
+    Raises:
+      TypeError, ValueError: It is not JSON.
+    """
+    text = json.dumps(result, allow_nan=False)
+    value = json.loads(text)
+    return _cleaned(value) if "\\u" in text else value
+
+
+def _cleaned(value: Any) -> Any:
+    if isinstance(value, str):
+        return cleaned(value)
+    if isinstance(value, list):
+        return [_cleaned(item) for item in value]
+    if isinstance(value, dict):
+        return {cleaned(key): _cleaned(item) for key, item in value.items()}
+    return value

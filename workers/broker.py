@@ -1,0 +1,196 @@
+"""The broker: Dramatiq's own, with a row for each message.
+
+Imported before Django's models exist, so the ledger is imported where it is used.
+"""
+
+import time
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+from django.conf import settings
+from dramatiq import Message
+from dramatiq.brokers.redis import RedisBroker
+from dramatiq.common import q_name
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+from dramatiq.middleware import CurrentMessage, Middleware
+
+from workers import arguments, wire
+from workers.attempt import Attempt
+from workers.consumer import LedgerConsumer
+from workers.outbox import publish_on_commit
+from workers.wire_queue import WireQueue
+
+if TYPE_CHECKING:
+    from apps.tasks.outcome import Send
+    from workers.runtime import Runtime
+
+#: Options of a message that the ledger keeps in columns of their own.
+COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *wire.WIRE_OPTIONS)
+
+
+class LedgerBroker(RedisBroker):
+    """Records each message in the ledger, in the caller's transaction, and publishes it on commit.
+
+    Parameters:
+      url: Where Redis is.
+      namespace: The first part of every key in Redis.
+      middleware: Dramatiq's middleware, in Dramatiq's order.
+    """
+
+    def __init__(
+        self, *, url: str, namespace: str = "aiwriting", middleware: list[Middleware] | None = None
+    ) -> None:
+        self.wire = WireQueue(url, namespace=namespace)
+        # Dramatiq's maintenance is off: the relay does better what it does by chance.
+        super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
+        #: What this process needs to work; a middleware sets it when a worker boots.
+        self.runtime: Runtime | None = None
+
+    # --- Declaring ---
+
+    def declare_queue(self, queue_name: str) -> None:
+        """Declare a queue. There are no delay queues: a delay is a row."""
+        if queue_name not in self.queues:
+            self.emit_before("declare_queue", queue_name)
+            self.queues.add(queue_name)
+            self.emit_after("declare_queue", queue_name)
+
+    # --- Sending ---
+
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+        """Record a message in the caller's transaction and publish it on commit.
+
+        Parameters:
+          delay: How long it must wait, in milliseconds. There is no upper limit.
+
+        Raises:
+          ActorNotFound: No actor of that name was declared.
+          BadArguments: The actor cannot be called with the message's arguments, or JSON cannot carry them.
+          TooLarge: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
+        """
+        attempt = Attempt.ending()
+        if attempt is not None and attempt.message.message_id == message.message_id:
+            # `Retries` sends the message itself again: that is a move of its row.
+            attempt.retry(delay_ms=delay or 0)
+            return message
+        self.emit_before("enqueue", message, delay)
+        send = self._send(message, delay=delay)
+        if attempt is not None:
+            # Callbacks and pipelines: they belong to the outcome and are recorded in its commit.
+            attempt.sends.append(send)
+        else:
+            self._record([send])
+        self.emit_after("enqueue", message, delay)
+        return message
+
+    def send_many(self, messages: Iterable[Message[Any]]) -> list[Message[Any]]:
+        """Record many messages with one insert and publish them with one call. All are checked before any is sent.
+
+        Raises: As `enqueue`.
+        """
+        sent = list(messages)
+        for message in sent:
+            self.emit_before("enqueue", message, None)
+        self._record([self._send(message, delay=message.options.get("delay")) for message in sent])
+        for message in sent:
+            self.emit_after("enqueue", message, None)
+        return sent
+
+    def _record(self, sends: "list[Send]") -> None:
+        from apps.tasks import ledger
+
+        ledger.record(sends)
+        self.publish_on_commit(sends)
+
+    def publish_on_commit(self, sends: "Iterable[Send]") -> None:
+        """Publish what was recorded when the open transaction commits. What is delayed is left to the relay."""
+        due = [wire.for_attempt(_message(send), 0) for send in sends if not send.delay_ms]
+        if due:
+            publish_on_commit(due, self.wire.publish)
+
+    def _send(self, message: Message[Any], *, delay: int | None) -> "Send":
+        from apps.tasks.outcome import Send
+
+        actor = self.get_actor(message.actor_name)
+        bound = arguments.check(actor, message, max_bytes=settings.TASK_MAX_ARGUMENT_BYTES)
+        related_type, related_id = _related(actor.options.get("related_to"), bound)
+        options = {name: value for name, value in message.options.items() if name not in COLUMN_OPTIONS}
+        return Send(
+            task_id=message.message_id,
+            task_name=message.actor_name,
+            queue_name=q_name(message.queue_name),
+            priority=actor.priority,
+            args=message.args,
+            kwargs=message.kwargs,
+            options=options,
+            delay_ms=max(int(delay or 0), 0),
+            max_age_ms=message.options.get("max_age") or actor.options.get("max_age"),
+            owner_id=message.options.get("owner_id", _current_owner()),
+            related_object_type=related_type,
+            related_object_id=related_id,
+        )
+
+    # --- Working ---
+
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> LedgerConsumer:
+        """A consumer of one queue for a worker of this process.
+
+        Parameters:
+          prefetch: How many messages this process may hold at once while tasks are short.
+          timeout: How long to wait for a message, in milliseconds.
+        """
+        if queue_name not in self.queues:
+            raise QueueNotFound(f"Unknown queue {queue_name!r}, must be one of: {', '.join(sorted(self.queues))}")
+        assert self.runtime is not None, "the Lifecycle middleware starts the runtime when a worker boots"
+        return LedgerConsumer(self.runtime, queue_name, timeout_seconds=timeout / 1000)
+
+    def flush(self, queue_name: str) -> None:
+        """Drop what waits in Redis. The rows stay, and the relay publishes them again."""
+        keys = [self.wire.queue_key(queue_name), self.wire.messages_key(queue_name), self.wire.bell_key(queue_name)]
+        self.wire.workers.delete(*keys)
+
+    def flush_all(self) -> None:
+        for queue_name in self.queues:
+            self.flush(queue_name)
+
+    def join(self, queue_name: str, *, interval: int = 100, timeout: int | None = None) -> None:
+        """Wait until no task of the queue is unfinished. For tests.
+
+        Raises:
+          QueueJoinTimeout: After `timeout` milliseconds.
+        """
+        from apps.tasks.models import TaskStatus
+
+        deadline = None if timeout is None else time.monotonic() + timeout / 1000
+        while TaskStatus.objects.unfinished().filter(queue_name=queue_name).exists():
+            if deadline is not None and time.monotonic() >= deadline:
+                raise QueueJoinTimeout(queue_name)
+            time.sleep(interval / 1000)
+
+    def close(self) -> None:
+        self.wire.close()
+
+
+def _message(send: "Send") -> Message[Any]:
+    return Message(
+        queue_name=send.queue_name,
+        actor_name=send.task_name,
+        args=send.args,
+        kwargs=send.kwargs,
+        options=send.options,
+        message_id=send.task_id,
+    )
+
+
+def _related(related_to: str | None, bound: dict[str, Any]) -> tuple[str, int | None]:
+    """The object a task works on: the first argument is its id."""
+    first = next(iter(bound.values()), None)
+    if not related_to or not isinstance(first, int) or isinstance(first, bool):
+        return "", None
+    return related_to, first
+
+
+def _current_owner() -> int | None:
+    """What an actor sends belongs to whom its own task belongs to."""
+    current = CurrentMessage.get_current_message()
+    return getattr(current, "owner_id", None) if current is not None else None

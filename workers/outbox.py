@@ -1,0 +1,37 @@
+"""Messages that wait for the commit of the transaction in which their rows were recorded."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+from dramatiq import Message
+
+Publish = Callable[[Sequence[Message[Any]]], object]
+
+
+class Outbox:
+    """What one transaction, or one savepoint of it, has sent so far. Called, it publishes all of it.
+
+    Django keeps the hooks of `on_commit` with the savepoints that were open at the time, and drops a hook
+    when one of these is rolled back. So the messages of each set of open savepoints have a hook of their own.
+    """
+
+    def __init__(self, publish: Publish) -> None:
+        self.publish = publish
+        self.messages: list[Message[Any]] = []
+
+    def __call__(self) -> None:
+        self.publish(self.messages)
+
+
+def publish_on_commit(messages: Sequence[Message[Any]], publish: Publish, *, using: str = DEFAULT_DB_ALIAS) -> None:
+    """Publish when the open transaction commits, in one go with what else it sends; without one, at once."""
+    connection = connections[using]
+    open_savepoints = set(connection.savepoint_ids)
+    for savepoints, hook, _ in reversed(connection.run_on_commit):
+        if isinstance(hook, Outbox) and savepoints == open_savepoints:
+            hook.messages.extend(messages)
+            return
+    outbox = Outbox(publish)
+    outbox.messages.extend(messages)
+    connection.on_commit(outbox, robust=True)

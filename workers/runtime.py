@@ -1,0 +1,139 @@
+"""What a process needs to work: an identity, a heartbeat, a writer, and what it holds."""
+
+import logging
+import threading
+import time
+import uuid
+from collections.abc import Iterable
+from typing import TYPE_CHECKING
+
+from django.conf import settings
+
+from workers import identity
+from workers.attempt import Attempt
+from workers.budget import Budget
+from workers.consumer import Hand
+from workers.heartbeat import Heartbeat
+from workers.writer import Writer
+
+if TYPE_CHECKING:
+    from workers.broker import LedgerBroker
+
+logger = logging.getLogger(__name__)
+
+#: How long a message whose row is not visible yet is kept before it waits on its queue again.
+EARLY_SECONDS = 1.0
+
+
+class Runtime:
+    """One worker process, from its boot to its end. Made anew in each process: a fork must not share it.
+
+    Parameters:
+      threads: How many tasks it runs at once.
+      queues: The queues it takes from. Empty: all.
+    """
+
+    def __init__(self, broker: "LedgerBroker", *, threads: int, queues: Iterable[str] = ()) -> None:
+        self.broker = broker
+        self.worker_id = uuid.uuid4()
+        self.broker_id = str(self.worker_id)
+        self.threads = threads
+        self.queues = sorted(queues)
+        self.budget = Budget(threads=threads)
+        #: What is claimed and has no written outcome yet, by wire id.
+        self.held: dict[str, Attempt] = {}
+        #: Fetched batches that are not claimed yet, by queue.
+        self.hands: dict[str, Hand] = {}
+        self.stopping = threading.Event()
+        #: Set when a relay declared this process dead.
+        self.refused = threading.Event()
+        self.writer = Writer(broker, broker_id=self.broker_id, held=self.held, on_written=self._release)
+        self.heartbeat = Heartbeat(
+            self.worker_id,
+            timeout_seconds=settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS,
+            on_refused=self._refuse,
+        )
+        self._early: list[tuple[float, str, str]] = []
+
+    def start(self) -> None:
+        from apps.tasks import presence
+
+        me = identity.of_this_process()
+        presence.register(
+            self.worker_id,
+            broker_id=self.broker_id,
+            host=me.host,
+            hostname=me.hostname,
+            pid=me.pid,
+            process_started=me.started,
+            queues=self.queues,
+            threads=self.threads,
+        )
+        self.writer.start()
+        self.heartbeat.start()
+        logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.threads)
+
+    def stop_fetching(self) -> None:
+        self.stopping.set()
+
+    def close(self, *, timeout_seconds: float = 3.0) -> None:
+        """Write what is done, hand back the rest, and leave."""
+        from apps.tasks import ledger, presence
+
+        self.stopping.set()
+        self.writer.close(timeout_seconds=timeout_seconds)
+        returned = ledger.hand_back(self.worker_id)
+        for queue_name in self.broker.get_declared_queues():
+            self.broker.wire.put_back(queue_name, self.broker_id)
+        self.heartbeat.stop()
+        presence.stop(self.worker_id)
+        logger.info("worker stopped worker=%s handed_back=%d", self.worker_id, returned)
+
+    def _refuse(self) -> None:
+        self.stopping.set()
+        self.refused.set()
+
+    # --- For consumers ---
+
+    def wait_for_room(self, *, timeout_seconds: float) -> int:
+        """How many messages may be fetched; 0 when there is no room within the time, or none shall be fetched."""
+        self._put_back_early()
+        if self.stopping.wait(0) or not self.heartbeat.is_fresh:
+            self.stopping.wait(timeout_seconds)
+            return 0
+        return self.budget.wait_for_room(timeout_seconds=timeout_seconds)
+
+    def fetch(self, queue_name: str, *, limit: int) -> list[tuple[str, bytes]]:
+        return self.broker.wire.fetch(queue_name, self.broker_id, limit=limit)
+
+    def wait_for_bell(self, queue_name: str, *, timeout_seconds: float) -> None:
+        self.broker.wire.wait(queue_name, timeout_seconds=timeout_seconds)
+
+    def hold(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            self.held[attempt.message.options["redis_message_id"]] = attempt
+        self.budget.take(len(attempts))
+
+    def put_back_later(self, queue_name: str, wire_id: str) -> None:
+        """Keep a message whose row is not visible yet for a moment, then let it wait on its queue again."""
+        self._early.append((time.monotonic() + EARLY_SECONDS, queue_name, wire_id))
+
+    def _put_back_early(self) -> None:
+        now = time.monotonic()
+        for due, queue_name, wire_id in [early for early in self._early if early[0] <= now]:
+            self.broker.wire.put_back(queue_name, self.broker_id, [wire_id])
+            self._early.remove((due, queue_name, wire_id))
+
+    # --- For worker threads ---
+
+    def end(self, attempt: Attempt) -> None:
+        """Pass an attempt on to the writer. One without an outcome is handed back: nobody knows how it ended."""
+        attempt.hand_back()
+        if attempt.started is not None:
+            self.budget.ran(time.monotonic() - attempt.started)
+        self.writer.end(attempt)
+
+    def _release(self, attempts: list[Attempt]) -> None:
+        for attempt in attempts:
+            self.held.pop(attempt.message.options["redis_message_id"], None)
+        self.budget.release(len(attempts))

@@ -1,0 +1,173 @@
+"""Redis as the fast wire: publish, fetch, ack and put back, in few round trips."""
+
+import logging
+import time
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, TypeVar
+
+import redis
+from dramatiq import Message
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+from workers import redis_scripts
+from workers.redis_scripts import BELL_LIMIT, UNPACK_LIMIT
+
+logger = logging.getLogger(__name__)
+
+#: What a sender waits at most for Redis, to connect and for each answer. The row is safe already.
+PUBLISH_TIMEOUT_SECONDS = 0.3
+#: How long senders leave Redis alone after it did not answer; the relay publishes in the meantime.
+BREAKER_SECONDS = 2.0
+#: What a worker waits for an answer. Longer than any blocking command.
+WORK_TIMEOUT_SECONDS = 5.0
+
+#: Redis is away. A time-out is no ConnectionError in redis-py, and both mean "not known to have happened".
+UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
+
+T = TypeVar("T")
+
+
+def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def client(url: str, *, timeout_seconds: float) -> "redis.Redis":
+    """A client that tells at once when Redis is away, instead of trying again behind our back."""
+    return redis.Redis.from_url(
+        url,
+        socket_timeout=timeout_seconds,
+        socket_connect_timeout=timeout_seconds,
+        retry=Retry(NoBackoff(), 0),
+    )
+
+
+class WireQueue:
+    """The queues of one namespace in one Redis.
+
+    Parameters:
+      url: Where Redis is, with any options redis-py reads from a URL.
+      namespace: The first part of every key.
+    """
+
+    def __init__(self, url: str, *, namespace: str) -> None:
+        self.namespace = namespace
+        self.senders = client(url, timeout_seconds=PUBLISH_TIMEOUT_SECONDS)
+        self.workers = client(url, timeout_seconds=WORK_TIMEOUT_SECONDS)
+        self._publish = self.senders.register_script(redis_scripts.PUBLISH)
+        self._fetch = self.workers.register_script(redis_scripts.FETCH)
+        self._ack = self.workers.register_script(redis_scripts.ACK)
+        self._put_back = self.workers.register_script(redis_scripts.PUT_BACK)
+        self._present = self.workers.register_script(redis_scripts.PRESENT)
+        self._closed_until = 0.0
+
+    # --- Keys ---
+
+    def queue_key(self, queue_name: str) -> str:
+        return f"{self.namespace}:{queue_name}"
+
+    def messages_key(self, queue_name: str) -> str:
+        return f"{self.namespace}:{queue_name}.msgs"
+
+    def bell_key(self, queue_name: str) -> str:
+        return f"{self.namespace}:{queue_name}.bell"
+
+    def acks_key(self, queue_name: str, broker_id: str) -> str:
+        return f"{self.namespace}:__acks__.{broker_id}.{queue_name}"
+
+    # --- Senders ---
+
+    def publish(self, messages: Sequence[Message[Any]]) -> bool:
+        """Put messages on their queues; those that are there already stay as they are.
+
+        Returns:
+          False when Redis did not answer, or did not a moment ago: the relay will publish them.
+        """
+        if time.monotonic() < self._closed_until:
+            return False
+        try:
+            self._publish_now(messages)
+        except UNREACHABLE as error:
+            self._closed_until = time.monotonic() + BREAKER_SECONDS
+            logger.warning("redis does not answer, the relay will publish count=%d error=%s", len(messages), error)
+            return False
+        return True
+
+    def _publish_now(self, messages: Sequence[Message[Any]]) -> int:
+        new = 0
+        for chunk in chunks(messages, UNPACK_LIMIT):
+            words: list[Any] = [BELL_LIMIT]
+            for message in chunk:
+                words += [message.queue_name, message.options["redis_message_id"], message.encode()]
+            new += int(self._publish(keys=[self.namespace], args=words))
+        return new
+
+    # --- Workers ---
+
+    def fetch(self, queue_name: str, broker_id: str, *, limit: int) -> list[tuple[str, bytes]]:
+        """Take up to `limit` messages off a queue, as pairs of wire id and message. They are in the acks now."""
+        found = self._fetch(
+            keys=[
+                self.queue_key(queue_name),
+                self.messages_key(queue_name),
+                self.acks_key(queue_name, broker_id),
+                self.bell_key(queue_name),
+            ],
+            args=[min(limit, UNPACK_LIMIT)],
+        )
+        return [(wire_id.decode(), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]
+
+    def wait(self, queue_name: str, *, timeout_seconds: float) -> None:
+        """Return when the queue's bell rings, or after the time."""
+        self.workers.blpop([self.bell_key(queue_name)], timeout=timeout_seconds)
+
+    def ack(self, broker_id: str, wire_ids: Iterable[tuple[str, str]]) -> None:
+        """Forget messages for good, as pairs of queue and wire id."""
+        by_queue: defaultdict[str, list[str]] = defaultdict(list)
+        for queue_name, wire_id in wire_ids:
+            by_queue[queue_name].append(wire_id)
+        for queue_name, ids in by_queue.items():
+            keys = [self.messages_key(queue_name), self.acks_key(queue_name, broker_id)]
+            for chunk in chunks(ids, UNPACK_LIMIT):
+                self._ack(keys=keys, args=chunk)
+
+    def put_back(self, queue_name: str, broker_id: str, wire_ids: Sequence[str] | None = None) -> int:
+        """Let fetched messages wait again, at the head of their queue; None: all that the process fetched."""
+        keys = [
+            self.queue_key(queue_name),
+            self.messages_key(queue_name),
+            self.acks_key(queue_name, broker_id),
+            self.bell_key(queue_name),
+        ]
+        if wire_ids is None:
+            return int(self._put_back(keys=keys, args=[]))
+        return sum(int(self._put_back(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
+
+    # --- The relay ---
+
+    def absent(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
+        """Those of the messages that Redis does not have, neither waiting nor fetched."""
+        by_queue: defaultdict[str, list[Message[Any]]] = defaultdict(list)
+        for message in messages:
+            by_queue[message.queue_name].append(message)
+        missing: list[Message[Any]] = []
+        for queue_name, group in by_queue.items():
+            ids = [message.options["redis_message_id"] for message in group]
+            present = self._present(keys=[self.messages_key(queue_name)], args=ids)
+            missing += [message for message, there in zip(group, present, strict=True) if not there]
+        return missing
+
+    def is_reachable(self) -> bool:
+        """Whether Redis answers a PING within the senders' time."""
+        try:
+            return bool(self.senders.ping())
+        except redis.RedisError:
+            return False
+
+    def close(self) -> None:
+        self.senders.close()
+        self.workers.close()

@@ -1,0 +1,189 @@
+"""The writer: one thread a process through which all that its tasks report reaches the database.
+
+What gathers within a few milliseconds is one transaction (group commit); only then the messages are acked, in
+one round trip. Worker threads never wait for the database: they append to a queue and go on.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+from typing import TYPE_CHECKING
+
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
+
+from apps.tasks import ledger, states
+from apps.tasks.outcome import Outcome
+from workers.attempt import Attempt
+from workers.wire_queue import UNREACHABLE
+
+if TYPE_CHECKING:
+    from workers.broker import LedgerBroker
+
+logger = logging.getLogger(__name__)
+
+#: How long outcomes gather before they are written.
+GATHER_SECONDS = 0.003
+#: How many outcomes are written at once.
+BATCH_LIMIT = 500
+#: How old a report may be when it is written.
+REPORT_SECONDS = 0.25
+#: How long the writer waits after the database or Redis failed.
+PAUSE_SECONDS = 0.5
+
+
+class Writer(threading.Thread):
+    """Writes outcomes and reports of this process.
+
+    Parameters:
+      held: The attempts that this process holds, by wire id; their progress is looked up here.
+      on_written: Called with the attempts whose outcomes are in the database.
+    """
+
+    def __init__(
+        self,
+        broker: "LedgerBroker",
+        *,
+        broker_id: str,
+        held: Mapping[str, Attempt],
+        on_written: Callable[[list[Attempt]], None],
+    ) -> None:
+        super().__init__(name="writer", daemon=True)
+        self.broker = broker
+        self.broker_id = broker_id
+        self.held = held
+        self.on_written = on_written
+        self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()
+        self._reports_due = 0.0
+        self._unacked: list[tuple[str, str]] = []
+        self._closing = False
+
+    # --- For worker and consumer threads ---
+
+    def end(self, attempt: Attempt) -> None:
+        """Take an attempt that has its outcome."""
+        self._inbox.put(attempt)
+
+    def ack(self, queue_name: str, wire_id: str) -> None:
+        """Ack a message that needs no outcome, with the next batch."""
+        self._unacked.append((queue_name, wire_id))
+        self._inbox.put(None)
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """Write what was taken and stop."""
+        self._closing = True
+        self._inbox.put(None)
+        self.join(timeout_seconds)
+
+    # --- The thread ---
+
+    def run(self) -> None:
+        pending: list[Attempt] = []
+        while True:
+            self._gather(pending)
+            try:
+                self._write_reports()
+                while pending:
+                    batch, pending = pending[:BATCH_LIMIT], pending[BATCH_LIMIT:]
+                    try:
+                        self._write(batch)
+                    except BaseException:
+                        pending = batch + pending
+                        raise
+                self._ack_written()
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("the database does not answer, outcomes wait count=%d error=%s", len(pending), error)
+                self._pause()
+            except UNREACHABLE as error:
+                logger.error("redis does not answer, acks wait count=%d error=%s", len(self._unacked), error)
+                self._pause()
+            except Exception:
+                logger.exception("the writer failed, outcomes wait count=%d", len(pending))
+                self._pause()
+            if self._closing and not pending and self._inbox.empty():
+                break
+        connection.close()
+
+    def _pause(self) -> None:
+        try:
+            connection.close()
+        except Exception:
+            logger.debug("a broken connection could not be closed", exc_info=True)
+        time.sleep(PAUSE_SECONDS)
+
+    def _gather(self, pending: list[Attempt]) -> None:
+        """Wait for something to write; then take what comes within `GATHER_SECONDS`."""
+        if pending or self._closing:
+            patience = 0.0
+        elif self.held or self._unacked:
+            patience = max(self._reports_due - time.monotonic(), 0.01)
+        else:
+            patience = 1.0
+        deadline = time.monotonic() + patience
+        while len(pending) < BATCH_LIMIT:
+            remaining = deadline - time.monotonic()
+            try:
+                attempt = self._inbox.get(timeout=remaining) if remaining > 0 else self._inbox.get_nowait()
+            except Empty:
+                return
+            if attempt is not None:
+                if not pending:
+                    deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
+                pending.append(attempt)
+
+    def _write_reports(self) -> None:
+        if not self.held or time.monotonic() < self._reports_due:
+            return
+        self._reports_due = time.monotonic() + REPORT_SECONDS
+        news = [attempt for attempt in list(self.held.values()) if attempt.has_news and attempt.outcome is None]
+        if news:
+            ledger.report([attempt.report() for attempt in news])
+
+    def _write(self, batch: list[Attempt]) -> None:
+        outcomes = [attempt.outcome for attempt in batch if attempt.outcome is not None]
+        for outcome, took in zip(outcomes, self._finish(outcomes), strict=True):
+            if took:
+                self.broker.publish_on_commit(outcome.sends)
+            else:
+                logger.warning(
+                    "a stale outcome was refused id=%s attempt=%d move=%s",
+                    outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
+                )  # fmt: skip
+        self._unacked += [
+            (attempt.message.queue_name, attempt.message.options["redis_message_id"]) for attempt in batch
+        ]
+        self.on_written(batch)
+
+    def _finish(self, outcomes: list[Outcome]) -> list[bool]:
+        """Write a batch; where its data are refused, find the outcome that is to blame and fail that one alone."""
+        try:
+            return ledger.finish(outcomes)
+        except (DataError, IntegrityError, TypeError, ValueError) as error:
+            if len(outcomes) > 1:
+                middle = len(outcomes) // 2
+                return self._finish(outcomes[:middle]) + self._finish(outcomes[middle:])
+            logger.exception("an outcome cannot be stored id=%s", outcomes[0].claim.task_id)
+            return ledger.finish([_unstorable(outcomes[0], error)])
+
+    def _ack_written(self) -> None:
+        if self._unacked:
+            acks, self._unacked = self._unacked, []
+            try:
+                self.broker.wire.ack(self.broker_id, acks)
+            except BaseException:
+                self._unacked += acks
+                raise
+
+
+def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
+    return replace(
+        outcome,
+        move=states.FAIL,
+        result=None,
+        error_message=f"Its outcome could not be stored: {type(error).__name__}.",
+        traceback="",
+        text="",
+        sends=(),
+    )
