@@ -1,0 +1,1 @@
+"""aiWriting's tests. `bin/test` runs them; `tests.plugin` makes their servers."""

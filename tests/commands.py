@@ -1,0 +1,123 @@
+"""Commands that run as real processes beside a test."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import psutil
+
+from aiWriting.environment import BASE_DIR
+from tests.waiting import wait_until
+from workers.guard import Guard, kill_group
+
+GRACE_SECONDS = 40
+
+
+class RunningCommand:
+    """One process, with its descendants and what they wrote.
+
+    Parameters:
+      argv: The program and its arguments.
+      env: Its whole environment.
+      log: Where its output goes; its children's too.
+      guard: Ends it where pytest is killed.
+    """
+
+    def __init__(self, *argv: str, env: dict[str, str], log: Path, guard: Guard) -> None:
+        self.name = " ".join(argv)
+        self.log = log
+        self.guard = guard
+        self.killed = False
+        self.seen: dict[int, psutil.Process] = {}
+        with log.open("wb") as output:
+            self.process = subprocess.Popen(
+                argv,
+                env=env,
+                cwd=BASE_DIR,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        guard.hold(self.process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=GRACE_SECONDS)
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    @property
+    def alive(self) -> bool:
+        return self.process.poll() is None
+
+    @property
+    def output(self) -> str:
+        """All that it and its children wrote so far."""
+        return self.log.read_text(errors="replace")
+
+    def descendants(self) -> list[psutil.Process]:
+        """Its living children and theirs."""
+        try:
+            found = psutil.Process(self.pid).children(recursive=True)
+        except psutil.NoSuchProcess:
+            found = []
+        self.seen |= {process.pid: process for process in found}
+        return found
+
+    def wait_for(self, text: str, *, timeout: float = 20) -> None:
+        """Return when the text was written; AssertionError with the output after the timeout or its end."""
+
+        def written_or_ended() -> bool:
+            return text in self.output or not self.alive
+
+        wait_until(written_or_ended, timeout=timeout, explain=lambda: f"waiting for {text!r} in:\n{self.output}")
+        assert text in self.output, f"{self.name} ended with {self.process.returncode}:\n{self.output}"
+
+    def send_signal(self, signum: signal.Signals) -> None:
+        self.descendants()
+        self.process.send_signal(signum)
+
+    def kill(self) -> None:
+        """SIGKILL to the process alone; how it ends is not judged any more."""
+        self.killed = True
+        self.send_signal(signal.SIGKILL)
+        self.process.wait()
+
+    def wait(self, *, timeout: float = GRACE_SECONDS) -> int:
+        """Return its exit code when it ended; AssertionError with the output after the timeout."""
+        try:
+            return self.process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            raise AssertionError(f"{self.name} still runs after {timeout:g} s:\n{self.output}") from None
+
+    def stop(self, *, timeout: float = GRACE_SECONDS) -> int:
+        """SIGTERM, if it runs; its exit code."""
+        if self.alive:
+            self.send_signal(signal.SIGTERM)
+        return self.wait(timeout=timeout)
+
+    def end(self) -> None:
+        """Stop it if the test did not; assert that it ended well and left no process."""
+        try:
+            code = self.stop()
+            assert code == 0 or self.killed, f"{self.name} ended with exit code {code}:\n{self.output}"
+            _, left = psutil.wait_procs(list(self.seen.values()), timeout=10)
+            assert not left, f"{self.name} left processes {left}:\n{self.output}"
+        finally:
+            kill_group(self.pid)
+            self.process.wait()
+            self.guard.release(self.pid)
+            for process in self.seen.values():
+                if process.is_running():
+                    process.kill()
+
+
+def manage(*arguments: str) -> tuple[str, ...]:
+    """The argument list of a `manage.py` command."""
+    return (sys.executable, str(BASE_DIR / "manage.py"), *arguments)
+
+
+def environment(**changes: str) -> dict[str, str]:
+    """Our own environment with the changes. Output comes at once."""
+    return {**os.environ, "PYTHONUNBUFFERED": "1", **changes}

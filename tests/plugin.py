@@ -1,0 +1,69 @@
+"""Makes the environment that the tests' Django starts in, and the servers behind it.
+
+Loaded with `-p` (see `pyproject.toml`), since the environment must be there before pytest-django reads the settings:
+run it as `python -m pytest`, so that it is found.
+"""
+
+import os
+import signal
+from collections.abc import Generator
+
+import pytest
+
+from tests.servers import DATABASES, STRAY_VARIABLES, Servers
+
+SERVERS = pytest.StashKey[Servers]()
+
+#: A test that asks for one of these talks to Redis; `-m redis` picks them all.
+REDIS_FIXTURES = {"redis_client", "worker", "command"}
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    group = parser.getgroup("aiwriting")
+    group.addoption(
+        "--database",
+        choices=DATABASES,
+        default="sqlite",
+        help="run on SQLite, or on PostgreSQL: the server of TEST_DATABASE_URL, else one started for the session",
+    )
+    group.addoption(
+        "--redis",
+        default="embedded",
+        metavar="SERVER",
+        help="embedded (Valkey), a program on the PATH such as redis-server, or a URL whose database may be flushed",
+    )
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    options = early_config.known_args_namespace
+    if not (options.help or options.version):
+        servers = Servers(database=options.database, redis_server=options.redis)
+        early_config.stash[SERVERS] = servers
+        for name in STRAY_VARIABLES:
+            os.environ.pop(name, None)
+        os.environ.update(servers.environment)
+    return (yield)
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_sessionstart(session: pytest.Session) -> None:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ended by `timeout` and the like: tidy up, too.
+    session.config.stash[SERVERS].start()
+
+
+def pytest_report_header(config: pytest.Config) -> list[str]:
+    return config.stash[SERVERS].versions
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if REDIS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
+            item.add_marker(pytest.mark.redis)
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_unconfigure(config: pytest.Config) -> None:
+    servers = config.stash.get(SERVERS, None)
+    if servers is not None:
+        servers.stop()

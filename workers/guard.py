@@ -1,0 +1,144 @@
+"""Ends a process's children when that process itself is gone, however it went.
+
+`kill -9` and the out-of-memory killer leave a supervisor no time to stop what it started, and its children would
+live on as orphans. So it starts this file as one more, tiny process that holds the reading end of a pipe. The
+kernel closes the other end when the supervisor dies, whatever the cause, and the guard then stops what is left.
+
+Why not the alternatives: Linux's parent-death signal is tied to the *thread* that forked and does not exist on
+macOS; a parent watch inside each child needs a wrapper around every program that is not ours (Valkey, PostgreSQL).
+
+This file is run by path, isolated and without site-packages: it imports the standard library alone.
+"""
+
+import contextlib
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+
+POLL_SECONDS = 0.05
+
+
+class Guard:
+    """The supervisor's side: names the processes that must not outlive the caller.
+
+    Each must lead a process group of its own (`start_new_session=True`). The guard is replaced when it dies.
+    """
+
+    def __init__(self) -> None:
+        self._held: dict[int, str] = {}
+        self._lock = threading.Lock()
+        self._closed = False
+        self._process = self._start()
+        threading.Thread(target=self._keep, name="guard", daemon=True).start()
+
+    def hold(self, pid: int, *, stop_signal: int, stop_order: int, grace_seconds: float) -> None:
+        """End `pid` when the caller is gone: lower orders first, its process group with SIGKILL after the grace."""
+        with self._lock:
+            self._held[pid] = f"hold {pid} {int(stop_signal)} {stop_order} {grace_seconds}\n"
+            self._tell(self._held[pid])
+
+    def release(self, pid: int) -> None:
+        """Forget `pid`: it has ended."""
+        with self._lock:
+            if self._held.pop(pid, None):
+                self._tell(f"release {pid}\n")
+
+    def close(self) -> None:
+        """Let the guard go. It ends what it still holds."""
+        with self._lock:
+            self._closed = True
+            process = self._process
+        assert process.stdin is not None
+        with contextlib.suppress(OSError):
+            process.stdin.close()
+        process.wait()
+
+    def _start(self) -> "subprocess.Popen[bytes]":
+        return subprocess.Popen(
+            [sys.executable, "-I", "-S", __file__],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            cwd="/",
+            start_new_session=True,
+        )
+
+    def _keep(self) -> None:
+        while True:
+            self._process.wait()
+            with self._lock:
+                if self._closed:
+                    return
+                assert self._process.stdin is not None
+                with contextlib.suppress(OSError):
+                    self._process.stdin.close()
+                with contextlib.suppress(OSError):  # No process to be had just now: tried again below.
+                    self._process = self._start()
+                    for line in self._held.values():
+                        self._tell(line)
+            time.sleep(POLL_SECONDS)
+
+    def _tell(self, line: str) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(OSError, ValueError):  # Just dead: its successor is told everything.
+            self._process.stdin.write(line.encode())
+            self._process.stdin.flush()
+
+
+def leads_its_group(pid: int) -> bool:
+    """Whether the process lives and is still the one that we were told of, as far as a pid can say."""
+    try:
+        return os.getpgid(pid) == pid
+    except OSError:
+        return False
+
+
+def kill_group(pid: int) -> None:
+    """SIGKILL to the group that `pid` leads or led."""
+    with contextlib.suppress(OSError):
+        os.killpg(pid, signal.SIGKILL)
+
+
+def end(held: dict[int, tuple[int, int, float]]) -> None:
+    """Stop `{pid: (signal, order, grace in seconds)}`, order by order; return when each is gone or killed."""
+    for wanted in sorted({order for _, order, _ in held.values()}):
+        began = time.monotonic()
+        left = {}
+        for pid, (signum, order, grace_seconds) in held.items():
+            if order == wanted and leads_its_group(pid):
+                left[pid] = began + grace_seconds
+                with contextlib.suppress(OSError):
+                    os.kill(pid, signum)
+        while left:
+            for pid, deadline in list(left.items()):
+                if not leads_its_group(pid) or time.monotonic() > deadline:
+                    kill_group(pid)  # What it left behind goes with it.
+                    del left[pid]
+            time.sleep(POLL_SECONDS)
+
+
+def told(lines: Iterator[str]) -> dict[int, tuple[int, int, float]]:
+    """Read `hold` and `release` lines to the end of the pipe; return what is still held."""
+    held: dict[int, tuple[int, int, float]] = {}
+    for line in lines:
+        match line.split():
+            case ["hold", pid, signum, order, grace_seconds]:
+                held[int(pid)] = (int(signum), int(order), float(grace_seconds))
+            case ["release", pid]:
+                held.pop(int(pid), None)
+    return held
+
+
+def main() -> None:
+    # Platforms that stop a machine signal every process; the guard goes by the pipe alone.
+    for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(signum, signal.SIG_IGN)
+    end(told(iter(sys.stdin.readline, "")))
+
+
+if __name__ == "__main__":
+    main()
