@@ -6,8 +6,9 @@ from datetime import timedelta
 from django.conf import settings
 from django.db.models import F
 
+from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import TaskStatus, WorkerProcess
 
 
 def register(
@@ -53,6 +54,19 @@ def stop(worker_id: uuid.UUID) -> bool:
 def living() -> list[WorkerProcess]:
     """The processes that have neither stopped nor been declared dead."""
     return list(WorkerProcess.objects.filter(stopped_at=None))
+
+
+def dead_holders() -> list[uuid.UUID]:
+    """The stopped processes that a row still names as its holder."""
+    stopped = WorkerProcess.objects.filter(stopped_at__isnull=False)
+    holders = TaskStatus.objects.filter(status=states.PROCESSING, worker_id__in=stopped.values("pk"))
+    return list(holders.values_list("worker_id", flat=True).order_by().distinct())
+
+
+def stopped_within(time: timedelta) -> list[WorkerProcess]:
+    """The processes that stopped, or were declared dead, no longer ago than that."""
+    after = ClockTimestamp(offset_ms=-time.total_seconds() * 1000)
+    return list(WorkerProcess.objects.filter(stopped_at__gt=after))
 
 
 def is_anybody_working() -> bool:

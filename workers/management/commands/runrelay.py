@@ -1,0 +1,27 @@
+"""`manage.py runrelay`: one relay, for those who want it apart from the workers."""
+
+import signal
+import threading
+from types import FrameType
+from typing import Any, cast
+
+import dramatiq
+from django.core.management.base import BaseCommand
+
+from workers.broker import LedgerBroker
+from workers.relay import Relay
+
+
+class Command(BaseCommand):
+    help = "Runs a relay: publishes due tasks, finds lost ones, rescues those of dead workers. Any number may run."
+    requires_system_checks = ()
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        stop = threading.Event()
+
+        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
+            stop.set()
+
+        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            signal.signal(signum, ask_to_stop)
+        Relay(cast(LedgerBroker, dramatiq.get_broker())).run(stop)

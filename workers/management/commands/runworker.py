@@ -1,0 +1,76 @@
+"""`manage.py runworker`: worker processes and a relay, each replaced when it dies."""
+
+import os
+import sys
+from argparse import ArgumentParser
+from typing import Any
+
+from django.conf import settings
+from django.core.management.base import BaseCommand, CommandError
+
+from workers.supervisor import Child, Supervisor
+from workers.worker_process import UnknownQueueError, known_queues, leave, work
+
+#: What a process needs after its running tasks had their time: to write, to hand back and to say so.
+CLOSING_SECONDS = 4.0
+
+
+class Command(BaseCommand):
+    help = "Runs worker processes and a relay; what dies is replaced."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("--processes", type=int, default=settings.WORKER_PROCESSES, help="default: %(default)s")
+        parser.add_argument("--threads", type=int, default=settings.WORKER_THREADS, help="default: %(default)s")
+        parser.add_argument("--queues", nargs="*", default=[], help="take from these only; default: all")
+        parser.add_argument("--no-relay", action="store_true", help="do not run a relay beside the workers")
+        parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        for name in ("processes", "threads"):
+            if options[name] < 1:
+                raise CommandError(f"--{name} is {options[name]}, must be at least 1")
+        try:
+            known_queues(options["queues"])
+        except UnknownQueueError as error:
+            raise CommandError(str(error)) from None
+        if options["single"]:
+            leave(
+                work(
+                    queues=options["queues"], threads=options["threads"], drain_seconds=settings.WORKER_DRAIN_SECONDS
+                )
+            )
+        supervisor = Supervisor()
+        for child in self._children(options):
+            supervisor.start(child)
+        sys.exit(supervisor.run())
+
+    def _children(self, options: dict[str, Any]) -> list[Child]:
+        # A worker thread keeps its connection from task to task.
+        env = {"DATABASE_CONN_MAX_AGE": "60"} | os.environ
+        django = [sys.executable, "-m", "django"]
+        env.setdefault("DJANGO_SETTINGS_MODULE", "aiWriting.settings")
+        queues = ["--queues", *options["queues"]] if options["queues"] else []
+        children = [
+            Child(
+                name=f"worker {number}",
+                argv=[*django, "runworker", "--single", "--threads", str(options["threads"]), *queues],
+                env=env,
+                cwd=settings.BASE_DIR,
+                grace_seconds=settings.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
+            )
+            for number in range(1, options["processes"] + 1)
+        ]
+        if not options["no_relay"]:
+            # After the workers: it publishes what they hand back.
+            children.append(
+                Child(
+                    name="relay",
+                    argv=[*django, "runrelay"],
+                    env=env,
+                    cwd=settings.BASE_DIR,
+                    stop_order=1,
+                    grace_seconds=CLOSING_SECONDS,
+                )
+            )
+        return children
