@@ -1,0 +1,42 @@
+"""What Project Gutenberg puts around a book: a header, a credit line and the licence."""
+
+import re
+
+_START = re.compile(
+    r"^\*{3} ?START OF (?:THE|THIS) PROJECT GUTENBERG E-?(?:BOOK|TEXT)[^*]{0,500}\*{3}[^\S\n]*$"
+    r"|^\*END[* ]+THE SMALL PRINT!.{0,200}\*END\*[^\S\n]*$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_END = re.compile(r"^\*{3} ?END OF (?:THE|THIS) PROJECT GUTENBERG E-?(?:BOOK|TEXT)\b", re.IGNORECASE | re.MULTILINE)
+#: Older files have this sentence above the line of stars, or instead of it.
+_END_SENTENCE = re.compile(
+    r"^[^\S\n]*End of (?:the |this )?Project Gutenberg(?:'s|\u2019s| E-?(?:book|text))\b.{0,300}$",
+    re.IGNORECASE | re.MULTILINE,
+)
+_CREDIT = re.compile(
+    r"\s*(?:Produced by|E-?text prepared by|This e-?(?:book|text) was (?:produced|prepared|created) (?:by|from)"
+    r"|Transcribed from)\b"
+    r"(?:[^\n]++(?:\n|\Z)){1,12}",
+    re.IGNORECASE,
+)
+
+
+def without_licence(text: str) -> str:
+    """The book alone. Any other text, and one of which nothing would be left, comes back as it is.
+
+    Cut are the header to the line that starts the book, a credit such as "Produced by Anonymous Volunteers" right
+    below it, and all from the line that ends the book, with the sentence above it that says the same.
+    """
+    first = _START.search(text)
+    start = first.end() if first else 0
+    if first:
+        credit = _CREDIT.match(text, start)
+        if credit:
+            start = credit.end()
+    last = _END.search(text, start)
+    sentence = _END_SENTENCE.search(text, start, last.start() if last else len(text))
+    # Without its start or its line of stars, the sentence may well be the author's.
+    marks = [mark.start() for mark in (last, sentence if first or last else None) if mark]
+    end = min(marks, default=len(text))
+    book = text[start:end].strip("\n")
+    return book if book and not book.isspace() else text

@@ -1,0 +1,230 @@
+"""Lines that may begin a chapter, judged by themselves and the lines next to them.
+
+Whether they do is for `contents` (is it a table of contents?) and `chapters` (do they make a sequence?) to say.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+from enum import StrEnum
+
+from apps.documents.analysis import numerals, words
+
+#: A longer line is prose.
+MAX_CHARACTERS = 120
+#: A heading with text right below it, without an empty line between, is no longer than this: prose fills its lines.
+MAX_CHARACTERS_ABOVE_TEXT = 60
+
+
+class Family(StrEnum):
+    """How a text marks its chapters. The first family that a text has is the one that counts."""
+
+    CHAPTER = "chapter"  # "Chapter 1", "Prologue"
+    NUMBER = "number"  # "1", "IV.", "I. The Period"
+    PART = "part"  # "Part One", "Book II"
+
+
+#: A heading's number, or its name where it has none.
+Key = tuple[int | None, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Heading:
+    """A line that may begin a chapter.
+
+    Parameters:
+      start, end: Offsets of the line, with a subtitle in the line below if there is one; without the last line end.
+      title: The line as a reader would say it, without marks such as `#`.
+      number: What the chapter is numbered as. None for a prologue or an epilogue.
+      name: `prologue` or `epilogue`, else empty.
+      ends_like_a_sentence: Whether it is prose unless its number follows the one before.
+    """
+
+    start: int
+    end: int
+    title: str
+    family: Family
+    number: int | None = None
+    name: str = ""
+    ends_like_a_sentence: bool = False
+
+    @property
+    def key(self) -> Key:
+        """The same for a chapter's heading and its line in the table of contents."""
+        return self.number, self.name
+
+
+_CHAPTER_WORDS = r"chapter|chap\.|kapitel|chapitre|cap[ií]tulo|capitolo|hoofdstuk"
+_PART_WORDS = r"part|book|volume|vol\.|teil|buch|band|partie|livre|tome"
+_SPECIAL_NAMES = {
+    "prologue": "prologue",
+    "prolog": "prologue",
+    "epilogue": "epilogue",
+    "epilog": "epilogue",
+    "épilogue": "epilogue",
+}
+#: What may stand around a heading: Markdown's marks and other emphasis.
+_BEFORE = r"^[^\S\n]*(?P<hashes>#{1,6}[^\S\n]*)?[*_=~\[]*[^\S\n]*"
+_AFTER_TITLE = " \t*_=~#]"
+
+_NUMBER = rf"(?P<number>{numerals.PATTERN})"
+_FLAGS = re.IGNORECASE | re.MULTILINE
+
+#: "Chapter 1 ...", "Chapter the First ...", "Erstes Kapitel ...", "1. Kapitel ...", "Part One ...".
+_NUMBERED = re.compile(
+    rf"{_BEFORE}(?:(?P<word>{_CHAPTER_WORDS}|(?P<part>{_PART_WORDS}))[^\S\n]+(?:the[^\S\n]+)?{_NUMBER}"
+    rf"|(?P<number_first>{numerals.PATTERN})\.?[^\S\n]+(?:kapitel|chapitre|chapter)(?!\w))"
+    r"(?P<rest>[^\n]*)$",
+    _FLAGS,
+)
+_SPECIAL = re.compile(rf"{_BEFORE}(?P<word>{'|'.join(_SPECIAL_NAMES)})(?!\w)(?P<rest>[^\n]*)$", _FLAGS)
+_NUMBER_FIRST = re.compile(rf"{_BEFORE}{_NUMBER}(?P<rest>[^\n]*)$", _FLAGS)
+
+_SEPARATED_TITLE = re.compile(r"[^\S\n]*(?:[.:)\]*_]*[^\S\n]*[\u2012-\u2015-]+|[.:)\]*_]+)[^\S\n]*(?P<title>\S.*)")
+_SPACED_TITLE = re.compile(r"[^\S\n]+(?P<title>[^\Wa-zß-öø-ÿ_].*|[“\"\u2018'«(\[].*)")
+#: "Chapter 1 ........ 5", or a number at the end after a gap: a line of a table of contents.
+_PAGE_NUMBER = re.compile(
+    r"(?:(?:\.[^\S\n]*){3,}|…[^\S\n]*|\t[^\S\n]*|[^\S\n]{3,})(?:\d+|[ivxlc]+)[^\S\n]*$", re.IGNORECASE
+)
+_PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]")
+_SENTENCE_ENDS = (".", ",", ";")
+_PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»")
+
+
+def candidates(text: str) -> list[Heading]:
+    """All lines that may begin a chapter, in the order of the text."""
+    found = [*_numbered(text), *_special(text), *_numbers(text)]
+    return sorted(found, key=lambda heading: heading.start)
+
+
+def _numbered(text: str) -> Iterator[Heading]:
+    for match in _NUMBERED.finditer(text):
+        number = numerals.read(match["number"] or match["number_first"])
+        if number is None:
+            continue
+        family = Family.PART if match["part"] else Family.CHAPTER
+        heading = _heading(text, match, family=family, number=number)
+        if heading is not None:
+            yield heading
+
+
+def _special(text: str) -> Iterator[Heading]:
+    for match in _SPECIAL.finditer(text):
+        heading = _heading(text, match, family=Family.CHAPTER, name=_SPECIAL_NAMES[match["word"].lower()])
+        if heading is not None:
+            yield heading
+
+
+def _numbers(text: str) -> Iterator[Heading]:
+    for match in _NUMBER_FIRST.finditer(text):
+        rest = match["rest"].strip(_AFTER_TITLE + ".")
+        is_numeral = match["number"].isdecimal() or match["number"].isupper()
+        if rest and not (is_numeral and _SEPARATED_TITLE.fullmatch(match["rest"]) and _title_like(rest)):
+            continue
+        number = numerals.read(match["number"])
+        stands_apart = _line_above(text, match.start()) == "" and _line_below(text, match.end()) == ""
+        # A page number may stand apart as well, but most often in the middle of a sentence.
+        if number is not None and stands_apart and _paragraph_ended(text, match.start()):
+            yield Heading(
+                start=match.start(), end=match.end(), title=_said(match[0]), family=Family.NUMBER, number=number
+            )
+
+
+def _heading(
+    text: str, match: re.Match[str], *, family: Family, number: int | None = None, name: str = ""
+) -> Heading | None:
+    line, rest = match[0], match["rest"].rstrip(_AFTER_TITLE)
+    if len(line) > MAX_CHARACTERS or _PAGE_NUMBER.search(rest):
+        return None
+    above, below = _line_above(text, match.start()), _line_below(text, match.end())
+    if above and not (match["hashes"] or _ends_paragraph(above)):
+        return None
+    bare = not rest.strip(" \t.:\u2012\u2013\u2014\u2015-)")
+    ends_like_a_sentence = False
+    end = match.end()
+    title = _said(line)
+    if bare:
+        subtitle = _subtitle(text, end) if below else ""
+        if subtitle:
+            end += 1 + len(subtitle)
+            title = f"{title} {_said(subtitle)}"
+    else:
+        found = _SEPARATED_TITLE.fullmatch(rest) or _SPACED_TITLE.fullmatch(rest)
+        if found is None:
+            return None
+        if below and _second_line(text, match):
+            end += 1 + len(_raw_line_below(text, end))
+            title = f"{title} {_said(below)}"
+            rest = below
+        elif below and (len(line) > MAX_CHARACTERS_ABOVE_TEXT or below[0].islower() or rest.endswith(_SENTENCE_ENDS)):
+            return None
+        ends_like_a_sentence = rest.endswith(_SENTENCE_ENDS) and not rest.isupper()
+    return Heading(
+        start=match.start(),
+        end=end,
+        title=title,
+        family=family,
+        number=number,
+        name=name,
+        ends_like_a_sentence=ends_like_a_sentence,
+    )
+
+
+def _subtitle(text: str, heading_end: int) -> str:
+    """The line right below a bare heading, if it stands between the heading and an empty line like a title does."""
+    line = _raw_line_below(text, heading_end)
+    said = line.strip()
+    apart = _line_below(text, heading_end + 1 + len(line)) == ""
+    return line if apart and _title_like(said) and not _is_heading(said) and words.any_in(said) else ""
+
+
+def _second_line(text: str, match: re.Match[str]) -> bool:
+    """Whether a heading goes on in the line below and ends there: its word is in capitals, as in no sentence."""
+    line = _raw_line_below(text, match.end())
+    in_capitals = (match["word"] or "").isupper()
+    return in_capitals and not _is_heading(line) and _line_below(text, match.end() + 1 + len(line)) == ""
+
+
+def _title_like(line: str) -> bool:
+    return len(line) <= MAX_CHARACTERS_ABOVE_TEXT and (
+        line.isupper() or not (line[0].islower() or line.endswith(_PROSE_ENDS))
+    )
+
+
+def _is_heading(line: str) -> bool:
+    return bool(_NUMBERED.match(line) or _SPECIAL.match(line))
+
+
+def _ends_paragraph(line: str) -> bool:
+    """Whether a line right above a heading may stand there: prose that runs on may not."""
+    return line.endswith(_PARAGRAPH_ENDS) or line.isupper() or _is_heading(line)
+
+
+def _said(line: str) -> str:
+    return " ".join(line.strip().lstrip("#*_=~[ \t").rstrip(_AFTER_TITLE).split())
+
+
+def _line_above(text: str, start: int) -> str:
+    """The line above the one that begins at `start`, stripped; empty at the beginning of the text."""
+    return text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : max(start - 1, 0)].strip()
+
+
+def _raw_line_below(text: str, end: int) -> str:
+    line_end = text.find("\n", end + 1)
+    return text[end + 1 : line_end if line_end >= 0 else len(text)]
+
+
+def _line_below(text: str, end: int) -> str:
+    """The line below the one that ends at `end`, stripped; empty at the end of the text."""
+    return _raw_line_below(text, end).strip()
+
+
+def _paragraph_ended(text: str, start: int) -> bool:
+    """Whether the last paragraph above ended like one, or was a line of its own such as a title."""
+    at = start
+    while at > 0:
+        line = _line_above(text, at)
+        at = text.rfind("\n", 0, at - 1) + 1
+        if line:
+            return line.endswith(_PARAGRAPH_ENDS) or at == 0 or _line_above(text, at) == ""
+    return True

@@ -1,0 +1,86 @@
+"""Numbers as chapters are numbered: in digits, in Roman numerals, in words."""
+
+import re
+
+
+def _counted(words: str, step: int = 1) -> dict[str, int]:
+    return {word: number * step for number, word in enumerate(words.split(), start=1)}
+
+
+_UNITS = _counted(
+    "one two three four five six seven eight nine ten eleven twelve thirteen fourteen fifteen sixteen seventeen "
+    "eighteen nineteen"
+)
+_UNIT_ORDINALS = _counted(
+    "first second third fourth fifth sixth seventh eighth ninth tenth eleventh twelfth thirteenth fourteenth fifteenth "
+    "sixteenth seventeenth eighteenth nineteenth"
+)
+_TENS = _counted("ten twenty thirty forty fifty sixty seventy eighty ninety", step=10)
+_GERMAN = _counted("eins zwei drei vier fünf sechs sieben acht neun zehn elf zwölf")
+_GERMAN_ORDINALS = _counted("erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte")
+_FRENCH = _counted("un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize")
+
+#: What each word stands for.
+WORDS: dict[str, int] = {
+    **_UNITS,
+    **_UNIT_ORDINALS,
+    **_TENS,
+    **{f"{word[:-1]}ieth": number for word, number in _TENS.items() if number >= 20},
+    **_GERMAN,
+    **{word + ending: number for word, number in _GERMAN_ORDINALS.items() for ending in ("", "s", "r")},
+    "siebente": 7,
+    "siebentes": 7,
+    **_FRENCH,
+    "premier": 1,
+    "première": 1,
+}
+_HUNDREDS = {"hundred": 100, "hundredth": 100}
+_FILLERS = frozenset({"the", "and"})
+
+_ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,4})(?:XC|XL|L?X{0,4})(?:IX|IV|V?I{0,4})", re.IGNORECASE)
+_ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
+
+_WORD = "|".join(sorted((*WORDS, *_HUNDREDS), key=len, reverse=True))
+#: Matches a number, ignoring case; what it matches may still be none ("hundred two hundred"): ask `read`.
+PATTERN = rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_WORD}))*+|[mdclxvi]{{1,12}})(?!\w)"
+
+
+def read(text: str) -> int | None:
+    """The number that is written here, 1 or more; None where it is none.
+
+    Takes digits, Roman numerals (also "IIII"), and numbers and ordinals in words: English ones below 1,000,
+    German ones to 12, French ones to 16.
+    """
+    if text.isdecimal():
+        return int(text) or None
+    # Words first: the French "dix" would be a Roman 509.
+    number = _from_words([word for word in re.split(r"[\s-]+", text.lower()) if word not in _FILLERS])
+    if number is None and _ROMAN.fullmatch(text):
+        return _from_roman(text.upper())
+    return number
+
+
+def _from_words(words: list[str]) -> int | None:
+    at = next((index for index, word in enumerate(words) if word in _HUNDREDS), None)
+    if at is None:
+        return _below_hundred(words)
+    hundreds = _below_hundred(words[:at]) if at else 1
+    rest = _below_hundred(words[at + 1 :]) if words[at + 1 :] else 0
+    if hundreds is None or hundreds > 9 or rest is None:
+        return None
+    return hundreds * 100 + rest
+
+
+def _below_hundred(words: list[str]) -> int | None:
+    match [WORDS.get(word) for word in words]:
+        case [int(number)]:
+            return number
+        case [int(tens), int(units)] if tens >= 20 and units < 10:
+            return tens + units
+    return None
+
+
+def _from_roman(text: str) -> int:
+    values = [_ROMAN_VALUES[letter] for letter in text]
+    following = [*values[1:], 0]
+    return sum(-value if value < after else value for value, after in zip(values, following, strict=True))

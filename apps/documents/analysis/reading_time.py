@@ -1,0 +1,6 @@
+"""Reading time."""
+
+
+def minutes(words: int, *, words_per_minute: int) -> float:
+    """How long one reads, in minutes, to the hundredth."""
+    return round(words / words_per_minute, 2)

@@ -1,0 +1,31 @@
+"""What any text must be, wherever it came from."""
+
+import re
+
+from apps.documents.analysis import words
+from apps.documents.readers.errors import UnreadableText
+
+#: Control characters that no writer types. Tab, line ends, form feed and escape are not among them.
+CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
+#: More of them than this share of the text, and it is not text.
+CONTROL_SHARE = 0.01
+
+NOT_TEXT = (
+    "This does not look like text: it holds characters that only programs use. "
+    "Save your manuscript as plain text (.txt, UTF-8) and send that."
+)
+
+
+def checked(text: str) -> str:
+    """The same text, if there is something to read in it.
+
+    Raises:
+      UnreadableText: It is blank, has no word, or is not text at all.
+    """
+    if not text or text.isspace():
+        raise UnreadableText("There is no text in it: it is empty or holds nothing but white space.")
+    if "\x00" in text or len(CONTROL.findall(text)) > CONTROL_SHARE * len(text):
+        raise UnreadableText(NOT_TEXT)
+    if not words.any_in(text):
+        raise UnreadableText("There is not a single word in it.")
+    return text

@@ -1,0 +1,96 @@
+"""Plain text, in whatever encoding it was saved."""
+
+import codecs
+
+from charset_normalizer import from_bytes
+
+from apps.documents.readers import signatures
+from apps.documents.readers.content import NOT_TEXT
+from apps.documents.readers.errors import UnreadableText
+
+#: UTF-32 comes first: its little-endian mark begins with the one of UTF-16.
+BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+
+#: Guessed among the first; only where none of them makes sense, among the second. In one list the Central
+#: European ones win over cp1252 for short English and Swedish texts.
+LEGACY_ENCODINGS: tuple[tuple[str, ...], ...] = (("cp1252", "mac_roman", "cp850"), ("cp1250", "iso8859_2"))
+
+#: The guess is made on lines that hold what differs between encodings, not on pages of ASCII.
+SAMPLE_BYTES = 64 * 1024
+
+UNKNOWN_ENCODING = (
+    "The file's characters cannot be told: its encoding is unknown or it is damaged. "
+    "Save it again as plain text in UTF-8 and send that."
+)
+
+_ASCII = bytes(range(128))
+
+
+def claims(data: bytes, filename: str) -> bool:
+    """Everything: what is no text is refused in words that say so."""
+    return True
+
+
+def read(data: bytes) -> str:
+    """The text of a plain text file, without a byte order mark; line ends stay as they are.
+
+    UTF-8 with or without a mark, UTF-16 and UTF-32 with one, otherwise the best guess among the one-byte
+    encodings that Western and Central European writers had.
+
+    Raises:
+      UnreadableText: It is another kind of file, binary, or of unknown encoding.
+    """
+    for mark, encoding in BYTE_ORDER_MARKS:
+        if data.startswith(mark):
+            return _decoded(data, encoding)
+    kind = signatures.recognised(data)
+    if kind is not None:
+        raise UnreadableText(
+            f"This is {kind}, which cannot be read. Save your manuscript as plain text (.txt, UTF-8) and send that."
+        )
+    if b"\x00" in data:
+        raise UnreadableText(NOT_TEXT)
+    try:
+        return data.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return _salvaged(data) or _guessed(data)
+
+
+def _decoded(data: bytes, encoding: str) -> str:
+    try:
+        return data.decode(encoding)
+    except UnicodeDecodeError:
+        raise UnreadableText(UNKNOWN_ENCODING) from None
+
+
+def _salvaged(data: bytes) -> str | None:
+    """UTF-8 with some damage: nine of ten characters beyond ASCII are sound, the others become U+FFFD."""
+    text = data.decode("utf-8-sig", "replace")
+    beyond_ascii = len(data.translate(None, _ASCII))
+    return text if text.count("\ufffd") * 10 <= beyond_ascii else None
+
+
+def _guessed(data: bytes) -> str:
+    sample = _telling_lines(data)
+    for encodings in LEGACY_ENCODINGS:
+        guess = from_bytes(sample, cp_isolation=list(encodings)).best()
+        if guess is not None:
+            return _decoded(data, guess.encoding)
+    raise UnreadableText(UNKNOWN_ENCODING)
+
+
+def _telling_lines(data: bytes) -> bytes:
+    lines: list[bytes] = []
+    room = SAMPLE_BYTES
+    for line in data.splitlines(keepends=True):
+        if room <= 0:
+            break
+        if not line.isascii():
+            lines.append(line[:room])
+            room -= len(line)
+    return b"".join(lines)
