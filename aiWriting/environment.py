@@ -29,7 +29,8 @@ def boolean(name: str, default: bool) -> bool:
         return True
     if value in FALSE_WORDS:
         return False
-    raise ImproperlyConfigured(f"{name} is {value!r}, must be one of: {', '.join(filter(None, TRUE_WORDS + FALSE_WORDS))}")
+    known = ", ".join(filter(None, TRUE_WORDS + FALSE_WORDS))
+    raise ImproperlyConfigured(f"{name} is {value!r}, must be one of: {known}")
 
 
 def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = None) -> int:

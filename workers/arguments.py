@@ -9,11 +9,11 @@ from typing import Any
 from dramatiq import Actor, Message
 
 
-class BadArguments(TypeError):
+class BadArgumentsError(TypeError):
     """The message's arguments cannot be sent to this actor; nothing was recorded."""
 
 
-class TooLarge(ValueError):
+class TooLargeError(ValueError):
     """The message's arguments are larger than `TASK_MAX_ARGUMENT_BYTES`; send an id, not the data."""
 
 
@@ -29,14 +29,14 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
       The arguments by their names, in the actor's order.
 
     Raises:
-      BadArguments: A missing or unknown argument, or a value that JSON does not know.
-      TooLarge: The arguments as JSON have more than `max_bytes`.
+      BadArgumentsError: A missing or unknown argument, or a value that JSON does not know.
+      TooLargeError: The arguments as JSON have more than `max_bytes`.
     """
     kwargs = dict(message.kwargs)
     try:
         bound = _signature(actor).bind(*message.args, **kwargs)
     except TypeError as error:
-        raise BadArguments(
+        raise BadArgumentsError(
             f"{actor.actor_name}{_signature(actor)} cannot be called with {_call(message)}: {error}"
         ) from None
     for position, value in enumerate(message.args):
@@ -45,7 +45,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
         _check_value(actor, f"argument {name!r}", value)
     size = len(json.dumps([message.args, kwargs], separators=(",", ":")).encode())
     if size > max_bytes:
-        raise TooLarge(
+        raise TooLargeError(
             f"the arguments for {actor.actor_name} have {size:,} bytes as JSON, at most {max_bytes:,} are allowed "
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
@@ -56,12 +56,12 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
     """Raise unless JSON gives back the value as it is."""
     if value is None or isinstance(value, bool | int | str):
         if isinstance(value, str) and ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value)):
-            raise BadArguments(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
+            raise BadArgumentsError(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
         return
     if isinstance(value, float):
         if math.isfinite(value):
             return
-        raise BadArguments(f"{where} for {actor.actor_name} is {value}, which JSON does not know")
+        raise BadArgumentsError(f"{where} for {actor.actor_name} is {value}, which JSON does not know")
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
             _check_value(actor, f"{where}[{index}]", item)
@@ -69,10 +69,10 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise BadArguments(f"{where} for {actor.actor_name} has the key {key!r}, JSON keys are texts")
+                raise BadArgumentsError(f"{where} for {actor.actor_name} has the key {key!r}, JSON keys are texts")
             _check_value(actor, f"{where}[{key!r}]", item)
         return
-    raise BadArguments(f"{where} for {actor.actor_name} is {_describe(value)}")
+    raise BadArgumentsError(f"{where} for {actor.actor_name} is {_describe(value)}")
 
 
 def _describe(value: Any) -> str:

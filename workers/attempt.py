@@ -29,10 +29,13 @@ class Attempt:
     """What this process knows of an attempt that it holds."""
 
     __slots__ = (
-        "claim", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "start_reported", "started",
+        "claim", "group", "group_sends", "is_suspect", "message", "outcome", "owner_id", "reporter", "retry_delay_ms",
+        "sends", "start_reported", "started", "thread", "written",
     )  # fmt: skip
 
-    def __init__(self, message: Message[Any], claim: Claim, *, owner_id: int | None = None) -> None:
+    def __init__(
+        self, message: Message[Any], claim: Claim, *, owner_id: int | None = None, is_suspect: bool = False
+    ) -> None:
         self.message = message
         self.claim = claim
         self.owner_id = owner_id
@@ -42,7 +45,28 @@ class Attempt:
         self.outcome: Outcome | None = None
         #: When the actor was called, by the monotonic clock. None: it waits in this process.
         self.started: float | None = None
-        self.start_reported = False
+        self.start_reported = is_suspect
+        #: The thread that runs it.
+        self.thread: threading.Thread | None = None
+        #: Its worker died once while it was held; it is claimed alone.
+        self.is_suspect = is_suspect
+        #: The outcome is in the database already, in the actor's own transaction.
+        self.written = False
+        #: The Dramatiq group that counts it, and what is sent when it is the last of it.
+        self.group = ""
+        self.group_sends: list[Send] = []
+
+    @staticmethod
+    def current() -> "Attempt | None":
+        """The attempt that this thread runs."""
+        attempt: Attempt | None = getattr(_thread, "running", None)
+        return attempt
+
+    def begin(self) -> None:
+        """This thread starts to run it."""
+        self.thread = threading.current_thread()
+        self.started = time.monotonic()
+        _thread.running = self
 
     # --- The after-hooks of the middleware speak to the attempt that their thread is ending ---
 
@@ -55,12 +79,14 @@ class Attempt:
     def begin_ending(self) -> None:
         """Gather anew: an interrupt may have cut off the after-hooks, which then run again."""
         self.sends.clear()
+        self.group, self.group_sends = "", []
         self.retry_delay_ms = None
         _thread.ending = self
 
     @staticmethod
     def end_ending() -> None:
         _thread.ending = None
+        _thread.running = None
 
     def retry(self, *, delay_ms: int) -> None:
         """The attempt failed and the task shall run again."""
@@ -120,6 +146,8 @@ class Attempt:
             percent=percent,
             text=reported if text is None else text,
             sends=tuple(self.sends),
+            group=self.group,
+            group_sends=tuple(self.group_sends),
             **values,
         )
 

@@ -14,6 +14,7 @@ from dramatiq.common import q_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import CurrentMessage, Middleware
 
+from apps.tasks.outcome import Send
 from workers import arguments, wire
 from workers.attempt import Attempt
 from workers.consumer import LedgerConsumer
@@ -21,7 +22,6 @@ from workers.outbox import publish_on_commit
 from workers.wire_queue import WireQueue
 
 if TYPE_CHECKING:
-    from apps.tasks.outcome import Send
     from workers.runtime import Runtime
 
 #: Options of a message that the ledger keeps in columns of their own.
@@ -37,9 +37,7 @@ class LedgerBroker(RedisBroker):
       middleware: Dramatiq's middleware, in Dramatiq's order.
     """
 
-    def __init__(
-        self, *, url: str, namespace: str = "aiwriting", middleware: list[Middleware] | None = None
-    ) -> None:
+    def __init__(self, *, url: str, namespace: str = "aiwriting", middleware: list[Middleware] | None = None) -> None:
         self.wire = WireQueue(url, namespace=namespace)
         # Dramatiq's maintenance is off: the relay does better what it does by chance.
         super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
@@ -65,8 +63,8 @@ class LedgerBroker(RedisBroker):
 
         Raises:
           ActorNotFound: No actor of that name was declared.
-          BadArguments: The actor cannot be called with the message's arguments, or JSON cannot carry them.
-          TooLarge: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
+          BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
+          TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
         """
         attempt = Attempt.ending()
         if attempt is not None and attempt.message.message_id == message.message_id:
@@ -74,7 +72,7 @@ class LedgerBroker(RedisBroker):
             attempt.retry(delay_ms=delay or 0)
             return message
         self.emit_before("enqueue", message, delay)
-        send = self._send(message, delay=delay)
+        send = self.send_of(message, delay=delay)
         if attempt is not None:
             # Callbacks and pipelines: they belong to the outcome and are recorded in its commit.
             attempt.sends.append(send)
@@ -91,26 +89,25 @@ class LedgerBroker(RedisBroker):
         sent = list(messages)
         for message in sent:
             self.emit_before("enqueue", message, None)
-        self._record([self._send(message, delay=message.options.get("delay")) for message in sent])
+        self._record([self.send_of(message, delay=message.options.get("delay")) for message in sent])
         for message in sent:
             self.emit_after("enqueue", message, None)
         return sent
 
-    def _record(self, sends: "list[Send]") -> None:
+    def _record(self, sends: list[Send]) -> None:
         from apps.tasks import ledger
 
         ledger.record(sends)
         self.publish_on_commit(sends)
 
-    def publish_on_commit(self, sends: "Iterable[Send]") -> None:
+    def publish_on_commit(self, sends: Iterable[Send]) -> None:
         """Publish what was recorded when the open transaction commits. What is delayed is left to the relay."""
         due = [wire.for_attempt(_message(send), 0) for send in sends if not send.delay_ms]
         if due:
             publish_on_commit(due, self.wire.publish)
 
-    def _send(self, message: Message[Any], *, delay: int | None) -> "Send":
-        from apps.tasks.outcome import Send
-
+    def send_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
+        """The message as the ledger records it, checked. Raises: As `enqueue`."""
         actor = self.get_actor(message.actor_name)
         bound = arguments.check(actor, message, max_bytes=settings.TASK_MAX_ARGUMENT_BYTES)
         related_type, related_id = _related(actor.options.get("related_to"), bound)
@@ -171,7 +168,7 @@ class LedgerBroker(RedisBroker):
         self.wire.close()
 
 
-def _message(send: "Send") -> Message[Any]:
+def _message(send: Send) -> Message[Any]:
     return Message(
         queue_name=send.queue_name,
         actor_name=send.task_name,

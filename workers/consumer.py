@@ -12,7 +12,8 @@ from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-from workers import wire
+from apps.tasks.outcome import Claim
+from workers import dead_letter, wire
 from workers.attempt import Attempt, ClaimedMessage
 from workers.wire_queue import UNREACHABLE
 
@@ -23,12 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a process that cannot claim waits before it tries again.
 PAUSE_SECONDS = 0.5
-#: A task whose actor no worker knows is tried again after this time (a deploy may be under way) ...
-UNKNOWN_ACTOR_DELAY_MS = 10_000
-#: ... and fails when it was sent longer ago than this.
-UNKNOWN_ACTOR_PATIENCE_MS = 10 * 60_000
-
-Fetched = tuple[str, Message[Any]]
+#: How soon the next task is looked at that must be claimed alone.
+SUSPECT_SECONDS = 0.05
 
 
 class LedgerConsumer(Consumer):
@@ -78,98 +75,122 @@ class LedgerConsumer(Consumer):
     # --- A batch ---
 
     def _next_batch(self) -> list[ClaimedMessage]:
-        hand = self.runtime.hands.setdefault(self.queue_name, Hand())
+        runtime, hand = self.runtime, self.runtime.hand_of(self.queue_name)
+        if hand.suspects and runtime.may_run_suspect():
+            try:
+                if suspect := self._claim_suspect(hand):
+                    return [suspect]
+            except BaseException:
+                runtime.release_suspect()
+                raise
+        timeout_seconds = SUSPECT_SECONDS if hand.suspects else self.timeout_seconds
         if not hand.fetched:
-            room = self.runtime.wait_for_room(timeout_seconds=self.timeout_seconds)
+            room = runtime.wait_for_room(timeout_seconds=timeout_seconds)
             if not room:
                 return []
-            found = self.runtime.fetch(self.queue_name, limit=room)
-            if not found:
-                self.runtime.wait_for_bell(self.queue_name, timeout_seconds=self.timeout_seconds)
+            hand.take(runtime.fetch(self.queue_name, limit=room))
+            if not hand.fetched:
+                runtime.wait_for_bell(self.queue_name, timeout_seconds=timeout_seconds)
                 return []
-            hand.hold(found)
-            hand.fetched = [pair for pair in map(self._decoded, hand.raw) if pair is not None]
-            hand.raw = []
-        claimed = self._claim(hand)
-        hand.fetched = []
+        messages = self._decode(hand.fetched)
+        claimed = self._claim(hand, messages)
+        hand.drop()
         return claimed
 
-    def _decoded(self, pair: tuple[str, bytes]) -> Fetched | None:
-        """The message, if this project published it. What is none is put aside, alone."""
-        wire_id, data = pair
-        try:
-            message = Message.decode(data)
-        except DecodeError:
-            logger.error("a message cannot be decoded, dropped wire_id=%s queue=%s", wire_id, self.queue_name)
-        else:
-            if wire.attempt_of(message) is not None and message.options.get("redis_message_id") == wire_id:
-                return wire_id, message
-            logger.error("a message has no row of ours, dropped wire_id=%s queue=%s", wire_id, self.queue_name)
-        self.runtime.writer.ack(self.queue_name, wire_id)
-        return None
+    def _decode(self, fetched: Iterable[tuple[str, bytes]]) -> dict[str, Message[Any]]:
+        """The messages by wire id. What is none of ours is put aside alone, where a person sees it."""
+        messages: dict[str, Message[Any]] = {}
+        for wire_id, data in fetched:
+            try:
+                message = Message.decode(data)
+            except DecodeError:
+                dead_letter.keep_undecodable(wire_id, data, queue_name=self.queue_name)
+            else:
+                if wire.attempt_of(message) is None or message.options.get("redis_message_id") != wire_id:
+                    dead_letter.keep_foreign(message, queue_name=self.queue_name)
+                elif message.actor_name not in self.runtime.broker.actors:
+                    dead_letter.put_off_unknown(message)
+                else:
+                    messages[wire_id] = message
+                    continue
+            self.runtime.writer.ack(self.queue_name, wire_id)
+        return messages
 
-    def _claim(self, hand: "Hand") -> list[ClaimedMessage]:
+    def _claim(self, hand: "Hand", messages: dict[str, Message[Any]]) -> list[ClaimedMessage]:
         from apps.tasks import ledger
-        from apps.tasks.outcome import Claim
 
-        known, unknown = self._known(hand.fetched)
-        if unknown:
-            self._put_off(unknown)
-        if not known:
+        if not messages:
             return []
-        attempts = [(message.message_id, wire.attempt_of(message) or 0) for _, message in known]
+        attempts = [(message.message_id, wire.attempt_of(message) or 0) for message in messages.values()]
         held, refusals = ledger.claim(attempts, claim_id=hand.claim_id, worker_id=self.runtime.worker_id)
         owners = {row.task_id: row.owner_id for row in held}
-        early = {refusal.task_id for refusal in refusals if refusal.early}
+        refused = {refusal.task_id: refusal for refusal in refusals}
         claimed = []
-        for wire_id, message in known:
+        for wire_id, message in messages.items():
             if message.message_id in owners:
-                claim = Claim(
-                    task_id=message.message_id,
-                    attempt=wire.attempt_of(message) or 0,
-                    claim_id=hand.claim_id,
-                    worker_id=self.runtime.worker_id,
-                )
-                attempt = Attempt(message, claim, owner_id=owners[message.message_id])
-                claimed.append(ClaimedMessage(attempt))
-            elif message.message_id in early:
+                claimed.append(self._claimed(message, hand.claim_id, owner_id=owners[message.message_id]))
+            elif refused[message.message_id].early:
                 self.runtime.put_back_later(self.queue_name, wire_id)
+            elif refused[message.message_id].suspect:
+                hand.suspects[wire_id] = message
             else:
+                if refused[message.message_id].missing:
+                    logger.warning("a message has no row, dropped id=%s queue=%s", message.message_id, self.queue_name)
                 self.runtime.writer.ack(self.queue_name, wire_id)
-        for refusal in refusals:
-            if refusal.missing:
-                logger.warning("a message has no row, dropped id=%s queue=%s", refusal.task_id, self.queue_name)
         self.runtime.hold([message.attempt for message in claimed])
         return claimed
 
-    def _known(self, fetched: list[Fetched]) -> tuple[list[Fetched], list[Fetched]]:
-        actors = self.runtime.broker.actors
-        return (
-            [pair for pair in fetched if pair[1].actor_name in actors],
-            [pair for pair in fetched if pair[1].actor_name not in actors],
-        )
-
-    def _put_off(self, fetched: list[Fetched]) -> None:
-        """Let tasks of actors that this process does not know wait: a deploy may be under way."""
+    def _claim_suspect(self, hand: "Hand") -> ClaimedMessage | None:
+        """Claim one task whose worker died before, by itself."""
         from apps.tasks import ledger
 
-        for wire_id, message in fetched:
-            reason = f"No worker knows the actor {message.actor_name!r}."
-            task_ids = [message.message_id]
-            if not ledger.reject(task_ids, older_than_ms=UNKNOWN_ACTOR_PATIENCE_MS, reason=reason):
-                ledger.postpone(task_ids, delay_ms=UNKNOWN_ACTOR_DELAY_MS)
-            logger.error("unknown actor id=%s actor=%s", message.message_id, message.actor_name)
+        while hand.suspects:
+            wire_id, message = next(iter(hand.suspects.items()))
+            held = ledger.claim_suspect(
+                message.message_id,
+                wire.attempt_of(message) or 0,
+                claim_id=hand.suspect_claim_id,
+                worker_id=self.runtime.worker_id,
+            )
+            del hand.suspects[wire_id]
+            if held is not None:
+                claimed = self._claimed(message, hand.suspect_claim_id, owner_id=held.owner_id, is_suspect=True)
+                hand.suspect_claim_id = uuid.uuid4()
+                self.runtime.hold([claimed.attempt])
+                return claimed
             self.runtime.writer.ack(self.queue_name, wire_id)
+        self.runtime.release_suspect()
+        return None
+
+    def _claimed(
+        self, message: Message[Any], claim_id: uuid.UUID, *, owner_id: int | None, is_suspect: bool = False
+    ) -> ClaimedMessage:
+        claim = Claim(
+            task_id=message.message_id,
+            attempt=wire.attempt_of(message) or 0,
+            claim_id=claim_id,
+            worker_id=self.runtime.worker_id,
+        )
+        return ClaimedMessage(Attempt(message, claim, owner_id=owner_id, is_suspect=is_suspect))
 
 
 class Hand:
-    """A fetched batch, kept until it is claimed, however often the claim must be tried. One for each queue."""
+    """What a process fetched from one queue and has not claimed, kept however often the claim must be tried."""
 
     def __init__(self) -> None:
-        self.raw: list[tuple[str, bytes]] = []
-        self.fetched: list[Fetched] = []
+        self.fetched: list[tuple[str, bytes]] = []
+        self.claim_id = uuid.uuid4()
+        #: Tasks whose worker died before; they are claimed one at a time.
+        self.suspects: dict[str, Message[Any]] = {}
+        self.suspect_claim_id = uuid.uuid4()
+
+    def take(self, fetched: list[tuple[str, bytes]]) -> None:
+        self.fetched = fetched
         self.claim_id = uuid.uuid4()
 
-    def hold(self, raw: list[tuple[str, bytes]]) -> None:
-        self.raw = raw
-        self.claim_id = uuid.uuid4()
+    def drop(self) -> None:
+        self.fetched = []
+
+    @property
+    def wire_ids(self) -> set[str]:
+        return {wire_id for wire_id, _ in self.fetched} | set(self.suspects)

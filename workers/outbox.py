@@ -28,7 +28,7 @@ def publish_on_commit(messages: Sequence[Message[Any]], publish: Publish, *, usi
     """Publish when the open transaction commits, in one go with what else it sends; without one, at once."""
     connection = connections[using]
     open_savepoints = set(connection.savepoint_ids)
-    for savepoints, hook, _ in reversed(connection.run_on_commit):
+    for savepoints, hook, _robust in reversed(connection.run_on_commit):  # type: ignore[misc]
         if isinstance(hook, Outbox) and savepoints == open_savepoints:
             hook.messages.extend(messages)
             return

@@ -174,4 +174,3 @@ class Relay:
     def forget(self) -> int:
         """Delete workers that stopped long ago."""
         return presence.forget(older_than=KEPT_FOR)
-

@@ -4,16 +4,17 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
 from django.conf import settings
+from dramatiq import Worker
 
 from workers import identity
 from workers.attempt import Attempt
 from workers.budget import Budget
 from workers.consumer import Hand
 from workers.heartbeat import Heartbeat
+from workers.sweep import Sweep
 from workers.writer import Writer
 
 if TYPE_CHECKING:
@@ -29,20 +30,19 @@ class Runtime:
     """One worker process, from its boot to its end. Made anew in each process: a fork must not share it.
 
     Parameters:
-      threads: How many tasks it runs at once.
-      queues: The queues it takes from. Empty: all.
+      worker: Dramatiq's worker, which has the threads.
     """
 
-    def __init__(self, broker: "LedgerBroker", *, threads: int, queues: Iterable[str] = ()) -> None:
+    def __init__(self, broker: "LedgerBroker", worker: Worker) -> None:
         self.broker = broker
+        self.worker = worker
         self.worker_id = uuid.uuid4()
         self.broker_id = str(self.worker_id)
-        self.threads = threads
-        self.queues = sorted(queues)
-        self.budget = Budget(threads=threads)
+        self.queues = sorted(worker.consumer_whitelist or ())
+        self.budget = Budget(threads=worker.worker_threads)
         #: What is claimed and has no written outcome yet, by wire id.
         self.held: dict[str, Attempt] = {}
-        #: Fetched batches that are not claimed yet, by queue.
+        #: What is fetched and not claimed yet, by queue.
         self.hands: dict[str, Hand] = {}
         self.stopping = threading.Event()
         #: Set when a relay declared this process dead.
@@ -53,7 +53,10 @@ class Runtime:
             timeout_seconds=settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS,
             on_refused=self._refuse,
         )
+        self.sweep = Sweep(self)
         self._early: list[tuple[float, str, str]] = []
+        #: Held by the one suspect that runs, and by the consumer that looks for one.
+        self._suspect = threading.Lock()
 
     def start(self) -> None:
         from apps.tasks import presence
@@ -67,11 +70,12 @@ class Runtime:
             pid=me.pid,
             process_started=me.started,
             queues=self.queues,
-            threads=self.threads,
+            threads=self.worker.worker_threads,
         )
         self.writer.start()
         self.heartbeat.start()
-        logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.threads)
+        self.sweep.start()
+        logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.worker.worker_threads)
 
     def stop_fetching(self) -> None:
         self.stopping.set()
@@ -81,6 +85,7 @@ class Runtime:
         from apps.tasks import ledger, presence
 
         self.stopping.set()
+        self.sweep.stop()
         self.writer.close(timeout_seconds=timeout_seconds)
         returned = ledger.hand_back(self.worker_id)
         for queue_name in self.broker.get_declared_queues():
@@ -94,6 +99,18 @@ class Runtime:
         self.refused.set()
 
     # --- For consumers ---
+
+    def hand_of(self, queue_name: str) -> Hand:
+        return self.hands.setdefault(queue_name, Hand())
+
+    def may_run_suspect(self) -> bool:
+        """Whether a task whose worker died before may be claimed now. If so, `release_suspect` must follow."""
+        if self.stopping.is_set() or not self.heartbeat.is_fresh:
+            return False
+        return self._suspect.acquire(blocking=False)
+
+    def release_suspect(self) -> None:
+        self._suspect.release()
 
     def wait_for_room(self, *, timeout_seconds: float) -> int:
         """How many messages may be fetched; 0 when there is no room within the time, or none shall be fetched."""
@@ -118,6 +135,12 @@ class Runtime:
         """Keep a message whose row is not visible yet for a moment, then let it wait on its queue again."""
         self._early.append((time.monotonic() + EARLY_SECONDS, queue_name, wire_id))
 
+    @property
+    def fetched_wire_ids(self) -> set[str]:
+        """What this process has taken from Redis and knows of, by wire id."""
+        early = {wire_id for _, _, wire_id in list(self._early)}
+        return early | set(self.held) | {wire_id for hand in list(self.hands.values()) for wire_id in hand.wire_ids}
+
     def _put_back_early(self) -> None:
         now = time.monotonic()
         for due, queue_name, wire_id in [early for early in self._early if early[0] <= now]:
@@ -136,4 +159,6 @@ class Runtime:
     def _release(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
             self.held.pop(attempt.message.options["redis_message_id"], None)
+            if attempt.is_suspect:
+                self.release_suspect()
         self.budget.release(len(attempts))

@@ -59,7 +59,5 @@ def build(broker: Broker) -> BackgroundScheduler:
     """A scheduler of all periodic actors. A slot that comes late, after a pause of the machine, still fires."""
     scheduler = BackgroundScheduler(timezone=UTC)
     for name, (actor, text) in periodic_actors(broker).items():
-        scheduler.add_job(
-            fire, CronTrigger(text), args=[actor, text], id=name, misfire_grace_time=None, coalesce=True
-        )
+        scheduler.add_job(fire, CronTrigger(text), args=[actor, text], id=name, misfire_grace_time=None, coalesce=True)
     return scheduler

@@ -147,6 +147,11 @@ class WireQueue:
             return int(self._put_back(keys=keys, args=[]))
         return sum(int(self._put_back(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
 
+    def fetched_by(self, queue_name: str, broker_id: str) -> set[str]:
+        """The wire ids that a process fetched from a queue and has not acked."""
+        members = self.workers.smembers(self.acks_key(queue_name, broker_id))
+        return {member.decode() for member in members}  # type: ignore[union-attr]
+
     # --- The relay ---
 
     def absent(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 
 from apps.tasks import ledger, states
-from apps.tasks.outcome import Outcome
+from apps.tasks.outcome import Outcome, Settled
 from workers.attempt import Attempt
 from workers.wire_queue import UNREACHABLE
 
@@ -55,7 +55,8 @@ class Writer(threading.Thread):
         self.broker_id = broker_id
         self.held = held
         self.on_written = on_written
-        self._inbox: SimpleQueue[Attempt | None] = SimpleQueue()
+        #: Attempts with their outcomes; pairs of queue and wire id to be acked; None to wake the thread.
+        self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
         self._reports_due = 0.0
         self._unacked: list[tuple[str, str]] = []
         self._closing = False
@@ -68,8 +69,12 @@ class Writer(threading.Thread):
 
     def ack(self, queue_name: str, wire_id: str) -> None:
         """Ack a message that needs no outcome, with the next batch."""
-        self._unacked.append((queue_name, wire_id))
-        self._inbox.put(None)
+        self._inbox.put((queue_name, wire_id))
+
+    @property
+    def unacked(self) -> list[tuple[str, str]]:
+        """Pairs of queue and wire id that are to be acked."""
+        return list(self._unacked)
 
     def close(self, *, timeout_seconds: float) -> None:
         """Write what was taken and stop."""
@@ -125,13 +130,14 @@ class Writer(threading.Thread):
         while len(pending) < BATCH_LIMIT:
             remaining = deadline - time.monotonic()
             try:
-                attempt = self._inbox.get(timeout=remaining) if remaining > 0 else self._inbox.get_nowait()
+                item = self._inbox.get(timeout=remaining) if remaining > 0 else self._inbox.get_nowait()
             except Empty:
                 return
-            if attempt is not None:
-                if not pending:
-                    deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
-                pending.append(attempt)
+            deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
+            if isinstance(item, Attempt):
+                pending.append(item)
+            elif item is not None:
+                self._unacked.append(item)
 
     def _write_reports(self) -> None:
         if not self.held or time.monotonic() < self._reports_due:
@@ -142,10 +148,11 @@ class Writer(threading.Thread):
             ledger.report([attempt.report() for attempt in news])
 
     def _write(self, batch: list[Attempt]) -> None:
-        outcomes = [attempt.outcome for attempt in batch if attempt.outcome is not None]
-        for outcome, took in zip(outcomes, self._finish(outcomes), strict=True):
-            if took:
-                self.broker.publish_on_commit(outcome.sends)
+        unwritten = [attempt for attempt in batch if not attempt.written]
+        outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
+        for outcome, settled in zip(outcomes, self._finish(outcomes), strict=True):
+            if settled.took:
+                self.broker.publish_on_commit(settled.sends)
             else:
                 logger.warning(
                     "a stale outcome was refused id=%s attempt=%d move=%s",
@@ -156,8 +163,10 @@ class Writer(threading.Thread):
         ]
         self.on_written(batch)
 
-    def _finish(self, outcomes: list[Outcome]) -> list[bool]:
+    def _finish(self, outcomes: list[Outcome]) -> list[Settled]:
         """Write a batch; where its data are refused, find the outcome that is to blame and fail that one alone."""
+        if not outcomes:
+            return []
         try:
             return ledger.finish(outcomes)
         except (DataError, IntegrityError, TypeError, ValueError) as error:
@@ -186,4 +195,5 @@ def _unstorable(outcome: Outcome, error: Exception) -> Outcome:
         traceback="",
         text="",
         sends=(),
+        group_sends=(),
     )

@@ -30,6 +30,6 @@ class ClockTimestamp(models.Func):
             return "CLOCK_TIMESTAMP()", []
         return "(CLOCK_TIMESTAMP() + %s * INTERVAL '1 millisecond')", [self.offset_ms]
 
-    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         moment = timezone.now() + timedelta(milliseconds=self.offset_ms)
         return "%s", [connection.ops.adapt_datetimefield_value(moment)]

@@ -16,8 +16,8 @@ from django.db.models import F, Q
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import TaskAttempt, TaskStatus
-from apps.tasks.outcome import Claim, Outcome, Report, Send
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.outcome import Claim, Outcome, Report, Send, Settled
 
 logger = logging.getLogger(__name__)
 
@@ -44,9 +44,7 @@ def record(sends: Iterable[Send]) -> None:
             options=send.options,
             run_at=ClockTimestamp(offset_ms=send.delay_ms),
             delayed=send.delay_ms > 0,
-            expires_at=(
-                None if send.max_age_ms is None else ClockTimestamp(offset_ms=send.delay_ms + send.max_age_ms)
-            ),
+            expires_at=(None if send.max_age_ms is None else ClockTimestamp(offset_ms=send.delay_ms + send.max_age_ms)),
             owner_id=send.owner_id,
             related_object_type=send.related_object_type,
             related_object_id=send.related_object_id,
@@ -74,11 +72,13 @@ class Refusal:
     Parameters:
       missing: There is no row.
       early: The message's attempt is higher than the row's: its publisher's commit is not visible yet.
+      suspect: Its worker died once while it was held: it may be claimed, but alone.
     """
 
     task_id: str
     missing: bool = False
     early: bool = False
+    suspect: bool = False
 
 
 def claim(
@@ -97,31 +97,45 @@ def claim(
     for task_id, attempt in attempts:
         by_attempt[attempt].append(task_id)
     for attempt, task_ids in by_attempt.items():
-        now = ClockTimestamp()
-        TaskStatus.objects.filter(
-            Q(expires_at=None) | Q(expires_at__gt=now),
-            task_id__in=task_ids,
-            attempt=attempt,
-            status__in=states.CLAIM.sources,
-            run_at__lte=now,
-            cancel_requested_at=None,
-        ).update(
-            status=states.CLAIM.target,
-            claim_id=claim_id,
-            worker_id=worker_id,
-            claimed_at=now,
-            updated_at=now,
-        )
-    task_ids = [task_id for task_id, _ in attempts]
-    held = [
-        Held(task_id=task_id, owner_id=owner_id)
-        for task_id, owner_id in TaskStatus.objects.filter(
-            task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING
-        ).values_list("task_id", "owner_id")
-    ]
+        _claimable(task_ids, attempt).filter(crashes=0).update(**_taken(claim_id, worker_id))
+    held = _held_by(claim_id, [task_id for task_id, _ in attempts])
     taken = {row.task_id for row in held}
     others = [(task_id, attempt) for task_id, attempt in attempts if task_id not in taken]
     return held, _refusals(others) if others else []
+
+
+def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> Held | None:
+    """Take hold of one task whose worker died before. Its start is written at once: the next crash is its own."""
+    _claimable([task_id], attempt).update(**_taken(claim_id, worker_id), started_at=ClockTimestamp())
+    return next(iter(_held_by(claim_id, [task_id])), None)
+
+
+def _claimable(task_ids: Sequence[str], attempt: int) -> Any:
+    now = ClockTimestamp()
+    return TaskStatus.objects.filter(
+        Q(expires_at=None) | Q(expires_at__gt=now),
+        task_id__in=task_ids,
+        attempt=attempt,
+        status__in=states.CLAIM.sources,
+        run_at__lte=now,
+        cancel_requested_at=None,
+    )
+
+
+def _taken(claim_id: uuid.UUID, worker_id: uuid.UUID) -> dict[str, Any]:
+    now = ClockTimestamp()
+    return {
+        "status": states.CLAIM.target,
+        "claim_id": claim_id,
+        "worker_id": worker_id,
+        "claimed_at": now,
+        "updated_at": now,
+    }
+
+
+def _held_by(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
+    rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
+    return [Held(task_id=task_id, owner_id=owner_id) for task_id, owner_id in rows.values_list("task_id", "owner_id")]
 
 
 def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
@@ -132,11 +146,23 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
     TaskStatus.objects.filter(
         task_id__in=task_ids, status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()
     ).update(delayed=True)
-    known = dict(TaskStatus.objects.filter(task_id__in=task_ids).values_list("task_id", "attempt"))
-    return [
-        Refusal(task_id=task_id, missing=task_id not in known, early=attempt > known.get(task_id, attempt))
-        for task_id, attempt in attempts
-    ]
+    rows = {
+        row.task_id: row
+        for row in TaskStatus.objects.filter(task_id__in=task_ids).only(
+            "task_id", "attempt", "status", "crashes", "delayed"
+        )
+    }
+    return [_refusal(task_id, attempt, rows.get(task_id)) for task_id, attempt in attempts]
+
+
+def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
+    if row is None:
+        return Refusal(task_id=task_id, missing=True)
+    return Refusal(
+        task_id=task_id,
+        early=attempt > row.attempt,
+        suspect=attempt == row.attempt and row.status == states.PENDING and row.crashes > 0 and not row.delayed,
+    )
 
 
 def expire(task_ids: Iterable[str]) -> int:
@@ -164,18 +190,18 @@ def report(reports: Iterable[Report]) -> None:
             )
 
 
-def finish(outcomes: Sequence[Outcome]) -> list[bool]:
+def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
     """End attempts, in one commit together with the messages that belong to their outcomes.
 
     Returns:
-      For each outcome whether it took. One that did not came from an attempt that is no longer the row's:
-      its messages are not recorded.
+      What became of each outcome. One that did not take came from an attempt that is no longer the row's: its
+      messages are not recorded.
     """
     with transaction.atomic():
         return [_finish(outcome) for outcome in outcomes]
 
 
-def _finish(outcome: Outcome) -> bool:
+def _finish(outcome: Outcome) -> Settled:
     move, claim = outcome.move, outcome.claim
     now = ClockTimestamp()
     values: dict[str, Any] = {"status": move.target, "updated_at": now, "error_message": outcome.error_message}
@@ -203,12 +229,27 @@ def _finish(outcome: Outcome) -> bool:
         if outcome.ran_ms is not None:
             values["started_at"] = ClockTimestamp(offset_ms=-outcome.ran_ms)
     if not _held(claim).update(**values):
-        return False
+        return Settled(took=False)
     if outcome.error_message:
         _keep_attempt(outcome)
-    if outcome.sends:
-        record(outcome.sends)
-    return True
+    sends = outcome.sends
+    if outcome.group and move is states.COMPLETE and _is_last_of(outcome.group):
+        sends += outcome.group_sends
+    if sends:
+        record(sends)
+    return Settled(took=True, sends=sends)
+
+
+def open_group(key: str, *, size: int) -> bool:
+    """Begin to count a group's tasks, in the caller's transaction. Returns whether it is new."""
+    return TaskGroup.objects.get_or_create(key=key, defaults={"remaining": size})[1]
+
+
+def _is_last_of(group: str) -> bool:
+    """Count one task of a group as completed, in the commit that completes it."""
+    rows = TaskGroup.objects.filter(key=group)
+    rows.update(remaining=F("remaining") - 1)
+    return bool(rows.filter(remaining=0).delete()[0])
 
 
 def _keep_attempt(outcome: Outcome) -> None:
@@ -242,11 +283,24 @@ def _held(claim: Claim) -> Any:
 # --- Coming back ---------------------------------------------------------------------------------
 
 
+def held_by(worker_id: uuid.UUID) -> list[tuple[str, int]]:
+    """Pairs of task id and attempt that the rows say a worker process holds."""
+    rows = TaskStatus.objects.filter(worker_id=worker_id, status=states.PROCESSING)
+    return list(rows.order_by().values_list("task_id", "attempt"))
+
+
+def hand_back_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
+    """Make one such task pending: its process knows nothing of it. Returns whether it took."""
+    return bool(
+        TaskStatus.objects.filter(
+            task_id=task_id, attempt=attempt, worker_id=worker_id, status__in=states.HAND_BACK.sources
+        ).update(**_returned())
+    )
+
+
 def hand_back(worker_id: uuid.UUID) -> int:
     """Make pending what a worker process still holds, without counting a retry. Returns how many."""
-    return TaskStatus.objects.filter(worker_id=worker_id, status__in=states.HAND_BACK.sources).update(
-        **_returned()
-    )
+    return TaskStatus.objects.filter(worker_id=worker_id, status__in=states.HAND_BACK.sources).update(**_returned())
 
 
 def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
@@ -334,6 +388,51 @@ def cancel(task_id: str) -> bool:
             status=states.CANCEL.target, cancel_requested_at=now, finished_at=now, updated_at=now
         )
     )
+
+
+def send_again(task_id: str) -> bool:
+    """Let a failed or cancelled task run once more, as if it were new. Returns whether it took."""
+    now = ClockTimestamp()
+    return bool(
+        TaskStatus.objects.filter(task_id=task_id, status__in=states.REVIVE.sources).update(
+            **_returned()
+            | {
+                "retries": 0,
+                "crashes": 0,
+                "created_at": now,
+                "expires_at": None,
+                "cancel_requested_at": None,
+                "finished_at": None,
+                "result": None,
+                "error_message": "",
+                "traceback": "",
+            }
+        )
+    )
+
+
+def dead_letter(send: Send, *, reason: str) -> bool:
+    """Keep a message that no row of ours sent, as a failed task that a person sees. Returns whether it is new."""
+    now = ClockTimestamp()
+    known = TaskStatus.objects.filter(task_id=send.task_id).exists()
+    TaskStatus.objects.bulk_create(
+        [
+            TaskStatus(
+                task_id=send.task_id,
+                task_name=send.task_name,
+                queue_name=send.queue_name,
+                args=list(send.args),
+                kwargs=send.kwargs,
+                options=send.options,
+                status=states.FAILED,
+                error_message=reason,
+                run_at=now,
+                finished_at=now,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    return not known
 
 
 def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:

@@ -6,7 +6,7 @@ from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
 
-from apps.core.models import BaseModel
+from apps.core.models import BaseModel, User
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
 
@@ -24,7 +24,7 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
         """Pending rows whose time has come, by the database's clock."""
         return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
 
-    def visible_to(self, user: "settings.AUTH_USER_MODEL") -> "TaskStatusQuerySet":
+    def visible_to(self, user: "User") -> "TaskStatusQuerySet":
         """All rows for staff, one's own for everybody else."""
         return self if user.is_staff else self.filter(owner_id=user.pk)
 
@@ -109,16 +109,12 @@ class TaskStatus(BaseModel):
                 condition=models.Q(status=states.PENDING, delayed=True),
             ),
             models.Index(fields=["id"], name="tasks_pending", condition=models.Q(status=states.PENDING)),
-            models.Index(
-                fields=["worker_id"], name="tasks_processing", condition=models.Q(status=states.PROCESSING)
-            ),
+            models.Index(fields=["worker_id"], name="tasks_processing", condition=models.Q(status=states.PROCESSING)),
             models.Index(fields=["related_object_type", "related_object_id"], name="tasks_related"),
             models.Index(fields=["owner", "-id"], name="tasks_owner"),
         ]
         constraints = [
-            models.CheckConstraint(
-                condition=models.Q(status__in=list(states.STATES)), name="tasks_status_is_known"
-            ),
+            models.CheckConstraint(condition=models.Q(status__in=list(states.STATES)), name="tasks_status_is_known"),
             models.CheckConstraint(
                 condition=models.Q(progress__gte=0) & models.Q(progress__lte=100), name="tasks_progress_is_a_percentage"
             ),
@@ -150,6 +146,17 @@ class TaskAttempt(models.Model):
 
     def __str__(self) -> str:
         return f"attempt {self.attempt}: {self.outcome}"
+
+
+class TaskGroup(models.Model):
+    """How many tasks of a Dramatiq group have not completed yet. Gone when the last one has."""
+
+    key = models.CharField(max_length=255, unique=True, help_text="Dramatiq's id of one run of the group.")
+    remaining = models.PositiveIntegerField()
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    def __str__(self) -> str:
+        return f"{self.remaining} left"
 
 
 class WorkerProcess(models.Model):

@@ -66,6 +66,8 @@ class Outcome:
       delay_ms: With RETRY, how long until it may run again.
       percent, text: The last that it reported; COMPLETE is 100 whatever was said.
       sends: Messages that belong to the outcome; they are recorded in the same commit.
+      group: The group that counts this task, if it completes.
+      group_sends: What is sent when it is the group's last.
     """
 
     claim: Claim
@@ -77,4 +79,19 @@ class Outcome:
     delay_ms: int = 0
     percent: int = 0
     text: str = ""
+    sends: tuple[Send, ...] = ()
+    group: str = ""
+    group_sends: tuple[Send, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settled:
+    """What the ledger did with an outcome.
+
+    Parameters:
+      took: False: the attempt was no longer the row's, nothing was written.
+      sends: What was recorded with it, to be published after the commit.
+    """
+
+    took: bool
     sends: tuple[Send, ...] = ()

@@ -59,8 +59,9 @@ def living() -> list[WorkerProcess]:
 def dead_holders() -> list[uuid.UUID]:
     """The stopped processes that a row still names as its holder."""
     stopped = WorkerProcess.objects.filter(stopped_at__isnull=False)
-    holders = TaskStatus.objects.filter(status=states.PROCESSING, worker_id__in=stopped.values("pk"))
-    return list(holders.values_list("worker_id", flat=True).order_by().distinct())
+    held = TaskStatus.objects.filter(status=states.PROCESSING, worker_id__in=stopped.values("pk"))
+    holders = held.values_list("worker_id", flat=True).order_by().distinct()
+    return [worker_id for worker_id in holders if worker_id is not None]
 
 
 def stopped_within(time: timedelta) -> list[WorkerProcess]:

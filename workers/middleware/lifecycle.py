@@ -16,7 +16,7 @@ class Lifecycle(Middleware):
         # Here and not above: this module is loaded with the broker, before the models.
         from workers.runtime import Runtime
 
-        broker.runtime = Runtime(broker, threads=worker.worker_threads, queues=worker.consumer_whitelist or ())
+        broker.runtime = Runtime(broker, worker)
         broker.runtime.start()
 
     def before_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]

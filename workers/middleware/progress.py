@@ -1,7 +1,6 @@
 """The progress middleware: tells the ledger what becomes of a task."""
 
 import logging
-import time
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
@@ -47,7 +46,7 @@ class Progress(Middleware):
             attempt.hand_back()
             raise NotOurs("no heartbeat was confirmed lately")
         progress.bind(attempt.reporter)
-        attempt.started = time.monotonic()
+        attempt.begin()
 
     def after_process_message(  # type: ignore[override]
         self,
@@ -64,9 +63,7 @@ class Progress(Middleware):
         progress.unbind()
         actor = broker.actors.get(message.actor_name)
         default = actor.options.get("store_results", True) if actor else True
-        attempt.decide(
-            result=result, exception=exception, store_result=message.options.get("store_results", default)
-        )
+        attempt.decide(result=result, exception=exception, store_result=message.options.get("store_results", default))
         if isinstance(exception, Interrupt):
             # It may have hit a query half-way.
             connections.close_all()

@@ -36,9 +36,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if options["single"]:
             leave(
-                work(
-                    queues=options["queues"], threads=options["threads"], drain_seconds=settings.WORKER_DRAIN_SECONDS
-                )
+                work(queues=options["queues"], threads=options["threads"], drain_seconds=settings.WORKER_DRAIN_SECONDS)
             )
         supervisor = Supervisor()
         for child in self._children(options):

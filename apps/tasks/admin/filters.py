@@ -1,0 +1,66 @@
+"""What the list of tasks can be filtered by. None reads the table to know its choices."""
+
+from collections.abc import Iterable
+from datetime import timedelta
+from typing import Any
+
+import dramatiq
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.utils import timezone
+from unfold.contrib.filters.admin import DropdownFilter
+
+SPANS = {
+    "hour": ("Last hour", timedelta(hours=1)),
+    "day": ("Last 24 hours", timedelta(days=1)),
+    "week": ("Last 7 days", timedelta(days=7)),
+    "month": ("Last 30 days", timedelta(days=30)),
+}
+
+
+class DeclaredFilter(DropdownFilter):
+    """By a column whose values the broker knows. A value that it no longer knows is a choice while it is chosen."""
+
+    field = ""
+
+    def declared(self) -> Iterable[str]:
+        raise NotImplementedError
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        names = {*self.declared(), self.value()} - {None, ""}
+        return [(name, name) for name in sorted(names)]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(**{self.field: self.value()}) if self.value() else queryset
+
+
+class TaskNameFilter(DeclaredFilter):
+    title = "task"
+    parameter_name = "task"
+    field = "task_name"
+
+    def declared(self) -> Iterable[str]:
+        return dramatiq.get_broker().get_declared_actors()
+
+
+class QueueFilter(DeclaredFilter):
+    title = "queue"
+    parameter_name = "queue"
+    field = "queue_name"
+
+    def declared(self) -> Iterable[str]:
+        return dramatiq.get_broker().get_declared_queues()
+
+
+class CreatedFilter(DropdownFilter):
+    title = "time of creation"
+    parameter_name = "created"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [(key, text) for key, (text, _) in SPANS.items()]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in SPANS:
+            return queryset
+        _, span = SPANS[self.value()]
+        return queryset.filter(created_at__gte=timezone.now() - span)

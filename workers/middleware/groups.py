@@ -1,0 +1,44 @@
+"""Group callbacks that are counted in rows, in the commit that completes each task."""
+
+from typing import TYPE_CHECKING, Any
+
+from dramatiq import Message
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware.group_callbacks import GroupCallbacks
+from dramatiq.rate_limits import RateLimiterBackend
+
+from workers.attempt import ClaimedMessage
+
+if TYPE_CHECKING:
+    from workers.broker import LedgerBroker
+
+
+class RowBarrier(RateLimiterBackend):
+    """What `group.run()` opens its barrier with: a row, in the caller's transaction. The ledger does the counting."""
+
+    def add(self, key: str, value: int, ttl: int) -> bool:
+        from apps.tasks import ledger
+
+        return ledger.open_group(key, size=value)
+
+
+class Groups(GroupCallbacks):
+    """Says which group a task belongs to. Dramatiq's own keeps the count in Redis, apart from the outcome."""
+
+    def __init__(self) -> None:
+        super().__init__(RowBarrier())
+
+    def after_process_message(  # type: ignore[override]
+        self,
+        broker: "LedgerBroker",
+        message: MessageProxy,
+        *,
+        result: Any = None,
+        exception: BaseException | None = None,
+    ) -> None:
+        group = message.options.get("group_completion_uuid")
+        if exception is not None or not group or not isinstance(message, ClaimedMessage):
+            return
+        callbacks = message.options.get("group_completion_callbacks") or []
+        message.attempt.group = group
+        message.attempt.group_sends = [broker.send_of(Message(**callback)) for callback in callbacks]

@@ -1,0 +1,94 @@
+"""`transactional=True`: the actor's own writes and its completion are one commit."""
+
+import inspect
+from collections.abc import Callable
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+from django.db import transaction
+from dramatiq import Actor, Middleware
+from dramatiq.middleware import Callbacks, MiddlewareError, Pipelines
+
+from workers.attempt import Attempt, ClaimedMessage, storable
+from workers.middleware.groups import Groups
+
+if TYPE_CHECKING:
+    from workers.broker import LedgerBroker
+
+
+class BadActorError(MiddlewareError):
+    """An actor is declared in a way that cannot work."""
+
+
+class SupersededError(Exception):
+    """Another attempt of this task has taken over; what this one wrote is rolled back."""
+
+
+class Transactional(Middleware):
+    """Runs actors that ask for it inside a transaction that completes their row: exactly once, also under `kill -9`.
+
+    It holds for writes to the database of `TaskStatus`. On SQLite such an actor keeps the only write lock while it
+    runs.
+    """
+
+    @property
+    def actor_options(self) -> set[str]:
+        """transactional: True to run inside one transaction with the completion. Not for async actors."""
+        return {"transactional"}
+
+    def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
+        if not actor.options.get("transactional"):
+            return
+        if inspect.iscoroutinefunction(inspect.unwrap(actor.fn)):
+            # Its statements would not run in the thread that holds the transaction.
+            raise BadActorError(f"{actor.actor_name} is async; transactional=True needs a plain function")
+        actor.fn = in_one_transaction(broker, actor.actor_name, actor.fn)
+
+
+def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
+    """The function, its writes committed together with the completion of the attempt that runs it."""
+
+    @wraps(fn)
+    def run(*args: Any, **kwargs: Any) -> Any:
+        attempt = Attempt.current()
+        if attempt is None or attempt.message.actor_name != actor_name:
+            # Called as a function, not by a worker.
+            with transaction.atomic():
+                return fn(*args, **kwargs)
+        try:
+            with transaction.atomic():
+                result = fn(*args, **kwargs)
+                complete(broker, attempt, result)
+            attempt.written = True
+        except BaseException:
+            if not attempt.written:
+                # Rolled back, as far as we know. If it was not, the row refuses the next outcome.
+                attempt.outcome = None
+            raise
+        return result
+
+    return run
+
+
+def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
+    """Complete the attempt's row, and record what follows it, in the open transaction.
+
+    Raises:
+      SupersededError: The row has another attempt by now.
+      TypeError, ValueError: The result is not JSON.
+    """
+    from apps.tasks import ledger
+
+    storable(result)
+    message = ClaimedMessage(attempt)
+    attempt.begin_ending()
+    for middleware in broker.middleware:
+        if isinstance(middleware, Callbacks | Pipelines | Groups):
+            middleware.after_process_message(broker, message, result=result)
+    store_result = broker.actors[message.actor_name].options.get("store_results", True)
+    attempt.decide(result=result, exception=None, store_result=message.options.get("store_results", store_result))
+    assert attempt.outcome is not None, "decide() settles it"
+    settled = ledger.finish([attempt.outcome])[0]
+    if not settled.took:
+        raise SupersededError(f"attempt {attempt.claim.attempt} of {attempt.claim.task_id} was superseded")
+    broker.publish_on_commit(settled.sends)

@@ -1,0 +1,87 @@
+"""The sweep: now and then a process compares what it is said to hold with what it knows that it holds."""
+
+import logging
+import threading
+from typing import TYPE_CHECKING
+
+from django.db import DatabaseError, InterfaceError, connection
+
+from workers.wire_queue import UNREACHABLE
+
+if TYPE_CHECKING:
+    from workers.runtime import Runtime
+
+logger = logging.getLogger(__name__)
+
+SWEEP_SECONDS = 2.0
+
+
+class Sweep(threading.Thread):
+    """Finds what was forgotten: a fetch or a claim whose reply was lost, and the work of a thread that died.
+
+    What two sweeps in a row find unknown is put back, or handed back; what is on its way is unknown to one at most.
+    """
+
+    def __init__(self, runtime: "Runtime") -> None:
+        super().__init__(name="sweep", daemon=True)
+        self.runtime = runtime
+        self._stopping = threading.Event()
+        self._unknown_rows: set[tuple[str, int]] = set()
+        self._unknown_acks: set[tuple[str, str]] = set()
+
+    def stop(self) -> None:
+        self._stopping.set()
+        self.join(SWEEP_SECONDS)
+
+    def run(self) -> None:
+        while not self._stopping.wait(SWEEP_SECONDS):
+            try:
+                self.replace_dead_threads()
+                self.hand_back_forgotten_rows()
+                self.put_back_forgotten_messages()
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("no sweep, the database does not answer error=%s", error)
+                connection.close()
+            except UNREACHABLE as error:
+                logger.error("no sweep, redis does not answer error=%s", error)
+            except Exception:
+                logger.exception("a sweep failed")
+        connection.close()
+
+    def replace_dead_threads(self) -> None:
+        """Start a worker thread for each that died, and hand back what it was running."""
+        worker = self.runtime.worker
+        for thread in [thread for thread in worker.workers if thread.ident and not thread.is_alive()]:
+            if self.runtime.stopping.is_set():
+                return
+            logger.error("a worker thread died and is replaced thread=%s", thread.name)
+            worker.workers.remove(thread)
+            worker._add_worker()
+        for attempt in list(self.runtime.held.values()):
+            if attempt.thread is not None and not attempt.thread.is_alive() and attempt.outcome is None:
+                self.runtime.end(attempt)
+
+    def hand_back_forgotten_rows(self) -> None:
+        """Hand back rows that name this process as their holder, though it does not know of them."""
+        from apps.tasks import ledger
+
+        rows = set(ledger.held_by(self.runtime.worker_id))
+        known = {(attempt.claim.task_id, attempt.claim.attempt) for attempt in list(self.runtime.held.values())}
+        unknown = rows - known
+        for task_id, attempt in unknown & self._unknown_rows:
+            if ledger.hand_back_one(task_id, attempt, worker_id=self.runtime.worker_id):
+                logger.warning("handed back a forgotten task id=%s attempt=%d", task_id, attempt)
+        self._unknown_rows = unknown
+
+    def put_back_forgotten_messages(self) -> None:
+        """Let messages wait again that Redis says this process fetched, though it does not know of them."""
+        wire, broker_id = self.runtime.broker.wire, self.runtime.broker_id
+        unknown: set[tuple[str, str]] = set()
+        for queue_name in self.runtime.broker.get_declared_queues():
+            fetched = wire.fetched_by(queue_name, broker_id)
+            unknown |= {(queue_name, wire_id) for wire_id in fetched - self.runtime.fetched_wire_ids}
+        unknown -= set(self.runtime.writer.unacked)
+        for queue_name, wire_id in unknown & self._unknown_acks:
+            if wire.put_back(queue_name, broker_id, [wire_id]):
+                logger.warning("put back a forgotten message wire_id=%s queue=%s", wire_id, queue_name)
+        self._unknown_acks = unknown
