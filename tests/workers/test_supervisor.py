@@ -14,6 +14,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from tests.commands import is_gone
 from tests.waiting import wait_until
 from workers.guard import Guard
 from workers.supervisor import Child, Supervisor, pause_seconds
@@ -52,13 +53,6 @@ time.sleep(600)
 def python(code: str, *arguments: str) -> tuple[str, ...]:
     """A small Python that starts fast."""
     return (sys.executable, "-I", "-S", "-c", code, *arguments)
-
-
-def is_gone(pid: int) -> bool:
-    try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
-    except psutil.NoSuchProcess:
-        return True
 
 
 class Watched:
