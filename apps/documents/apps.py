@@ -6,3 +6,10 @@ class DocumentsConfig(AppConfig):
     label = "documents"
     verbose_name = "Documents"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Tell projects, which know nothing of documents, how to ask for those of a project."""
+        from apps.documents.services.project_documents import documents_of
+        from apps.projects.services import report_service
+
+        report_service.register_documents_provider(documents_of)

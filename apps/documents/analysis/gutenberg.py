@@ -38,5 +38,7 @@ def without_licence(text: str) -> str:
     # Without its start or its line of stars, the sentence may well be the author's.
     marks = [mark.start() for mark in (last, sentence if first or last else None) if mark]
     end = min(marks, default=len(text))
+    if not (start or marks):
+        return text
     book = text[start:end].strip("\n")
     return book if book and not book.isspace() else text

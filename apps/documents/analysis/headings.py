@@ -7,13 +7,18 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import islice
 
 from apps.documents.analysis import numerals, words
 
+#: A text with more lines that look like headings is no book; the rest of them is not looked at.
+MAX_CANDIDATES = 20_000
 #: A longer line is prose.
 MAX_CHARACTERS = 120
 #: A heading with text right below it, without an empty line between, is no longer than this: prose fills its lines.
 MAX_CHARACTERS_ABOVE_TEXT = 60
+#: A line of so many characters that does not end like a sentence is prose that goes on; titles are shorter.
+PROSE_CHARACTERS = 45
 
 
 class Family(StrEnum):
@@ -28,7 +33,7 @@ class Family(StrEnum):
 Key = tuple[int | None, str]
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Heading:
     """A line that may begin a chapter.
 
@@ -63,8 +68,8 @@ _SPECIAL_NAMES = {
     "epilog": "epilogue",
     "épilogue": "epilogue",
 }
-#: What may stand around a heading: Markdown's marks and other emphasis.
-_BEFORE = r"^[^\S\n]*(?P<hashes>#{1,6}[^\S\n]*)?[*_=~\[]*[^\S\n]*"
+#: What may stand around a heading: Markdown's marks and other emphasis. Possessive, so that no line takes long.
+_BEFORE = r"^(?P<marks>(?:[^\S\n]++|[#*_=~\[]++)*+)(?=\w)"
 _AFTER_TITLE = " \t*_=~#]"
 
 _NUMBER = rf"(?P<number>{numerals.PATTERN})"
@@ -73,11 +78,11 @@ _FLAGS = re.IGNORECASE | re.MULTILINE
 #: "Chapter 1 ...", "Chapter the First ...", "Erstes Kapitel ...", "1. Kapitel ...", "Part One ...".
 _NUMBERED = re.compile(
     rf"{_BEFORE}(?:(?P<word>{_CHAPTER_WORDS}|(?P<part>{_PART_WORDS}))[^\S\n]+(?:the[^\S\n]+)?{_NUMBER}"
-    rf"|(?P<number_first>{numerals.PATTERN})\.?[^\S\n]+(?:kapitel|chapitre|chapter)(?!\w))"
+    rf"|(?P<number_first>{numerals.PATTERN})\.?[^\S\n]+(?:kapitel|chapitre|chapter)(?![^\W_]))"
     r"(?P<rest>[^\n]*)$",
     _FLAGS,
 )
-_SPECIAL = re.compile(rf"{_BEFORE}(?P<word>{'|'.join(_SPECIAL_NAMES)})(?!\w)(?P<rest>[^\n]*)$", _FLAGS)
+_SPECIAL = re.compile(rf"{_BEFORE}(?P<word>{'|'.join(_SPECIAL_NAMES)})(?![^\W_])(?P<rest>[^\n]*)$", _FLAGS)
 _NUMBER_FIRST = re.compile(rf"{_BEFORE}{_NUMBER}(?P<rest>[^\n]*)$", _FLAGS)
 
 _SEPARATED_TITLE = re.compile(r"[^\S\n]*(?:[.:)\]*_]*[^\S\n]*[\u2012-\u2015-]+|[.:)\]*_]+)[^\S\n]*(?P<title>\S.*)")
@@ -86,14 +91,16 @@ _SPACED_TITLE = re.compile(r"[^\S\n]+(?P<title>[^\Wa-zß-öø-ÿ_].*|[“\"\u201
 _PAGE_NUMBER = re.compile(
     r"(?:(?:\.[^\S\n]*){3,}|…[^\S\n]*|\t[^\S\n]*|[^\S\n]{3,})(?:\d+|[ivxlc]+)[^\S\n]*$", re.IGNORECASE
 )
+_NEXT = re.compile(r"\s*+(\S)")
 _PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]")
 _SENTENCE_ENDS = (".", ",", ";")
 _PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»")
 
 
 def candidates(text: str) -> list[Heading]:
-    """All lines that may begin a chapter, in the order of the text."""
-    found = [*_numbered(text), *_special(text), *_numbers(text)]
+    """The lines that may begin a chapter, in the order of the text; of each kind at most `MAX_CANDIDATES`."""
+    kinds = (_numbered(text), _special(text), _numbers(text))
+    found = (heading for kind in kinds for heading in islice(kind, MAX_CANDIDATES))
     return sorted(found, key=lambda heading: heading.start)
 
 
@@ -124,7 +131,7 @@ def _numbers(text: str) -> Iterator[Heading]:
         number = numerals.read(match["number"])
         stands_apart = _line_above(text, match.start()) == "" and _line_below(text, match.end()) == ""
         # A page number may stand apart as well, but most often in the middle of a sentence.
-        if number is not None and stands_apart and _paragraph_ended(text, match.start()):
+        if number is not None and stands_apart and not _in_mid_sentence(text, match.start(), match.end()):
             yield Heading(
                 start=match.start(), end=match.end(), title=_said(match[0]), family=Family.NUMBER, number=number
             )
@@ -137,7 +144,7 @@ def _heading(
     if len(line) > MAX_CHARACTERS or _PAGE_NUMBER.search(rest):
         return None
     above, below = _line_above(text, match.start()), _line_below(text, match.end())
-    if above and not (match["hashes"] or _ends_paragraph(above)):
+    if above and not ("#" in match["marks"] or _ends_paragraph(above)):
         return None
     bare = not rest.strip(" \t.:\u2012\u2013\u2014\u2015-)")
     ends_like_a_sentence = False
@@ -219,12 +226,20 @@ def _line_below(text: str, end: int) -> str:
     return _raw_line_below(text, end).strip()
 
 
-def _paragraph_ended(text: str, start: int) -> bool:
-    """Whether the last paragraph above ended like one, or was a line of its own such as a title."""
-    at = start
-    while at > 0:
-        line = _line_above(text, at)
-        at = text.rfind("\n", 0, at - 1) + 1
+def _in_mid_sentence(text: str, start: int, end: int) -> bool:
+    """Whether the text around a line that stands apart seems to run on across it."""
+    following = _NEXT.match(text, end)
+    above = _text_above(text, start)
+    return (following is not None and following[1].islower()) or (
+        len(above) > PROSE_CHARACTERS and not above.endswith(_PARAGRAPH_ENDS)
+    )
+
+
+def _text_above(text: str, start: int) -> str:
+    """The nearest line above that is not blank, stripped; empty if there is none."""
+    while start > 0:
+        line = _line_above(text, start)
         if line:
-            return line.endswith(_PARAGRAPH_ENDS) or at == 0 or _line_above(text, at) == ""
-    return True
+            return line
+        start = text.rfind("\n", 0, start - 1) + 1
+    return ""

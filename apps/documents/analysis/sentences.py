@@ -16,7 +16,10 @@ QUOTATION = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|«([^«»]*)»|»([^«»]*)«|„([^„“”]*)[“”]|\u2018((?:[^\u2018\u2019]++|\u2019(?=\w))*+)\u2019"
 )
 
+#: Where sentencex needs a space to know an abbreviation: between a mark and a short capitalised word ("“Mr.").
+_BEFORE_ABBREVIATION = re.compile(r"(?:(?<=[^\w\s])|(?<=_))(?=[A-Z][a-z]{0,5}\.\s)")
 _PARAGRAPH_END = re.compile(r"\n(?:[^\S\n]*\n)+")
+_CLOSING_MARKS = ("”", "\u2019", "»", '"', "'")
 _MARK_THEN_SPACE = re.compile(r"[.!?…]\s+\S")
 
 
@@ -35,7 +38,8 @@ def count(text: str, start: int = 0, end: int | None = None, *, language: str = 
 
 def _in_block(block: str, language: str) -> int:
     # White space between the empty line's two ends would hide the paragraph from sentencex.
-    found = _with_words(segment(language, _PARAGRAPH_END.sub("\n\n", block)))
+    block = _BEFORE_ABBREVIATION.sub(" ", _PARAGRAPH_END.sub("\n\n", block))
+    found = _sentences(segment(language, block))
     quoted: list[str] = []
     for sentence in found:
         for quotation in QUOTATION.finditer(sentence):
@@ -45,12 +49,19 @@ def _in_block(block: str, language: str) -> int:
     if not quoted:
         return len(found)
     # All in one call, as paragraphs: the first sentence of each is in `found` already.
-    inner_sentences = len(_with_words(segment(language, "\n\n".join(quoted))))
+    inner_sentences = len(_sentences(segment(language, "\n\n".join(quoted))))
     return len(found) + inner_sentences - sum(1 for inner in quoted if words.any_in(inner))
 
 
-def _with_words(sentences: list[str]) -> list[str]:
-    return [sentence for sentence in sentences if words.any_in(sentence)]
+def _sentences(segments: list[str]) -> list[str]:
+    """What holds a word; speech and a reporting verb that were taken apart are together again."""
+    found: list[str] = []
+    for piece in segments:
+        if found and piece[0].islower() and found[-1].rstrip().endswith(_CLOSING_MARKS):
+            found[-1] += piece
+        elif words.any_in(piece):
+            found.append(piece)
+    return found
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[str]:

@@ -10,7 +10,8 @@ _JOINERS = "\u2019\u2010\u2011"
 
 #: A run of letters and digits with inner apostrophes and hyphens: "Don't" and "three-and-twenty" are one word,
 #: "came--she" is two, "_must_" is one. In a script without spaces a word is what stands between two marks.
-WORD = re.compile(rf"[^\W_]+(?:[{_MARKS}]+|['{_JOINERS}-](?=[^\W_])|[^\W_]+)*")
+#: Possessive: otherwise a word of a million letters would take hundreds of megabytes.
+WORD = re.compile(rf"[^\W_]++(?:[{_MARKS}]++|['{_JOINERS}-](?=[^\W_])|[^\W_]++)*+")
 
 
 def count(text: str, start: int = 0, end: int | None = None) -> int:

@@ -1,0 +1,325 @@
+"""What can be done with a document."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import PurePosixPath, PureWindowsPath
+
+from django.conf import settings
+from django.db import transaction
+from django.utils import timezone
+
+from apps.documents import readers
+from apps.documents.analysis import chapters as chapter_analysis
+from apps.documents.analysis import gutenberg, newlines, reading_time, sentences, words
+from apps.documents.models import Analysis, Chapter, Document, Manuscript
+from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.projects.models import Project
+from apps.tasks import progress
+from apps.tasks.models import TaskStatus, TaskStatusQuerySet
+
+#: The actor that processes a document.
+PROCESS_DOCUMENT = "documents.process_document"
+#: So many chapters are written with one statement, and so many documents deleted with one.
+CHUNK_SIZE = 500
+#: The part of the task that goes by before and after the chapters, in percent.
+CHAPTERS_START, CHAPTERS_END = 5, 95
+
+COUNTED_FIELDS = ["words", "sentences", "reading_minutes"]
+
+NO_MANUSCRIPT = "There is no text in this document. Upload a file or paste the text."
+GAVE_UP = (
+    "The text could not be processed because something went wrong on our side. "
+    "You can start it again; if it fails again, tell support that it was task {task_id}."
+)
+NEVER_FINISHED = "Processing was stopped before it was done. You can start it again."
+
+
+class ManuscriptChanged(Exception):  # noqa: N818 (its name is what happened)
+    """The text was changed while it was processed; processing it again will give the right figures."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Figures:
+    """What is counted in a text.
+
+    Parameters:
+      words, sentences: How many.
+      reading_minutes: At `READING_WORDS_PER_MINUTE`, to the hundredth.
+    """
+
+    words: int
+    sentences: int
+    reading_minutes: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChapterFigures(Figures):
+    """A chapter's title and figures."""
+
+    title: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Findings(Figures):
+    """The figures of a whole document, front matter included, and those of its chapters in order."""
+
+    chapters: Sequence[ChapterFigures]
+
+
+class DocumentService:
+    """The verbs of documents. The views and the actors call these and nothing below them."""
+
+    @staticmethod
+    def create(
+        *,
+        project: Project,
+        title: str,
+        data: bytes | None = None,
+        filename: str = "",
+        text: str | None = None,
+        expires_at: datetime | None = None,
+    ) -> Document:
+        """Store a new document, as a draft, with the text of an uploaded file or a pasted text.
+
+        Parameters:
+          title: As it came out of validation; at most 200 characters.
+          data, filename: The uploaded file; or
+          text: the pasted text. One of the two.
+          expires_at: When cleaning up may delete the document. None: never.
+        Raises:
+          UnreadableText: Nothing can be read in it; the message is for the writer.
+          TextTooLarge: It is larger than `DOCUMENT_MAX_UPLOAD_BYTES`. An `UnreadableText` too.
+        """
+        if (data is None) == (text is None):
+            raise TypeError("create() takes either data or text")
+        if data is not None:
+            _check_size(len(data))
+            content = readers.read(data, filename=filename)
+        else:
+            assert text is not None
+            _check_size(len(text.encode(errors="surrogatepass")))
+            content = readers.read_pasted(text)
+        with transaction.atomic():
+            document = Document.objects.create(project=project, title=title, expires_at=expires_at)
+            Manuscript.objects.create(document=document, filename=_stored_filename(filename), text=content)
+        return document
+
+    @staticmethod
+    def start_processing(document: Document, *, owner_id: int | None) -> str:
+        """Send the task that processes the document, unless one is on its way already.
+
+        The document's row is locked meanwhile, so of two requests at once the second gets the first one's task.
+
+        Parameters:
+          owner_id: The user who may see the task besides staff.
+        Returns:
+          The id of the task, new or running.
+        Raises:
+          Document.DoesNotExist: Somebody deleted it.
+        """
+        from apps.documents.tasks import process_document
+
+        with transaction.atomic():
+            Document.objects.select_for_update().only("pk").get(pk=document.pk)
+            running = _unfinished_tasks(document).first()
+            if running is not None:
+                return running.task_id
+            _set_status(document, Document.Status.PROCESSING)
+            message = process_document.send_with_options(args=(document.pk,), owner_id=owner_id)
+        return str(message.message_id)
+
+    @staticmethod
+    def process_document(document: Document) -> Findings:
+        """Analyse the document's text and store what was found, replacing what was found before.
+
+        Counts words, sentences and reading time in the whole text (without what Project Gutenberg puts around a book)
+        and in each chapter. Readers see the old figures or the new ones, never some of both; run again or twice at
+        the same time, it leaves the same rows. Reports progress by chapter.
+
+        Raises:
+          UnreadableText: There is nothing to read; the message is for the writer. The status is left to the caller.
+          ManuscriptChanged: The text was changed meanwhile: try again.
+          Document.DoesNotExist: It was deleted, be it meanwhile.
+        """
+        progress.set(0, "Reading the text")
+        if not _set_status(document, Document.Status.PROCESSING):
+            raise Document.DoesNotExist(f"Document {document.pk} no longer exists.")
+        text, changed_at = _manuscript(document)
+        found = _analyse(text)
+        progress.set(CHAPTERS_END, "Storing the figures")
+        with transaction.atomic():
+            if not Document.objects.select_for_update().only("pk").filter(pk=document.pk).first():
+                raise Document.DoesNotExist(f"Document {document.pk} no longer exists.")
+            if not Manuscript.objects.filter(document=document, updated_at=changed_at).exists():
+                raise ManuscriptChanged(f"The text of document {document.pk} was changed while it was processed.")
+            _store(document, found)
+            _set_status(document, Document.Status.PROCESSED)
+        progress.set(100, "Done")
+        return found
+
+    @staticmethod
+    def mark_failed(document_id: int, *, error_message: str, by_task: str | None = None) -> bool:
+        """Say on the document that processing failed, and why.
+
+        Parameters:
+          error_message: For the writer.
+          by_task: The task that failed. When another one is on its way by now, nothing is changed.
+        Returns:
+          Whether it was changed; a document that is gone or was processed meanwhile is not.
+        """
+        with transaction.atomic():
+            document = (
+                Document.objects.select_for_update().filter(pk=document_id, status=Document.Status.PROCESSING).first()
+            )
+            if document is None:
+                return False
+            if by_task is not None and _unfinished_tasks(document).exclude(task_id=by_task).exists():
+                return False
+            return _set_status(document, Document.Status.FAILED, error_message=error_message)
+
+    @staticmethod
+    def give_up(document_id: int, *, task_id: str) -> bool:
+        """Say on the document that a task failed as often as it may. Returns as `mark_failed`."""
+        return DocumentService.mark_failed(document_id, error_message=GAVE_UP.format(task_id=task_id), by_task=task_id)
+
+    @staticmethod
+    def settle(document: Document) -> Document:
+        """Mend a document that says "processing" though no task is on its way any more.
+
+        A task that is cancelled, that expires or whose workers die too often cannot say so on the document itself.
+        Call it before showing a document; for one that is not being processed it costs nothing.
+
+        Returns:
+          The same object, with the status that is now true.
+        """
+        if document.status != Document.Status.PROCESSING or _unfinished_tasks(document).exists():
+            return document
+        last = _tasks(document).first()
+        # A stale second run of a task may have written the status after the first was done.
+        if last is not None and last.status == TaskStatus.STATUS_COMPLETED:
+            Document.objects.filter(pk=document.pk, status=Document.Status.PROCESSING).update(
+                status=Document.Status.PROCESSED
+            )
+        elif last is not None and last.status == TaskStatus.STATUS_FAILED:
+            DocumentService.give_up(document.pk, task_id=last.task_id)
+        else:
+            DocumentService.mark_failed(document.pk, error_message=NEVER_FINISHED, by_task="")
+        document.refresh_from_db(fields=["status", "error_message", "updated_at"])
+        return document
+
+    @staticmethod
+    def delete_expired() -> int:
+        """Delete the documents whose `expires_at` has passed, in chunks. Returns how many they were."""
+        deleted = 0
+        now = timezone.now()
+        while ids := list(Document.objects.filter(expires_at__lte=now).order_by("pk").values_list("pk")[:CHUNK_SIZE]):
+            # Asked again, since an expiry may have been put off a moment ago.
+            chunk = Document.objects.filter(pk__in=[pk for (pk,) in ids], expires_at__lte=now)
+            _, by_model = chunk.delete()
+            deleted += by_model.get(Document._meta.label, 0)
+            progress.set(0, f"{deleted:,} deleted")
+        return deleted
+
+
+def _check_size(size_bytes: int) -> None:
+    if size_bytes > settings.DOCUMENT_MAX_UPLOAD_BYTES:
+        raise TextTooLarge(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
+
+
+def _stored_filename(filename: str) -> str:
+    """The name without a path and without control characters; too long a name keeps its suffix."""
+    name = PurePosixPath(PureWindowsPath(filename).name).name
+    name = "".join(character for character in name if character.isprintable())
+    limit = Manuscript._meta.get_field("filename").max_length or 0
+    if len(name) > limit:
+        suffix = PurePosixPath(name).suffix[-20:]
+        name = name[: limit - len(suffix)] + suffix
+    return name
+
+
+def _tasks(document: Document) -> TaskStatusQuerySet:
+    """The tasks that process the document, did or will, the newest first."""
+    return TaskStatus.objects.about(document).filter(task_name=PROCESS_DOCUMENT).order_by("-pk")
+
+
+def _unfinished_tasks(document: Document) -> TaskStatusQuerySet:
+    return _tasks(document).unfinished()
+
+
+def _set_status(document: Document, status: Document.Status, *, error_message: str = "") -> bool:
+    """Write the status, in the row and in the object. Returns whether the row is there."""
+    now = timezone.now()
+    took = Document.objects.filter(pk=document.pk).update(status=status, error_message=error_message, updated_at=now)
+    if took:
+        document.status, document.error_message, document.updated_at = status, error_message, now
+    return bool(took)
+
+
+def _manuscript(document: Document) -> tuple[str, datetime]:
+    """The text and when it was last changed."""
+    found = Manuscript.objects.filter(document=document).values_list("text", "updated_at").first()
+    if found is None:
+        raise UnreadableText(NO_MANUSCRIPT)
+    text, changed_at = found
+    return readers.checked(text), changed_at
+
+
+def _analyse(text: str) -> Findings:
+    text = gutenberg.without_licence(newlines.normalised(text))
+    found = chapter_analysis.find(text)
+    front = _figures(text, start=0, body_start=0, end=found[0].start)
+    counted = list(_counted(text, found))
+    whole_words = front.words + sum(chapter.words for chapter in counted)
+    return Findings(
+        words=whole_words,
+        sentences=front.sentences + sum(chapter.sentences for chapter in counted),
+        reading_minutes=_reading_minutes(whole_words),
+        chapters=counted,
+    )
+
+
+def _counted(text: str, found: Sequence[chapter_analysis.Chapter]) -> Iterator[ChapterFigures]:
+    for number, chapter in enumerate(found, start=1):
+        figures = _figures(text, start=chapter.start, body_start=chapter.body_start, end=chapter.end)
+        yield ChapterFigures(
+            title=chapter.title,
+            words=figures.words,
+            sentences=figures.sentences,
+            reading_minutes=figures.reading_minutes,
+        )
+        share = number / len(found)
+        progress.set(CHAPTERS_START + (CHAPTERS_END - CHAPTERS_START) * share, f"Chapter {number:,} of {len(found):,}")
+
+
+def _figures(text: str, *, start: int, body_start: int, end: int) -> Figures:
+    """Words from `start`; sentences from `body_start`, since a heading is none."""
+    count = words.count(text, start, end)
+    return Figures(
+        words=count, sentences=sentences.count(text, body_start, end), reading_minutes=_reading_minutes(count)
+    )
+
+
+def _reading_minutes(word_count: int) -> float:
+    return reading_time.minutes(word_count, words_per_minute=settings.READING_WORDS_PER_MINUTE)
+
+
+def _store(document: Document, found: Findings) -> None:
+    """Write the figures over what is there. Rows keep their ids; there are none left over."""
+    Analysis.objects.update_or_create(document=document, defaults=_columns(found))
+    limit = Chapter._meta.get_field("title").max_length
+    Chapter.objects.bulk_create(
+        (
+            Chapter(document=document, position=position, title=chapter.title[:limit], **_columns(chapter))
+            for position, chapter in enumerate(found.chapters, start=1)
+        ),
+        batch_size=CHUNK_SIZE,
+        update_conflicts=True,
+        unique_fields=["document", "position"],
+        update_fields=["title", *COUNTED_FIELDS, "updated_at"],
+    )
+    Chapter.objects.filter(document=document, position__gt=len(found.chapters)).delete()
+
+
+def _columns(figures: Figures) -> dict[str, float]:
+    return {field: getattr(figures, field) for field in COUNTED_FIELDS}

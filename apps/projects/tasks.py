@@ -1,0 +1,84 @@
+"""The actors of projects. Each loads by id, calls one service and returns small JSON.
+
+Imported when a process starts, so the services are imported where they are used.
+"""
+
+import dataclasses
+import logging
+import uuid
+from typing import Any
+
+import dramatiq
+from dramatiq.middleware import CurrentMessage
+from periodiq import cron
+
+from apps.projects import report_types
+from apps.projects.report_types import UnknownReportType
+
+logger = logging.getLogger(__name__)
+
+
+@dramatiq.actor(
+    actor_name="projects.generate_project_report", queue_name="default", max_retries=3, related_to="projects.Project"
+)
+def generate_project_report(project_id: int) -> dict[str, Any]:
+    """Sum up a project and its documents, in figures and as plain text."""
+    from apps.projects.models import Project
+    from apps.projects.services.report_service import ReportService
+
+    project = Project.objects.filter(pk=project_id).first()
+    if project is None:
+        logger.warning("project gone id=%s", project_id)
+        return {"note": f"Project {project_id} no longer exists."}
+    return dataclasses.asdict(ReportService.generate(project))
+
+
+@dramatiq.actor(
+    actor_name="projects.send_weekly_report",
+    queue_name="default",
+    max_retries=3,
+    periodic=cron("0 8 * * 1"),
+    periodic_kwargs={"report_type": "summary"},
+    throws=(UnknownReportType,),
+)
+def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
+    """Send a task for each owner of a project, so that one address that fails stops no other."""
+    from apps.projects.services.report_service import ReportService
+
+    report_types.check(report_type)
+    owner_ids = ReportService.owners_to_mail()
+    messages = [
+        send_report_to_owner.message_with_options(args=(owner_id, report_type), owner_id=owner_id)
+        for owner_id in owner_ids
+    ]
+    parent = CurrentMessage.get_current_message()
+    if parent is not None:
+        # Run again, this task gives its children the ids that they had: the ledger records each only once.
+        messages = [
+            message.copy(message_id=_child_id(parent.message_id, owner_id))
+            for message, owner_id in zip(messages, owner_ids, strict=True)
+        ]
+    broker: Any = send_report_to_owner.broker
+    broker.send_many(messages)
+    return {"report_type": report_type, "owners": len(owner_ids)}
+
+
+@dramatiq.actor(
+    actor_name="projects.send_report_to_owner",
+    queue_name="default",
+    max_retries=5,
+    related_to="core.User",
+    throws=(UnknownReportType,),
+)
+def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
+    """Mail one owner the reports of their projects."""
+    from apps.projects.services.report_service import ReportService
+
+    mailed = ReportService.mail_owner(owner_id, report_type=report_type)
+    if not mailed:
+        return {"mailed": False, "note": f"User {owner_id} has no project, no address, or is gone."}
+    return {"mailed": True}
+
+
+def _child_id(parent_id: str, owner_id: int) -> str:
+    return str(uuid.uuid5(uuid.UUID(parent_id), f"owner {owner_id}"))
