@@ -5,6 +5,7 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
+from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
 from dramatiq.middleware import TimeLimit
@@ -42,6 +43,7 @@ INSTALLED_APPS = [
     "apps.projects",
     "apps.documents",
     "aiWriting",
+    *environment.words("EXTRA_APPS"),
     "workers",  # Last: imports every app's tasks once all models exist.
 ]
 
@@ -192,20 +194,72 @@ REST_FRAMEWORK = {
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
-    "DEFAULT_PAGINATION_CLASS": "rest_framework.pagination.PageNumberPagination",
+    "DEFAULT_PAGINATION_CLASS": "apps.core.api.pages.Pages",
+    "DEFAULT_PARSER_CLASSES": [
+        "apps.core.api.formats.JSONParser",
+        "rest_framework.parsers.FormParser",
+        "rest_framework.parsers.MultiPartParser",
+    ],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
-    "PAGE_SIZE": 50,
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "apps.core.api.formats.AlwaysJSON",
+    "DEFAULT_METADATA_CLASS": None,
+    "EXCEPTION_HANDLER": "apps.core.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
 # --- Admin ---------------------------------------------------------------------------------------
 
+
+def _page(title: str, *, model: str, icon: str) -> dict[str, Any]:
+    """A line of the side bar, for those who may see the model's rows."""
+    app_label, name = model.split(".")
+
+    def may_see(request: HttpRequest) -> bool:
+        return any(request.user.has_perm(f"{app_label}.{verb}_{name}") for verb in ("view", "change"))
+
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app_label}_{name}_changelist"),
+        "permission": may_see,
+    }
+
+
 UNFOLD = {
     "SITE_TITLE": "aiWriting",
     "SITE_HEADER": "aiWriting",
     "SITE_SYMBOL": "edit_note",
-    "SHOW_HISTORY": True,
+    "SITE_URL": None,  # There are no pages besides these.
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
+    ],
     "STYLES": [lambda request: static("tasks/admin.css")],
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Work",
+                "items": [
+                    _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    _page("Workers", model="tasks.workerprocess", icon="memory"),
+                ],
+            },
+            {
+                "title": "Writing",
+                "items": [
+                    _page("Projects", model="projects.project", icon="folder"),
+                    _page("Documents", model="documents.document", icon="description"),
+                ],
+            },
+            {
+                "title": "People",
+                "items": [
+                    _page("Users", model="core.user", icon="person"),
+                    _page("Groups", model="auth.group", icon="group"),
+                    _page("API tokens", model="authtoken.tokenproxy", icon="key"),
+                ],
+            },
+        ],
+    },
 }
 
 # --- Logs ----------------------------------------------------------------------------------------

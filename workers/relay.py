@@ -80,6 +80,7 @@ class Relay:
             except Exception:
                 logger.exception("a pass of the relay failed")
                 connection.close()
+        connection.close()
         logger.info("relay stopped host=%s", self.host)
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:

@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a message whose row is not visible yet is kept before it waits on its queue again.
 EARLY_SECONDS = 1.0
+#: How long a consumer that must not fetch rests before it looks again.
+REST_SECONDS = 0.1
 
 
 class Runtime:
@@ -115,8 +117,8 @@ class Runtime:
     def wait_for_room(self, *, timeout_seconds: float) -> int:
         """How many messages may be fetched; 0 when there is no room within the time, or none shall be fetched."""
         self._put_back_early()
-        if self.stopping.wait(0) or not self.heartbeat.is_fresh:
-            self.stopping.wait(timeout_seconds)
+        if self.stopping.is_set() or not self.heartbeat.is_fresh:
+            time.sleep(min(timeout_seconds, REST_SECONDS))
             return 0
         return self.budget.wait_for_room(timeout_seconds=timeout_seconds)
 

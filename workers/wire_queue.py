@@ -97,6 +97,10 @@ class WireQueue:
             return False
         return True
 
+    def reopen(self) -> None:
+        """Try Redis again with the next message, however lately it did not answer."""
+        self._closed_until = 0.0
+
     def _publish_now(self, messages: Sequence[Message[Any]]) -> int:
         new = 0
         for chunk in chunks(messages, UNPACK_LIMIT):

@@ -148,9 +148,7 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
     ).update(delayed=True)
     rows = {
         row.task_id: row
-        for row in TaskStatus.objects.filter(task_id__in=task_ids).only(
-            "task_id", "attempt", "status", "crashes", "delayed"
-        )
+        for row in TaskStatus.objects.filter(task_id__in=task_ids).only("task_id", "attempt", "status", "crashes")
     }
     return [_refusal(task_id, attempt, rows.get(task_id)) for task_id, attempt in attempts]
 
@@ -161,7 +159,7 @@ def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
     return Refusal(
         task_id=task_id,
         early=attempt > row.attempt,
-        suspect=attempt == row.attempt and row.status == states.PENDING and row.crashes > 0 and not row.delayed,
+        suspect=attempt == row.attempt and row.status == states.PENDING and row.crashes > 0,
     )
 
 
@@ -313,27 +311,50 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
     Returns:
       How many are pending again, and how many failed because their worker died `max_crashes` times.
     """
-    now = ClockTimestamp()
     with transaction.atomic():
-        poisoned = TaskStatus.objects.filter(
-            worker_id=worker_id,
-            status__in=states.POISON.sources,
-            started_at__isnull=False,
-            crashes__gte=max_crashes - 1,
-        ).update(
+        rows = list(
+            TaskStatus.objects.filter(worker_id=worker_id, status__in=states.RESCUE.sources)
+            .select_for_update()
+            .order_by("pk")
+        )
+        poisoned = [row for row in rows if row.started_at and row.crashes >= max_crashes - 1]
+        suspected = [row for row in rows if row not in poisoned and (row.crashes == 0 or row.started_at)]
+        innocent = [row for row in rows if row not in poisoned and row not in suspected]
+        _keep_deaths(poisoned, states.POISON)
+        _keep_deaths(suspected, states.RESCUE)
+        now = ClockTimestamp()
+        _by_keys(poisoned).update(
             status=states.POISON.target,
             crashes=F("crashes") + 1,
             error_message=f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
             finished_at=now,
             updated_at=now,
         )
-        suspected = TaskStatus.objects.filter(
-            Q(crashes=0) | Q(started_at__isnull=False), worker_id=worker_id, status__in=states.RESCUE.sources
-        ).update(crashes=F("crashes") + 1, **_returned())
-        innocent = TaskStatus.objects.filter(worker_id=worker_id, status__in=states.RESCUE.sources).update(
-            **_returned()
-        )
-    return suspected + innocent, poisoned
+        _by_keys(suspected).update(crashes=F("crashes") + 1, **_returned())
+        _by_keys(innocent).update(**_returned())
+    return len(suspected) + len(innocent), len(poisoned)
+
+
+def _by_keys(rows: Iterable[TaskStatus]) -> Any:
+    return TaskStatus.objects.filter(pk__in=[row.pk for row in rows])
+
+
+def _keep_deaths(rows: Iterable[TaskStatus], move: states.Move) -> None:
+    TaskAttempt.objects.bulk_create(
+        [
+            TaskAttempt(
+                task=row,
+                attempt=row.attempt,
+                outcome=move.name,
+                error_message="Its worker process died.",
+                worker_id=row.worker_id,
+                started_at=row.started_at,
+                ended_at=ClockTimestamp(),
+            )
+            for row in rows
+        ],
+        ignore_conflicts=True,
+    )
 
 
 def _returned() -> dict[str, Any]:

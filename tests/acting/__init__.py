@@ -1,0 +1,1 @@
+"""An app whose actors the tests send to real worker processes."""

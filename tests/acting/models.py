@@ -1,0 +1,13 @@
+"""What the test actors leave behind: each run writes what it did, so that a run too many is seen."""
+
+from django.db import models
+
+
+class Effect(models.Model):
+    """One run of an actor."""
+
+    nonce = models.CharField(max_length=100, db_index=True)
+    task_id = models.CharField(max_length=255)
+    attempt = models.IntegerField()
+    pid = models.IntegerField()
+    at = models.DateTimeField(auto_now_add=True)

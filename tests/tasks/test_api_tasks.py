@@ -1,0 +1,174 @@
+"""Tasks through the API."""
+
+import uuid
+from typing import Any
+
+import pytest
+from pytest_django.fixtures import DjangoAssertNumQueries
+
+from apps.tasks import ledger, states
+from apps.tasks.models import TaskStatus
+from apps.tasks.outcome import Claim, Outcome, Send
+from tests.clients import Writer, writer
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def jane(db: None) -> Writer:
+    return writer("jane")
+
+
+@pytest.fixture
+def emily(db: None) -> Writer:
+    return writer("emily")
+
+
+def sent(owner: Writer | None, *, task_name: str = "documents.process_document", **fields: Any) -> TaskStatus:
+    """A new task of that owner."""
+    task_id = str(uuid.uuid4())
+    owner_id = None if owner is None else owner.user.pk
+    send = Send(task_id=task_id, task_name=task_name, queue_name="documents", owner_id=owner_id, **fields)
+    ledger.record([send])
+    return TaskStatus.objects.get(task_id=task_id)
+
+
+def failed(task: TaskStatus) -> TaskStatus:
+    claim = Claim(task_id=task.task_id, attempt=task.attempt, claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+    ledger.claim([(claim.task_id, claim.attempt)], claim_id=claim.claim_id, worker_id=claim.worker_id)
+    outcome = Outcome(claim=claim, move=states.FAIL, error_message="No.", traceback="File /srv/app.py", ran_ms=5)
+    ledger.finish([outcome])
+    task.refresh_from_db()
+    assert task.status == states.FAILED
+    return task
+
+
+def ids(answer: Any) -> list[str]:
+    assert answer.status_code == 200
+    return [task["task_id"] for task in answer.json()["results"]]
+
+
+def test_a_task_is_shown_by_the_names_of_its_fields(jane: Writer) -> None:
+    task = failed(sent(jane, args=(5,), related_object_type="documents.Document", related_object_id=5))
+
+    answer = jane.get(f"/api/tasks/{task.task_id}/").json()
+
+    assert answer.keys() == {
+        "task_id", "task_name", "status", "progress", "progress_text", "result", "error_message", "related_object_id",
+        "related_object_type", "queue_name", "priority", "attempt", "retries", "crashes", "created_at", "updated_at",
+        "run_at", "expires_at", "claimed_at", "started_at", "finished_at", "cancel_requested_at",
+    }  # fmt: skip
+    assert answer["task_id"] == task.task_id
+    assert (answer["status"], answer["error_message"]) == ("failed", "No.")
+    assert (answer["related_object_type"], answer["related_object_id"]) == ("documents.Document", 5)
+    assert answer["finished_at"] is not None
+
+
+def test_the_message_and_the_traceback_are_not_for_the_owner(jane: Writer) -> None:
+    task = failed(sent(jane, args=("a secret argument",), kwargs={"key": "a secret keyword"}))
+
+    for path in (f"/api/tasks/{task.task_id}/", "/api/tasks/", f"/api/tasks/{task.task_id}/events/"):
+        answer = jane.get(path).content.decode()
+        assert task.task_id in answer
+        assert "secret" not in answer
+        assert "/srv/app.py" not in answer
+
+
+def test_staff_see_the_traceback_and_whose_it_is_but_not_the_message(jane: Writer) -> None:
+    task = failed(sent(jane, args=("a secret argument",)))
+
+    answer = writer("staff", is_staff=True).get(f"/api/tasks/{task.task_id}/")
+
+    assert answer.json()["traceback"] == "File /srv/app.py"
+    assert answer.json()["owner"] == jane.user.pk
+    assert "secret" not in answer.content.decode()
+
+
+@pytest.mark.parametrize("suffix", ["", "events/"])
+def test_somebody_elses_task_is_no_other_than_a_missing_one(jane: Writer, emily: Writer, suffix: str) -> None:
+    theirs = emily.get(f"/api/tasks/{sent(jane).task_id}/{suffix}")
+    nobodys = emily.get(f"/api/tasks/{sent(None).task_id}/{suffix}")
+    missing = emily.get(f"/api/tasks/{uuid.uuid4()}/{suffix}")
+
+    assert theirs.status_code == nobodys.status_code == missing.status_code == 404
+    assert theirs.json() == nobodys.json() == missing.json()
+
+
+def test_staff_see_every_task(jane: Writer, emily: Writer) -> None:
+    tasks = [sent(jane), sent(emily), sent(None)]
+    staff = writer("staff", is_staff=True)
+
+    assert ids(staff.get("/api/tasks/")) == [task.task_id for task in reversed(tasks)]
+    for task in tasks:
+        assert staff.get(f"/api/tasks/{task.task_id}/").status_code == 200
+
+
+def test_the_list_has_ones_own_tasks_with_the_newest_first(jane: Writer, emily: Writer) -> None:
+    mine = [sent(jane) for _ in range(3)]
+    sent(emily)
+    sent(None)
+
+    answer = jane.get("/api/tasks/")
+
+    assert ids(answer) == [task.task_id for task in reversed(mine)]
+    assert answer.json()["count"] == 3
+
+
+def test_tasks_are_found_by_what_they_are(jane: Writer) -> None:
+    report = sent(jane, task_name="projects.generate_project_report")
+    other = sent(jane, related_object_type="documents.Document", related_object_id=5)
+    wanted = failed(sent(jane, related_object_type="documents.Document", related_object_id=7))
+
+    assert ids(jane.get("/api/tasks/?status=failed")) == [wanted.task_id]
+    assert ids(jane.get("/api/tasks/?status=pending")) == [other.task_id, report.task_id]
+    assert ids(jane.get("/api/tasks/?task_name=projects.generate_project_report")) == [report.task_id]
+    assert ids(jane.get("/api/tasks/?related_object_type=documents.Document")) == [wanted.task_id, other.task_id]
+    assert ids(jane.get("/api/tasks/?related_object_type=documents.Document&related_object_id=7")) == [wanted.task_id]
+    assert ids(jane.get("/api/tasks/?status=failed&related_object_id=5")) == []
+    assert ids(jane.get("/api/tasks/?task_name=nothing")) == []
+    assert len(ids(jane.get("/api/tasks/?status=&task_name=&related_object_id="))) == 3
+
+
+@pytest.mark.parametrize(
+    ("query", "complaint"),
+    [
+        ("status=bogus", "Unknown status 'bogus', must be one of: pending, processing, completed, failed, cancelled"),
+        ("related_object_id=abc", "valid integer"),
+        ("related_object_id=99999999999999999999", "less than or equal to"),
+        ("related_object_id=" + "9" * 2000, "too large"),
+        ("task_name=%00", "Null characters"),
+        ("related_object_type=" + "x" * 256, "no more than 255"),
+    ],
+    ids=lambda value: value[:40],
+)
+def test_a_query_that_cannot_be_is_refused(jane: Writer, query: str, complaint: str) -> None:
+    response = jane.get(f"/api/tasks/?{query}")
+
+    assert response.status_code == 400
+    ((message,),) = response.json().values()
+    assert complaint in message
+
+
+def test_a_list_takes_as_many_queries_however_long_it_is(
+    jane: Writer, django_assert_num_queries: DjangoAssertNumQueries
+) -> None:
+    for number in range(60):
+        sent(jane, related_object_type="documents.Document", related_object_id=number)
+
+    with django_assert_num_queries(3):  # Who asks, how many, the page.
+        assert len(ids(jane.get("/api/tasks/"))) == 50
+
+
+@pytest.mark.parametrize("task_id", ["%00", "%0A", "x" * 300, "é", "..", "%2F", "1%20OR%201=1"])
+def test_an_id_that_cannot_be_is_not_there(jane: Writer, task_id: str) -> None:
+    response = jane.get(f"/api/tasks/{task_id}/")
+
+    assert (response.status_code, response.json().keys()) == (404, {"detail"})
+
+
+@pytest.mark.parametrize("method", ["put", "patch", "delete", "post"])
+def test_a_task_is_only_looked_at(jane: Writer, method: str) -> None:
+    task = sent(jane)
+
+    assert getattr(jane, method)(f"/api/tasks/{task.task_id}/", {"status": "completed"}).status_code == 405
+    assert TaskStatus.objects.get().status == "pending"

@@ -1,0 +1,272 @@
+"""The ledger's moves, each guarded."""
+
+import uuid
+from datetime import timedelta
+
+import pytest
+from django.db import connection, transaction
+from django.utils import timezone
+
+from apps.tasks import ledger, states
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.outcome import Claim, Outcome, Report, Send
+
+pytestmark = pytest.mark.django_db
+
+WORKER = uuid.uuid4()
+
+
+def recorded(**values) -> TaskStatus:
+    send = Send(task_id=str(uuid.uuid4()), task_name="acting.effect", queue_name="default", **values)
+    ledger.record([send])
+    return row(send.task_id)
+
+
+def row(task_id: str) -> TaskStatus:
+    return TaskStatus.objects.get(task_id=task_id)
+
+
+def claimed(task: TaskStatus, *, worker_id: uuid.UUID = WORKER) -> Claim:
+    claim_id = uuid.uuid4()
+    held, _ = ledger.claim([(task.task_id, task.attempt)], claim_id=claim_id, worker_id=worker_id)
+    assert [one.task_id for one in held] == [task.task_id]
+    return Claim(task_id=task.task_id, attempt=task.attempt, claim_id=claim_id, worker_id=worker_id)
+
+
+def finish(claim: Claim, move: states.Move = states.COMPLETE, **values) -> bool:
+    return ledger.finish([Outcome(claim=claim, move=move, **values)])[0].took
+
+
+def refusal(task_id: str, attempt: int) -> ledger.Refusal:
+    held, refusals = ledger.claim([(task_id, attempt)], claim_id=uuid.uuid4(), worker_id=WORKER)
+    assert held == []
+    return refusals[0]
+
+
+def test_a_recorded_send_is_pending_and_due() -> None:
+    task = recorded(args=(1, "two"), kwargs={"three": [3]}, options={"pipe_ignore": True}, priority=5)
+    assert (task.status, task.attempt, task.progress, task.delayed) == ("pending", 0, 0, False)
+    assert (task.args, task.kwargs, task.options, task.priority) == (
+        [1, "two"],
+        {"three": [3]},
+        {"pipe_ignore": True},
+        5,
+    )
+    assert TaskStatus.objects.due().get() == task
+
+
+def test_a_known_task_id_is_left_as_it_is() -> None:
+    task = recorded(args=(1,))
+    ledger.record([Send(task_id=task.task_id, task_name="acting.other", queue_name="default", args=(2,))])
+    assert TaskStatus.objects.get().args == [1]
+
+
+def test_a_delayed_send_waits_for_the_relay() -> None:
+    task = recorded(delay_ms=60_000, max_age_ms=1_000)
+    assert task.delayed
+    assert timedelta(seconds=59) < task.run_at - timezone.now() < timedelta(seconds=61)
+    assert task.expires_at - task.run_at == pytest.approx(timedelta(seconds=1), abs=timedelta(milliseconds=200))
+    assert not TaskStatus.objects.due().exists()
+
+
+def test_a_claim_holds_the_task_for_one_worker() -> None:
+    task = recorded()
+    claimed(task)
+    assert row(task.task_id).status == "processing"
+    assert row(task.task_id).worker_id == WORKER
+    assert refusal(task.task_id, 0) == ledger.Refusal(task_id=task.task_id)
+
+
+def test_a_repeated_claim_gets_the_same_answer() -> None:
+    tasks = [recorded() for _ in range(3)]
+    attempts = [(task.task_id, 0) for task in tasks]
+    claim_id = uuid.uuid4()
+    first = ledger.claim(attempts, claim_id=claim_id, worker_id=WORKER)
+    assert ledger.claim(attempts, claim_id=claim_id, worker_id=WORKER) == first
+    assert len(first[0]) == 3
+
+
+def test_a_claim_of_a_stale_attempt_is_refused() -> None:
+    task = recorded()
+    finish(claimed(task), states.RETRY, error_message="once")
+    assert refusal(task.task_id, 0) == ledger.Refusal(task_id=task.task_id)
+    assert row(task.task_id).status == "pending"
+
+
+def test_a_message_that_is_ahead_of_its_row_is_early() -> None:
+    task = recorded()
+    assert refusal(task.task_id, 1).early
+
+
+def test_a_message_without_a_row_is_missing() -> None:
+    assert refusal("nobody", 0).missing
+
+
+def test_a_task_is_not_claimed_before_its_time() -> None:
+    task = recorded(delay_ms=60_000)
+    TaskStatus.objects.filter(pk=task.pk).update(delayed=False)
+    assert not refusal(task.task_id, 0).missing
+    assert row(task.task_id).delayed, "the relay sends it again"
+
+
+def test_an_expired_task_fails_instead_of_being_claimed() -> None:
+    task = recorded(max_age_ms=0)
+    refusal(task.task_id, 0)
+    assert (row(task.task_id).status, row(task.task_id).finished_at is not None) == ("failed", True)
+    assert "expired" in row(task.task_id).error_message
+
+
+def test_a_cancelled_task_is_not_claimed() -> None:
+    task = recorded()
+    assert ledger.cancel(task.task_id)
+    assert not ledger.cancel(task.task_id)
+    refusal(task.task_id, 0)
+    assert row(task.task_id).status == "cancelled"
+
+
+def test_completing_keeps_the_result_and_the_times() -> None:
+    task = recorded()
+    assert finish(claimed(task), result={"words": 3}, ran_ms=1500, text="All read")
+    done = row(task.task_id)
+    assert (done.status, done.progress, done.progress_text, done.result) == ("completed", 100, "All read", {"words": 3})
+    assert done.finished_at - done.started_at == pytest.approx(timedelta(seconds=1.5), abs=timedelta(milliseconds=200))
+    assert not TaskAttempt.objects.exists(), "success costs no second row"
+
+
+def test_a_stale_worker_cannot_overwrite_a_newer_attempt() -> None:
+    task = recorded()
+    stale = claimed(task)
+    ledger.rescue(WORKER, max_crashes=3)
+    assert not finish(stale, result="stale")
+    assert row(task.task_id).result is None
+    assert row(task.task_id).status == "pending"
+
+
+def test_an_attempt_finishes_once() -> None:
+    task = recorded()
+    claim = claimed(task)
+    assert finish(claim, result=1)
+    assert not finish(claim, states.FAIL, error_message="late interrupt")
+    assert (row(task.task_id).status, row(task.task_id).result) == ("completed", 1)
+
+
+def test_a_refused_outcome_sends_nothing() -> None:
+    task = recorded()
+    claim = claimed(task)
+    follower = Send(task_id="follower", task_name="acting.effect", queue_name="default")
+    assert finish(claim, sends=(follower,))
+    assert not finish(claim, sends=(Send(task_id="stale", task_name="acting.effect", queue_name="default"),))
+    assert set(TaskStatus.objects.values_list("task_id", flat=True)) == {task.task_id, "follower"}
+
+
+def test_a_retry_is_pending_again_with_a_new_attempt_and_keeps_the_error() -> None:
+    task = recorded()
+    assert finish(
+        claimed(task), states.RETRY, error_message="boom", traceback="Traceback ...", delay_ms=5_000, percent=40
+    )
+    again = row(task.task_id)
+    assert (again.status, again.attempt, again.retries, again.crashes) == ("pending", 1, 1, 0)
+    assert (again.progress, again.error_message, again.delayed) == (0, "boom", True)
+    assert again.worker_id is None
+    assert again.claim_id is None
+    assert again.started_at is None
+    kept = TaskAttempt.objects.get()
+    assert (kept.attempt, kept.outcome, kept.error_message, kept.traceback) == (0, "retry", "boom", "Traceback ...")
+
+
+def test_a_failure_keeps_the_progress_it_had() -> None:
+    task = recorded()
+    finish(claimed(task), states.FAIL, error_message="boom", percent=40, text="Chapter 7")
+    failed = row(task.task_id)
+    assert (failed.status, failed.progress, failed.progress_text) == ("failed", 40, "Chapter 7")
+
+
+def test_handing_back_counts_neither_retry_nor_crash() -> None:
+    task = recorded()
+    claimed(task)
+    assert ledger.hand_back(WORKER) == 1
+    again = row(task.task_id)
+    assert (again.status, again.attempt, again.retries, again.crashes) == ("pending", 1, 0, 0)
+
+
+def test_progress_reaches_the_row_of_the_attempt_that_holds_it() -> None:
+    task = recorded()
+    claim = claimed(task)
+    ledger.report([Report(claim=claim, percent=42, text="Chapter 5", ran_ms=10)])
+    assert (row(task.task_id).progress, row(task.task_id).progress_text) == (42, "Chapter 5")
+    finish(claim, states.RETRY, error_message="boom")
+    ledger.report([Report(claim=claim, percent=90, text="late", ran_ms=10)])
+    assert row(task.task_id).progress == 0
+
+
+def test_the_first_crash_counts_for_all_that_were_held_and_later_ones_for_what_had_started() -> None:
+    first, second = recorded(), recorded()
+    claimed(first)
+    claimed(second)
+    assert ledger.rescue(WORKER, max_crashes=3) == (2, 0)
+    assert [row(task.task_id).crashes for task in (first, second)] == [1, 1]
+    # From now on each is claimed alone ...
+    assert refusal(first.task_id, 1).suspect
+    assert ledger.claim_suspect(first.task_id, 1, claim_id=uuid.uuid4(), worker_id=WORKER)
+    assert row(first.task_id).started_at is not None
+    # ... and the other is not counted when its neighbour kills again.
+    assert ledger.rescue(WORKER, max_crashes=3) == (1, 0)
+    assert [row(task.task_id).crashes for task in (first, second)] == [2, 1]
+    assert ledger.claim_suspect(first.task_id, 2, claim_id=uuid.uuid4(), worker_id=WORKER)
+    assert ledger.rescue(WORKER, max_crashes=3) == (0, 1)
+    assert row(first.task_id).status == "failed"
+    assert "died 3 times" in row(first.task_id).error_message
+    assert row(second.task_id).status == "pending"
+
+
+def test_due_rows_are_taken_once() -> None:
+    task = recorded(delay_ms=1)
+    TaskStatus.objects.filter(pk=task.pk).update(run_at=timezone.now() - timedelta(seconds=1))
+    assert ledger.take_due(limit=10) == [task]
+    assert ledger.take_due(limit=10) == []
+    assert ledger.due_after(0, limit=10) == [task]
+    assert ledger.due_after(task.pk, limit=10) == []
+
+
+def test_the_last_of_a_group_sends_what_waits_for_it_in_the_same_commit() -> None:
+    ledger.open_group("g", size=2)
+    waiting = Send(task_id="callback", task_name="acting.effect", queue_name="default")
+    claims = [claimed(recorded()) for _ in range(3)]
+    assert finish(claims[0], group="g", group_sends=(waiting,))
+    assert finish(claims[1], states.FAIL, error_message="x", group="g", group_sends=(waiting,))
+    assert not TaskStatus.objects.filter(task_id="callback").exists()
+    settled = ledger.finish([Outcome(claim=claims[2], move=states.COMPLETE, group="g", group_sends=(waiting,))])
+    assert settled[0].sends == (waiting,)
+    assert TaskStatus.objects.filter(task_id="callback").exists()
+    assert not TaskGroup.objects.exists()
+
+
+def test_a_failed_task_can_be_sent_again_and_a_completed_one_cannot() -> None:
+    failed, completed = recorded(), recorded()
+    finish(claimed(failed), states.FAIL, error_message="boom", traceback="t")
+    finish(claimed(completed))
+    assert ledger.send_again(failed.task_id)
+    assert not ledger.send_again(completed.task_id)
+    again = row(failed.task_id)
+    assert (again.status, again.attempt, again.error_message, again.finished_at) == ("pending", 1, "", None)
+    assert TaskAttempt.objects.get().error_message == "boom", "what happened is not forgotten"
+
+
+def test_unknown_states_and_impossible_progress_are_refused_by_the_database() -> None:
+    from django.db import IntegrityError
+
+    task = recorded()
+    for values in ({"status": "odd"}, {"progress": 101}, {"progress": -1}):
+        with pytest.raises(IntegrityError), transaction.atomic():
+            TaskStatus.objects.filter(pk=task.pk).update(**values)
+
+
+def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> None:
+    if connection.vendor != "postgresql":
+        due = str(TaskStatus.objects.due().filter(delayed=True).order_by("run_at", "id").explain())
+        assert "tasks_pending_delayed" in due
+        return
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+    due = str(TaskStatus.objects.due().filter(delayed=True).order_by("run_at", "id").explain())
+    assert "tasks_pending_delayed" in due

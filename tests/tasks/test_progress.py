@@ -1,0 +1,76 @@
+"""Progress, as an actor reports it."""
+
+import math
+
+import pytest
+
+from apps.tasks import progress
+
+
+@pytest.fixture
+def reporter():
+    reporter = progress.Reporter()
+    progress.bind(reporter)
+    yield reporter
+    progress.unbind()
+
+
+def test_a_percentage_and_a_text_are_news(reporter) -> None:
+    progress.set(25, "Reading chapter 3")
+    assert reporter.has_news
+    assert reporter.take() == (25, "Reading chapter 3")
+    assert not reporter.has_news
+
+
+def test_it_never_goes_backwards(reporter) -> None:
+    progress.set(50, "Half")
+    progress.set(20, "Looks like less")
+    assert reporter.take() == (50, "Looks like less")
+
+
+@pytest.mark.parametrize(("said", "known"), [(-5, 0), (250, 100), (math.inf, 100), (-math.inf, 0), (math.nan, 0)])
+def test_what_is_no_percentage_is_cut(reporter, said, known) -> None:
+    progress.set(said)
+    assert reporter.take()[0] == known
+
+
+@pytest.mark.parametrize("nonsense", ["many", None, object(), [1]])
+def test_nonsense_does_not_fail_the_task(reporter, nonsense) -> None:
+    progress.set(nonsense, "Going on")
+    assert reporter.take() == (0, "Going on")
+
+
+def test_a_long_text_is_cut(reporter) -> None:
+    progress.set(1, "x" * 1000)
+    assert reporter.take() == (1, "x" * progress.TEXT_MAX_LENGTH)
+
+
+def test_advance_counts_percents_or_the_steps_that_were_begun(reporter) -> None:
+    progress.advance()
+    assert reporter.take()[0] == 1
+    progress.begin(4, start=20, end=60)
+    progress.advance()
+    assert reporter.take()[0] == 30
+    progress.advance(3)
+    assert reporter.take()[0] == 60
+
+
+def test_track_goes_through_all_items_and_says_how_many_are_left(reporter) -> None:
+    seen = []
+    for item in progress.track("abcd", "Letters", start=50):
+        seen.append((item, int(reporter.percent)))
+    assert seen == [("a", 0), ("b", 62), ("c", 75), ("d", 87)]
+    assert reporter.take() == (100, "Letters: 4 of 4")
+
+
+def test_track_moves_its_text_where_the_length_is_unknown(reporter) -> None:
+    assert list(progress.track(iter("abc"), "Letters")) == ["a", "b", "c"]
+    assert reporter.take() == (0, "Letters: 3")
+
+
+def test_outside_a_worker_reporting_does_nothing() -> None:
+    progress.unbind()
+    progress.set(10)
+    progress.begin(3)
+    progress.advance()
+    assert list(progress.track([1, 2])) == [1, 2]

@@ -1,0 +1,95 @@
+"""Messages that no worker can run are seen, and harm no others."""
+
+import json
+import uuid
+
+import pytest
+from django.utils import timezone
+
+from apps.tasks import ledger
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def put(broker):
+    """Put bytes on the default queue, as another program would."""
+
+    def put(wire_id: str, data: bytes) -> None:
+        broker.wire.workers.hset(broker.wire.messages_key("default"), wire_id, data)
+        broker.wire.workers.rpush(broker.wire.queue_key("default"), wire_id)
+
+    return put
+
+
+def test_an_undecodable_message_is_kept_alone_and_its_batch_runs(put, broker, request, wait_until) -> None:
+    before = [tasks.add.send(n, n) for n in range(5)]
+    put("odd", b"\xffno json\x00")
+    after = [tasks.add.send(n, n) for n in range(5)]
+    request.getfixturevalue("working")
+    assert [message.get_result(block=True) for message in before + after] == [0, 2, 4, 6, 8] * 2
+    kept = wait_until(lambda: TaskStatus.objects.filter(task_name="(undecodable)").first())
+    assert (kept.status, kept.options["wire_id"]) == ("failed", "odd")
+    assert "no json" in kept.options["data"]
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
+
+
+def test_a_message_of_another_program_is_kept_and_not_run(put, request, wait_until, ended, broker) -> None:
+    foreign = {
+        "queue_name": "default",
+        "actor_name": "acting.add",
+        "args": [1, 2],
+        "kwargs": {},
+        "options": {"redis_message_id": "x"},
+        "message_id": str(uuid.uuid4()),
+        "message_timestamp": 0,
+    }
+    put("x", json.dumps(foreign).encode())
+    request.getfixturevalue("working")
+    row = wait_until(lambda: TaskStatus.objects.first())
+    assert (row.status, row.task_name, row.args) == ("failed", "acting.add", [1, 2])
+    assert "another program" in row.error_message
+    assert ledger.send_again(row.task_id)
+    assert ended(tasks.add.message(1, 2).copy(message_id=row.task_id)).result == 3
+
+
+def test_a_message_whose_send_was_rolled_back_is_dropped(broker, request, wait_until) -> None:
+    from workers import wire
+
+    message = wire.for_attempt(tasks.add.message(1, 2), 0)
+    broker.wire.publish([message])
+    request.getfixturevalue("working")
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
+    assert not TaskStatus.objects.exists()
+
+
+def test_a_message_ahead_of_its_row_waits_for_the_row(broker, request, wait_until) -> None:
+    from workers import wire
+
+    message = tasks.add.message(1, 2)
+    ledger.record([broker.send_of(message)])
+    TaskStatus.objects.update(attempt=0)
+    broker.wire.publish([wire.for_attempt(message, 1)])
+    request.getfixturevalue("working")
+    key = broker.wire.messages_key("default")
+    wait_until(lambda: TaskStatus.objects.filter(status="completed").exists(), timeout=15)
+    assert TaskStatus.objects.get().result == 3, "the audit published the attempt that the row is at"
+    broker.wire.workers.delete(key)
+
+
+def test_a_task_of_an_unknown_actor_waits_for_a_deploy_and_then_fails(broker, request, wait_until, monkeypatch) -> None:
+    actor = broker.actors["acting.add"]
+    young, old = tasks.add.send(1, 2), tasks.add.send(3, 4)
+    TaskStatus.objects.filter(task_id=old.message_id).update(created_at=timezone.now() - timezone.timedelta(hours=1))
+    monkeypatch.delitem(broker.actors, "acting.add")
+    request.getfixturevalue("working")
+    failed = wait_until(lambda: TaskStatus.objects.filter(task_id=old.message_id, status="failed").first())
+    assert "No worker knows the actor 'acting.add'" in failed.error_message
+    put_off = wait_until(lambda: TaskStatus.objects.filter(task_id=young.message_id, delayed=True).first())
+    assert put_off.status == "pending"
+    assert put_off.run_at > timezone.now()
+    monkeypatch.setitem(broker.actors, "acting.add", actor)
+    assert ledger.send_again(old.message_id)
+    assert old.get_result(block=True) == 7

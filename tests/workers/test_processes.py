@@ -1,0 +1,179 @@
+"""Real worker processes, real signals: what is killed, what is stopped, and what comes of their tasks."""
+
+import os
+import re
+import signal
+import sys
+import time
+
+import dramatiq
+import pytest
+from django.db.models import Count
+
+from apps.tasks.models import TaskAttempt, TaskStatus, WorkerProcess
+from tests.acting import tasks
+from tests.acting.models import Effect
+
+pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def started(worker, wait_until):
+    """Start `runworker` and wait until all its processes work."""
+
+    def start(*arguments: str, processes: int = 1, **variables: str):
+        known = WorkerProcess.objects.filter(stopped_at=None).count()
+        command = worker("--processes", str(processes), "--threads", "4", *arguments, **variables)
+        wait_until(
+            lambda: WorkerProcess.objects.filter(stopped_at=None).count() >= known + processes,
+            timeout=20,
+            explain=lambda: command.output,
+        )
+        return command
+
+    return start
+
+
+def row_of(message: dramatiq.Message) -> TaskStatus:
+    return TaskStatus.objects.get(task_id=message.message_id)
+
+
+def running(message: dramatiq.Message) -> bool:
+    return TaskStatus.objects.filter(task_id=message.message_id, started_at__isnull=False).exists()
+
+
+def test_a_task_sent_here_runs_there(started) -> None:
+    started()
+    message = tasks.effect.send("n")
+    assert message.get_result(block=True) == "n"
+    assert Effect.objects.get().pid != os.getpid()
+
+
+def test_a_killed_worker_process_is_replaced_and_its_task_runs_again_within_3_s(started, wait_until) -> None:
+    started(processes=1)
+    message = tasks.slow_effect.send("n", 1)
+    wait_until(lambda: running(message))
+    os.kill(WorkerProcess.objects.get().pid, signal.SIGKILL)
+    killed = time.monotonic()
+    wait_until(lambda: Effect.objects.count() == 2, timeout=10)
+    assert time.monotonic() - killed < 3
+    assert message.get_result(block=True) == "n"
+    row = row_of(message)
+    assert (row.status, row.attempt, row.crashes, row.retries) == ("completed", 1, 1, 0)
+
+
+def test_a_killed_process_does_not_stop_its_siblings(started, wait_until) -> None:
+    started(processes=2)
+    messages = [tasks.slow_effect.send(str(number), 1.5) for number in range(4)]
+    wait_until(lambda: all(running(message) for message in messages))
+    holders = TaskStatus.objects.values_list("worker_id", flat=True).distinct()
+    victim = WorkerProcess.objects.get(pk=holders[0])
+    lost = TaskStatus.objects.filter(worker_id=victim.pk).count()
+    os.kill(victim.pid, signal.SIGKILL)
+    for message in messages:
+        message.get_result(block=True)
+    assert TaskStatus.objects.filter(crashes=1).count() == lost
+    assert Effect.objects.count() == 4 + lost
+
+
+def test_a_stopped_worker_lets_short_tasks_end_and_hands_back_long_ones(started, wait_until) -> None:
+    command = started(WORKER_DRAIN_SECONDS="2")
+    short, long = tasks.slow_effect.send("short", 1), tasks.slow_effect.send("long", 30)
+    wait_until(lambda: running(short) and running(long))
+    waiting = [tasks.slow_effect.send(f"waiting {number}", 0.1) for number in range(10)]
+    began = time.monotonic()
+    assert command.stop() == 0
+    assert time.monotonic() - began < 2 + 5
+    assert row_of(short).status == "completed"
+    row = row_of(long)
+    assert (row.status, row.attempt, row.retries, row.crashes) == ("pending", 1, 0, 0)
+    assert not TaskStatus.objects.filter(status="processing").exists()
+    started()
+    for message in waiting:
+        message.get_result(block=True)
+    assert {row_of(message).crashes for message in waiting} == {0}
+    wait_until(lambda: Effect.objects.filter(nonce="long").count() == 2)
+
+
+def test_sigterm_to_the_whole_group_and_twice_still_lets_tasks_end(started, wait_until) -> None:
+    command = started(WORKER_DRAIN_SECONDS="10")
+    message = tasks.slow_effect.send("n", 1.5)
+    wait_until(lambda: running(message))
+    processes = [command.process.pid, *(process.pid for process in command.descendants())]
+    for _ in range(2):
+        for pid in processes:
+            with_suppressed_kill(pid)
+    assert command.wait(timeout=15) == 0
+    row = row_of(message)
+    assert (row.status, row.attempt) == ("completed", 0)
+
+
+def with_suppressed_kill(pid: int) -> None:
+    try:
+        os.kill(pid, signal.SIGTERM)
+    except ProcessLookupError:
+        pass
+
+
+def test_poison_fails_alone_among_its_innocent_neighbours(broker, started, wait_until) -> None:
+    innocent = [tasks.innocent.send(str(number)) for number in range(25)]
+    poison = tasks.poison.send("poison")
+    innocent += [tasks.innocent.send(str(number)) for number in range(25, 50)]
+    started(TASK_MAX_CRASHES="3")
+    wait_until(lambda: not TaskStatus.objects.unfinished().exists(), timeout=60, explain=counts)
+    assert {row_of(message).status for message in innocent} == {"completed"}
+    row = row_of(poison)
+    assert (row.status, row.crashes) == ("failed", 3)
+    assert "died 3 times" in row.error_message
+    assert Effect.objects.filter(nonce="poison").count() == 3
+    assert list(TaskAttempt.objects.filter(task=row).values_list("outcome", flat=True)) == [
+        "rescue",
+        "rescue",
+        "poison",
+    ]
+
+
+def counts() -> object:
+    return list(TaskStatus.objects.values_list("status", "crashes").annotate(Count("id")))
+
+
+def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice(started, wait_until) -> None:
+    first = started(WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
+    message = tasks.slow_effect.send("n", 1)
+    wait_until(lambda: running(message))
+    frozen = WorkerProcess.objects.get()
+    os.kill(frozen.pid, signal.SIGSTOP)
+    started(WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
+    assert message.get_result(block=True, timeout=20_000) == "n"
+    row = row_of(message)
+    assert (row.status, row.attempt) == ("completed", 1)
+    finished_at = row.finished_at
+    os.kill(frozen.pid, signal.SIGCONT)
+    wait_until(lambda: "a stale outcome was refused" in first.output or "declared dead" in first.output, timeout=20)
+    assert row_of(message).finished_at == finished_at
+    wait_until(lambda: WorkerProcess.objects.filter(stopped_at=None).count() >= 2, timeout=20)
+
+
+def test_a_worker_that_takes_from_an_unknown_queue_says_so(command) -> None:
+    started = command("runworker", "--queues", "slwo")
+    started.killed = True
+    assert started.wait(timeout=20) == 1
+    assert "Unknown queue 'slwo', must be one of: default, documents" in started.output
+    assert "Traceback" not in started.output
+
+
+def test_every_process_type_knows_the_same_actors(command, started) -> None:
+    """Web and scheduler by `django.setup()`, as here; the worker by what it runs."""
+    expected = sorted(dramatiq.get_broker().actors)
+    code = "import dramatiq; print('ACTORS', sorted(dramatiq.get_broker().actors))"
+    shell = command("shell", "--no-imports", "-c", code)
+    web = command(argv=(sys.executable, "-c", f"import aiWriting.asgi\n{code}"))
+    scheduler = command("runscheduler")
+    for process in (shell, web):
+        assert process.wait(timeout=20) == 0
+        assert re.search(r"ACTORS (.*)", process.output)[1] == str(expected)
+    for name in ("documents.clean_expired_documents", "projects.send_weekly_report"):
+        scheduler.wait_for(f"actor={name}")
+    started()
+    seen = tasks.known_actors.send()
+    assert seen.get_result(block=True) == expected

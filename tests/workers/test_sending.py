@@ -1,0 +1,224 @@
+"""Sending: the row in the caller's transaction, the message on commit."""
+
+import json
+import time
+from datetime import timedelta
+
+import dramatiq
+import pytest
+from django.contrib.auth import get_user_model
+from django.db import connection, transaction
+from django.utils import timezone
+from dramatiq.errors import ActorNotFound
+
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks
+from workers.arguments import BadArgumentsError, TooLargeError
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture
+def published(broker):
+    """The task ids that wait on the default queue in Redis."""
+
+    def read() -> list[str]:
+        ids = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
+        return [wire_id.decode().rsplit(":", 1)[0] for wire_id in ids]
+
+    return read
+
+
+def test_a_send_is_a_row_and_a_message(published) -> None:
+    message = tasks.effect.send("n")
+    assert TaskStatus.objects.get().task_id == message.message_id
+    assert published() == [message.message_id]
+
+
+def test_a_rolled_back_send_leaves_nothing(published) -> None:
+    with pytest.raises(RuntimeError), transaction.atomic():
+        tasks.effect.send("n")
+        raise RuntimeError
+    assert published() == []
+    assert not TaskStatus.objects.exists()
+
+
+def test_nothing_is_published_before_the_commit(published) -> None:
+    with transaction.atomic():
+        message = tasks.effect.send("n")
+        assert published() == []
+    assert published() == [message.message_id]
+
+
+def test_a_rolled_back_savepoint_takes_its_own_sends_and_no_others(published) -> None:
+    with transaction.atomic():
+        first = tasks.effect.send("first")
+        with pytest.raises(RuntimeError), transaction.atomic():
+            tasks.effect.send("inside")
+            with transaction.atomic():
+                tasks.effect.send("deeper")
+            raise RuntimeError
+        with transaction.atomic():
+            second = tasks.effect.send("second")
+        third = tasks.effect.send("third")
+    sent = {message.message_id for message in (first, second, third)}
+    assert set(published()) == sent
+    assert set(TaskStatus.objects.values_list("task_id", flat=True)) == sent
+
+
+def test_a_savepoint_that_sends_first_does_not_silence_the_sends_after_it(published) -> None:
+    with transaction.atomic():
+        with pytest.raises(RuntimeError), transaction.atomic():
+            tasks.effect.send("inside")
+            raise RuntimeError
+        message = tasks.effect.send("outside")
+    assert published() == [message.message_id]
+    later = tasks.effect.send("later")
+    assert published() == [message.message_id, later.message_id]
+
+
+def test_the_sends_of_a_transaction_are_published_in_one_call(broker, published) -> None:
+    before = broker.wire.workers.info("commandstats").get("cmdstat_evalsha", {"calls": 0})["calls"]
+    with transaction.atomic():
+        for number in range(20):
+            tasks.effect.send(str(number))
+    after = broker.wire.workers.info("commandstats")["cmdstat_evalsha"]["calls"]
+    assert len(published()) == 20
+    # A flushed server is told the script first: one call more.
+    assert after - before <= 2
+
+
+def test_a_hook_of_somebody_else_that_raises_does_not_lose_the_row(published) -> None:
+    def broken() -> None:
+        raise RuntimeError("not ours")
+
+    with pytest.raises(RuntimeError, match="not ours"), transaction.atomic():
+        transaction.on_commit(broken)
+        message = tasks.effect.send("n")
+    assert published() == []
+    assert TaskStatus.objects.due().get().task_id == message.message_id, "the relay's audit finds it"
+
+
+def test_redis_away_does_not_fail_the_send(broker, published, monkeypatch) -> None:
+    from workers.wire_queue import WireQueue
+
+    monkeypatch.setattr(broker, "wire", WireQueue("redis://127.0.0.1:1/0", namespace="none"))
+    message = tasks.effect.send("n")
+    assert TaskStatus.objects.due().get().task_id == message.message_id
+
+
+def test_a_black_hole_costs_300_ms_once_and_then_nothing(broker, monkeypatch) -> None:
+    import socket
+
+    from workers.wire_queue import WireQueue
+
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts, and never answers.
+        wire = WireQueue(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", namespace="none")
+        monkeypatch.setattr(broker, "wire", wire)
+        began = time.monotonic()
+        tasks.effect.send("first")
+        first = time.monotonic() - began
+        for _ in range(20):
+            tasks.effect.send("next")
+        assert 0.2 < first < 0.6
+        assert time.monotonic() - began - first < 0.6
+    assert TaskStatus.objects.due().count() == 21
+
+
+def test_a_delayed_send_is_a_row_that_redis_does_not_know(published) -> None:
+    message = tasks.effect.send_with_options(args=("n",), delay=timedelta(days=400))
+    row = TaskStatus.objects.get(task_id=message.message_id)
+    assert row.delayed
+    assert row.run_at > timezone.now() + timedelta(days=399)
+    assert published() == []
+
+
+def test_max_age_counts_from_the_time_it_may_run() -> None:
+    message = tasks.effect.send_with_options(args=("n",), delay=2_000, max_age=1_000)
+    row = TaskStatus.objects.get(task_id=message.message_id)
+    assert row.expires_at - row.run_at == pytest.approx(timedelta(seconds=1), abs=timedelta(milliseconds=200))
+
+
+def test_send_many_is_one_insert_and_keeps_the_order(broker, published, django_assert_max_num_queries) -> None:
+    messages = [tasks.effect.message(str(number)) for number in range(200)]
+    batches = 200 // connection.ops.bulk_batch_size(TaskStatus._meta.concrete_fields, messages) + 3
+    with django_assert_max_num_queries(batches):
+        broker.send_many(messages)
+    assert published() == [message.message_id for message in messages]
+    assert TaskStatus.objects.count() == 200
+
+
+def test_send_many_sends_nothing_if_one_message_is_wrong(broker, published) -> None:
+    with pytest.raises(BadArgumentsError):
+        broker.send_many([tasks.effect.message("right"), tasks.effect.message()])
+    assert published() == []
+    assert not TaskStatus.objects.exists()
+
+
+def test_publishing_twice_is_harmless(broker, published) -> None:
+    message = tasks.effect.send("n")
+    from workers import wire
+
+    broker.wire.publish([wire.from_row(TaskStatus.objects.get())])
+    assert published() == [message.message_id]
+
+
+def test_the_owner_is_an_option_and_not_in_the_message(broker) -> None:
+    user = get_user_model().objects.create_user("writer")
+    message = tasks.effect.send_with_options(args=("n",), owner_id=user.pk)
+    row = TaskStatus.objects.get()
+    assert row.owner == user
+    assert "owner_id" not in row.options
+    on_the_wire = broker.wire.workers.hget(broker.wire.messages_key("default"), f"{message.message_id}:0")
+    assert "owner_id" not in json.loads(on_the_wire)["options"]
+
+
+def test_an_unknown_actor_is_refused(broker) -> None:
+    message = dramatiq.Message(queue_name="default", actor_name="nobody", args=(), kwargs={}, options={})
+    with pytest.raises(ActorNotFound):
+        broker.enqueue(message)
+    assert not TaskStatus.objects.exists()
+
+
+class Unsavable:
+    pass
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "words"),
+    [
+        ({"args": ()}, BadArgumentsError, ["acting.effect(nonce: str)", "missing a required argument"]),
+        ({"args": ("a", "b")}, BadArgumentsError, ["too many positional"]),
+        ({"kwargs": {"nonse": "a"}}, BadArgumentsError, ["nonse=str"]),
+        ({"args": (float("nan"),)}, BadArgumentsError, ["argument 1", "nan"]),
+        ({"args": ({"a": [float("inf")]},)}, BadArgumentsError, ["argument 1['a'][0]", "inf"]),
+        ({"args": (b"bytes",)}, BadArgumentsError, ["argument 1", "bytes", "None, bool, int, float, str, list, dict"]),
+        ({"args": (lambda: 1,)}, BadArgumentsError, ["function"]),
+        ({"args": (Unsavable(),)}, BadArgumentsError, ["Unsavable"]),
+        ({"args": ({1, 2},)}, BadArgumentsError, ["set", "send a list"]),
+        ({"args": ({1: 2},)}, BadArgumentsError, ["the key 1", "texts"]),
+        ({"args": ("a\x00b",)}, BadArgumentsError, ["NUL"]),
+        ({"args": ("\ud800",)}, BadArgumentsError, ["surrogate"]),
+        ({"args": (timezone.now(),)}, BadArgumentsError, ["datetime", "isoformat"]),
+        ({"args": ("x" * 2_000_000,)}, TooLargeError, ["2,000,009 bytes", "1,000,000", "TASK_MAX_ARGUMENT_BYTES"]),
+    ],
+)
+def test_a_wrong_argument_is_refused_in_the_caller(arguments, error, words, published) -> None:
+    with pytest.raises(error) as caught:
+        tasks.effect.send_with_options(**arguments)
+    for word in words:
+        assert word in str(caught.value)
+    assert not TaskStatus.objects.exists()
+    assert published() == []
+
+
+def test_a_model_instance_is_refused_with_what_to_send_instead() -> None:
+    user = get_user_model().objects.create_user("writer")
+    with pytest.raises(BadArgumentsError, match=r"the User itself; send user\.id, not the User"):
+        tasks.effect.send(user)
+
+
+def test_values_of_arguments_are_not_in_the_error() -> None:
+    with pytest.raises(BadArgumentsError) as caught:
+        tasks.effect.send("hunter2", password="hunter2")
+    assert "hunter2" not in str(caught.value)
