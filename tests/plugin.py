@@ -15,7 +15,7 @@ from tests.servers import DATABASES, STRAY_VARIABLES, Servers
 SERVERS = pytest.StashKey[Servers]()
 
 #: A test that asks for one of these talks to Redis; `-m redis` picks them all.
-REDIS_FIXTURES = {"redis_client", "worker", "command"}
+REDIS_FIXTURES = {"redis_client"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -56,7 +56,11 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
     return config.stash[SERVERS].versions
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if config.getoption("--database") != "sqlite":
+        once = [item for item in items if item.get_closest_marker("once")]
+        config.hook.pytest_deselected(items=once)
+        items[:] = [item for item in items if item not in once]
     for item in items:
         if REDIS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
             item.add_marker(pytest.mark.redis)

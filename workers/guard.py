@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 POLL_SECONDS = 0.05
 
@@ -26,9 +26,13 @@ class Guard:
     """The supervisor's side: names the processes that must not outlive the caller.
 
     Each must lead a process group of its own (`start_new_session=True`). The guard is replaced when it dies.
+
+    Parameters:
+      keep_open: File descriptors that stay open until the last process is gone, such as that of a lock.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, keep_open: Sequence[int] = ()) -> None:
+        self._keep_open = keep_open
         self._held: dict[int, str] = {}
         self._lock = threading.Lock()
         self._closed = False
@@ -64,6 +68,7 @@ class Guard:
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             cwd="/",
+            pass_fds=self._keep_open,
             start_new_session=True,
         )
 

@@ -128,6 +128,8 @@ class Supervisor:
       on_start: Called with a child and its pid after each start.
       on_exit: Called with a child, its pid and its return code (negative: the signal) when it ends, also while
         stopping. Both are called in the thread of `run()` or `start()`; an error in them is logged.
+      keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, also where the
+        supervisor is killed.
       stream: Where prefixed lines go; coloured where it is a terminal and NO_COLOR is not set.
 
     As a context manager it takes SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
@@ -142,12 +144,14 @@ class Supervisor:
         give_up_after: int | None = None,
         on_start: Callable[[Child, int], None] | None = None,
         on_exit: Callable[[Child, int, int], None] | None = None,
+        keep_open: Sequence[int] = (),
         stream: TextIO | None = None,
     ) -> None:
         self.prefixed = prefixed
         self.give_up_after = give_up_after
         self.on_start = on_start
         self.on_exit = on_exit
+        self._keep_open = keep_open
         self._stream: TextIO | None = stream or sys.stdout
         self._coloured = self._stream.isatty() and not os.environ.get("NO_COLOR")
         self._stream_lock = threading.Lock()
@@ -209,6 +213,8 @@ class Supervisor:
                 return 1
             finally:
                 self._looping = False
+            if self.prefixed:
+                self.write("Stopping ...")
             self.stop()
             return 0
 
@@ -287,7 +293,7 @@ class Supervisor:
 
     def _launch(self, place: Place) -> int:
         if self._guard is None:
-            self._guard = Guard()
+            self._guard = Guard(keep_open=self._keep_open)
         child = place.child
         output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.prefixed else {}
         process = child.popen(**output)

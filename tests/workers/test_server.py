@@ -15,6 +15,8 @@ from redis.retry import Retry
 from workers.server import ServerError, prepare
 from workers.supervisor import Supervisor
 
+pytestmark = pytest.mark.once
+
 
 @pytest.fixture
 def supervisor() -> Supervisor:

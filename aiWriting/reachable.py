@@ -1,0 +1,63 @@
+"""Whether the database and Redis let us in; where not, why, in a line that shows no password."""
+
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import redis
+from django.core.exceptions import ImproperlyConfigured
+from django.db import DatabaseError, connection
+from redis.backoff import NoBackoff
+from redis.retry import Retry
+
+TIMEOUT_SECONDS = 5
+#: How a database connection is told so.
+TIMEOUT_OPTIONS: dict[str, dict[str, Any]] = {"postgresql": {"connect_timeout": TIMEOUT_SECONDS}}
+
+
+class Unreachable(Exception):  # noqa: N818 (its name is what happened)
+    """Nobody, or not the right one, answers there."""
+
+
+def check_form(name: str, url: str) -> None:
+    """ImproperlyConfigured where the text is no URL. What is wrong is not shown: it may be a part of the password."""
+    try:
+        urlsplit(url).port  # noqa: B018 (asking is the check)
+    except ValueError:
+        raise ImproperlyConfigured(
+            f"{name} cannot be read as a URL; in a password, special characters are written as %40 for @ and so on"
+        ) from None
+
+
+def check_redis(url: str) -> None:
+    """Unreachable unless a Redis-protocol server answers there and takes our password."""
+    try:
+        with redis.Redis.from_url(
+            url,
+            retry=Retry(NoBackoff(), 0),
+            socket_connect_timeout=TIMEOUT_SECONDS,
+            socket_timeout=TIMEOUT_SECONDS,
+        ) as client:
+            client.ping()
+    except (redis.RedisError, OSError, ValueError) as error:
+        raise Unreachable(f"REDIS_URL: {reason(error, url=url)}") from None
+
+
+def check_database(url: str) -> None:
+    """Unreachable unless the database of the settings answers."""
+    probe = connection.copy()
+    probe.settings_dict["OPTIONS"] = probe.settings_dict["OPTIONS"] | TIMEOUT_OPTIONS.get(probe.vendor, {})
+    try:
+        probe.ensure_connection()
+    except DatabaseError as error:
+        raise Unreachable(f"DATABASE_URL: {reason(error, url=url)}") from None
+    finally:
+        probe.close()
+
+
+def reason(error: Exception, *, url: str) -> str:
+    """What the error says, in one line, without the URL's password."""
+    text = " ".join(str(error).split()) or type(error).__name__
+    password = urlsplit(url).password or ""
+    for secret in {password, unquote(password)} - {""}:
+        text = text.replace(secret, "***")
+    return text

@@ -1,0 +1,97 @@
+"""What `bin/run` starts, as a process of its own with its own `var/` and port."""
+
+import secrets
+import sqlite3
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
+
+import psycopg
+import pytest
+from django.conf import settings
+from psycopg.rows import dict_row
+
+from tests.commands import RunningCommand, environment
+from tests.conftest import RUNNING
+from tests.plugin import SERVERS
+from workers.server import free_port
+
+#: What the session set for the tests' own Django.
+SESSION_VARIABLES = ("SECRET_KEY", "AIWRITING_VAR", "REDIS_URL", "DATABASE_URL", "EXTRA_APPS", "DJANGO_SETTINGS_MODULE")
+
+
+def own_environment(**variables: str) -> dict[str, str]:
+    """An environment as a new user has it, with the variables."""
+    return {name: value for name, value in environment().items() if name not in SESSION_VARIABLES} | variables
+
+
+@pytest.fixture
+def port() -> int:
+    return free_port()
+
+
+@pytest.fixture
+def var(tmp_path: Path) -> Path:
+    return tmp_path / "var"
+
+
+@pytest.fixture
+def database(request: pytest.FixtureRequest) -> Iterator[str]:
+    """The URL of a new database on the session's PostgreSQL; empty on SQLite, which is what one gets unasked."""
+    if request.config.getoption("--database") == "sqlite":
+        yield ""
+        return
+    parts = urlsplit(settings.DATABASE_URL)
+    name = f"standalone_{secrets.token_hex(4)}"
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as link:
+        link.execute(f"CREATE DATABASE {name}")
+    yield urlunsplit(parts._replace(path=f"/{name}", netloc=parts.netloc or "localhost"))
+    with psycopg.connect(settings.DATABASE_URL, autocommit=True) as link:
+        link.execute(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def rows(var: Path, database: str) -> Callable[[], list[dict[str, Any]]]:
+    """The rows of the ledger, as they are in the database."""
+    query = "SELECT * FROM tasks_taskstatus ORDER BY id"
+
+    def read() -> list[dict[str, Any]]:
+        if database:
+            with psycopg.connect(database, row_factory=dict_row) as link:
+                return link.execute(query).fetchall()
+        link = sqlite3.connect(f"file:{var / 'db.sqlite3'}?mode=ro", uri=True)
+        try:
+            link.row_factory = sqlite3.Row
+            return [dict(row) for row in link.execute(query)]
+        finally:
+            link.close()
+
+    return read
+
+
+@pytest.fixture
+def standalone(
+    request: pytest.FixtureRequest, tmp_path: Path, port: int, var: Path, database: str
+) -> Iterator[Callable[..., RunningCommand]]:
+    """Start `python -m aiWriting.standalone`; keywords are environment variables."""
+    running = request.node.stash.setdefault(RUNNING, [])
+
+    def start(**variables: str) -> RunningCommand:
+        defaults = {"AIWRITING_VAR": str(var), "PORT": str(port), "WORKER_PROCESSES": "1", "DATABASE_URL": database}
+        started = RunningCommand(
+            sys.executable,
+            "-m",
+            "aiWriting.standalone",
+            env=own_environment(**defaults | variables),
+            log=tmp_path / f"standalone-{len(running)}.log",
+            guard=request.config.stash[SERVERS].guard,
+        )
+        running.append(started)
+        return started
+
+    yield start
+    for started in reversed(running):
+        if started.alive:
+            started.end()
