@@ -1,3 +1,51 @@
-from django.urls import URLPattern, URLResolver
+"""What is found where under /api/."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from typing import Any
+from urllib.parse import quote
+
+from django.urls import URLPattern, URLResolver, path, re_path, resolve
+from rest_framework.authtoken.views import ObtainAuthToken
+from rest_framework.exceptions import NotFound
+from rest_framework.request import Request
+from rest_framework.routers import DefaultRouter
+from rest_framework.views import APIView
+
+from apps.core.api.body import LimitedBody
+from apps.documents.views import DocumentViewSet
+from apps.projects.views import ProjectViewSet
+from apps.tasks.views import TaskViewSet
+
+
+class TokenView(LimitedBody, ObtainAuthToken):
+    """Takes name and password and gives the user's token, for the header `Authorization: Token ...`."""
+
+    authentication_classes = ()
+    parser_classes = APIView.parser_classes
+
+
+class UnknownView(APIView):
+    """Says in JSON that there is nothing at an address."""
+
+    authentication_classes = ()
+    permission_classes = ()
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        # A redirect would lose what was posted.
+        with_slash = resolve(f"{request.path_info}/").func
+        hint = "" if with_slash is unknown else f" Did you mean {quote(request.path)}/?"
+        raise NotFound(f"There is nothing at {quote(request.path)}.{hint}")
+
+
+unknown = UnknownView.as_view()
+
+router = DefaultRouter()
+router.include_format_suffixes = False
+router.register("documents", DocumentViewSet, basename="document")
+router.register("projects", ProjectViewSet, basename="project")
+router.register("tasks", TaskViewSet, basename="task")
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    *router.urls,
+    path("token/", TokenView.as_view(), name="token"),
+    re_path("", unknown),
+]

@@ -4,6 +4,7 @@ import threading
 import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
+from contextlib import ExitStack
 from typing import Any
 
 import pytest
@@ -113,9 +114,7 @@ def test_no_proxy_may_keep_it(port: int, task: Task) -> None:
         assert stream.response.headers["Content-Length"] is None
 
 
-def test_a_state_that_does_not_change_is_not_sent_again(
-    port: int, task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_state_that_does_not_change_is_not_sent_again(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "KEEP_ALIVE_SECONDS", 0.1)
 
     with task.follow(port) as stream:
@@ -163,9 +162,7 @@ def test_nobody_else_learns_of_it(port: int, task: Task, suffix: str) -> None:
         assert stream.response.status == 401
 
 
-def test_who_may_not_sign_in_any_more_hears_no_more(
-    port: int, task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_who_may_not_sign_in_any_more_hears_no_more(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "ACCESS_SECONDS", 0.05)
 
     with task.follow(port) as stream:
@@ -196,9 +193,7 @@ def test_a_task_that_is_deleted_ends_its_stream(port: int, task: Task) -> None:
         assert stream.next() is None
 
 
-def test_a_client_that_leaves_ends_its_stream(
-    port: int, task: Task, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
-) -> None:
+def test_a_client_that_leaves_ends_its_stream(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     ended = threading.Event()
     stream_of = events.stream
 
@@ -230,16 +225,15 @@ def test_streams_share_their_looks(
 
     monkeypatch.setattr(events, "find", counted)
     tasks = [Task(jane) for _ in range(5)]
-    streams = [task.follow(port) for task in tasks]
-    for stream in streams:
-        stream.next()
+    with ExitStack() as stack:
+        streams = [stack.enter_context(task.follow(port)) for task in tasks]
+        for stream in streams:
+            stream.next()
 
-    wait_until(lambda: looks and looks[-1] == {task.id for task in tasks})
-    for task, stream in zip(tasks, streams, strict=True):
-        task.start()
-        assert named(stream.next()).data["task_id"] == task.id
-        stream.__exit__()
-    wait_until(lambda: threading.active_count() and looks[-1] <= {tasks[-1].id})
+        wait_until(lambda: looks and looks[-1] == {task.id for task in tasks})
+        for task, stream in zip(tasks, streams, strict=True):
+            task.start()
+            assert named(stream.next()).data["task_id"] == task.id
 
 
 def test_no_connection_is_held_between_two_looks(
@@ -259,9 +253,7 @@ def test_no_connection_is_held_between_two_looks(
             wait_until(lambda: len(opened) >= 4)
             monkeypatch.setattr(events, "LOOK_SECONDS", 3600)
             wait_until(lambda: all(connection.connection is None for connection in opened))
-            assert stream.connection.sock is not None
-            opened_by_then = len(opened)
-            assert opened_by_then >= 4
+            assert stream.response.isclosed() is False
     finally:
         connection_created.disconnect(remember)
 

@@ -1,0 +1,1 @@
+"""What the API's views of all apps stand on."""

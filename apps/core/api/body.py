@@ -1,0 +1,31 @@
+"""The body of a request, before it is read."""
+
+from typing import Any
+
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from apps.core.api.errors import LengthRequired, TooLarge
+
+#: The body of a request that carries no text may not be larger.
+SMALL_BODY_BYTES = 64 * 1024
+
+
+class LimitedBody(APIView):
+    """Refuses a body by its length, before any of it is parsed and before anybody is signed in."""
+
+    def body_limit_bytes(self, request: Request) -> int:
+        """How many bytes the body of this request may have."""
+        return SMALL_BODY_BYTES
+
+    def too_large(self, *, size_bytes: int, limit_bytes: int) -> TooLarge:
+        return TooLarge(f"The request has {size_bytes:,} bytes, and at most {limit_bytes:,} can be taken.")
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        length = request.META.get("CONTENT_LENGTH") or ""
+        if not length and "HTTP_TRANSFER_ENCODING" in request.META:
+            raise LengthRequired
+        size_bytes = int(length) if length.isdecimal() else 0
+        if size_bytes > (limit_bytes := self.body_limit_bytes(request)):
+            raise self.too_large(size_bytes=size_bytes, limit_bytes=limit_bytes)
+        super().initial(request, *args, **kwargs)

@@ -1,0 +1,75 @@
+"""What went wrong, as a client hears of it."""
+
+import logging
+from typing import Any
+
+from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
+from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from rest_framework import status
+from rest_framework.exceptions import APIException, ParseError
+from rest_framework.response import Response
+from rest_framework.views import exception_handler as stock_exception_handler
+
+logger = logging.getLogger(__name__)
+
+#: When a client may try again after the database did not answer.
+RETRY_AFTER_SECONDS = 5
+
+
+class TooLarge(APIException):
+    """The request is larger than it may be."""
+
+    status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
+    default_detail = "The request is too large."
+    default_code = "too_large"
+
+
+class LengthRequired(APIException):
+    """The request has a body of unknown length, which would be read as empty."""
+
+    status_code = status.HTTP_411_LENGTH_REQUIRED
+    default_detail = "Send the length of the body as Content-Length."
+    default_code = "length_required"
+
+
+class Conflict(APIException):
+    """Something the request needs was deleted or changed while it was answered."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_detail = "Something this needs was deleted or changed at this moment. Look at it again, then repeat."
+    default_code = "conflict"
+
+
+class Unavailable(APIException):
+    """The database does not answer."""
+
+    status_code = status.HTTP_503_SERVICE_UNAVAILABLE
+    default_detail = "The database does not answer. Try again in a moment."
+    default_code = "unavailable"
+    wait = RETRY_AFTER_SECONDS
+
+
+def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
+    """The answer to an error, as JSON. What nobody foresaw is left to Django: a 500 and a line in the log."""
+    return stock_exception_handler(_answerable(exception), context)
+
+
+def _answerable(exception: Exception) -> Exception:
+    """What Django and the database raise, as what the client should hear of it."""
+    match exception:
+        case RequestDataTooBig():
+            return TooLarge()
+        case TooManyFieldsSent() | TooManyFilesSent():
+            return ParseError("The form has too many fields or files.")
+        case SuspiciousOperation():
+            return ParseError("The request is malformed.")
+        case IntegrityError():
+            logger.warning("conflict error=%s", exception)
+            return Conflict()
+        case DataError():
+            logger.warning("value refused by the database error=%s", exception)
+            return ParseError("A value cannot be stored.")
+        case OperationalError() | InterfaceError():
+            logger.error("database does not answer error=%s", exception)
+            return Unavailable()
+    return exception

@@ -1,0 +1,32 @@
+"""JSON, in and out. Django REST framework's settings name these, so no view is imported here."""
+
+from collections.abc import Iterable, Mapping
+from typing import IO, Any
+
+from rest_framework.exceptions import ParseError
+from rest_framework.negotiation import DefaultContentNegotiation
+from rest_framework.parsers import JSONParser as StockJSONParser
+from rest_framework.renderers import BaseRenderer
+from rest_framework.request import Request
+
+
+class JSONParser(StockJSONParser):
+    """The stock one, for lists in lists in lists, too."""
+
+    def parse(
+        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> dict[str, Any]:
+        try:
+            return super().parse(stream, media_type, parser_context)
+        except RecursionError:
+            raise ParseError("JSON parse error - it is nested too deeply.") from None
+
+
+class AlwaysJSON(DefaultContentNegotiation):
+    """Answers in JSON whatever is asked for: who waits for a page or for events can read an error, too."""
+
+    def select_renderer(
+        self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        renderer = next(iter(renderers))
+        return renderer, str(renderer.media_type)

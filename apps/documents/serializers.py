@@ -1,0 +1,107 @@
+"""Documents as the API takes them and tells of them. The manuscript itself is never sent back."""
+
+from typing import Any
+
+from django.core.files.uploadedfile import UploadedFile
+from django.db.models import QuerySet
+from django.utils import timezone
+from rest_framework import serializers
+from rest_framework.exceptions import NotFound
+
+from apps.documents.models import Analysis, Chapter, Document
+from apps.projects.models import Project
+
+COUNTED_FIELDS = ("words", "sentences", "reading_minutes")
+TITLE_LENGTH = Document._meta.get_field("title").max_length
+
+
+class ChapterSerializer(serializers.ModelSerializer[Chapter]):
+    class Meta:
+        model = Chapter
+        fields = ("position", "title", *COUNTED_FIELDS)
+
+
+class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
+    """What was found in the whole document."""
+
+    class Meta:
+        model = Analysis
+        fields: tuple[str, ...] = COUNTED_FIELDS
+
+
+class ChapteredAnalysisSerializer(AnalysisSerializer):
+    """What was found in the whole document and in each chapter."""
+
+    chapters = ChapterSerializer(many=True, read_only=True, source="document.chapters")
+
+    class Meta(AnalysisSerializer.Meta):
+        fields = (*COUNTED_FIELDS, "chapters")
+
+
+class DocumentLineSerializer(serializers.ModelSerializer[Document]):
+    """A document in a list: its analysis comes without the chapters."""
+
+    analysis = AnalysisSerializer(read_only=True, allow_null=True)
+
+    class Meta:
+        model = Document
+        fields = ("id", "project", "title", "status", "error_message", "analysis", "created_at", "updated_at")
+        read_only_fields = ("project", "status", "error_message")
+
+
+class DocumentSerializer(DocumentLineSerializer):
+    """A document with all that was found in it. The title can be changed, and nothing else."""
+
+    analysis = ChapteredAnalysisSerializer(read_only=True, allow_null=True)
+
+    def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
+        # Only these columns: a worker may be writing the others.
+        changes = {**validated_data, "updated_at": timezone.now()}
+        if not Document.objects.filter(pk=instance.pk).update(**changes):
+            raise NotFound
+        for name, value in changes.items():
+            setattr(instance, name, value)
+        return instance
+
+
+class OwnProjectField(serializers.PrimaryKeyRelatedField[Project]):
+    """The id of one of the user's own projects. One of somebody else's is no other than one that is not there."""
+
+    default_error_messages = {"does_not_exist": "No such project: {pk_value}."}
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(queryset=Project.objects.all(), pk_field=serializers.IntegerField(), **kwargs)
+
+    def get_queryset(self) -> QuerySet[Project]:
+        return Project.objects.filter(owner_id=self.context["request"].user.pk)
+
+
+class TextField(serializers.CharField):
+    """A text of any length, as it is: what cannot stay in it, the reader knows."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(allow_blank=True, trim_whitespace=False, **kwargs)
+        # The stock ones look at each character in Python, which takes seconds for a long book.
+        self.validators = []
+
+
+class NewDocumentSerializer(serializers.Serializer[Any]):
+    """A document as it is sent in: with a file or with a text.
+
+    After validation there is a title: a file's name stands in for one.
+    """
+
+    project = OwnProjectField()
+    title = serializers.CharField(max_length=TITLE_LENGTH, required=False, allow_blank=True, default="")
+    file = serializers.FileField(allow_empty_file=True, required=False)
+    text = TextField(required=False)
+
+    def validate(self, attrs: dict[str, Any]) -> dict[str, Any]:
+        file: UploadedFile | None = attrs.get("file")
+        if (file is None) == (attrs.get("text") is None):
+            raise serializers.ValidationError("Send either a file or a text: one of the two.")
+        if not attrs["title"]:
+            if file is None:
+                raise serializers.ValidationError({"title": ["This field is required with a text."]})
+            attrs["title"] = (file.name or "")[:TITLE_LENGTH]
+        return attrs

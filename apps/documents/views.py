@@ -1,0 +1,119 @@
+"""Documents through the API: to the owner of their project, and to nobody else."""
+
+from collections.abc import Collection
+from contextlib import suppress
+from typing import Any
+
+from django.conf import settings
+from django.core.files.uploadedfile import UploadedFile
+from django.db import transaction
+from django.db.models import QuerySet
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.exceptions import NotFound, ValidationError
+from rest_framework.parsers import MultiPartParser
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from apps.core.api.body import LimitedBody
+from apps.core.api.errors import TooLarge
+from apps.core.api.formats import JSONParser
+from apps.documents.models import Document
+from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
+from apps.documents.services.document_service import PROCESS_DOCUMENT, DocumentService
+from apps.projects.models import Project
+from apps.tasks.models import TaskStatus
+from apps.tasks.views import task_started
+
+#: What a form has besides the file: the other fields and what stands between them.
+FORM_BYTES = 64 * 1024
+
+
+class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
+    """The documents of the user's own projects. The newest come first."""
+
+    serializer_class = DocumentSerializer
+    parser_classes = (JSONParser, MultiPartParser)
+    http_method_names = ["get", "head", "post", "patch", "delete"]
+
+    def get_queryset(self) -> QuerySet[Document]:
+        found = Document.objects.filter(project__owner_id=self.request.user.pk).select_related("analysis")
+        return found.prefetch_related("chapters") if self.action == "retrieve" else found
+
+    def body_limit_bytes(self, request: Request) -> int:
+        if self.action != "create":
+            return super().body_limit_bytes(request)
+        if str(request.content_type).startswith(MultiPartParser.media_type):
+            return int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
+    def too_large(self, *, size_bytes: int, limit_bytes: int) -> TooLarge:
+        if self.action != "create":
+            return super().too_large(size_bytes=size_bytes, limit_bytes=limit_bytes)
+        return TooLarge(str(TextTooLarge(size_bytes=size_bytes, limit_bytes=int(settings.DOCUMENT_MAX_UPLOAD_BYTES))))
+
+    def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        """Store a new document as a draft."""
+        serializer = NewDocumentSerializer(data=request.data, context=self.get_serializer_context())
+        serializer.is_valid(raise_exception=True)
+        document = _store(**serializer.validated_data)
+        return Response(self.get_serializer(document).data, status=status.HTTP_201_CREATED)
+
+    def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        page = self.paginate_queryset(self.get_queryset()) or []
+        if _settle(page):
+            page = list(self.get_queryset().filter(pk__in=[document.pk for document in page]))
+        return self.get_paginated_response(DocumentLineSerializer(page, many=True).data)
+
+    def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
+        document = self.get_object()
+        if _settle([document]):
+            document = self.get_object()
+        return Response(self.get_serializer(document).data)
+
+    @action(detail=True, methods=["post"])
+    @transaction.atomic
+    def process(self, request: Request, pk: str) -> Response:
+        """Start the task that analyses the document, unless one is on its way already."""
+        try:
+            task_id = DocumentService.start_processing(self.get_object(), owner_id=request.user.pk)
+        except Document.DoesNotExist:
+            raise NotFound from None
+        return task_started(request, task_id, what="Document processing")
+
+
+def _store(
+    *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
+) -> Document:
+    """Store what came out of validation; what cannot be read is the client's mistake."""
+    limit_bytes = int(settings.DOCUMENT_MAX_UPLOAD_BYTES)
+    try:
+        if file is None:
+            return DocumentService.create(project=project, title=title, text=text)
+        # Before it is read: it may be on the disk.
+        if (file.size or 0) > limit_bytes:
+            raise TextTooLarge(size_bytes=file.size or 0, limit_bytes=limit_bytes)
+        return DocumentService.create(project=project, title=title, data=file.read(), filename=file.name or "")
+    except TextTooLarge as error:
+        raise TooLarge(str(error)) from None
+    except UnreadableText as error:
+        raise ValidationError({"text" if file is None else "file": [str(error)]}) from None
+
+
+def _settle(documents: Collection[Document]) -> bool:
+    """Mend those that say "processing" though no task is on its way. Whether there were any: then ask again.
+
+    One that was processed a moment ago is among them: its status and its analysis must be read together.
+    """
+    processing = {document.pk: document for document in documents if document.status == Document.Status.PROCESSING}
+    if not processing:
+        return False
+    on_the_way = TaskStatus.objects.unfinished().filter(
+        task_name=PROCESS_DOCUMENT, related_object_type=Document._meta.label, related_object_id__in=list(processing)
+    )
+    stranded = processing.keys() - set(on_the_way.values_list("related_object_id", flat=True))
+    for pk in stranded:
+        with suppress(Document.DoesNotExist):
+            DocumentService.settle(processing[pk])
+    return bool(stranded)

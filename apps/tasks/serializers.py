@@ -1,0 +1,65 @@
+"""What the API tells of tasks, and by what it finds them."""
+
+from typing import Any
+
+from django.db import models
+from rest_framework import serializers
+
+from apps.tasks import states
+from apps.tasks.models import TaskStatus
+
+#: The row without what only the ledger needs: the message, the claim, the traceback.
+SHOWN_FIELDS = (
+    "task_id",
+    "task_name",
+    "status",
+    "progress",
+    "progress_text",
+    "result",
+    "error_message",
+    "related_object_id",
+    "related_object_type",
+    "queue_name",
+    "priority",
+    "attempt",
+    "retries",
+    "crashes",
+    "created_at",
+    "updated_at",
+    "run_at",
+    "expires_at",
+    "claimed_at",
+    "started_at",
+    "finished_at",
+    "cancel_requested_at",
+)
+
+
+class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
+    """A task as its owner sees it."""
+
+    class Meta:
+        model = TaskStatus
+        fields: tuple[str, ...] = SHOWN_FIELDS
+
+
+class StaffTaskSerializer(TaskSerializer):
+    """A task as staff see it: with whose it is, and with the traceback, which tells of the machine."""
+
+    class Meta(TaskSerializer.Meta):
+        fields = (*SHOWN_FIELDS, "owner", "traceback")
+
+
+class TaskQuerySerializer(serializers.Serializer[Any]):
+    """The query of the list of tasks: `?status=failed&task_name=documents.process_document`."""
+
+    status = serializers.ChoiceField(
+        choices=list(states.STATES),
+        required=False,
+        error_messages={"invalid_choice": f"Unknown status '{{input}}', must be one of: {', '.join(states.STATES)}"},
+    )
+    task_name = serializers.CharField(required=False, max_length=255)
+    related_object_type = serializers.CharField(required=False, max_length=255)
+    related_object_id = serializers.IntegerField(
+        required=False, min_value=-models.BigIntegerField.MAX_BIGINT - 1, max_value=models.BigIntegerField.MAX_BIGINT
+    )

@@ -1,0 +1,21 @@
+"""Users of the API, signed in with their tokens."""
+
+from rest_framework.authtoken.models import Token
+from rest_framework.test import APIClient
+
+from apps.core.models import User
+
+
+class Writer(APIClient):
+    """A client that is signed in as a user of its own."""
+
+    def __init__(self, user: User) -> None:
+        super().__init__()
+        self.user = user
+        self.token = Token.objects.create(user=user).key
+        self.credentials(HTTP_AUTHORIZATION=f"Token {self.token}")
+
+
+def writer(username: str = "jane", *, is_staff: bool = False) -> Writer:
+    """A new user, signed in."""
+    return Writer(User.objects.create_user(username, password="sense-and-sensibility", is_staff=is_staff))

@@ -1,0 +1,155 @@
+"""`/healthz` and `/readyz`."""
+
+import socket
+import sys
+import time
+import urllib.request
+import uuid
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from urllib.error import HTTPError
+
+import dramatiq
+import pytest
+import redis
+from django.conf import settings
+from django.db import connection
+from django.test import Client
+
+from apps.tasks import presence
+from tests.commands import RunningCommand, environment
+from tests.plugin import SERVERS
+from workers.wire_queue import WireQueue
+
+#: Nobody may listen here without being root.
+CLOSED_PORT = 1
+
+
+@pytest.fixture
+def worker_process(db: None) -> uuid.UUID:
+    """One that has just given a heartbeat."""
+    worker_id = uuid.uuid4()
+    presence.register(
+        worker_id, broker_id="b", host="h", hostname="h", pid=1, process_started="0", queues=[], threads=1
+    )
+    return worker_id
+
+
+@pytest.fixture
+def without_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    wire = WireQueue(f"redis://127.0.0.1:{CLOSED_PORT}/0", namespace=settings.DRAMATIQ_NAMESPACE)
+    monkeypatch.setattr(dramatiq.get_broker(), "wire", wire)
+    yield
+    wire.close()
+
+
+@pytest.fixture
+def silent_port() -> Iterator[int]:
+    """Where connections are taken and nothing is ever said."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
+
+
+def test_alive_asks_nobody(client: Client) -> None:
+    # Without the `db` fixture pytest-django refuses every query.
+    response = client.get("/healthz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "alive"})
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_all_is_well(client: Client, redis_client: "redis.Redis", worker_process: uuid.UUID) -> None:
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "degraded": []})
+    assert "no-store" in response.headers["Cache-Control"]
+
+
+@pytest.mark.django_db
+def test_it_is_ready_without_workers(client: Client, redis_client: "redis.Redis", worker_process: uuid.UUID) -> None:
+    presence.stop(worker_process)
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "degraded": ["workers"]})
+
+
+def test_it_is_ready_without_redis(client: Client, worker_process: uuid.UUID, without_redis: None) -> None:
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (200, {"status": "ready", "degraded": ["redis"]})
+
+
+@pytest.mark.django_db
+def test_it_is_ready_without_redis_and_workers(client: Client, without_redis: None) -> None:
+    assert client.get("/readyz").json() == {"status": "ready", "degraded": ["redis", "workers"]}
+
+
+@pytest.mark.django_db
+def test_a_host_that_is_not_ours_is_refused(client: Client) -> None:
+    assert client.get("/readyz", headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+@pytest.mark.django_db
+def test_a_database_that_was_not_migrated_is_none(client: Client) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute("DROP TABLE tasks_workerprocess" + (" CASCADE" if connection.vendor == "postgresql" else ""))
+
+    response = client.get("/readyz")
+
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable", "missing": ["database"]})
+
+
+@pytest.fixture
+def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
+    """Start the site as a process of its own on that database; gives its URL."""
+    running: list[RunningCommand] = []
+
+    def start(database_url: str) -> str:
+        with socket.create_server(("127.0.0.1", 0)) as free:
+            port = free.getsockname()[1]
+        command = RunningCommand(
+            sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--port", str(port),
+            env=environment(DATABASE_URL=database_url),
+            log=tmp_path / "uvicorn.log",
+            guard=request.config.stash[SERVERS].guard,
+        )  # fmt: skip
+        running.append(command)
+        command.wait_for("Uvicorn running")
+        return f"http://127.0.0.1:{port}"
+
+    yield start
+    for command in running:
+        command.killed = True  # uvicorn ends by the signal that it got.
+        command.end()
+
+
+@pytest.mark.processes
+def test_a_site_whose_database_does_not_answer_says_so_quickly(site: Callable[[str], str], silent_port: int) -> None:
+    url = site(f"postgresql://writer:secret@127.0.0.1:{silent_port}/manuscripts")
+
+    started = time.monotonic()
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(f"{url}/readyz", timeout=30)
+    seconds = time.monotonic() - started
+
+    with refused.value as response:
+        assert (response.status, response.read()) == (503, b'{"status": "unavailable", "missing": ["database"]}')
+    assert seconds < 10
+    with urllib.request.urlopen(f"{url}/healthz", timeout=30) as response:
+        assert response.read() == b'{"status": "alive"}'
+
+
+@pytest.mark.processes
+@pytest.mark.parametrize(
+    "database_url",
+    [f"postgresql://writer:secret@127.0.0.1:{CLOSED_PORT}/manuscripts", "sqlite:////nowhere/db.sqlite3"],
+    ids=["postgresql", "sqlite"],
+)
+def test_a_site_without_a_database_says_so(site: Callable[[str], str], database_url: str) -> None:
+    with pytest.raises(HTTPError) as refused:
+        urllib.request.urlopen(f"{site(database_url)}/readyz", timeout=30)
+
+    with refused.value as response:
+        assert (response.status, response.read()) == (503, b'{"status": "unavailable", "missing": ["database"]}')
