@@ -1,7 +1,5 @@
 """What can be done with a document."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 
@@ -10,10 +8,10 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.documents import readers
-from apps.documents.analysis import chapters as chapter_analysis
-from apps.documents.analysis import gutenberg, newlines, reading_time, sentences, words
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.services import findings
+from apps.documents.services.findings import Figures, Findings, analyse
 from apps.projects.models import Project
 from apps.tasks import progress
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
@@ -22,9 +20,6 @@ from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 PROCESS_DOCUMENT = "documents.process_document"
 #: So many chapters are written with one statement, and so many documents deleted with one.
 CHUNK_SIZE = 500
-#: The part of the task that goes by before and after the chapters, in percent.
-CHAPTERS_START, CHAPTERS_END = 5, 95
-
 COUNTED_FIELDS = ["words", "sentences", "reading_minutes"]
 
 NO_MANUSCRIPT = "There is no text in this document. Upload a file or paste the text."
@@ -37,34 +32,6 @@ NEVER_FINISHED = "Processing was stopped before it was done. You can start it ag
 
 class ManuscriptChanged(Exception):  # noqa: N818 (its name is what happened)
     """The text was changed while it was processed; processing it again will give the right figures."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """What is counted in a text.
-
-    Parameters:
-      words, sentences: How many.
-      reading_minutes: At `READING_WORDS_PER_MINUTE`, to the hundredth.
-    """
-
-    words: int
-    sentences: int
-    reading_minutes: float
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChapterFigures(Figures):
-    """A chapter's title and figures."""
-
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings(Figures):
-    """The figures of a whole document, front matter included, and those of its chapters in order."""
-
-    chapters: Sequence[ChapterFigures]
 
 
 class DocumentService:
@@ -145,9 +112,10 @@ class DocumentService:
         progress.set(0, "Reading the text")
         if not _set_status(document, Document.Status.PROCESSING):
             raise Document.DoesNotExist(f"Document {document.pk} no longer exists.")
-        text, changed_at = _manuscript(document)
-        found = _analyse(text)
-        progress.set(CHAPTERS_END, "Storing the figures")
+        changed_at = _changed_at(document)
+        # No name holds the text meanwhile: it may take 200 MB, and the analysis makes a copy and lets go of it.
+        found = analyse(_text(document))
+        progress.set(findings.CHAPTERS_END, "Storing the figures")
         with transaction.atomic():
             if not Document.objects.select_for_update().only("pk").filter(pk=document.pk).first():
                 raise Document.DoesNotExist(f"Document {document.pk} no longer exists.")
@@ -231,6 +199,8 @@ def _stored_filename(filename: str) -> str:
     """The name without a path and without control characters; too long a name keeps its suffix."""
     name = PurePosixPath(PureWindowsPath(filename).name).name
     name = "".join(character for character in name if character.isprintable())
+    if not name.strip("."):
+        return ""
     limit = Manuscript._meta.get_field("filename").max_length or 0
     if len(name) > limit:
         suffix = PurePosixPath(name).suffix[-20:]
@@ -256,52 +226,20 @@ def _set_status(document: Document, status: Document.Status, *, error_message: s
     return bool(took)
 
 
-def _manuscript(document: Document) -> tuple[str, datetime]:
-    """The text and when it was last changed."""
-    found = Manuscript.objects.filter(document=document).values_list("text", "updated_at").first()
-    if found is None:
+def _changed_at(document: Document) -> datetime:
+    """When the text was last changed. Asked for before the text is read."""
+    changed_at = Manuscript.objects.filter(document=document).values_list("updated_at", flat=True).first()
+    if changed_at is None:
         raise UnreadableText(NO_MANUSCRIPT)
-    text, changed_at = found
-    return readers.checked(text), changed_at
+    return changed_at
 
 
-def _analyse(text: str) -> Findings:
-    text = gutenberg.without_licence(newlines.normalised(text))
-    found = chapter_analysis.find(text)
-    front = _figures(text, start=0, body_start=0, end=found[0].start)
-    counted = list(_counted(text, found))
-    whole_words = front.words + sum(chapter.words for chapter in counted)
-    return Findings(
-        words=whole_words,
-        sentences=front.sentences + sum(chapter.sentences for chapter in counted),
-        reading_minutes=_reading_minutes(whole_words),
-        chapters=counted,
-    )
-
-
-def _counted(text: str, found: Sequence[chapter_analysis.Chapter]) -> Iterator[ChapterFigures]:
-    for number, chapter in enumerate(found, start=1):
-        figures = _figures(text, start=chapter.start, body_start=chapter.body_start, end=chapter.end)
-        yield ChapterFigures(
-            title=chapter.title,
-            words=figures.words,
-            sentences=figures.sentences,
-            reading_minutes=figures.reading_minutes,
-        )
-        share = number / len(found)
-        progress.set(CHAPTERS_START + (CHAPTERS_END - CHAPTERS_START) * share, f"Chapter {number:,} of {len(found):,}")
-
-
-def _figures(text: str, *, start: int, body_start: int, end: int) -> Figures:
-    """Words from `start`; sentences from `body_start`, since a heading is none."""
-    count = words.count(text, start, end)
-    return Figures(
-        words=count, sentences=sentences.count(text, body_start, end), reading_minutes=_reading_minutes(count)
-    )
-
-
-def _reading_minutes(word_count: int) -> float:
-    return reading_time.minutes(word_count, words_per_minute=settings.READING_WORDS_PER_MINUTE)
+def _text(document: Document) -> str:
+    text = Manuscript.objects.filter(document=document).values_list("text", flat=True).first()
+    if text is None:
+        raise UnreadableText(NO_MANUSCRIPT)
+    # Checked again, since rows may come from elsewhere than `create`.
+    return readers.checked(text)
 
 
 def _store(document: Document, found: Findings) -> None:
