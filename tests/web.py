@@ -17,10 +17,15 @@ TIMEOUT_SECONDS = 10
 
 
 @contextmanager
-def serving() -> Iterator[int]:
-    """The port at which the site answers."""
+def serving(application: Any = None) -> Iterator[int]:
+    """The port at which the site, or another ASGI application, answers."""
     config = uvicorn.Config(
-        ASGIHandler(), host="127.0.0.1", port=0, lifespan="off", log_config=None, timeout_graceful_shutdown=1
+        application or ASGIHandler(),
+        host="127.0.0.1",
+        port=0,
+        lifespan="off",
+        log_config=None,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")

@@ -28,6 +28,7 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
     lookup_field = "task_id"
     # What a task id never holds is an unknown address. PostgreSQL would refuse a NUL with an error.
     lookup_value_regex = r"[^/\x00]+"
+    http_method_names = ["get", "head"]
 
     def get_queryset(self) -> TaskStatusQuerySet:
         found = TaskStatus.objects.visible_to(self._user()).defer("args", "kwargs", "options")

@@ -1,7 +1,11 @@
 """Documents through the API."""
 
+import http.client
 import json
+import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from typing import Any
 
 import pytest
@@ -19,6 +23,7 @@ from apps.projects.models import Project
 from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
 from tests.clients import Writer, writer
+from tests.web import TIMEOUT_SECONDS, serving
 
 pytestmark = pytest.mark.django_db
 
@@ -531,6 +536,62 @@ def test_a_second_start_gives_the_first_ones_task_while_that_is_on_its_way(jane:
 
     assert (second.status_code, second.json()) == (202, first.json())
     assert TaskStatus.objects.count() == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_two_starts_at_the_same_moment_are_one_task(jane: Writer, document: Document) -> None:
+    both = threading.Barrier(2)
+
+    def start(port: int) -> dict[str, str]:
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
+        with closing(connection):
+            both.wait()
+            path = f"/api/documents/{document.pk}/process/"
+            connection.request("POST", path, headers={"Authorization": f"Token {jane.token}"})
+            with connection.getresponse() as response:
+                assert response.status == 202
+                return dict(json.load(response))
+
+    with serving() as port, ThreadPoolExecutor(2) as pool:
+        first, second = pool.map(start, [port, port])
+
+    assert first == second
+    assert TaskStatus.objects.get().task_id == first["task_id"]
+
+
+@pytest.mark.parametrize(("method", "suffix"), [("patch", ""), ("post", "process/")])
+def test_a_document_that_is_deleted_at_that_moment_is_not_there(
+    jane: Writer, document: Document, monkeypatch: pytest.MonkeyPatch, method: str, suffix: str
+) -> None:
+    load = views.DocumentViewSet.get_object
+
+    def load_then_delete(view: views.DocumentViewSet) -> Document:
+        loaded = load(view)
+        Document.objects.all().delete()
+        return loaded
+
+    monkeypatch.setattr(views.DocumentViewSet, "get_object", load_then_delete)
+
+    assert getattr(jane, method)(f"/api/documents/{document.pk}/{suffix}", {"title": "New"}).status_code == 404
+    assert not TaskStatus.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_that_is_deleted_at_that_moment_is_a_conflict(
+    jane: Writer, project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    create = DocumentService.create
+
+    def delete_then_create(**fields: Any) -> Document:
+        Project.objects.all().delete()
+        return create(**fields)
+
+    monkeypatch.setattr(DocumentService, "create", delete_then_create)
+
+    response = jane.post("/api/documents/", {"project": project.pk, "title": "Emma", "text": TEXT})
+
+    assert (response.status_code, response.json().keys()) == (409, {"detail"})
+    assert nothing_was_stored()
 
 
 def test_it_can_be_started_again_when_the_task_has_ended(jane: Writer, document: Document) -> None:
