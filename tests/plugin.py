@@ -32,6 +32,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="SERVER",
         help="embedded (Valkey), a program on the PATH such as redis-server, or a URL whose database may be flushed",
     )
+    group.addoption(
+        "--chaos-minutes",
+        type=float,
+        default=0.75,
+        help="how long the storm of tests/chaos goes on; default: %(default)s",
+    )
+    group.addoption("--seed", type=int, default=1, help="what the storm does, and when; default: %(default)s")
 
 
 @pytest.hookimpl(wrapper=True)

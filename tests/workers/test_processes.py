@@ -88,7 +88,7 @@ def test_a_stopped_worker_lets_short_tasks_end_and_hands_back_long_ones(started,
     row = row_of(long)
     assert (row.status, row.attempt, row.retries, row.crashes) == ("pending", 1, 0, 0)
     assert not TaskStatus.objects.filter(status="processing").exists()
-    started()
+    started(WORKER_DRAIN_SECONDS="1")
     for message in waiting:
         message.get_result(block=True)
     assert {row_of(message).crashes for message in waiting} == {0}
