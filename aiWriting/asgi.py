@@ -2,8 +2,11 @@
 
 import os
 
+from django.conf import settings
 from django.core.asgi import get_asgi_application
+
+from aiWriting.body_limit import BodyLimit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiWriting.settings")
 
-application = get_asgi_application()
+application = BodyLimit(get_asgi_application(), limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)

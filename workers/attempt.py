@@ -1,6 +1,5 @@
 """One attempt of a task in this process: from its claim to the outcome that the ledger is told."""
 
-import json
 import logging
 import threading
 import time
@@ -14,13 +13,12 @@ from dramatiq.middleware import Shutdown
 from apps.tasks import states
 from apps.tasks.outcome import Claim, Outcome, Report, Send
 from apps.tasks.progress import Reporter
+from apps.tasks.storable import cleaned, storable
 
 logger = logging.getLogger(__name__)
 
 #: How many frames of a traceback are kept.
 TRACEBACK_LIMIT = 30
-#: What stands for a character that a database cannot hold.
-REPLACEMENT = "\ufffd"
 
 _thread = threading.local()
 
@@ -29,8 +27,8 @@ class Attempt:
     """What this process knows of an attempt that it holds."""
 
     __slots__ = (
-        "claim", "group", "group_sends", "is_suspect", "message", "outcome", "owner_id", "reporter", "retry_delay_ms",
-        "sends", "start_reported", "started", "thread", "written",
+        "cancelled", "claim", "group", "group_sends", "is_suspect", "message", "outcome", "owner_id", "reporter",
+        "retry_delay_ms", "sends", "start_reported", "started", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -52,6 +50,8 @@ class Attempt:
         self.is_suspect = is_suspect
         #: The outcome is in the database already, in the actor's own transaction.
         self.written = False
+        #: It was called off before it started.
+        self.cancelled = False
         #: The Dramatiq group that counts it, and what is sent when it is the last of it.
         self.group = ""
         self.group_sends: list[Send] = []
@@ -128,6 +128,11 @@ class Attempt:
             self.sends.clear()
             self._settle(states.HAND_BACK)
 
+    def abort(self) -> None:
+        """It was called off before it started."""
+        if self.outcome is None:
+            self._settle(states.ABORT)
+
     def _fail(self, exception: BaseException) -> None:
         retried = self.retry_delay_ms is not None
         self._settle(
@@ -182,29 +187,3 @@ def text_of(exception: BaseException) -> str:
 
 def traceback_of(exception: BaseException) -> str:
     return cleaned("".join(tracebacks.format_exception(exception, limit=TRACEBACK_LIMIT)))
-
-
-def cleaned(text: str) -> str:
-    """The text without what a database cannot hold: NULs and lone surrogates."""
-    return text.replace("\x00", REPLACEMENT).encode(errors="replace").decode()
-
-
-def storable(result: Any) -> Any:
-    """The result as the row can hold it.
-
-    Raises:
-      TypeError, ValueError: It is not JSON.
-    """
-    text = json.dumps(result, allow_nan=False)
-    value = json.loads(text)
-    return _cleaned(value) if "\\u" in text else value
-
-
-def _cleaned(value: Any) -> Any:
-    if isinstance(value, str):
-        return cleaned(value)
-    if isinstance(value, list):
-        return [_cleaned(item) for item in value]
-    if isinstance(value, dict):
-        return {cleaned(key): _cleaned(item) for key, item in value.items()}
-    return value

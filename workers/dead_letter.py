@@ -8,7 +8,7 @@ from dramatiq import Message
 from dramatiq.common import q_name
 
 from apps.tasks.outcome import Send
-from workers.attempt import cleaned
+from apps.tasks.storable import cleaned
 
 logger = logging.getLogger(__name__)
 

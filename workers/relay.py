@@ -26,7 +26,10 @@ logger = logging.getLogger(__name__)
 #: How often due rows are looked for, and what else is looked after, in seconds.
 DUE_SECONDS = 0.2
 RESCUE_SECONDS = 0.5
+#: How long a relay waits after a pass that failed, in seconds.
+PAUSE_SECONDS = 1.0
 AUDIT_SECONDS = 5.0
+EXPIRE_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 #: An audit that took long is not repeated before so many times its own length.
 AUDIT_REST = 20
@@ -62,14 +65,18 @@ class Relay:
     def run(self, stop: threading.Event) -> None:
         """Make passes until `stop` is set. Trouble with the database or Redis is logged and tried again."""
         logger.info("relay started host=%s", self.host)
-        while not stop.wait(DUE_SECONDS):
+        pause = DUE_SECONDS
+        while not stop.wait(pause):
             try:
+                pause = PAUSE_SECONDS
                 self.publish_due()
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self._is_new_redis():
                     self._due[self.audit] = 0
                 self._every(AUDIT_SECONDS, self.audit)
+                self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
+                pause = DUE_SECONDS
             except (DatabaseError, InterfaceError) as error:
                 logger.error("the database does not answer error=%s", error)
                 connection.close()

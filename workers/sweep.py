@@ -37,7 +37,7 @@ class Sweep(threading.Thread):
         while not self._stopping.wait(SWEEP_SECONDS):
             try:
                 self.replace_dead_threads()
-                self.hand_back_forgotten_rows()
+                self.compare_rows()
                 self.put_back_forgotten_messages()
             except (DatabaseError, InterfaceError) as error:
                 logger.error("no sweep, the database does not answer error=%s", error)
@@ -61,16 +61,23 @@ class Sweep(threading.Thread):
             if attempt.thread is not None and not attempt.thread.is_alive() and attempt.outcome is None:
                 self.runtime.end(attempt)
 
-    def hand_back_forgotten_rows(self) -> None:
-        """Hand back rows that name this process as their holder, though it does not know of them."""
+    def compare_rows(self) -> None:
+        """Hand back rows that name this process as their holder, though it does not know of them.
+
+        The same look tells which of the held tasks are called off.
+        """
         from apps.tasks import ledger
 
-        rows = set(ledger.held_by(self.runtime.worker_id))
-        known = {(attempt.claim.task_id, attempt.claim.attempt) for attempt in list(self.runtime.held.values())}
-        unknown = rows - known
-        for task_id, attempt in unknown & self._unknown_rows:
-            if ledger.hand_back_one(task_id, attempt, worker_id=self.runtime.worker_id):
-                logger.warning("handed back a forgotten task id=%s attempt=%d", task_id, attempt)
+        rows = ledger.held_by(self.runtime.worker_id)
+        known = {
+            (attempt.claim.task_id, attempt.claim.attempt): attempt for attempt in list(self.runtime.held.values())
+        }
+        for key, attempt in known.items():
+            attempt.cancelled = rows.get(key, False)
+        unknown = rows.keys() - known.keys()
+        for task_id, number in unknown & self._unknown_rows:
+            if ledger.hand_back_one(task_id, number, worker_id=self.runtime.worker_id):
+                logger.warning("handed back a forgotten task id=%s attempt=%d", task_id, number)
         self._unknown_rows = unknown
 
     def put_back_forgotten_messages(self) -> None:

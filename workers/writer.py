@@ -32,6 +32,8 @@ BATCH_LIMIT = 500
 REPORT_SECONDS = 0.25
 #: How long the writer waits after the database or Redis failed.
 PAUSE_SECONDS = 0.5
+#: How soon an outcome is tried again whose row somebody else has locked.
+DEFERRED_SECONDS = 0.05
 
 
 class Writer(threading.Thread):
@@ -86,6 +88,7 @@ class Writer(threading.Thread):
 
     def run(self) -> None:
         pending: list[Attempt] = []
+        deferred: list[Attempt] = []
         while True:
             self._gather(pending)
             try:
@@ -93,11 +96,14 @@ class Writer(threading.Thread):
                 while pending:
                     batch, pending = pending[:BATCH_LIMIT], pending[BATCH_LIMIT:]
                     try:
-                        self._write(batch)
+                        deferred += self._write(batch)
                     except BaseException:
                         pending = batch + pending
                         raise
                 self._ack_written()
+                if deferred:
+                    time.sleep(DEFERRED_SECONDS)
+                    pending, deferred = deferred, []
             except (DatabaseError, InterfaceError) as error:
                 logger.error("the database does not answer, outcomes wait count=%d error=%s", len(pending), error)
                 self._pause()
@@ -145,23 +151,32 @@ class Writer(threading.Thread):
         self._reports_due = time.monotonic() + REPORT_SECONDS
         news = [attempt for attempt in list(self.held.values()) if attempt.has_news and attempt.outcome is None]
         if news:
-            ledger.report([attempt.report() for attempt in news])
+            busy = ledger.report([attempt.report() for attempt in news])
+            for attempt in news:
+                attempt.reporter.has_news |= attempt.claim.task_id in busy
 
-    def _write(self, batch: list[Attempt]) -> None:
+    def _write(self, batch: list[Attempt]) -> list[Attempt]:
+        """Write a batch. Returns the attempts whose rows somebody else has locked; they are tried again."""
         unwritten = [attempt for attempt in batch if not attempt.written]
         outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
-        for outcome, settled in zip(outcomes, self._finish(outcomes), strict=True):
-            if settled.took:
+        deferred = []
+        for attempt, outcome, settled in zip(unwritten, outcomes, self._finish(outcomes), strict=True):
+            attempt.written = not settled.deferred
+            if settled.deferred:
+                deferred.append(attempt)
+            elif settled.took:
                 self.broker.publish_on_commit(settled.sends)
             else:
                 logger.warning(
                     "a stale outcome was refused id=%s attempt=%d move=%s",
                     outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
                 )  # fmt: skip
+        written = [attempt for attempt in batch if attempt.written]
         self._unacked += [
-            (attempt.message.queue_name, attempt.message.options["redis_message_id"]) for attempt in batch
+            (attempt.message.queue_name, attempt.message.options["redis_message_id"]) for attempt in written
         ]
-        self.on_written(batch)
+        self.on_written(written)
+        return deferred
 
     def _finish(self, outcomes: list[Outcome]) -> list[Settled]:
         """Write a batch; where its data are refused, find the outcome that is to blame and fail that one alone."""

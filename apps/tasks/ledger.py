@@ -11,7 +11,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 from django.db.models import F, Q
 
 from apps.tasks import states
@@ -165,27 +165,41 @@ def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
 
 def expire(task_ids: Iterable[str]) -> int:
     """Fail those of the pending tasks whose `expires_at` has passed. Returns how many."""
-    now = ClockTimestamp()
     return TaskStatus.objects.filter(
-        task_id__in=task_ids, status__in=states.EXPIRE.sources, expires_at__lte=now
-    ).update(
-        status=states.EXPIRE.target,
-        error_message="It was not started before it expired.",
-        finished_at=now,
-        updated_at=now,
-    )
+        task_id__in=task_ids, status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp()
+    ).update(**_expired())
 
 
-def report(reports: Iterable[Report]) -> None:
-    """Write how far held attempts are, in one transaction."""
+def expire_waiting() -> int:
+    """Fail every pending task whose `expires_at` has passed, whether anybody fetches it or not. Returns how many."""
+    rows = TaskStatus.objects.filter(status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp())
+    return rows.update(**_expired())
+
+
+def _expired() -> dict[str, Any]:
+    now = ClockTimestamp()
+    return {
+        "status": states.EXPIRE.target,
+        "error_message": "It was not started before it expired.",
+        "finished_at": now,
+        "updated_at": now,
+    }
+
+
+def report(reports: Sequence[Report]) -> set[str]:
+    """Write how far held attempts are, in one transaction. Returns the task ids whose rows somebody else has locked."""
     with transaction.atomic():
+        busy = _locked_by_others([news.claim.task_id for news in reports])
         for news in reports:
+            if news.claim.task_id in busy:
+                continue
             _held(news.claim).update(
                 progress=news.percent,
                 progress_text=news.text,
                 started_at=ClockTimestamp(offset_ms=-news.ran_ms),
                 updated_at=ClockTimestamp(),
             )
+    return busy
 
 
 def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
@@ -196,7 +210,21 @@ def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
       messages are not recorded.
     """
     with transaction.atomic():
-        return [_finish(outcome) for outcome in outcomes]
+        busy = _locked_by_others([outcome.claim.task_id for outcome in outcomes])
+        return [
+            Settled(took=False, deferred=True) if outcome.claim.task_id in busy else _finish(outcome)
+            for outcome in outcomes
+        ]
+
+
+def _locked_by_others(task_ids: list[str]) -> set[str]:
+    """Lock the rows, in key order, but for those that an open transaction has locked: it must not hold up the rest."""
+    if not connection.features.has_select_for_update_skip_locked:
+        return set()
+    rows = TaskStatus.objects.filter(task_id__in=task_ids)
+    free = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk").values_list("task_id", flat=True)
+    missing = set(task_ids) - set(free)
+    return set(rows.filter(task_id__in=missing).values_list("task_id", flat=True)) if missing else set()
 
 
 def _finish(outcome: Outcome) -> Settled:
@@ -281,10 +309,13 @@ def _held(claim: Claim) -> Any:
 # --- Coming back ---------------------------------------------------------------------------------
 
 
-def held_by(worker_id: uuid.UUID) -> list[tuple[str, int]]:
-    """Pairs of task id and attempt that the rows say a worker process holds."""
-    rows = TaskStatus.objects.filter(worker_id=worker_id, status=states.PROCESSING)
-    return list(rows.order_by().values_list("task_id", "attempt"))
+def held_by(worker_id: uuid.UUID) -> dict[tuple[str, int], bool]:
+    """What the rows say a worker process holds, as pairs of task id and attempt, and whether it is to be called off."""
+    rows = TaskStatus.objects.filter(worker_id=worker_id, status=states.PROCESSING).order_by()
+    return {
+        (task_id, attempt): requested is not None
+        for task_id, attempt, requested in rows.values_list("task_id", "attempt", "cancel_requested_at")
+    }
 
 
 def hand_back_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
@@ -402,13 +433,19 @@ def due_after(pk: int, *, limit: int) -> list[TaskStatus]:
 
 
 def cancel(task_id: str) -> bool:
-    """Call off a task that has not started. Returns whether it took."""
+    """Call off a task. One that a worker holds and has not started is called off a moment later.
+
+    Returns:
+      Whether it was called off now. False: it is held, and may have started, or it has ended.
+    """
     now = ClockTimestamp()
-    return bool(
-        TaskStatus.objects.filter(task_id=task_id, status__in=states.CANCEL.sources).update(
-            status=states.CANCEL.target, cancel_requested_at=now, finished_at=now, updated_at=now
-        )
+    rows = TaskStatus.objects.filter(task_id=task_id)
+    taken = rows.filter(status__in=states.CANCEL.sources).update(
+        status=states.CANCEL.target, cancel_requested_at=now, finished_at=now, updated_at=now
     )
+    if not taken:
+        rows.filter(status__in=states.ABORT.sources, cancel_requested_at=None).update(cancel_requested_at=now)
+    return bool(taken)
 
 
 def send_again(task_id: str) -> bool:

@@ -110,6 +110,11 @@ class TaskStatus(BaseModel):
             ),
             models.Index(fields=["id"], name="tasks_pending", condition=models.Q(status=states.PENDING)),
             models.Index(fields=["worker_id"], name="tasks_processing", condition=models.Q(status=states.PROCESSING)),
+            models.Index(
+                fields=["expires_at"],
+                name="tasks_pending_expiring",
+                condition=models.Q(status=states.PENDING, expires_at__isnull=False),
+            ),
             models.Index(fields=["related_object_type", "related_object_id"], name="tasks_related"),
             models.Index(fields=["owner", "-id"], name="tasks_owner"),
         ]

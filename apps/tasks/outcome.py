@@ -90,8 +90,10 @@ class Settled:
 
     Parameters:
       took: False: the attempt was no longer the row's, nothing was written.
+      deferred: Somebody else has the row locked; nothing was written, try again.
       sends: What was recorded with it, to be published after the commit.
     """
 
     took: bool
+    deferred: bool = False
     sends: tuple[Send, ...] = ()

@@ -17,6 +17,8 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar, Token
 from typing import TypeVar
 
+from apps.tasks.storable import cleaned
+
 T = TypeVar("T")
 
 #: A longer text is cut. The column holds no more.
@@ -47,7 +49,7 @@ class Reporter:
     def take(self) -> tuple[int, str]:
         """The whole percent and the text, as news that is now known."""
         self.has_news = False
-        return int(self.percent), self.text
+        return int(self.percent), cleaned(self.text)
 
 
 _current: ContextVar[Reporter | None] = ContextVar("aiwriting_progress", default=None)

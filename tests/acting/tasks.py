@@ -175,3 +175,9 @@ def send_child(nonce: str) -> str:
 @dramatiq.actor(actor_name="acting.known_actors")
 def known_actors() -> list[str]:
     return sorted(dramatiq.get_broker().actors)
+
+
+@dramatiq.actor(actor_name="acting.say_where")
+def say_where(text: str) -> None:
+    """Report a text in which \\0 stands for a NUL, which cannot be sent."""
+    progress.set(50, text.replace("\\0", "\x00"))

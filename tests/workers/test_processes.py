@@ -1,5 +1,6 @@
 """Real worker processes, real signals: what is killed, what is stopped, and what comes of their tasks."""
 
+import contextlib
 import os
 import re
 import signal
@@ -102,17 +103,15 @@ def test_sigterm_to_the_whole_group_and_twice_still_lets_tasks_end(started, wait
     processes = [command.process.pid, *(process.pid for process in command.descendants())]
     for _ in range(2):
         for pid in processes:
-            with_suppressed_kill(pid)
+            terminate(pid)
     assert command.wait(timeout=15) == 0
     row = row_of(message)
     assert (row.status, row.attempt) == ("completed", 0)
 
 
-def with_suppressed_kill(pid: int) -> None:
-    try:
+def terminate(pid: int) -> None:
+    with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)
-    except ProcessLookupError:
-        pass
 
 
 def test_poison_fails_alone_among_its_innocent_neighbours(broker, started, wait_until) -> None:

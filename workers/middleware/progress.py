@@ -22,6 +22,10 @@ class NotOurs(SkipMessage):
     """The process may have lost its claims while it was frozen, so nothing is started."""
 
 
+class Cancelled(SkipMessage):
+    """Somebody called the task off while it waited in this process."""
+
+
 class Progress(Middleware):
     """Marks an attempt as started, binds `apps.tasks.progress` to it, and settles its outcome.
 
@@ -45,6 +49,9 @@ class Progress(Middleware):
         if broker.runtime is not None and not broker.runtime.heartbeat.is_fresh:
             attempt.hand_back()
             raise NotOurs("no heartbeat was confirmed lately")
+        if attempt.cancelled:
+            attempt.abort()
+            raise Cancelled("it was called off before it started")
         progress.bind(attempt.reporter)
         attempt.begin()
 

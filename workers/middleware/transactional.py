@@ -9,7 +9,8 @@ from django.db import transaction
 from dramatiq import Actor, Middleware
 from dramatiq.middleware import Callbacks, MiddlewareError, Pipelines
 
-from workers.attempt import Attempt, ClaimedMessage, storable
+from apps.tasks.storable import storable
+from workers.attempt import Attempt, ClaimedMessage
 from workers.middleware.groups import Groups
 
 if TYPE_CHECKING:
