@@ -4,9 +4,12 @@ from datetime import timedelta
 
 
 def in_words(duration: timedelta) -> str:
-    """Two units at most: `0.28 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`. Below zero, by clocks that differ, is zero."""
+    """At most two units: `0.28 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`.
+
+    Less than nothing, which clocks that differ can say, is nothing.
+    """
     seconds = max(duration.total_seconds(), 0)
-    if seconds < 10:
+    if round(seconds, 2) < 10:
         return f"{seconds:.2f} s"
     minutes, seconds = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)

@@ -21,7 +21,9 @@ STATUS_KINDS = {
     states.CANCELLED: "default",
 }
 
-NOTHING = "–"
+NOTHING = "-"
+#: Longer JSON is indented.
+LINE_LENGTH = 80
 
 
 def label(text: str, *, kind: str) -> SafeString:
@@ -47,14 +49,28 @@ def progress_bar(percent: int, *, status: str, name: str) -> SafeString:
     )
 
 
-def moment(time: datetime | None) -> SafeString | str:
-    """A point in time, to the second."""
+def moment(time: datetime | None, *, short: bool = False) -> SafeString | str:
+    """A point in time, to the second.
+
+    Parameters:
+      short: To the minute, and without the year if it is this one. All of it shows when one points at it.
+    """
     if time is None:
         return NOTHING
     local = timezone.localtime(time)
+    exact = date_format(local, "j M Y, H:i:s")
+    brief = "j M, H:i" if local.year == timezone.localtime().year else "j M Y, H:i"
     return format_html(
-        '<time datetime="{}" class="whitespace-nowrap">{}</time>', local.isoformat(), date_format(local, "j M Y, H:i:s")
+        '<time datetime="{}" title="{}" class="whitespace-nowrap">{}</time>',
+        local.isoformat(),
+        exact,
+        date_format(local, brief) if short else exact,
     )
+
+
+def unbroken(text: str) -> SafeString:
+    """A short text that stays on one line."""
+    return format_html('<span class="whitespace-nowrap">{}</span>', text)
 
 
 def block(text: str) -> SafeString | str:
@@ -63,5 +79,6 @@ def block(text: str) -> SafeString | str:
 
 
 def json_block(value: Any) -> SafeString | str:
-    """A JSON value, indented, in a box that scrolls."""
-    return block(json.dumps(value, indent=2, ensure_ascii=False))
+    """A JSON value in a box that scrolls: in one line if it fits, else indented."""
+    line = json.dumps(value, ensure_ascii=False)
+    return block(line if len(line) <= LINE_LENGTH else json.dumps(value, indent=2, ensure_ascii=False))

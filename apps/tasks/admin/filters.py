@@ -18,7 +18,7 @@ SPANS = {
 }
 
 
-class DeclaredFilter(DropdownFilter):
+class DeclaredFilter(DropdownFilter):  # type: ignore[misc]
     """By a column whose values the broker knows. A value that it no longer knows is a choice while it is chosen."""
 
     field = ""
@@ -52,7 +52,7 @@ class QueueFilter(DeclaredFilter):
         return dramatiq.get_broker().get_declared_queues()
 
 
-class CreatedFilter(DropdownFilter):
+class CreatedFilter(DropdownFilter):  # type: ignore[misc]
     title = "time of creation"
     parameter_name = "created"
 

@@ -1,6 +1,7 @@
 """Pages of a table that may have millions of rows."""
 
 from functools import cached_property
+from typing import Any
 
 from django.core.paginator import Paginator
 
@@ -11,6 +12,7 @@ class CappedPaginator(Paginator):
     Counting a large table reads all of it, and so does a page at its far end.
     """
 
+    object_list: Any
     cap = 10_000
     template_name = "tasks/capped_pagination.html"
 
@@ -19,7 +21,7 @@ class CappedPaginator(Paginator):
         return int(self.object_list.order_by()[: self.cap + 1].count())
 
     @property
-    def count(self) -> int:  # type: ignore[override]
+    def count(self) -> int:
         return min(self._counted, self.cap)
 
     @property

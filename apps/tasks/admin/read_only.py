@@ -2,14 +2,14 @@
 
 from typing import Any
 
-from django.http import HttpRequest
-from unfold.admin import ModelAdmin
+from django.http import HttpRequest, HttpResponse
+from unfold.admin import ModelAdmin, TabularInline
 
 
-class ReadOnlyAdmin(ModelAdmin):
-    """For rows that only the ledger writes: a form that saves a row could overwrite what is true by now."""
+class ReadOnly:
+    """For rows that services alone write: a form that saves a row could overwrite what is true by now."""
 
-    def has_add_permission(self, request: HttpRequest) -> bool:
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -17,3 +17,36 @@ class ReadOnlyAdmin(ModelAdmin):
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
+
+
+class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+    """Pages without buttons to add, change or delete, and without a history, since there is none."""
+
+    change_list_template = "tasks/read_only_list.html"
+    #: What the list says where it has no rows.
+    empty_title = ""
+    empty_text = ""
+
+    def changeform_view(
+        self,
+        request: HttpRequest,
+        object_id: str | None = None,
+        form_url: str = "",
+        extra_context: dict[str, Any] | None = None,
+    ) -> HttpResponse:
+        response: HttpResponse = super().changeform_view(
+            request, object_id, form_url, {**(extra_context or {}), "show_history": False}
+        )
+        return response
+
+
+class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]
+    """Rows that belong to a page's object, for those who may see that object."""
+
+    extra = 0
+    hide_title = True
+    #: The permission to see the page.
+    permission = ""
+
+    def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return request.user.has_perm(self.permission)

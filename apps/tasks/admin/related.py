@@ -48,9 +48,10 @@ def _links(label: str, ids: set[int], *, request: HttpRequest, site: AdminSite) 
         return bare
     change_page = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_change"
     found = model_admin.get_queryset(request).in_bulk(ids)
-    return {pk: f"{text} (deleted)" for pk, text in bare.items()} | {
+    gone = {pk: format_html('<del title="Deleted">{}</del>', text) for pk, text in bare.items()}
+    return gone | {
         pk: format_html(
-            '<a href="{}" class="text-link">{}</a>',
+            '<a href="{}" class="text-link task-about">{}</a>',
             reverse(change_page, args=[quote(pk)]),
             Truncator(str(instance) or bare[pk]).chars(NAME_LENGTH),
         )

@@ -25,6 +25,8 @@ STATE_KINDS = {LIVING: "success", SILENT: "warning", STOPPED: "default"}
 class WorkerProcessAdmin(ReadOnlyAdmin):
     """Which processes work, or did."""
 
+    empty_title = "No workers yet"
+    empty_text = "A worker process appears here when it starts."
     list_display = ("hostname", "pid", "state", "queue_names", "threads", "started", "last_beat", "stopped")
     list_per_page = 50
     sortable_by = ()
@@ -49,34 +51,34 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return ["state_label", "queue_names", "tasks", "started", "last_beat", "stopped"]
 
-    @display(description="state", label=STATE_KINDS)
+    @display(description="state", label=STATE_KINDS)  # type: ignore[untyped-decorator]
     def state(self, worker: Any) -> str:
         if worker.stopped_at is not None:
             return STOPPED
         return LIVING if worker.beats_now else SILENT
 
-    @display(description="state")
+    @admin.display(description="state")
     def state_label(self, worker: Any) -> SafeString:
         state = self.state(worker)
         return elements.label(state, kind=STATE_KINDS[state])
 
-    @display(description="queues")
+    @admin.display(description="queues")
     def queue_names(self, worker: WorkerProcess) -> str:
         return ", ".join(worker.queues) or "all"
 
-    @display(description="started")
+    @admin.display(description="started")
     def started(self, worker: WorkerProcess) -> str:
         return elements.moment(worker.started_at)
 
-    @display(description="last heartbeat")
+    @admin.display(description="last heartbeat")
     def last_beat(self, worker: WorkerProcess) -> str:
         return elements.moment(worker.beat_at)
 
-    @display(description="stopped")
+    @admin.display(description="stopped")
     def stopped(self, worker: WorkerProcess) -> str:
         return elements.moment(worker.stopped_at)
 
-    @display(description="tasks")
+    @admin.display(description="tasks")
     def tasks(self, worker: WorkerProcess) -> SafeString:
         url = reverse("admin:tasks_taskstatus_changelist", query={"worker_id__exact": str(worker.pk)})
         return format_html('<a href="{}" class="text-link">What it holds or ended</a>', url)

@@ -1,0 +1,468 @@
+"""The admin's list of tasks and the page of one task."""
+
+import json
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import Permission
+from django.db import connection
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.core.models import User
+from apps.tasks import states
+from apps.tasks.admin.paginator import CappedPaginator
+from apps.tasks.models import TaskStatus
+from tests import rows
+from tests.pages import Page, get, statements
+
+pytestmark = pytest.mark.django_db
+
+TASKS = reverse("admin:tasks_taskstatus_changelist")
+SCRIPT = "<script>alert(1)</script>"
+
+
+def page_of(task: TaskStatus) -> str:
+    return reverse("admin:tasks_taskstatus_change", args=[task.pk])
+
+
+def names(page: Page) -> list[str]:
+    """The names of the tasks that the list shows, in its order."""
+    return re.findall(r'<span class="task-name">([^<]*)</span>', page.html)
+
+
+def staff_who_may(client: Client, *codenames: str) -> Client:
+    user = User.objects.create_user("rosa", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=codenames))
+    client.force_login(user)
+    return client
+
+
+# --- The list ------------------------------------------------------------------------------------
+
+
+def test_an_empty_list_says_that_there_are_no_tasks_yet(admin_client: Client) -> None:
+    assert "No tasks yet" in get(admin_client, TASKS).text
+
+
+def test_a_list_in_which_nothing_matches_says_so(admin_client: Client) -> None:
+    rows.task()
+
+    for query in ({"q": "nothing-like-it"}, {"status__exact": "failed"}, {"worker_id__exact": "0" * 32}):
+        text = get(admin_client, TASKS, **query).text
+        assert "Nothing matches" in text
+        assert "No tasks yet" not in text
+
+
+@pytest.mark.parametrize("status", states.STATES)
+def test_the_list_shows_a_task_of_every_state(admin_client: Client, status: str) -> None:
+    rows.task("documents.process_document", status=status, progress=37, started_at=timezone.now())
+
+    page = get(admin_client, TASKS)
+
+    assert names(page) == ["documents.process_document"]
+    assert TaskStatus(status=status).get_status_display() in page.text
+
+
+def test_the_newest_task_comes_first_unless_one_asks_for_the_oldest(admin_client: Client) -> None:
+    for name in ("a.first", "b.second", "c.third"):
+        rows.task(name)
+    created = 5  # The column.
+
+    assert names(get(admin_client, TASKS)) == ["c.third", "b.second", "a.first"]
+    assert names(get(admin_client, TASKS, o=str(created))) == ["a.first", "b.second", "c.third"]
+
+
+@pytest.mark.parametrize("column", [0, 1, 2, 3, 4, 6])
+def test_the_list_offers_no_order_that_has_no_index(admin_client: Client, column: int) -> None:
+    rows.task()
+
+    assert f"?o={column}" not in get(admin_client, TASKS).html
+
+
+def test_progress_is_a_bar_that_assistive_technology_can_read(admin_client: Client) -> None:
+    rows.task("a.b", status=states.PROCESSING, progress=37)
+
+    [bar] = get(admin_client, TASKS).with_attribute("role", "progressbar")
+
+    assert (bar["aria-valuenow"], bar["aria-valuemin"], bar["aria-valuemax"]) == ("37", "0", "100")
+    assert bar["aria-label"] == "Progress of a.b"
+
+
+def test_a_row_says_what_its_task_is_doing_waits_for_or_failed_of(admin_client: Client) -> None:
+    rows.task(status=states.PROCESSING, progress_text="Chapter 3 of 61")
+    rows.task(status=states.FAILED, progress_text="Chapter 5 of 61", error_message="ValueError: no such chapter")
+    rows.task(run_at=timezone.now() + timedelta(days=900))
+
+    text = get(admin_client, TASKS).text
+
+    assert "Chapter 3 of 61" in text
+    assert "ValueError: no such chapter" in text
+    assert "Chapter 5 of 61" not in text
+    assert "Not before" in text
+
+
+def test_a_long_error_is_cut_in_the_list(admin_client: Client) -> None:
+    rows.task(status=states.FAILED, error_message="x" * 100_000)
+
+    assert len(get(admin_client, TASKS).html) < 60_000
+
+
+# --- Its cost ------------------------------------------------------------------------------------
+
+
+def fill(count: int) -> None:
+    """Tasks of many owners, about many objects of two types, some of them gone."""
+    for number in range(count):
+        project = rows.project(f"Project {number}", owner=f"user-{number}")
+        about = project if number % 2 else rows.document(f"Document {number}", project=project)
+        rows.task(about=about, owner=project.owner, status=states.FAILED, error_message="x", traceback="y")
+    rows.task(related_object_type="documents.Document", related_object_id=99_999)
+    rows.task(related_object_type="gone.Model", related_object_id=1)
+
+
+def test_a_list_takes_as_many_statements_whatever_its_length(admin_client: Client) -> None:
+    fill(2)
+    few = statements(admin_client, TASKS)
+    fill(30)
+
+    assert len(statements(admin_client, TASKS)) == len(few) <= 6
+
+
+def test_the_list_reads_no_large_columns(admin_client: Client) -> None:
+    fill(2)
+
+    [read] = [sql for sql in statements(admin_client, TASKS) if "progress_text" in sql]
+
+    for column in ("args", "kwargs", "options", "result", "traceback"):
+        assert f'"{column}"' not in read
+    assert "error_start" in read
+
+
+def test_the_list_never_counts_the_whole_table(admin_client: Client) -> None:
+    fill(2)
+
+    for query in ({}, {"status__exact": "failed"}, {"q": "nothing"}, {"_facets": "True"}):
+        made = statements(admin_client, TASKS, **query)
+        counts = [sql for sql in made if "COUNT(" in sql.upper() and "tasks_taskstatus" in sql]
+        assert counts
+        assert [sql for sql in counts if f"LIMIT {CappedPaginator.cap + 1}" not in sql] == []
+
+
+def test_a_count_that_reaches_the_cap_is_not_given_as_the_number_of_rows(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CappedPaginator, "cap", 3)
+    for _ in range(3):
+        rows.task()
+    assert "3 tasks" in get(admin_client, TASKS).text
+
+    rows.task()
+    assert "the first 3 of more tasks" in get(admin_client, TASKS).text
+
+
+def test_the_second_page_goes_on_where_the_first_ends(admin_client: Client) -> None:
+    for number in range(60):
+        rows.task(f"task-{number:02}")
+
+    first, second = (names(get(admin_client, TASKS, p=str(page))) for page in (1, 2))
+
+    assert (first[0], first[-1], second[0], second[-1]) == ("task-59", "task-10", "task-09", "task-00")
+
+
+def test_filters_know_their_choices_without_reading_the_table(admin_client: Client) -> None:
+    rows.task("a.task_that_is_not_declared", queue_name="elsewhere")
+
+    page = get(admin_client, TASKS)
+
+    assert not [sql for sql in statements(admin_client, TASKS) if "DISTINCT" in sql.upper()]
+    choices = {attributes["value"] for tag, attributes in page.elements if tag == "option"}
+    assert {"documents.process_document", "aiwriting.debug_task", "documents", "default"} <= choices
+    assert not {"a.task_that_is_not_declared", "elsewhere"} & choices
+
+
+# --- Finding tasks -------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def various() -> None:
+    rows.task("a.waits", queue_name="slow")
+    rows.task("a.works", status=states.PROCESSING)
+    rows.task("b.failed", status=states.FAILED, error_message="ValueError: chapter 7")
+    old = rows.task("b.done", status=states.COMPLETED, queue_name="slow")
+    TaskStatus.objects.filter(pk=old.pk).update(created_at=timezone.now() - timedelta(days=3))
+
+
+@pytest.mark.usefixtures("various")
+@pytest.mark.parametrize(
+    ("query", "found"),
+    [
+        ({"status__exact": "failed"}, ["b.failed"]),
+        ({"status__exact": ["pending", "completed"]}, ["b.done", "a.waits"]),
+        ({"task": "a.works"}, ["a.works"]),
+        ({"queue": "slow"}, ["b.done", "a.waits"]),
+        ({"created": "day"}, ["b.failed", "a.works", "a.waits"]),
+        ({"created": "week"}, ["b.done", "b.failed", "a.works", "a.waits"]),
+        ({"created": "nonsense"}, ["b.done", "b.failed", "a.works", "a.waits"]),
+        ({"queue": "slow", "status__exact": "pending"}, ["a.waits"]),
+        ({"task": "", "queue": "", "created": ""}, ["b.done", "b.failed", "a.works", "a.waits"]),
+        ({"q": "chapter 7"}, ["b.failed"]),
+        ({"q": "a."}, ["a.works", "a.waits"]),
+    ],
+    ids=str,
+)
+def test_tasks_are_found(admin_client: Client, query: dict[str, Any], found: list[str]) -> None:
+    assert names(get(admin_client, TASKS, **query)) == found
+
+
+def test_a_task_id_is_looked_up_by_its_index(admin_client: Client) -> None:
+    task = rows.task("a.wanted")
+    rows.task("a.other", error_message=f"after {task.task_id}")
+
+    asked = statements(admin_client, TASKS, q=f" {task.task_id} ")
+
+    assert names(get(admin_client, TASKS, q=f" {task.task_id} ")) == ["a.wanted"]
+    assert not [sql for sql in asked if "LIKE" in sql.upper()]
+
+
+def test_the_tasks_of_one_object_or_one_worker_can_be_listed(admin_client: Client) -> None:
+    document, worker = rows.document(), rows.worker_process()
+    rows.task("a.about_it", about=document)
+    rows.task("a.held_by_it", worker_id=worker.pk)
+    rows.task("a.other")
+
+    about = get(admin_client, TASKS, related_object_type="documents.Document", related_object_id=str(document.pk))
+
+    assert names(about) == ["a.about_it"]
+    assert names(get(admin_client, TASKS, worker_id__exact=str(worker.pk))) == ["a.held_by_it"]
+
+
+# --- What a task is about ------------------------------------------------------------------------
+
+
+def test_the_related_object_is_named_and_linked_on_list_and_page(admin_client: Client) -> None:
+    document = rows.document("Mansfield Park")
+    task = rows.task(about=document)
+    link = f'<a href="{reverse("admin:documents_document_change", args=[document.pk])}" '
+
+    for address in (TASKS, page_of(task)):
+        page = get(admin_client, address)
+        assert link in page.html
+        assert "Mansfield Park" in page.text
+
+
+@pytest.mark.parametrize("label", ["gone.Model", "documents.Manuscript", "nonsense", "too.many.dots", "."])
+def test_a_related_type_that_has_no_page_is_named_without_a_link(admin_client: Client, label: str) -> None:
+    task = rows.task(related_object_type=label, related_object_id=17)
+
+    for address in (TASKS, page_of(task)):
+        page = get(admin_client, address)
+        assert f"{label.rpartition('.')[2]} 17".strip() in page.text
+        assert "/17/change/" not in page.html
+
+
+def test_a_deleted_object_is_crossed_out(admin_client: Client) -> None:
+    rows.task(related_object_type="documents.Document", related_object_id=17)
+
+    assert '<del title="Deleted">Document 17</del>' in get(admin_client, TASKS).html
+
+
+def test_who_may_not_see_documents_does_not_learn_their_titles(client: Client) -> None:
+    task = rows.task(about=rows.document("Secret memoirs"))
+    staff = staff_who_may(client, "view_taskstatus")
+
+    for address in (TASKS, page_of(task)):
+        page = get(staff, address)
+        assert "Secret memoirs" not in page.html
+        assert f"Document {task.related_object_id}" in page.text
+
+
+# --- The page ------------------------------------------------------------------------------------
+
+
+def test_a_page_shows_all_that_is_known_of_a_task(admin_client: Client) -> None:
+    now = timezone.now()
+    task = rows.task(
+        "projects.generate_project_report", status=states.COMPLETED, progress=100, progress_text="All told",
+        args=[5], kwargs={"report_type": "summary", "who": "Brontë"}, options={"max_retries": 7},
+        result={"words": 122_189}, owner=User.objects.create_user("emily"), queue_name="slow", priority=-3,
+        claimed_at=now, started_at=now, finished_at=now + timedelta(seconds=75), retries=2,
+        expires_at=now + timedelta(hours=1), cancel_requested_at=now,
+    )  # fmt: skip
+
+    text = get(admin_client, page_of(task)).text
+
+    for expected in (
+        "projects.generate_project_report", task.task_id, "Completed", "All told", "[5]", '"report_type": "summary"',
+        "Brontë", '"max_retries": 7', '"words": 122189', "emily", "slow", "-3", "1 min 15 s", "Expires",
+        "Cancel requested", "Time (UTC)",
+    ):  # fmt: skip
+        assert expected in text
+
+
+@pytest.mark.parametrize("status", states.STATES)
+def test_a_page_shows_a_task_of_which_little_is_known(admin_client: Client, status: str) -> None:
+    page = get(admin_client, page_of(rows.task(status=status)))
+
+    assert TaskStatus(status=status).get_status_display() in page.text
+    assert len(page.with_attribute("role", "progressbar")) == 1
+
+
+def test_long_arguments_are_indented_and_stay_whole(admin_client: Client) -> None:
+    value = {"titles": [f"Chapter {number} & more" for number in range(50)], "empty": {}, "none": None}
+    task = rows.task(kwargs=value)
+
+    [block] = [text for text in get(admin_client, page_of(task)).texts if "Chapter 49" in text]
+
+    assert json.loads(block) == value
+    assert '\n  "titles": [\n    "Chapter 0' in block
+
+
+def test_a_page_lists_the_attempts_that_did_not_complete(admin_client: Client) -> None:
+    worker = rows.worker_process()
+    task = rows.task(status=states.FAILED, error_message="Third error", traceback="Third traceback", attempt=2)
+    for attempt, word in enumerate(("First", "Second")):
+        task.attempts.create(
+            attempt=attempt, outcome="retry", error_message=f"{word} error", traceback=f"{word} traceback",
+            worker_id=worker.pk, started_at=task.run_at, ended_at=task.run_at + timedelta(seconds=42),
+        )  # fmt: skip
+
+    page = get(admin_client, page_of(task))
+
+    for word in ("First", "Second", "Third"):
+        assert f"{word} error" in page.text
+        assert f"{word} traceback" in page.text
+    assert page.text.index("Second error") < page.text.index("First error")
+    assert "42 s" in page.text
+    assert reverse("admin:tasks_workerprocess_change", args=[worker.pk]) in page.html
+
+
+def test_a_page_takes_as_many_statements_whatever_the_number_of_attempts(admin_client: Client) -> None:
+    task = rows.task(about=rows.document(), owner=User.objects.create_user("emily"))
+
+    def with_attempts(count: int) -> int:
+        known = task.attempts.count()
+        for attempt in range(known, count):
+            task.attempts.create(attempt=attempt, outcome="retry", error_message="x", ended_at=task.run_at)
+        return len(statements(admin_client, page_of(task)))
+
+    assert with_attempts(1) == with_attempts(9)
+
+
+def test_attempts_beyond_the_first_ten_are_on_further_pages(admin_client: Client) -> None:
+    task = rows.task()
+    for attempt in range(12):
+        task.attempts.create(attempt=attempt, outcome="retry", error_message=f"#{attempt}#", ended_at=task.run_at)
+
+    text = get(admin_client, page_of(task)).text
+
+    assert "#11#" in text
+    assert "#1#" not in text
+
+
+def test_there_is_no_page_of_a_task_that_does_not_exist(admin_client: Client) -> None:
+    for key in ("99999", "nonsense"):
+        response = admin_client.get(reverse("admin:tasks_taskstatus_change", args=[key]))
+        assert (response.status_code, response.url) == (302, reverse("admin:index"))
+
+
+# --- Nothing is changed here ---------------------------------------------------------------------
+
+
+def test_nobody_adds_changes_or_deletes_a_task(admin_client: Client) -> None:
+    task = rows.task()
+    before = TaskStatus.objects.values().get(pk=task.pk)
+
+    for address, form in {
+        reverse("admin:tasks_taskstatus_add"): {"task_name": "x"},
+        page_of(task): {"status": "completed"},
+        reverse("admin:tasks_taskstatus_delete", args=[task.pk]): {"post": "yes"},
+    }.items():
+        assert admin_client.post(address, form).status_code == 403
+    admin_client.post(TASKS, {"action": "delete_selected", "_selected_action": task.pk, "post": "yes"})
+
+    assert TaskStatus.objects.values().get() == before
+
+
+def test_pages_offer_no_button_that_changes_something(admin_client: Client) -> None:
+    task = rows.task()
+    task.attempts.create(attempt=0, outcome="retry", ended_at=task.run_at)
+
+    for address in (TASKS, page_of(task)):
+        page = get(admin_client, address)
+        assert not page.with_attribute("name", "_save")
+        assert not page.with_attribute("name", "action")
+        assert not re.search(r'href="[^"]*/(add|delete|history)/"', page.html.split('id="content"')[-1])
+
+
+def test_staff_without_the_permission_see_no_tasks(client: Client) -> None:
+    task = rows.task()
+    staff = staff_who_may(client, "view_document")
+
+    assert staff.get(TASKS).status_code == 403
+    assert staff.get(page_of(task)).status_code == 403
+
+
+# --- Nothing that a task holds becomes HTML ------------------------------------------------------
+
+
+@pytest.fixture
+def hostile() -> TaskStatus:
+    """A task that holds a script wherever it holds text."""
+    task = rows.task(
+        SCRIPT, status=states.FAILED, about=rows.document(SCRIPT), progress_text=SCRIPT, error_message=SCRIPT,
+        traceback=SCRIPT, args=[SCRIPT, {SCRIPT: [SCRIPT]}], kwargs={SCRIPT: SCRIPT}, options={SCRIPT: SCRIPT},
+        queue_name=SCRIPT, owner=User.objects.create_user(SCRIPT), result={SCRIPT: SCRIPT},
+    )  # fmt: skip
+    task.attempts.create(attempt=0, outcome="retry", error_message=SCRIPT, traceback=SCRIPT, ended_at=timezone.now())
+    return task
+
+
+def assert_only_text(page: Page) -> None:
+    assert SCRIPT not in page.html
+    assert "alert(1)" in page.text
+    assert [tag for tag, _ in page.elements].count("script") == page.html.count("</script>")
+
+
+@pytest.mark.parametrize("status", states.STATES)
+def test_what_a_task_holds_is_text_on_list_and_page(admin_client: Client, hostile: TaskStatus, status: str) -> None:
+    TaskStatus.objects.update(status=status)
+
+    assert_only_text(get(admin_client, TASKS))
+    assert_only_text(get(admin_client, page_of(hostile)))
+
+
+@pytest.mark.parametrize("parameter", ["q", "task", "queue", "created", "status__exact", "task_name", "o", "p"])
+def test_what_the_address_holds_is_text(admin_client: Client, hostile: TaskStatus, parameter: str) -> None:
+    response = admin_client.get(TASKS, {parameter: f'"{SCRIPT}'}, follow=True)
+
+    html = response.content.decode()
+    assert response.status_code == 200
+    assert SCRIPT not in html
+    assert not re.search(r'<[^>]*""[^>]*alert', html)
+
+
+def test_a_related_type_is_text(admin_client: Client) -> None:
+    task = rows.task(related_object_type=f"a.{SCRIPT}", related_object_id=1)
+
+    assert_only_text(get(admin_client, TASKS))
+    assert_only_text(get(admin_client, page_of(task)))
+
+
+def test_the_list_is_read_in_the_order_of_its_index(admin_client: Client) -> None:
+    TaskStatus.objects.bulk_create(
+        TaskStatus(task_id=f"bulk-{number}", task_name="a.b", run_at=timezone.now()) for number in range(2_000)
+    )
+    [read] = [sql for sql in statements(admin_client, TASKS) if "progress_text" in sql]
+
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("ANALYZE tasks_taskstatus")
+        cursor.execute(f"EXPLAIN {'QUERY PLAN ' if connection.vendor == 'sqlite' else ''}{read}")
+        plan = "\n".join(str(row) for row in cursor.fetchall())
+
+    assert "TEMP B-TREE" not in plan
+    assert "Sort" not in plan

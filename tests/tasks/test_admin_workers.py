@@ -1,0 +1,89 @@
+"""The admin's pages of worker processes."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.tasks.models import WorkerProcess
+from tests import rows
+from tests.pages import get, statements
+
+pytestmark = pytest.mark.django_db
+
+WORKERS = reverse("admin:tasks_workerprocess_changelist")
+
+
+def page_of(worker: WorkerProcess) -> str:
+    return reverse("admin:tasks_workerprocess_change", args=[worker.pk])
+
+
+def test_an_empty_list_says_that_there_are_no_workers_yet(admin_client: Client) -> None:
+    assert "No workers yet" in get(admin_client, WORKERS).text
+
+
+def test_a_worker_lives_is_silent_or_has_stopped(admin_client: Client, settings: Any) -> None:
+    settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS = 10
+    now = timezone.now()
+    silence = now - timedelta(seconds=11)
+    rows.worker_process("a", started_at=now - timedelta(hours=1), beat_at=now + timedelta(minutes=1))
+    rows.worker_process("b", started_at=now - timedelta(hours=2), beat_at=silence)
+    rows.worker_process("c", started_at=now - timedelta(hours=3), beat_at=silence, stopped_at=now)
+
+    html = get(admin_client, WORKERS).html
+
+    assert re.findall(r'class="field-state .*?<span[^>]*>\s*(\w+)', html, re.DOTALL) == ["Living", "Silent", "Stopped"]
+
+
+def test_a_worker_is_shown_with_what_it_takes_and_from_where(admin_client: Client) -> None:
+    everything = rows.worker_process("web-1", pid=4121, threads=8)
+    some = rows.worker_process("web-2", pid=4122, threads=3, queues=["documents", "default"])
+
+    listed = get(admin_client, WORKERS).text
+    for expected in ("web-1", "4121", "web-2", "4122", "documents, default", "all"):
+        assert expected in listed
+    assert "documents, default" in get(admin_client, page_of(some)).text
+    assert str(everything.pk) in get(admin_client, page_of(everything)).text
+
+
+def test_a_worker_leads_to_its_tasks(admin_client: Client) -> None:
+    worker = rows.worker_process()
+    tasks = reverse("admin:tasks_taskstatus_changelist", query={"worker_id__exact": str(worker.pk)})
+
+    assert f'href="{tasks}"' in get(admin_client, page_of(worker)).html
+    get(admin_client, tasks)
+
+
+def test_a_list_takes_as_many_statements_whatever_its_length(admin_client: Client) -> None:
+    rows.worker_process()
+    few = statements(admin_client, WORKERS)
+    for number in range(20):
+        rows.worker_process(f"web-{number}")
+
+    assert len(statements(admin_client, WORKERS)) == len(few)
+
+
+def test_nobody_adds_changes_or_deletes_a_worker(admin_client: Client) -> None:
+    worker = rows.worker_process()
+
+    for address in (
+        reverse("admin:tasks_workerprocess_add"),
+        page_of(worker),
+        reverse("admin:tasks_workerprocess_delete", args=[worker.pk]),
+    ):
+        assert admin_client.post(address, {"post": "yes", "hostname": "x"}).status_code == 403
+    assert WorkerProcess.objects.get().hostname == "web-1"
+
+
+def test_what_a_worker_says_of_itself_is_text(admin_client: Client) -> None:
+    script = "<script>alert(1)</script>"
+    worker = rows.worker_process(script, queues=[script], broker_id=script, host=script, process_started=script)
+
+    for address in (WORKERS, page_of(worker)):
+        page = get(admin_client, address)
+        assert script not in page.html
+        assert "alert(1)" in page.text
