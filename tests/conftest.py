@@ -1,19 +1,23 @@
 """Fixtures for all tests."""
 
+import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import dramatiq
 import pytest
 import redis
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
+from dramatiq import Worker
 
 from tests.commands import RunningCommand, environment, manage
 from tests.plugin import SERVERS
 from tests.waiting import wait_until as wait
+from workers.broker import LedgerBroker
 
 #: Hashes tell how often they were turned, so other processes understand these; a million turns take half a second.
 PBKDF2PasswordHasher.iterations = 1
@@ -83,6 +87,53 @@ def worker(command: Callable[..., RunningCommand]) -> Callable[..., RunningComma
         return command("runworker", *arguments, **variables)
 
     return start
+
+
+@pytest.fixture
+def broker(redis_client) -> LedgerBroker:
+    """The project's broker, its Redis empty."""
+    found = dramatiq.get_broker()
+    assert isinstance(found, LedgerBroker)
+    found.wire.reopen()
+    return found
+
+
+@pytest.fixture(scope="session")
+def booted() -> None:
+    """What a worker process does once: among it, the thread that watches time limits starts."""
+    dramatiq.get_broker().emit_after("process_boot")
+
+
+@pytest.fixture
+def working(transactional_db: None, broker: LedgerBroker, booted: None, monkeypatch) -> Iterator[Worker]:
+    """A worker of four threads and a relay in the test's own process: real threads, Redis and database."""
+    from workers import relay as relays
+
+    monkeypatch.setattr(relays, "DUE_SECONDS", 0.02)
+    stop = threading.Event()
+    relay = threading.Thread(target=relays.Relay(broker).run, args=(stop,))
+    relay.start()
+    worker = Worker(broker, worker_threads=4, worker_timeout=50)
+    worker.start()
+    yield worker
+    worker.stop(timeout=5_000)
+    broker.middleware.pop()  # Dramatiq adds one a worker and has no word for taking it away.
+    stop.set()
+    relay.join()
+
+
+@pytest.fixture
+def ended() -> Callable[..., Any]:
+    """`ended(message)`: the message's row, once it has ended."""
+    from apps.tasks.models import TaskStatus
+
+    def wait_for(message: dramatiq.Message, *, timeout: float = 10) -> TaskStatus:
+        def find() -> TaskStatus | None:
+            return TaskStatus.objects.finished().filter(task_id=message.message_id).first()
+
+        return wait(find, timeout=timeout, explain=lambda: list(TaskStatus.objects.values()))
+
+    return wait_for
 
 
 @pytest.hookimpl(wrapper=True)

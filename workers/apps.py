@@ -19,3 +19,4 @@ class WorkersConfig(AppConfig):
             path = f"{config.name}.tasks"
             if config.module and path not in ignored and module_has_submodule(config.module, "tasks"):
                 import_module(path)
+        import_module("workers.checks")

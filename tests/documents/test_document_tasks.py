@@ -16,7 +16,6 @@ from apps.projects.models import Project
 from apps.tasks.models import TaskStatus
 
 # A worker in the test's own process.
-from tests.workers.conftest import booted, broker, ended, working  # noqa: F401
 
 TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
 

@@ -15,7 +15,6 @@ from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
 
 # A worker in the test's own process.
-from tests.workers.conftest import booted, broker, ended, working  # noqa: F401
 
 
 @pytest.fixture
