@@ -29,7 +29,7 @@ GATHER_SECONDS = 0.003
 #: How many outcomes are written at once.
 BATCH_LIMIT = 500
 #: How old a report may be when it is written.
-REPORT_SECONDS = 0.25
+REPORT_SECONDS = 0.1
 #: How long the writer waits after the database or Redis failed.
 PAUSE_SECONDS = 0.5
 #: How soon an outcome is tried again whose row somebody else has locked.
