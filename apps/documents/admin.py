@@ -140,7 +140,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         if started:
             messages.success(request, f"Processing started for {documents(started)}.")
         if already:
-            messages.info(request, f"{documents(already).capitalize()} being processed already.")
+            messages.info(request, f"{documents(already)} {'was' if already == 1 else 'were'} being processed already.")
 
     # --- Columns and fields --------------------------------------------------------------------------
 
