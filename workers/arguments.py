@@ -43,6 +43,8 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
         _check_value(actor, f"argument {position + 1}", value)
     for name, value in kwargs.items():
         _check_value(actor, f"argument {name!r}", value)
+    for name, value in message.options.items():
+        _check_value(actor, f"option {name!r}", value)
     size = len(json.dumps([message.args, kwargs], separators=(",", ":")).encode())
     if size > max_bytes:
         raise TooLargeError(

@@ -12,7 +12,7 @@ from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
 
-from apps.tasks.outcome import Claim
+from apps.tasks.outcome import Claim, Held
 from workers import dead_letter, wire
 from workers.attempt import Attempt, ClaimedMessage
 from workers.wire_queue import UNREACHABLE
@@ -123,12 +123,12 @@ class LedgerConsumer(Consumer):
             return []
         attempts = [(message.message_id, wire.attempt_of(message) or 0) for message in messages.values()]
         held, refusals = ledger.claim(attempts, claim_id=hand.claim_id, worker_id=self.runtime.worker_id)
-        owners = {row.task_id: row.owner_id for row in held}
+        rows = {row.task_id: row for row in held}
         refused = {refusal.task_id: refusal for refusal in refusals}
         claimed = []
         for wire_id, message in messages.items():
-            if message.message_id in owners:
-                claimed.append(self._claimed(message, hand.claim_id, owner_id=owners[message.message_id]))
+            if row := rows.get(message.message_id):
+                claimed.append(self._claimed(message, hand.claim_id, row))
             elif refused[message.message_id].early:
                 self.runtime.put_back_later(self.queue_name, wire_id)
             elif refused[message.message_id].suspect:
@@ -154,7 +154,7 @@ class LedgerConsumer(Consumer):
             )
             del hand.suspects[wire_id]
             if held is not None:
-                claimed = self._claimed(message, hand.suspect_claim_id, owner_id=held.owner_id, is_suspect=True)
+                claimed = self._claimed(message, hand.suspect_claim_id, held, is_suspect=True)
                 hand.suspect_claim_id = uuid.uuid4()
                 self.runtime.hold([claimed.attempt])
                 return claimed
@@ -163,15 +163,16 @@ class LedgerConsumer(Consumer):
         return None
 
     def _claimed(
-        self, message: Message[Any], claim_id: uuid.UUID, *, owner_id: int | None, is_suspect: bool = False
+        self, message: Message[Any], claim_id: uuid.UUID, held: Held, *, is_suspect: bool = False
     ) -> ClaimedMessage:
         claim = Claim(
             task_id=message.message_id,
+            row_id=held.row_id,
             attempt=wire.attempt_of(message) or 0,
             claim_id=claim_id,
             worker_id=self.runtime.worker_id,
         )
-        return ClaimedMessage(Attempt(message, claim, owner_id=owner_id, is_suspect=is_suspect))
+        return ClaimedMessage(Attempt(message, claim, owner_id=held.owner_id, is_suspect=is_suspect))
 
 
 class Hand:

@@ -7,7 +7,6 @@ callbacks too, happens in the one thread that calls `run()`.
 
 import contextlib
 import logging
-import os
 import queue
 import signal
 import subprocess
@@ -15,13 +14,16 @@ import sys
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
+from workers.child import Child, ending
 from workers.guard import Guard, kill_group
+from workers.terminal import Terminal
+
+__all__ = ["Child", "GaveUpError", "Supervisor", "pause_seconds"]
 
 logger = logging.getLogger(__name__)
 
@@ -38,48 +40,6 @@ TAIL_LINES = 20
 LINE_BYTES = 64 * 1024
 #: For the last lines of a process that is gone; a grandchild may hold the pipe open.
 LAST_LINES_SECONDS = 0.5
-NAME_WIDTH = 9
-COLOURS = (36, 32, 35, 33, 34, 96, 92, 95)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Child:
-    """A process to keep running.
-
-    Parameters:
-      name: What its lines and the log call it; unique in a supervisor.
-      argv: The program and its arguments.
-      env: Its whole environment. None: the supervisor's.
-      cwd: Its working directory. None: the supervisor's.
-      user: The uid, and gid, it runs as. None: the supervisor's.
-      stop_order: Lower ones are stopped first, equal ones together; a later group only when the earlier is gone.
-      stop_signal: What asks it to stop. It goes to the process, not to its group.
-      grace_seconds: How long it may take; then its process group gets SIGKILL.
-      shown: Whether a prefixed supervisor shows its lines as they come. False: the last ones, if it ends unasked.
-    """
-
-    name: str
-    argv: Sequence[str]
-    env: Mapping[str, str] | None = field(default=None, hash=False, repr=False)
-    cwd: Path | None = None
-    user: int | None = None
-    stop_order: int = 0
-    stop_signal: signal.Signals = signal.SIGTERM
-    grace_seconds: float = 10.0
-    shown: bool = True
-
-    def popen(self, **options: Any) -> "subprocess.Popen[bytes]":
-        """Start it in a session of its own: a terminal's Ctrl-C must reach the supervisor alone."""
-        if self.user is not None:
-            options |= {"user": self.user, "group": self.user, "extra_groups": []}
-        return subprocess.Popen(
-            list(self.argv),
-            env=None if self.env is None else dict(self.env),
-            cwd=self.cwd,
-            stdin=subprocess.DEVNULL,
-            start_new_session=True,
-            **options,
-        )
 
 
 class GaveUpError(Exception):
@@ -108,16 +68,6 @@ def pause_seconds(early_deaths: int) -> float:
     return float(min(SHORTEST_PAUSE_SECONDS * 2 ** min(early_deaths - 2, 16), LONGEST_PAUSE_SECONDS))
 
 
-def ending(returncode: int) -> str:
-    """How a process ended, in words."""
-    if returncode >= 0:
-        return f"ended with exit code {returncode}"
-    try:
-        return f"was ended by {signal.Signals(-returncode).name}"
-    except ValueError:
-        return f"was ended by signal {-returncode}"
-
-
 class Supervisor:
     """Starts children, replaces each that ends, and stops them all.
 
@@ -130,7 +80,7 @@ class Supervisor:
         stopping. Both are called in the thread of `run()` or `start()`; an error in them is logged.
       keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, also where the
         supervisor is killed.
-      stream: Where prefixed lines go; coloured where it is a terminal and NO_COLOR is not set.
+      stream: Where prefixed lines go. None: stdout.
 
     As a context manager it takes SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
     children at its end. The first signal before `run()` raises KeyboardInterrupt. Repeats do nothing, not even
@@ -152,9 +102,7 @@ class Supervisor:
         self.on_start = on_start
         self.on_exit = on_exit
         self._keep_open = keep_open
-        self._stream: TextIO | None = stream or sys.stdout
-        self._coloured = self._stream.isatty() and not os.environ.get("NO_COLOR")
-        self._stream_lock = threading.Lock()
+        self.terminal = Terminal(stream or sys.stdout)
         self._places: dict[str, Place] = {}
         # A SimpleQueue, since a signal handler may put into it at any moment.
         self._inbox: queue.SimpleQueue[tuple[Place, int, int] | None] = queue.SimpleQueue()
@@ -186,7 +134,7 @@ class Supervisor:
         """Start the child and keep it running; return its pid. OSError where the program cannot be started."""
         if child.name in self._places:
             raise ValueError(f"There is a child {child.name!r} already; names are unique")
-        place = Place(child=child, colour=COLOURS[len(self._places) % len(COLOURS)])
+        place = Place(child=child, colour=len(self._places))
         self._launching = True
         try:
             pid = self._launch(place)
@@ -250,25 +198,15 @@ class Supervisor:
         if place.reader is not None and not self.alive(name):
             place.reader.join(LAST_LINES_SECONDS)
         for line in list(place.tail):
-            self.say(name, line, colour=place.colour)
+            self.terminal.say(name, line, colour=place.colour)
 
-    def say(self, name: str, text: str, *, colour: int = 0) -> None:
-        """Write one line with the name in front. A stream that is closed (`| head`) ends the lines, not the run."""
-        label = f"{name:<{NAME_WIDTH}} | "
-        if self._coloured and colour:
-            label = f"\x1b[{colour}m{label}\x1b[0m"
-        self.write(label + text)
+    def say(self, name: str, text: str) -> None:
+        """Write one line of somebody who is no child among the children's."""
+        self.terminal.say(name, text)
 
     def write(self, text: str) -> None:
-        """Write the text as it is, as whole lines."""
-        with self._stream_lock:
-            if self._stream is None:
-                return
-            try:
-                self._stream.write(text + "\n")
-                self._stream.flush()
-            except (OSError, ValueError):
-                self._stream = None
+        """Write whole lines as they are."""
+        self.terminal.write(text)
 
     def _take_signal(self, signum: int, frame: FrameType | None) -> None:
         first = not self._stop_asked
@@ -332,7 +270,7 @@ class Supervisor:
                 line = raw.decode("utf-8", "replace").rstrip("\r\n")
                 place.tail.append(line)
                 if place.child.shown:
-                    self.say(place.child.name, line, colour=place.colour)
+                    self.terminal.say(place.child.name, line, colour=place.colour)
 
     def _bury(self, place: Place, pid: int, returncode: int) -> None:
         """Take note of an end: tell of it, and plan the replacement unless all is being stopped."""
@@ -394,7 +332,7 @@ class Supervisor:
 
     def _tell(self, place: Place, text: str) -> None:
         if self.prefixed:
-            self.say(place.child.name, text, colour=place.colour)
+            self.terminal.say(place.child.name, text, colour=place.colour)
         else:
             logger.warning("child %s name=%s", text, place.child.name)
 

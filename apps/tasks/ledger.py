@@ -6,7 +6,6 @@ may start from and, where somebody holds the task, the attempt and the claim: wh
 
 import logging
 import uuid
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,12 +13,14 @@ from typing import Any
 from django.db import connection, transaction
 from django.db.models import F, Q
 
-from apps.tasks import states
+from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
-from apps.tasks.outcome import Claim, Outcome, Report, Send, Settled
+from apps.tasks.outcome import Claim, Held, Outcome, Report, Send, Settled
 
 logger = logging.getLogger(__name__)
+
+TAKEN = Settled(took=True)
 
 #: A row that nobody holds.
 UNHELD: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
@@ -33,36 +34,12 @@ def record(sends: Iterable[Send]) -> None:
 
     A task id that is known already is left as it is: a task that ran twice sends what follows it once.
     """
-    rows = [
-        TaskStatus(
-            task_id=send.task_id,
-            task_name=send.task_name,
-            queue_name=send.queue_name,
-            priority=send.priority,
-            args=list(send.args),
-            kwargs=send.kwargs,
-            options=send.options,
-            run_at=ClockTimestamp(offset_ms=send.delay_ms),
-            delayed=send.delay_ms > 0,
-            expires_at=(None if send.max_age_ms is None else ClockTimestamp(offset_ms=send.delay_ms + send.max_age_ms)),
-            owner_id=send.owner_id,
-            related_object_type=send.related_object_type,
-            related_object_id=send.related_object_id,
-        )
-        for send in sends
-    ]
-    TaskStatus.objects.bulk_create(rows, ignore_conflicts=True, batch_size=500)
+    pending = list(sends)
+    if pending:
+        statements.of_this_database().insert(pending)
 
 
 # --- Working -------------------------------------------------------------------------------------
-
-
-@dataclass(frozen=True, kw_only=True)
-class Held:
-    """A task that is held now, and what its worker must know of it."""
-
-    task_id: str
-    owner_id: int | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,11 +70,10 @@ def claim(
     Returns:
       The tasks that are held now, and of the others why not.
     """
-    by_attempt: defaultdict[int, list[str]] = defaultdict(list)
-    for task_id, attempt in attempts:
-        by_attempt[attempt].append(task_id)
-    for attempt, task_ids in by_attempt.items():
-        _claimable(task_ids, attempt).filter(crashes=0).update(**_taken(claim_id, worker_id))
+    held = statements.of_this_database().claim(attempts, claim_id=claim_id, worker_id=worker_id)
+    if len(held) == len(attempts):
+        return held, []
+    # Asked before, and the reply was lost? Then these are held already.
     held = _held_by(claim_id, [task_id for task_id, _ in attempts])
     taken = {row.task_id for row in held}
     others = [(task_id, attempt) for task_id, attempt in attempts if task_id not in taken]
@@ -135,7 +111,10 @@ def _taken(claim_id: uuid.UUID, worker_id: uuid.UUID) -> dict[str, Any]:
 
 def _held_by(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
     rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
-    return [Held(task_id=task_id, owner_id=owner_id) for task_id, owner_id in rows.values_list("task_id", "owner_id")]
+    return [
+        Held(task_id=task_id, row_id=row_id, owner_id=owner_id)
+        for task_id, row_id, owner_id in rows.values_list("task_id", "pk", "owner_id")
+    ]
 
 
 def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
@@ -187,19 +166,9 @@ def _expired() -> dict[str, Any]:
 
 
 def report(reports: Sequence[Report]) -> set[str]:
-    """Write how far held attempts are, in one transaction. Returns the task ids whose rows somebody else has locked."""
-    with transaction.atomic():
-        busy = _locked_by_others([news.claim.task_id for news in reports])
-        for news in reports:
-            if news.claim.task_id in busy:
-                continue
-            _held(news.claim).update(
-                progress=news.percent,
-                progress_text=news.text,
-                started_at=ClockTimestamp(offset_ms=-news.ran_ms),
-                updated_at=ClockTimestamp(),
-            )
-    return busy
+    """Write how far held attempts are. Returns the task ids whose rows somebody else has locked."""
+    free = statements.of_this_database().report(reports)
+    return {news.claim.task_id for news in reports if news.claim.row_id not in free}
 
 
 def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
@@ -209,12 +178,37 @@ def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
       What became of each outcome. One that did not take came from an attempt that is no longer the row's: its
       messages are not recorded.
     """
+    plain = [outcome for outcome in outcomes if _is_plain(outcome)]
+    if len(plain) == len(outcomes):
+        return _complete(plain)
     with transaction.atomic():
-        busy = _locked_by_others([outcome.claim.task_id for outcome in outcomes])
-        return [
-            Settled(took=False, deferred=True) if outcome.claim.task_id in busy else _finish(outcome)
-            for outcome in outcomes
-        ]
+        settled = dict(zip(map(id, plain), _complete(plain), strict=True))
+        others = [outcome for outcome in outcomes if id(outcome) not in settled]
+        busy = _locked_by_others([outcome.claim.task_id for outcome in others])
+        for outcome in others:
+            is_busy = outcome.claim.task_id in busy
+            settled[id(outcome)] = Settled(took=False, deferred=True) if is_busy else _finish(outcome)
+    return [settled[id(outcome)] for outcome in outcomes]
+
+
+def _is_plain(outcome: Outcome) -> bool:
+    """Whether nothing but the row itself is to be written: nearly every task, and all such are one statement."""
+    return outcome.move is states.COMPLETE and not outcome.sends and not outcome.group
+
+
+def _complete(outcomes: Sequence[Outcome]) -> list[Settled]:
+    if not outcomes:
+        return []
+    taken = statements.of_this_database().complete(outcomes)
+    if len(taken) == len(outcomes):
+        return [TAKEN] * len(outcomes)
+    untaken = [outcome for outcome in outcomes if outcome.claim.row_id not in taken]
+    # Still held as the outcome says, and yet not taken: locked by somebody else.
+    deferred = {outcome.claim.row_id for outcome in untaken if _held(outcome.claim).exists()}
+    return [
+        TAKEN if outcome.claim.row_id in taken else Settled(took=False, deferred=outcome.claim.row_id in deferred)
+        for outcome in outcomes
+    ]
 
 
 def _locked_by_others(task_ids: list[str]) -> set[str]:

@@ -7,7 +7,7 @@ from typing import Any
 from apps.tasks.states import Move
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Send:
     """A message to be recorded, as JSON-able values.
 
@@ -32,17 +32,27 @@ class Send:
     related_object_id: int | None = None
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A task that is held now, and what its worker must know of it."""
+
+    task_id: str
+    row_id: int
+    owner_id: int | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Claim:
     """Proof that one attempt of a task is held. The finish must show it."""
 
     task_id: str
+    row_id: int
     attempt: int
     claim_id: uuid.UUID
     worker_id: uuid.UUID
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Report:
     """How far a held attempt is.
 
@@ -56,7 +66,7 @@ class Report:
     ran_ms: float
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
     """How a held attempt ended.
 
@@ -84,7 +94,7 @@ class Outcome:
     group_sends: tuple[Send, ...] = ()
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Settled:
     """What the ledger did with an outcome.
 

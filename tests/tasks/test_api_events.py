@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -40,7 +41,9 @@ class Task:
 
     def __init__(self, owner: Writer) -> None:
         self.owner = owner
-        self.claim = Claim(task_id=str(uuid.uuid4()), attempt=0, claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+        self.claim = Claim(
+            task_id=str(uuid.uuid4()), row_id=0, attempt=0, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()
+        )
         ledger.record([Send(task_id=self.id, task_name="a.task", queue_name="default", owner_id=owner.user.pk)])
 
     @property
@@ -53,7 +56,7 @@ class Task:
 
     def start(self) -> None:
         held, _ = ledger.claim([(self.id, 0)], claim_id=self.claim.claim_id, worker_id=self.claim.worker_id)
-        assert len(held) == 1
+        self.claim = replace(self.claim, row_id=held[0].row_id)
 
     def report(self, percent: int, text: str) -> None:
         ledger.report([Report(claim=self.claim, percent=percent, text=text, ran_ms=1)])

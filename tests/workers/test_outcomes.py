@@ -207,7 +207,8 @@ def test_a_transactional_actor_that_fails_leaves_no_effect(ended) -> None:
 def test_a_transactional_actor_that_was_superseded_leaves_no_effect(broker) -> None:
     message = tasks.transactional_effect.message("n")
     ledger.record([broker.send_of(message)])
-    claim = Claim(task_id=message.message_id, attempt=0, claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+    row_id = TaskStatus.objects.get().pk
+    claim = Claim(task_id=message.message_id, row_id=row_id, attempt=0, claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
     ledger.claim([(claim.task_id, 0)], claim_id=claim.claim_id, worker_id=claim.worker_id)
     ledger.rescue(claim.worker_id, max_crashes=3)
     attempt = Attempt(message.copy(options={"attempt": 0}), claim)

@@ -1,0 +1,115 @@
+"""Batches on SQLite: one JSON array in, one statement, one answer. There is one writer, so no row is ever locked."""
+
+import json
+import uuid
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+
+from django.db import connection
+from django.utils import timezone
+
+from apps.tasks.outcome import Held, Outcome, Report, Send
+
+INSERT = """
+INSERT INTO tasks_taskstatus (
+    task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
+    related_object_type, related_object_id, created_at, updated_at, status, progress, progress_text, error_message,
+    traceback, attempt, retries, crashes
+)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', 0, '', '', '', 0, 0, 0)
+ON CONFLICT (task_id) DO NOTHING
+"""
+
+CLAIM = """
+UPDATE tasks_taskstatus AS t
+SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updated_at = %s
+FROM (SELECT value ->> 0 AS task_id, value ->> 1 AS attempt FROM json_each(%s)) AS m
+WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' AND t.crashes = 0
+    AND t.run_at <= %s AND (t.expires_at IS NULL OR t.expires_at > %s) AND t.cancel_requested_at IS NULL
+RETURNING task_id, id, owner_id
+"""
+
+COMPLETE = """
+UPDATE tasks_taskstatus AS t
+SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
+    traceback = '', finished_at = %s, updated_at = %s, started_at = m.started_at
+FROM (
+    SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS result,
+        value ->> 4 AS text, value ->> 5 AS started_at
+    FROM json_each(%s)
+) AS m
+WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status = 'processing'
+RETURNING id
+"""
+
+REPORT = """
+UPDATE tasks_taskstatus AS t
+SET progress = m.percent, progress_text = m.text, updated_at = %s, started_at = m.started_at
+FROM (
+    SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS percent,
+        value ->> 4 AS text, value ->> 5 AS started_at
+    FROM json_each(%s)
+) AS m
+WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status = 'processing'
+"""
+
+
+def insert(sends: Sequence[Send]) -> None:
+    """Insert a pending row for each send; one whose task id is known already is left as it is."""
+    now = timezone.now()
+    rows = [
+        (
+            send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
+            json.dumps(send.kwargs), json.dumps(send.options), _later(now, send.delay_ms), send.delay_ms > 0,
+            None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms), send.owner_id,
+            send.related_object_type, send.related_object_id, _later(now, 0), _later(now, 0),
+        )
+        for send in sends
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.executemany(INSERT, rows)
+
+
+def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
+    """Take hold of what may be held, and return it."""
+    now = _later(timezone.now(), 0)
+    with connection.cursor() as cursor:
+        cursor.execute(CLAIM, [claim_id.hex, worker_id.hex, now, now, json.dumps(attempts), now, now])
+        rows = cursor.fetchall()
+    return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in rows]
+
+
+def complete(outcomes: Sequence[Outcome]) -> set[int]:
+    """Complete the rows that are still held as the outcomes say; return their ids."""
+    now = timezone.now()
+    rows = [
+        (
+            outcome.claim.row_id, outcome.claim.attempt, outcome.claim.claim_id.hex,
+            None if outcome.result is None else json.dumps(outcome.result), outcome.text,
+            None if outcome.ran_ms is None else _later(now, -outcome.ran_ms),
+        )
+        for outcome in outcomes
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(COMPLETE, [_later(now, 0), _later(now, 0), json.dumps(rows)])
+        return {row_id for (row_id,) in cursor.fetchall()}
+
+
+def report(reports: Sequence[Report]) -> set[int]:
+    """Write progress; return the ids of all rows, since none can be locked."""
+    now = timezone.now()
+    rows = [
+        (
+            news.claim.row_id, news.claim.attempt, news.claim.claim_id.hex, news.percent, news.text,
+            _later(now, -news.ran_ms),
+        )
+        for news in reports
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(REPORT, [_later(now, 0), json.dumps(rows)])
+    return {news.claim.row_id for news in reports}
+
+
+def _later(moment: datetime, milliseconds: float) -> str:
+    """The time as Django writes it into SQLite."""
+    return str(connection.ops.adapt_datetimefield_value(moment + timedelta(milliseconds=milliseconds)))
