@@ -38,6 +38,8 @@ class RunningCommand:
         self.log = log
         self.guard = guard
         self.killed = False
+        #: The exit codes that say that it stopped as it should.
+        self.good_ends = {0}
         self.seen: dict[int, psutil.Process] = {}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
@@ -109,7 +111,7 @@ class RunningCommand:
         """Stop it if the test did not; assert that it ended well and left no process."""
         try:
             code = self.stop()
-            assert code == 0 or self.killed, f"{self.name} ended with exit code {code}:\n{self.output}"
+            assert code in self.good_ends or self.killed, f"{self.name} ended with exit code {code}:\n{self.output}"
             _, left = psutil.wait_procs(list(self.seen.values()), timeout=10)
             assert not left, f"{self.name} left processes {left}:\n{self.output}"
         finally:

@@ -1,0 +1,67 @@
+"""The Procfile's lines, run as a platform runs them."""
+
+import http.client
+import os
+import signal
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.commands import RunningCommand
+from tests.waiting import wait_until
+from workers.server import free_port
+
+Start = Callable[..., RunningCommand]
+LINES = dict(line.split(": ", 1) for line in (Path(__file__).parents[2] / "Procfile").read_text().splitlines())
+
+pytestmark = [pytest.mark.once, pytest.mark.processes]
+
+
+@pytest.fixture
+def start(command: Start) -> Start:
+    """Start a process of the Procfile by its name."""
+
+    def run(name: str, **variables: str) -> RunningCommand:
+        path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+        return command(argv=("/bin/sh", "-c", LINES[name]), PATH=path, **variables)
+
+    return run
+
+
+def test_it_names_what_a_platform_starts() -> None:
+    assert list(LINES) == ["release", "web", "worker", "scheduler"]
+
+
+def test_the_release_passes_its_checks_and_migrates(start: Start) -> None:
+    release = start("release", SECRET_KEY="x" * 50 + "abcdef", SECURE_COOKIES="1")
+    assert release.wait() == 0, release.output
+    assert "Running migrations" in release.output
+
+
+def test_the_web_answers_and_stops(start: Start) -> None:
+    port = free_port()
+    web = start("web", PORT=str(port))
+    web.good_ends = {-signal.SIGTERM}  # Uvicorn shuts down in peace and then passes the signal on.
+    wait_until(lambda: status(port) == 200, timeout=20, explain=lambda: web.output)
+    web.stop()
+    assert "Finished server process" in web.output
+
+
+def status(port: int) -> int:
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    try:
+        link.request("GET", "/healthz")
+        return link.getresponse().status
+    except OSError:
+        return 0
+    finally:
+        link.close()
+
+
+@pytest.mark.parametrize(("name", "text"), [("worker", "worker started"), ("scheduler", "schedule cron=")])
+def test_the_others_start_and_stop(start: Start, name: str, text: str) -> None:
+    started = start(name)
+    started.wait_for(text)
+    assert started.stop() == 0, started.output

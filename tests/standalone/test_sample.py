@@ -1,0 +1,55 @@
+"""What a new installation begins with."""
+
+import re
+from io import StringIO
+
+import pytest
+from django.contrib.auth import get_user_model
+from django.core.management import call_command
+
+from aiWriting import sample
+from apps.documents.models import Document
+from apps.projects.models import Project
+from apps.tasks.models import TaskStatus
+
+pytestmark = pytest.mark.django_db
+
+
+def test_it_makes_a_user_a_project_and_a_document_whose_task_is_sent() -> None:
+    made = sample.seed(username="writer")
+    user = get_user_model().objects.get()
+    assert (user.username, user.is_staff, user.is_superuser) == ("writer", True, True)
+    assert user.check_password(made.password)
+    assert made.password not in repr(made)
+    document = Document.objects.get()
+    assert (document.project.owner, document.project.name) == (user, "Sample")
+    task = TaskStatus.objects.get()
+    assert (task.task_id, task.owner, task.related_object_id) == (made.task_id, user, document.pk)
+
+
+def test_it_makes_nothing_where_there_is_a_user() -> None:
+    get_user_model().objects.create_user("somebody")
+    assert sample.seed(username="writer") is None
+    assert not Project.objects.exists()
+
+
+def test_it_leaves_nothing_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sample.DocumentService, "start_processing", lambda *_, **__: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        sample.seed(username="writer")
+    assert not get_user_model().objects.exists()
+    assert not Document.objects.exists()
+
+
+def test_passwords_differ_and_can_be_typed() -> None:
+    passwords = {sample.new_password() for _ in range(100)}
+    assert len(passwords) == 100
+    assert all(re.fullmatch(r"[a-kmnp-z2-9]{4}(-[a-kmnp-z2-9]{4}){2}", password) for password in passwords)
+
+
+def test_the_command_says_what_it_made_and_that_it_made_nothing() -> None:
+    first, second = StringIO(), StringIO()
+    call_command("seed_sample", "--username=jane", stdout=first)
+    call_command("seed_sample", stdout=second)
+    assert re.fullmatch(r"user jane, password \S+ \(shown this once\), task \S+\n", first.getvalue())
+    assert second.getvalue() == "There are users already; nothing was made.\n"
