@@ -4,7 +4,7 @@ import threading
 import time
 
 #: What a process holds of short tasks, for each of its threads.
-SHORT_TASKS_PER_THREAD = 8
+SHORT_TASKS_PER_THREAD = 16
 #: A task that ran no longer than this is short, in seconds.
 SHORT_SECONDS = 0.05
 #: How much the latest task counts in the average.

@@ -8,6 +8,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -35,6 +36,7 @@ FORGET_SECONDS = 600.0
 AUDIT_REST = 20
 #: How many rows are taken in one page.
 PAGE = 500
+AUDIT_PAGE = 2_000
 #: Observations of heartbeats count only while passes follow each other this closely, in seconds.
 GAP_SECONDS = 2.0
 #: How long a dead worker's messages in Redis are looked after.
@@ -120,15 +122,26 @@ class Relay:
     def audit(self) -> int:
         """Publish again every due row that Redis does not have. Returns how many."""
         lost, pk = 0, 0
-        while rows := ledger.due_after(pk, limit=PAGE):
-            absent = self.broker.wire.absent([wire.from_row(row) for row in rows])
-            if absent:
-                self.broker.wire.publish(absent)
-                lost += len(absent)
+        while rows := ledger.due_after(pk, limit=AUDIT_PAGE):
+            if absent := self._absent(rows):
+                # Read anew: most were fetched, run and acked since the page was read.
+                found = ledger.still_due(absent)
+                self._publish(found)
+                lost += len(found)
             pk = rows[-1].pk
         if lost:
             logger.warning("published again what redis did not have count=%d", lost)
         return lost
+
+    def _absent(self, rows: list[ledger.Waiting]) -> list[ledger.Waiting]:
+        by_queue: defaultdict[str, list[ledger.Waiting]] = defaultdict(list)
+        for row in rows:
+            by_queue[row.queue_name].append(row)
+        absent = []
+        for queue_name, group in by_queue.items():
+            present = self.broker.wire.present(queue_name, [wire.wire_id(row.task_id, row.attempt) for row in group])
+            absent += [row for row, there in zip(group, present, strict=True) if not there]
+        return absent
 
     def _is_new_redis(self) -> bool:
         """Whether Redis was wiped or changed since the last pass: our mark in it is gone."""

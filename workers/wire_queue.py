@@ -158,17 +158,10 @@ class WireQueue:
 
     # --- The relay ---
 
-    def absent(self, messages: Sequence[Message[Any]]) -> list[Message[Any]]:
-        """Those of the messages that Redis does not have, neither waiting nor fetched."""
-        by_queue: defaultdict[str, list[Message[Any]]] = defaultdict(list)
-        for message in messages:
-            by_queue[message.queue_name].append(message)
-        missing: list[Message[Any]] = []
-        for queue_name, group in by_queue.items():
-            ids = [message.options["redis_message_id"] for message in group]
-            present = self._present(keys=[self.messages_key(queue_name)], args=ids)
-            missing += [message for message, there in zip(group, present, strict=True) if not there]
-        return missing
+    def present(self, queue_name: str, wire_ids: Sequence[str]) -> list[bool]:
+        """For each wire id whether Redis has its message, waiting or fetched."""
+        found = self._present(keys=[self.messages_key(queue_name)], args=wire_ids)
+        return [bool(one) for one in found]
 
     def is_reachable(self) -> bool:
         """Whether Redis answers a PING within the senders' time."""

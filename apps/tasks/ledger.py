@@ -8,7 +8,7 @@ import logging
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import F, Q
@@ -400,6 +400,15 @@ def _returned() -> dict[str, Any]:
 # --- The relay -----------------------------------------------------------------------------------
 
 
+class Waiting(NamedTuple):
+    """What the audit must know of a row that should be in Redis."""
+
+    pk: int
+    task_id: str
+    attempt: int
+    queue_name: str
+
+
 def take_due(*, limit: int) -> list[TaskStatus]:
     """The delayed rows whose time has come, each for one relay alone; they no longer count as delayed.
 
@@ -418,9 +427,17 @@ def take_due(*, limit: int) -> list[TaskStatus]:
     return rows
 
 
-def due_after(pk: int, *, limit: int) -> list[TaskStatus]:
+def due_after(pk: int, *, limit: int) -> list[Waiting]:
     """A page, in key order, of the due rows that should be in Redis."""
-    return list(TaskStatus.objects.due().filter(delayed=False, pk__gt=pk).order_by("pk")[:limit])
+    rows = TaskStatus.objects.due().filter(delayed=False, pk__gt=pk).order_by("pk")[:limit]
+    return [Waiting(*row) for row in rows.values_list("pk", "task_id", "attempt", "queue_name")]
+
+
+def still_due(waiting: Iterable[Waiting]) -> list[TaskStatus]:
+    """Those of the rows that are due for the same attempt, read anew and whole."""
+    attempts = {row.pk: row.attempt for row in waiting}
+    rows = TaskStatus.objects.due().filter(pk__in=attempts, delayed=False)
+    return [row for row in rows if row.attempt == attempts[row.pk]]
 
 
 # --- Steering ------------------------------------------------------------------------------------

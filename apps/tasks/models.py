@@ -66,6 +66,7 @@ class TaskStatus(BaseModel):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="+",
+        db_index=False,  # Meta has one over rows with an owner.
         help_text="Who may see it besides staff.",
     )
 
@@ -115,8 +116,13 @@ class TaskStatus(BaseModel):
                 name="tasks_pending_expiring",
                 condition=models.Q(status=states.PENDING, expires_at__isnull=False),
             ),
-            models.Index(fields=["related_object_type", "related_object_id"], name="tasks_related"),
-            models.Index(fields=["owner", "-id"], name="tasks_owner"),
+            # Tasks that are about nothing, or nobody's, do not pay for these.
+            models.Index(
+                fields=["related_object_type", "related_object_id"],
+                name="tasks_related",
+                condition=models.Q(related_object_id__isnull=False),
+            ),
+            models.Index(fields=["owner", "-id"], name="tasks_owner", condition=models.Q(owner__isnull=False)),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=list(states.STATES)), name="tasks_status_is_known"),

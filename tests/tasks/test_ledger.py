@@ -225,7 +225,8 @@ def test_due_rows_are_taken_once() -> None:
     TaskStatus.objects.filter(pk=task.pk).update(run_at=timezone.now() - timedelta(seconds=1))
     assert ledger.take_due(limit=10) == [task]
     assert ledger.take_due(limit=10) == []
-    assert ledger.due_after(0, limit=10) == [task]
+    assert [row.pk for row in ledger.due_after(0, limit=10)] == [task.pk]
+    assert ledger.still_due(ledger.due_after(0, limit=10)) == [task]
     assert ledger.due_after(task.pk, limit=10) == []
 
 

@@ -1,9 +1,8 @@
 # The tables of the first version.
 
-import uuid
-
 import django.core.validators
 import django.db.models.deletion
+import uuid
 from django.conf import settings
 from django.db import migrations, models
 
@@ -16,6 +15,18 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        migrations.CreateModel(
+            name="TaskGroup",
+            fields=[
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.CharField(help_text="Dramatiq's id of one run of the group.", max_length=255, unique=True),
+                ),
+                ("remaining", models.PositiveIntegerField()),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+            ],
+        ),
         migrations.CreateModel(
             name="WorkerProcess",
             fields=[
@@ -143,6 +154,7 @@ class Migration(migrations.Migration):
                     "owner",
                     models.ForeignKey(
                         blank=True,
+                        db_index=False,
                         help_text="Who may see it besides staff.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
@@ -202,11 +214,25 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="taskstatus",
-            index=models.Index(fields=["related_object_type", "related_object_id"], name="tasks_related"),
+            index=models.Index(
+                condition=models.Q(("expires_at__isnull", False), ("status", "pending")),
+                fields=["expires_at"],
+                name="tasks_pending_expiring",
+            ),
         ),
         migrations.AddIndex(
             model_name="taskstatus",
-            index=models.Index(fields=["owner", "-id"], name="tasks_owner"),
+            index=models.Index(
+                condition=models.Q(("related_object_id__isnull", False)),
+                fields=["related_object_type", "related_object_id"],
+                name="tasks_related",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="taskstatus",
+            index=models.Index(
+                condition=models.Q(("owner__isnull", False)), fields=["owner", "-id"], name="tasks_owner"
+            ),
         ),
         migrations.AddConstraint(
             model_name="taskstatus",
