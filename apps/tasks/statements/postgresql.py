@@ -13,12 +13,25 @@ from django.db import connection
 
 from apps.tasks.outcome import Held, Outcome, Report, Send
 
-INSERT = """
-INSERT INTO tasks_taskstatus (
+COLUMNS = """
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
     related_object_type, related_object_id, status, progress, progress_text, error_message, traceback,
     attempt, retries, crashes, created_at, updated_at
+"""
+
+#: One row and no arrays: half as dear to plan, and most sends are alone.
+INSERT_ONE = f"""
+INSERT INTO tasks_taskstatus ({COLUMNS})
+VALUES (
+    %s, %s, %s, %s, %s, %s, %s, clock_timestamp() + %s * INTERVAL '1 millisecond', %s,
+    clock_timestamp() + %s * INTERVAL '1 millisecond', %s, %s, %s,
+    'pending', 0, '', '', '', 0, 0, 0, clock_timestamp(), clock_timestamp()
 )
+ON CONFLICT (task_id) DO NOTHING
+"""
+
+INSERT = f"""
+INSERT INTO tasks_taskstatus ({COLUMNS})
 SELECT
     m.task_id, m.task_name, m.queue_name, m.priority, m.args::jsonb, m.kwargs::jsonb, m.options::jsonb,
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
@@ -78,6 +91,9 @@ SELECT id FROM free
 
 def insert(sends: Sequence[Send]) -> None:
     """Insert a pending row for each send; one whose task id is known already is left as it is."""
+    if len(sends) == 1:
+        _insert_one(sends[0])
+        return
     columns = [
         (
             send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
@@ -88,6 +104,17 @@ def insert(sends: Sequence[Send]) -> None:
     ]  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(INSERT, [list(column) for column in zip(*columns, strict=True)])
+
+
+def _insert_one(send: Send) -> None:
+    expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
+    values = [
+        send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
+        json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
+        send.owner_id, send.related_object_type, send.related_object_id,
+    ]  # fmt: skip
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_ONE, values)
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
