@@ -436,7 +436,7 @@ def due_after(pk: int, *, limit: int) -> list[Waiting]:
 def still_due(waiting: Iterable[Waiting]) -> list[TaskStatus]:
     """Those of the rows that are due for the same attempt, read anew and whole."""
     attempts = {row.pk: row.attempt for row in waiting}
-    rows = TaskStatus.objects.due().filter(pk__in=attempts, delayed=False)
+    rows = TaskStatus.objects.due().filter(pk__in=attempts, delayed=False).order_by("pk")
     return [row for row in rows if row.attempt == attempts[row.pk]]
 
 
