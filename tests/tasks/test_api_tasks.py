@@ -34,7 +34,9 @@ def sent(owner: Writer | None, *, task_name: str = "documents.process_document",
 
 
 def failed(task: TaskStatus) -> TaskStatus:
-    claim = Claim(task_id=task.task_id, row_id=task.pk, attempt=task.attempt, claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+    claim = Claim(
+        task_id=task.task_id, row_id=task.pk, attempt=task.attempt, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()
+    )
     ledger.claim([(claim.task_id, claim.attempt)], claim_id=claim.claim_id, worker_id=claim.worker_id)
     outcome = Outcome(claim=claim, move=states.FAIL, error_message="No.", traceback="File /srv/app.py", ran_ms=5)
     ledger.finish([outcome])

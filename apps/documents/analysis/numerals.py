@@ -42,7 +42,7 @@ _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000
 
 _WORD = "|".join(sorted((*WORDS, *_HUNDREDS), key=len, reverse=True))
 #: Matches a number, ignoring case; what it matches may still be none ("hundred two hundred"): ask `read`.
-PATTERN = rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_WORD}))*+|[mdclxvi]{{1,12}})(?![^\W_])"
+PATTERN = rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_WORD}))*|[mdclxvi]{{1,12}})(?![^\W_])"
 
 
 def read(text: str) -> int | None:

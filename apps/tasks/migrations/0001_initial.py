@@ -1,8 +1,9 @@
 # The tables of the first version.
 
+import uuid
+
 import django.core.validators
 import django.db.models.deletion
-import uuid
 from django.conf import settings
 from django.db import migrations, models
 

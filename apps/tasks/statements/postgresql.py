@@ -8,6 +8,7 @@ then cost as much as the backlog is long.
 import json
 import uuid
 from collections.abc import Sequence
+from typing import Any
 
 from django.db import connection
 
@@ -108,7 +109,7 @@ def insert(sends: Sequence[Send]) -> None:
 
 def _insert_one(send: Send) -> None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
-    values = [
+    values: list[Any] = [
         send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
         json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
         send.owner_id, send.related_object_type, send.related_object_id,
