@@ -12,7 +12,7 @@ from django.core.exceptions import ImproperlyConfigured
 BASE_DIR = Path(__file__).resolve().parent.parent
 
 #: Where `bin/run` keeps the default set-up's data: keys, SQLite, the Redis-protocol server.
-VAR_DIR = Path(os.environ.get("AIWRITING_VAR", BASE_DIR / "var"))
+VAR_DIR = Path(os.environ.get("AIWRITING_VAR") or BASE_DIR / "var")
 
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off", "")

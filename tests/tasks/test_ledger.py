@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.outcome import Claim, Outcome, Report, Send
+from apps.tasks.statements import postgresql
 
 pytestmark = pytest.mark.django_db
 
@@ -261,6 +262,61 @@ def test_unknown_states_and_impossible_progress_are_refused_by_the_database() ->
     for values in ({"status": "odd"}, {"progress": 101}, {"progress": -1}):
         with pytest.raises(IntegrityError), transaction.atomic():
             TaskStatus.objects.filter(pk=task.pk).update(**values)
+
+
+def test_a_row_written_by_hand_is_the_one_that_the_model_would_write() -> None:
+    by_hand = recorded(args=(1,), kwargs={"a": None}, options={"o": 1}, priority=3)
+    by_model = TaskStatus.objects.create(
+        task_id="by model",
+        task_name="acting.effect",
+        queue_name="default",
+        args=[1],
+        kwargs={"a": None},
+        options={"o": 1},
+        priority=3,
+        run_at=by_hand.run_at,
+    )
+    by_model.refresh_from_db()
+    own = {"id", "task_id", "created_at", "updated_at"}
+    for field in TaskStatus._meta.concrete_fields:
+        if field.name not in own:
+            assert getattr(by_hand, field.attname) == getattr(by_model, field.attname), field.name
+    by_hand.full_clean()
+
+
+def test_one_send_and_many_write_the_same_rows() -> None:
+    values = {
+        "args": (1,),
+        "delay_ms": 60_000,
+        "max_age_ms": 1_000,
+        "related_object_type": "a.B",
+        "related_object_id": 7,
+    }
+    sends = [Send(task_id=str(number), task_name="a.b", queue_name="q", **values) for number in range(3)]
+    ledger.record(sends[:1])
+    ledger.record(sends[1:])
+    rows = list(
+        TaskStatus.objects.values_list(
+            "task_name", "queue_name", "args", "delayed", "related_object_type", "related_object_id"
+        )
+    )
+    assert rows == [("a.b", "q", [1], True, "a.B", 7)] * 3
+    assert all(row.expires_at > row.run_at > timezone.now() for row in TaskStatus.objects.all())
+
+
+def test_a_claim_does_not_go_through_the_backlog() -> None:
+    """PostgreSQL's planner would, with statistics from a quiet time: it thinks that hardly any row is pending."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's planner goes by the table's definition")
+    with connection.cursor() as cursor:
+        cursor.execute("ANALYZE tasks_taskstatus")
+    ledger.record([Send(task_id=str(number), task_name="a.b", queue_name="q") for number in range(2_000)])
+    with connection.cursor() as cursor:
+        ids = [str(number) for number in range(50)]
+        cursor.execute("EXPLAIN " + postgresql.CLAIM, [uuid.uuid4(), WORKER, ids, [0] * 50])
+        plan = "\n".join(line for (line,) in cursor)
+    assert "tasks_pending" not in plan
+    assert "Seq Scan on tasks_taskstatus" not in plan
 
 
 def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> None:

@@ -3,6 +3,7 @@
 import os
 import sys
 from argparse import ArgumentParser
+from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -38,10 +39,10 @@ class Command(BaseCommand):
             leave(
                 work(queues=options["queues"], threads=options["threads"], drain_seconds=settings.WORKER_DRAIN_SECONDS)
             )
-        supervisor = Supervisor()
-        for child in self._children(options):
-            supervisor.start(child)
-        sys.exit(supervisor.run())
+        with suppress(KeyboardInterrupt), Supervisor() as supervisor:
+            for child in self._children(options):
+                supervisor.start(child)
+            sys.exit(supervisor.run())
 
     def _children(self, options: dict[str, Any]) -> list[Child]:
         # A worker thread keeps its connection from task to task.
