@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
@@ -92,7 +92,7 @@ class LedgerConsumer(Consumer):
             if not hand.fetched:
                 runtime.wait_for_bell(self.queue_name, timeout_seconds=timeout_seconds)
                 return []
-        messages = self._decode(hand.fetched)
+        messages = self._newest(self._decode(hand.fetched))
         claimed = self._claim(hand, messages)
         hand.drop()
         return claimed
@@ -102,12 +102,12 @@ class LedgerConsumer(Consumer):
         messages: dict[str, Message[Any]] = {}
         for wire_id, data in fetched:
             try:
-                message = Message.decode(data)
+                message = wire.decode(data)
             except DecodeError:
                 dead_letter.keep_undecodable(wire_id, data, queue_name=self.queue_name)
             else:
                 if wire.attempt_of(message) is None or message.options.get("redis_message_id") != wire_id:
-                    dead_letter.keep_foreign(message, queue_name=self.queue_name)
+                    self._keep_foreign(wire_id, data, message)
                 elif message.actor_name not in self.runtime.broker.actors:
                     dead_letter.put_off_unknown(message)
                 else:
@@ -115,6 +115,30 @@ class LedgerConsumer(Consumer):
                     continue
             self.runtime.writer.ack(self.queue_name, wire_id)
         return messages
+
+    def _keep_foreign(self, wire_id: str, data: bytes, message: Message[Any]) -> None:
+        try:
+            dead_letter.keep_foreign(message, queue_name=self.queue_name)
+        except (DataError, IntegrityError, TypeError, ValueError):
+            # Another program may send what no column holds. Its bytes can be kept always.
+            dead_letter.keep_undecodable(wire_id, data, queue_name=self.queue_name)
+
+    def _newest(self, messages: dict[str, Message[Any]]) -> dict[str, Message[Any]]:
+        """The messages without those whose task is there with a later attempt too.
+
+        What a process had fetched waits again when it stops, beside the message of the attempt that came after.
+        A claim tells tasks, not attempts: it would start both.
+        """
+        last: dict[str, int] = {}
+        for message in messages.values():
+            last[message.message_id] = max(wire.attempt_of(message) or 0, last.get(message.message_id, 0))
+        newest = {}
+        for wire_id, message in messages.items():
+            if (wire.attempt_of(message) or 0) < last[message.message_id]:
+                self.runtime.writer.ack(self.queue_name, wire_id)
+            else:
+                newest[wire_id] = message
+        return newest
 
     def _claim(self, hand: "Hand", messages: dict[str, Message[Any]]) -> list[ClaimedMessage]:
         from apps.tasks import ledger

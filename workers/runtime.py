@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 import uuid
+from collections import deque
 from typing import TYPE_CHECKING
 
 from django.conf import settings
@@ -56,7 +57,9 @@ class Runtime:
             on_refused=self._refuse,
         )
         self.sweep = Sweep(self)
-        self._early: list[tuple[float, str, str]] = []
+        #: When each is to wait again, its queue, its wire id; in the order of time.
+        self._early: deque[tuple[float, str, str]] = deque()
+        self._early_lock = threading.Lock()
         #: Held by the one suspect that runs, and by the consumer that looks for one.
         self._suspect = threading.Lock()
 
@@ -144,10 +147,15 @@ class Runtime:
         return early | set(self.held) | {wire_id for hand in list(self.hands.values()) for wire_id in hand.wire_ids}
 
     def _put_back_early(self) -> None:
-        now = time.monotonic()
-        for due, queue_name, wire_id in [early for early in self._early if early[0] <= now]:
-            self.broker.wire.put_back(queue_name, self.broker_id, [wire_id])
-            self._early.remove((due, queue_name, wire_id))
+        if not self._early_lock.acquire(blocking=False):
+            return  # The consumer of another queue is at it.
+        try:
+            while self._early and self._early[0][0] <= time.monotonic():
+                _, queue_name, wire_id = self._early[0]
+                self.broker.wire.put_back(queue_name, self.broker_id, [wire_id])
+                self._early.popleft()
+        finally:
+            self._early_lock.release()
 
     # --- For worker threads ---
 

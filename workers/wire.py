@@ -3,6 +3,7 @@
 from typing import Any
 
 from dramatiq import Message
+from dramatiq.errors import DecodeError
 
 #: Options that belong to one publication of a message, not to the message.
 WIRE_OPTIONS = ("redis_message_id", "attempt")
@@ -33,6 +34,23 @@ def from_row(row: Any) -> Message[Any]:
         message_timestamp=int(row.created_at.timestamp() * 1000),
     )
     return for_attempt(message, row.attempt, retries=row.retries)
+
+
+def decode(data: bytes) -> Message[Any]:
+    """The message in bytes that anybody may have put into Redis.
+
+    Raises:
+      DecodeError: They are no message, or one whose parts have other types than Dramatiq's.
+    """
+    message: Message[Any] = Message.decode(data)
+    parts = (message.queue_name, message.actor_name, message.message_id)
+    if not (
+        all(isinstance(part, str) for part in parts)
+        and isinstance(message.kwargs, dict)
+        and isinstance(message.options, dict)
+    ):
+        raise DecodeError("The parts of the message have other types than Dramatiq's.", data, None)
+    return message
 
 
 def attempt_of(message: Message[Any]) -> int | None:

@@ -1,0 +1,88 @@
+"""What a consumer makes of an odd batch: each task starts once, and nothing holds up its neighbours."""
+
+import contextlib
+import json
+import threading
+from typing import Any
+
+import pytest
+
+from apps.tasks import ledger
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks
+from tests.acting.models import Effect
+from workers import wire
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_a_batch_with_two_attempts_of_one_task_starts_the_later_one(order, broker, request, ended, wait_until) -> None:
+    """So it is after a worker stopped: its message waits again beside that of the attempt after."""
+    message = tasks.effect.message("n")
+    ledger.record([broker.send_of(message)])
+    TaskStatus.objects.update(attempt=1)
+    broker.wire.publish([wire.for_attempt(message, attempt) for attempt in order])
+    request.getfixturevalue("working")
+    assert ended(message).status == "completed"
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
+    assert list(Effect.objects.values_list("attempt", flat=True)) == [1]
+
+
+def foreign(**changes: Any) -> bytes:
+    parts = {"queue_name": "default", "actor_name": "acting.add", "args": [1, 2], "kwargs": {}, "options": {}}
+    return json.dumps(parts | {"message_id": "foreign", "message_timestamp": 0} | changes).encode()
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"[1]",
+        b'{"a": 1}',
+        foreign(options=None),
+        foreign(kwargs=[1]),
+        foreign(actor_name=5),
+        foreign(message_id=["x"]),
+        foreign(message_id="x" * 300),
+        foreign(actor_name="x" * 300),
+        foreign(args=["a\x00b"]),
+        foreign(kwargs={"a": "\ud800"}),
+    ],
+    ids=range(10),
+)
+def test_what_no_column_can_hold_is_kept_and_holds_up_nobody(data, broker, request, ended, wait_until) -> None:
+    broker.wire.workers.hset(broker.wire.messages_key("default"), "odd", data)
+    broker.wire.workers.rpush(broker.wire.queue_key("default"), "odd")
+    message = tasks.add.send(1, 2)
+    request.getfixturevalue("working")
+    assert ended(message).result == 3
+    assert TaskStatus.objects.filter(status="failed").count() == 1
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
+
+
+def test_consumers_of_two_queues_put_back_what_is_early_once(working, broker, monkeypatch) -> None:
+    runtime, put_back, meet = broker.runtime, [], threading.Barrier(2)
+
+    def slow(queue_name: str, broker_id: str, wire_ids: list[str]) -> int:
+        put_back.extend(wire_ids)
+        with contextlib.suppress(threading.BrokenBarrierError):
+            meet.wait(0.5)
+        return 1
+
+    monkeypatch.setattr(broker.wire, "put_back", slow)
+    monkeypatch.setattr("workers.runtime.EARLY_SECONDS", 0)
+    runtime.put_back_later("default", "a:1")
+    errors = []
+
+    def look() -> None:
+        try:
+            runtime._put_back_early()
+        except Exception as error:
+            errors.append(error)
+
+    threads = [threading.Thread(target=look) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (put_back, errors) == (["a:1"], [])
