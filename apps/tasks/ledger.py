@@ -22,6 +22,9 @@ logger = logging.getLogger(__name__)
 
 TAKEN = Settled(took=True)
 
+#: How many rows are expired in one transaction.
+PAGE = 1_000
+
 #: A row that nobody holds.
 UNHELD: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
 
@@ -121,6 +124,7 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
     """Say why each of these was not claimed, and settle what is only waiting for somebody to say so."""
     task_ids = [task_id for task_id, _ in attempts]
     expire(task_ids)
+    _call_off(task_ids)
     # Fetched before its time: the relay will send it again at its time.
     TaskStatus.objects.filter(
         task_id__in=task_ids, status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()
@@ -142,6 +146,14 @@ def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
     )
 
 
+def _call_off(task_ids: Iterable[str]) -> None:
+    """Cancel those of the pending tasks that were called off while a worker held them, and that came back since."""
+    now = ClockTimestamp()
+    TaskStatus.objects.filter(
+        task_id__in=task_ids, status__in=states.CANCEL.sources, cancel_requested_at__isnull=False
+    ).update(status=states.CANCEL.target, finished_at=now, updated_at=now)
+
+
 def expire(task_ids: Iterable[str]) -> int:
     """Fail those of the pending tasks whose `expires_at` has passed. Returns how many."""
     return TaskStatus.objects.filter(
@@ -151,8 +163,14 @@ def expire(task_ids: Iterable[str]) -> int:
 
 def expire_waiting() -> int:
     """Fail every pending task whose `expires_at` has passed, whether anybody fetches it or not. Returns how many."""
-    rows = TaskStatus.objects.filter(status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp())
-    return rows.update(**_expired())
+    expired = 0
+    while True:
+        rows = TaskStatus.objects.filter(status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp())
+        with transaction.atomic():
+            page = _unlocked(rows, limit=PAGE)
+            expired += _by_keys(page).update(**_expired())
+        if len(page) < PAGE:
+            return expired
 
 
 def _expired() -> dict[str, Any]:
@@ -314,16 +332,26 @@ def held_by(worker_id: uuid.UUID) -> dict[tuple[str, int], bool]:
 
 def hand_back_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
     """Make one such task pending: its process knows nothing of it. Returns whether it took."""
-    return bool(
-        TaskStatus.objects.filter(
-            task_id=task_id, attempt=attempt, worker_id=worker_id, status__in=states.HAND_BACK.sources
-        ).update(**_returned())
+    rows = TaskStatus.objects.filter(
+        task_id=task_id, attempt=attempt, worker_id=worker_id, status__in=states.HAND_BACK.sources
     )
+    with transaction.atomic():
+        return bool(_by_keys(_unlocked(rows)).update(**_returned()))
 
 
 def hand_back(worker_id: uuid.UUID) -> int:
-    """Make pending what a worker process still holds, without counting a retry. Returns how many."""
-    return TaskStatus.objects.filter(worker_id=worker_id, status__in=states.HAND_BACK.sources).update(**_returned())
+    """Make pending what a worker process still holds, without counting a retry. Returns how many.
+
+    A row that somebody else has locked is left to the relay: a process that stops has no time to wait for it.
+    """
+    rows = TaskStatus.objects.filter(worker_id=worker_id, status__in=states.HAND_BACK.sources)
+    with transaction.atomic():
+        return _by_keys(_unlocked(rows)).update(**_returned())
+
+
+def _unlocked(rows: Any, *, limit: int | None = None) -> list[TaskStatus]:
+    """The rows, locked, but for those that an open transaction has locked: whoever does this does it again."""
+    return list(rows.select_for_update(skip_locked=True, no_key=True).order_by("pk").only("pk")[:limit])
 
 
 def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
@@ -337,9 +365,10 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
       How many are pending again, and how many failed because their worker died `max_crashes` times.
     """
     with transaction.atomic():
+        # What somebody else has locked comes with a later pass; the relay must not wait for it.
         rows = list(
             TaskStatus.objects.filter(worker_id=worker_id, status__in=states.RESCUE.sources)
-            .select_for_update()
+            .select_for_update(skip_locked=True, no_key=True)
             .order_by("pk")
         )
         poisoned = [row for row in rows if row.started_at and row.crashes >= max_crashes - 1]

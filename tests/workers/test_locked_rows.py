@@ -1,0 +1,77 @@
+"""A row that somebody else has locked waits alone: neither a relay nor a process that stops waits with it."""
+
+import threading
+import uuid
+from collections.abc import Callable
+
+import pytest
+from django.db import connection, connections, transaction
+from django.utils import timezone
+
+from apps.tasks import ledger
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture(autouse=True)
+def _row_locks() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no row locks")
+
+
+def beside(work: Callable[[], object]) -> object:
+    """What `work` returns in another thread, which must not wait for the locks of this one."""
+    results: list[object] = []
+
+    def run() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET lock_timeout = '2s'")
+        try:
+            results.append(work())
+        finally:
+            connections.close_all()
+
+    thread = threading.Thread(target=run)
+    thread.start()
+    thread.join(10)
+    assert results, "it waited for the lock"
+    return results[0]
+
+
+def claimed(worker_id: uuid.UUID) -> list[str]:
+    task_ids = [tasks.effect.send(str(number)).message_id for number in range(3)]
+    ledger.claim([(task_id, 0) for task_id in task_ids], claim_id=uuid.uuid4(), worker_id=worker_id)
+    return task_ids
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_rescue_leaves_a_locked_row_to_the_next_pass(broker) -> None:
+    worker_id = uuid.uuid4()
+    locked = claimed(worker_id)[0]
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=locked)
+        assert beside(lambda: ledger.rescue(worker_id, max_crashes=3)) == (2, 0)
+    assert ledger.rescue(worker_id, max_crashes=3) == (1, 0)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_process_that_stops_leaves_a_locked_row_to_the_relay(broker) -> None:
+    worker_id = uuid.uuid4()
+    locked = claimed(worker_id)[0]
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=locked)
+        assert beside(lambda: ledger.hand_back(worker_id)) == 2
+        assert beside(lambda: ledger.hand_back_one(locked, 0, worker_id=worker_id)) is False
+    assert TaskStatus.objects.get(status="processing").task_id == locked
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_what_has_expired_is_failed_though_a_neighbour_is_locked(broker) -> None:
+    locked, *_ = [tasks.effect.send(str(number)).message_id for number in range(3)]
+    TaskStatus.objects.update(expires_at=timezone.now() - timezone.timedelta(seconds=1))
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=locked)
+        assert beside(ledger.expire_waiting) == 2
+    assert ledger.expire_waiting() == 1
