@@ -1,0 +1,48 @@
+"""`python -m benchmarks [NAME ...] [--quick] [--json]`."""
+
+import argparse
+import json
+import signal
+import sys
+from dataclasses import asdict
+from importlib import import_module
+
+from benchmarks.rig.figures import Figure
+from benchmarks.rig.rig import Rig
+from benchmarks.rig.table import table
+
+#: In this order they run: what only sends comes first, before any workers are there.
+NAMES = ("send", "consume", "progress", "pickup", "volume", "backlog", "idle", "rescue", "fairness")
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(NAMES)}; default: all")
+    parser.add_argument("--quick", action="store_true", help="measure very little: does it work?")
+    parser.add_argument("--json", action="store_true", help="write an object a line, instead of a table")
+    options = parser.parse_args()
+    for name in options.names:
+        if name not in NAMES:
+            parser.error(f"unknown benchmark {name!r}, must be one of: {', '.join(NAMES)}")
+    # Ended by `timeout` and the like: tidy up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    found: list[Figure] = []
+    try:
+        with Rig(is_quick=options.quick) as rig:
+            for name in NAMES:
+                if not options.names or name in options.names:
+                    new = import_module(f"benchmarks.{name}").run(rig)
+                    found += new
+                    if options.json:
+                        for figure in new:
+                            print(json.dumps(asdict(figure)), flush=True)
+    except KeyboardInterrupt:
+        return 130
+    finally:
+        if found and not options.json:
+            print(table(found))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""An app with the actors that our own workers run in the benchmarks."""

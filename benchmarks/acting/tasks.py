@@ -1,0 +1,48 @@
+"""The actors. Each marks its start in the journal of its process, as those of the peers do."""
+
+import time
+
+import dramatiq
+
+from apps.tasks import progress
+from benchmarks.rig.holding import hold_until
+from benchmarks.rig.journal import mark
+
+
+@dramatiq.actor(actor_name="benchmarks.noop")
+def noop(number: int) -> None:
+    mark(number)
+
+
+@dramatiq.actor(actor_name="benchmarks.rest")
+def rest(number: int, seconds: float) -> None:
+    """Take so long without using the processor."""
+    mark(number)
+    time.sleep(seconds)
+
+
+@dramatiq.actor(actor_name="benchmarks.hold")
+def hold(number: int, path: str) -> None:
+    mark(number)
+    hold_until(path)
+
+
+@dramatiq.actor(actor_name="benchmarks.report")
+def report(number: int, count: int) -> None:
+    """Report progress so often."""
+    mark(number)
+    for step in range(count):
+        progress.set(100 * step / count)
+
+
+@dramatiq.actor(actor_name="benchmarks.save")
+def save(number: int, count: int) -> None:
+    """Report progress with a `save()` each, into a row of one's own."""
+    from benchmarks.notes.models import Note
+
+    mark(number)
+    if count:
+        note = Note.objects.create(text=str(number))
+    for step in range(count):
+        note.progress = 100 * step // count
+        note.save(update_fields=["progress"])

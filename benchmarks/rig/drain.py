@@ -1,0 +1,80 @@
+"""Letting workers take all that waits, and how fast they are."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks.rig import processor
+from benchmarks.rig.rig import Rig
+from benchmarks.rig.system import System
+from benchmarks.rig.workers import Workers, WorkersError
+
+#: How long rows of a peer may stay unfinished after its last task ran. AdminMiddleware leaves some so for ever.
+LATE_SECONDS = 3.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Drained:
+    """How fast the tasks went.
+
+    Parameters:
+      seconds: From the first start to the last end: the row's, where there are rows, else the last start.
+      processor_ms: User and system time of workers, Redis and database, a task, in milliseconds.
+    """
+
+    count: int
+    seconds: float
+    processor_ms: float
+
+    @property
+    def per_second(self) -> float:
+        return self.count / self.seconds
+
+
+class LostError(AssertionError):
+    """Tasks did not all complete."""
+
+
+def drain(
+    rig: Rig, system: System, workers: Workers, *, count: int, task: str = "noop", arguments: Sequence[Any] = ()
+) -> Drained:
+    """Send tasks to frozen workers, let them go, and wait for the end.
+
+    Raises:
+      LostError: A row of ours is missing or did not complete.
+    """
+    done, is_ours = system.setup.done, system.setup.is_ours
+    before = system.call("states") if done else {}
+    with workers.frozen(lambda: bool(system.call("is_writable"))):
+        first = system.send(task, *arguments, count=count)
+        pids = [*workers.pids, *rig.servers.pids()]
+        used = -processor.seconds_of(pids)
+    moments = [at for _, at, _ in workers.wait_for_marks(first, count)]
+    ended = max(moments)
+    if done:
+        try:
+            workers.wait_for(
+                lambda: system.call("is_done", count=before.get(done, 0) + count),
+                what=f"{system.name}: all rows are {done}",
+                seconds=60 if is_ours else LATE_SECONDS,
+            )
+            ended = time.monotonic()
+        except WorkersError:
+            if is_ours:
+                raise
+    used += processor.seconds_of(pids)
+    if done:
+        _check(rig, system, before=before, count=count)
+    return Drained(count=count, seconds=ended - min(moments), processor_ms=used * 1000 / count)
+
+
+def _check(rig: Rig, system: System, *, before: dict[str, int], count: int) -> None:
+    done = system.setup.done
+    wanted, found = before | {done: before.get(done, 0) + count}, system.call("states")
+    if found == wanted:
+        return
+    text = f"{system.name}: of {count:,} tasks, the rows are {found}, wanted {wanted}"
+    if system.setup.is_ours:
+        raise LostError(text)
+    rig.say(text)

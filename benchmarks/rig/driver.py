@@ -1,0 +1,193 @@
+"""A process that sends: one for each system, so that each has its own settings, broker and database.
+
+It is told what to do on its standard input, a JSON object a line, and answers on its standard output. Run as
+`python -m benchmarks.rig.driver benchmarks.systems.aiwriting`.
+"""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+import traceback
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+from aiWriting.environment import BASE_DIR
+from workers.guard import Guard, kill_group
+
+
+class DriverError(Exception):
+    """A call of a driver failed; what it says is the driver's traceback."""
+
+
+class Driver:
+    """The benchmark's side.
+
+    Parameters:
+      module: One of `benchmarks.systems`.
+      log: Where it writes what is no answer.
+    """
+
+    def __init__(self, module: str, *, env: dict[str, str], log: Path, guard: Guard) -> None:
+        self.module, self.guard, self.log = module, guard, log
+        with log.open("ab") as errors:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "benchmarks.rig.driver", module],
+                env=env,
+                cwd=BASE_DIR,
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                stderr=errors,
+                text=True,
+                start_new_session=True,
+            )
+        guard.hold(self._process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
+
+    def call(self, name: str, **arguments: Any) -> Any:
+        """Call a method of `Calls` there; return its result, or raise DriverError."""
+        self.ask(name, **arguments)
+        return self.answer()
+
+    def ask(self, name: str, **arguments: Any) -> None:
+        """Call a method without waiting for its result; `answer` has to fetch it before the next."""
+        assert self._process.stdin is not None
+        self._asked = name
+        # One that ended has no answer; that is where it is told.
+        with contextlib.suppress(BrokenPipeError):
+            self._process.stdin.write(json.dumps({"name": name, "arguments": arguments}) + "\n")
+            self._process.stdin.flush()
+
+    def answer(self) -> Any:
+        """The result of what was asked for."""
+        assert self._process.stdout is not None
+        line = self._process.stdout.readline()
+        if not line:
+            raise DriverError(f"{self.module} ended:\n{self.log.read_text(errors='replace')}")
+        answer = json.loads(line)
+        if "error" in answer:
+            raise DriverError(f"{self.module}: {self._asked} failed:\n{answer['error']}")
+        return answer["value"]
+
+    def end(self) -> None:
+        kill_group(self._process.pid)
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            assert pipe is not None
+            with contextlib.suppress(BrokenPipeError):
+                pipe.close()
+        self.guard.release(self._process.pid)
+
+
+class Calls:
+    """The driver's side: what it can be told to do.
+
+    Parameters:
+      system: A module with `send(task, number, *arguments)`. It may have more: `send_many`, `send_in_transaction`,
+        `prepare`, `states`, `clear`, `fill`, `is_writable`.
+    """
+
+    def __init__(self, system: Any) -> None:
+        self.system = system
+
+    def prepare(self) -> None:
+        """Make the tables."""
+        if hasattr(self.system, "prepare"):
+            self.system.prepare()
+
+    def enqueue(self, task: str, first: int, count: int, arguments: Sequence[Any] = ()) -> float:
+        """Send tasks the fastest way there is, numbered from `first`. Returns the seconds it took."""
+        began = time.monotonic()
+        numbers = range(first, first + count)
+        if hasattr(self.system, "send_many"):
+            self.system.send_many(task, numbers, *arguments)
+        else:
+            for number in numbers:
+                self.system.send(task, number, *arguments)
+        return time.monotonic() - began
+
+    def send_one_by_one(self, first: int, count: int) -> float:
+        """Send no-op tasks outside a transaction. Returns the seconds it took."""
+        send = self.system.send
+        began = time.monotonic()
+        for number in range(first, first + count):
+            send("noop", number)
+        return time.monotonic() - began
+
+    def send_steadily(self, first: int, count: int, every_seconds: float, lead_seconds: float = 0) -> list[float]:
+        """Send no-op tasks at a steady rate. Returns the monotonic second before each send."""
+        began, moments = time.monotonic() + lead_seconds, []
+        for step in range(count):
+            time.sleep(max(began + step * every_seconds - time.monotonic(), 0))
+            moments.append(time.monotonic())
+            self.system.send("noop", first + step)
+        return moments
+
+    def in_transaction(self, first: int, count: int) -> float:
+        """What a send adds to a transaction of one INSERT, in milliseconds: the difference of two medians.
+
+        Transactions with and without a send take turns.
+        """
+        from benchmarks.systems.django_project import ensure_notes
+
+        ensure_notes()
+        from django.db import transaction
+
+        from benchmarks.notes.models import Note
+
+        without, with_send = [], []
+        for number in range(first, first + count):
+            began = time.perf_counter()
+            with transaction.atomic():
+                Note.objects.create(text="without")
+            between = time.perf_counter()
+            with transaction.atomic():
+                Note.objects.create(text="with")
+                self.system.send_in_transaction("noop", number)
+            without.append(between - began)
+            with_send.append(time.perf_counter() - between)
+        return (median(with_send) - median(without)) * 1000
+
+    def states(self) -> dict[str, int]:
+        """How many rows are in which state."""
+        return dict(self.system.states())
+
+    def is_done(self, count: int) -> bool:
+        """Whether so many rows have ended well, and none has not ended."""
+        return bool(self.system.is_done(count))
+
+    def clear(self) -> None:
+        """Forget all rows."""
+        if hasattr(self.system, "clear"):
+            self.system.clear()
+
+    def fill(self, count: int) -> None:
+        """Add so many finished rows, like the one that is there."""
+        self.system.fill(count)
+
+    def is_writable(self) -> bool:
+        """Whether no frozen worker holds a lock on the database."""
+        return not hasattr(self.system, "is_writable") or bool(self.system.is_writable())
+
+
+def main(module: str) -> None:
+    # Whatever a library prints goes to the log, not between the answers.
+    answers = os.fdopen(os.dup(1), "w", buffering=1)
+    os.dup2(2, 1)
+    calls = Calls(import_module(module))
+    for line in sys.stdin:
+        request = json.loads(line)
+        try:
+            answer = {"value": getattr(calls, request["name"])(**request["arguments"])}
+        except Exception:
+            answer = {"error": traceback.format_exc()}
+        answers.write(json.dumps(answer) + "\n")
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,61 @@
+"""The servers of a run: those of the tests, but durable as in production."""
+
+import os
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import psycopg
+
+from tests.servers import Postgres, Servers
+from workers.supervisor import Child
+
+#: PostgreSQL's own defaults. The tests switch off what makes a commit safe against a power cut.
+PRODUCTION = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+
+
+class DurablePostgres(Postgres):
+    """PostgreSQL 18 whose commits are on the disk when they return."""
+
+    @property
+    def child(self) -> Child:
+        child = super().child
+        # The last of several counts.
+        return replace(child, argv=(*child.argv, *(word for pair in PRODUCTION.items() for word in _option(*pair))))
+
+    def create_database(self, name: str) -> str:
+        """Make a database; return its URL."""
+        with psycopg.connect(host=str(self.directory), user="postgres", dbname="postgres", autocommit=True) as link:
+            link.execute(f'CREATE DATABASE "{name}"')
+        return self.url.replace("/aiwriting?", f"/{name}?")
+
+
+class DurableServers(Servers):
+    """Valkey, and PostgreSQL where it is wanted, private to this run."""
+
+    postgres: DurablePostgres | None
+
+    def __init__(self, *, postgres: bool) -> None:
+        super().__init__(database="sqlite", redis_server="embedded")
+        if postgres:
+            self.postgres = DurablePostgres()
+            self.database_url = self.postgres.url
+
+    def pids(self) -> list[int]:
+        return [process.pid for _, process in self.launched]
+
+
+def _option(name: str, value: str) -> tuple[str, str]:
+    return "-c", f"{name}={value}"
+
+
+def fsync_ms(directory: Path, *, times: int = 50) -> float:
+    """What the disk takes to keep 8 kB for good: no commit is faster than this."""
+    taken = []
+    with (directory / "fsync").open("wb", buffering=0) as file:
+        for _ in range(times):
+            file.write(b"x" * 8192)
+            began = time.monotonic()
+            os.fsync(file.fileno())
+            taken.append(time.monotonic() - began)
+    return sorted(taken)[times // 2] * 1000

@@ -1,0 +1,45 @@
+"""What the sender does."""
+
+from collections.abc import Iterable
+from typing import Any
+
+import django
+
+django.setup()
+
+from django.core.management import call_command  # noqa: E402
+from django.db import transaction  # noqa: E402
+from django.db.models import Count  # noqa: E402
+from django_dramatiq.models import Task  # noqa: E402
+
+from benchmarks.systems.admin_middleware import tasks  # noqa: E402
+
+
+def prepare() -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0)
+
+
+def send(task: str, number: int, *arguments: Any) -> None:
+    getattr(tasks, task).send(number, *arguments)
+
+
+send_in_transaction = send
+
+
+def send_many(task: str, numbers: Iterable[int], *arguments: Any) -> None:
+    # It has no such thing; one commit is what a project can do.
+    with transaction.atomic():
+        for number in numbers:
+            send(task, number, *arguments)
+
+
+def states() -> dict[str, int]:
+    return dict(Task.tasks.order_by().values_list("status").annotate(Count("pk")))
+
+
+def is_done(count: int) -> bool:
+    return bool(Task.tasks.filter(status=Task.STATUS_DONE).count() >= count)
+
+
+def clear() -> None:
+    Task.tasks.all().delete()

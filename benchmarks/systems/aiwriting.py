@@ -1,0 +1,96 @@
+"""aiWriting itself."""
+
+from collections.abc import Iterable
+from typing import Any, cast
+
+import django
+
+django.setup()
+
+import dramatiq  # noqa: E402
+from django.core.management import call_command  # noqa: E402
+from django.db import OperationalError, connection, transaction  # noqa: E402
+from django.db.models import Count  # noqa: E402
+
+from apps.tasks import states as task_states  # noqa: E402
+from apps.tasks.models import TaskStatus  # noqa: E402
+from benchmarks.acting import tasks  # noqa: E402
+from workers.broker import LedgerBroker  # noqa: E402
+
+#: How many messages go into one `send_many`.
+MANY = 10_000
+#: How many rows one statement adds.
+FILL = 100_000
+
+
+def prepare() -> None:
+    call_command("migrate", run_syncdb=True, verbosity=0)
+
+
+def send(task: str, number: int, *arguments: Any) -> None:
+    getattr(tasks, task).send(number, *arguments)
+
+
+send_in_transaction = send
+
+
+def send_many(task: str, numbers: Iterable[int], *arguments: Any) -> None:
+    actor, numbers = getattr(tasks, task), list(numbers)
+    broker = cast(LedgerBroker, dramatiq.get_broker())
+    for start in range(0, len(numbers), MANY):
+        broker.send_many([actor.message(number, *arguments) for number in numbers[start : start + MANY]])
+
+
+def states() -> dict[str, int]:
+    return dict(TaskStatus.objects.order_by().values_list("status").annotate(Count("pk")))
+
+
+def is_done(count: int) -> bool:
+    return not TaskStatus.objects.unfinished().exists()
+
+
+def clear() -> None:
+    with transaction.atomic(), connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(f"TRUNCATE {TaskStatus._meta.db_table} CASCADE")
+        else:
+            TaskStatus.objects.all().delete()
+
+
+def fill(count: int) -> None:
+    """Copy the completed row so often, each with a task id of its own, and let the database know its size."""
+    columns = [field.column for field in TaskStatus._meta.concrete_fields if not field.primary_key]
+    model = TaskStatus.objects.filter(status=task_states.COMPLETED).latest("pk").pk
+    new_id, series = {
+        "postgresql": ("gen_random_uuid()::text", "generate_series(1, %s)"),
+        "sqlite": (
+            "lower(hex(randomblob(16)))",
+            "(WITH RECURSIVE series(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM series WHERE i < %s) "
+            "SELECT i FROM series)",
+        ),
+    }[connection.vendor]
+    values = [new_id if column == "task_id" else f'model."{column}"' for column in columns]
+    names, table = ", ".join(f'"{column}"' for column in columns), TaskStatus._meta.db_table
+    with connection.cursor() as cursor:
+        for start in range(0, count, FILL):
+            cursor.execute(
+                f"INSERT INTO {table} ({names}) SELECT {', '.join(values)} "
+                f"FROM {table} AS model, {series} AS series WHERE model.id = {model}",
+                [min(FILL, count - start)],
+            )
+        if connection.vendor == "postgresql":  # Its autovacuum would come by within a minute.
+            cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def is_writable() -> bool:
+    if connection.vendor != "sqlite":
+        return True
+    with connection.cursor() as cursor:
+        cursor.execute("PRAGMA busy_timeout=0")
+        try:
+            with transaction.atomic():
+                return True
+        except OperationalError:
+            return False
+        finally:
+            cursor.execute("PRAGMA busy_timeout=20000")
