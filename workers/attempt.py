@@ -20,6 +20,9 @@ logger = logging.getLogger(__name__)
 #: How many frames of a traceback are kept.
 TRACEBACK_LIMIT = 30
 
+#: A retry waits no longer than this: a year. Dates have an end.
+LONGEST_RETRY_MS = 365 * 24 * 60 * 60 * 1000
+
 _thread = threading.local()
 
 
@@ -27,8 +30,8 @@ class Attempt:
     """What this process knows of an attempt that it holds."""
 
     __slots__ = (
-        "cancelled", "claim", "group", "group_sends", "is_suspect", "message", "outcome", "owner_id", "reporter",
-        "retry_delay_ms", "sends", "start_reported", "started", "thread", "written",
+        "cancelled", "claim", "group", "group_sends", "in_transaction", "is_suspect", "message", "outcome", "owner_id",
+        "reporter", "retry_delay_ms", "sends", "start_reported", "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -50,6 +53,10 @@ class Attempt:
         self.is_suspect = is_suspect
         #: The outcome is in the database already, in the actor's own transaction.
         self.written = False
+        #: Its actor's transaction is open, in which the outermost call completes it.
+        self.in_transaction = False
+        #: The writer has it.
+        self.taken = False
         #: It was called off before it started.
         self.cancelled = False
         #: The Dramatiq group that counts it, and what is sent when it is the last of it.
@@ -84,13 +91,18 @@ class Attempt:
         _thread.ending = self
 
     @staticmethod
+    def stop_gathering() -> None:
+        """What this thread sends from here on does not belong to the outcome."""
+        _thread.ending = None
+
+    @staticmethod
     def end_ending() -> None:
         _thread.ending = None
         _thread.running = None
 
     def retry(self, *, delay_ms: int) -> None:
         """The attempt failed and the task shall run again."""
-        self.retry_delay_ms = max(delay_ms, 0)
+        self.retry_delay_ms = min(max(delay_ms, 0), LONGEST_RETRY_MS)
 
     # --- The outcome ---
 
@@ -109,7 +121,7 @@ class Attempt:
         else:
             try:
                 kept = storable(result) if store_result else None
-            except (TypeError, ValueError) as error:
+            except Exception as error:  # Not JSON, or too deep for it.
                 self._settle(states.FAIL, error_message=f"It ran, but its result cannot be stored as JSON: {error}")
             else:
                 self._settle(states.COMPLETE, result=kept)
@@ -182,7 +194,10 @@ class ClaimedMessage(MessageProxy):
 
 def text_of(exception: BaseException) -> str:
     """What the exception says, or what it is where it says nothing."""
-    return cleaned(str(exception)) or type(exception).__name__
+    try:
+        return cleaned(str(exception)) or type(exception).__name__
+    except Exception:  # Its own `__str__` fails.
+        return type(exception).__name__
 
 
 def traceback_of(exception: BaseException) -> str:

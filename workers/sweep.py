@@ -4,8 +4,12 @@ import logging
 import threading
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
+from workers import wire
+from workers.attempt import Attempt, ClaimedMessage
+from workers.broken_connection import close_broken
+from workers.consumer import LedgerConsumer
 from workers.wire_queue import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -28,6 +32,7 @@ class Sweep(threading.Thread):
         self._stopping = threading.Event()
         self._unknown_rows: set[tuple[str, int]] = set()
         self._unknown_acks: set[tuple[str, str]] = set()
+        self._lost: set[Attempt] = set()
 
     def stop(self) -> None:
         self._stopping.set()
@@ -41,12 +46,12 @@ class Sweep(threading.Thread):
                 self.put_back_forgotten_messages()
             except (DatabaseError, InterfaceError) as error:
                 logger.error("no sweep, the database does not answer error=%s", error)
-                connection.close()
+                close_broken()
             except UNREACHABLE as error:
                 logger.error("no sweep, redis does not answer error=%s", error)
             except Exception:
                 logger.exception("a sweep failed")
-        connection.close()
+        close_broken()
 
     def replace_dead_threads(self) -> None:
         """Start a worker thread for each that died, and hand back what it was running."""
@@ -57,9 +62,30 @@ class Sweep(threading.Thread):
             logger.error("a worker thread died and is replaced thread=%s", thread.name)
             worker.workers.remove(thread)
             worker._add_worker()
+        waiting, lost = self._waiting(), set()
         for attempt in list(self.runtime.held.values()):
-            if attempt.thread is not None and not attempt.thread.is_alive() and attempt.outcome is None:
+            if attempt.taken:
+                continue
+            if attempt.thread is None:
+                # Taken off the queue by a thread that died before it began?
+                if attempt not in waiting:
+                    lost.add(attempt)
+            elif not attempt.thread.is_alive():
+                # Its outcome may be settled: what is missing is that somebody passes it on.
                 self.runtime.end(attempt)
+        for attempt in lost & self._lost:
+            self.runtime.end(attempt)
+        self._lost = lost
+
+    def _waiting(self) -> set[Attempt]:
+        """What waits for a worker thread."""
+        worker = self.runtime.worker
+        with worker.work_queue.mutex:
+            messages = [item.message for item in worker.work_queue.queue]
+        for thread in list(worker.consumers.values()):
+            if isinstance(thread.consumer, LedgerConsumer):
+                messages += list(thread.consumer.ready)
+        return {message.attempt for message in messages if isinstance(message, ClaimedMessage)}
 
     def compare_rows(self) -> None:
         """Hand back rows that name this process as their holder, though it does not know of them.
@@ -69,12 +95,14 @@ class Sweep(threading.Thread):
         from apps.tasks import ledger
 
         rows = ledger.held_by(self.runtime.worker_id)
+        # Before the held ones: a claim may have been made whose consumer is still asking about the rest of its batch.
+        in_hand = self.runtime.fetched_wire_ids
         known = {
             (attempt.claim.task_id, attempt.claim.attempt): attempt for attempt in list(self.runtime.held.values())
         }
         for key, attempt in known.items():
             attempt.cancelled = rows.get(key, False)
-        unknown = rows.keys() - known.keys()
+        unknown = {key for key in rows.keys() - known.keys() if wire.wire_id(*key) not in in_hand}
         for task_id, number in unknown & self._unknown_rows:
             if ledger.hand_back_one(task_id, number, worker_id=self.runtime.worker_id):
                 logger.warning("handed back a forgotten task id=%s attempt=%d", task_id, number)

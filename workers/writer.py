@@ -12,11 +12,12 @@ from dataclasses import replace
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
 from apps.tasks import ledger, states
 from apps.tasks.outcome import Outcome, Settled
 from workers.attempt import Attempt
+from workers.broken_connection import close_broken
 from workers.wire_queue import UNREACHABLE
 
 if TYPE_CHECKING:
@@ -100,10 +101,12 @@ class Writer(threading.Thread):
                     except BaseException:
                         pending = batch + pending
                         raise
+                was_deferred = bool(deferred)
+                # Before the acks, which wait for Redis.
+                pending, deferred = deferred, []
                 self._ack_written()
-                if deferred:
+                if was_deferred:
                     time.sleep(DEFERRED_SECONDS)
-                    pending, deferred = deferred, []
             except (DatabaseError, InterfaceError) as error:
                 logger.error("the database does not answer, outcomes wait count=%d error=%s", len(pending), error)
                 self._pause()
@@ -113,15 +116,12 @@ class Writer(threading.Thread):
             except Exception:
                 logger.exception("the writer failed, outcomes wait count=%d", len(pending))
                 self._pause()
-            if self._closing and not pending and self._inbox.empty():
+            if self._closing and not pending and not deferred and self._inbox.empty():
                 break
-        connection.close()
+        close_broken()
 
     def _pause(self) -> None:
-        try:
-            connection.close()
-        except Exception:
-            logger.debug("a broken connection could not be closed", exc_info=True)
+        close_broken()
         time.sleep(PAUSE_SECONDS)
 
     def _gather(self, pending: list[Attempt]) -> None:
@@ -141,7 +141,10 @@ class Writer(threading.Thread):
                 return
             deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
             if isinstance(item, Attempt):
-                pending.append(item)
+                # Twice, where its thread died just after it was passed on.
+                if not item.taken:
+                    item.taken = True
+                    pending.append(item)
             elif item is not None:
                 self._unacked.append(item)
 
@@ -184,7 +187,9 @@ class Writer(threading.Thread):
             return []
         try:
             return ledger.finish(outcomes)
-        except (DataError, IntegrityError, TypeError, ValueError) as error:
+        except Exception as error:
+            if not _is_to_blame(error):
+                raise
             if len(outcomes) > 1:
                 middle = len(outcomes) // 2
                 return self._finish(outcomes[:middle]) + self._finish(outcomes[middle:])
@@ -199,6 +204,16 @@ class Writer(threading.Thread):
             except BaseException:
                 self._unacked += acks
                 raise
+
+
+def _is_to_blame(error: Exception) -> bool:
+    """Whether what is to be written is at fault, and not the database that is away or has other tables just now."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    if isinstance(error, DatabaseError | InterfaceError):
+        # PostgreSQL's class 54: too deep, too long, too many. Django tells these like a lost connection.
+        return str(getattr(error.__cause__, "sqlstate", "") or "").startswith("54")
+    return True
 
 
 def _unstorable(outcome: Outcome, error: Exception) -> Outcome:

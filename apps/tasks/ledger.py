@@ -163,7 +163,7 @@ def expire(task_ids: Iterable[str]) -> int:
 
 def expire_waiting() -> int:
     """Fail every pending task whose `expires_at` has passed, whether anybody fetches it or not. Returns how many."""
-    expired = 0
+    expired: int = 0
     while True:
         rows = TaskStatus.objects.filter(status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp())
         with transaction.atomic():
@@ -207,6 +207,11 @@ def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
             is_busy = outcome.claim.task_id in busy
             settled[id(outcome)] = Settled(took=False, deferred=True) if is_busy else _finish(outcome)
     return [settled[id(outcome)] for outcome in outcomes]
+
+
+def wait_for(claim: Claim) -> None:
+    """Lock a held row, in the open transaction, however long somebody else has it locked."""
+    TaskStatus.objects.select_for_update(no_key=True).filter(pk=claim.row_id).first()
 
 
 def _is_plain(outcome: Outcome) -> bool:
@@ -346,7 +351,8 @@ def hand_back(worker_id: uuid.UUID) -> int:
     """
     rows = TaskStatus.objects.filter(worker_id=worker_id, status__in=states.HAND_BACK.sources)
     with transaction.atomic():
-        return _by_keys(_unlocked(rows)).update(**_returned())
+        returned: int = _by_keys(_unlocked(rows)).update(**_returned())
+    return returned
 
 
 def _unlocked(rows: Any, *, limit: int | None = None) -> list[TaskStatus]:

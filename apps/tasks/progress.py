@@ -77,7 +77,7 @@ def set(percent: float, text: str | None = None) -> None:
     try:
         value = float(percent)
         reporter.report(None if math.isnan(value) else min(max(value, 0.0), 100.0), text)
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         reporter.report(None, text)
 
 

@@ -46,6 +46,8 @@ class Progress(Middleware):
         attempt = _attempt(message)
         if attempt is None:
             return
+        if attempt.outcome is not None:
+            raise NotOurs("it was given back already")
         if broker.runtime is not None and not broker.runtime.heartbeat.is_fresh:
             attempt.hand_back()
             raise NotOurs("no heartbeat was confirmed lately")

@@ -52,10 +52,11 @@ def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[...
     @wraps(fn)
     def run(*args: Any, **kwargs: Any) -> Any:
         attempt = Attempt.current()
-        if attempt is None or attempt.message.actor_name != actor_name:
-            # Called as a function, not by a worker.
+        if attempt is None or attempt.message.actor_name != actor_name or attempt.in_transaction:
+            # Called as a function, not by a worker; it may be itself that calls.
             with transaction.atomic():
                 return fn(*args, **kwargs)
+        attempt.in_transaction = True
         try:
             with transaction.atomic():
                 result = fn(*args, **kwargs)
@@ -66,6 +67,8 @@ def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[...
                 # Rolled back, as far as we know. If it was not, the row refuses the next outcome.
                 attempt.outcome = None
             raise
+        finally:
+            attempt.in_transaction = False
         return result
 
     return run
@@ -83,13 +86,21 @@ def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
     storable(result)
     message = ClaimedMessage(attempt)
     attempt.begin_ending()
-    for middleware in broker.middleware:
-        if isinstance(middleware, Callbacks | Pipelines | Groups):
-            middleware.after_process_message(broker, message, result=result)
+    try:
+        for middleware in broker.middleware:
+            if isinstance(middleware, Callbacks | Pipelines | Groups):
+                middleware.after_process_message(broker, message, result=result)
+    finally:
+        # The actor's own `on_commit` hooks are still to come, and may send.
+        attempt.stop_gathering()
     store_result = broker.actors[message.actor_name].options.get("store_results", True)
     attempt.decide(result=result, exception=None, store_result=message.options.get("store_results", store_result))
     assert attempt.outcome is not None, "decide() settles it"
     settled = ledger.finish([attempt.outcome])[0]
+    if settled.deferred:
+        # Somebody has the row locked, if only our own writer with a report.
+        ledger.wait_for(attempt.claim)
+        settled = ledger.finish([attempt.outcome])[0]
     if not settled.took:
         raise SupersededError(f"attempt {attempt.claim.attempt} of {attempt.claim.task_id} was superseded")
     broker.publish_on_commit(settled.sends)

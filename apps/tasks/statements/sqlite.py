@@ -5,7 +5,7 @@ import uuid
 from collections.abc import Sequence
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.tasks.outcome import Held, Outcome, Report, Send
@@ -66,7 +66,8 @@ def insert(sends: Sequence[Send]) -> None:
         )
         for send in sends
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    # A statement for each row: all of them or none, and one sync of the disk.
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.executemany(INSERT, rows)
 
 

@@ -1,0 +1,192 @@
+"""Outcomes that are hard to tell, or to write: each ends its own task, and no other waits for it."""
+
+import threading
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import dramatiq
+import pytest
+from django.db import OperationalError, connection, transaction
+from dramatiq.middleware import Shutdown
+
+from apps.tasks import progress
+from apps.tasks.models import TaskAttempt, TaskStatus
+from tests.acting import tasks
+from tests.acting.models import Effect
+from workers import sweep
+from workers.consumer import LedgerConsumer
+from workers.writer import _is_to_blame
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+@pytest.fixture
+def declare(broker) -> Iterator[Callable[..., Any]]:
+    """Declare an actor for this test alone."""
+    names = []
+
+    def declare(fn: Callable[..., Any], **options: Any) -> Any:
+        actor = dramatiq.actor(fn, actor_name=f"acting.{fn.__name__}", **options)
+        names.append(actor.actor_name)
+        return actor
+
+    yield declare
+    for name in names:
+        del broker.actors[name]
+
+
+class SpeechlessError(Exception):
+    def __str__(self) -> str:
+        raise RuntimeError("it cannot say what it is")
+
+
+def test_an_error_that_cannot_say_what_it_is_fails_its_task_once(declare, working, ended) -> None:
+    def speechless() -> None:
+        raise SpeechlessError
+
+    row = ended(declare(speechless, max_retries=0).send())
+    assert (row.status, row.attempt, row.error_message) == ("failed", 0, "SpeechlessError")
+
+
+def test_a_result_too_deep_for_json_fails_its_task_once(declare, working, ended) -> None:
+    def deep() -> list[Any]:
+        value: list[Any] = []
+        for _ in range(100_000):
+            value = [value]
+        return value
+
+    message, neighbour = declare(deep).send(), tasks.add.send(1, 2)
+    row = ended(message)
+    assert (row.status, row.attempt) == ("failed", 0)
+    assert "cannot be stored as JSON" in row.error_message
+    assert ended(neighbour).result == 3
+
+
+def test_a_retry_beyond_the_end_of_dates_does_not_hold_up_its_neighbours(declare, working, ended, wait_until) -> None:
+    def much_later() -> None:
+        raise dramatiq.errors.Retry("much later", delay=10**17)
+
+    message = declare(much_later, max_retries=1).send()
+    wait_until(lambda: TaskAttempt.objects.filter(outcome="retry").exists())
+    assert ended(tasks.add.send(1, 2)).result == 3
+    assert TaskStatus.objects.get(task_id=message.message_id).status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("error", "is_to_blame"),
+    [(OverflowError(), True), (RecursionError(), True), (OperationalError("the server closed the connection"), False)],
+)
+def test_the_writer_tells_a_bad_outcome_from_a_database_that_is_away(error, is_to_blame) -> None:
+    assert _is_to_blame(error) is is_to_blame
+
+
+def test_a_value_that_postgresql_finds_too_deep_is_to_blame() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite says so with another error")
+    with pytest.raises(OperationalError) as caught, connection.cursor() as cursor:
+        cursor.execute("SELECT (repeat('[', 1000000))::jsonb")
+    assert _is_to_blame(caught.value)
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_outcome_whose_thread_died_before_it_passed_it_on_is_written(working, ended, monkeypatch) -> None:
+    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.1)
+    deaths = []
+
+    def dies(self: LedgerConsumer, message: Any) -> None:
+        if not deaths:
+            deaths.append(message.message_id)
+            raise Shutdown
+        self.runtime.end(message.attempt)
+
+    monkeypatch.setattr(LedgerConsumer, "ack", dies)
+    row = ended(tasks.add.send(1, 2))
+    assert (row.status, row.result, row.attempt) == ("completed", 3, 0)
+    assert deaths == [row.task_id]
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_outcome_that_is_passed_on_twice_is_written_once(working, broker, ended, monkeypatch) -> None:
+    end = type(broker.runtime).end
+
+    def twice(self: Any, attempt: Any) -> None:
+        end(self, attempt)
+        end(self, attempt)
+
+    monkeypatch.setattr(type(broker.runtime), "end", twice)
+    assert [ended(tasks.add.send(n, n)).result for n in range(3)] == [0, 2, 4]
+    assert broker.runtime.budget.held == 0
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_task_whose_thread_died_before_it_began_is_handed_back(working, ended, monkeypatch) -> None:
+    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.1)
+    deaths = []
+    process = type(working.workers[0]).process_message
+
+    def dies(self: Any, message: Any) -> None:
+        if not deaths:
+            deaths.append(message.message_id)
+            raise Shutdown
+        process(self, message)
+
+    monkeypatch.setattr(type(working.workers[0]), "process_message", dies)
+    row = ended(tasks.add.send(1, 2))
+    assert (row.status, row.result, row.attempt, row.crashes) == ("completed", 3, 1, 0)
+
+
+def test_what_a_transactional_actor_sends_from_its_own_hook_is_sent(declare, working, ended, wait_until) -> None:
+    def with_hook() -> None:
+        transaction.on_commit(lambda: tasks.effect.send("from the hook"))
+
+    assert ended(declare(with_hook, transactional=True).send()).status == "completed"
+    wait_until(lambda: Effect.objects.filter(nonce="from the hook").exists())
+
+
+def test_a_transactional_actor_may_call_itself(declare, working, ended) -> None:
+    def countdown(number: int) -> list[int]:
+        return [number, *(actor(number - 1) if number else [])]
+
+    actor = declare(countdown, transactional=True, max_retries=0)
+    row = ended(actor.send(3))
+    assert (row.status, row.result) == ("completed", [3, 2, 1, 0])
+
+
+def test_a_transactional_actor_waits_for_a_lock_on_its_row(declare, working, ended, wait_until) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no row locks")
+    go, done = threading.Event(), threading.Event()
+
+    def waits() -> None:
+        go.wait(10)
+        done.set()
+
+    message = declare(waits, transactional=True, max_retries=0).send()
+    wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).exists())
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=message.message_id)
+        go.set()
+        assert done.wait(10)
+        wait_until(_somebody_waits_for_a_lock)
+    assert ended(message).status == "completed"
+
+
+def _somebody_waits_for_a_lock() -> bool:
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
+        return bool(cursor.fetchone()[0])
+
+
+def test_progress_beyond_all_numbers_does_not_fail_the_task(declare, working, ended) -> None:
+    def far() -> str:
+        progress.set(10**400, "far")
+        return "done"
+
+    assert ended(declare(far, max_retries=0).send()).result == "done"
+
+
+def test_many_sends_are_recorded_all_or_none(broker) -> None:
+    nobody = tasks.add.message_with_options(args=(1, 2), owner_id=10**9)
+    with pytest.raises(Exception, match=r"(?i)foreign key"):
+        broker.send_many([tasks.add.message(1, 2), nobody])
+    assert not TaskStatus.objects.exists()
