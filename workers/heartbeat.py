@@ -1,13 +1,15 @@
 """The heartbeat: a thread with a connection of its own that says that this process lives."""
 
 import logging
+import math
 import threading
 import uuid
 from collections.abc import Callable
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
 from workers.boot_clock import boot_seconds
+from workers.broken_connection import close_broken
 
 logger = logging.getLogger(__name__)
 
@@ -45,10 +47,15 @@ class Heartbeat(threading.Thread):
             try:
                 if not presence.beat(self.worker_id):
                     logger.critical("declared dead by a relay worker=%s", self.worker_id)
+                    self._confirmed = -math.inf
                     self.on_refused()
                     break
                 self._confirmed = asked
             except (DatabaseError, InterfaceError) as error:
                 logger.error("no heartbeat, the database does not answer error=%s", error)
-                connection.close()
-        connection.close()
+                close_broken()
+            except Exception:
+                # Without this thread the process would live on and never work again.
+                logger.exception("a heartbeat failed")
+                close_broken()
+        close_broken()

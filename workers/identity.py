@@ -40,7 +40,16 @@ def host() -> str:
 
 
 def started(pid: int) -> str | None:
-    """When a process of this host began; None where there is none."""
+    """When a process of this host began; None where there is none.
+
+    On Linux in ticks since the boot: the time of day changes when somebody sets the clock, and every living process
+    would be taken for another one.
+    """
+    try:
+        # The name, in brackets, may hold anything; after it the start is the twentieth word.
+        return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
+    except (OSError, IndexError):
+        pass
     try:
         return f"{psutil.Process(pid).create_time():.2f}"
     except psutil.Error:

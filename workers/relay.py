@@ -14,11 +14,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from django.conf import settings
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
 from apps.tasks import ledger, presence
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import identity, wire
+from workers.broken_connection import close_broken
 from workers.broker import LedgerBroker
 from workers.wire_queue import UNREACHABLE
 
@@ -75,21 +76,23 @@ class Relay:
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self._is_new_redis():
                     self._due[self.audit] = 0
+                    # It may have been away, or be from a backup, for longer than the dead are looked after.
+                    self._put_back(KEPT_FOR)
                 self._every(AUDIT_SECONDS, self.audit)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = DUE_SECONDS
             except (DatabaseError, InterfaceError) as error:
                 logger.error("the database does not answer error=%s", error)
-                connection.close()
+                close_broken()
                 self.sightings.clear()
             except UNREACHABLE as error:
                 logger.error("redis does not answer error=%s", error)
                 self._epoch = None
             except Exception:
                 logger.exception("a pass of the relay failed")
-                connection.close()
-        connection.close()
+                close_broken()
+        close_broken()
         logger.info("relay stopped host=%s", self.host)
 
     def _every(self, seconds: float, work: Callable[[], object]) -> None:
@@ -167,10 +170,14 @@ class Relay:
             rescued, poisoned = ledger.rescue(worker_id, max_crashes=settings.TASK_MAX_CRASHES)
             logger.warning("rescued worker=%s pending=%d failed=%d", worker_id, rescued, poisoned)
             returned += rescued
-        for worker in presence.stopped_within(DEAD_FOR):
+        self._put_back(DEAD_FOR)
+        return returned
+
+    def _put_back(self, time: timedelta) -> None:
+        """Let wait again what workers had fetched that stopped no longer ago than that."""
+        for worker in presence.stopped_within(time):
             for queue_name in self.broker.get_declared_queues():
                 self.broker.wire.put_back(queue_name, worker.broker_id)
-        return returned
 
     def _is_dead(self, worker: WorkerProcess) -> bool:
         """Judge by the process itself on this host, by its heartbeat elsewhere."""

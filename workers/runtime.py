@@ -16,6 +16,7 @@ from workers.budget import Budget
 from workers.consumer import Hand
 from workers.heartbeat import Heartbeat
 from workers.sweep import Sweep
+from workers.wire_queue import UNREACHABLE
 from workers.writer import Writer
 
 if TYPE_CHECKING:
@@ -92,12 +93,16 @@ class Runtime:
         self.stopping.set()
         self.sweep.stop()
         self.writer.close(timeout_seconds=timeout_seconds)
-        returned = ledger.hand_back(self.worker_id)
-        for queue_name in self.broker.get_declared_queues():
-            self.broker.wire.put_back(queue_name, self.broker_id)
-        self.heartbeat.stop()
-        presence.stop(self.worker_id)
-        logger.info("worker stopped worker=%s handed_back=%d", self.worker_id, returned)
+        try:
+            returned = ledger.hand_back(self.worker_id)
+            for queue_name in self.broker.get_declared_queues():
+                self.broker.wire.put_back(queue_name, self.broker_id)
+            logger.info("worker stopped worker=%s handed_back=%d", self.worker_id, returned)
+        except UNREACHABLE as error:
+            logger.error("redis does not answer, a relay will put back what was fetched error=%s", error)
+        finally:
+            self.heartbeat.stop()
+            presence.stop(self.worker_id)
 
     def _refuse(self) -> None:
         self.stopping.set()

@@ -57,9 +57,9 @@ def living() -> list[WorkerProcess]:
 
 
 def dead_holders() -> list[uuid.UUID]:
-    """The stopped processes that a row still names as its holder."""
-    stopped = WorkerProcess.objects.filter(stopped_at__isnull=False)
-    held = TaskStatus.objects.filter(status=states.PROCESSING, worker_id__in=stopped.values("pk"))
+    """The processes that a row names as its holder and that have stopped, or are not known at all."""
+    alive = WorkerProcess.objects.filter(stopped_at=None)
+    held = TaskStatus.objects.filter(status=states.PROCESSING).exclude(worker_id__in=alive.values("pk"))
     holders = held.values_list("worker_id", flat=True).order_by().distinct()
     return [worker_id for worker_id in holders if worker_id is not None]
 

@@ -4,9 +4,14 @@ from typing import TYPE_CHECKING
 
 from dramatiq import Middleware, Worker
 from dramatiq.common import iter_queue
+from dramatiq.middleware import MiddlewareError
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
+
+
+class BootError(MiddlewareError):
+    """The worker could not say that it begins to work, so it must not. Dramatiq swallows other kinds of errors."""
 
 
 class Lifecycle(Middleware):
@@ -16,8 +21,12 @@ class Lifecycle(Middleware):
         # Here and not above: this module is loaded with the broker, before the models.
         from workers.runtime import Runtime
 
-        broker.runtime = Runtime(broker, worker)
-        broker.runtime.start()
+        runtime = Runtime(broker, worker)
+        try:
+            runtime.start()
+        except Exception as error:
+            raise BootError(f"the worker cannot start: {error}") from error
+        broker.runtime = runtime
 
     def before_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         """Stop fetching at once, and give back at once what waits for a thread."""
@@ -30,5 +39,5 @@ class Lifecycle(Middleware):
 
     def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         if broker.runtime is not None:
-            broker.runtime.close()
-            broker.runtime = None
+            runtime, broker.runtime = broker.runtime, None
+            runtime.close()

@@ -1,0 +1,146 @@
+"""A worker process's own threads: they begin together or not at all, and go on whatever happens."""
+
+import os
+import threading
+import uuid
+
+import psutil
+import pytest
+from django.db import OperationalError
+from dramatiq import Worker
+
+from apps.tasks import ledger, presence
+from apps.tasks.models import TaskStatus, WorkerProcess
+from tests.acting import tasks
+from workers import identity, sweep
+from workers.heartbeat import Heartbeat
+from workers.middleware.lifecycle import BootError
+from workers.relay import Relay
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+
+def test_a_worker_that_cannot_register_does_not_begin(broker, booted, monkeypatch) -> None:
+    """It would claim tasks under a name that no relay knows."""
+
+    def away(*args: object, **kwargs: object) -> None:
+        raise OperationalError("the database is away")
+
+    monkeypatch.setattr(presence, "register", away)
+    worker = Worker(broker, worker_threads=1, worker_timeout=50)
+    with pytest.raises(BootError, match="the database is away"):
+        worker.start()
+    assert broker.runtime is None
+    assert not worker.workers
+    assert not worker.consumers
+
+
+def test_what_an_unknown_process_holds_is_rescued(broker) -> None:
+    message = tasks.effect.send("n")
+    ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+    assert Relay(broker).rescue() == 1
+    assert TaskStatus.objects.get().status == "pending"
+
+
+def test_a_heartbeat_goes_on_after_an_error_of_any_kind(monkeypatch) -> None:
+    beaten, answers = threading.Event(), iter([RuntimeError("can't start new thread"), OperationalError("away")])
+
+    def beat(worker_id: uuid.UUID) -> bool:
+        if (error := next(answers, None)) is not None:
+            raise error
+        beaten.set()
+        return True
+
+    monkeypatch.setattr(presence, "beat", beat)
+    heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=0.1, on_refused=lambda: None)
+    heartbeat.start()
+    assert beaten.wait(10)
+    heartbeat.stop()
+
+
+def test_a_process_that_was_declared_dead_starts_nothing_more(monkeypatch) -> None:
+    refused = threading.Event()
+    monkeypatch.setattr(presence, "beat", lambda worker_id: False)
+    heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=refused.set)
+    assert heartbeat.is_fresh
+    heartbeat._stopping.wait = lambda seconds: False  # type: ignore[method-assign]
+    heartbeat.start()
+    assert refused.wait(10)
+    assert not heartbeat.is_fresh
+
+
+def test_a_clock_that_is_set_makes_no_process_another_one(monkeypatch) -> None:
+    before = identity.started(os.getpid())
+    assert before
+    if not psutil.LINUX:
+        pytest.skip("elsewhere there is only the time of day")
+    monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1_000_000.0)
+    assert identity.started(os.getpid()) == before
+    assert identity.is_running(os.getpid(), before)
+
+
+def test_a_sweep_leaves_a_batch_alone_that_is_being_claimed(working, broker, ended, wait_until, monkeypatch) -> None:
+    """The claim is made, and the consumer still asks about the rest of the batch, for as long as a lock lasts."""
+    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.05)
+    looks, real_rows, real_claim = [], ledger.held_by, ledger.claim
+
+    def count(worker_id: uuid.UUID) -> object:
+        looks.append(1)
+        return real_rows(worker_id)
+
+    def slow(*args: object, **kwargs: object) -> object:
+        answer = real_claim(*args, **kwargs)  # type: ignore[arg-type]
+        seen = len(looks)
+        wait_until(lambda: len(looks) > seen + 4)
+        return answer
+
+    monkeypatch.setattr(ledger, "held_by", count)
+    monkeypatch.setattr(ledger, "claim", slow)
+    row = ended(tasks.add.send(1, 2))
+    assert (row.status, row.attempt) == ("completed", 0)
+
+
+def test_a_worker_that_stops_while_redis_is_away_says_that_it_stopped(broker, booted, monkeypatch) -> None:
+    import redis
+
+    def away(*args: object, **kwargs: object) -> int:
+        raise redis.ConnectionError("redis is away")
+
+    worker = Worker(broker, worker_threads=1, worker_timeout=50)
+    worker.start()
+    with monkeypatch.context() as patch:
+        patch.setattr(broker.wire, "put_back", away)
+        worker.stop(timeout=5_000)
+    broker.middleware.pop()  # Dramatiq adds one a worker and has no word for taking it away.
+    assert broker.runtime is None
+    assert WorkerProcess.objects.get().stopped_at is not None
+
+
+def test_what_a_worker_had_fetched_waits_again_though_redis_was_away_for_hours(broker, monkeypatch) -> None:
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    worker_id = uuid.uuid4()
+    presence.register(
+        worker_id,
+        broker_id=str(worker_id),
+        host="elsewhere",
+        hostname="elsewhere",
+        pid=1,
+        process_started="never",
+        queues=[],
+        threads=1,
+    )
+    tasks.effect.send("n")
+    broker.wire.fetch("default", str(worker_id), limit=1)
+    WorkerProcess.objects.update(stopped_at=timezone.now() - timedelta(hours=3))
+    stop, waits = threading.Event(), broker.wire.queue_key("default")
+    monkeypatch.setattr("workers.relay.DUE_SECONDS", 0.01)
+    relay = threading.Thread(target=Relay(broker).run, args=(stop,))
+    relay.start()
+    try:
+        assert broker.wire.workers.blpop([waits], timeout=5)
+    finally:
+        stop.set()
+        relay.join()
