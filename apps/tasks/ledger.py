@@ -51,7 +51,7 @@ class Refusal:
 
     Parameters:
       missing: There is no row.
-      early: The message's attempt is higher than the row's: its publisher's commit is not visible yet.
+      early: It can be claimed later: its publisher's commit is not visible yet, or somebody has its row locked.
       suspect: Its worker died once while it was held: it may be claimed, but alone.
     """
 
@@ -123,42 +123,35 @@ def _held_by(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
 def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
     """Say why each of these was not claimed, and settle what is only waiting for somebody to say so."""
     task_ids = [task_id for task_id, _ in attempts]
-    expire(task_ids)
-    _call_off(task_ids)
-    # Fetched before its time: the relay will send it again at its time.
-    TaskStatus.objects.filter(
-        task_id__in=task_ids, status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()
-    ).update(delayed=True)
-    rows = {
-        row.task_id: row
-        for row in TaskStatus.objects.filter(task_id__in=task_ids).only("task_id", "attempt", "status", "crashes")
-    }
+    with transaction.atomic():
+        settled = _by_keys(_unlocked(TaskStatus.objects.filter(task_id__in=task_ids, status=states.PENDING)))
+        settled.filter(status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp()).update(**_expired())
+        _call_off(settled)
+        # Fetched before its time: the relay will send it again at its time.
+        settled.filter(status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()).update(delayed=True)
+    known = TaskStatus.objects.filter(task_id__in=task_ids).only("task_id", "attempt", "status", "crashes", "delayed")
+    rows = {row.task_id: row for row in known}
     return [_refusal(task_id, attempt, rows.get(task_id)) for task_id, attempt in attempts]
 
 
 def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
     if row is None:
         return Refusal(task_id=task_id, missing=True)
+    waits = attempt == row.attempt and row.status == states.PENDING
     return Refusal(
         task_id=task_id,
-        early=attempt > row.attempt,
-        suspect=attempt == row.attempt and row.status == states.PENDING and row.crashes > 0,
+        # Still to be had, and yet not held: somebody has the row locked.
+        early=attempt > row.attempt or (waits and row.crashes == 0 and not row.delayed),
+        suspect=waits and row.crashes > 0,
     )
 
 
-def _call_off(task_ids: Iterable[str]) -> None:
-    """Cancel those of the pending tasks that were called off while a worker held them, and that came back since."""
+def _call_off(rows: Any) -> None:
+    """Cancel those of the rows that were called off while a worker held them, and that came back since."""
     now = ClockTimestamp()
-    TaskStatus.objects.filter(
-        task_id__in=task_ids, status__in=states.CANCEL.sources, cancel_requested_at__isnull=False
-    ).update(status=states.CANCEL.target, finished_at=now, updated_at=now)
-
-
-def expire(task_ids: Iterable[str]) -> int:
-    """Fail those of the pending tasks whose `expires_at` has passed. Returns how many."""
-    return TaskStatus.objects.filter(
-        task_id__in=task_ids, status__in=states.EXPIRE.sources, expires_at__lte=ClockTimestamp()
-    ).update(**_expired())
+    rows.filter(status__in=states.CANCEL.sources, cancel_requested_at__isnull=False).update(
+        status=states.CANCEL.target, finished_at=now, updated_at=now
+    )
 
 
 def expire_waiting() -> int:

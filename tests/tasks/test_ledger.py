@@ -313,7 +313,7 @@ def test_a_claim_does_not_go_through_the_backlog() -> None:
     ledger.record([Send(task_id=str(number), task_name="a.b", queue_name="q") for number in range(2_000)])
     with connection.cursor() as cursor:
         ids = [str(number) for number in range(50)]
-        cursor.execute("EXPLAIN " + postgresql.CLAIM, [uuid.uuid4(), WORKER, ids, [0] * 50])
+        cursor.execute("EXPLAIN " + postgresql.CLAIM, [ids, [0] * 50, uuid.uuid4(), WORKER])
         plan = "\n".join(line for (line,) in cursor)
     assert "tasks_pending" not in plan
 

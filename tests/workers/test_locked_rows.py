@@ -75,3 +75,22 @@ def test_what_has_expired_is_failed_though_a_neighbour_is_locked(broker) -> None
         TaskStatus.objects.select_for_update().get(task_id=locked)
         assert beside(ledger.expire_waiting) == 2
     assert ledger.expire_waiting() == 1
+
+
+def test_a_locked_row_does_not_hold_up_the_claim_of_its_batch_and_is_claimed_later(broker) -> None:
+    messages = [tasks.effect.send(str(number)) for number in range(3)]
+    attempts = [(message.message_id, 0) for message in messages]
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=messages[0].message_id)
+        held, refusals = beside(lambda: ledger.claim(attempts, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()))
+    assert {row.task_id for row in held} == {message.message_id for message in messages[1:]}
+    assert refusals == [ledger.Refusal(task_id=messages[0].message_id, early=True)], "put back, not acked"
+
+
+def test_a_task_whose_row_was_locked_when_it_was_fetched_runs_once_it_is_free(working, ended) -> None:
+    with transaction.atomic():
+        locked = tasks.effect.send("locked")
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().filter(task_id=locked.message_id, status="pending").first()
+        neighbours = [tasks.effect.send(f"neighbour {number}") for number in range(3)]
+    assert {ended(message).status for message in [locked, *neighbours]} == {"completed"}

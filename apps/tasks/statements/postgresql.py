@@ -48,11 +48,20 @@ ON CONFLICT (task_id) DO NOTHING
 """
 
 CLAIM = """
+WITH free AS (
+    SELECT t.id
+    FROM unnest(%s::text[], %s::int[]) AS m (task_id, attempt)
+        JOIN tasks_taskstatus AS t ON t.task_id = m.task_id AND t.attempt = m.attempt,
+        (SELECT clock_timestamp() AS at) AS now
+    WHERE t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
+        AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL
+    ORDER BY t.id
+    FOR NO KEY UPDATE OF t SKIP LOCKED
+)
 UPDATE tasks_taskstatus AS t
 SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = now.at, updated_at = now.at
-FROM unnest(%s::text[], %s::int[]) AS m (task_id, attempt), (SELECT clock_timestamp() AS at) AS now
-WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status || '' = 'pending' AND t.crashes = 0
-    AND t.run_at <= now.at AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL
+FROM free, (SELECT clock_timestamp() AS at) AS now
+WHERE t.id = free.id
 RETURNING t.task_id, t.id, t.owner_id
 """
 
@@ -121,7 +130,7 @@ def _insert_one(send: Send) -> None:
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
     """Take hold of what may be held, and return it."""
     with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [claim_id, worker_id, [one for one, _ in attempts], [number for _, number in attempts]])
+        cursor.execute(CLAIM, [[one for one, _ in attempts], [number for _, number in attempts], claim_id, worker_id])
         return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in cursor]
 
 
