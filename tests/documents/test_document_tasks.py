@@ -83,7 +83,7 @@ def test_cleaning_up_says_how_many_it_deleted(document: Document) -> None:
 
 
 @pytest.fixture
-def run(working: dramatiq.Worker, wait_until: Callable[..., Any]) -> Callable[[str], TaskStatus]:  # noqa: F811
+def run(working: dramatiq.Worker, wait_until: Callable[..., Any]) -> Callable[[str], TaskStatus]:
     """`run(task_id)`: the row of the task, once a worker has ended it."""
 
     def wait(task_id: str) -> TaskStatus:

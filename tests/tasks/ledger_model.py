@@ -1,0 +1,296 @@
+"""What the ledger promises, in plain Python: a dict of tasks instead of rows, and a clock of whole hours.
+
+It knows one caller at a time and no SQL, so every verb is the sentence that it stands for. The property test makes
+the same moves here and in the database, and compares.
+"""
+
+import uuid
+from collections import Counter
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+from unittest.mock import ANY
+
+from apps.tasks import states
+from apps.tasks.ledger import Refusal
+from apps.tasks.outcome import Claim, Outcome, Report, Send, Settled
+
+HOUR_MS = 3_600_000
+
+#: A message as far as the ledger sees it: task id and attempt.
+Pair = tuple[str, int]
+
+
+@dataclass
+class Task:
+    """What a row says, with times in hours and, of those that are only kept for people, whether they are set."""
+
+    status: str
+    run_at: int
+    created_at: int
+    expires_at: int | None = None
+    delayed: bool = False
+    attempt: int = 0
+    retries: int = 0
+    crashes: int = 0
+    claim_id: uuid.UUID | None = None
+    worker_id: uuid.UUID | None = None
+    is_claimed: bool = False
+    is_started: bool = False
+    is_finished: bool = False
+    is_called_off: bool = False
+    progress: int = 0
+    progress_text: str = ""
+    result: Any = None
+    error_message: Any = ""
+
+
+@dataclass
+class Model:
+    """The ledger, its workers and its clock.
+
+    Parameters:
+      now: In hours.
+      attempts: How attempts ended that did not complete, and that left an error.
+      groups: How many tasks of a group are still to complete.
+      lives: Of each worker that registered, whether it counts as living.
+      made: How often each move was made.
+    """
+
+    made: Counter[str]
+    now: int = 0
+    tasks: dict[str, Task] = field(default_factory=dict)
+    attempts: dict[Pair, str] = field(default_factory=dict)
+    groups: dict[str, int] = field(default_factory=dict)
+    lives: dict[uuid.UUID, bool] = field(default_factory=dict)
+
+    def _move(self, task: Task, move: states.Move) -> None:
+        assert task.status in move.sources, f"the model makes no illegal move: {move.name} from {task.status}"
+        self.made[move.name] += 1
+        task.status = move.target
+
+    def _end(self, task: Task, move: states.Move, *, error: Any = "") -> None:
+        self._move(task, move)
+        task.is_finished, task.error_message = True, error
+
+    def _return(self, task: Task, move: states.Move) -> None:
+        """Pending again, for whoever asks next, under a new number."""
+        self._move(task, move)
+        task.attempt += 1
+        task.run_at, task.delayed = self.now, True
+        task.claim_id = task.worker_id = None
+        task.is_claimed = task.is_started = False
+        task.progress, task.progress_text = 0, ""
+
+    # --- Sending ---
+
+    def record(self, sends: Iterable[Send]) -> None:
+        for send in sends:
+            run_at = self.now + send.delay_ms // HOUR_MS
+            self.tasks.setdefault(
+                send.task_id,
+                Task(
+                    status=states.PENDING,
+                    run_at=run_at,
+                    created_at=self.now,
+                    expires_at=None if send.max_age_ms is None else run_at + send.max_age_ms // HOUR_MS,
+                    delayed=send.delay_ms > 0,
+                ),
+            )
+
+    def dead_letter(self, task_id: str) -> bool:
+        if task_id in self.tasks:
+            return False
+        self.tasks[task_id] = Task(
+            status=states.FAILED, run_at=self.now, created_at=self.now, is_finished=True, error_message=ANY
+        )
+        return True
+
+    # --- Working ---
+
+    def _is_due(self, task: Task) -> bool:
+        return task.status == states.PENDING and task.run_at <= self.now
+
+    def _is_expired(self, task: Task) -> bool:
+        return task.status == states.PENDING and task.expires_at is not None and task.expires_at <= self.now
+
+    def _take(self, pair: Pair, claim_id: uuid.UUID, worker_id: uuid.UUID) -> Task | None:
+        """The task, if this is the right time and the right attempt to claim it."""
+        task = self.tasks.get(pair[0])
+        if task is None or task.attempt != pair[1] or not self._is_due(task):
+            return None
+        if self._is_expired(task) or task.is_called_off:
+            return None
+        self._move(task, states.CLAIM)
+        task.claim_id, task.worker_id, task.is_claimed = claim_id, worker_id, True
+        return task
+
+    def _holds(self, pair: Pair, claim_id: uuid.UUID) -> bool:
+        task = self.tasks.get(pair[0])
+        return task is not None and (task.status, task.attempt, task.claim_id) == (states.PROCESSING, pair[1], claim_id)
+
+    def claim(self, pairs: list[Pair], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> tuple[set[Pair], list[Refusal]]:
+        """The pairs that are held now, and why the others are not."""
+        for pair in pairs:
+            if pair[0] in self.tasks and self.tasks[pair[0]].crashes == 0:
+                self._take(pair, claim_id, worker_id)
+        held = {pair for pair in pairs if self._holds(pair, claim_id)}
+        others = [pair for pair in pairs if pair not in held]
+        self.expire(task_id for task_id, _ in others)
+        for task_id, _ in others:
+            task = self.tasks.get(task_id)
+            if task is None or task.status != states.PENDING:
+                continue
+            if task.is_called_off:
+                self._end(task, states.CANCEL, error=task.error_message)
+            elif not self._is_due(task):
+                task.delayed = True
+        return held, [self._refusal(pair) for pair in others]
+
+    def _refusal(self, pair: Pair) -> Refusal:
+        task_id, attempt = pair
+        task = self.tasks.get(task_id)
+        if task is None:
+            return Refusal(task_id=task_id, missing=True)
+        is_suspect = attempt == task.attempt and task.status == states.PENDING and task.crashes > 0
+        return Refusal(task_id=task_id, early=attempt > task.attempt, suspect=is_suspect)
+
+    def claim_suspect(self, pair: Pair, *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> bool:
+        if task := self._take(pair, claim_id, worker_id):
+            task.is_started = True
+        return self._holds(pair, claim_id)
+
+    def holder(self, claim: Claim) -> Task | None:
+        """The task, if the claim still holds it."""
+        return self.tasks[claim.task_id] if self._holds((claim.task_id, claim.attempt), claim.claim_id) else None
+
+    def report(self, reports: Iterable[Report]) -> None:
+        for news in reports:
+            if task := self.holder(news.claim):
+                task.progress, task.progress_text, task.is_started = news.percent, news.text, True
+
+    def finish(self, outcomes: Iterable[Outcome]) -> list[Settled]:
+        return [self._finish(outcome) for outcome in outcomes]
+
+    def _finish(self, outcome: Outcome) -> Settled:
+        task, move = self.holder(outcome.claim), outcome.move
+        if task is None:
+            return Settled(took=False)
+        if outcome.error_message:
+            self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
+        sends = outcome.sends
+        if move is states.HAND_BACK:
+            self._return(task, move)
+        elif move is states.RETRY:
+            self._return(task, move)
+            task.retries += 1
+            task.run_at = self.now + outcome.delay_ms // HOUR_MS
+            task.error_message = outcome.error_message
+        else:
+            self._end(task, move, error=outcome.error_message)
+            task.is_started = task.is_started or outcome.ran_ms is not None
+            task.result, task.progress_text = outcome.result, outcome.text
+            task.progress = 100 if move is states.COMPLETE else outcome.percent
+        if move is states.COMPLETE and outcome.group in self.groups:
+            self.groups[outcome.group] -= 1
+            if self.groups[outcome.group] == 0:
+                del self.groups[outcome.group]
+                sends += outcome.group_sends
+        self.record(sends)
+        return Settled(took=True, sends=sends)
+
+    # --- Coming back ---
+
+    def held_by(self, worker_id: uuid.UUID) -> dict[Pair, bool]:
+        return {
+            (task_id, task.attempt): task.is_called_off
+            for task_id, task in self.tasks.items()
+            if task.status == states.PROCESSING and task.worker_id == worker_id
+        }
+
+    def hand_back_one(self, pair: Pair, *, worker_id: uuid.UUID) -> bool:
+        if pair not in self.held_by(worker_id):
+            return False
+        self._return(self.tasks[pair[0]], states.HAND_BACK)
+        return True
+
+    def hand_back(self, worker_id: uuid.UUID) -> int:
+        return sum(self.hand_back_one(pair, worker_id=worker_id) for pair in self.held_by(worker_id))
+
+    @property
+    def dead_holders(self) -> set[uuid.UUID]:
+        """Who holds a task and does not live."""
+        holders = {task.worker_id for task in self.tasks.values() if task.status == states.PROCESSING}
+        return {worker_id for worker_id in holders if worker_id is not None and not self.lives.get(worker_id)}
+
+    def rescue(self, worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
+        pending = failed = 0
+        for task_id, attempt in self.held_by(worker_id):
+            task = self.tasks[task_id]
+            if task.is_started and task.crashes + 1 >= max_crashes:
+                self.attempts.setdefault((task_id, attempt), states.POISON.name)
+                self._end(task, states.POISON, error=ANY)
+                task.crashes += 1
+                failed += 1
+                continue
+            if task.crashes == 0 or task.is_started:
+                self.attempts.setdefault((task_id, attempt), states.RESCUE.name)
+                task.crashes += 1
+            self._return(task, states.RESCUE)
+            pending += 1
+        return pending, failed
+
+    # --- The relay ---
+
+    def due(self, *, delayed: bool) -> set[str]:
+        """Which tasks may run now, by whether the relay has still to publish them."""
+        return {task_id for task_id, task in self.tasks.items() if self._is_due(task) and task.delayed is delayed}
+
+    # --- Steering ---
+
+    def cancel(self, task_id: str) -> bool:
+        task = self.tasks.get(task_id)
+        if task is not None and task.status == states.PENDING:
+            self._end(task, states.CANCEL, error=task.error_message)
+            task.is_called_off = True
+            return True
+        if task is not None and task.status == states.PROCESSING:
+            task.is_called_off = True
+        return False
+
+    def send_again(self, task_id: str) -> bool:
+        task = self.tasks.get(task_id)
+        if task is None or task.status not in (states.FAILED, states.CANCELLED):
+            return False
+        self._return(task, states.REVIVE)
+        task.retries = task.crashes = 0
+        task.created_at, task.expires_at = self.now, None
+        task.is_finished = task.is_called_off = False
+        task.result, task.error_message = None, ""
+        return True
+
+    def postpone(self, task_ids: Iterable[str], *, delay_ms: int) -> int:
+        waiting = [task for task in self._known(task_ids) if task.status == states.PENDING]
+        for task in waiting:
+            task.run_at, task.delayed = self.now + delay_ms // HOUR_MS, True
+        return len(waiting)
+
+    def expire(self, task_ids: Iterable[str] | None = None) -> int:
+        expired = [task for task in self._known(task_ids) if self._is_expired(task)]
+        for task in expired:
+            self._end(task, states.EXPIRE, error=ANY)
+        return len(expired)
+
+    def reject(self, task_ids: Iterable[str], *, older_than_ms: int) -> int:
+        sent_before = self.now - older_than_ms // HOUR_MS
+        old = [
+            task for task in self._known(task_ids) if task.status == states.PENDING and task.created_at <= sent_before
+        ]
+        for task in old:
+            self._end(task, states.REJECT, error="no worker knows it")
+        return len(old)
+
+    def _known(self, task_ids: Iterable[str] | None) -> list[Task]:
+        """The tasks of these ids, each once; None: all."""
+        wanted = None if task_ids is None else set(task_ids)
+        return [task for task_id, task in self.tasks.items() if wanted is None or task_id in wanted]

@@ -1,0 +1,845 @@
+"""The ledger against its model, under random sends, claims, ends, crashes and losses.
+
+Hypothesis makes up the steps: transactions that roll back, messages that are lost, doubled and come late, claims whose
+replies get lost, workers that stop, die, freeze and come back, relays that die half-way, people who cancel. After each
+step every row must be what the model says, and must have got there by a legal move. In the end Redis is wiped, all
+workers die, and one pass of an honest relay and worker must leave no task unfinished.
+
+    LEDGER_EXAMPLES=5000 python -m pytest tests/tasks/test_ledger_properties.py
+
+makes other steps each time, as many as that; `--hypothesis-seed` repeats them. A failure prints its few steps.
+"""
+
+import os
+import sys
+import uuid
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.db import IntegrityError, connection, transaction
+from django.db.models import F
+from django.utils import timezone
+from hypothesis import HealthCheck, Phase, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
+
+from apps.tasks import ledger, presence, states
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
+from apps.tasks.outcome import Claim, Outcome, Report, Send
+from tests.tasks.ledger_model import HOUR_MS, Model, Pair, Task
+from workers.outbox import publish_on_commit
+
+#: How many runs of how many steps. The same ones each time, unless somebody asks for others.
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "150"))
+STEPS = 60
+#: More tasks than this only dilute what happens to each.
+MANY_TASKS = 10
+HOUR = timedelta(hours=1)
+
+#: What no move changes is left out: it is much to read, so often.
+CONSTANT = {
+    "task_name",
+    "queue_name",
+    "priority",
+    "args",
+    "kwargs",
+    "options",
+    "owner",
+    "related_object_type",
+    "related_object_id",
+}
+COLUMNS = [column.name for column in TaskStatus._meta.concrete_fields if column.name not in CONSTANT]
+TIMES = ("run_at", "expires_at", "created_at", "updated_at", "claimed_at", "started_at", "finished_at")
+
+
+# --- Redis and the workers, as far as the ledger can tell -----------------------------------------
+
+
+class Wire:
+    """What waits in Redis, and what each worker fetched and has not acked."""
+
+    def __init__(self) -> None:
+        self.waiting: list[Pair] = []
+        self.fetched: dict[uuid.UUID, set[Pair]] = {}
+        #: All that was ever published.
+        self.published: list[Pair] = []
+
+    def has(self, pair: Pair) -> bool:
+        return pair in self.waiting or any(pair in fetched for fetched in self.fetched.values())
+
+    def publish(self, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            if pair not in self.published:
+                self.published.append(pair)
+            if not self.has(pair):
+                self.waiting.append(pair)
+
+    def fetch(self, worker: uuid.UUID, pairs: Iterable[Pair]) -> None:
+        for pair in pairs:
+            self.waiting.remove(pair)
+            self.fetched.setdefault(worker, set()).add(pair)
+
+    def ack(self, worker: uuid.UUID, pairs: Iterable[Pair]) -> None:
+        self.fetched.get(worker, set()).difference_update(pairs)
+
+    def put_back(self, worker: uuid.UUID, pairs: Iterable[Pair] | None = None) -> None:
+        fetched = self.fetched.get(worker, set())
+        back = sorted(fetched if pairs is None else fetched.intersection(pairs))
+        fetched.difference_update(back)
+        self.waiting[:0] = back
+
+    def wipe(self) -> None:
+        self.waiting, self.fetched = [], {}
+
+
+@dataclass
+class Hand:
+    """What a worker has fetched and not got an answer about."""
+
+    claim_id: uuid.UUID
+    batch: list[Pair] = field(default_factory=list)
+    suspects: list[Pair] = field(default_factory=list)
+    #: The claim of the suspect that is asked for now.
+    suspect_claim_id: uuid.UUID | None = None
+
+
+class RolledBackError(Exception):
+    """What a caller raised inside its transaction."""
+
+
+@contextmanager
+def atomic(*, rolled_back: bool) -> Iterator[None]:
+    """A transaction, or a savepoint, with the end that it is to have."""
+    try:
+        with transaction.atomic():
+            yield
+            if rolled_back:
+                raise RolledBackError
+    except RolledBackError:
+        pass
+
+
+# --- What to do: drawn when its step comes, from what there is by then ----------------------------
+
+
+@dataclass(frozen=True)
+class Sent:
+    """A message that somebody sends: a new one, or one with a known task's id."""
+
+    delay_hours: int
+    max_age_hours: int | None
+    known: str | None
+
+
+@dataclass(frozen=True)
+class Block:
+    """What is sent inside a savepoint."""
+
+    sent: tuple[Sent, ...]
+    rolled_back: bool
+
+
+@dataclass(frozen=True)
+class End:
+    """How some attempt is said to have ended."""
+
+    move: states.Move
+    is_error: bool
+    delay_hours: int
+    ran: bool
+    sends: int
+
+
+#: No user has this id, so the database refuses what is theirs.
+NOBODY = -1
+#: A claim as it was asked for: the messages, the claim's id, the worker.
+Call = tuple[tuple[Pair, ...], uuid.UUID, uuid.UUID]
+NEW = Sent(delay_hours=0, max_age_hours=None, known=None)
+DONE = End(move=states.COMPLETE, is_error=False, delay_hours=0, ran=True, sends=0)
+ENDINGS = (states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.HAND_BACK, states.ABORT)
+FATES = ("dies", "dies", "dies", "stops", "freezes", "sweeps", "hands back one", "hands back one")
+VERBS = (
+    "cancel",
+    "cancel",
+    "cancel",
+    "send again",
+    "send again",
+    "send again",
+    "postpone",
+    "reject",
+    "dead letter",
+    "expire",
+    "forget workers",
+    "send what is refused",
+)
+
+
+def one_of(choose: Callable[["LedgerMachine"], Iterable[Any]]) -> st.SearchStrategy[Any]:
+    """One of what the machine has when the step is drawn; there must be some."""
+    return st.runner().flatmap(lambda machine: st.sampled_from(list(choose(machine))))
+
+
+def some_of(choose: Callable[["LedgerMachine"], Iterable[Any]], *, most: int = 4) -> st.SearchStrategy[list[Any]]:
+    """Some of what the machine has when the step is drawn; none, if it has none."""
+
+    def some(machine: "LedgerMachine") -> st.SearchStrategy[list[Any]]:
+        items = list(choose(machine))
+        return st.lists(st.sampled_from(items), unique=True, min_size=1, max_size=most) if items else st.just([])
+
+    return st.runner().flatmap(some)
+
+
+def forged(claim: Claim) -> st.SearchStrategy[Claim]:
+    """The claim with something wrong about it."""
+    return st.one_of(
+        st.sampled_from((-1, 1)).map(lambda by: replace(claim, attempt=max(claim.attempt + by, 0))),
+        st.just(replace(claim, claim_id=uuid.UUID(int=0))),
+    )
+
+
+#: Seldom, but the simplest is to have it not.
+RARELY = st.sampled_from((False, False, False, True))
+DELAYS = st.sampled_from((0, 0, 1, 3))
+#: Rather one that somebody holds than another.
+TASKS = one_of(
+    lambda machine: [task_id for task_id, _ in machine.pairs_of(states.PROCESSING)] * 2 + [*machine.model.tasks]
+)
+WORKERS = one_of(lambda machine: machine.model.lives)
+LIVING = one_of(lambda machine: machine.living)
+#: Who holds a task, if anybody does.
+HOLDERS = one_of(lambda machine: {claim.worker_id: 0 for claim in machine.valid_claims} or machine.model.lives)
+#: Of a task, the attempt that it is at, and those beside it; and what nobody sent.
+PAIRS = st.builds(
+    lambda pair, by: (pair[0], max(pair[1] + by, 0)),
+    one_of(lambda machine: [*machine.pairs_of(states.PROCESSING), *machine.pairs_of(*states.STATES), ("nobody", 0)]),
+    st.sampled_from((0, 0, 0, -1, 1)),
+)
+CLAIMS = st.one_of(
+    one_of(lambda machine: machine.valid_claims or machine.claims),
+    one_of(lambda machine: machine.claims),
+    one_of(lambda machine: machine.valid_claims or machine.claims).flatmap(forged),
+)
+MAX_AGES = st.sampled_from((*[None] * 6, 0, 1, 2))
+NEW_SENDS = st.builds(Sent, delay_hours=DELAYS, max_age_hours=MAX_AGES, known=st.none())
+SENDS = NEW_SENDS | NEW_SENDS | st.builds(Sent, delay_hours=DELAYS, max_age_hours=MAX_AGES, known=TASKS)
+BLOCKS = st.builds(Block, sent=st.lists(SENDS, min_size=1, max_size=2).map(tuple), rolled_back=RARELY)
+ENDS = st.builds(
+    End,
+    move=st.sampled_from(ENDINGS),
+    is_error=st.booleans(),
+    delay_hours=DELAYS,
+    ran=st.booleans(),
+    sends=st.sampled_from((0, 0, 1, 2)),
+)
+
+
+class LedgerMachine(RuleBasedStateMachine):
+    """The ledger, all who use it, and what can happen to them."""
+
+    #: Over all runs: how often each move was made, and how many steps.
+    made: Counter[str] = Counter()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._raised_before = sys.exception()
+        for model in (TaskAttempt, TaskStatus, TaskGroup, WorkerProcess):
+            model.objects.all()._raw_delete(using="default")
+        self.model = Model(made=self.made)
+        self.wire = Wire()
+        self.rows: dict[str, dict[str, Any]] = {}
+        self.hands: dict[uuid.UUID, Hand] = {}
+        self.max_crashes = 1
+        #: All claims that a worker was granted, and the calls that asked for them.
+        self.claims: list[Claim] = []
+        self.calls: list[Call] = []
+        #: Which claim holds, or held, an attempt; and attempts that have ended.
+        self.granted: dict[Pair, Claim] = {}
+        self.ended: set[Pair] = set()
+        self.row_ids: dict[str, int] = {}
+        self.group_of: dict[str, str] = {}
+        self.group_sizes: dict[str, int] = {}
+        self.callbacks: Counter[str] = Counter()
+        self.revived: set[str] = set()
+        self._numbers = 0
+
+    @property
+    def valid_claims(self) -> list[Claim]:
+        return [claim for claim in self.claims if self.model.holder(claim)]
+
+    @property
+    def living(self) -> list[uuid.UUID]:
+        return [worker for worker, lives in self.model.lives.items() if lives]
+
+    def pairs_of(self, *wanted: str) -> list[Pair]:
+        """The tasks that are in one of these states, each with the attempt that it is at."""
+        return [(task_id, task.attempt) for task_id, task in self.model.tasks.items() if task.status in wanted]
+
+    def new_number(self) -> int:
+        self._numbers += 1
+        return self._numbers
+
+    def new_uuid(self) -> uuid.UUID:
+        return uuid.UUID(int=self.new_number())
+
+    def send_of(self, sent: Sent) -> Send:
+        return Send(
+            task_id=sent.known or f"t{self.new_number()}",
+            task_name="acting.effect",
+            queue_name="default",
+            delay_ms=sent.delay_hours * HOUR_MS,
+            max_age_ms=None if sent.max_age_hours is None else sent.max_age_hours * HOUR_MS,
+        )
+
+    # --- Sending ---
+
+    @initialize(sent=st.lists(NEW_SENDS, min_size=1, max_size=3), max_crashes=st.integers(1, 3))
+    def begin(self, sent: list[Sent], max_crashes: int) -> None:
+        self.max_crashes = max_crashes
+        self._boot()
+        self._boot()
+        self._send(sent)
+
+    def _send(self, sent: Iterable[Sent]) -> None:
+        """Record and publish as the broker does."""
+        sends = [self.send_of(one) for one in sent]
+        ledger.record(sends)
+        self.model.record(sends)
+        publish_on_commit([(send.task_id, 0) for send in sends if not send.delay_ms], self.wire.publish)
+
+    @contextmanager
+    def transaction(self, *, rolled_back: bool) -> Iterator[None]:
+        """The database forgets what is rolled back, and so must the model."""
+        tasks, groups = dict(self.model.tasks), dict(self.model.groups)
+        with atomic(rolled_back=rolled_back):
+            yield
+        if rolled_back:
+            self.model.tasks, self.model.groups = tasks, groups
+
+    @precondition(lambda machine: len(machine.model.tasks) < MANY_TASKS)
+    @rule(blocks=st.lists(BLOCKS, min_size=1, max_size=3), rolled_back=RARELY, is_redis_away=RARELY)
+    def send(self, blocks: list[Block], rolled_back: bool, is_redis_away: bool) -> None:
+        waiting = list(self.wire.waiting)
+        with self.transaction(rolled_back=rolled_back):
+            for block in blocks:
+                with self.transaction(rolled_back=block.rolled_back):
+                    self._send(block.sent)
+        if is_redis_away:
+            self.wire.waiting = waiting
+
+    @precondition(lambda machine: len(machine.model.tasks) < MANY_TASKS)
+    @rule(size=st.integers(1, 3), rolled_back=RARELY)
+    def send_a_group(self, size: int, rolled_back: bool) -> None:
+        key = f"g{self.new_number()}"
+        before = set(self.model.tasks)
+        with self.transaction(rolled_back=rolled_back):
+            assert ledger.open_group(key, size=size)
+            assert not ledger.open_group(key, size=size + 1), "it is open already"
+            self.model.groups[key] = size
+            self._send([NEW] * size)
+        if not rolled_back:
+            self.group_sizes[key] = size
+            self.group_of |= dict.fromkeys(self.model.tasks.keys() - before, key)
+
+    # --- Working ---
+
+    @rule(
+        worker=LIVING,
+        fetched=some_of(lambda machine: machine.wire.waiting),
+        percent=st.none() | st.integers(0, 100),
+        ends=st.lists(st.none() | ENDS | ENDS, min_size=1, max_size=3),
+    )
+    def work(self, worker: uuid.UUID, fetched: list[Pair], percent: int | None, ends: list[End | None]) -> None:
+        """Fetch, claim, report and finish, as a worker does; what has no end is held until another step."""
+        self._claim_in_hand(worker, fetched)
+        self._claim_suspect(worker)
+        held = [claim for claim in self.valid_claims if claim.worker_id == worker]
+        if percent is not None:
+            self.check()
+            self._report(held, percent=percent)
+        self.check()
+        self._finish([self._outcome(claim, end) for claim, end in zip(held, ends, strict=False) if end])
+
+    @rule(
+        worker=WORKERS,
+        fetched=some_of(lambda machine: machine.wire.waiting),
+        lost=st.sampled_from(("reply", "request", "reply about a suspect")),
+    )
+    def lose_a_claim(self, worker: uuid.UUID, fetched: list[Pair], lost: str) -> None:
+        """The database or the network fails; the worker still has the messages in hand."""
+        if lost == "reply about a suspect":
+            self._claim_suspect(worker, is_reply_lost=True)
+        else:
+            self._claim_in_hand(worker, fetched, is_asked=lost == "reply", is_reply_lost=True)
+
+    def _claim_in_hand(
+        self, worker: uuid.UUID, fetched: list[Pair], *, is_asked: bool = True, is_reply_lost: bool = False
+    ) -> None:
+        hand = self.hands[worker]
+        if not hand.batch:
+            self.wire.fetch(worker, fetched)
+            last = dict(sorted(fetched))
+            hand.batch, hand.claim_id = list(last.items()), self.new_uuid()
+            self.wire.ack(worker, set(fetched) - set(hand.batch))
+        if not (hand.batch and is_asked):
+            return
+        held, refusals = self._claim(hand.batch, claim_id=hand.claim_id, worker=worker)
+        if is_reply_lost:
+            return
+        self._grant(held, claim_id=hand.claim_id, worker=worker)
+        refused = [pair for pair in hand.batch if pair not in held]
+        hand.batch = []
+        for pair, refusal in zip(refused, refusals, strict=True):
+            if refusal.early:
+                self.wire.put_back(worker, [pair])
+            elif refusal.suspect:
+                hand.suspects.append(pair)
+            else:
+                self.wire.ack(worker, [pair])
+
+    def _claim_suspect(self, worker: uuid.UUID, *, is_reply_lost: bool = False) -> None:
+        hand = self.hands[worker]
+        if not hand.suspects:
+            return
+        pair, hand.suspect_claim_id = hand.suspects[0], hand.suspect_claim_id or self.new_uuid()
+        is_held = self._claim_alone(pair, claim_id=hand.suspect_claim_id, worker=worker)
+        if is_reply_lost:
+            return
+        if is_held:
+            self._grant([pair], claim_id=hand.suspect_claim_id, worker=worker)
+        else:
+            self.wire.ack(worker, [pair])
+        del hand.suspects[0]
+        hand.suspect_claim_id = None
+
+    def _claim(
+        self, pairs: list[Pair], *, claim_id: uuid.UUID, worker: uuid.UUID
+    ) -> tuple[set[Pair], list[ledger.Refusal]]:
+        """Claim; the answer must be the model's. Returns what the worker may run, and why not the rest."""
+        self.calls.append((tuple(pairs), claim_id, worker))
+        held, refusals = ledger.claim(pairs, claim_id=claim_id, worker_id=worker)
+        self.row_ids |= {one.task_id: one.row_id for one in held}
+        tasks = {one.task_id for one in held}
+        answer = {pair for pair in pairs if pair[0] in tasks}, refusals
+        assert answer == self.model.claim(pairs, claim_id=claim_id, worker_id=worker)
+        return answer
+
+    def _claim_alone(self, pair: Pair, *, claim_id: uuid.UUID, worker: uuid.UUID) -> bool:
+        held = ledger.claim_suspect(*pair, claim_id=claim_id, worker_id=worker)
+        is_held = self.model.claim_suspect(pair, claim_id=claim_id, worker_id=worker)
+        assert (held and held.task_id) == (pair[0] if is_held else None)
+        self.row_ids |= {held.task_id: held.row_id} if held else {}
+        return is_held
+
+    def _grant(self, pairs: Iterable[Pair], *, claim_id: uuid.UUID, worker: uuid.UUID) -> None:
+        """The worker may start these. No attempt is started by two."""
+        for task_id, attempt in sorted(pairs):
+            row_id = self.row_ids[task_id]
+            claim = Claim(task_id=task_id, row_id=row_id, attempt=attempt, claim_id=claim_id, worker_id=worker)
+            assert self.granted.setdefault((task_id, attempt), claim) == claim, "somebody else was told to run it"
+            if claim not in self.claims:
+                self.claims.append(claim)
+
+    @rule(
+        worker=WORKERS,
+        pairs=st.lists(PAIRS, min_size=1, max_size=4, unique_by=lambda pair: pair[0]),
+        how=st.sampled_from(("in a batch", "in a batch, doubled", "alone")),
+    )
+    def claim_anything(self, worker: uuid.UUID, pairs: list[Pair], how: str) -> None:
+        """Messages that are stale, doubled, ahead of their row, or of nobody."""
+        claim_id = self.new_uuid()
+        if how == "alone":
+            held = {pairs[0]} if self._claim_alone(pairs[0], claim_id=claim_id, worker=worker) else set()
+        else:
+            held, _ = self._claim(pairs * (1 + (how != "in a batch")), claim_id=claim_id, worker=worker)
+        self._grant(held, claim_id=claim_id, worker=worker)
+
+    @precondition(lambda machine: machine.calls)
+    @rule(call=one_of(lambda machine: machine.calls))
+    def repeat_a_claim(self, call: Call) -> None:
+        """However late."""
+        pairs, claim_id, worker = call
+        held, _ = self._claim(list(pairs), claim_id=claim_id, worker=worker)
+        self._grant(held, claim_id=claim_id, worker=worker)
+
+    @precondition(lambda machine: machine.claims)
+    @rule(
+        ends=st.lists(st.tuples(CLAIMS, ENDS), min_size=1, max_size=4, unique_by=lambda end: end[0]),
+        percent=st.integers(0, 100),
+        rolled_back=RARELY,
+        is_refused=RARELY,
+    )
+    def end_anything(self, ends: list[tuple[Claim, End]], percent: int, rolled_back: bool, is_refused: bool) -> None:
+        """Reports and outcomes of attempts that run, that ended before, that are somebody else's, that never were."""
+        self._report([claim for claim, _ in ends], percent=percent, rolled_back=rolled_back)
+        self.check()
+        outcomes = [self._outcome(claim, end) for claim, end in ends]
+        if is_refused and self.model.holder(outcomes[-1].claim):
+            outcomes[-1] = replace(outcomes[-1], sends=(replace(self.send_of(NEW), owner_id=NOBODY),))
+            with pytest.raises(IntegrityError):
+                ledger.finish(outcomes)
+        else:
+            self._finish(outcomes, rolled_back=rolled_back)
+
+    def _report(self, claims: Iterable[Claim], *, percent: int, rolled_back: bool = False) -> None:
+        reports = [Report(claim=claim, percent=percent, text=f"{percent} %", ran_ms=5) for claim in claims]
+        with atomic(rolled_back=rolled_back):
+            ledger.report(reports)
+        if not rolled_back:
+            self.model.report(reports)
+
+    def _finish(self, outcomes: list[Outcome], *, rolled_back: bool = False) -> None:
+        with atomic(rolled_back=rolled_back):
+            settled = ledger.finish(outcomes)
+            sends = [send for one in settled for send in one.sends]
+            publish_on_commit([(send.task_id, 0) for send in sends], self.wire.publish)
+        if rolled_back:
+            return
+        assert settled == self.model.finish(outcomes)
+        self.callbacks.update(send.task_id for send in sends if send.task_id.endswith("-done"))
+        for claim in (outcome.claim for outcome in outcomes):
+            self.wire.ack(claim.worker_id, [(claim.task_id, claim.attempt)])
+
+    def _outcome(self, claim: Claim, end: End) -> Outcome:
+        group = self.group_of.get(claim.task_id, "")
+        callback = Send(task_id=f"{group}-done", task_name="acting.effect", queue_name="default")
+        completes = end.move is states.COMPLETE
+        return Outcome(
+            claim=claim,
+            move=end.move,
+            result=self.new_number() if completes else None,
+            error_message=f"error {self.new_number()}" if end.is_error and not completes else "",
+            ran_ms=5 if end.ran or completes else None,
+            delay_ms=end.delay_hours * HOUR_MS,
+            percent=40,
+            text="as far as that",
+            sends=tuple(self.send_of(NEW) for _ in range(end.sends)),
+            group=group,
+            group_sends=(callback,) if group else (),
+        )
+
+    # --- Coming back ---
+
+    def _boot(self) -> None:
+        worker = self.new_uuid()
+        presence.register(
+            worker, broker_id=str(worker), host="h", hostname="h", pid=1, process_started="1", queues=[], threads=1
+        )
+        self.model.lives[worker] = True
+        self.hands[worker] = Hand(claim_id=self.new_uuid())
+
+    @rule(worker=HOLDERS, how=st.sampled_from(FATES), pair=PAIRS)
+    def worker_fares(self, worker: uuid.UUID, how: str, pair: Pair) -> None:
+        """It dies, or so it seems: one that freezes is declared dead, and goes on later where it was."""
+        if how == "sweeps":
+            self._sweep(worker)
+        elif how == "hands back one":
+            self._hand_back(worker, pair)
+        else:
+            if how == "stops":
+                assert ledger.hand_back(worker) == self.model.hand_back(worker)
+                self.wire.put_back(worker)
+            if how != "freezes":
+                self.hands[worker] = Hand(claim_id=self.new_uuid())
+            self._leave(worker)
+
+    def _leave(self, worker: uuid.UUID) -> None:
+        """It is known to have stopped, and there is always another one."""
+        lived = self.model.lives[worker]
+        assert presence.beat(worker) == lived
+        assert presence.stop(worker) == lived
+        assert not presence.beat(worker)
+        self.model.lives[worker] = False
+        if not self.living:
+            self._boot()
+
+    def _sweep(self, worker: uuid.UUID) -> None:
+        """It hands back what it does not know of, since the reply was lost."""
+        rows = ledger.held_by(worker)
+        assert rows == self.model.held_by(worker)
+        known = {(claim.task_id, claim.attempt) for claim in self.claims if claim.worker_id == worker}
+        for task_id, attempt in sorted(rows.keys() - known):
+            assert ledger.hand_back_one(task_id, attempt, worker_id=worker)
+            assert self.model.hand_back_one((task_id, attempt), worker_id=worker)
+
+    def _hand_back(self, worker: uuid.UUID, pair: Pair) -> None:
+        taken = ledger.hand_back_one(*pair, worker_id=worker)
+        assert taken == self.model.hand_back_one(pair, worker_id=worker)
+
+    # --- The relay, and what happens to Redis ---
+
+    @rule(
+        hours=st.sampled_from((0, 0, 1, 3, -1)),
+        work=st.sampled_from(("all", "all", "rescue", "publish")),
+        limit=st.integers(1, 4),
+        is_cut_off=RARELY,
+    )
+    def relay_passes(self, hours: int, work: str, limit: int, is_cut_off: bool) -> None:
+        """Some time later, or earlier where the clock is set back.
+
+        Cut off, the relay dies between what it writes and what it publishes, or between two dead.
+        """
+        if hours:
+            self._shift(hours)
+        if work in ("rescue", "all"):
+            self._rescue(is_cut_off=is_cut_off)
+        if work in ("publish", "all"):
+            self.check()
+            self._publish_due(limit=limit, is_cut_off=is_cut_off)
+            self._audit(page=limit, is_cut_off=is_cut_off)
+
+    def _rescue(self, *, is_cut_off: bool) -> None:
+        holders = sorted(presence.dead_holders())
+        assert len(holders) == len(set(holders))
+        assert set(holders) == self.model.dead_holders
+        for worker in holders[: len(holders) // 2] if is_cut_off else holders:
+            rescued = ledger.rescue(worker, max_crashes=self.max_crashes)
+            assert rescued == self.model.rescue(worker, max_crashes=self.max_crashes)
+        if not is_cut_off:
+            for worker, lives in self.model.lives.items():
+                if not lives:
+                    self.wire.put_back(worker)
+
+    def _publish_due(self, *, limit: int, is_cut_off: bool) -> None:
+        due = self.model.due(delayed=True)
+        longest = sorted((self.rows[task_id]["run_at"], self.rows[task_id]["id"]) for task_id in due)
+        rows = ledger.take_due(limit=limit)
+        assert [(row.run_at, row.pk) for row in rows] == longest[:limit], "those that wait longest come first"
+        for row in rows:
+            self.model.tasks[row.task_id].delayed = False
+        if not is_cut_off:
+            self.wire.publish((row.task_id, row.attempt) for row in rows)
+
+    def _audit(self, *, page: int, is_cut_off: bool) -> None:
+        found: list[ledger.Waiting] = []
+        while rows := ledger.due_after(found[-1].pk if found else 0, limit=page):
+            assert len(rows) <= page
+            found += rows
+        assert sorted(row.task_id for row in found) == sorted(self.model.due(delayed=False))
+        if not is_cut_off:
+            absent = [row for row in found if not self.wire.has((row.task_id, row.attempt))]
+            self.wire.publish((row.task_id, row.attempt) for row in ledger.still_due(absent))
+
+    @precondition(lambda machine: machine.wire.published)
+    @rule(pairs=some_of(lambda machine: machine.wire.published), what=st.sampled_from(("back", "back", "lost", "wipe")))
+    def redis_forgets_or_repeats(self, pairs: list[Pair], what: str) -> None:
+        if what == "lost":
+            self.wire.waiting = [pair for pair in self.wire.waiting if pair not in pairs]
+        elif what == "back":
+            self.wire.publish(pairs)
+        else:
+            self.wire.wipe()
+
+    # --- Steering ---
+
+    @rule(
+        verb=st.sampled_from(VERBS),
+        task_ids=st.lists(TASKS, min_size=1, max_size=3, unique=True),
+        hours=st.integers(0, 2),
+    )
+    def steer(self, verb: str, task_ids: list[str], hours: int) -> None:
+        """What people ask for, and what a deploy or somebody else's messages make necessary."""
+        ms = hours * HOUR_MS
+        if verb == "cancel":
+            for task_id in task_ids:
+                assert ledger.cancel(task_id) == self.model.cancel(task_id)
+        elif verb == "send again":
+            self.revived.update(task_ids)
+            for task_id in task_ids:
+                assert ledger.send_again(task_id) == self.model.send_again(task_id)
+        elif verb == "postpone":
+            assert ledger.postpone(task_ids, delay_ms=ms) == self.model.postpone(task_ids, delay_ms=ms)
+        elif verb == "reject":
+            count = ledger.reject(task_ids, older_than_ms=ms, reason="no worker knows it")
+            assert count == self.model.reject(task_ids, older_than_ms=ms)
+        elif verb == "dead letter":
+            send = self.send_of(replace(NEW, known=task_ids[0] if hours else None))
+            assert ledger.dead_letter(send, reason="of somebody else") == self.model.dead_letter(send.task_id)
+        elif verb == "send what is refused":
+            sends = [self.send_of(NEW), replace(self.send_of(NEW), owner_id=NOBODY)]
+            with pytest.raises(IntegrityError):
+                ledger.record(sends)
+        elif verb == "expire":
+            assert ledger.expire_waiting() == self.model.expire()
+        else:
+            presence.forget(older_than=hours * HOUR)
+
+    def _shift(self, hours: int) -> None:
+        """Shift what was, rather than the clock: the ledger goes by the database's own."""
+        by = hours * HOUR
+        TaskStatus.objects.update(**{name: F(name) - by for name in TIMES})
+        WorkerProcess.objects.update(stopped_at=F("stopped_at") - by)
+        self.model.now += hours
+        self.rows = read_rows()
+
+    # --- What must be true at any time ---
+
+    @invariant()
+    def after_each_step(self) -> None:
+        self.made["steps"] += 1
+        self.check()
+
+    def check(self) -> None:
+        before = self.rows
+        self.every_row_is_what_it_should_be_and_got_there_by_a_legal_move()
+        if self.rows != before:
+            self.what_is_kept_beside_the_rows_is_right()
+        self.the_last_of_a_group_and_nobody_else_calls_back()
+        self.no_message_is_ahead_of_its_row()
+
+    def every_row_is_what_it_should_be_and_got_there_by_a_legal_move(self) -> None:
+        before, self.rows = self.rows, read_rows()
+        now = timezone.now()
+        seen = {task_id: task_of(row, now=now, hours=self.model.now) for task_id, row in self.rows.items()}
+        differing = {
+            task_id: (seen.get(task_id), self.model.tasks.get(task_id))
+            for task_id in seen.keys() | self.model.tasks.keys()
+            if seen.get(task_id) != self.model.tasks.get(task_id)
+        }
+        assert not differing, "rows, and what the model says of them"
+        for task_id, row in before.items():
+            self._check_move(row, self.rows[task_id])
+        self.revived.clear()
+
+    def _check_move(self, old: dict[str, Any], new: dict[str, Any]) -> None:
+        if old["status"] in states.TERMINAL and old["task_id"] not in self.revived:
+            assert new == old, "what has ended stays as it ended"
+        if new["status"] == old["status"]:
+            assert new["attempt"] == old["attempt"]
+            assert new["claim_id"] == old["claim_id"], "who holds it holds it until it ends"
+            return
+        assert states.legal(old["status"], new["status"])
+        assert new["attempt"] - old["attempt"] == (new["status"] == states.PENDING), "every return is a new attempt"
+        if old["status"] == states.PROCESSING:
+            pair = (old["task_id"], old["attempt"])
+            assert pair not in self.ended, "an attempt ends once"
+            self.ended.add(pair)
+        if new["status"] == states.PROCESSING:
+            assert (new["task_id"], new["attempt"]) not in self.ended
+            assert new["claim_id"] is not None
+            assert new["worker_id"] is not None
+            assert old["run_at"] <= new["claimed_at"]
+            assert old["expires_at"] is None or old["expires_at"] > new["claimed_at"]
+            assert old["cancel_requested_at"] is None
+
+    def what_is_kept_beside_the_rows_is_right(self) -> None:
+        kept = TaskAttempt.objects.values_list("task__task_id", "attempt", "outcome")
+        assert {(task_id, attempt): outcome for task_id, attempt, outcome in kept} == self.model.attempts
+        assert dict(TaskGroup.objects.values_list("key", "remaining")) == self.model.groups
+
+    def the_last_of_a_group_and_nobody_else_calls_back(self) -> None:
+        done = Counter(
+            key for task_id, key in self.group_of.items() if self.rows[task_id]["status"] == states.COMPLETED
+        )
+        for key, size in self.group_sizes.items():
+            times = int(done[key] == size)
+            assert self.callbacks[f"{key}-done"] == times
+            assert (f"{key}-done" in self.rows) == bool(times)
+
+    def no_message_is_ahead_of_its_row(self) -> None:
+        for task_id, attempt in self.wire.published:
+            assert self.rows[task_id]["attempt"] >= attempt, "published only once it is committed"
+
+    # --- The end ---
+
+    def teardown(self) -> None:
+        if sys.exception() is self._raised_before:
+            self.drain()
+
+    def drain(self) -> None:
+        """Redis is wiped and everybody dies. One pass of a relay and a worker settles everything that was sent."""
+        self.wire.wipe()
+        for worker in self.living:
+            self._leave(worker)
+        presence.forget(older_than=timedelta())
+        last = max((task.run_at for task in self.model.tasks.values()), default=0)
+        self.relay_passes(max(last - self.model.now, 0), "all", limit=1000, is_cut_off=False)
+        worker = self.living[0]
+        hand = self.hands[worker]
+        while self.wire.waiting or hand.suspects:
+            if self.wire.waiting:
+                self._claim_in_hand(worker, list(self.wire.waiting))
+            self._claim_suspect(worker)
+            self.check()
+            self._finish([self._outcome(claim, DONE) for claim in self.valid_claims])
+            self.check()
+        unfinished = {task_id: row for task_id, row in self.rows.items() if row["status"] not in states.TERMINAL}
+        assert not unfinished, "lost"
+        assert self.rows.keys() == self.model.tasks.keys()
+
+
+def read_rows() -> dict[str, dict[str, Any]]:
+    return {row["task_id"]: row for row in TaskStatus.objects.order_by("pk").values(*COLUMNS)}
+
+
+def task_of(row: dict[str, Any], *, now: Any, hours: int) -> Task:
+    """The row as the model would put it. Its times are off by the seconds that the test has taken so far."""
+
+    def hour(time: Any) -> int:
+        return hours + round((time - now) / HOUR)
+
+    return Task(
+        status=row["status"],
+        run_at=hour(row["run_at"]),
+        created_at=hour(row["created_at"]),
+        expires_at=None if row["expires_at"] is None else hour(row["expires_at"]),
+        is_claimed=row["claimed_at"] is not None,
+        is_started=row["started_at"] is not None,
+        is_finished=row["finished_at"] is not None,
+        is_called_off=row["cancel_requested_at"] is not None,
+        **{
+            name: row[name]
+            for name in (
+                "delayed",
+                "attempt",
+                "retries",
+                "crashes",
+                "claim_id",
+                "worker_id",
+                "progress",
+                "progress_text",
+                "result",
+                "error_message",
+            )
+        },
+    )
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_ledger_does_what_its_model_does_and_loses_nothing() -> None:
+    LedgerMachine.made.clear()
+    if connection.vendor == "sqlite":
+        with connection.cursor() as cursor:
+            # As on PostgreSQL here: what a power failure leaves is not the question.
+            cursor.execute("PRAGMA synchronous = OFF")
+    run_state_machine_as_test(
+        LedgerMachine,
+        settings=settings(
+            max_examples=EXAMPLES,
+            verbosity=__import__("hypothesis").Verbosity.debug
+            if "DEBUGV" in os.environ
+            else __import__("hypothesis").Verbosity.normal,
+            stateful_step_count=STEPS,
+            derandomize="LEDGER_EXAMPLES" not in os.environ,
+            deadline=None,
+            suppress_health_check=list(HealthCheck),
+            print_blob=True,
+            report_multiple_bugs=False,
+            phases=(Phase.generate, Phase.shrink) if "SHRINK" in os.environ else (Phase.generate,),
+        ),
+    )
+    print(dict(LedgerMachine.made))
+    never = {move.name for move in states.MOVES} - LedgerMachine.made.keys()
+    assert not never, "moves that the steps never made"
+    print(dict(LedgerMachine.made))
