@@ -218,13 +218,16 @@ def _complete(outcomes: Sequence[Outcome]) -> list[Settled]:
     taken = statements.of_this_database().complete(outcomes)
     if len(taken) == len(outcomes):
         return [TAKEN] * len(outcomes)
-    untaken = [outcome for outcome in outcomes if outcome.claim.row_id not in taken]
-    # Still held as the outcome says, and yet not taken: locked by somebody else.
-    deferred = {outcome.claim.row_id for outcome in untaken if _held(outcome.claim).exists()}
     return [
-        TAKEN if outcome.claim.row_id in taken else Settled(took=False, deferred=outcome.claim.row_id in deferred)
+        # Still held as the outcome says, and yet not taken: locked by somebody else.
+        TAKEN if _key(outcome.claim) in taken else Settled(took=False, deferred=_held(outcome.claim).exists())
         for outcome in outcomes
     ]
+
+
+def _key(claim: Claim) -> tuple[int, int, uuid.UUID]:
+    """What tells one attempt of a row, and its holder, from another: a process may have had both."""
+    return claim.row_id, claim.attempt, claim.claim_id
 
 
 def _locked_by_others(task_ids: list[str]) -> set[str]:

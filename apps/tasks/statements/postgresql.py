@@ -78,7 +78,7 @@ FROM free
         AS m (id, attempt, claim_id, result, text, ran_ms) ON m.id = free.id,
     (SELECT clock_timestamp() AS at) AS now
 WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status || '' = 'processing'
-RETURNING t.id
+RETURNING t.id, t.attempt, t.claim_id
 """
 
 REPORT = """
@@ -134,8 +134,12 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
         return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in cursor]
 
 
-def complete(outcomes: Sequence[Outcome]) -> set[int]:
-    """Complete the rows that are still held as the outcomes say and that nobody else has locked; return their ids."""
+def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
+    """Complete the rows that are still held as the outcomes say and that nobody else has locked.
+
+    Returns:
+      Row id, attempt and claim id of each that took.
+    """
     claims = [outcome.claim for outcome in outcomes]
     ids = [claim.row_id for claim in claims]
     with connection.cursor() as cursor:
@@ -151,7 +155,7 @@ def complete(outcomes: Sequence[Outcome]) -> set[int]:
                 [outcome.ran_ms for outcome in outcomes],
             ],
         )
-        return {row_id for (row_id,) in cursor}
+        return set(cursor)
 
 
 def report(reports: Sequence[Report]) -> set[int]:

@@ -39,7 +39,7 @@ FROM (
     FROM json_each(%s)
 ) AS m
 WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status = 'processing'
-RETURNING id
+RETURNING id, attempt, claim_id
 """
 
 REPORT = """
@@ -80,8 +80,12 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
     return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in rows]
 
 
-def complete(outcomes: Sequence[Outcome]) -> set[int]:
-    """Complete the rows that are still held as the outcomes say; return their ids."""
+def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
+    """Complete the rows that are still held as the outcomes say.
+
+    Returns:
+      Row id, attempt and claim id of each that took.
+    """
     now = timezone.now()
     rows = [
         (
@@ -93,7 +97,7 @@ def complete(outcomes: Sequence[Outcome]) -> set[int]:
     ]  # fmt: skip
     with connection.cursor() as cursor:
         cursor.execute(COMPLETE, [_later(now, 0), _later(now, 0), json.dumps(rows)])
-        return {row_id for (row_id,) in cursor.fetchall()}
+        return {(row_id, attempt, uuid.UUID(claim_id)) for row_id, attempt, claim_id in cursor.fetchall()}
 
 
 def report(reports: Sequence[Report]) -> set[int]:
