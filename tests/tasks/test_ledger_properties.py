@@ -42,7 +42,7 @@ from tests.tasks.ledger_model import HOUR_MS, Model, Pair, Task
 from workers.outbox import publish_on_commit
 
 #: How many runs of how many steps. The same ones each time, unless somebody asks for others.
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "150"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "100"))
 STEPS = 60
 #: More tasks than this only dilute what happens to each.
 MANY_TASKS = 10
