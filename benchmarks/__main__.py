@@ -37,6 +37,7 @@ def main() -> int:
                         for figure in new:
                             print(json.dumps(asdict(figure)), flush=True)
     except KeyboardInterrupt:
+        print("interrupted: what follows is what was found so far", file=sys.stderr)
         return 130
     finally:
         if found and not options.json:
