@@ -122,6 +122,13 @@ COLLECTED = BASE_DIR / "staticfiles"
 STATIC_ROOT = COLLECTED if COLLECTED.is_dir() or "collectstatic" in sys.argv else None
 WHITENOISE_USE_FINDERS = True
 
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # Web and worker processes may share no disk; the database they do share.
+    "manuscripts": {"BACKEND": "apps.core.database_storage.DatabaseStorage"},
+}
+
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "aiWriting <noreply@localhost>")
 EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
 

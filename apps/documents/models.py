@@ -1,8 +1,13 @@
 """Documents, the text they hold and what was found in it."""
 
+import uuid
+from pathlib import PurePosixPath
+
+from django.core.files.storage import Storage, storages
 from django.db import models
 
 from apps.core.models import BaseModel
+from apps.core.owned_file import OwnedFileField
 from apps.projects.models import Project
 
 
@@ -30,12 +35,43 @@ class Document(BaseModel):
         return self.title
 
 
+def manuscript_storage() -> Storage:
+    """Where uploaded files are kept: the storage that settings call `manuscripts`."""
+    return storages["manuscripts"]
+
+
+def stored_name(manuscript: "Manuscript", filename: str) -> str:
+    """A name that no other file has and that says nothing of the writer's, but for a suffix that is none of ours."""
+    suffix = PurePosixPath(filename).suffix.lower()
+    known = suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 10
+    return f"manuscripts/{uuid.uuid4().hex}{suffix if known else ''}"
+
+
+class ManuscriptsWithoutText(models.Manager["Manuscript"]):
+    """Manuscripts whose texts are loaded when they are asked for: each may have 50 MB."""
+
+    def get_queryset(self) -> "models.QuerySet[Manuscript]":
+        return super().get_queryset().defer("text")
+
+
 class Manuscript(BaseModel):
-    """The text of a document as it was sent in; apart from it, so that lists of documents stay light."""
+    """What a writer sent in: a file, or a pasted text. Apart from the document, so that lists stay light."""
 
     document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="manuscript")
     filename = models.CharField(max_length=255, blank=True, help_text="The uploaded file's name. Empty: pasted.")
-    text = models.TextField()
+    file = OwnedFileField(
+        storage=manuscript_storage, upload_to=stored_name, blank=True, help_text="As it was uploaded. Empty: pasted."
+    )
+    text = models.TextField(
+        blank=True, help_text="As it was pasted. Empty: it is read from the file each time it is processed."
+    )
+
+    objects = models.Manager["Manuscript"]()
+    without_text = ManuscriptsWithoutText()
+
+    class Meta:
+        # A deletion loads the rows to delete their files.
+        base_manager_name = "without_text"
 
     def __str__(self) -> str:
         return self.filename or "pasted text"
