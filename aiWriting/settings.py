@@ -127,10 +127,26 @@ STORAGES: dict[str, dict[str, Any]] = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     # Web and worker processes may share no disk; the database they do share.
     "manuscripts": {"BACKEND": "apps.core.database_storage.DatabaseStorage"},
+    "reports": {"BACKEND": "apps.core.database_storage.DatabaseStorage"},
 }
 
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "aiWriting <noreply@localhost>")
-EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = environment.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = environment.integer("EMAIL_PORT", 25, minimum=1, maximum=65535)
+EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD")
+# STARTTLS, or TLS from the first byte.
+EMAIL_USE_TLS = environment.boolean("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = environment.boolean("EMAIL_USE_SSL", False)
+if EMAIL_USE_TLS and EMAIL_USE_SSL:
+    raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are both yes, and a server speaks one of the two.")
+#: A mail server that does not answer fails the attempt, which is tried again, and holds no worker thread for ever.
+EMAIL_TIMEOUT = environment.integer("EMAIL_TIMEOUT", 30, minimum=1)
+# Where no server is named, mails go to the log.
+EMAIL_BACKEND = environment.text(
+    "EMAIL_BACKEND",
+    f"django.core.mail.backends.{'smtp' if environment.text('EMAIL_HOST') else 'console'}.EmailBackend",
+)
 
 # --- Tasks ---------------------------------------------------------------------------------------
 
@@ -194,6 +210,8 @@ DOCUMENT_MAX_UPLOAD_BYTES = environment.integer("DOCUMENT_MAX_UPLOAD_BYTES", 50 
 # A pasted text is JSON, where a character may take six bytes.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
+#: So many reports of a project are kept, the newest ones.
+REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
 
 # --- API -----------------------------------------------------------------------------------------
 
