@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "apps.tasks",
     "apps.projects",
     "apps.documents",
+    "apps.pages",
     "aiWriting",
     *environment.words("EXTRA_APPS"),
     "workers",  # Last: imports every app's tasks once all models exist.
@@ -108,8 +109,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = reverse_lazy("admin:login")
-LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+LOGIN_URL = reverse_lazy("pages:sign-in")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")  # From the admin's own sign-in page.
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -256,7 +257,7 @@ UNFOLD = {
     "SITE_TITLE": "aiWriting",
     "SITE_HEADER": "aiWriting",
     "SITE_SYMBOL": "edit_note",
-    "SITE_URL": None,  # There are no pages besides these.
+    "SITE_URL": reverse_lazy("pages:home"),
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
     ],

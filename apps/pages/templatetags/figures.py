@@ -1,0 +1,66 @@
+"""Figures as people read them."""
+
+from django import template
+
+register = template.Library()
+
+#: What a Flesch reading ease means, from the highest down: the lowest value of each, and the word.
+EASE_WORDS = (
+    (90, "very easy"),
+    (80, "easy"),
+    (70, "fairly easy"),
+    (60, "plain"),
+    (50, "fairly difficult"),
+    (30, "difficult"),
+)
+HARDEST = "very difficult"
+
+#: The languages that are told by name; another one by its code.
+LANGUAGES = {
+    "cs": "Czech", "da": "Danish", "de": "German", "en": "English", "es": "Spanish", "fi": "Finnish", "fr": "French",
+    "it": "Italian", "la": "Latin", "nb": "Norwegian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
+    "pt": "Portuguese", "ru": "Russian", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian",
+}  # fmt: skip
+
+
+@register.filter
+def number(value: float | None) -> str:
+    """Such as "122,015"; nothing for None."""
+    return "" if value is None else f"{round(value):,}"
+
+
+@register.filter
+def minutes(value: float | None) -> str:
+    """Such as "45 min" and "8 h 50 min", and never "0 min" for something."""
+    if value is None:
+        return ""
+    whole = max(round(value), 1) if value else 0
+    hours, rest = divmod(whole, 60)
+    return f"{hours:,} h {rest} min" if hours else f"{rest} min"
+
+
+@register.filter
+def percent(share: float | None) -> str:
+    """A share of 0 to 1, such as "47 %"."""
+    return "" if share is None else f"{share * 100:.0f}\N{NO-BREAK SPACE}%"
+
+
+@register.filter
+def ease(value: float | None) -> str:
+    """What a Flesch reading ease means, in a word or two."""
+    if value is None:
+        return ""
+    return next((word for lowest, word in EASE_WORDS if value >= lowest), HARDEST)
+
+
+@register.filter
+def language(code: str | None) -> str:
+    """The name of a language by its ISO 639-1 code."""
+    return LANGUAGES.get(code or "", code or "")
+
+
+@register.filter
+def counted(value: int | None, noun: str) -> str:
+    """Such as "1 chapter" and "61 chapters"."""
+    count = value or 0
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
