@@ -24,6 +24,8 @@ from apps.projects.services.report_service import ReportService
 
 #: So many lines are on one page of a list.
 PAGE_SIZE = 50
+#: A model's own ordering is not applied to rows that are counted.
+NEWEST_FIRST = ("-created_at", "-pk")
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -43,6 +45,7 @@ def home(request: WriterRequest) -> HttpResponse:
     projects = Project.objects.filter(owner=request.user).annotate(
         document_count=Count("documents"), word_count=Sum("documents__analysis__words")
     )
+    projects = projects.order_by(*NEWEST_FIRST)
     page = Paginator(projects, PAGE_SIZE).get_page(request.GET.get("page"))
     return render(request, "pages/home.html", {"page": page, "form": form}, status=400 if form.errors else 200)
 
@@ -62,7 +65,10 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
         (pairs of a file's name and why it was not taken). With any of them the answer is a 400.
     """
     found = (
-        Document.objects.filter(project=project).select_related("analysis").annotate(chapter_count=Count("chapters"))
+        Document.objects.filter(project=project)
+        .select_related("analysis")
+        .annotate(chapter_count=Count("chapters"))
+        .order_by(*NEWEST_FIRST)
     )
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     documents = list(page.object_list)
