@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from dramatiq.middleware import TimeLimit
 
-from aiWriting import environment
+from aiWriting import environment, file_storage
 from aiWriting.environment import BASE_DIR, VAR_DIR
 
 # --- The process ---------------------------------------------------------------------------------
@@ -123,12 +123,13 @@ COLLECTED = BASE_DIR / "staticfiles"
 STATIC_ROOT = COLLECTED if COLLECTED.is_dir() or "collectstatic" in sys.argv else None
 WHITENOISE_USE_FINDERS = True
 
+FILE_STORAGE_URL = environment.text("FILE_STORAGE_URL", "database:")
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
     # Web and worker processes may share no disk; the database they do share.
-    "manuscripts": {"BACKEND": "apps.core.database_storage.DatabaseStorage"},
-    "reports": {"BACKEND": "apps.core.database_storage.DatabaseStorage"},
+    "manuscripts": file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL"),
+    "reports": file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL"),
 }
 
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "aiWriting <noreply@localhost>")
@@ -215,6 +216,17 @@ READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, 
 REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
 
 # --- API -----------------------------------------------------------------------------------------
+#: What the parts of a packed file (docx, odt, epub) may have together, and how many times the file's size.
+DOCUMENT_MAX_UNPACKED_BYTES = environment.integer("DOCUMENT_MAX_UNPACKED_BYTES", 256 * 1024 * 1024, minimum=1)
+DOCUMENT_MAX_UNPACKED_RATIO = environment.integer("DOCUMENT_MAX_UNPACKED_RATIO", 100, minimum=1)
+#: How many files a packed file may hold, and how many pages a PDF may have.
+DOCUMENT_MAX_PARTS = environment.integer("DOCUMENT_MAX_PARTS", 10_000, minimum=1)
+DOCUMENT_MAX_PAGES = environment.integer("DOCUMENT_MAX_PAGES", 5_000, minimum=1)
+#: How long reading a file may take, and how much memory in the process that reads it.
+DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS", 300, minimum=1)
+DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
+    "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [

@@ -1,8 +1,11 @@
 """A file that lives and dies with its row."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from functools import partial
 from typing import Any
 
+from django.core.files import File
 from django.core.files.storage import Storage
 from django.db import models, transaction
 from django.db.models.signals import post_delete
@@ -24,6 +27,29 @@ class OwnedFileField(models.FileField):
         file = getattr(instance, self.attname)
         if file:
             delete(file.storage, file.name, using=using)
+
+
+@contextmanager
+def saved(storage: Storage, name: str, content: "File[Any]") -> Iterator[str]:
+    """Save a file for the rows that are written in the block, which is a transaction. If it fails there is no file.
+
+    Where the storage is not `transactional`, a transaction around this one that fails later leaves the file.
+
+    Returns:
+      The name that the storage gave it.
+    """
+    if getattr(storage, "transactional", False):
+        with transaction.atomic():
+            yield storage.save(name, content)
+        return
+    # Before the transaction: a distant store may be slow, and rows would be locked meanwhile.
+    saved_name = storage.save(name, content)
+    try:
+        with transaction.atomic():
+            yield saved_name
+    except BaseException:
+        storage.delete(saved_name)
+        raise
 
 
 def delete(storage: Storage, name: str, *, using: str | None = None) -> None:

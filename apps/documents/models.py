@@ -40,8 +40,8 @@ def manuscript_storage() -> Storage:
     return storages["manuscripts"]
 
 
-def stored_name(manuscript: "Manuscript", filename: str) -> str:
-    """A name that no other file has and that says nothing of the writer's, but for a suffix that is none of ours."""
+def stored_name(manuscript: "Manuscript | None" = None, filename: str = "") -> str:
+    """A new name for a file in the storage. Of the writer's name it has the suffix at most."""
     suffix = PurePosixPath(filename).suffix.lower()
     known = suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 10
     return f"manuscripts/{uuid.uuid4().hex}{suffix if known else ''}"

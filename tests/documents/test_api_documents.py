@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django import Settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from apps.documents import views
+from apps.documents import readers, views
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
@@ -84,7 +84,7 @@ def test_an_uploaded_file_becomes_a_draft(jane: Writer, project: Project) -> Non
         "error_message": "",
         "analysis": None,
     }
-    assert (document.manuscript.text, document.manuscript.filename) == (TEXT, "emma.txt")
+    assert (document.manuscript.file.read(), document.manuscript.filename) == (TEXT.encode(), "emma.txt")
     assert not TaskStatus.objects.exists()
 
 
@@ -188,9 +188,9 @@ def test_a_file_that_is_no_text_is_refused_in_words(jane: Writer, project: Proje
         ("cp1252", "Naïve café, “quoted” — and so on. " * 20),
     ],
 )
-def test_a_file_in_another_encoding_is_read(jane: Writer, project: Project, encoding: str, text: str) -> None:
+def test_a_file_in_another_encoding_is_kept_as_it_is(jane: Writer, project: Project, encoding: str, text: str) -> None:
     assert upload(jane, text.encode(encoding), project=project.pk).status_code == 201
-    assert Manuscript.objects.get().text == text
+    assert Manuscript.objects.get().file.read() == text.encode(encoding)
 
 
 def test_a_file_and_a_text_are_one_too_many(jane: Writer, project: Project) -> None:
@@ -220,7 +220,7 @@ def test_a_file_over_the_limit_is_not_read(
 ) -> None:
     settings.DOCUMENT_MAX_UPLOAD_BYTES = 1_000
     read: list[str] = []
-    monkeypatch.setattr(DocumentService, "create", lambda **fields: read.append("create"))
+    monkeypatch.setattr(readers, "check", lambda *arguments, **fields: read.append("check"))
 
     assert upload(jane, b"words " * 200, project=project.pk).status_code == 413
     assert read == []
@@ -358,7 +358,9 @@ def test_somebody_elses_project_is_no_other_than_a_missing_one(jane: Writer, emi
 
 @pytest.mark.parametrize("is_staff", [False, True])
 @pytest.mark.parametrize(
-    ("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "process/")], ids=str
+    ("method", "suffix"),
+    [("get", ""), ("get", "file/"), ("patch", ""), ("delete", ""), ("post", "process/")],
+    ids=str,
 )
 def test_somebody_elses_document_is_not_there(document: Document, method: str, suffix: str, is_staff: bool) -> None:
     other = writer("other", is_staff=is_staff)
@@ -453,7 +455,9 @@ def test_a_document_whose_task_is_gone_does_not_say_processing(jane: Writer, doc
 @pytest.mark.parametrize(
     "pk", ["99999999999999999999999", "-1", "abc", "1.5", "%00", "9" * 5000], ids=lambda pk: pk[:9]
 )
-@pytest.mark.parametrize(("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "process/")])
+@pytest.mark.parametrize(
+    ("method", "suffix"), [("get", ""), ("get", "file/"), ("patch", ""), ("delete", ""), ("post", "process/")]
+)
 def test_an_id_that_cannot_be_is_not_there(jane: Writer, pk: str, method: str, suffix: str) -> None:
     response = getattr(jane, method)(f"/api/documents/{pk}/{suffix}")
 

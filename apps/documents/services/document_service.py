@@ -1,15 +1,21 @@
 """What can be done with a document."""
 
+import io
+from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import IO, BinaryIO, cast
 
 from django.conf import settings
+from django.core.files.base import ContentFile, File
 from django.db import transaction
 from django.utils import timezone
 
+from apps.core import owned_file
 from apps.documents import readers
-from apps.documents.models import Analysis, Chapter, Document, Manuscript
+from apps.documents.models import Analysis, Chapter, Document, Manuscript, manuscript_storage, stored_name
 from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.limits import Limits
 from apps.documents.services import findings
 from apps.documents.services.findings import Figures, Findings, analyse
 from apps.projects.models import Project
@@ -20,6 +26,8 @@ from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 PROCESS_DOCUMENT = "documents.process_document"
 #: So many chapters are written with one statement, and so many documents deleted with one.
 CHUNK_SIZE = 500
+#: The part of the task in which a file is read, in percent from 0.
+READING_END = 40
 COUNTED_FIELDS = ["words", "sentences", "reading_minutes"]
 
 NO_MANUSCRIPT = "There is no text in this document. Upload a file or paste the text."
@@ -34,6 +42,20 @@ class ManuscriptChanged(Exception):  # noqa: N818 (its name is what happened)
     """The text was changed while it was processed; processing it again will give the right figures."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """What a writer sent in, as it may be sent back.
+
+    Parameters:
+      file: Open for reading.
+      filename: What to call it; never empty.
+    """
+
+    file: IO[bytes]
+    filename: str
+    size_bytes: int
+
+
 class DocumentService:
     """The verbs of documents. The views and the actors call these and nothing below them."""
 
@@ -42,16 +64,18 @@ class DocumentService:
         *,
         project: Project,
         title: str,
-        data: bytes | None = None,
+        data: "bytes | File[bytes] | None" = None,
         filename: str = "",
         text: str | None = None,
         expires_at: datetime | None = None,
     ) -> Document:
-        """Store a new document, as a draft, with the text of an uploaded file or a pasted text.
+        """Store a new document, as a draft, with an uploaded file or a pasted text.
+
+        What is quickly found to be wrong with a file is found here; the rest when it is processed.
 
         Parameters:
           title: As it came out of validation; at most 200 characters.
-          data, filename: The uploaded file; or
+          data, filename: The uploaded file, or all of its bytes, and its name; or
           text: the pasted text. One of the two.
           expires_at: When cleaning up may delete the document. None: never.
         Raises:
@@ -60,17 +84,38 @@ class DocumentService:
         """
         if (data is None) == (text is None):
             raise TypeError("create() takes either data or text")
-        if data is not None:
-            _check_size(len(data))
-            content = readers.read(data, filename=filename)
-        else:
+        if data is None:
             assert text is not None
             _check_size(len(text.encode(errors="surrogatepass")))
             content = readers.read_pasted(text)
-        with transaction.atomic():
+            with transaction.atomic():
+                document = Document.objects.create(project=project, title=title, expires_at=expires_at)
+                Manuscript.objects.create(document=document, text=content)
+            return document
+        file = ContentFile(data) if isinstance(data, bytes) else data
+        _check_size(file.size)
+        readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
+        filename = _stored_filename(filename)
+        with owned_file.saved(manuscript_storage(), stored_name(filename=filename), file) as name:
             document = Document.objects.create(project=project, title=title, expires_at=expires_at)
-            Manuscript.objects.create(document=document, filename=_stored_filename(filename), text=content)
+            Manuscript.objects.create(document=document, filename=filename, file=name)
         return document
+
+    @staticmethod
+    def original(document: Document) -> Original | None:
+        """What the writer sent in, open for reading. None where there is nothing, or no longer."""
+        manuscript = Manuscript.without_text.filter(document=document).first()
+        if manuscript is None:
+            return None
+        if not manuscript.file:
+            content = manuscript.text.encode()
+            filename = f"{_stored_filename(document.title) or 'manuscript'}.txt"
+            return Original(file=io.BytesIO(content), filename=filename, size_bytes=len(content))
+        try:
+            file = manuscript.file.open()
+            return Original(file=file, filename=manuscript.filename or "manuscript", size_bytes=file.size)
+        except FileNotFoundError:
+            return None
 
     @staticmethod
     def start_processing(document: Document, *, owner_id: int | None) -> str:
@@ -100,9 +145,10 @@ class DocumentService:
     def process_document(document: Document) -> Findings:
         """Analyse the document's text and store what was found, replacing what was found before.
 
-        Counts words, sentences and reading time in the whole text (without what Project Gutenberg puts around a book)
-        and in each chapter. Readers see the old figures or the new ones, never some of both; run again or twice at
-        the same time, it leaves the same rows. Reports progress by chapter.
+        The text of a file is read first. Counts words, sentences and reading time in the whole text (without what
+        Project Gutenberg puts around a book) and in each chapter. Readers see the old figures or the new ones, never
+        some of both; run again or twice at the same time, it leaves the same rows. Reports progress by page or part
+        of the file, and by chapter.
 
         Raises:
           UnreadableText: There is nothing to read; the message is for the writer. The status is left to the caller.
@@ -235,11 +281,31 @@ def _changed_at(document: Document) -> datetime:
 
 
 def _text(document: Document) -> str:
-    text = Manuscript.objects.filter(document=document).values_list("text", flat=True).first()
-    if text is None:
-        raise UnreadableText(NO_MANUSCRIPT)
-    # Checked again, since rows may come from elsewhere than `create`.
-    return readers.checked(text)
+    """The text of the document: as it was pasted, or as it is read from the file."""
+    manuscript = Manuscript.without_text.get(document=document)
+    if not manuscript.file:
+        # Checked again, since rows may come from elsewhere than `create`.
+        return readers.checked(manuscript.text)
+
+    def report(share: float, what: str) -> None:
+        progress.set(READING_END * share, what)
+
+    with manuscript.file.open() as file:
+        text = readers.read(cast(BinaryIO, file), filename=manuscript.filename, limits=_limits(), on_progress=report)
+    progress.set(READING_END)
+    return text
+
+
+def _limits() -> Limits:
+    """What reading a file may cost, as the settings have it."""
+    return Limits(
+        unpacked_bytes=settings.DOCUMENT_MAX_UNPACKED_BYTES,
+        unpacked_ratio=settings.DOCUMENT_MAX_UNPACKED_RATIO,
+        parts=settings.DOCUMENT_MAX_PARTS,
+        pages=settings.DOCUMENT_MAX_PAGES,
+        seconds=settings.DOCUMENT_MAX_READING_SECONDS,
+        memory_bytes=settings.DOCUMENT_MAX_READING_MEMORY_BYTES,
+    )
 
 
 def _store(document: Document, found: Findings) -> None:
