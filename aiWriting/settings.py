@@ -206,6 +206,13 @@ WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", 25)
 #: A worker whose heartbeat does not move for so long is dead.
 WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer("WORKER_HEARTBEAT_TIMEOUT_SECONDS", 10, minimum=2)
 
+#: What became of a schedule's slots is kept so long, and of each schedule so many of them.
+SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", 90, minimum=1)
+SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", 200, minimum=1)
+#: For tests: so many seconds pass for the schedules in one, counted from the start.
+SCHEDULER_CLOCK_SPEED = environment.integer("SCHEDULER_CLOCK_SPEED", 1, minimum=1, maximum=3600)
+SCHEDULER_CLOCK_START = environment.moment("SCHEDULER_CLOCK_START", "2026-01-01T00:00:00Z")
+
 # --- Documents -----------------------------------------------------------------------------------
 
 DOCUMENT_MAX_UPLOAD_BYTES = environment.integer("DOCUMENT_MAX_UPLOAD_BYTES", 50 * 1024 * 1024, minimum=1)
@@ -280,6 +287,7 @@ UNFOLD = {
                 "title": "Work",
                 "items": [
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Workers", model="tasks.workerprocess", icon="memory"),
                 ],
             },
