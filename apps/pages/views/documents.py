@@ -9,7 +9,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.documents.models import Analysis, Chapter, Document
+from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
 from apps.pages import following, plots
 from apps.pages.access import WriterRequest, writers_page
@@ -25,7 +25,7 @@ SIZES = 5
 
 def own_document(request: WriterRequest, pk: int) -> Document:
     """One of the writer's own documents. Somebody else's is no other than one that is not there."""
-    found = Document.objects.select_related("project", "analysis", "manuscript")
+    found = Document.objects.select_related("project", "analysis")
     return get_object_or_404(found, pk=pk, project__owner_id=request.user.pk)
 
 
@@ -55,7 +55,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     context = {
         "document": document,
         "project": document.project,
-        "manuscript": getattr(document, "manuscript", None),
+        "manuscript": Manuscript.without_text.filter(document=document).first(),
         "task": task,
         "analysis": analysis,
         "chapters": chapters,

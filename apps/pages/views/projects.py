@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.documents.models import Document
-from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.errors import UnreadableText
 from apps.documents.services.document_service import DocumentService
 from apps.pages import following
 from apps.pages.access import WriterRequest, writers_page
@@ -141,12 +141,8 @@ def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
       UnreadableText: It cannot be taken; the message is for the writer.
     """
     name = file.name or ""
-    limit_bytes = UploadForm().limit_bytes
-    # Before it is read: it may be on the disk.
-    if (file.size or 0) > limit_bytes:
-        raise TextTooLarge(size_bytes=file.size or 0, limit_bytes=limit_bytes)
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
-    return DocumentService.create(project=project, title=title, data=file.read(), filename=name)
+    return DocumentService.create(project=project, title=title, data=file, filename=name)
 
 
 @writers_page
