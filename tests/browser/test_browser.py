@@ -1,9 +1,10 @@
 """The pages in a real Chromium."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Route, expect
 
 from apps.core.models import User
 from apps.documents.models import Document
@@ -152,6 +153,48 @@ def test_without_a_stream_the_page_looks_again_by_itself(
 
     expect(page.locator(".figures")).to_be_visible()
     values(page)
+
+
+def test_a_stream_that_breaks_off_is_taken_up_again(
+    signed_in: Callable[..., Page], request: pytest.FixtureRequest
+) -> None:
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    task_id = DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    state = {"task_id": task_id, "status": "processing", "progress": 12, "progress_text": "Page 3 of 25"}
+    asked: list[str] = []
+
+    def break_off_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            route.continue_()
+            return
+        body = f"retry: 50\nid: 7\nevent: progress\ndata: {json.dumps(state)}\n\n"
+        route.fulfill(content_type="text/event-stream", body=body)
+
+    page = signed_in("about:blank")
+    page.route("**/events/", break_off_once)
+    page.goto(f"/documents/{document.pk}/")
+    page.evaluate(WATCH)
+    expect(page.get_by_text("Page 3 of 25", exact=True)).to_be_visible()
+
+    request.getfixturevalue("working")
+
+    expect(page.locator(".figures")).to_be_visible()
+    assert len(asked) >= 2
+    values(page)
+
+
+def test_who_was_signed_out_meanwhile_is_told(signed_in: Callable[..., Page], seen: Seen) -> None:
+    seen.expected = ["status of 502"]
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    page = signed_in("about:blank")
+    page.route("**/events/", lambda route: route.fulfill(status=502))
+    page.goto(f"/documents/{document.pk}/")
+
+    page.context.clear_cookies()
+
+    expect(page.get_by_text("or you are no longer signed in. Reload it.")).to_be_visible()
 
 
 def test_a_task_that_is_called_off_says_so_and_can_be_started_again(signed_in: Callable[..., Page]) -> None:

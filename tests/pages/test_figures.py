@@ -23,9 +23,11 @@ def test_what_is_not_known_is_not_written() -> None:
     assert [filter(None) for filter in filters] == [""] * 5
 
 
-def test_counts_languages_and_shares() -> None:
+def test_counts_languages_sizes_and_shares() -> None:
     assert figures.counted(1, "chapter") == "1 chapter"
     assert figures.counted(1_061, "chapter") == "1,061 chapters"
     assert figures.language("en") == "English"
     assert figures.language("xx") == "xx"
+    assert figures.megabytes(50 * 1024**2) == "50\N{NO-BREAK SPACE}MB"
+    assert figures.megabytes(3 * 1024**2 // 2) == "1.5\N{NO-BREAK SPACE}MB"
     assert figures.percent(0.466) == "47\N{NO-BREAK SPACE}%"

@@ -64,3 +64,9 @@ def counted(value: int | None, noun: str) -> str:
     """Such as "1 chapter" and "61 chapters"."""
     count = value or 0
     return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
+@register.filter
+def megabytes(size_bytes: int) -> str:
+    """Such as "50 MB" and "1.5 MB"."""
+    return f"{size_bytes / 1024**2:.3g}\N{NO-BREAK SPACE}MB"

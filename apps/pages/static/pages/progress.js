@@ -5,6 +5,8 @@ import { announce, refresh, show } from "./regions.js";
 
 // A browser has six connections to a site, for all of its tabs.
 const STREAMS = 2;
+// A stream that breaks off comes back by itself, most often before anybody need know.
+const WORRY_MS = 4_000;
 const FIRST_EVENT_MS = 5_000;
 const LOOK_MS = 2_000;
 const SLOWEST_LOOK_MS = 15_000;
@@ -42,7 +44,15 @@ const distribute = () => {
 const listen = (element) => {
     const stream = new EventSource(`/api/tasks/${encodeURIComponent(element.dataset.task)}/events/`);
     followed.set(element, stream);
+    let worry = 0;
+    const calm = () => {
+        clearTimeout(patience);
+        clearTimeout(worry);
+        worry = 0;
+        say(element, "");
+    };
     const giveUp = () => {
+        calm();
         stream.close();
         element.dataset.streamless = "yes";
         if (followed.get(element) === stream) followed.set(element, null);
@@ -51,26 +61,21 @@ const listen = (element) => {
     // A proxy that keeps events back would keep the first one, too.
     const patience = setTimeout(giveUp, FIRST_EVENT_MS);
     stream.addEventListener("progress", (event) => {
-        clearTimeout(patience);
-        say(element, "");
+        calm();
         const task = JSON.parse(event.data);
         if (task.status === "pending" || task.status === "processing") draw(element, task);
         else if (task.status === "completed") show(element, { progress: 100, text: task.progress_text });
     });
     stream.addEventListener("end", () => {
-        clearTimeout(patience);
+        calm();
         stream.close();
         if (followed.get(element) === stream) followed.set(element, null);
         element.dataset.streamless = "ended";
         finish();
     });
     stream.addEventListener("error", () => {
-        if (stream.readyState === EventSource.CLOSED) {
-            clearTimeout(patience);
-            giveUp();
-        } else {
-            say(element, AWAY); // The browser tries again by itself.
-        }
+        if (stream.readyState === EventSource.CLOSED) giveUp();
+        else worry ||= setTimeout(() => say(element, AWAY), WORRY_MS);
     });
 };
 

@@ -14,7 +14,8 @@ export const receive = (root) => {
     let sending = 0;
     let stored = 0;
     let refused = 0;
-    form.querySelector("[data-drop-hint]").textContent = "or drop them here";
+    // Nobody drops anything with a thumb.
+    if (matchMedia("(pointer: fine)").matches) form.querySelector("[data-drop-hint]").textContent = "or drop them here";
 
     const take = (files) => {
         for (const file of files) add(file);
