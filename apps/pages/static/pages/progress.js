@@ -8,13 +8,14 @@ const STREAMS = 2;
 // A stream that breaks off comes back by itself, most often before anybody need know.
 const WORRY_MS = 4_000;
 const FIRST_EVENT_MS = 5_000;
+const FIRST_LOOK_MS = 500;
 const LOOK_MS = 2_000;
 const SLOWEST_LOOK_MS = 15_000;
 const ANNOUNCE_MS = 10_000;
 
 const followed = new Map();
 let looking = 0;
-let pause = LOOK_MS;
+let pause = FIRST_LOOK_MS;
 
 const AWAY = "No connection at the moment; trying again.";
 const GONE = "This page has changed, or you are no longer signed in. Reload it.";
