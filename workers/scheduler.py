@@ -38,7 +38,7 @@ class Scheduler:
             executors={"default": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
             job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
         )
-        self.is_looking = False
+        self.looking = threading.Lock()
         self.is_away = False
         self.knows_declared = False
         self.released_at = 0.0
@@ -53,10 +53,13 @@ class Scheduler:
         try:
             # By the machine's own clock that nobody sets: a job whose time jumped away would not be looked at again.
             while not stop.wait(LOOK_SECONDS):
-                if not self.is_looking:
+                if not self.looking.locked():
                     self.look_at(_now())
         finally:
-            self.clock.shutdown(wait=True)
+            # APScheduler would wait with a lock held that the running look needs.
+            self.clock.shutdown(wait=False)
+            with self.looking:
+                pass
 
     def look_at(self, moment: datetime) -> None:
         """Let the next look be at this time of the machine's clock."""
@@ -64,11 +67,8 @@ class Scheduler:
 
     def look(self) -> None:
         """Fire what is due, and let the next look be when the next slot is."""
-        self.is_looking = True
-        try:
+        with self.looking:
             self._look()
-        finally:
-            self.is_looking = False
 
     def _look(self) -> None:
         try:
