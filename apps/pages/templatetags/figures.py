@@ -1,6 +1,7 @@
 """Figures as people read them."""
 
 from django import template
+from django.conf.locale import LANG_INFO
 
 register = template.Library()
 
@@ -14,13 +15,6 @@ EASE_WORDS = (
     (30, "difficult"),
 )
 HARDEST = "very difficult"
-
-#: The languages that are told by name; another one by its code.
-LANGUAGES = {
-    "cs": "Czech", "da": "Danish", "de": "German", "en": "English", "es": "Spanish", "fi": "Finnish", "fr": "French",
-    "it": "Italian", "la": "Latin", "nb": "Norwegian", "nl": "Dutch", "no": "Norwegian", "pl": "Polish",
-    "pt": "Portuguese", "ru": "Russian", "sv": "Swedish", "tr": "Turkish", "uk": "Ukrainian",
-}  # fmt: skip
 
 
 @register.filter
@@ -55,8 +49,8 @@ def ease(value: float | None) -> str:
 
 @register.filter
 def language(code: str | None) -> str:
-    """The name of a language by its ISO 639-1 code."""
-    return LANGUAGES.get(code or "", code or "")
+    """The name of a language by its ISO 639-1 code, such as "English"; of one that Django does not know, the code."""
+    return str(LANG_INFO.get(code or "", {}).get("name", code or ""))
 
 
 @register.filter
