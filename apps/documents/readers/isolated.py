@@ -13,18 +13,24 @@ import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import TookTooLong, UnreadableText
 from apps.documents.readers.limits import Limits
-from apps.documents.readers.progress import OnProgress
+from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
 
 logger = logging.getLogger(__name__)
 
 #: Where `apps` is.
 ROOT = Path(__file__).resolve().parents[3]
+#: What reads; the order is added.
+COMMAND = (sys.executable, "-m", "apps.documents.readers")
+#: A check of a file that was just sent in takes no longer.
+CHECK_SECONDS = 15
 #: How often we look whether time is up, or whether we are wanted elsewhere.
 TICK_SECONDS = 0.5
 PIECE_BYTES = 1024 * 1024
@@ -57,8 +63,14 @@ def read(source: Source, limits: Limits, on_progress: OnProgress, *, reader: str
 
 
 def check(source: Source, limits: Limits, *, reader: str) -> None:
-    """As the reader's `check`. Raises what `read` does."""
-    _run("check", source, limits, lambda share, what: None, reader=reader)
+    """As the reader's `check`; somebody waits for it, so what takes longer is left to be found by `read`.
+
+    Raises:
+      UnreadableText: As the reader says, or: it took too much memory, or broke the process.
+    """
+    quick = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
+    with suppress(TookTooLong, ReadingInterrupted):
+        _run("check", source, quick, ignore, reader=reader)
 
 
 def _run(verb: str, source: Source, limits: Limits, on_progress: OnProgress, *, reader: str) -> bytes:
@@ -69,7 +81,7 @@ def _run(verb: str, source: Source, limits: Limits, on_progress: OnProgress, *, 
         copy.seek(0)
         order = {"verb": verb, "reader": reader, "filename": source.filename, "limits": limits.as_dict()}
         process = subprocess.Popen(
-            [sys.executable, "-m", "apps.documents.readers", json.dumps(order)],
+            [*COMMAND, json.dumps(order)],
             stdin=copy,
             stdout=subprocess.PIPE,
             stderr=last_words,
@@ -144,10 +156,7 @@ class _Conversation:
                 if not piece:
                     raise _Ended
                 return piece
-        raise UnreadableText(
-            f"Reading the file took more than {self.limits.seconds:,} seconds, and it is not done. "
-            "Split it into several documents, or send it as plain text (.txt)."
-        )
+        raise TookTooLong(seconds=self.limits.seconds)
 
 
 def _reason(code: int, last_words: BinaryIO, *, reader: str) -> Exception:

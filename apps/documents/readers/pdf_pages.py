@@ -2,16 +2,19 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
-from statistics import median
 
-from apps.documents.analysis import words
+from apps.documents.analysis import headings, words
+from apps.documents.analysis.headings import Family
 
 #: A running head stands on so many pages, and on this share of them.
 MIN_HEADS = 3
 HEADS_SHARE = 0.25
+
+#: A chapter's name stands on every page, or on each left or right one.
+PAGES_BETWEEN_HEADS = 2
 
 #: Lines are so many times as far apart as usual where a paragraph ends.
 PARAGRAPH_GAP = 1.3
@@ -61,11 +64,23 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
         keys = [_head_key(page[end].text, index) if page else None for index, page in enumerate(pages)]
         counts = Counter(key for key in keys if key is not None)
         enough = max(MIN_HEADS, HEADS_SHARE * len(pages))
-        for page, key in zip(pages, keys, strict=True):
+        ends = [page[end].text if page else "" for page in pages]
+        for index, (page, key) in enumerate(zip(pages, keys, strict=True)):
             # A page of one line may be a title.
-            if key is not None and len(page) > 1 and counts[key] >= enough:
+            if key is None or len(page) < 2:
+                continue
+            if _is_chapter(ends[index]):
+                # Above its chapter it is the heading; on the pages that follow it is no news.
+                is_head = ends[index] in ends[max(0, index - PAGES_BETWEEN_HEADS) : index]
+            else:
+                is_head = counts[key] >= enough
+            if is_head:
                 del page[end]
     return pages
+
+
+def _is_chapter(line: str) -> bool:
+    return any(heading.family is not Family.NUMBER for heading in headings.candidates(line))
 
 
 def _head_key(line: str, index: int) -> str:
@@ -93,10 +108,11 @@ def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
     return [[line for line in page if id(line) not in dropped] for page in pages]
 
 
-def _joined(pages: Iterable[Sequence[Line]]) -> Iterable[str]:
+def _joined(pages: Sequence[Sequence[Line]]) -> Iterable[str]:
     before: Line | None = None
+    pitch = _least_usual(pitch for page in pages for pitch in _pitches(page))
     for page in pages:
-        layout = _Layout.of(page)
+        layout = _Layout.of(page, pitch=pitch)
         for line in page:
             if before is not None:
                 yield "\n\n" if layout.begins_paragraph(before, line, on_new_page=line is page[0]) else "\n"
@@ -105,13 +121,27 @@ def _joined(pages: Iterable[Sequence[Line]]) -> Iterable[str]:
     yield "\n" if before is not None else ""
 
 
+def _pitches(page: Sequence[Line]) -> Iterator[float]:
+    """How far apart the lines of a page are."""
+    for above, below in pairwise(page):
+        if above.baseline is not None and below.baseline is not None and above.baseline > below.baseline:
+            yield above.baseline - below.baseline
+
+
+def _least_usual(numbers: Iterable[float]) -> float:
+    """Of the numbers that occur often, the least: a page of dialogue may have more first lines than others. 0: none."""
+    counts = Counter(round(number) for number in numbers)
+    often = max(counts.values(), default=0) / 4
+    return float(min((number for number, count in counts.items() if count >= often), default=0))
+
+
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
     """How a page is set, in points.
 
     Parameters:
-      pitch: How far apart lines usually are; 0 where that is not known.
-      left, right: Where most lines begin, and where full lines end.
+      pitch: How far apart the lines of a paragraph are; 0 where that is not known.
+      left, right: Where lines begin that are not set in, and where full lines end.
     """
 
     pitch: float
@@ -119,18 +149,11 @@ class _Layout:
     right: float
 
     @classmethod
-    def of(cls, page: Sequence[Line]) -> "_Layout":
-        lefts = Counter(round(line.left) for line in page if line.left is not None)
+    def of(cls, page: Sequence[Line], *, pitch: float) -> "_Layout":
         rights = sorted(line.right for line in page if line.right is not None)
-        pitches = [
-            above.baseline - below.baseline
-            for above, below in pairwise(page)
-            if above.baseline is not None and below.baseline is not None and above.baseline > below.baseline
-        ]
         return cls(
-            pitch=median(pitches) if pitches else 0.0,
-            # Of those where many lines begin, the leftmost: dialogue may have more first lines than others.
-            left=float(min((left for left, count in lefts.items() if count >= max(lefts.values()) / 4), default=0)),
+            pitch=pitch,
+            left=_least_usual(line.left for line in page if line.left is not None),
             right=rights[int(len(rights) * 0.9)] if rights else 0.0,
         )
 
@@ -159,7 +182,8 @@ def _undivided(text: str) -> str:
     """The text with divided words put together again: with their hyphen where the text has them so elsewhere."""
     if DIVISION not in text and "\x02" not in text:
         return text
-    known = {match[0].lower() for match in words.WORD.finditer(text)}
+    # The halves themselves are no words that are known.
+    known = {match[0].lower() for match in words.WORD.finditer(_DIVIDED.sub(" ", text))}
 
     def put_together(match: re.Match[str]) -> str:
         first, second = match[1], match[2]

@@ -20,9 +20,9 @@ PIECE_CHARACTERS = 64 * 1024
 #: So many links in a row, with nothing else around them, are a table of contents.
 CONTENTS_LINKS = 3
 
-TOO_DEEP = (
-    "The web page cannot be read: its elements stand in each other too deep. "
-    "Save your manuscript as plain text (.txt, UTF-8) and send that."
+NO_PAGE = (
+    "The web page is damaged: nothing in it makes sense as one. "
+    "Save your manuscript again, or as plain text (.txt, UTF-8), and send that."
 )
 
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
@@ -82,7 +82,7 @@ def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web 
     """The text of a page.
 
     Raises:
-      UnreadableText: It holds what only programs use, or is too deep.
+      UnreadableText: It holds what only programs use, or makes no sense.
     """
     if "\x00" in page:
         raise UnreadableText(NOT_TEXT)
@@ -117,7 +117,7 @@ def _of_html(page: str, on_progress: OnProgress, what: str) -> str:
             steps.advance(len(piece))
         parser.close()
     except etree.LxmlError:
-        raise UnreadableText(TOO_DEEP) from None
+        raise UnreadableText(NO_PAGE) from None
     return found.text()
 
 
