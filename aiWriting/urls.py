@@ -10,5 +10,6 @@ urlpatterns = [
     path("api/", include("aiWriting.api")),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("", include("apps.projects.urls")),
     path("", include("apps.pages.urls")),
 ]

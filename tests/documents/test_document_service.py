@@ -472,7 +472,7 @@ def test_settling_a_document_that_is_not_in_processing_asks_nothing(
 
 
 def test_only_documents_whose_time_has_passed_are_deleted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "CHUNK_SIZE", 2)
+    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 2)
     now = timezone.now()
     for number in range(5):
         expired = DocumentService.create(project=project, title=str(number), text=TEXT, expires_at=now)

@@ -1,6 +1,7 @@
 """What can be done with a document."""
 
 import io
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
@@ -24,8 +25,10 @@ from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 #: The actor that processes a document.
 PROCESS_DOCUMENT = "documents.process_document"
-#: So many chapters are written with one statement, and so many documents deleted with one.
+#: So many chapters are written with one statement.
 CHUNK_SIZE = 500
+#: So many expired documents are deleted in one transaction: a distant store of files may take a while for each.
+EXPIRED_CHUNK_SIZE = 100
 #: The part of the task in which a file is read, in percent from 0.
 READING_END = 40
 COUNTED_FIELDS = ["words", "sentences", "reading_minutes"]
@@ -54,6 +57,16 @@ class Original:
     file: IO[bytes]
     filename: str
     size_bytes: int
+
+
+class FilesNotDeleted(Exception):  # noqa: N818 (its name is what happened)
+    """120 expired documents were deleted; 3 are kept since the store did not delete their files. The next run tries."""
+
+    def __init__(self, *, deleted: int, kept: int) -> None:
+        super().__init__(
+            f"{deleted:,} expired documents were deleted; {kept:,} are kept since the store did not delete their "
+            "files. The next run tries again."
+        )
 
 
 class DocumentService:
@@ -224,16 +237,57 @@ class DocumentService:
 
     @staticmethod
     def delete_expired() -> int:
-        """Delete the documents whose `expires_at` has passed, in chunks. Returns how many they were."""
-        deleted = 0
+        """Delete the documents whose `expires_at` has passed, and their files, in chunks.
+
+        Each chunk is a transaction of its own: whatever stops this, the next run goes on. A document whose file the
+        store does not delete is kept, so that the next run finds both.
+
+        Returns:
+          How many they were.
+        Raises:
+          FilesNotDeleted: Some are kept for that reason. All others are deleted.
+        """
         now = timezone.now()
-        while ids := list(Document.objects.filter(expires_at__lte=now).order_by("pk").values_list("pk")[:CHUNK_SIZE]):
-            # Asked again, since an expiry may have been put off a moment ago.
-            chunk = Document.objects.filter(pk__in=[pk for (pk,) in ids], expires_at__lte=now)
-            _, by_model = chunk.delete()
+        expired = Document.objects.filter(expires_at__lte=now).order_by("pk")
+        total = expired.count()
+        deleted, last, kept = 0, 0, list[Exception]()
+        while keys := list(expired.filter(pk__gt=last).values_list("pk", flat=True)[:EXPIRED_CHUNK_SIZE]):
+            last = keys[-1]
+            with transaction.atomic():
+                # Asked again and locked, since an expiry may have been put off a moment ago.
+                chunk = set(expired.filter(pk__in=keys).select_for_update().values_list("pk", flat=True))
+                chunk -= _with_kept_files(chunk, failures=kept)
+                _, by_model = Document.objects.filter(pk__in=chunk).delete()
             deleted += by_model.get(Document._meta.label, 0)
-            progress.set(0, f"{deleted:,} deleted")
+            progress.set(100 * deleted / max(total, deleted), f"{deleted:,} of {total:,} deleted")
+        if kept:
+            raise FilesNotDeleted(deleted=deleted, kept=len(kept)) from kept[0]
         return deleted
+
+
+def _with_kept_files(document_ids: Collection[int], *, failures: list[Exception]) -> set[int]:
+    """Delete the documents' files where their storage would not do so in the rows' own transaction.
+
+    Parameters:
+      failures: What went wrong is added here.
+    Returns:
+      The ids of the documents whose files are still there.
+    """
+    still_there: set[int] = set()
+    gone: list[int] = []
+    for manuscript in Manuscript.without_text.filter(document__in=document_ids).exclude(file=""):
+        if getattr(manuscript.file.storage, "transactional", False):
+            continue
+        try:
+            manuscript.file.storage.delete(str(manuscript.file.name))
+        except Exception as error:
+            failures.append(error)
+            still_there.add(manuscript.document_id)
+        else:
+            gone.append(manuscript.pk)
+    # The deletion of the rows need not ask the store again.
+    Manuscript.objects.filter(pk__in=gone).update(file="")
+    return still_there
 
 
 def _check_size(size_bytes: int) -> None:

@@ -1,10 +1,11 @@
 # Reports as files, and the mails that were taken.
 
-import apps.core.owned_file
-import apps.projects.models
 import django.db.models.deletion
 from django.conf import settings
 from django.db import migrations, models
+
+import apps.core.owned_file
+import apps.projects.models
 
 
 class Migration(migrations.Migration):
