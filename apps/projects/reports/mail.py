@@ -20,6 +20,10 @@ from apps.projects.reports.wording import counted, duration
 #: So many projects are shown with plots, and so many named; of the others the mail says how many they are.
 MAX_SHOWN, MAX_NAMED = 5, 50
 PLOTS_A_PROJECT = 2
+#: The figures that a telephone has room for side by side.
+MAIN_TILES = ("word", "words", "document", "documents", "to read")
+#: How wide a plot is at most, in a mail reader's pixels.
+PLOT_WIDTH_PX = 556
 #: The text names so many documents of a project.
 MAX_DOCUMENT_LINES = 50
 #: The PDFs are attached as long as they are not larger together. Many servers take 10 MB, and base64 adds a third.
@@ -76,26 +80,26 @@ class WeeklyMail(EmailMultiAlternatives):
 def section(figures: Figures, *, is_shown: bool) -> Section:
     """What is said of a project. Parameters: is_shown: With plots and PDF, rather than in one line."""
     shown = is_shown and bool(figures.documents)
-    drawn = plots.made(figures, width=plots.WIDE)[:PLOTS_A_PROJECT] if shown else []
+    drawn = plots.made(figures, width=plots.MAIL)[:PLOTS_A_PROJECT] if shown else []
     return Section(
         name=figures.name,
         text=text(figures),
         line=summary(figures),
         words=figures.words,
         new_words=figures.new_words,
-        tiles=tiles(figures) if shown else [],
+        tiles=[tile for tile in tiles(figures) if tile.name in MAIN_TILES] if shown else [],
         pictures=[
             Picture(
                 content_id=f"{plot.name}-{figures.project_id}@reports",
                 title=plot.title,
                 note=plot.note,
                 description=plot.description,
-                width=round(plot.width + 2 * png.MARGIN),
+                width=PLOT_WIDTH_PX,
                 png=png.image(plot),
             )
             for plot in drawn
         ],
-        pdf=pdf.render(figures) if shown else b"",
+        pdf=pdf.render(figures) if shown and figures.processed else b"",
     )
 
 

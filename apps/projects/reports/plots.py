@@ -9,8 +9,8 @@ from apps.projects.reports.figures import READING_EASE, Course, Figures, Period
 from apps.projects.reports.marks import Area, Bar, Dot, Label, Line, Mark, Plot, Role
 from apps.projects.reports.wording import compact, counted, day
 
-#: A plot on a page, and one on a telephone, in points.
-WIDE, NARROW = 487.0, 280.0
+#: A plot on a page, on a telephone, and in a mail, which may be read on either, in points.
+WIDE, NARROW, MAIL = 487.0, 280.0, 340.0
 #: A row of horizontal bars, and the bar in it.
 ROW, BAR = 19.0, 11.0
 #: A plot with a vertical axis: the axis, what is above it and below it.

@@ -9,7 +9,7 @@ from apps.projects.reports import paper
 from apps.projects.reports.marks import Plot
 
 #: Pixels a point: sharp on today's screens.
-SCALE = 2.0
+SCALE = 3.0
 MARGIN = 6.0
 
 # PDFium may be called by one thread at a time.
