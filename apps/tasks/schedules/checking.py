@@ -16,9 +16,9 @@ from apps.tasks.schedules import cron, declared, zones
 JSON_TYPES = (bool, int, float, str, list, dict, type(None))
 
 
-def errors(schedule: Schedule, *, now: datetime) -> dict[str, str]:
+def errors(schedule: Schedule) -> dict[str, str]:
     """What is wrong with it, by the name of the field."""
-    found = time_errors(schedule, now=now)
+    found = time_errors(schedule)
     if message := unknown_actor(schedule.task_name):
         found["task_name"] = message
     elif message := argument_error(schedule):
@@ -28,7 +28,7 @@ def errors(schedule: Schedule, *, now: datetime) -> dict[str, str]:
     return found
 
 
-def time_errors(schedule: Schedule, *, now: datetime) -> dict[str, str]:
+def time_errors(schedule: Schedule) -> dict[str, str]:
     """What is wrong with when it comes, by the name of the field."""
     found = {}
     if schedule.cron:
@@ -44,9 +44,14 @@ def time_errors(schedule: Schedule, *, now: datetime) -> dict[str, str]:
         found["time_zone"] = str(error)
     if schedule.start_at and schedule.end_at and schedule.end_at <= schedule.start_at:
         found["end_at"] = "The end must be later than the start"
-    if not found and schedule.timing.next_after(now) is None:
-        found["end_at" if schedule.end_at else "cron"] = "There is no slot left before the end"
     return found
+
+
+def never(schedule: Schedule, *, now: datetime) -> dict[str, str]:
+    """A sentence, at its field, where a schedule that makes sense has no slot from now on."""
+    if schedule.timing.next_after(now) is not None:
+        return {}
+    return {"end_at": "It never comes: there is no slot left before the end"}
 
 
 def unknown_actor(name: str) -> str:

@@ -30,6 +30,6 @@ def named(name: str) -> ZoneInfo:
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         by_lower = {known.lower(): known for known in names()}
-        alike = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.7)
+        alike = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.85)
         known = " or ".join(by_lower[found] for found in alike) or "UTC, Europe/Paris, America/New_York and the like"
         raise UnknownZoneError(f"Unknown time zone {name!r}, must be a name of the tz database: {known}") from None
