@@ -8,6 +8,7 @@ from django.db import models
 
 from apps.core.models import BaseModel
 from apps.core.owned_file import OwnedFileField
+from apps.documents.analysis import readability
 from apps.projects.models import Project
 
 
@@ -78,11 +79,34 @@ class Manuscript(BaseModel):
 
 
 class Counts(BaseModel):
-    """What is counted in a text, be it the whole or a chapter."""
+    """What is counted and found in a text, be it the whole or a chapter.
+
+    What was processed before a figure was known has none: it is null, or empty for the language.
+    """
 
     words = models.PositiveIntegerField()
     sentences = models.PositiveIntegerField()
     reading_minutes = models.FloatField(help_text="At `READING_WORDS_PER_MINUTE`.")
+    language = models.CharField(
+        max_length=2, blank=True, default="", db_default="", help_text="ISO 639-1 code. Empty: it could not be told."
+    )
+    reading_ease = models.FloatField(
+        null=True, help_text="Flesch's, as fitted to the language: 100 is very easy, 0 very hard. Null: none."
+    )
+    grade_level = models.FloatField(null=True, help_text="The school year that understands it. Null: none.")
+    dialogue_share = models.FloatField(null=True, help_text="The share of words in quotation marks, 0 to 1.")
+    keywords = models.JSONField(null=True, help_text='`[{"text": "Elizabeth", "count": 635}]`, the best first.')
+    longest_sentences = models.JSONField(null=True, help_text='`[{"text": "It is", "words": 2}]`, the longest first.')
+    repeated_phrases = models.JSONField(
+        null=True, help_text='`[{"text": "a great deal", "count": 23}]`, the most frequent first.'
+    )
+
+    @property
+    def readability_note(self) -> str:
+        """What the reading ease and the grade level mean for this text, or why there are none."""
+        if self.keywords is None:
+            return "Process it again to see how easy it is to read."
+        return readability.note(language=self.language, words=self.words, has_ease=self.reading_ease is not None)
 
     class Meta:
         abstract = True

@@ -29,6 +29,12 @@ pytestmark = pytest.mark.django_db
 
 TEXT = "Chapter 1\n\nEmma Woodhouse, handsome, clever, and rich.\n\nChapter 2\n\nShe was the youngest."
 
+#: Two chapters in which five words of sixteen are spoken.
+RAIN = "\n\n".join(
+    f"Chapter {number}\n\n" + "“The rain never stops here,” said she. It went on and on over the grey roofs.\n\n" * 10
+    for number in (1, 2)
+)
+
 FORM = '--x\r\nContent-Disposition: form-data; name="project"\r\n\r\n1\r\n--x--'
 
 
@@ -378,6 +384,14 @@ def test_somebody_elses_document_is_not_there(document: Document, method: str, s
 # --- Reading ---
 
 
+#: What is not known of a text that was processed before it was looked for.
+NOT_KNOWN = {
+    "language": None, "reading_ease": None, "grade_level": None, "dialogue_share": None,
+    "readability_note": "Process it again to see how easy it is to read.",
+}  # fmt: skip
+NOT_LISTED = {"keywords": None, "longest_sentences": None, "repeated_phrases": None}
+
+
 def processed(document: Document, *, chapters: int) -> Document:
     Document.objects.filter(pk=document.pk).update(status="processed")
     Analysis.objects.create(document=document, words=20 * chapters, sentences=2 * chapters, reading_minutes=0.5)
@@ -395,9 +409,38 @@ def test_a_processed_document_comes_with_all_that_was_found(jane: Writer, docume
 
     assert answer["status"] == "processed"
     chapters = answer["analysis"].pop("chapters")
-    assert answer["analysis"] == {"words": 60, "sentences": 6, "reading_minutes": 0.5}
+    counted = {"words": 60, "sentences": 6, "reading_minutes": 0.5}
+    assert answer["analysis"] == {**counted, **NOT_KNOWN, **NOT_LISTED}
     assert [chapter["position"] for chapter in chapters] == [1, 2, 3]
-    assert chapters[0] == {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
+    counted = {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
+    assert chapters[0] == {**counted, **NOT_KNOWN, **NOT_LISTED}
+
+
+def test_all_figures_of_the_whole_and_of_each_chapter_are_told(jane: Writer, project: Project) -> None:
+    document = DocumentService.create(project=project, title="Rain", text=RAIN)
+    DocumentService.process_document(document)
+
+    found = jane.get(f"/api/documents/{document.pk}/").json()["analysis"]
+
+    assert (found["language"], found["dialogue_share"]) == ("en", 0.3125)
+    assert found["reading_ease"] is not None
+    assert found["grade_level"] is not None
+    assert "Flesch, 1948" in found["readability_note"]
+    assert found["keywords"][0] == {"text": "rain", "count": 20}
+    assert found["longest_sentences"][0] == {"text": "It went on and on over the grey roofs.", "words": 9}
+    assert found["repeated_phrases"][0] == {"text": "and on over the grey roofs", "count": 20}
+    chapters = found.pop("chapters")
+    assert [set(chapter) for chapter in chapters] == [set(found) | {"position", "title"}] * 2
+    assert chapters[0]["keywords"][0] == {"text": "rain", "count": 10}
+
+
+def test_a_list_tells_the_figures_without_the_texts(jane: Writer, project: Project) -> None:
+    DocumentService.process_document(DocumentService.create(project=project, title="Rain", text=RAIN))
+
+    line = jane.get("/api/documents/").json()["results"][0]["analysis"]
+
+    assert set(line) == {"words", "sentences", "reading_minutes", *NOT_KNOWN}
+    assert (line["language"], line["dialogue_share"]) == ("en", 0.3125)
 
 
 def test_the_manuscript_is_in_no_answer(jane: Writer, document: Document) -> None:
@@ -436,7 +479,8 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
 
     assert answer["count"] == 30
     assert [line["title"] for line in answer["results"]] == [str(number) for number in reversed(range(30))]
-    assert answer["results"][-1]["analysis"] == {"words": 100, "sentences": 10, "reading_minutes": 0.5}
+    counted = {"words": 100, "sentences": 10, "reading_minutes": 0.5}
+    assert answer["results"][-1]["analysis"] == {**counted, **NOT_KNOWN}
     assert answer["results"][0]["analysis"] is None
 
 

@@ -2,10 +2,11 @@
 
 import io
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import PurePosixPath, PureWindowsPath
-from typing import IO, BinaryIO, cast
+from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
 from django.core.files.base import ContentFile, File
@@ -31,7 +32,11 @@ CHUNK_SIZE = 500
 EXPIRED_CHUNK_SIZE = 100
 #: The part of the task in which a file is read, in percent from 0.
 READING_END = 40
-COUNTED_FIELDS = ["words", "sentences", "reading_minutes"]
+COUNTED_FIELDS = [
+    "words", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "dialogue_share",
+]  # fmt: skip
+#: What is a list of texts, each with a number; kept as JSON.
+LISTED_FIELDS = ["keywords", "longest_sentences", "repeated_phrases"]
 
 NO_MANUSCRIPT = "There is no text in this document. Upload a file or paste the text."
 GAVE_UP = (
@@ -366,18 +371,21 @@ def _store(document: Document, found: Findings) -> None:
     """Write the figures over what is there. Rows keep their ids; there are none left over."""
     Analysis.objects.update_or_create(document=document, defaults=_columns(found))
     limit = Chapter._meta.get_field("title").max_length
-    Chapter.objects.bulk_create(
-        (
-            Chapter(document=document, position=position, title=chapter.title[:limit], **_columns(chapter))
-            for position, chapter in enumerate(found.chapters, start=1)
-        ),
-        batch_size=CHUNK_SIZE,
-        update_conflicts=True,
-        unique_fields=["document", "position"],
-        update_fields=["title", *COUNTED_FIELDS, "updated_at"],
+    rows = (
+        Chapter(document=document, position=position, title=chapter.title[:limit], **_columns(chapter))
+        for position, chapter in enumerate(found.chapters, start=1)
     )
+    # Not in one call, which would first make all the rows.
+    while some := list(islice(rows, CHUNK_SIZE)):
+        Chapter.objects.bulk_create(
+            some,
+            update_conflicts=True,
+            unique_fields=["document", "position"],
+            update_fields=["title", *COUNTED_FIELDS, *LISTED_FIELDS, "updated_at"],
+        )
     Chapter.objects.filter(document=document, position__gt=len(found.chapters)).delete()
 
 
-def _columns(figures: Figures) -> dict[str, float]:
-    return {field: getattr(figures, field) for field in COUNTED_FIELDS}
+def _columns(figures: Figures) -> dict[str, Any]:
+    counted = {field: getattr(figures, field) for field in COUNTED_FIELDS}
+    return counted | {field: [asdict(entry) for entry in getattr(figures, field)] for field in LISTED_FIELDS}
