@@ -89,7 +89,7 @@ class Calls:
 
     Parameters:
       system: A module with `send(task, number, *arguments)`. It may have more: `send_many`, `send_in_transaction`,
-        `prepare`, `states`, `clear`, `fill`, `is_writable`.
+        `prepare`, `states`, `clear`, `fill`, `is_writable`, `process_manuscript`, `manuscript`.
     """
 
     def __init__(self, system: Any) -> None:
@@ -169,6 +169,15 @@ class Calls:
     def fill(self, count: int) -> None:
         """Add so many finished rows, like the one that is there."""
         self.system.fill(count)
+
+    def process_manuscript(self, path: str) -> str:
+        """Store a file as a document and send the task that processes it. Returns the task's id."""
+        return str(self.system.process_manuscript(Path(path)))
+
+    def manuscript(self, task_id: str) -> dict[str, Any] | None:
+        """What became of that task: its seconds, words and chapters, or its error. None while it has not ended."""
+        found: dict[str, Any] | None = self.system.manuscript(task_id)
+        return found
 
     def is_writable(self) -> bool:
         """Whether no frozen worker holds a lock on the database."""

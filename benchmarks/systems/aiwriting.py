@@ -1,6 +1,7 @@
 """aiWriting itself."""
 
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Any, cast
 
 import django
@@ -8,10 +9,14 @@ import django
 django.setup()
 
 import dramatiq  # noqa: E402
+from django.core.files import File  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import OperationalError, connection, transaction  # noqa: E402
 from django.db.models import Count  # noqa: E402
 
+from apps.core.models import User  # noqa: E402
+from apps.documents.services.document_service import DocumentService  # noqa: E402
+from apps.projects.models import Project  # noqa: E402
 from apps.tasks import states as task_states  # noqa: E402
 from apps.tasks.models import TaskStatus  # noqa: E402
 from benchmarks.acting import tasks  # noqa: E402
@@ -80,6 +85,24 @@ def fill(count: int) -> None:
             )
         if connection.vendor == "postgresql":  # Its autovacuum would come by within a minute.
             cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def process_manuscript(path: Path) -> str:
+    owner, _ = User.objects.get_or_create(username="benchmark")
+    project = Project.objects.create(owner=owner, name="benchmark")
+    with path.open("rb") as file:
+        document = DocumentService.create(project=project, title=path.name, data=File(file), filename=path.name)
+    return DocumentService.start_processing(document, owner_id=owner.pk)
+
+
+def manuscript(task_id: str) -> dict[str, Any] | None:
+    task = TaskStatus.objects.finished().filter(task_id=task_id).first()
+    if task is None:
+        return None
+    assert task.finished_at is not None
+    assert task.started_at is not None
+    seconds = (task.finished_at - task.started_at).total_seconds()
+    return {"seconds": seconds, "error": task.error_message, **(task.result or {})}
 
 
 def is_writable() -> bool:
