@@ -123,7 +123,7 @@ def dots(
     """
     known = [value for value in values if value is not None]
     lowest, highest = min(known, default=0), max(known, default=0)
-    margin = max((highest - lowest) / 8, 1)
+    margin = max((highest - lowest) / 12, 1)
     bottom, top = lowest - margin, highest + margin
     marks = _marks(values, labels=labels, written=written, bottom=bottom, top=top)
     return Plot(

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import pytest
 from django.conf import settings
 from django.test import Client
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
 from apps.core.models import User
 from tests.browser import chromium
@@ -18,6 +18,9 @@ from tests.conftest import database_url
 from tests.plugin import SERVERS
 from workers.server import free_port
 
+#: A machine that does other work at the same time is slow.
+TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
 #: What the server takes of a file.
 LIMIT_BYTES = 2 * 1024**2
 PASSWORD = "sense-and-sensibility"
@@ -82,7 +85,7 @@ def new_page(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
     def open_page(**options: object) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
-        context.set_default_timeout(20_000)
+        context.set_default_timeout(TIMEOUT_MS)
         page = context.new_page()
         page.on("console", seen.hear)
         page.on("pageerror", lambda error: seen.errors.append(str(error)))

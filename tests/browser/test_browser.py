@@ -50,6 +50,7 @@ def test_a_writer_uploads_a_novel_sees_it_being_processed_and_what_was_found(
     page.get_by_label("Name").fill("Novels")
     page.get_by_role("button", name="Create").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Novels")
+    page.wait_for_load_state()
 
     page.evaluate("window.unbroken = true")
     page.get_by_label("Choose files").set_input_files(PRIDE_AND_PREJUDICE)
@@ -211,6 +212,28 @@ def test_a_task_that_is_called_off_says_so_and_can_be_started_again(signed_in: C
     page.get_by_role("button", name="Try again").click()
     expect(page.get_by_text("Waiting for its turn", exact=True)).to_be_visible()
     assert TaskStatus.objects.unfinished().exclude(task_id=task_id).exists()
+
+
+def test_a_report_is_made_while_one_looks_on_and_can_be_opened(
+    signed_in: Callable[..., Page], request: pytest.FixtureRequest
+) -> None:
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.process_document(document)
+    page = signed_in(f"/projects/{document.project_id}/")
+    page.get_by_role("button", name="Make a report").click()
+    expect(page.get_by_role("progressbar", name="Report")).to_be_visible()
+    page.evaluate(WATCH)
+
+    request.getfixturevalue("working")
+
+    to_read = page.get_by_role("link", name="Read it here")
+    expect(to_read).to_be_visible()
+    values(page)
+    pdf = page.request.get(f"/projects/{document.project_id}/report.pdf")
+    assert pdf.body().startswith(b"%PDF-")
+    to_read.click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("cell", name="Rain", exact=True)).to_be_visible()
 
 
 def tab_to(page: Page, selector: str) -> None:

@@ -12,7 +12,7 @@ from apps.projects.models import Project
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
 from tests import rows
-from tests.pages import Page, get
+from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
 FOUND = {"words": 121_876, "sentences": 5_992, "reading_minutes": 529.9}
@@ -133,6 +133,55 @@ def test_the_figures_the_plot_and_the_chapters_are_shown(browser: Client, docume
     labels = [attributes["data-label"] for _, attributes in page.elements if "data-label" in attributes]
     assert labels[:3] == [f"Chapter {number}: {number},000 words" for number in (1, 2, 3)]
     assert len(page.with_attribute("scope", "row")) == 3
+
+
+def test_all_that_was_found_in_a_text_is_shown(browser: Client, document: Document) -> None:
+    analysed(
+        document,
+        language="en",
+        reading_ease=63.4,
+        grade_level=9.51,
+        dialogue_share=0.468,
+        keywords=[
+            {"text": "Elizabeth", "count": 635},
+            {"text": "Darcy", "count": 418},
+            {"text": "family", "count": 152},
+        ],
+        longest_sentences=[{"text": "Every lingering struggle…", "words": 180}],
+        repeated_phrases=[{"text": "a great deal", "count": 23}],
+    )
+    for number, chapter in enumerate(document.chapters.all()):
+        Chapter.objects.filter(pk=chapter.pk).update(reading_ease=50 + 10 * number, dialogue_share=0.25 * number)
+
+    page = get(browser, address(document))
+
+    for text in ("63 plain", "9.5", "47 %", "English", "Flesch, 1948", "180 words Every lingering"):
+        assert text in page.text
+    assert [attributes["class"] for tag, attributes in page.elements if "size-" in attributes.get("class", "")] == [
+        "size-5", "size-4", "size-1",
+    ]  # fmt: skip
+    assert "a great deal 23" in page.text
+    labels = [attributes["data-label"] for _, attributes in page.elements if "data-label" in attributes]
+    assert labels[3:] == [
+        "Chapter 1: 50, fairly hard", "Chapter 2: 60, plain", "Chapter 3: 70, easy",
+        "Chapter 1: 0\N{NO-BREAK SPACE}%", "Chapter 2: 25\N{NO-BREAK SPACE}%", "Chapter 3: 50\N{NO-BREAK SPACE}%",
+    ]  # fmt: skip
+
+
+def test_a_text_whose_readability_nobody_knows_says_why(browser: Client, document: Document) -> None:
+    page = get(browser, address(analysed(document, keywords=[], language="")))
+
+    assert "the language could not be told" in page.text
+    assert "Reading ease" not in page.text
+
+
+def test_the_page_takes_as_many_statements_for_many_chapters_as_for_few(browser: Client, project: Project) -> None:
+    few, many = (
+        analysed(DocumentService.create(project=project, title="Emma", text="Emma."), chapters=number)
+        for number in (2, 60)
+    )
+
+    assert len(statements(browser, address(few))) == len(statements(browser, address(many)))
 
 
 def test_a_text_of_one_piece_has_no_plot(browser: Client, document: Document) -> None:

@@ -12,7 +12,7 @@ def test_minutes(value: float, text: str) -> None:
 
 @pytest.mark.parametrize(
     ("value", "word"),
-    [(121, "very easy"), (90, "very easy"), (65.2, "plain"), (29.9, "very difficult"), (-5, "very difficult")],
+    [(121, "very easy"), (90, "very easy"), (65.2, "plain"), (29.9, "very hard"), (-5, "very hard")],
 )
 def test_the_ease_in_a_word(value: float, word: str) -> None:
     assert figures.ease(value) == word

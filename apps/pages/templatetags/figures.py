@@ -3,18 +3,9 @@
 from django import template
 from django.conf.locale import LANG_INFO
 
-register = template.Library()
+from apps.projects.reports import wording
 
-#: What a Flesch reading ease means, from the highest down: the lowest value of each, and the word.
-EASE_WORDS = (
-    (90, "very easy"),
-    (80, "easy"),
-    (70, "fairly easy"),
-    (60, "plain"),
-    (50, "fairly difficult"),
-    (30, "difficult"),
-)
-HARDEST = "very difficult"
+register = template.Library()
 
 
 @register.filter
@@ -26,11 +17,7 @@ def number(value: float | None) -> str:
 @register.filter
 def minutes(value: float | None) -> str:
     """Such as "45 min" and "8 h 50 min", and never "0 min" for something."""
-    if value is None:
-        return ""
-    whole = max(round(value), 1) if value else 0
-    hours, rest = divmod(whole, 60)
-    return f"{hours:,} h {rest} min" if hours else f"{rest} min"
+    return "" if value is None else wording.duration(value)
 
 
 @register.filter
@@ -42,9 +29,7 @@ def percent(share: float | None) -> str:
 @register.filter
 def ease(value: float | None) -> str:
     """What a Flesch reading ease means, in a word or two."""
-    if value is None:
-        return ""
-    return next((word for lowest, word in EASE_WORDS if value >= lowest), HARDEST)
+    return "" if value is None else wording.ease(value)
 
 
 @register.filter
@@ -56,8 +41,7 @@ def language(code: str | None) -> str:
 @register.filter
 def counted(value: int | None, noun: str) -> str:
     """Such as "1 chapter" and "61 chapters"."""
-    count = value or 0
-    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+    return wording.counted(value or 0, noun)
 
 
 @register.filter

@@ -15,10 +15,13 @@ from apps.pages import following, plots
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import Plot
-from apps.pages.templatetags.figures import EASE_WORDS, ease, percent
+from apps.pages.templatetags.figures import ease, percent
+from apps.projects.reports.wording import EASE_WORDS
 
 #: Of a document with more chapters, the page shows the first ones.
 SHOWN_CHAPTERS = 400
+#: What is long, and shown of a whole document only.
+LONG_FIELDS = ("keywords", "longest_sentences", "repeated_phrases")
 #: Keywords are written in so many sizes.
 SIZES = 5
 
@@ -49,7 +52,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         # Processed a moment ago, or mended: its status and its figures are shown as of one moment.
         document = own_document(request, pk)
     analysis = getattr(document, "analysis", None)
-    chapters = list(document.chapters.all()[: SHOWN_CHAPTERS + 1])
+    chapters = list(document.chapters.defer(*LONG_FIELDS)[: SHOWN_CHAPTERS + 1])
     more_chapters = document.chapters.count() - SHOWN_CHAPTERS if len(chapters) > SHOWN_CHAPTERS else 0
     chapters = chapters[:SHOWN_CHAPTERS]
     context = {
@@ -61,7 +64,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "chapters": chapters,
         "chapter_count": len(chapters) + more_chapters,
         "more_chapters": more_chapters,
-        "keywords": sized(getattr(analysis, "keywords", None) or []),
+        "keywords": sized(analysis.keywords or []) if analysis else [],
         "plots": plots_of(analysis, chapters) if analysis else [],
         "rename": TitleForm({"title": document.title}, auto_id="rename_%s"),
     }
@@ -95,7 +98,7 @@ def plots_of(analysis: Analysis, chapters: list[Chapter]) -> list[Plot]:
             scale=lambda value: f"{value:,.0f}",
         )
     ]
-    eases = [getattr(chapter, "reading_ease", None) for chapter in chapters]
+    eases = [chapter.reading_ease for chapter in chapters]
     if any(value is not None for value in eases):
         found.append(
             plots.dots(
@@ -106,7 +109,7 @@ def plots_of(analysis: Analysis, chapters: list[Chapter]) -> list[Plot]:
                 guides=EASE_WORDS,
             )
         )
-    shares = [getattr(chapter, "dialogue_share", None) for chapter in chapters]
+    shares = [chapter.dialogue_share for chapter in chapters]
     if any(share is not None for share in shares):
         found.append(
             plots.bars(title="Share of dialogue", values=shares, labels=labels, written=percent, scale=percent, top=1)

@@ -19,6 +19,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.pages import following
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
+from apps.pages.views.documents import LONG_FIELDS
 from apps.projects.models import Project
 from apps.projects.services.report_service import ReportService
 
@@ -67,6 +68,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
     found = (
         Document.objects.filter(project=project)
         .select_related("analysis")
+        .defer(*(f"analysis__{name}" for name in LONG_FIELDS))
         .annotate(chapter_count=Count("chapters"))
         .order_by(*NEWEST_FIRST)
     )
@@ -79,7 +81,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
         "lines": [(document, running.get(document.pk)) for document in documents],
         "draft_count": Document.objects.filter(project=project, status=Document.Status.DRAFT).count(),
         "report_task": (report_task := following.report_task(project)),
-        "report": project.reports.first(),
+        "report": ReportService.newest(project),
         "is_moving": bool(running) or (report_task is not None and not report_task.is_finished),
         "rename": ProjectForm({"name": project.name}, auto_id="rename_%s"),
         "paste": PasteForm(auto_id="paste_%s"),

@@ -126,6 +126,11 @@ export const receive = (root) => {
         take(input.files);
         input.value = "";
     });
+    // Chosen before this ran, or still there after a step back.
+    if (input.files.length) {
+        take(input.files);
+        input.value = "";
+    }
     form.addEventListener("submit", (event) => event.preventDefault());
 
     // A file that misses the place would be opened instead of the page.
