@@ -74,11 +74,13 @@ class Scheduler:
         try:
             if not self.knows_declared:
                 self._update_declared()
-            firing.fire_due()
+            seconds = self._seconds_to_next()
+            if seconds is not None and seconds <= 0:
+                firing.fire_due()
+                seconds = self._seconds_to_next()
             if time.monotonic() - self.released_at >= RELEASE_SECONDS:
                 firing.release()
                 self.released_at = time.monotonic()
-            seconds = self._seconds_to_next()
         except (DatabaseError, InterfaceError) as error:
             # What was due stays due: the database has it, once it is back.
             connection.close()

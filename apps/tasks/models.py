@@ -239,8 +239,8 @@ class Schedule(BaseModel):
     )
     time_zone = models.CharField(max_length=64, default="UTC", help_text="The clock of the cron text.")
     enabled = models.BooleanField(default=True, help_text="A paused schedule has no slots, and misses none.")
-    start_at = models.DateTimeField("start", null=True, blank=True, help_text="No slot before this.")
-    end_at = models.DateTimeField("end", null=True, blank=True, help_text="No slot after this.")
+    start_at = models.DateTimeField("start", null=True, blank=True, help_text="No slot before this. In UTC.")
+    end_at = models.DateTimeField("end", null=True, blank=True, help_text="No slot after this. In UTC.")
 
     # What else is wanted.
     missed_policy = models.CharField(

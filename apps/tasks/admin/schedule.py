@@ -228,7 +228,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     def has_delete_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
         """What is declared in the code would come back: it can be paused."""
-        if obj is not None and obj.name in declared.declarations():
+        if obj is not None and obj.name in declared.names():
             return False
         return bool(super().has_delete_permission(request, obj))
 
@@ -343,7 +343,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
         if schedule.is_overridden:
             note += f" (declared: {schedule.declared_cron})"
         return format_html(
-            '<span class="schedule-when" title="{0}">{0}</span><span class="task-note">{1}</span>',
+            '<span><span class="schedule-when" title="{0}">{0}</span><span class="task-note">{1}</span></span>',
             in_words(schedule),
             note,
         )

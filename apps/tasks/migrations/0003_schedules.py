@@ -60,11 +60,15 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "start_at",
-                    models.DateTimeField(blank=True, help_text="No slot before this.", null=True, verbose_name="start"),
+                    models.DateTimeField(
+                        blank=True, help_text="No slot before this. In UTC.", null=True, verbose_name="start"
+                    ),
                 ),
                 (
                     "end_at",
-                    models.DateTimeField(blank=True, help_text="No slot after this.", null=True, verbose_name="end"),
+                    models.DateTimeField(
+                        blank=True, help_text="No slot after this. In UTC.", null=True, verbose_name="end"
+                    ),
                 ),
                 (
                     "missed_policy",

@@ -23,7 +23,7 @@ def errors(schedule: Schedule) -> dict[str, str]:
         found["task_name"] = message
     elif message := argument_error(schedule):
         found["kwargs"] = message
-    if not schedule.is_declared and schedule.name in declared.declarations():
+    if not schedule.is_declared and schedule.name in declared.names():
         found["name"] = f"{schedule.name!r} is the name of a schedule that is declared in the code; choose another one"
     return found
 
@@ -75,7 +75,7 @@ def argument_error(schedule: Schedule) -> str:
 
 def broken(schedule: Schedule) -> str:
     """A sentence where this process's code cannot fire the schedule, or its last slot could not be fired."""
-    if schedule.is_declared and schedule.name not in declared.declarations():
+    if schedule.is_declared and schedule.name not in declared.names():
         return "It is declared in the code no more."
     try:
         _ = schedule.timing

@@ -39,6 +39,11 @@ def declarations() -> dict[str, Declaration]:
     }
 
 
+def names() -> list[str]:
+    """The names of the declared schedules."""
+    return [name for name, actor in dramatiq.get_broker().actors.items() if cron_text(actor)]
+
+
 def cron_text(actor: Actor[..., Any]) -> str:
     """The cron text that the actor is declared with, or nothing."""
     spec = actor.options.get("periodic")

@@ -47,7 +47,7 @@ def alive() -> ScheduleQuerySet:
 
     Those of other code, newer or older, are left to who knows it.
     """
-    return Schedule.objects.alive(actors=dramatiq.get_broker().actors, declared=declared.declarations())
+    return Schedule.objects.alive(actors=dramatiq.get_broker().actors, declared=declared.names())
 
 
 def fire_due() -> int:
@@ -73,7 +73,7 @@ def fire_due() -> int:
 
 
 def earliest() -> datetime | None:
-    """When the next slot of any schedule is to be fired."""
+    """When the next slot of any schedule is to be fired. It may have passed: then another scheduler is firing it."""
     found: datetime | None = alive().aggregate(at=Min("next_at"))["at"]
     return found
 
