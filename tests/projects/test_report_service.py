@@ -15,6 +15,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects import contents
 from apps.projects.models import Project, Report
 from apps.projects.reports import html, pdf
+from apps.projects.reports.figures import READING_EASE
 from apps.projects.services import report_service
 from apps.projects.services.report_service import ReportService
 from apps.tasks import progress
@@ -241,8 +242,15 @@ def test_the_novel_makes_a_report_with_its_chapters(project: Project) -> None:
     DocumentService.process_document(novel)
     _, figures = ReportService.generate(project)
     (course,) = figures.courses
-    assert (figures.chapters, course.chapters) == (61, 61)
-    assert figures.words == Analysis.objects.get().words
+    analysis = Analysis.objects.get()
+    assert (figures.chapters, course.chapters, course.measure) == (61, 61, READING_EASE)
+    assert figures.words == analysis.words
+    assert figures.reading_ease == pytest.approx(analysis.reading_ease)
+    assert (figures.languages, figures.dialogue_share) == (("en",), pytest.approx(analysis.dialogue_share))
+    assert analysis.keywords is not None
+    assert {keyword.text for keyword in figures.keywords} == {found["text"] for found in analysis.keywords}
+    assert figures.longest_sentences[0].number == analysis.longest_sentences[0]["words"]
+    assert figures.repeated_phrases[0].number == analysis.repeated_phrases[0]["count"]
     assert b"Length of the chapters" in html.render(figures)
 
 

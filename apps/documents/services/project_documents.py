@@ -6,23 +6,22 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.documents.models import Analysis, Chapter, Document
+from apps.documents.models import Chapter, Document
 from apps.projects.contents import ChapterLine, Contents, DocumentLine, Found
 
 #: So many rows are in memory at a time: each may bring its keywords and longest sentences.
 CHUNK_SIZE = 200
 
+#: What is known of a document, and by which name each finding has its number.
 FIGURES = ("words", "sentences", "reading_minutes", "reading_ease", "grade_level", "dialogue_share", "language")
 FINDINGS = {"keywords": "count", "longest_sentences": "words", "repeated_phrases": "count"}
-_ANALYSIS = {field.name for field in Analysis._meta.get_fields()}
-_CHAPTER = {field.name for field in Chapter._meta.get_fields()}
 
 
 def documents_of(project_id: int) -> Iterator[DocumentLine]:
     """The documents of a project, in the order in which they were made, with their figures where there are any."""
     # Not a join that is counted: the database would group by the keywords, too.
     chapters = Chapter.objects.filter(document=OuterRef("pk")).order_by().values("document")
-    columns = [f"analysis__{name}" for name in (*FIGURES, *FINDINGS) if name in _ANALYSIS]
+    columns = [f"analysis__{name}" for name in (*FIGURES, *FINDINGS)]
     documents = (
         Document.objects.filter(project_id=project_id)
         .annotate(chapter_count=Coalesce(Subquery(chapters.annotate(number=Count("pk")).values("number")), 0))
@@ -30,10 +29,10 @@ def documents_of(project_id: int) -> Iterator[DocumentLine]:
         .values("pk", "title", "created_at", "status", "error_message", "chapter_count", *columns)
     )
     for row in documents.iterator(chunk_size=CHUNK_SIZE):
-        figures: dict[str, Any] = {name: row.get(f"analysis__{name}") for name in FIGURES}
+        figures: dict[str, Any] = {name: row[f"analysis__{name}"] for name in FIGURES}
         figures["language"] = figures["language"] or ""
         for name, number in FINDINGS.items():
-            figures[name] = _found(row.get(f"analysis__{name}"), number=number)
+            figures[name] = _found(row[f"analysis__{name}"], number=number)
         yield DocumentLine(
             id=row["pk"],
             title=row["title"],
@@ -53,9 +52,9 @@ def count_of(project_id: int) -> int:
 
 def chapters_of(document_id: int) -> Iterator[ChapterLine]:
     """The chapters of a document, in the order of the text."""
-    columns = ["position", "title", "words", "sentences", *({"reading_ease"} & _CHAPTER)]
-    chapters = Chapter.objects.filter(document_id=document_id).order_by("position").values(*columns)
-    for row in chapters.iterator(chunk_size=CHUNK_SIZE):
+    chapters = Chapter.objects.filter(document_id=document_id).order_by("position")
+    columns = chapters.values("position", "title", "words", "sentences", "reading_ease")
+    for row in columns.iterator(chunk_size=CHUNK_SIZE):
         yield ChapterLine(**row)
 
 
