@@ -298,7 +298,8 @@ def many_pages(jane: User) -> Iterator[list[str]]:
     failed = rows.document(**long, status=Document.Status.FAILED, error_message="x" * 300)
     moving = rows.document(**long, status=Document.Status.PROCESSING)
     rows.task(about=moving, progress=40, progress_text="y" * 200, owner=jane)
-    novel = DocumentService.create(project=project, title="Novel", data=PRIDE_AND_PREJUDICE.read_bytes())
+    chapters = (f"Chapter {number}\n\n" + "“Come along,” said the captain. " * number for number in range(2, 40))
+    novel = DocumentService.create(project=project, title="Novel", text="\n\n".join(chapters))
     DocumentService.process_document(novel)
     documents = [f"/documents/{document.pk}/" for document in (failed, moving, novel)]
     return ["/", f"/projects/{project.pk}/", f"/projects/{project.pk}/delete/", *documents, f"{documents[0]}delete/"]
