@@ -243,6 +243,9 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
         else:
             steering.make(obj)
 
+    def delete_model(self, request: HttpRequest, obj: Schedule) -> None:
+        steering.delete(obj)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         declared.make_missing()
         response: HttpResponse = super().changelist_view(request, extra_context)
@@ -339,7 +342,9 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="when")
     def time(self, schedule: Schedule) -> SafeString:
-        note = f"{schedule.cron}, {schedule.time_zone}" if schedule.cron else "from when it was made"
+        note = f"counted from {schedule.anchor_at:%-d %b %Y, %H:%M:%S} UTC"
+        if schedule.cron:
+            note = f"{schedule.cron}, {schedule.time_zone}"
         if schedule.is_overridden:
             note += f" (declared: {schedule.declared_cron})"
         return format_html(
@@ -355,11 +360,11 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
             '<span title="{}">{}</span>', checking.broken(schedule), elements.label(state, kind=STATE_KINDS[state])
         )
 
-    @admin.display(description="next run", ordering="next_at")
+    @admin.display(description="next run (UTC)", ordering="next_at")
     def next_run(self, schedule: Schedule) -> SafeString | str:
         return elements.moment(schedule.next_at, short=True) if state_of(schedule) == ON else elements.NOTHING
 
-    @admin.display(description="last run")
+    @admin.display(description="last run (UTC)")
     def last_run(self, schedule: Any) -> SafeString | str:
         if schedule.last_slot is None:
             return elements.NOTHING
