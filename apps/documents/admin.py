@@ -35,6 +35,12 @@ STATUS_KINDS: dict[str, str] = {
     Document.Status.FAILED: "danger",
 }
 
+#: What a document's page tells and does not let anybody change.
+SHOWN_FIELDS = (
+    "state_label", "error", "figures", "tasks", "readability", "language", "dialogue", "keywords", "repeated_phrases",
+    "longest_sentences", "filename", "excerpt",
+)  # fmt: skip
+
 
 class DocumentAddForm(forms.ModelForm):
     """A new document with a pasted text."""
@@ -68,13 +74,31 @@ class ChapterInline(ReadOnlyInline):
     """The chapters that were found."""
 
     model = Chapter
-    fields = readonly_fields = ("position", "title", "words", "sentences", "reading_time")
+    fields = readonly_fields = (
+        "position", "title", "words", "sentences", "reading_time", "ease", "grade", "dialogue", "telling",
+    )  # fmt: skip
     permission = "documents.view_document"
     per_page = 50
 
     @admin.display(description="reading time")
     def reading_time(self, chapter: Chapter) -> str:
         return minutes(chapter.reading_minutes)
+
+    @admin.display(description="reading ease")
+    def ease(self, chapter: Chapter) -> str:
+        return tenth(chapter.reading_ease)
+
+    @admin.display(description="grade level")
+    def grade(self, chapter: Chapter) -> str:
+        return tenth(chapter.grade_level)
+
+    @admin.display(description="dialogue")
+    def dialogue(self, chapter: Chapter) -> str:
+        return percent(chapter.dialogue_share)
+
+    @admin.display(description="keywords")
+    def telling(self, chapter: Chapter) -> str:
+        return ", ".join(entry["text"] for entry in chapter.keywords or ()) or elements.NOTHING
 
 
 @admin.register(Document)
@@ -93,6 +117,10 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
     fieldsets = (
         (None, {"fields": ("title", "project", "expires_at")}),
         ("Processing", {"fields": ("state_label", "error", "figures", "tasks")}),
+        (
+            "How it reads",
+            {"fields": ("readability", "language", "dialogue", "keywords", "repeated_phrases", "longest_sentences")},
+        ),
         ("Manuscript", {"fields": ("filename", "excerpt")}),
     )
 
@@ -110,7 +138,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         return super().get_form(request, obj, change=change, **kwargs)
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
-        return ("state_label", "error", "figures", "tasks", "filename", "excerpt") if obj else ()
+        return SHOWN_FIELDS if obj else ()
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None and obj.chapters.exists() else ()
@@ -177,6 +205,38 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
             f"{analysis.words:,} words, {analysis.sentences:,} sentences, {minutes(analysis.reading_minutes)} to read"
         )
 
+    @admin.display(description="readability")
+    def readability(self, document: Document) -> str:
+        analysis = getattr(document, "analysis", None)
+        if analysis is None:
+            return elements.NOTHING
+        figures = [] if analysis.reading_ease is None else [f"Reading ease {analysis.reading_ease:.1f}"]
+        if analysis.grade_level is not None:
+            figures.append(f"grade level {analysis.grade_level:.1f}")
+        said = f"{', '.join(figures)}. " if figures else ""
+        return said + str(analysis.readability_note)
+
+    @admin.display(description="language")
+    def language(self, document: Document) -> str:
+        return getattr(getattr(document, "analysis", None), "language", "") or elements.NOTHING
+
+    @admin.display(description="dialogue")
+    def dialogue(self, document: Document) -> str:
+        return percent(getattr(getattr(document, "analysis", None), "dialogue_share", None))
+
+    @admin.display(description="keywords")
+    def keywords(self, document: Document) -> str:
+        return counted(found_in(document, "keywords"))
+
+    @admin.display(description="repeated phrases")
+    def repeated_phrases(self, document: Document) -> str:
+        return counted(found_in(document, "repeated_phrases"))
+
+    @admin.display(description="longest sentences")
+    def longest_sentences(self, document: Document) -> SafeString | str:
+        found = found_in(document, "longest_sentences")
+        return elements.block("\n\n".join(f"{entry['words']:,} words: {entry['text']}" for entry in found))
+
     @admin.display(description="tasks")
     def tasks(self, document: Document) -> SafeString:
         query = {"related_object_type": document._meta.label, "related_object_id": document.pk}
@@ -203,6 +263,23 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
 
 def minutes(number: float) -> str:
     return f"{number:,.0f} min" if number >= 10 else f"{number:.1f} min"
+
+
+def tenth(number: float | None) -> str:
+    return elements.NOTHING if number is None else f"{number:.1f}"
+
+
+def percent(share: float | None) -> str:
+    return elements.NOTHING if share is None else f"{share:.0%}"
+
+
+def found_in(document: Document, name: str) -> list[dict[str, Any]]:
+    """One of the lists of what was found in a document; empty where it was not looked for."""
+    return getattr(getattr(document, "analysis", None), name, None) or []
+
+
+def counted(found: list[dict[str, Any]]) -> str:
+    return ", ".join(f"{entry['text']} ({entry['count']:,})" for entry in found) or elements.NOTHING
 
 
 def documents(count: int) -> str:

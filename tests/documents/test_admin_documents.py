@@ -113,6 +113,30 @@ def test_a_page_shows_what_was_found_in_a_document(admin_client: Client) -> None
         assert expected in text
 
 
+def test_a_page_shows_how_a_document_reads(admin_client: Client) -> None:
+    document = processed()
+    figures = {
+        "language": "en", "reading_ease": 62.9, "grade_level": 9.5, "dialogue_share": 0.4713,
+        "keywords": [{"text": "Harriet", "count": 1_413}],
+        "longest_sentences": [{"text": "It was a sweet view.", "words": 5}],
+        "repeated_phrases": [{"text": "a great deal", "count": 64}],
+    }  # fmt: skip
+    Analysis.objects.update(**figures)
+    Chapter.objects.update(**{**figures, "keywords": [{"text": "Weston", "count": 24}], "grade_level": None})
+
+    text = get(admin_client, page_of(document)).text
+
+    for expected in (
+        "Reading ease 62.9, grade level 9.5. Reading ease by the formula for this language (Flesch, 1948)",
+        "47%", "Harriet (1,413)", "a great deal (64)", "5 words: It was a sweet view.", "Weston",
+    ):  # fmt: skip
+        assert expected in text
+
+
+def test_a_page_of_a_document_that_was_processed_before_says_what_to_do(admin_client: Client) -> None:
+    assert "Process it again to see how easy it is to read." in get(admin_client, page_of(processed())).text
+
+
 def test_a_page_shows_a_document_without_a_manuscript(admin_client: Client) -> None:
     get(admin_client, page_of(rows.document()))
 
@@ -276,7 +300,12 @@ def test_what_a_document_holds_is_text(admin_client: Client) -> None:
     project = rows.project(SCRIPT, owner=SCRIPT)
     document = rows.document(SCRIPT, project=project, status=Document.Status.FAILED, error_message=SCRIPT)
     Manuscript.objects.create(document=document, filename=SCRIPT, text=SCRIPT)
-    Chapter.objects.create(document=document, position=1, title=SCRIPT, words=1, sentences=1, reading_minutes=1)
+    texts = [{"text": SCRIPT, "count": 1, "words": 1}]
+    found = {"keywords": texts, "longest_sentences": texts, "repeated_phrases": texts}
+    Analysis.objects.create(document=document, words=1, sentences=1, reading_minutes=1, **found)
+    Chapter.objects.create(
+        document=document, position=1, title=SCRIPT, words=1, sentences=1, reading_minutes=1, **found
+    )
 
     for page in (
         get(admin_client, DOCUMENTS),
