@@ -392,6 +392,10 @@ def test_words_that_were_divided_are_put_together() -> None:
     )
 
 
+def test_signs_without_a_meaning_are_dropped() -> None:
+    assert pdf_pages.text([[Line(text="An or\x00nament \x00 it was.")]]) == "An ornament  it was.\n"
+
+
 def test_a_page_of_which_places_are_not_known_has_its_lines() -> None:
     assert pdf_pages.text([[Line(text="One"), Line(text="two")], [], [Line(text="three.")]]) == "One\ntwo\nthree.\n"
 

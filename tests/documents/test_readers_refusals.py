@@ -23,6 +23,8 @@ from apps.documents.readers.source import Source
 from tests import manuscripts
 from tests.manuscripts import REFUSED_AT_ONCE, REFUSED_WHEN_READ
 
+#: What `python -m apps.documents.readers` does.
+RUN = "import runpy; runpy.run_module('apps.documents.readers', run_name='__main__')"
 #: No refusal takes longer, the start of a process included.
 SECONDS = 20
 
@@ -206,10 +208,7 @@ def test_a_process_that_was_ended_from_outside_is_no_fault_of_the_file(
 
 
 def test_a_library_that_is_missing_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = (
-        "import sys; sys.modules['pypdfium2'] = None\n"
-        f"sys.path.insert(0, {str(isolated.ROOT)!r})\nimport apps.documents.readers.__main__"
-    )
+    code = f"import sys; sys.modules['pypdfium2'] = None\nsys.path.insert(0, {str(isolated.ROOT)!r})\n{RUN}"
     monkeypatch.setattr(isolated, "COMMAND", crashing(tmp_path, code))
     for call in (readers.read, readers.check):
         with pytest.raises(isolated.ReaderNotInstalled, match="pypdfium2"):
@@ -240,7 +239,7 @@ def test_the_process_that_reads_lives_on_when_a_machine_says_that_it_stops(tmp_p
     code = (
         "import os, signal, sys; from apps.documents.readers import word; read = word.read\n"
         "def stopped(*arguments):\n    os.kill(os.getpid(), signal.SIGTERM)\n    return read(*arguments)\n"
-        "word.read = stopped\nimport apps.documents.readers.__main__"
+        f"word.read = stopped\n{RUN}"
     )
     with (tmp_path / "a.docx").open("rb") as file:
         done = subprocess.run(

@@ -87,4 +87,5 @@ def _tell(answers: BinaryIO, **line: object) -> None:
     answers.flush()
 
 
-main()
+if __name__ == "__main__":
+    main()

@@ -55,7 +55,9 @@ class Line:
 
 def text(pages: Iterable[Sequence[Line]]) -> str:
     """The text of pages: lines as they are, an empty line between paragraphs."""
-    return _undivided("".join(_joined(_without_contents(_without_heads([list(page) for page in pages])))))
+    joined = "".join(_joined(_without_contents(_without_heads([list(page) for page in pages]))))
+    # Signs of which the file does not say what they mean come as NULs.
+    return _undivided(joined.replace("\x00", ""))
 
 
 def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
