@@ -25,6 +25,8 @@ LOOK_SECONDS = 1.0
 OTHERS_SECONDS = 0.1
 #: What waits for a run before it is looked for so often.
 RELEASE_SECONDS = 1.0
+#: But no more than this share of the time goes into it: one in so many seconds.
+RELEASE_SHARE = 20
 PRUNE_SECONDS = 3_600.0
 
 
@@ -36,12 +38,13 @@ class Scheduler:
             timezone=UTC,
             # Each a thread of its own: who deletes history does not hold up who fires.
             executors={"default": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
-            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+            # Two looks: the second one waits for the first.
+            job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         )
         self.looking = threading.Lock()
         self.is_away = False
         self.knows_declared = False
-        self.released_at = 0.0
+        self.release_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Fire until `stop` is set."""
@@ -80,9 +83,7 @@ class Scheduler:
                 seconds = self._seconds_to_next()
                 if not sent:
                     break  # Another scheduler has what is due.
-            if time.monotonic() - self.released_at >= RELEASE_SECONDS:
-                firing.release()
-                self.released_at = time.monotonic()
+            self._release()
         except (DatabaseError, InterfaceError) as error:
             # What was due stays due: the database has it, once it is back.
             connection.close()
@@ -95,6 +96,14 @@ class Scheduler:
             self.is_away = False
         if seconds is not None and seconds < LOOK_SECONDS:
             self.look_at(_now() + timedelta(seconds=max(seconds, OTHERS_SECONDS if seconds <= 0 else 0.001)))
+
+    def _release(self) -> None:
+        """Let tasks run whose run before is done. Where that takes long, it is done less often."""
+        began = time.monotonic()
+        if began >= self.release_at:
+            firing.release()
+            ended = time.monotonic()
+            self.release_at = ended + max(RELEASE_SECONDS, RELEASE_SHARE * (ended - began))
 
     def prune(self) -> None:
         """Forget what became of old slots."""

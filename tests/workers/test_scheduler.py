@@ -257,6 +257,28 @@ def test_a_queued_slot_waits_for_the_run_before_it(time, make) -> None:
     assert TaskStatus.objects.due().get() == third
 
 
+def test_the_run_by_hand_is_a_run_before_too(time, make) -> None:
+    schedule = make()
+    task_id = steering.run_now(schedule)
+    time.forward(minutes=1)
+    assert TaskStatus.objects.due().get().task_id == task_id
+    ledger.cancel(task_id)
+    assert firing.release() == 1
+    assert TaskStatus.objects.due().count() == 1
+
+
+def test_very_many_that_wait_are_looked_at_in_few_statements(time, make, django_assert_max_num_queries) -> None:
+    for number in range(20):
+        make(f"s {number}", missed_policy="all")
+    time.forward(minutes=10)
+    assert ScheduleSlot.objects.filter(is_held=True).count() == 180
+    with django_assert_max_num_queries(1):
+        assert firing.release() == 0
+    # One for each new task that waits, and ten.
+    with django_assert_max_num_queries(30):
+        time.forward(minutes=1)
+
+
 def test_a_queued_slot_that_is_called_off_holds_up_nobody(time, make) -> None:
     make()
     for _ in range(3):
@@ -403,6 +425,7 @@ def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, m
     time.forward(days=1)
     assert ScheduleSlot.objects.filter(is_open=True).count() == 4
     end_all()
+    firing.release()
     time.forward(minutes=1)
     history.prune()
     assert frequent.slots.count() == 3

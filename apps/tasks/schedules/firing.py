@@ -14,7 +14,7 @@ from typing import Any
 
 import dramatiq
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import Min
+from django.db.models import Exists, Min, OuterRef
 from dramatiq import Message
 
 from apps.tasks import ledger
@@ -208,39 +208,49 @@ def iso(moment: datetime) -> str:
 
 def _running(schedules: Iterable[Schedule]) -> set[int]:
     """Those of the schedules, by key, that have a task that is not done. The other tasks are noted as done."""
-    slots = list(ScheduleSlot.objects.filter(schedule__in=list(schedules), is_open=True).order_by("pk"))
-    done = _done(slots)
+    rows = ScheduleSlot.objects.filter(schedule__in=list(schedules)).order_by()
+    # There may be very many that wait: that there are some is enough.
+    waiting = set(rows.filter(is_held=True).values_list("schedule_id", flat=True).distinct())
+    slots = list(rows.filter(is_open=True, is_held=False).exclude(schedule__in=waiting))
+    done = _close_done(slots)
+    return waiting | {slot.schedule_id for slot in slots if slot.pk not in done}
+
+
+def _close_done(slots: Iterable[ScheduleSlot]) -> set[int]:
+    """Note which of the slots' tasks have ended or are no more. Returns the keys of their slots."""
+    slots = list(slots)
+    ids = [slot.task_id for slot in slots]
+    unfinished = set(
+        TaskStatus.objects.unfinished().filter(task_id__in=ids).order_by().values_list("task_id", flat=True)
+    )
+    done = {slot.pk for slot in slots if slot.task_id not in unfinished}
     if done:
         ScheduleSlot.objects.filter(pk__in=done).update(is_open=False, is_held=False)
-    return {slot.schedule_id for slot in slots if slot.pk not in done}
-
-
-def _done(slots: Iterable[ScheduleSlot]) -> set[int]:
-    """Those of the slots, by key, whose task has ended or is no more."""
-    slots = list(slots)
-    unfinished = set(
-        TaskStatus.objects.unfinished()
-        .filter(task_id__in=[slot.task_id for slot in slots])
-        .order_by()
-        .values_list("task_id", flat=True)
-    )
-    return {slot.pk for slot in slots if slot.task_id not in unfinished}
+    return done
 
 
 def release() -> int:
     """Let the tasks run whose run before is done: of each schedule the first one that waits. Returns how many."""
-    waiting = ScheduleSlot.objects.filter(is_held=True).order_by().values_list("schedule_id", flat=True).distinct()
-    released = 0
-    for schedule_id in list(waiting):
-        with transaction.atomic():
-            slots = list(ScheduleSlot.objects.filter(schedule_id=schedule_id, is_open=True).order_by("slot"))
-            done = _done(slots)
-            if done:
-                ScheduleSlot.objects.filter(pk__in=done).update(is_open=False, is_held=False)
-            left = [slot for slot in slots if slot.pk not in done]
-            if not left or not all(slot.is_held for slot in left):
-                continue
-            if ScheduleSlot.objects.filter(pk=left[0].pk, is_held=True).update(is_held=False):
+    unfinished = TaskStatus.objects.unfinished().filter(task_id=OuterRef("task_id"))
+    running = ScheduleSlot.objects.filter(
+        Exists(unfinished), schedule=OuterRef("schedule"), is_open=True, is_held=False
+    )
+    free = ScheduleSlot.objects.filter(~Exists(running), is_held=True).order_by().values_list("schedule_id", flat=True)
+    return sum(_release_one(schedule_id) for schedule_id in list(free.distinct()))
+
+
+def _release_one(schedule_id: int) -> int:
+    rows = ScheduleSlot.objects.filter(schedule_id=schedule_id, is_open=True).order_by("slot")
+    with transaction.atomic():
+        running = list(rows.filter(is_held=False))
+        if len(_close_done(running)) < len(running):
+            return 0
+        waiting = list(rows.filter(is_held=True)[:PAGE])
+        done = _close_done(waiting)
+        for slot in waiting:
+            if slot.pk not in done:
+                # Only one scheduler's update takes.
+                taken = ScheduleSlot.objects.filter(pk=slot.pk, is_held=True).update(is_held=False)
                 # The relay sends it.
-                released += ledger.postpone([left[0].task_id], delay_ms=0)
-    return released
+                return ledger.postpone([slot.task_id], delay_ms=0) if taken else 0
+    return 0
