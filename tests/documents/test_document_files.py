@@ -27,6 +27,7 @@ from apps.core.models import StoredChunk, StoredFile
 from apps.documents.models import Document, Manuscript, stored_name
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
+from apps.tasks import progress
 from apps.tasks.models import TaskStatus
 from tests import manuscripts, rows
 from tests.clients import Writer, writer
@@ -395,6 +396,31 @@ def test_a_file_that_one_machine_takes_is_read_by_another(
         assert ask("GET", f"{path}file/") == (200, content)
     # Nothing was kept on either disk.
     assert not [path for place in (web_place, worker_place) for path in (place / "tmp").iterdir()]
+
+
+def test_progress_is_reported_while_a_file_is_read(project: Project) -> None:
+    class Listener(progress.Reporter):
+        def __init__(self) -> None:
+            super().__init__()
+            self.heard: list[tuple[float, str]] = []
+
+        def report(self, percent: float | None, text: str | None) -> None:
+            self.heard.append((percent or 0.0, text or ""))
+
+    novel = BASE_DIR / "tests" / "documents" / "novel" / "pride-and-prejudice.pdf"
+    document = made(project, data=novel.read_bytes(), filename=novel.name)
+    listener = Listener()
+    progress.bind(listener)
+    try:
+        DocumentService.process_document(document)
+    finally:
+        progress.unbind()
+    reading = [(percent, text) for percent, text in listener.heard if text.startswith("Reading page")]
+    chapters = [percent for percent, text in listener.heard if text.startswith("Chapter")]
+    assert reading
+    assert all(0 < percent <= 40 for percent, _ in reading)
+    assert min(chapters) >= 40
+    assert [percent for percent, _ in listener.heard] == sorted(percent for percent, _ in listener.heard)
 
 
 def test_a_stored_file_is_read_again_each_time(project: Project) -> None:
