@@ -10,7 +10,7 @@ from django.db.models import F, QuerySet
 from django.db.models.functions import Left, Length
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
@@ -235,7 +235,8 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="longest sentences")
     def longest_sentences(self, document: Document) -> SafeString | str:
         found = found_in(document, "longest_sentences")
-        return elements.block("\n\n".join(f"{entry['words']:,} words: {entry['text']}" for entry in found))
+        lines = ((f"{entry['words']:,}", entry["text"]) for entry in found)
+        return format_html_join("", '<p class="mb-2">{} words: {}</p>', lines) or elements.NOTHING
 
     @admin.display(description="tasks")
     def tasks(self, document: Document) -> SafeString:
