@@ -216,13 +216,6 @@ SCHEDULER_CLOCK_START = environment.moment("SCHEDULER_CLOCK_START", "2026-01-01T
 # --- Documents -----------------------------------------------------------------------------------
 
 DOCUMENT_MAX_UPLOAD_BYTES = environment.integer("DOCUMENT_MAX_UPLOAD_BYTES", 50 * 1024 * 1024, minimum=1)
-# A pasted text is JSON, where a character may take six bytes.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
-READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
-#: So many reports of a project are kept, the newest ones.
-REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
-
-# --- API -----------------------------------------------------------------------------------------
 #: What the parts of a packed file (docx, odt, epub) may have together, and how many times the file's size.
 DOCUMENT_MAX_UNPACKED_BYTES = environment.integer("DOCUMENT_MAX_UNPACKED_BYTES", 256 * 1024 * 1024, minimum=1)
 DOCUMENT_MAX_UNPACKED_RATIO = environment.integer("DOCUMENT_MAX_UNPACKED_RATIO", 100, minimum=1)
@@ -234,6 +227,13 @@ DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS
 DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
     "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
 )
+# A pasted text is JSON, where a character may take six bytes.
+DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
+READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
+#: So many reports of a project are kept, the newest ones.
+REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
+
+# --- API -----------------------------------------------------------------------------------------
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
