@@ -8,7 +8,6 @@ from typing import Any
 
 from dramatiq import Actor, Message
 
-
 #: Every message is measured; `json.dumps` would make an encoder each time.
 COMPACT = json.JSONEncoder(separators=(",", ":"))
 

@@ -1,7 +1,7 @@
 """Senders' connections to Redis: a lone message is handed over without waiting for the answer.
 
-The row is safe by then, so nothing is lost with the answer: the relay publishes what did not arrive. What a sender saves is
-a round trip, and all of the wait when Redis is slow.
+The row is safe by then, so nothing is lost with the answer: the relay publishes what did not arrive. What a sender
+saves is a round trip, and all of the wait when Redis is slow.
 """
 
 import logging
@@ -16,9 +16,6 @@ from dramatiq import Message
 from workers.redis_scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
-
-#: Redis is away. A time-out is no ConnectionError in redis-py, and both mean "not known to have happened".
-UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 
 
 class Publisher:
@@ -42,21 +39,30 @@ class Publisher:
         Raises:
           redis.RedisError: Redis is away, or refuses. Of many messages some may be on their queues.
         """
+        is_used = self._connection.is_connected
         try:
-            self._take_answer()
-        except UNREACHABLE:
-            # It was started again, maybe: this time what was not answered goes along. Twice is once.
+            self._publish(messages)
+        except redis.ConnectionError:
+            if not is_used:
+                raise
+            # It was closed since the last time, as when Redis is started again. Published twice is published once.
             self._connection.disconnect()
-            messages = [*self._unanswered, *messages]
-            self._unanswered = ()
+            again, self._unanswered = [*self._unanswered, *messages], ()
+            self._publish(again)
+
+    def close(self) -> None:
+        self._connection.disconnect()
+
+    def _publish(self, messages: Sequence[Message[Any]]) -> None:
+        self._take_answer()
+        if self._connection.is_connected:
+            # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
+            self._connection.can_read(timeout=0)
         for start in range(0, len(messages), UNPACK_LIMIT):
             self._take_answer()
             self._send(messages[start : start + UNPACK_LIMIT])
         if len(messages) > 1:
             self._take_answer()
-
-    def close(self) -> None:
-        self._connection.disconnect()
 
     def _send(self, messages: Sequence[Message[Any]]) -> None:
         words: list[Any] = [BELL_LIMIT]

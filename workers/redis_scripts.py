@@ -23,7 +23,7 @@ local function wake()
         redis.call("rpush", queue, unpack(new))
         published = published + #new
         local bell = queue .. ".bell"
-        for i = redis.call("llen", bell) + 1, math.min(limit, #new) do
+        for i = 1, math.min(#new, limit - redis.call("llen", bell)) do
             redis.call("rpush", bell, "1")
         end
     end

@@ -13,8 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from workers import redis_scripts
-from workers.publisher import UNREACHABLE, Publishers
+from workers.publisher import Publishers
 from workers.redis_scripts import UNPACK_LIMIT
+from workers.unreachable import UNREACHABLE
 
 logger = logging.getLogger(__name__)
 

@@ -5,8 +5,8 @@ Three things keep these statements as fast when tables are large, small, bloated
 - `status || ''` hides the column from the planner. Where it saw `status = 'pending'` it would, whenever its statistics
   are from a quiet time, go through the index over all pending rows instead of looking up the batch: every claim would
   then cost as much as the backlog is long.
-- `m.attempt BETWEEN ...` is always true. It lets the planner expect one row of the batch instead of a hundred, so it looks
-  up each row by its index. A hundred it would rather find by reading a table of some thousand rows from end to end.
+- `m.attempt BETWEEN ...` is always true. It lets the planner expect one row of the batch instead of a hundred, so it
+  looks up each row by its index. A hundred it would find by reading a table of some thousand rows from end to end.
 - A batch is planned each time, never prepared: a plan that was made for an empty table would be kept for a full one.
 """
 
@@ -218,7 +218,7 @@ def report(reports: Sequence[Report]) -> set[int]:
 class Batch(RawCursor[Any]):
     """Sends parameters apart from the statement: a batch may have a megabyte of them."""
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":  # type: ignore[override]
         super().execute(query, params, **{"prepare": False, **options})
         return self
 
@@ -226,14 +226,14 @@ class Batch(RawCursor[Any]):
 class Prepared(Batch):
     """Lets the server plan the statement once for the connection, unless the connection's settings forbid it."""
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":  # type: ignore[override]
         return super().execute(query, params, prepare=None, **options)
 
 
 def _cursor(kind: type[Batch] = Batch) -> Any:
     """A cursor that Django knows of, with its errors, its log and its wrappers, and that leaves `$1` to the server."""
     connection.ensure_connection()
-    cursor = kind(connection.connection)
+    cursor: Any = kind(connection.connection)
     return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
 
 
