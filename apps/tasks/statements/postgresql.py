@@ -200,7 +200,7 @@ def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
         }
         for outcome in outcomes
     ]  # fmt: skip
-    return set(COMPLETE.execute(json.dumps(batch)))  # type: ignore[arg-type]
+    return set(COMPLETE.execute(json.dumps(batch)))
 
 
 def report(reports: Sequence[Report]) -> set[int]:
@@ -218,7 +218,7 @@ def report(reports: Sequence[Report]) -> set[int]:
 class Batch(RawCursor[Any]):
     """Sends parameters apart from the statement: a batch may have a megabyte of them."""
 
-    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":  # type: ignore[override]
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
         super().execute(query, params, **{"prepare": False, **options})
         return self
 
