@@ -4,6 +4,7 @@ Read before Django is set up, so nothing of Django's models is imported here.
 """
 
 import os
+from datetime import UTC, datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -43,6 +44,16 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = 
     if number < minimum or (maximum is not None and number > maximum):
         raise ImproperlyConfigured(f"{name} is {number}, must be {span}")
     return number
+
+
+def moment(name: str, default: str) -> datetime:
+    """A point in time; without an offset it is UTC."""
+    value = text(name, default)
+    try:
+        found = datetime.fromisoformat(value)
+    except ValueError:
+        raise ImproperlyConfigured(f"{name} is {value!r}, must be a time such as {default}") from None
+    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def words(name: str, default: str = "") -> list[str]:

@@ -10,7 +10,7 @@ from django.templatetags.static import static
 from django.urls import reverse_lazy
 from dramatiq.middleware import TimeLimit
 
-from aiWriting import environment
+from aiWriting import environment, file_storage
 from aiWriting.environment import BASE_DIR, VAR_DIR
 
 # --- The process ---------------------------------------------------------------------------------
@@ -42,6 +42,7 @@ INSTALLED_APPS = [
     "apps.tasks",
     "apps.projects",
     "apps.documents",
+    "apps.pages",
     "aiWriting",
     *environment.words("EXTRA_APPS"),
     "workers",  # Last: imports every app's tasks once all models exist.
@@ -111,8 +112,8 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
-LOGIN_URL = reverse_lazy("admin:login")
-LOGIN_REDIRECT_URL = reverse_lazy("admin:index")
+LOGIN_URL = reverse_lazy("pages:sign-in")
+LOGIN_REDIRECT_URL = reverse_lazy("admin:index")  # From the admin's own sign-in page.
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"
@@ -125,8 +126,32 @@ COLLECTED = BASE_DIR / "staticfiles"
 STATIC_ROOT = COLLECTED if COLLECTED.is_dir() or "collectstatic" in sys.argv else None
 WHITENOISE_USE_FINDERS = True
 
+FILE_STORAGE_URL = environment.text("FILE_STORAGE_URL", "database:")
+STORAGES: dict[str, dict[str, Any]] = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    # Web and worker processes may share no disk; the database they do share.
+    "manuscripts": file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL"),
+    "reports": file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL"),
+}
+
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "aiWriting <noreply@localhost>")
-EMAIL_BACKEND = environment.text("EMAIL_BACKEND", "django.core.mail.backends.console.EmailBackend")
+EMAIL_HOST = environment.text("EMAIL_HOST", "localhost")
+EMAIL_PORT = environment.integer("EMAIL_PORT", 25, minimum=1, maximum=65535)
+EMAIL_HOST_USER = environment.text("EMAIL_HOST_USER")
+EMAIL_HOST_PASSWORD = environment.text("EMAIL_HOST_PASSWORD")
+# STARTTLS, or TLS from the first byte.
+EMAIL_USE_TLS = environment.boolean("EMAIL_USE_TLS", False)
+EMAIL_USE_SSL = environment.boolean("EMAIL_USE_SSL", False)
+if EMAIL_USE_TLS and EMAIL_USE_SSL:
+    raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are both yes, and a server speaks one of the two.")
+#: A mail server that does not answer fails the attempt, which is tried again, and holds no worker thread for ever.
+EMAIL_TIMEOUT = environment.integer("EMAIL_TIMEOUT", 30, minimum=1)
+# Where no server is named, mails go to the log.
+EMAIL_BACKEND = environment.text(
+    "EMAIL_BACKEND",
+    f"django.core.mail.backends.{'smtp' if environment.text('EMAIL_HOST') else 'console'}.EmailBackend",
+)
 
 # --- Tasks ---------------------------------------------------------------------------------------
 
@@ -184,14 +209,34 @@ WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", 25)
 #: A worker whose heartbeat does not move for so long is dead.
 WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer("WORKER_HEARTBEAT_TIMEOUT_SECONDS", 10, minimum=2)
 
+#: What became of a schedule's slots is kept so long, and of each schedule so many of them.
+SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", 90, minimum=1)
+SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", 200, minimum=1)
+#: For tests: so many seconds pass for the schedules in one, counted from the start.
+SCHEDULER_CLOCK_SPEED = environment.integer("SCHEDULER_CLOCK_SPEED", 1, minimum=1, maximum=3600)
+SCHEDULER_CLOCK_START = environment.moment("SCHEDULER_CLOCK_START", "2026-01-01T00:00:00Z")
+
 # --- Documents -----------------------------------------------------------------------------------
 
 DOCUMENT_MAX_UPLOAD_BYTES = environment.integer("DOCUMENT_MAX_UPLOAD_BYTES", 50 * 1024 * 1024, minimum=1)
 # A pasted text is JSON, where a character may take six bytes.
 DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
+#: So many reports of a project are kept, the newest ones.
+REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
 
 # --- API -----------------------------------------------------------------------------------------
+#: What the parts of a packed file (docx, odt, epub) may have together, and how many times the file's size.
+DOCUMENT_MAX_UNPACKED_BYTES = environment.integer("DOCUMENT_MAX_UNPACKED_BYTES", 256 * 1024 * 1024, minimum=1)
+DOCUMENT_MAX_UNPACKED_RATIO = environment.integer("DOCUMENT_MAX_UNPACKED_RATIO", 100, minimum=1)
+#: How many files a packed file may hold, and how many pages a PDF may have.
+DOCUMENT_MAX_PARTS = environment.integer("DOCUMENT_MAX_PARTS", 10_000, minimum=1)
+DOCUMENT_MAX_PAGES = environment.integer("DOCUMENT_MAX_PAGES", 5_000, minimum=1)
+#: How long reading a file may take, and how much memory in the process that reads it.
+DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS", 300, minimum=1)
+DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
+    "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
+)
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
@@ -234,7 +279,7 @@ UNFOLD = {
     "SITE_TITLE": "aiWriting",
     "SITE_HEADER": "aiWriting",
     "SITE_SYMBOL": "edit_note",
-    "SITE_URL": None,  # There are no pages besides these.
+    "SITE_URL": reverse_lazy("pages:home"),
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
     ],
@@ -245,6 +290,7 @@ UNFOLD = {
                 "title": "Work",
                 "items": [
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Workers", model="tasks.workerprocess", icon="memory"),
                 ],
             },

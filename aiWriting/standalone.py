@@ -186,7 +186,7 @@ class Standalone:
         lines = []
         if not self.stopping.is_set():
             lines += ["aiWriting runs; Ctrl-C stops it.", ""]
-            lines += [f"  Admin     {self.url}/admin/", f"  API       {self.url}/api/"]
+            lines += [f"  Open      {self.url}/", f"  Admin     {self.url}/admin/", f"  API       {self.url}/api/"]
         if self.sample is not None:
             lines += [f"  User      {self.sample.username}", f"  Password  {self.sample.password}   (shown only now)"]
         elif self.has_sample_user():

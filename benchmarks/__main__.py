@@ -12,7 +12,19 @@ from benchmarks.rig.rig import Rig
 from benchmarks.rig.table import table
 
 #: In this order they run: what only sends comes first, before any workers are there.
-NAMES = ("send", "consume", "progress", "pickup", "volume", "backlog", "idle", "rescue", "fairness")
+NAMES = (
+    "send",
+    "consume",
+    "progress",
+    "pickup",
+    "volume",
+    "backlog",
+    "idle",
+    "schedules",
+    "rescue",
+    "fairness",
+    "manuscripts",
+)
 
 
 def main() -> int:

@@ -38,7 +38,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0.75,
         help="how long the storm of tests/chaos goes on; default: %(default)s",
     )
-    group.addoption("--seed", type=int, default=1, help="what the storm does, and when; default: %(default)s")
+    group.addoption("--seed", type=int, default=1, help="what the storms do, and when; default: %(default)s")
+    group.addoption(
+        "--cron-cases",
+        type=int,
+        default=10_000,
+        help="how many random cron texts are held against the manual; default: %(default)s",
+    )
 
 
 @pytest.hookimpl(wrapper=True)

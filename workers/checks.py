@@ -10,7 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
 from dramatiq import Actor
 
-from workers import cron
+from apps.tasks.schedules import cron, declared
 
 
 def actors() -> list[Actor[..., Any]]:
@@ -54,11 +54,11 @@ def check_schedules(**kwargs: Any) -> list[CheckMessage]:
     """tasks.E003: A periodic actor has a cron text and arguments that it can be called with."""
     messages: list[CheckMessage] = []
     for actor in actors():
-        spec = actor.options.get("periodic")
-        if spec is None:
+        text = declared.cron_text(actor)
+        if not text:
             continue
         try:
-            cron.fields_of(spec.parsed_from or str(spec))
+            cron.parse(text)
             inspect.signature(actor.fn).bind(**(actor.options.get("periodic_kwargs") or {}))
         except (cron.BadCronError, TypeError) as error:
             messages.append(Error(f"The periodic actor {actor.actor_name!r} cannot fire: {error}", id="tasks.E003"))

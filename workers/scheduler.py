@@ -1,63 +1,124 @@
-"""The scheduler: fires the actors that were declared with `periodic=cron(...)`, driven by APScheduler.
+"""The scheduler: sends the tasks of all schedules at their slots. Any number of schedulers may run.
 
-Periodiq's own loop is not used: it never fires on Sundays and loses slots.
+APScheduler drives the clock, with one job that is due when the next slot of any schedule is. The database has what is
+due, so a change is seen at the next look, at the latest a second later, whether it was made in the admin, in the
+terminal or by another scheduler. Periodiq's own loop is not used: it never fires on Sundays and loses slots.
 """
 
 import logging
-import uuid
-from datetime import UTC, datetime
-from typing import Any
+import threading
+import time
+from datetime import UTC, datetime, timedelta
 
+from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from apscheduler.triggers.base import BaseTrigger
-from django.db import close_old_connections
-from dramatiq import Actor, Broker
+from django.db import DatabaseError, InterfaceError, connection
 
-from workers import cron
+from apps.tasks.models import Schedule
+from apps.tasks.schedules import clock, declared, firing, history
 
 logger = logging.getLogger(__name__)
 
-#: Task ids of slots are made from this: two schedulers that fire one slot send one task.
-SLOTS = uuid.UUID("6f1f4a55-0c39-4d5c-9f0e-2d6a8c0e7a11")
+#: The database is looked at so often though nothing is due.
+LOOK_SECONDS = 1.0
+#: After another scheduler was found to be firing what is due.
+OTHERS_SECONDS = 0.1
+#: What waits for a run before it is looked for so often.
+RELEASE_SECONDS = 1.0
+PRUNE_SECONDS = 3_600.0
 
 
-class CronTrigger(BaseTrigger):  # type: ignore[misc]
-    """APScheduler's interface to our cron: APScheduler's own reads week days differently."""
+class Scheduler:
+    """One scheduler. `run` is its whole life."""
 
-    def __init__(self, text: str) -> None:
-        self.text = text
+    def __init__(self) -> None:
+        self.clock = BackgroundScheduler(
+            timezone=UTC,
+            # Each a thread of its own: who deletes history does not hold up who fires.
+            executors={"default": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
+            job_defaults={"coalesce": True, "max_instances": 1, "misfire_grace_time": None},
+        )
+        self.looking = threading.Lock()
+        self.is_away = False
+        self.knows_declared = False
+        self.released_at = 0.0
 
-    def get_next_fire_time(self, previous_fire_time: datetime | None, now: datetime) -> datetime:
-        return cron.next_slot(self.text, previous_fire_time or now)
+    def run(self, stop: threading.Event) -> None:
+        """Fire until `stop` is set."""
+        self.clock.add_job(self.look, id="look")
+        self.clock.add_job(
+            self.prune, "interval", seconds=PRUNE_SECONDS, id="prune", executor="history", next_run_time=_now()
+        )
+        self.clock.start()
+        try:
+            # By the machine's own clock that nobody sets: a job whose time jumped away would not be looked at again.
+            while not stop.wait(LOOK_SECONDS):
+                if not self.looking.locked():
+                    self.look_at(_now())
+        finally:
+            # APScheduler would wait with a lock held that the running look needs.
+            self.clock.shutdown(wait=False)
+            with self.looking:
+                pass
+
+    def look_at(self, moment: datetime) -> None:
+        """Let the next look be at this time of the machine's clock."""
+        self.clock.add_job(self.look, "date", run_date=moment, id="look", replace_existing=True)
+
+    def look(self) -> None:
+        """Fire what is due, and let the next look be when the next slot is."""
+        with self.looking:
+            self._look()
+
+    def _look(self) -> None:
+        try:
+            if not self.knows_declared:
+                self._update_declared()
+            seconds = self._seconds_to_next()
+            if seconds is not None and seconds <= 0:
+                firing.fire_due()
+                seconds = self._seconds_to_next()
+            if time.monotonic() - self.released_at >= RELEASE_SECONDS:
+                firing.release()
+                self.released_at = time.monotonic()
+        except (DatabaseError, InterfaceError) as error:
+            # What was due stays due: the database has it, once it is back.
+            connection.close()
+            if not self.is_away:
+                logger.warning("database away error=%s", " ".join(str(error).split()))
+            self.is_away = True
+            return
+        if self.is_away:
+            logger.info("database is back")
+            self.is_away = False
+        if seconds is not None and seconds < LOOK_SECONDS:
+            self.look_at(_now() + timedelta(seconds=max(seconds, OTHERS_SECONDS if seconds <= 0 else 0.001)))
+
+    def prune(self) -> None:
+        """Forget what became of old slots."""
+        try:
+            deleted = history.prune()
+            if deleted:
+                logger.info("schedule history pruned rows=%s", deleted)
+        except (DatabaseError, InterfaceError) as error:
+            logger.warning("schedule history not pruned error=%s", " ".join(str(error).split()))
+        finally:
+            connection.close()
+
+    def _update_declared(self) -> None:
+        declared.update()
+        self.knows_declared = True
+        for schedule in Schedule.objects.exclude(declared_cron="").filter(name__in=declared.declarations()):
+            state = "" if schedule.enabled else " paused"
+            next_at = firing.iso(schedule.next_at) if schedule.next_at else None
+            logger.info("schedule cron=%r actor=%s next=%s%s", schedule.cron, schedule.task_name, next_at, state)
+
+    @staticmethod
+    def _seconds_to_next() -> float | None:
+        """How long until the next slot of any schedule is to be fired, in real seconds."""
+        at = firing.earliest()
+        return None if at is None else clock.real_seconds((at - clock.now()).total_seconds())
 
 
-def periodic_actors(broker: Broker) -> dict[str, tuple[Actor[..., Any], str]]:
-    """The actors with a `periodic` option and their cron texts, by actor name."""
-    found = {}
-    for name, actor in sorted(broker.actors.items()):
-        spec = actor.options.get("periodic")
-        if spec is not None:
-            found[name] = (actor, cron.fields_of(spec.parsed_from or str(spec)))
-    return found
-
-
-def fire(actor: Actor[..., Any], text: str, *, now: datetime | None = None) -> str:
-    """Send the task of the last slot that has come. Fired again, it is the same task. Returns its id."""
-    slot = cron.last_slot(text, now or datetime.now(UTC))
-    task_id = str(uuid.uuid5(SLOTS, f"{actor.actor_name} {slot.isoformat()}"))
-    message = actor.message_with_options(kwargs=actor.options.get("periodic_kwargs") or {}).copy(message_id=task_id)
-    close_old_connections()
-    try:
-        actor.broker.enqueue(message)
-    finally:
-        close_old_connections()
-    logger.info("slot fired actor=%s slot=%s id=%s", actor.actor_name, slot.isoformat(), task_id)
-    return task_id
-
-
-def build(broker: Broker) -> BackgroundScheduler:
-    """A scheduler of all periodic actors. A slot that comes late, after a pause of the machine, still fires."""
-    scheduler = BackgroundScheduler(timezone=UTC)
-    for name, (actor, text) in periodic_actors(broker).items():
-        scheduler.add_job(fire, CronTrigger(text), args=[actor, text], id=name, misfire_grace_time=None, coalesce=True)
-    return scheduler
+def _now() -> datetime:
+    return datetime.now(UTC)

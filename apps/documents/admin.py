@@ -194,7 +194,8 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
             .values_list(Left("text", EXCERPT_LENGTH), Length("text"))
             .first()
         )
-        if found is None:
+        # The text of a file is nowhere but in the file.
+        if found is None or not found[1]:
             return elements.NOTHING
         start, length = found
         return elements.block(start if length <= EXCERPT_LENGTH else f"{start}…\n\n({length:,} characters)")

@@ -9,7 +9,7 @@ class DocumentsConfig(AppConfig):
 
     def ready(self) -> None:
         """Tell projects, which know nothing of documents, how to ask for those of a project."""
-        from apps.documents.services.project_documents import documents_of
-        from apps.projects.services import report_service
+        from apps.documents.services.project_documents import CONTENTS
+        from apps.projects import contents
 
-        report_service.register_documents_provider(documents_of)
+        contents.register(CONTENTS)

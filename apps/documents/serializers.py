@@ -11,31 +11,51 @@ from rest_framework.exceptions import NotFound
 from apps.documents.models import Analysis, Chapter, Document
 from apps.projects.models import Project
 
-COUNTED_FIELDS = ("words", "sentences", "reading_minutes")
+SCALAR_FIELDS = (
+    "words", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "readability_note",
+    "dialogue_share",
+)  # fmt: skip
+LIST_FIELDS = ("keywords", "longest_sentences", "repeated_phrases")
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
-class ChapterSerializer(serializers.ModelSerializer[Chapter]):
+class LanguageField(serializers.CharField):
+    """An ISO 639-1 code; null where there is none."""
+
+    def to_representation(self, value: str) -> str | None:  # type: ignore[override]
+        return value or None
+
+
+class FiguresSerializer(serializers.ModelSerializer[Any]):
+    """The figures that are numbers. Null where there is none: what was processed before a figure was known has none,
+    and `readability_note` says why there is no readability.
+    """
+
+    language = LanguageField(read_only=True)
+    readability_note = serializers.CharField(read_only=True)
+
+
+class ChapterSerializer(FiguresSerializer):
     class Meta:
         model = Chapter
-        fields = ("position", "title", *COUNTED_FIELDS)
+        fields = ("position", "title", *SCALAR_FIELDS, *LIST_FIELDS)
 
 
-class AnalysisSerializer(serializers.ModelSerializer[Analysis]):
-    """What was found in the whole document."""
+class AnalysisSerializer(FiguresSerializer):
+    """What was found in the whole document, without what takes room."""
 
     class Meta:
         model = Analysis
-        fields: tuple[str, ...] = COUNTED_FIELDS
+        fields: tuple[str, ...] = SCALAR_FIELDS
 
 
 class ChapteredAnalysisSerializer(AnalysisSerializer):
-    """What was found in the whole document and in each chapter."""
+    """All that was found in the whole document and in each chapter."""
 
     chapters = ChapterSerializer(many=True, read_only=True, source="document.chapters")
 
     class Meta(AnalysisSerializer.Meta):
-        fields = (*COUNTED_FIELDS, "chapters")
+        fields = (*SCALAR_FIELDS, *LIST_FIELDS, "chapters")
 
 
 class DocumentLineSerializer(serializers.ModelSerializer[Document]):

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http.response import HttpResponseBase
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
 from rest_framework.exceptions import NotFound, ValidationError
@@ -16,6 +17,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from apps.core.api.body import LimitedBody
+from apps.core.api.download import download
 from apps.core.api.errors import TooLarge
 from apps.core.api.formats import JSONParser
 from apps.documents.models import Document
@@ -82,19 +84,23 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
             raise NotFound from None
         return task_started(request, task_id, what="Document processing")
 
+    @action(detail=True, methods=["get"])
+    def file(self, request: Request, pk: str) -> HttpResponseBase:
+        """Send what the writer sent in: the file as it was, or the pasted text as a text file."""
+        original = DocumentService.original(self.get_object())
+        if original is None:
+            raise NotFound
+        return download(request._request, original.file, filename=original.filename, size_bytes=original.size_bytes)
+
 
 def _store(
     *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
 ) -> Document:
     """Store what came out of validation; what cannot be read is the client's mistake."""
-    limit_bytes = int(settings.DOCUMENT_MAX_UPLOAD_BYTES)
     try:
         if file is None:
             return DocumentService.create(project=project, title=title, text=text)
-        # Before it is read: it may be on the disk.
-        if (file.size or 0) > limit_bytes:
-            raise TextTooLarge(size_bytes=file.size or 0, limit_bytes=limit_bytes)
-        return DocumentService.create(project=project, title=title, data=file.read(), filename=file.name or "")
+        return DocumentService.create(project=project, title=title, data=file, filename=file.name or "")
     except TextTooLarge as error:
         raise TooLarge(str(error)) from None
     except UnreadableText as error:

@@ -1,8 +1,12 @@
 """Projects as the API tells of them."""
 
-from rest_framework import serializers
+from typing import Any
 
-from apps.projects.models import Project
+from rest_framework import serializers
+from rest_framework.request import Request
+from rest_framework.reverse import reverse
+
+from apps.projects.models import Project, Report
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
@@ -11,3 +15,14 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
     class Meta:
         model = Project
         fields = ("id", "name", "created_at", "updated_at")
+
+
+def report_links(report: Report | None, *, request: Request) -> dict[str, Any]:
+    """When a report was made and where its files are; null where there is none."""
+    if report is None:
+        return {"created_at": None, "html_url": None, "pdf_url": None}
+    urls = {
+        f"{kind}_url": reverse("report-file", args=[report.project_id, kind], request=request)
+        for kind in ("html", "pdf")
+    }
+    return {"created_at": serializers.DateTimeField().to_representation(report.created_at), **urls}

@@ -3,7 +3,6 @@
 Imported when a process starts, so the services are imported where they are used.
 """
 
-import dataclasses
 import logging
 import uuid
 from typing import Any
@@ -13,16 +12,19 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
 from apps.projects import report_types
+from apps.projects.mail_refused import MailRefused
 from apps.projects.report_types import UnknownReportType
 
 logger = logging.getLogger(__name__)
+
+MINUTE_MS = 60 * 1_000
 
 
 @dramatiq.actor(
     actor_name="projects.generate_project_report", queue_name="default", max_retries=3, related_to="projects.Project"
 )
 def generate_project_report(project_id: int) -> dict[str, Any]:
-    """Sum up a project and its documents, in figures and as plain text."""
+    """Make a report of a project and its documents, as HTML and PDF. Tells the main figures."""
     from apps.projects.models import Project
     from apps.projects.services.report_service import ReportService
 
@@ -30,7 +32,20 @@ def generate_project_report(project_id: int) -> dict[str, Any]:
     if project is None:
         logger.warning("project gone id=%s", project_id)
         return {"note": f"Project {project_id} no longer exists."}
-    return dataclasses.asdict(ReportService.generate(project))
+    try:
+        report, figures = ReportService.generate(project, task_id=_task_id() or "")
+    except Project.DoesNotExist:
+        logger.warning("project gone meanwhile id=%s", project_id)
+        return {"note": f"Project {project_id} no longer exists."}
+    return {
+        "project_id": project_id,
+        "report_id": report.pk,
+        "documents": figures.documents,
+        "processed": figures.processed,
+        "words": figures.words,
+        "chapters": figures.chapters,
+        "reading_minutes": figures.reading_minutes,
+    }
 
 
 @dramatiq.actor(
@@ -46,16 +61,17 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
     from apps.projects.services.report_service import ReportService
 
     report_types.check(report_type)
+    ReportService.forget_mailings()
     owner_ids = ReportService.owners_to_mail()
     messages = [
         send_report_to_owner.message_with_options(args=(owner_id, report_type), owner_id=owner_id)
         for owner_id in owner_ids
     ]
-    parent = CurrentMessage.get_current_message()
-    if parent is not None:
+    parent_id = _task_id()
+    if parent_id is not None:
         # Run again, this task gives its children the ids that they had: the ledger records each only once.
         messages = [
-            message.copy(message_id=_child_id(parent.message_id, owner_id))
+            message.copy(message_id=_child_id(parent_id, owner_id))
             for message, owner_id in zip(messages, owner_ids, strict=True)
         ]
     broker: Any = send_report_to_owner.broker
@@ -66,18 +82,27 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
 @dramatiq.actor(
     actor_name="projects.send_report_to_owner",
     queue_name="default",
-    max_retries=5,
+    # A server that is down or wants a mail to come again later gets three hours.
+    max_retries=8,
+    min_backoff=MINUTE_MS,
+    max_backoff=60 * MINUTE_MS,
     related_to="core.User",
-    throws=(UnknownReportType,),
+    throws=(UnknownReportType, MailRefused),
 )
 def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
-    """Mail one owner the reports of their projects."""
+    """Mail one owner the reports of their projects. An address that is refused for good fails at once."""
     from apps.projects.services.report_service import ReportService
 
-    mailed = ReportService.mail_owner(owner_id, report_type=report_type)
+    mailed = ReportService.mail_owner(owner_id, report_type=report_type, task_id=_task_id())
     if not mailed:
         return {"mailed": False, "note": f"User {owner_id} has no project, no address, or is gone."}
     return {"mailed": True}
+
+
+def _task_id() -> str | None:
+    """The id of the task that runs; None where an actor is called as a function."""
+    message = CurrentMessage.get_current_message()
+    return None if message is None else message.message_id
 
 
 def _child_id(parent_id: str, owner_id: int) -> str:

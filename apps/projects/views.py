@@ -1,17 +1,22 @@
-"""Projects through the API: to their owner, and to nobody else."""
+"""Projects through the API, and their reports as files: to the owner, and to nobody else but staff."""
 
+from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
 from django.db.models import QuerySet
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.utils.http import content_disposition_header
 from rest_framework import viewsets
 from rest_framework.decorators import action
-from rest_framework.exceptions import NotFound
+from rest_framework.exceptions import NotAuthenticated, NotFound
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from apps.core.api.body import LimitedBody
 from apps.projects.models import Project
-from apps.projects.serializers import ProjectSerializer
+from apps.projects.reports.filename import filename
+from apps.projects.serializers import ProjectSerializer, report_links
 from apps.projects.services.report_service import ReportService
 from apps.tasks.views import task_started
 
@@ -28,12 +33,53 @@ class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
     def perform_create(self, serializer: BaseSerializer[Project]) -> None:
         serializer.save(owner=self.request.user)
 
-    @action(detail=True, methods=["post"])
-    @transaction.atomic
+    @action(detail=True, methods=["get"])
     def report(self, request: Request, pk: str) -> Response:
+        """Tell where the project's newest report is; of a project that has none, null."""
+        return Response(report_links(ReportService.newest(self.get_object()), request=request))
+
+    @report.mapping.post
+    @transaction.atomic
+    def start_report(self, request: Request, pk: str) -> Response:
         """Start the task that makes the project's report, unless one is on its way already."""
         try:
             task_id = ReportService.start(self.get_object(), owner_id=request.user.pk)
         except Project.DoesNotExist:
             raise NotFound from None
         return task_started(request, task_id, what="Project report")
+
+
+#: A report's page may do nothing but show itself. The page says the same of itself, and names its one style sheet.
+PAGE_POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
+    "sandbox"
+)
+KINDS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
+
+
+class ReportFileView(LimitedBody):
+    """A project's newest report as a file, to its owner and to staff, with a session or a token."""
+
+    http_method_names = ["get", "head"]
+
+    def get(self, request: Request, project_id: int, kind: str) -> HttpResponse:
+        """The file. The page is shown; the PDF is saved under the project's name."""
+        projects = Project.objects.all() if request.user.is_staff else Project.objects.filter(owner_id=request.user.pk)
+        project = projects.filter(pk=project_id).first()
+        report = ReportService.newest(project) if project else None
+        if project is None or report is None:
+            raise Http404
+        with (report.pdf if kind == "pdf" else report.html).open() as file:
+            response = HttpResponse(file.read(), content_type=KINDS[kind])
+        name = filename(project.name, kind=kind)
+        response["Content-Disposition"] = str(content_disposition_header(as_attachment=kind == "pdf", filename=name))
+        response["X-Content-Type-Options"] = "nosniff"
+        response["Cache-Control"] = "private, no-cache"
+        response["Content-Security-Policy"] = PAGE_POLICY
+        return response
+
+    def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
+        """Send a person who is not signed in to the sign-in page; a program gets its answer as everywhere."""
+        if isinstance(exc, NotAuthenticated) and "text/html" in self.request.headers.get("Accept", ""):
+            return redirect_to_login(self.request.get_full_path())
+        return super().handle_exception(exc)

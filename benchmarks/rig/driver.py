@@ -89,7 +89,8 @@ class Calls:
 
     Parameters:
       system: A module with `send(task, number, *arguments)`. It may have more: `send_many`, `send_in_transaction`,
-        `prepare`, `states`, `clear`, `fill`, `is_writable`.
+        `prepare`, `states`, `clear`, `fill`, `is_writable`, `process_manuscript`, `manuscript`,
+        `make_schedules`, `let_come`, `how_late`.
     """
 
     def __init__(self, system: Any) -> None:
@@ -169,6 +170,28 @@ class Calls:
     def fill(self, count: int) -> None:
         """Add so many finished rows, like the one that is there."""
         self.system.fill(count)
+
+    def process_manuscript(self, path: str) -> str:
+        """Store a file as a document and send the task that processes it. Returns the task's id."""
+        return str(self.system.process_manuscript(Path(path)))
+
+    def manuscript(self, task_id: str) -> dict[str, Any] | None:
+        """What became of that task: its seconds, words and chapters, or its error. None while it has not ended."""
+        found: dict[str, Any] | None = self.system.manuscript(task_id)
+        return found
+
+    def make_schedules(self, count: int) -> None:
+        """Forget all schedules, and make so many that do not come for long."""
+        self.system.make_schedules(count)
+
+    def let_come(self, count: int, lead_seconds: float, seconds: float) -> None:
+        """Let so many schedules come once each, evenly over these seconds, beginning after the lead."""
+        self.system.let_come(count, lead_seconds, seconds)
+
+    def how_late(self, count: int) -> list[float] | None:
+        """How long after its slot each task was recorded, in milliseconds. None while there are not so many."""
+        found: list[float] | None = self.system.how_late(count)
+        return found
 
     def is_writable(self) -> bool:
         """Whether no frozen worker holds a lock on the database."""

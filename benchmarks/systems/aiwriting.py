@@ -1,6 +1,8 @@
 """aiWriting itself."""
 
 from collections.abc import Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
 from typing import Any, cast
 
 import django
@@ -8,12 +10,17 @@ import django
 django.setup()
 
 import dramatiq  # noqa: E402
+from django.core.files import File  # noqa: E402
 from django.core.management import call_command  # noqa: E402
 from django.db import OperationalError, connection, transaction  # noqa: E402
 from django.db.models import Count  # noqa: E402
 
+from apps.core.models import User  # noqa: E402
+from apps.documents.services.document_service import DocumentService  # noqa: E402
+from apps.projects.models import Project  # noqa: E402
 from apps.tasks import states as task_states  # noqa: E402
-from apps.tasks.models import TaskStatus  # noqa: E402
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus  # noqa: E402
+from apps.tasks.schedules import clock  # noqa: E402
 from benchmarks.acting import tasks  # noqa: E402
 from workers.broker import LedgerBroker  # noqa: E402
 
@@ -80,6 +87,62 @@ def fill(count: int) -> None:
             )
         if connection.vendor == "postgresql":  # Its autovacuum would come by within a minute.
             cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def process_manuscript(path: Path) -> str:
+    owner, _ = User.objects.get_or_create(username="benchmark")
+    project = Project.objects.create(owner=owner, name="benchmark")
+    with path.open("rb") as file:
+        document = DocumentService.create(project=project, title=path.name, data=File(file), filename=path.name)
+    return DocumentService.start_processing(document, owner_id=owner.pk)
+
+
+def manuscript(task_id: str) -> dict[str, Any] | None:
+    task = TaskStatus.objects.finished().filter(task_id=task_id).first()
+    if task is None:
+        return None
+    assert task.finished_at is not None
+    assert task.started_at is not None
+    seconds = (task.finished_at - task.started_at).total_seconds()
+    return {"seconds": seconds, "error": task.error_message, **(task.result or {})}
+
+
+def make_schedules(count: int) -> None:
+    Schedule.objects.all().delete()
+    now = clock.now()
+    rows = [
+        Schedule(
+            name=f"benchmark {number}", task_name="benchmarks.noop", kwargs={"number": number}, cron="0 0 1 1 *",
+            anchor_at=now, decided_until=now,
+        )
+        for number in range(count)
+    ]  # fmt: skip
+    for row in rows:
+        row.plan()
+    Schedule.objects.bulk_create(rows, batch_size=1_000)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM ANALYZE {Schedule._meta.db_table}")
+
+
+def let_come(count: int, lead_seconds: float, seconds: float) -> None:
+    TaskStatus.objects.all().delete()
+    ScheduleSlot.objects.all().delete()
+    rows = list(Schedule.objects.filter(name__startswith="benchmark ").order_by("?")[:count])
+    now = clock.now()
+    for place, row in enumerate(rows):
+        row.cron, row.interval_seconds = "", 86_400
+        row.anchor_at = now + timedelta(seconds=lead_seconds + seconds * place / count)
+        row.decided_until, row.next_at = now, row.anchor_at
+    columns = ["cron", "interval_seconds", "anchor_at", "decided_until", "next_at"]
+    Schedule.objects.bulk_update(rows, columns, batch_size=500)
+
+
+def how_late(count: int) -> list[float] | None:
+    rows = list(TaskStatus.objects.values_list("created_at", "options__slot"))
+    if len(rows) < count:
+        return None
+    return [1000 * (created - datetime.fromisoformat(slot)).total_seconds() for created, slot in rows]
 
 
 def is_writable() -> bool:

@@ -49,7 +49,7 @@ def test_every_variable_that_settings_read_is_documented() -> None:
     read: set[str] = set()
     for source in (*(BASE_DIR / "aiWriting").glob("*.py"), *(BASE_DIR / "workers").glob("*.py")):
         read |= set(
-            re.findall(r"environment\.(?:text|boolean|integer|words|url)\(\s*\"([A-Z_]+)\"", source.read_text())
+            re.findall(r"environment\.(?:text|boolean|integer|words|url|moment)\(\s*\"([A-Z_]+)\"", source.read_text())
         )
         read |= set(re.findall(r"os\.environ\.get\(\"([A-Z_]+)\"", source.read_text()))
     read -= {"CI", "NO_COLOR"}

@@ -16,7 +16,7 @@ from django.urls import reverse
 from pytest_django import Settings
 from pytest_django.fixtures import DjangoAssertNumQueries
 
-from apps.documents import views
+from apps.documents import readers, views
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
@@ -28,6 +28,12 @@ from tests.web import TIMEOUT_SECONDS, serving
 pytestmark = pytest.mark.django_db
 
 TEXT = "Chapter 1\n\nEmma Woodhouse, handsome, clever, and rich.\n\nChapter 2\n\nShe was the youngest."
+
+#: Two chapters in which five words of sixteen are spoken.
+RAIN = "\n\n".join(
+    f"Chapter {number}\n\n" + "“The rain never stops here,” said she. It went on and on over the grey roofs.\n\n" * 10
+    for number in (1, 2)
+)
 
 FORM = '--x\r\nContent-Disposition: form-data; name="project"\r\n\r\n1\r\n--x--'
 
@@ -84,7 +90,7 @@ def test_an_uploaded_file_becomes_a_draft(jane: Writer, project: Project) -> Non
         "error_message": "",
         "analysis": None,
     }
-    assert (document.manuscript.text, document.manuscript.filename) == (TEXT, "emma.txt")
+    assert (document.manuscript.file.read(), document.manuscript.filename) == (TEXT.encode(), "emma.txt")
     assert not TaskStatus.objects.exists()
 
 
@@ -188,9 +194,9 @@ def test_a_file_that_is_no_text_is_refused_in_words(jane: Writer, project: Proje
         ("cp1252", "Naïve café, “quoted” — and so on. " * 20),
     ],
 )
-def test_a_file_in_another_encoding_is_read(jane: Writer, project: Project, encoding: str, text: str) -> None:
+def test_a_file_in_another_encoding_is_kept_as_it_is(jane: Writer, project: Project, encoding: str, text: str) -> None:
     assert upload(jane, text.encode(encoding), project=project.pk).status_code == 201
-    assert Manuscript.objects.get().text == text
+    assert Manuscript.objects.get().file.read() == text.encode(encoding)
 
 
 def test_a_file_and_a_text_are_one_too_many(jane: Writer, project: Project) -> None:
@@ -220,7 +226,7 @@ def test_a_file_over_the_limit_is_not_read(
 ) -> None:
     settings.DOCUMENT_MAX_UPLOAD_BYTES = 1_000
     read: list[str] = []
-    monkeypatch.setattr(DocumentService, "create", lambda **fields: read.append("create"))
+    monkeypatch.setattr(readers, "check", lambda *arguments, **fields: read.append("check"))
 
     assert upload(jane, b"words " * 200, project=project.pk).status_code == 413
     assert read == []
@@ -358,7 +364,9 @@ def test_somebody_elses_project_is_no_other_than_a_missing_one(jane: Writer, emi
 
 @pytest.mark.parametrize("is_staff", [False, True])
 @pytest.mark.parametrize(
-    ("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "process/")], ids=str
+    ("method", "suffix"),
+    [("get", ""), ("get", "file/"), ("patch", ""), ("delete", ""), ("post", "process/")],
+    ids=str,
 )
 def test_somebody_elses_document_is_not_there(document: Document, method: str, suffix: str, is_staff: bool) -> None:
     other = writer("other", is_staff=is_staff)
@@ -374,6 +382,14 @@ def test_somebody_elses_document_is_not_there(document: Document, method: str, s
 
 
 # --- Reading ---
+
+
+#: What is not known of a text that was processed before it was looked for.
+NOT_KNOWN = {
+    "language": None, "reading_ease": None, "grade_level": None, "dialogue_share": None,
+    "readability_note": "Process it again to see how easy it is to read.",
+}  # fmt: skip
+NOT_LISTED = {"keywords": None, "longest_sentences": None, "repeated_phrases": None}
 
 
 def processed(document: Document, *, chapters: int) -> Document:
@@ -393,9 +409,38 @@ def test_a_processed_document_comes_with_all_that_was_found(jane: Writer, docume
 
     assert answer["status"] == "processed"
     chapters = answer["analysis"].pop("chapters")
-    assert answer["analysis"] == {"words": 60, "sentences": 6, "reading_minutes": 0.5}
+    counted = {"words": 60, "sentences": 6, "reading_minutes": 0.5}
+    assert answer["analysis"] == {**counted, **NOT_KNOWN, **NOT_LISTED}
     assert [chapter["position"] for chapter in chapters] == [1, 2, 3]
-    assert chapters[0] == {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
+    counted = {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
+    assert chapters[0] == {**counted, **NOT_KNOWN, **NOT_LISTED}
+
+
+def test_all_figures_of_the_whole_and_of_each_chapter_are_told(jane: Writer, project: Project) -> None:
+    document = DocumentService.create(project=project, title="Rain", text=RAIN)
+    DocumentService.process_document(document)
+
+    found = jane.get(f"/api/documents/{document.pk}/").json()["analysis"]
+
+    assert (found["language"], found["dialogue_share"]) == ("en", 0.3125)
+    assert found["reading_ease"] is not None
+    assert found["grade_level"] is not None
+    assert "Flesch, 1948" in found["readability_note"]
+    assert found["keywords"][0] == {"text": "rain", "count": 20}
+    assert found["longest_sentences"][0] == {"text": "It went on and on over the grey roofs.", "words": 9}
+    assert found["repeated_phrases"][0] == {"text": "and on over the grey roofs", "count": 20}
+    chapters = found.pop("chapters")
+    assert [set(chapter) for chapter in chapters] == [set(found) | {"position", "title"}] * 2
+    assert chapters[0]["keywords"][0] == {"text": "rain", "count": 10}
+
+
+def test_a_list_tells_the_figures_without_the_texts(jane: Writer, project: Project) -> None:
+    DocumentService.process_document(DocumentService.create(project=project, title="Rain", text=RAIN))
+
+    line = jane.get("/api/documents/").json()["results"][0]["analysis"]
+
+    assert set(line) == {"words", "sentences", "reading_minutes", *NOT_KNOWN}
+    assert (line["language"], line["dialogue_share"]) == ("en", 0.3125)
 
 
 def test_the_manuscript_is_in_no_answer(jane: Writer, document: Document) -> None:
@@ -434,7 +479,8 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
 
     assert answer["count"] == 30
     assert [line["title"] for line in answer["results"]] == [str(number) for number in reversed(range(30))]
-    assert answer["results"][-1]["analysis"] == {"words": 100, "sentences": 10, "reading_minutes": 0.5}
+    counted = {"words": 100, "sentences": 10, "reading_minutes": 0.5}
+    assert answer["results"][-1]["analysis"] == {**counted, **NOT_KNOWN}
     assert answer["results"][0]["analysis"] is None
 
 
@@ -453,7 +499,9 @@ def test_a_document_whose_task_is_gone_does_not_say_processing(jane: Writer, doc
 @pytest.mark.parametrize(
     "pk", ["99999999999999999999999", "-1", "abc", "1.5", "%00", "9" * 5000], ids=lambda pk: pk[:9]
 )
-@pytest.mark.parametrize(("method", "suffix"), [("get", ""), ("patch", ""), ("delete", ""), ("post", "process/")])
+@pytest.mark.parametrize(
+    ("method", "suffix"), [("get", ""), ("get", "file/"), ("patch", ""), ("delete", ""), ("post", "process/")]
+)
 def test_an_id_that_cannot_be_is_not_there(jane: Writer, pk: str, method: str, suffix: str) -> None:
     response = getattr(jane, method)(f"/api/documents/{pk}/{suffix}")
 

@@ -74,14 +74,14 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 # --- Creating ------------------------------------------------------------------------------------
 
 
-def test_an_uploaded_file_becomes_a_draft_with_its_text(project: Project) -> None:
-    document = DocumentService.create(
-        project=project, title="Café", data="\ufeffEin Café.\r\n".encode(), filename="café.txt"
-    )
+def test_an_uploaded_file_becomes_a_draft_with_the_file_as_it_was(project: Project) -> None:
+    data = "\ufeffEin Café.\r\n".encode()
+    document = DocumentService.create(project=project, title="Café", data=data, filename="café.txt")
     document.refresh_from_db()
     assert (document.status, document.title, document.project) == (Document.Status.DRAFT, "Café", project)
     assert document.expires_at is None
-    assert (document.manuscript.text, document.manuscript.filename) == ("Ein Café.\r\n", "café.txt")
+    assert (document.manuscript.file.read(), document.manuscript.filename) == (data, "café.txt")
+    assert document.manuscript.text == ""
 
 
 def test_a_pasted_text_becomes_a_draft_without_a_filename(project: Project) -> None:
@@ -89,6 +89,7 @@ def test_a_pasted_text_becomes_a_draft_without_a_filename(project: Project) -> N
     document = DocumentService.create(project=project, title="A", text="Some\x00 words", expires_at=expires_at)
     document.refresh_from_db()
     assert (document.manuscript.text, document.manuscript.filename) == ("Some words", "")
+    assert not document.manuscript.file
     assert document.expires_at == expires_at
 
 
@@ -98,7 +99,9 @@ def test_a_document_is_made_of_a_file_or_of_a_pasted_text(project: Project, sour
         DocumentService.create(project=project, title="A", **source)
 
 
-@pytest.mark.parametrize("source", [{"text": " \n"}, {"data": b""}, {"data": b"%PDF-1.7"}, {"data": b"a\x00b"}])
+@pytest.mark.parametrize(
+    "source", [{"text": " \n"}, {"data": b""}, {"data": b"%PDF-1.7", "filename": "a.pdf"}, {"data": b"a\x00b"}]
+)
 def test_what_cannot_be_read_leaves_no_document(project: Project, source: dict[str, Any]) -> None:
     with pytest.raises(UnreadableText):
         DocumentService.create(project=project, title="A", **source)
@@ -218,7 +221,7 @@ def test_processing_stores_the_figures_of_the_whole_and_of_each_chapter(document
 
 def test_the_novel_is_processed_with_few_statements(project: Project, django_assert_max_num_queries: Any) -> None:
     document = DocumentService.create(project=project, title="P&P", data=PRIDE_AND_PREJUDICE.read_bytes())
-    with django_assert_max_num_queries(16):
+    with django_assert_max_num_queries(20):
         DocumentService.process_document(document)
     counted = list(document.chapters.values_list("position", "title", "words"))
     assert [position for position, _, _ in counted] == list(range(1, 62))
@@ -296,13 +299,18 @@ def test_progress_is_reported_by_chapter(document: Document) -> None:
         DocumentService.process_document(document)
     finally:
         progress.unbind()
-    assert listener.heard == [
-        (0, "Reading the text"),
-        (50, "Chapter 1 of 2"),
-        (95, "Chapter 2 of 2"),
-        (95, "Storing the figures"),
-        (100, "Done"),
+    assert [text for _, text in listener.heard if text] == [
+        "Reading the text",
+        "Chapter 1 of 2",
+        "Chapter 2 of 2",
+        "Chapter 1 of 2: phrases",
+        "Chapter 2 of 2: phrases",
+        "Storing the figures",
+        "Done",
     ]
+    percents = [percent for percent, _ in listener.heard if percent is not None]
+    assert percents == sorted(percents)
+    assert (percents[0], percents[1] >= 40, percents[-2:]) == (0, True, [95, 100])
 
 
 def test_a_document_without_a_text_is_refused_in_words(document: Document) -> None:
@@ -469,7 +477,7 @@ def test_settling_a_document_that_is_not_in_processing_asks_nothing(
 
 
 def test_only_documents_whose_time_has_passed_are_deleted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "CHUNK_SIZE", 2)
+    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 2)
     now = timezone.now()
     for number in range(5):
         expired = DocumentService.create(project=project, title=str(number), text=TEXT, expires_at=now)

@@ -70,7 +70,7 @@ def test_utf_8_that_was_cut_in_a_character_is_read() -> None:
 
 @pytest.mark.parametrize(
     "data",
-    [b"", b" \r\n\t\n ", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, "\u00a0\u2003".encode(), codecs.BOM_UTF8 + b"\n"],
+    [b" \r\n\t\n ", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, "\u00a0\u2003".encode(), codecs.BOM_UTF8 + b"\n"],
 )
 def test_a_blank_file_is_refused(data: bytes) -> None:
     with pytest.raises(UnreadableText, match="empty or holds nothing but white space"):
@@ -88,24 +88,19 @@ def test_a_text_without_a_word_is_refused(text: str) -> None:
 @pytest.mark.parametrize(
     ("data", "kind"),
     [
-        (b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj", "a PDF file"),
-        (b"\n%PDF-1.4\n1 0 obj", "a PDF file"),
         (b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", r"a picture \(PNG\)"),
         (b"\xff\xd8\xff\xe0\x00\x10JFIF", r"a picture \(JPEG\)"),
         (b"GIF89a\x01\x00", r"a picture \(GIF\)"),
-        (b"PK\x03\x04\x14\x00\x06\x00\x08\x00[Content_Types].xml word/document.xml", r"a Word file \(\.docx\)"),
-        (b"PK\x03\x04\x14\x00mimetypeapplication/epub+zip", r"an e-book \(\.epub\)"),
-        (b"PK\x03\x04\x14\x00mimetypeapplication/vnd.oasis.opendocument.text", r"an OpenDocument text \(\.odt\)"),
         (b"PK\x03\x04\x14\x00holiday.jpg", r"an archive \(ZIP\)"),
         (b"\xd0\xcf\x11\xe0\xa1\xb1\x1a\xe1" + b"\x00" * 16, r"an old Word file \(\.doc\)"),
         (b"{\\rtf1\\ansi Hello}", "an RTF file"),
         (b"\x1f\x8b\x08\x00", r"a compressed file \(gzip\)"),
-        (b"<!DOCTYPE html>\n<html><p>Hello</p>", r"a web page \(HTML\)"),
-        (b"\xef\xbb\xbf\n<?xml version='1.0'?>\n<html lang='en'>", r"a web page \(HTML\)"),
     ],
 )
 def test_another_kind_of_file_is_refused_by_its_name(data: bytes, kind: str) -> None:
-    with pytest.raises(UnreadableText, match=f"This is {kind}, which cannot be read. Save your manuscript as plain"):
+    with pytest.raises(
+        UnreadableText, match=f"This is {kind}, which cannot be read. Send your manuscript as one of: plain"
+    ):
         readers.read(data, filename="novel.txt")
 
 

@@ -4,8 +4,10 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.core.models import User
+from apps.core.models import StoredFile, User
 from apps.projects.models import Project
+from apps.projects.services.report_service import ReportService
+from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.pages import get, statements
 
@@ -67,3 +69,36 @@ def test_what_a_project_holds_is_text(admin_client: Client) -> None:
         page = get(admin_client, address)
         assert SCRIPT not in page.html
         assert "alert(1)" in page.text
+
+
+def test_a_projects_page_leads_to_its_newest_report(admin_client: Client) -> None:
+    project = rows.project()
+    address = reverse("admin:projects_project_change", args=[project.pk])
+    assert "report.pdf" not in get(admin_client, address).html
+    ReportService.generate(project)
+
+    html = get(admin_client, address).html
+
+    for kind in ("html", "pdf"):
+        assert f'<a href="/projects/{project.pk}/report.{kind}" class="text-link">' in html
+
+
+def test_reports_of_selected_projects_are_started(admin_client: Client) -> None:
+    chosen = [rows.project("Novels"), rows.project("Letters")]
+    rows.project("Poems")
+    keys = [project.pk for project in chosen]
+
+    response = admin_client.post(PROJECTS, {"action": "make_report", "_selected_action": keys}, follow=True)
+
+    assert "2 reports on the way." in response.content.decode()
+    assert sorted(TaskStatus.objects.values_list("related_object_id", flat=True)) == keys
+
+
+def test_a_project_with_reports_can_be_deleted(admin_client: Client) -> None:
+    project = rows.project()
+    ReportService.generate(project)
+
+    admin_client.post(reverse("admin:projects_project_delete", args=[project.pk]), {"post": "yes"})
+
+    assert not Project.objects.exists()
+    assert not StoredFile.objects.exists()

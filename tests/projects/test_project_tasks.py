@@ -1,15 +1,13 @@
-import smtplib
 from collections.abc import Callable
 from typing import Any
 
-import dramatiq
 import pytest
 from django.core import mail
-from django.core.mail.backends.locmem import EmailBackend
 
 from apps.core.models import User
+from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
-from apps.projects.models import Project
+from apps.projects.models import Project, Report
 from apps.projects.report_types import UnknownReportType
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
@@ -39,12 +37,12 @@ def test_a_report_is_returned_as_small_json(owners: list[User]) -> None:
     project = Project.objects.get(owner=owners[0])
     assert tasks.generate_project_report(project.pk) == {
         "project_id": project.pk,
+        "report_id": project.reports.get().pk,
         "documents": 0,
         "processed": 0,
         "words": 0,
         "chapters": 0,
         "reading_minutes": 0.0,
-        "text": "anne's novel\n0 documents, 0 processed\n0 words in 0 chapters, 0 min to read",
     }
 
 
@@ -77,49 +75,24 @@ def test_an_owner_that_is_gone_is_a_note_and_no_failure(db: None) -> None:
 # --- With a worker -------------------------------------------------------------------------------
 
 
-class PickyServer(EmailBackend):
-    """Takes no mail for Charlotte."""
-
-    def send_messages(self, messages: Any) -> int:
-        if any("charlotte@example.com" in message.to for message in messages):
-            raise smtplib.SMTPRecipientsRefused({"charlotte@example.com": (550, b"No such user")})
-        return super().send_messages(messages)
+@pytest.mark.usefixtures("working")
+def test_a_worker_makes_the_report_and_tells_how_far_it_is(owners: list[User], wait_until: Callable[..., Any]) -> None:
+    project = Project.objects.get(owner=owners[0])
+    task_id = ReportService.start(project, owner_id=owners[0].pk)
+    rows = TaskStatus.objects.filter(task_id=task_id)
+    wait_until(lambda: rows.finished().exists(), timeout=20, explain=lambda: list(rows.values()))
+    row, report = rows.get(), project.reports.get()
+    assert (row.status, row.progress, row.progress_text, row.error_message) == ("completed", 100, "Done", "")
+    assert (row.result["report_id"], report.task_id) == (report.pk, task_id)
 
 
 @pytest.mark.usefixtures("working")
-def test_one_address_that_fails_stops_no_other(
-    owners: list[User], settings: Any, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
-) -> None:
-    settings.EMAIL_BACKEND = f"{__name__}.PickyServer"
-    monkeypatch.setitem(tasks.send_report_to_owner.options, "max_retries", 1)
-    monkeypatch.setitem(tasks.send_report_to_owner.options, "min_backoff", 1)
-    tasks.send_weekly_report.send()
-    wait_until(lambda: TaskStatus.objects.finished().count() == 4, timeout=20)
-    by_args = dict(TaskStatus.objects.filter(task_name="projects.send_report_to_owner").values_list("owner", "status"))
-    anne, charlotte, emily = (owner.pk for owner in owners)
-    assert by_args == {anne: "completed", charlotte: "failed", emily: "completed"}
-    assert sorted(message.to[0] for message in mail.outbox) == ["anne@example.com", "emily@example.com"]
-
-
-@pytest.mark.usefixtures("working")
-def test_a_weekly_report_that_runs_again_mails_nobody_twice(
-    owners: list[User], monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
-) -> None:
-    find, calls = ReportService.owners_to_mail, []
-    send_many = tasks.send_report_to_owner.broker.send_many
-
-    def lose_the_answer(messages: list[dramatiq.Message]) -> None:
-        send_many(messages)
-        calls.append([message.message_id for message in messages])
-        if len(calls) == 1:
-            raise ConnectionError("it was sent, but we do not know")
-
-    monkeypatch.setattr(tasks.send_report_to_owner.broker, "send_many", lose_the_answer)
-    monkeypatch.setitem(tasks.send_weekly_report.options, "min_backoff", 1)
-    assert len(find()) == 3
-    message = tasks.send_weekly_report.send()
-    wait_until(lambda: TaskStatus.objects.finished().count() == 4, timeout=20)
-    parent = TaskStatus.objects.get(task_id=message.message_id)
-    assert (parent.status, parent.retries) == ("completed", 1)
-    assert calls[0] == calls[1]
-    assert sorted(message.to[0] for message in mail.outbox) == [owner.email for owner in owners]
+def test_several_reports_are_made_at_once(owners: list[User], wait_until: Callable[..., Any]) -> None:
+    projects = [Project.objects.create(owner=owners[0], name=f"Novels {number}") for number in range(8)]
+    for project in projects:
+        DocumentService.process_document(DocumentService.create(project=project, title="小説", text="One. Two."))
+        ReportService.start(project, owner_id=None)
+    rows = TaskStatus.objects.filter(task_name="projects.generate_project_report")
+    wait_until(lambda: rows.finished().count() == 8, timeout=30, explain=lambda: list(rows.values()))
+    assert set(rows.values_list("status", flat=True)) == {"completed"}
+    assert {report.project_id for report in Report.objects.all()} == {project.pk for project in projects}

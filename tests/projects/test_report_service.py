@@ -1,17 +1,24 @@
+"""Reports that are made, stored and kept."""
+
 import threading
+from pathlib import Path
 from typing import Any
 
 import pytest
-from django.core import mail
-from django.db import connection
+from django.core.files.storage import storages
+from django.db import connection, transaction
 
-from apps.core.models import User
-from apps.documents.models import Document
+from apps.core.models import StoredFile, User
+from apps.documents.models import Analysis, Document
+from apps.documents.services import project_documents
 from apps.documents.services.document_service import DocumentService
-from apps.projects.models import Project
-from apps.projects.report_types import UnknownReportType
+from apps.projects import contents
+from apps.projects.models import Project, Report
+from apps.projects.reports import html, pdf
+from apps.projects.reports.figures import READING_EASE
 from apps.projects.services import report_service
-from apps.projects.services.report_service import DocumentLine, ReportService, counted, duration
+from apps.projects.services.report_service import ReportService
+from apps.tasks import progress
 from apps.tasks.models import TaskStatus
 
 TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
@@ -23,93 +30,231 @@ def project(db: None) -> Project:
     return Project.objects.create(owner=owner, name="Novels")
 
 
+@pytest.fixture
+def directory(settings: Any, tmp_path: Path) -> Path:
+    """Where reports are files of the disk, whose deletion no rollback undoes."""
+    backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
+    settings.STORAGES = {**settings.STORAGES, "reports": backend}
+    # The fields hold the storage that was there at the start.
+    storage = storages["reports"]
+    for name in ("html", "pdf"):
+        Report._meta.get_field(name).storage = storage  # type: ignore[union-attr]
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def same_storage_afterwards() -> Any:
+    fields: list[Any] = [Report._meta.get_field(name) for name in ("html", "pdf")]
+    before = [field.storage for field in fields]
+    yield
+    for field, storage in zip(fields, before, strict=True):
+        field.storage = storage
+
+
 def processed(project: Project, title: str, text: str = TEXT) -> Document:
     document = DocumentService.create(project=project, title=title, text=text)
     DocumentService.process_document(document)
     return document
 
 
-# --- The report ----------------------------------------------------------------------------------
+def files(directory: Path) -> list[str]:
+    return sorted(path.suffix for path in directory.rglob("*.*"))
 
 
-def test_a_project_without_documents_has_an_honest_report(project: Project) -> None:
-    report = ReportService.generate(project)
-    assert (report.documents, report.processed, report.words, report.chapters, report.reading_minutes) == (0,) * 5
-    assert report.text == "Novels\n0 documents, 0 processed\n0 words in 0 chapters, 0 min to read"
+# --- What documents tell --------------------------------------------------------------------------
 
 
-def test_a_report_sums_up_the_documents_and_has_a_line_for_each(project: Project) -> None:
+def test_a_report_shows_the_documents_with_their_figures(project: Project) -> None:
     processed(project, "Emma", "word " * 2300)
     processed(project, "Persuasion")
     DocumentService.create(project=project, title="Sanditon", text=TEXT)
-    report = ReportService.generate(project)
-    assert (report.documents, report.processed, report.words, report.chapters) == (3, 2, 2308, 3)
-    assert report.reading_minutes == 10.03
-    assert report.text.splitlines() == [
-        "Novels",
-        "3 documents, 2 processed",
-        "2,308 words in 3 chapters, 10 min to read",
-        "",
-        "- Emma: 2,300 words, 1 chapter, 10 min",
-        "- Persuasion: 8 words, 2 chapters, 1 min",
-        "- Sanditon: draft",
+    _, figures = ReportService.generate(project)
+    assert (figures.documents, figures.processed, figures.words, figures.chapters) == (3, 2, 2308, 3)
+    assert figures.reading_minutes == 10.03
+    assert [(line.title, line.words, line.status) for line in figures.lines] == [
+        ("Emma", 2300, "Processed"),
+        ("Persuasion", 8, "Processed"),
+        ("Sanditon", None, "Draft"),
     ]
+
+
+def test_what_went_wrong_with_a_document_is_in_the_report(project: Project) -> None:
+    document = DocumentService.create(project=project, title="Scan", text=TEXT)
+    Document.objects.filter(pk=document.pk).update(status="failed", error_message="There is no text in it.")
+    _, figures = ReportService.generate(project)
+    (line,) = figures.failures
+    assert (line.title, line.error, figures.failed) == ("Scan", "There is no text in it.", 1)
 
 
 def test_documents_of_other_projects_are_not_in_the_report(project: Project) -> None:
     processed(Project.objects.create(owner=project.owner, name="Letters"), "To Cassandra")
-    assert ReportService.generate(project).documents == 0
+    assert ReportService.generate(project)[1].documents == 0
 
 
-def test_a_long_report_names_the_first_documents_and_counts_all(
-    project: Project, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(report_service, "MAX_DOCUMENT_LINES", 2)
-    for number in range(4):
-        processed(project, f"Volume {number}")
-    report = ReportService.generate(project)
-    assert (report.documents, report.words) == (4, 32)
-    assert report.text.splitlines()[4:] == [
-        "- Volume 0: 8 words, 2 chapters, 1 min",
-        "- Volume 1: 8 words, 2 chapters, 1 min",
-        "- and 2 more",
-    ]
-
-
-def test_a_report_takes_the_same_few_queries_for_any_number_of_documents(
+def test_the_documents_take_the_same_few_queries_whatever_their_number(
     project: Project, django_assert_num_queries: Any
 ) -> None:
     for number in range(5):
         processed(project, str(number))
-    with django_assert_num_queries(1):
-        ReportService.generate(project)
+    with django_assert_num_queries(2):
+        lines = list(project_documents.documents_of(project.pk))
+        assert (len(lines), project_documents.count_of(project.pk)) == (5, 5)
+    assert [line.chapters for line in lines] == [2] * 5
+
+
+def test_a_document_tells_its_chapters_in_their_order(project: Project) -> None:
+    document = processed(project, "Emma")
+    assert [(line.position, line.title, line.words) for line in project_documents.chapters_of(document.pk)] == [
+        (1, "Chapter 1", 4),
+        (2, "Chapter 2", 4),
+    ]
 
 
 def test_projects_work_without_documents(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_service, "_documents_of", report_service._no_documents)
-    assert ReportService.generate(project).documents == 0
+    processed(project, "Emma")
+    monkeypatch.setattr(contents, "_registered", contents.NOTHING)
+    assert ReportService.generate(project)[1].documents == 0
 
 
-def test_any_app_can_tell_what_a_project_holds(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(report_service, "_documents_of", report_service._no_documents)
-    line = DocumentLine(title="Poem", status="Processed", words=1, reading_minutes=0.01, chapters=1)
-    report_service.register_documents_provider(lambda project_id: [line])
-    assert ReportService.generate(project).text.endswith("- Poem: 1 word, 1 chapter, 1 min")
+# --- What is stored -------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize(
-    ("minutes", "text"),
-    [(0, "0 min"), (0.01, "1 min"), (59.4, "59 min"), (60, "1 h 0 min"), (529.9, "8 h 50 min")],
-)
-def test_reading_times_are_said_in_hours_and_minutes(minutes: float, text: str) -> None:
-    assert duration(minutes) == text
+def test_a_report_is_stored_as_a_page_and_a_pdf(project: Project) -> None:
+    processed(project, "Emma")
+    report, _ = ReportService.generate(project, task_id="task-1")
+    assert (report.project, report.task_id) == (project, "task-1")
+    stored = Report.objects.get()
+    with stored.html.open() as page, stored.pdf.open() as paper:
+        assert b"Emma" in page.read()
+        assert paper.read(5) == b"%PDF-"
+    assert ReportService.newest(project) == stored
+    assert StoredFile.objects.filter(name__startswith="reports/").count() == 2
 
 
-def test_one_is_said_in_the_singular() -> None:
-    assert (counted(1, "word"), counted(0, "word"), counted(1234, "word")) == ("1 word", "0 words", "1,234 words")
+def test_progress_is_told_while_a_report_is_made(project: Project) -> None:
+    for title in ("Emma", "Persuasion"):
+        processed(project, title)
+    told: list[tuple[float | None, str | None]] = []
+
+    class Listener(progress.Reporter):
+        def report(self, percent: float | None, text: str | None) -> None:
+            told.append((percent, text))
+
+    progress.bind(Listener())
+    try:
+        ReportService.generate(project)
+    finally:
+        progress.unbind()
+    percents = [percent for percent, _ in told if percent is not None]
+    assert percents == sorted(percents)
+    assert percents[-1] == 100
+    assert {text for _, text in told} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
 
 
-# --- Starting ------------------------------------------------------------------------------------
+def test_only_the_newest_reports_are_kept_with_their_files(project: Project, settings: Any) -> None:
+    settings.REPORTS_KEPT = 2
+    other, _ = ReportService.generate(Project.objects.create(owner=project.owner, name="Letters"))
+    made = [ReportService.generate(project)[0].pk for _ in range(4)]
+    assert list(project.reports.values_list("pk", flat=True)) == [made[3], made[2]]
+    assert StoredFile.objects.filter(name__startswith="reports/").count() == 6
+    assert Report.objects.filter(pk=other.pk).exists()
+
+
+def test_a_project_takes_its_reports_and_their_files_with_it(project: Project) -> None:
+    ReportService.generate(project)
+    project.delete()
+    assert not Report.objects.exists()
+    assert not StoredFile.objects.exists()
+
+
+def test_an_owner_takes_the_files_of_the_reports_with_them(project: Project) -> None:
+    ReportService.generate(project)
+    project.owner.delete()
+    assert not StoredFile.objects.exists()
+
+
+def test_of_a_project_that_is_deleted_meanwhile_nothing_is_left(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    render = pdf.render
+
+    def delete_meanwhile(figures: Any) -> bytes:
+        Project.objects.filter(pk=project.pk).delete()
+        return render(figures)
+
+    monkeypatch.setattr(pdf, "render", delete_meanwhile)
+    with pytest.raises(Project.DoesNotExist):
+        ReportService.generate(project)
+    assert not Report.objects.exists()
+    assert not StoredFile.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_is_rolled_back_leaves_no_file_in_the_database(project: Project) -> None:
+    class Interrupted(BaseException):
+        pass
+
+    with pytest.raises(Interrupted), transaction.atomic():
+        ReportService.generate(project)
+        raise Interrupted
+    assert not Report.objects.exists()
+    assert not StoredFile.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_report_that_cannot_be_written_leaves_no_file_on_the_disk(
+    project: Project, directory: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_service, "report_storage", lambda: storages["reports"])
+    monkeypatch.setattr(Report, "save", lambda self: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ReportService.generate(project)
+    assert files(directory) == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_on_a_disk_files_go_with_the_reports_that_are_too_many(
+    project: Project, directory: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(report_service, "report_storage", lambda: storages["reports"])
+    settings.REPORTS_KEPT = 1
+    for _ in range(3):
+        ReportService.generate(project)
+    assert files(directory) == [".html", ".pdf"]
+    project.delete()
+    assert files(directory) == []
+
+
+def test_a_failing_pdf_keeps_the_report_that_was_there(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    before, _ = ReportService.generate(project)
+    monkeypatch.setattr(pdf, "render", lambda figures: 1 / 0)
+    with pytest.raises(ZeroDivisionError):
+        ReportService.generate(project)
+    assert list(Report.objects.all()) == [before]
+
+
+def test_the_novel_makes_a_report_with_its_chapters(project: Project) -> None:
+    from apps.documents.samples import PRIDE_AND_PREJUDICE
+
+    novel = DocumentService.create(
+        project=project, title="Pride and Prejudice", data=PRIDE_AND_PREJUDICE.read_bytes(), filename="novel.txt"
+    )
+    DocumentService.process_document(novel)
+    _, figures = ReportService.generate(project)
+    (course,) = figures.courses
+    analysis = Analysis.objects.get()
+    assert (figures.chapters, course.chapters, course.measure) == (61, 61, READING_EASE)
+    assert figures.words == analysis.words
+    assert figures.reading_ease == pytest.approx(analysis.reading_ease)
+    assert (figures.languages, figures.dialogue_share) == (("en",), pytest.approx(analysis.dialogue_share))
+    assert analysis.keywords is not None
+    assert {keyword.text for keyword in figures.keywords} == {found["text"] for found in analysis.keywords}
+    assert figures.longest_sentences[0].number == analysis.longest_sentences[0]["words"]
+    assert figures.repeated_phrases[0].number == analysis.repeated_phrases[0]["count"]
+    assert b"Length of the chapters" in html.render(figures)
+
+
+# --- Starting -------------------------------------------------------------------------------------
 
 
 def test_starting_sends_one_task_about_the_project(project: Project) -> None:
@@ -151,47 +296,3 @@ def test_of_many_starts_at_once_one_sends_and_all_get_its_task(redis_client: Any
     for thread in threads:
         thread.join(timeout=60)
     assert results == [TaskStatus.objects.get().task_id] * 6
-
-
-# --- The weekly mail -----------------------------------------------------------------------------
-
-
-def test_owners_with_a_project_and_an_address_are_mailed(project: Project) -> None:
-    Project.objects.create(owner=project.owner, name="Letters")
-    User.objects.create_user("reader", email="reader@example.com")
-    for number, fields in enumerate([{"email": ""}, {"email": "gone@example.com", "is_active": False}]):
-        Project.objects.create(owner=User.objects.create_user(f"user{number}", **fields), name="A")
-    assert ReportService.owners_to_mail() == [project.owner_id]
-
-
-def test_an_owner_is_mailed_the_figures_of_all_their_projects(project: Project) -> None:
-    processed(project, "Emma")
-    Project.objects.create(owner=project.owner, name="Letters")
-    assert ReportService.mail_owner(project.owner_id, report_type="summary")
-    (message,) = mail.outbox
-    assert message.to == ["jane@example.com"]
-    assert message.subject == "Weekly summary: 2 projects, 8 words"
-    letters, novels = message.body.split("-" * 40)
-    assert letters.startswith("Letters\n0 documents")
-    assert "- Emma: 8 words, 2 chapters, 1 min" in novels
-
-
-def test_an_owner_without_an_address_a_project_or_a_life_is_not_mailed(project: Project) -> None:
-    reader = User.objects.create_user("reader", email="reader@example.com")
-    assert not ReportService.mail_owner(reader.pk, report_type="summary")
-    User.objects.filter(pk=project.owner_id).update(email="")
-    assert not ReportService.mail_owner(project.owner_id, report_type="summary")
-    assert not ReportService.mail_owner(project.owner_id + 1000, report_type="summary")
-    assert mail.outbox == []
-
-
-def test_a_name_with_a_line_end_in_it_is_mailed(project: Project) -> None:
-    Project.objects.update(name="Novels\nBcc: all@example.com")
-    assert ReportService.mail_owner(project.owner_id, report_type="summary")
-    assert mail.outbox[0].recipients() == ["jane@example.com"]
-
-
-def test_an_unknown_report_is_refused_with_the_known_ones(project: Project) -> None:
-    with pytest.raises(UnknownReportType, match="Unknown report_type 'sumary', must be one of: summary"):
-        ReportService.mail_owner(project.owner_id, report_type="sumary")
-    assert mail.outbox == []

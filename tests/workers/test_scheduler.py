@@ -1,47 +1,395 @@
-"""The scheduler: declared slots become tasks, each once."""
+"""Firing: slots that have come become tasks, each once, by the schedule's policies."""
 
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 
 import dramatiq
 import pytest
+from periodiq import cron
 
-from apps.tasks.models import TaskStatus
-from workers import scheduler
+from apps.tasks import ledger, states
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
+from apps.tasks.schedules import clock, declared, firing, history, steering
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
 
-MONDAY = datetime(2026, 11, 23, 8, 0, 1, tzinfo=UTC)
+MINUTE = timedelta(minutes=1)
+START = datetime(2026, 11, 23, 8, 0, 1, tzinfo=UTC)
+
+
+class Clock:
+    """The time of the test."""
+
+    def __init__(self) -> None:
+        self.now = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> int:
+        """Let time pass and fire what is due. Returns how many tasks were sent."""
+        self.now += timedelta(**span)
+        return firing.fire_due()
 
 
 @pytest.fixture
-def declared(broker):
-    return scheduler.periodic_actors(broker)
+def time(monkeypatch) -> Clock:
+    found = Clock()
+    monkeypatch.setattr(clock, "now", found)
+    return found
 
 
-def test_the_declared_actors_are_known_with_their_times(declared) -> None:
-    assert {name: text for name, (_, text) in declared.items()} == {
-        "documents.clean_expired_documents": "0 3 * * *",
-        "projects.send_weekly_report": "0 8 * * 1",
+@pytest.fixture
+def make(time):
+    """Make a schedule of every minute that says 1."""
+
+    def schedule(name: str = "a", **values) -> Schedule:
+        values = {"task_name": "acting.say", "kwargs": {"value": 1}, "cron": "* * * * *"} | values
+        made = Schedule(name=name, **values)
+        steering.make(made)
+        return made
+
+    return schedule
+
+
+@pytest.fixture
+def declare(broker):
+    """Declare an actor for the length of a block."""
+
+    @contextmanager
+    def actor(fn=None, **options):
+        def nothing() -> None:
+            return None
+
+        made = dramatiq.actor(fn or nothing, **options)
+        try:
+            yield made
+        finally:
+            broker.actors.pop(made.actor_name, None)
+
+    return actor
+
+
+def slots(**filters) -> list[tuple[str, str, int]]:
+    """Outcome, time and number, the oldest first."""
+    return [
+        (slot.outcome, f"{slot.slot:%H:%M}", slot.count)
+        for slot in ScheduleSlot.objects.filter(**filters).order_by("slot")
+    ]
+
+
+def end_all() -> None:
+    """Let all tasks be done."""
+    for task_id in TaskStatus.objects.unfinished().values_list("task_id", flat=True):
+        assert ledger.cancel(task_id)
+
+
+# --- Declared --------------------------------------------------------------------------------------
+
+
+def test_the_declared_schedules_are_rows_that_say_where_they_are_declared(time) -> None:
+    declared.update()
+    found = {row.name: (row.cron, row.kwargs, row.declared_in.split(":")[0]) for row in Schedule.objects.all()}
+    assert found == {
+        "documents.clean_expired_documents": ("0 3 * * *", {}, "apps/documents/tasks.py"),
+        "projects.send_weekly_report": ("0 8 * * 1", {"report_type": "summary"}, "apps/projects/tasks.py"),
     }
 
 
-def test_a_slot_is_sent_with_the_declared_arguments(declared) -> None:
-    actor, text = declared["projects.send_weekly_report"]
-    scheduler.fire(actor, text, now=MONDAY)
-    row = TaskStatus.objects.get()
-    assert (row.task_name, row.kwargs) == ("projects.send_weekly_report", {"report_type": "summary"})
+def test_a_declaration_is_found_at_its_file_and_line(time) -> None:
+    declared.update()
+    path, line = Schedule.objects.get(name="projects.send_weekly_report").declared_in.split(":")
+    with open(path) as source:
+        lines = source.read().splitlines()
+    assert lines[int(line) - 1].startswith("@dramatiq.actor")
+    assert any("def send_weekly_report" in text for text in lines[int(line) : int(line) + 10])
 
 
-def test_two_schedulers_that_fire_one_slot_send_one_task(declared) -> None:
-    actor, text = declared["documents.clean_expired_documents"]
-    first = scheduler.fire(actor, text, now=MONDAY)
-    second = scheduler.fire(actor, text, now=MONDAY.replace(second=9))
-    assert first == second
-    assert TaskStatus.objects.count() == 1
-    scheduler.fire(actor, text, now=MONDAY.replace(day=24))
-    assert TaskStatus.objects.count() == 2
+def test_a_declared_slot_is_sent_with_the_declared_arguments(time) -> None:
+    declared.update()
+    assert time.forward(days=7) == 2
+    row = TaskStatus.objects.get(task_name="projects.send_weekly_report")
+    assert row.kwargs == {"report_type": "summary"}
+    assert row.options == {"schedule": "projects.send_weekly_report", "slot": "2026-11-30T08:00:00Z"}
 
 
-def test_every_declared_actor_is_a_job_of_the_clock(declared) -> None:
-    jobs = scheduler.build(dramatiq.get_broker()).get_jobs()
-    assert {job.id for job in jobs} == set(declared)
+def test_what_is_declared_anew_is_followed_but_not_over_what_was_changed_in_the_admin(time, declare) -> None:
+    with declare(actor_name="acting.tick", periodic=cron("0 3 * * *")):
+        declared.update()
+    with declare(actor_name="acting.tick", periodic=cron("0 4 * * *")):
+        declared.update()
+        schedule = Schedule.objects.get(name="acting.tick")
+        assert (schedule.cron, f"{schedule.next_at:%H}") == ("0 4 * * *", "04")
+        steering.change(schedule, {"cron": "0 5 * * *"})
+    with declare(actor_name="acting.tick", periodic=cron("0 6 * * *")):
+        declared.update()
+        schedule.refresh_from_db()
+        assert (schedule.cron, schedule.is_overridden) == ("0 5 * * *", True)
+        steering.undo_override(schedule)
+        assert (schedule.cron, schedule.is_overridden, f"{schedule.next_at:%H}") == ("0 6 * * *", False, "06")
+
+
+def test_an_actor_that_is_periodic_no_more_is_not_fired(time, declare) -> None:
+    with declare(actor_name="acting.tick", periodic=cron("* * * * *")):
+        declared.update()
+    with declare(actor_name="acting.tick"):
+        assert time.forward(minutes=1) == 0
+
+
+# --- Once ----------------------------------------------------------------------------------------------
+
+
+def test_a_slot_becomes_one_task_however_often_it_is_fired(time, make) -> None:
+    make()
+    assert [time.forward(seconds=58), time.forward(seconds=1), time.forward(seconds=1)] == [0, 1, 0]
+    assert TaskStatus.objects.get().kwargs == {"value": 1}
+    assert slots() == [("fired", "08:01", 1)]
+
+
+def test_a_clock_that_goes_back_fires_nothing_twice(time, make) -> None:
+    make()
+    assert time.forward(minutes=1) == 1
+    assert time.forward(hours=-1) == 0
+    assert time.forward(hours=1) == 0
+    assert time.forward(minutes=1) == 1
+
+
+def test_a_slot_that_was_forgotten_in_the_history_is_not_fired_again(time, make) -> None:
+    schedule = make()
+    time.forward(minutes=1)
+    ScheduleSlot.objects.all().delete()
+    Schedule.objects.filter(pk=schedule.pk).update(next_at=time.now)
+    assert time.forward(seconds=0) == 0
+
+
+def test_a_slot_that_comes_twice_all_the_same_has_one_task(time, make) -> None:
+    schedule = make()
+    before = schedule.decided_until, schedule.next_at
+    time.forward(minutes=1)
+    Schedule.objects.filter(pk=schedule.pk).update(decided_until=before[0], next_at=before[1])
+    time.forward(seconds=0)
+    assert TaskStatus.objects.count() == ScheduleSlot.objects.count() == 1
+
+
+def test_what_a_firing_writes_is_written_whole_or_not_at_all(time, make, monkeypatch) -> None:
+    make()
+
+    def fail(sendings) -> None:
+        raise RuntimeError("killed")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(firing, "_send", fail)
+        time.forward(minutes=1)
+    assert (TaskStatus.objects.count(), ScheduleSlot.objects.count()) == (0, 0)
+    assert time.forward(seconds=60) == 1
+
+
+# --- Missed --------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("missed_policy", "expected"),
+    [
+        ("once", [("missed", "08:04", 4), ("fired", "08:05", 1)]),
+        ("all", [("fired", f"08:0{minute}", 1) for minute in range(1, 6)]),
+        ("skip", [("missed", "08:05", 5)]),
+    ],
+)
+def test_after_several_slots_without_a_scheduler(time, make, missed_policy, expected) -> None:
+    schedule = make(missed_policy=missed_policy)
+    sent = time.forward(minutes=5, seconds=30)
+    assert slots() == expected
+    assert sent == TaskStatus.objects.count() == sum(outcome == "fired" for outcome, _, _ in expected)
+    schedule.refresh_from_db()
+    assert schedule.missed_count == sum(count for outcome, _, count in expected if outcome == "missed")
+    assert time.forward(seconds=30) == 1
+
+
+def test_what_was_due_while_it_was_paused_was_not_missed(time, make) -> None:
+    schedule = make(missed_policy="all")
+    time.forward(minutes=1)
+    steering.pause(schedule)
+    assert time.forward(minutes=10) == 0
+    steering.resume(schedule)
+    assert [time.forward(seconds=0), time.forward(minutes=1)] == [0, 1]
+    assert slots() == [("fired", "08:01", 1), ("fired", "08:12", 1)]
+
+
+def test_what_was_due_before_the_time_was_changed_was_missed(time, make) -> None:
+    schedule = make()
+    time.now += 3 * MINUTE
+    steering.change(schedule, {"cron": "0 * * * *"})
+    assert (schedule.missed_count, f"{schedule.next_at:%H:%M}") == (3, "09:00")
+    assert slots() == [("missed", "08:03", 3)]
+
+
+# --- Overlap -------------------------------------------------------------------------------------------
+
+
+def test_a_slot_is_skipped_while_the_last_run_is_not_done(time, make) -> None:
+    make(overlap="skip")
+    assert [time.forward(minutes=1), time.forward(minutes=1)] == [1, 0]
+    end_all()
+    assert time.forward(minutes=1) == 1
+    assert slots() == [("fired", "08:01", 1), ("skipped", "08:02", 1), ("fired", "08:03", 1)]
+
+
+def test_a_queued_slot_waits_for_the_run_before_it(time, make) -> None:
+    make(overlap="queue")
+    time.forward(minutes=1)
+    time.forward(minutes=1)
+    time.forward(minutes=1)
+    first, second, third = TaskStatus.objects.order_by("pk")
+    assert TaskStatus.objects.due().get() == first
+    assert firing.release() == 0
+    ledger.cancel(first.task_id)
+    assert firing.release() == 1
+    assert TaskStatus.objects.due().get() == second
+    assert firing.release() == 0
+    ledger.cancel(second.task_id)
+    assert firing.release() == 1
+    assert TaskStatus.objects.due().get() == third
+
+
+def test_a_queued_slot_that_is_called_off_holds_up_nobody(time, make) -> None:
+    make()
+    for _ in range(3):
+        time.forward(minutes=1)
+    first, second, third = TaskStatus.objects.order_by("pk")
+    ledger.cancel(second.task_id)
+    ledger.cancel(first.task_id)
+    assert firing.release() == 1
+    assert TaskStatus.objects.due().get() == third
+
+
+def test_the_slots_that_are_made_up_wait_for_each_other(time, make) -> None:
+    make(missed_policy="all")
+    assert time.forward(minutes=5, seconds=30) == 5
+    assert TaskStatus.objects.due().count() == 1
+
+
+# --- Times ---------------------------------------------------------------------------------------------
+
+
+def test_an_interval_starts_when_it_was_made_and_is_counted_from_there(time, make) -> None:
+    make(cron="", interval_seconds=90)
+    assert [time.forward(seconds=89), time.forward(seconds=1), time.forward(seconds=90)] == [0, 1, 1]
+    assert [f"{slot.slot:%M:%S}" for slot in ScheduleSlot.objects.order_by("slot")] == ["01:31", "03:01"]
+
+
+def test_start_and_end_are_kept(time, make) -> None:
+    schedule = make(start_at=START + 2 * MINUTE, end_at=START + 4 * MINUTE)
+    sent = [time.forward(minutes=1) for _ in range(6)]
+    assert sent == [0, 0, 1, 1, 0, 0]
+    schedule.refresh_from_db()
+    assert schedule.next_at is None
+
+
+def test_a_slot_is_that_of_its_time_zone(time, make) -> None:
+    schedule = make(cron="0 8 * * *", time_zone="America/New_York")
+    assert f"{schedule.next_at:%H:%M}" == "13:00"
+
+
+# --- Broken --------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_whose_actor_is_gone_leaves_the_others_alone_and_comes_back_with_it(time, make, declare) -> None:
+    make("whole")
+    with declare(actor_name="acting.gone"):
+        make("broken", task_name="acting.gone", kwargs={}, missed_policy="all")
+    assert time.forward(minutes=1) == 1
+    assert slots(schedule__name="broken") == []
+    with declare(actor_name="acting.gone"):
+        assert time.forward(minutes=1) == 3
+    assert slots(schedule__name="broken") == [("fired", "08:01", 1), ("fired", "08:02", 1)]
+
+
+@pytest.mark.parametrize(
+    ("values", "words"),
+    [
+        ({"kwargs": {"wert": 1}}, "cannot be called with"),
+        ({"kwargs": []}, "must be a JSON object"),
+        ({"cron": "not a cron text"}, "4 fields"),
+        ({"time_zone": "Mars/Olympus"}, "Unknown time zone"),
+        ({"cron": "", "interval_seconds": None}, "neither"),
+    ],
+)
+def test_a_schedule_that_cannot_be_fired_says_why_and_the_others_go_on(time, make, values, words) -> None:
+    make("whole")
+    broken = make("broken")
+    Schedule.objects.filter(pk=broken.pk).update(**values)
+    assert time.forward(minutes=1) == 1
+    assert slots(schedule__name="whole") == [("fired", "08:01", 1)]
+    assert slots(schedule__name="broken") == []
+    broken.refresh_from_db()
+    assert words in broken.problem
+
+
+def test_a_schedule_that_fails_as_nobody_foresaw_leaves_the_others_alone(time, make, monkeypatch) -> None:
+    whole, odd = make("whole"), make("odd")
+    missed = history.missed
+
+    def fail(schedule, gap):
+        if schedule == odd:
+            raise RuntimeError("nobody foresaw this\x00")
+        return missed(schedule, gap)
+
+    monkeypatch.setattr(history, "missed", fail)
+    assert time.forward(minutes=3) == 1
+    assert whole.slots.count() == 2
+    odd.refresh_from_db()
+    assert odd.problem == "RuntimeError: nobody foresaw this"
+
+
+def test_a_schedule_that_was_mended_makes_up_its_slots(time, make) -> None:
+    schedule = make(missed_policy="all")
+    Schedule.objects.update(kwargs={"wert": 1})
+    assert time.forward(minutes=1) == 0
+    steering.change(schedule, {"kwargs": {"value": 2}})
+    assert time.forward(minutes=1) == 2
+    schedule.refresh_from_db()
+    assert schedule.problem == ""
+
+
+# --- By hand -------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_that_is_run_now_keeps_its_slots(time, make, django_user_model) -> None:
+    user = django_user_model.objects.create_user("ada")
+    schedule = make()
+    next_at = schedule.next_at
+    task_id = steering.run_now(schedule, owner_id=user.pk)
+    row = TaskStatus.objects.get(task_id=task_id)
+    assert (row.kwargs, row.owner, row.status) == ({"value": 1}, user, states.PENDING)
+    schedule.refresh_from_db()
+    assert schedule.next_at == next_at
+    assert slots() == [("by hand", "08:00", 1)]
+
+
+def test_a_broken_schedule_is_not_run_now(time, make) -> None:
+    schedule = make(kwargs={"wert": 1})
+    with pytest.raises(steering.CannotRunError, match="cannot be called"):
+        steering.run_now(schedule)
+    assert ScheduleSlot.objects.count() == TaskStatus.objects.count() == 0
+
+
+# --- History -------------------------------------------------------------------------------------------
+
+
+def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, make, settings) -> None:
+    settings.SCHEDULE_HISTORY_DAYS, settings.SCHEDULE_HISTORY_COUNT = 2, 3
+    frequent, rare = make("frequent"), make("rare", cron="0 0 * * *")
+    for _ in range(6):
+        time.forward(minutes=1)
+        end_all()
+    time.forward(days=1)
+    time.forward(days=1)
+    assert ScheduleSlot.objects.filter(is_open=True).count() == 4
+    end_all()
+    time.forward(minutes=1)
+    history.prune()
+    assert frequent.slots.count() == 3
+    assert rare.slots.count() == 2
+    time.forward(days=30)
+    history.prune()
+    assert sorted(slot.slot.month for slot in rare.slots.all()) == [12, 12]

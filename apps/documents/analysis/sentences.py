@@ -24,43 +24,55 @@ _MARK_THEN_SPACE = re.compile(r"[.!?…]\s+\S")
 
 
 def count(text: str, start: int = 0, end: int | None = None, *, language: str = "en") -> int:
-    """How many sentences there are between two offsets.
+    """How many sentences there are between two offsets, as `find` finds them."""
+    return sum(1 for _ in find(text, start, end, language=language))
+
+
+def find(text: str, start: int = 0, end: int | None = None, *, language: str = "en") -> Iterator[str]:
+    """The sentences between two offsets, as they are written, with the white space behind them.
 
     What speech and its reporting verb make together is one sentence ("“Is he single?” she asked."); a quotation of
-    several sentences adds those that come after its first. What holds no word is no sentence; a line of its own
-    that has no full stop, such as a title, is one.
+    several sentences is taken apart, so that each of them counts. What holds no word is no sentence; a line of its
+    own that has no full stop, such as a title, is one.
 
     Parameters:
       language: The ISO 639-1 code, for abbreviations such as "Mr.".
     """
-    return sum(_in_block(block, language) for block in _blocks(text, start, len(text) if end is None else end))
+    for block in _blocks(text, start, len(text) if end is None else end):
+        yield from _in_block(block, language)
 
 
-def _in_block(block: str, language: str) -> int:
+def _in_block(block: str, language: str) -> Iterator[str]:
     # White space between the empty line's two ends would hide the paragraph from sentencex.
     block = _BEFORE_ABBREVIATION.sub(" ", _PARAGRAPH_END.sub("\n\n", block))
-    found = _sentences(segment(language, block))
-    quoted: list[str] = []
-    for sentence in found:
-        for quotation in QUOTATION.finditer(sentence):
-            inner = quotation[quotation.lastindex or 0]
-            if _MARK_THEN_SPACE.search(inner):
-                quoted.append(inner)
-    if not quoted:
-        return len(found)
-    # All in one call, as paragraphs: the first sentence of each is in `found` already.
-    inner_sentences = len(_sentences(segment(language, "\n\n".join(quoted))))
-    return len(found) + inner_sentences - sum(1 for inner in quoted if words.any_in(inner))
+    for _, sentence in _sentences(segment(language, block)):
+        start = 0
+        for cut in _cuts(sentence, language):
+            yield sentence[start:cut]
+            start = cut
+        yield sentence[start:]
 
 
-def _sentences(segments: list[str]) -> list[str]:
-    """What holds a word; speech and a reporting verb that were taken apart are together again."""
-    found: list[str] = []
+def _cuts(sentence: str, language: str) -> Iterator[int]:
+    """Where, inside its quotations, further sentences begin."""
+    for quotation in QUOTATION.finditer(sentence):
+        group = quotation.lastindex or 0
+        inner = quotation[group]
+        if _MARK_THEN_SPACE.search(inner):
+            for offset, _ in _sentences(segment(language, inner))[1:]:
+                yield quotation.start(group) + offset
+
+
+def _sentences(segments: list[str]) -> list[tuple[int, str]]:
+    """What holds a word, each with its offset; speech and a reporting verb that were taken apart are together again."""
+    found: list[tuple[int, str]] = []
+    offset = 0
     for piece in segments:
-        if found and piece[0].islower() and found[-1].rstrip().endswith(_CLOSING_MARKS):
-            found[-1] += piece
+        if found and piece[0].islower() and found[-1][1].rstrip().endswith(_CLOSING_MARKS):
+            found[-1] = (found[-1][0], found[-1][1] + piece)
         elif words.any_in(piece):
-            found.append(piece)
+            found.append((offset, piece))
+        offset += len(piece)
     return found
 
 

@@ -1,46 +1,96 @@
-"""From the bytes or the text that a writer sends in to the text that is stored and analysed.
+"""From the file or the text that a writer sends in to the text that is analysed.
 
 A module reads a family of formats. To add one: write the module, and name it in `READERS`.
 """
 
-from typing import Protocol
+import io
+from collections.abc import Callable
+from typing import BinaryIO, Protocol
 
-from apps.documents.readers import plain_text
+from apps.documents.readers import (
+    e_book,
+    isolated,
+    markdown,
+    open_document,
+    pdf,
+    plain_text,
+    signatures,
+    web_page,
+    word,
+)
 from apps.documents.readers.content import checked
 from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.progress import OnProgress, ignore
+from apps.documents.readers.source import Source
 
-__all__ = ["READERS", "Reader", "UnreadableText", "checked", "read", "read_pasted"]
+__all__ = ["READERS", "Limits", "OnProgress", "Reader", "UnreadableText", "check", "checked", "read", "read_pasted"]
 
 
 class Reader(Protocol):
-    """What a module of this package offers."""
+    """What a module of this package offers. All of it says what is wrong with an `UnreadableText`, for the writer."""
 
-    def claims(self, data: bytes, filename: str) -> bool:
+    __name__: str
+
+    @property
+    def claims(self) -> Callable[[Source], bool]:
         """Whether this reader is for such a file, judged by its content first and its name second."""
 
-    def read(self, data: bytes) -> str:
-        """The file's text. Headings of chapters stand on lines of their own, such as `# Chapter 1`.
+    @property
+    def check(self) -> Callable[[Source, Limits], None]:
+        """Find what is quickly found to be wrong, when the file is sent in."""
 
-        Raises:
-          UnreadableText: It cannot be read; the message is for the writer.
-        """
+    @property
+    def read(self) -> Callable[[Source, Limits, OnProgress], str]:
+        """The file's text. Headings of chapters stand on lines of their own."""
 
 
 #: The first that claims a file reads it. Plain text claims everything, so it is the last.
-READERS: tuple[Reader, ...] = (plain_text,)
+READERS: tuple[Reader, ...] = (pdf, word, open_document, e_book, web_page, markdown, plain_text)
+
+#: Those whose libraries are in C, or hold more than a piece of the file at a time: not in the worker's own process.
+ISOLATED = (pdf, word, open_document, e_book, web_page, markdown)
+#: And those that are not even looked at in the process that answers requests.
+CHECKED_ISOLATED = (pdf,)
 
 
-def read(data: bytes, *, filename: str = "") -> str:
+def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None) -> None:
+    """Find what is quickly found to be wrong with an uploaded file.
+
+    Parameters:
+      file: Open for reading and seekable, or the whole file.
+      filename: What the writer called it.
+    Raises:
+      UnreadableText: It cannot be read; the message is for the writer.
+    """
+    limits = limits or Limits()
+    source = _source(file, filename)
+    reader = _reader(source)
+    if reader in CHECKED_ISOLATED:
+        isolated.check(source, limits, reader=_name(reader))
+    else:
+        reader.check(source, limits)
+
+
+def read(
+    file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None, on_progress: OnProgress = ignore
+) -> str:
     """The text of an uploaded file.
 
     Parameters:
-      data: The whole file.
+      file: Open for reading and seekable, or the whole file.
       filename: What the writer called it.
+      on_progress: Told of the share that is done, 0 to 1, and of what is being done.
     Raises:
       UnreadableText: It cannot be read, or there is nothing to read in it; the message is for the writer.
+      ReadingInterrupted: The process that reads was ended from outside: try again.
     """
-    reader = next(reader for reader in READERS if reader.claims(data, filename))
-    return checked(reader.read(data))
+    limits = limits or Limits()
+    source = _source(file, filename)
+    reader = _reader(source)
+    if reader in ISOLATED:
+        return checked(isolated.read(source, limits, on_progress, reader=_name(reader)))
+    return checked(reader.read(source, limits, on_progress))
 
 
 def read_pasted(text: str) -> str:
@@ -59,3 +109,26 @@ def read_pasted(text: str) -> str:
         # A pair that was escaped as two halves is one character.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return checked(text)
+
+
+def _source(file: BinaryIO | bytes, filename: str) -> Source:
+    return Source(io.BytesIO(file) if isinstance(file, bytes) else file, filename=filename)
+
+
+def _reader(source: Source) -> Reader:
+    """The reader that claims the file.
+
+    Raises:
+      UnreadableText: It is of a kind that no reader is for, or empty.
+    """
+    if source.size_bytes == 0:
+        raise UnreadableText("The file is empty: it has 0 bytes. Look whether it was saved, and send it again.")
+    reader = next(reader for reader in READERS if reader.claims(source))
+    refusal = signatures.refusal(source) if reader is plain_text else None
+    if refusal is not None:
+        raise UnreadableText(refusal)
+    return reader
+
+
+def _name(reader: Reader) -> str:
+    return reader.__name__.rpartition(".")[2]

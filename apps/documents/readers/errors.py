@@ -22,6 +22,20 @@ class TextTooLarge(UnreadableText):
         )
 
 
+class TookTooLong(UnreadableText):
+    """Reading the file took longer than it may.
+
+    Parameters:
+      seconds: What it may take.
+    """
+
+    def __init__(self, *, seconds: int) -> None:
+        super().__init__(
+            f"Reading the file took more than {seconds:,} seconds, and it was not done. "
+            "Split it into several documents, or send it as plain text (.txt)."
+        )
+
+
 def in_words(size_bytes: int, other_bytes: int | None = None) -> str:
     """A size as people say it; in bytes where MB would hide how it differs from `other_bytes`."""
     megabytes = f"{size_bytes / 1024**2:,.1f} MB"

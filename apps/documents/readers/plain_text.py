@@ -4,9 +4,11 @@ import codecs
 
 from charset_normalizer import from_bytes
 
-from apps.documents.readers import signatures
-from apps.documents.readers.content import NOT_TEXT
+from apps.documents.readers.content import NOT_TEXT, checked
 from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.progress import OnProgress, ignore
+from apps.documents.readers.source import Source
 
 #: UTF-32 comes first: its little-endian mark begins with the one of UTF-16.
 BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
@@ -15,6 +17,9 @@ BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+
+#: What a text may begin with that says how it is encoded.
+MARKS = (codecs.BOM_UTF8, *(mark for mark, _ in BYTE_ORDER_MARKS))
 
 #: Guessed among the first; only where none of them makes sense, among the second. In one list the Central
 #: European ones win over cp1252 for short English and Swedish texts.
@@ -31,28 +36,33 @@ UNKNOWN_ENCODING = (
 _ASCII = bytes(range(128))
 
 
-def claims(data: bytes, filename: str) -> bool:
+def claims(source: Source) -> bool:
     """Everything: what is no text is refused in words that say so."""
     return True
 
 
-def read(data: bytes) -> str:
-    """The text of a plain text file, without a byte order mark; line ends stay as they are.
+def check(source: Source, limits: Limits) -> None:
+    """Read it: that takes no longer than storing it."""
+    checked(read(source, limits, ignore))
+
+
+def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
+    """The text of a plain text file, without a byte order mark; line ends stay as they are."""
+    return decoded(source.content())
+
+
+def decoded(data: bytes) -> str:
+    """The characters of a plain text.
 
     UTF-8 with or without a mark, UTF-16 and UTF-32 with one, otherwise the best guess among the one-byte
     encodings that Western and Central European writers had.
 
     Raises:
-      UnreadableText: It is another kind of file, binary, or of unknown encoding.
+      UnreadableText: It is binary, or of unknown encoding.
     """
     for mark, encoding in BYTE_ORDER_MARKS:
         if data.startswith(mark):
             return _decoded(data, encoding)
-    kind = signatures.recognised(data)
-    if kind is not None:
-        raise UnreadableText(
-            f"This is {kind}, which cannot be read. Save your manuscript as plain text (.txt, UTF-8) and send that."
-        )
     if b"\x00" in data:
         raise UnreadableText(NOT_TEXT)
     try:

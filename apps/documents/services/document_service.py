@@ -1,15 +1,23 @@
 """What can be done with a document."""
 
+import io
+from collections.abc import Collection
+from dataclasses import asdict, dataclass
 from datetime import datetime
+from itertools import islice
 from pathlib import PurePosixPath, PureWindowsPath
+from typing import IO, Any, BinaryIO, cast
 
 from django.conf import settings
+from django.core.files.base import ContentFile, File
 from django.db import transaction
 from django.utils import timezone
 
+from apps.core import owned_file
 from apps.documents import readers
-from apps.documents.models import Analysis, Chapter, Document, Manuscript
+from apps.documents.models import Analysis, Chapter, Document, Manuscript, manuscript_storage, stored_name
 from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.limits import Limits
 from apps.documents.services import findings
 from apps.documents.services.findings import Figures, Findings, analyse
 from apps.projects.models import Project
@@ -18,9 +26,17 @@ from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 #: The actor that processes a document.
 PROCESS_DOCUMENT = "documents.process_document"
-#: So many chapters are written with one statement, and so many documents deleted with one.
+#: So many chapters are written with one statement.
 CHUNK_SIZE = 500
-COUNTED_FIELDS = ["words", "sentences", "reading_minutes"]
+#: So many expired documents are deleted in one transaction: a distant store of files may take a while for each.
+EXPIRED_CHUNK_SIZE = 100
+#: The part of the task in which a file is read, in percent from 0.
+READING_END = 40
+COUNTED_FIELDS = [
+    "words", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "dialogue_share",
+]  # fmt: skip
+#: What is a list of texts, each with a number; kept as JSON.
+LISTED_FIELDS = ["keywords", "longest_sentences", "repeated_phrases"]
 
 NO_MANUSCRIPT = "There is no text in this document. Upload a file or paste the text."
 GAVE_UP = (
@@ -34,6 +50,30 @@ class ManuscriptChanged(Exception):  # noqa: N818 (its name is what happened)
     """The text was changed while it was processed; processing it again will give the right figures."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class Original:
+    """What a writer sent in, as it may be sent back.
+
+    Parameters:
+      file: Open for reading.
+      filename: What to call it; never empty.
+    """
+
+    file: IO[bytes]
+    filename: str
+    size_bytes: int
+
+
+class FilesNotDeleted(Exception):  # noqa: N818 (its name is what happened)
+    """120 expired documents were deleted; 3 are kept since the store did not delete their files. The next run tries."""
+
+    def __init__(self, *, deleted: int, kept: int) -> None:
+        super().__init__(
+            f"{deleted:,} expired documents were deleted; {kept:,} are kept since the store did not delete their "
+            "files. The next run tries again."
+        )
+
+
 class DocumentService:
     """The verbs of documents. The views and the actors call these and nothing below them."""
 
@@ -42,16 +82,18 @@ class DocumentService:
         *,
         project: Project,
         title: str,
-        data: bytes | None = None,
+        data: "bytes | File[bytes] | None" = None,
         filename: str = "",
         text: str | None = None,
         expires_at: datetime | None = None,
     ) -> Document:
-        """Store a new document, as a draft, with the text of an uploaded file or a pasted text.
+        """Store a new document, as a draft, with an uploaded file or a pasted text.
+
+        What is quickly found to be wrong with a file is found here; the rest when it is processed.
 
         Parameters:
           title: As it came out of validation; at most 200 characters.
-          data, filename: The uploaded file; or
+          data, filename: The uploaded file, or all of its bytes, and its name; or
           text: the pasted text. One of the two.
           expires_at: When cleaning up may delete the document. None: never.
         Raises:
@@ -60,17 +102,38 @@ class DocumentService:
         """
         if (data is None) == (text is None):
             raise TypeError("create() takes either data or text")
-        if data is not None:
-            _check_size(len(data))
-            content = readers.read(data, filename=filename)
-        else:
+        if data is None:
             assert text is not None
             _check_size(len(text.encode(errors="surrogatepass")))
             content = readers.read_pasted(text)
-        with transaction.atomic():
+            with transaction.atomic():
+                document = Document.objects.create(project=project, title=title, expires_at=expires_at)
+                Manuscript.objects.create(document=document, text=content)
+            return document
+        file = ContentFile(data) if isinstance(data, bytes) else data
+        _check_size(file.size)
+        readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
+        filename = _stored_filename(filename)
+        with owned_file.saved(manuscript_storage(), stored_name(filename=filename), file) as name:
             document = Document.objects.create(project=project, title=title, expires_at=expires_at)
-            Manuscript.objects.create(document=document, filename=_stored_filename(filename), text=content)
+            Manuscript.objects.create(document=document, filename=filename, file=name)
         return document
+
+    @staticmethod
+    def original(document: Document) -> Original | None:
+        """What the writer sent in, open for reading. None where there is nothing, or no longer."""
+        manuscript = Manuscript.without_text.filter(document=document).first()
+        if manuscript is None:
+            return None
+        if not manuscript.file:
+            content = manuscript.text.encode()
+            filename = f"{_stored_filename(document.title) or 'manuscript'}.txt"
+            return Original(file=io.BytesIO(content), filename=filename, size_bytes=len(content))
+        try:
+            file = manuscript.file.open()
+            return Original(file=file, filename=manuscript.filename or "manuscript", size_bytes=file.size)
+        except FileNotFoundError:
+            return None
 
     @staticmethod
     def start_processing(document: Document, *, owner_id: int | None) -> str:
@@ -100,9 +163,10 @@ class DocumentService:
     def process_document(document: Document) -> Findings:
         """Analyse the document's text and store what was found, replacing what was found before.
 
-        Counts words, sentences and reading time in the whole text (without what Project Gutenberg puts around a book)
-        and in each chapter. Readers see the old figures or the new ones, never some of both; run again or twice at
-        the same time, it leaves the same rows. Reports progress by chapter.
+        The text of a file is read first. Counts words, sentences and reading time in the whole text (without what
+        Project Gutenberg puts around a book) and in each chapter. Readers see the old figures or the new ones, never
+        some of both; run again or twice at the same time, it leaves the same rows. Reports progress by page or part
+        of the file, and by chapter.
 
         Raises:
           UnreadableText: There is nothing to read; the message is for the writer. The status is left to the caller.
@@ -178,16 +242,57 @@ class DocumentService:
 
     @staticmethod
     def delete_expired() -> int:
-        """Delete the documents whose `expires_at` has passed, in chunks. Returns how many they were."""
-        deleted = 0
+        """Delete the documents whose `expires_at` has passed, and their files, in chunks.
+
+        Each chunk is a transaction of its own: whatever stops this, the next run goes on. A document whose file the
+        store does not delete is kept, so that the next run finds both.
+
+        Returns:
+          How many they were.
+        Raises:
+          FilesNotDeleted: Some are kept for that reason. All others are deleted.
+        """
         now = timezone.now()
-        while ids := list(Document.objects.filter(expires_at__lte=now).order_by("pk").values_list("pk")[:CHUNK_SIZE]):
-            # Asked again, since an expiry may have been put off a moment ago.
-            chunk = Document.objects.filter(pk__in=[pk for (pk,) in ids], expires_at__lte=now)
-            _, by_model = chunk.delete()
+        expired = Document.objects.filter(expires_at__lte=now).order_by("pk")
+        total = expired.count()
+        deleted, last, kept = 0, 0, list[Exception]()
+        while keys := list(expired.filter(pk__gt=last).values_list("pk", flat=True)[:EXPIRED_CHUNK_SIZE]):
+            last = keys[-1]
+            with transaction.atomic():
+                # Asked again and locked, since an expiry may have been put off a moment ago.
+                chunk = set(expired.filter(pk__in=keys).select_for_update().values_list("pk", flat=True))
+                chunk -= _with_kept_files(chunk, failures=kept)
+                _, by_model = Document.objects.filter(pk__in=chunk).delete()
             deleted += by_model.get(Document._meta.label, 0)
-            progress.set(0, f"{deleted:,} deleted")
+            progress.set(100 * deleted / max(total, deleted), f"{deleted:,} of {total:,} deleted")
+        if kept:
+            raise FilesNotDeleted(deleted=deleted, kept=len(kept)) from kept[0]
         return deleted
+
+
+def _with_kept_files(document_ids: Collection[int], *, failures: list[Exception]) -> set[int]:
+    """Delete the documents' files where their storage would not do so in the rows' own transaction.
+
+    Parameters:
+      failures: What went wrong is added here.
+    Returns:
+      The ids of the documents whose files are still there.
+    """
+    still_there: set[int] = set()
+    gone: list[int] = []
+    for manuscript in Manuscript.without_text.filter(document__in=document_ids).exclude(file=""):
+        if getattr(manuscript.file.storage, "transactional", False):
+            continue
+        try:
+            manuscript.file.storage.delete(str(manuscript.file.name))
+        except Exception as error:
+            failures.append(error)
+            still_there.add(manuscript.document_id)
+        else:
+            gone.append(manuscript.pk)
+    # The deletion of the rows need not ask the store again.
+    Manuscript.objects.filter(pk__in=gone).update(file="")
+    return still_there
 
 
 def _check_size(size_bytes: int) -> None:
@@ -235,29 +340,52 @@ def _changed_at(document: Document) -> datetime:
 
 
 def _text(document: Document) -> str:
-    text = Manuscript.objects.filter(document=document).values_list("text", flat=True).first()
-    if text is None:
-        raise UnreadableText(NO_MANUSCRIPT)
-    # Checked again, since rows may come from elsewhere than `create`.
-    return readers.checked(text)
+    """The text of the document: as it was pasted, or as it is read from the file."""
+    manuscript = Manuscript.without_text.get(document=document)
+    if not manuscript.file:
+        # Checked again, since rows may come from elsewhere than `create`.
+        return readers.checked(manuscript.text)
+
+    def report(share: float, what: str) -> None:
+        progress.set(READING_END * share, what)
+
+    with manuscript.file.open() as file:
+        text = readers.read(cast(BinaryIO, file), filename=manuscript.filename, limits=_limits(), on_progress=report)
+    progress.set(READING_END)
+    return text
+
+
+def _limits() -> Limits:
+    """What reading a file may cost, as the settings have it."""
+    return Limits(
+        unpacked_bytes=settings.DOCUMENT_MAX_UNPACKED_BYTES,
+        unpacked_ratio=settings.DOCUMENT_MAX_UNPACKED_RATIO,
+        parts=settings.DOCUMENT_MAX_PARTS,
+        pages=settings.DOCUMENT_MAX_PAGES,
+        seconds=settings.DOCUMENT_MAX_READING_SECONDS,
+        memory_bytes=settings.DOCUMENT_MAX_READING_MEMORY_BYTES,
+    )
 
 
 def _store(document: Document, found: Findings) -> None:
     """Write the figures over what is there. Rows keep their ids; there are none left over."""
     Analysis.objects.update_or_create(document=document, defaults=_columns(found))
     limit = Chapter._meta.get_field("title").max_length
-    Chapter.objects.bulk_create(
-        (
-            Chapter(document=document, position=position, title=chapter.title[:limit], **_columns(chapter))
-            for position, chapter in enumerate(found.chapters, start=1)
-        ),
-        batch_size=CHUNK_SIZE,
-        update_conflicts=True,
-        unique_fields=["document", "position"],
-        update_fields=["title", *COUNTED_FIELDS, "updated_at"],
+    rows = (
+        Chapter(document=document, position=position, title=chapter.title[:limit], **_columns(chapter))
+        for position, chapter in enumerate(found.chapters, start=1)
     )
+    # Not in one call, which would first make all the rows.
+    while some := list(islice(rows, CHUNK_SIZE)):
+        Chapter.objects.bulk_create(
+            some,
+            update_conflicts=True,
+            unique_fields=["document", "position"],
+            update_fields=["title", *COUNTED_FIELDS, *LISTED_FIELDS, "updated_at"],
+        )
     Chapter.objects.filter(document=document, position__gt=len(found.chapters)).delete()
 
 
-def _columns(figures: Figures) -> dict[str, float]:
-    return {field: getattr(figures, field) for field in COUNTED_FIELDS}
+def _columns(figures: Figures) -> dict[str, Any]:
+    counted = {field: getattr(figures, field) for field in COUNTED_FIELDS}
+    return counted | {field: [asdict(entry) for entry in getattr(figures, field)] for field in LISTED_FIELDS}

@@ -1,76 +1,32 @@
-"""Reports on projects, and the weekly mail to their owners.
+"""Reports on projects, and the weekly mail to their owners."""
 
-Projects know nothing of documents: those register a provider that tells what a project holds.
-"""
+import logging
+import smtplib
+from datetime import timedelta
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
-
+from django.conf import settings
 from django.contrib.auth import get_user_model
+from django.core.files.base import ContentFile
 from django.core.mail import EmailMessage
-from django.db import transaction
+from django.db import DatabaseError, transaction
+from django.utils import timezone
 
+from apps.core.owned_file import saved
 from apps.projects import report_types
-from apps.projects.models import Project
+from apps.projects.mail_refused import MailRefused
+from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
+from apps.projects.reports.figures import Figures, gather
 from apps.tasks import progress
 from apps.tasks.models import TaskStatus
 
+logger = logging.getLogger(__name__)
+
 #: The actor that makes a project's report.
 GENERATE_PROJECT_REPORT = "projects.generate_project_report"
-#: A report names so many documents; of the others it says how many they are. Totals cover all.
-MAX_DOCUMENT_LINES = 200
-
-
-@dataclass(frozen=True, kw_only=True)
-class DocumentLine:
-    """What a report says of one document.
-
-    Parameters:
-      status: In words, such as "Processed".
-      words, reading_minutes: None where it was not processed yet.
-    """
-
-    title: str
-    status: str
-    words: int | None
-    reading_minutes: float | None
-    chapters: int
-
-
-#: Tells the documents of a project, by the project's id.
-DocumentsProvider = Callable[[int], Iterable[DocumentLine]]
-
-
-def _no_documents(project_id: int) -> Iterable[DocumentLine]:
-    return ()
-
-
-_documents_of: DocumentsProvider = _no_documents
-
-
-def register_documents_provider(provider: DocumentsProvider) -> None:
-    """Say where reports learn of a project's documents. The last one that is registered counts."""
-    global _documents_of
-    _documents_of = provider
-
-
-@dataclass(frozen=True, kw_only=True)
-class Report:
-    """A project in figures.
-
-    Parameters:
-      documents, processed: How many documents there are, and how many of them have figures.
-      words, chapters, reading_minutes: Totals over the documents that have figures.
-      text: The report as plain text.
-    """
-
-    project_id: int
-    documents: int
-    processed: int
-    words: int
-    chapters: int
-    reading_minutes: float
-    text: str
+#: How far the task is, in percent, when the figures are there, then the page, then the PDF.
+FIGURES_END, PAGE_END, PDF_END = 60, 75, 95
+#: By then no task that sent a mail is tried again.
+MAILINGS_KEPT = timedelta(days=60)
 
 
 class ReportService:
@@ -101,38 +57,34 @@ class ReportService:
         return str(message.message_id)
 
     @staticmethod
-    def generate(project: Project) -> Report:
-        """The figures of a project and of each of its documents."""
+    def generate(project: Project, *, task_id: str = "") -> tuple[Report, Figures]:
+        """Make a report of the project as it is, and store it as HTML and PDF. Old reports go.
+
+        Parameters:
+          task_id: The task that makes it.
+        Returns:
+          The report and the figures that it shows.
+        Raises:
+          Project.DoesNotExist: Somebody deleted the project meanwhile; nothing is left.
+          OSError: The store of files did not take them; try again later.
+        """
+        from apps.projects.reports import html, pdf
+
         progress.set(0, "Reading the documents")
-        lines: list[str] = []
-        documents = processed = words = chapters = 0
-        reading_minutes = 0.0
-        for document in _documents_of(project.pk):
-            documents += 1
-            if document.words is not None:
-                processed += 1
-                words += document.words
-                chapters += document.chapters
-                reading_minutes += document.reading_minutes or 0
-            if documents <= MAX_DOCUMENT_LINES:
-                lines.append(_line(document))
-        if documents > MAX_DOCUMENT_LINES:
-            lines.append(f"- and {documents - MAX_DOCUMENT_LINES:,} more")
-        head = [
-            project.name,
-            f"{counted(documents, 'document')}, {processed:,} processed",
-            f"{counted(words, 'word')} in {counted(chapters, 'chapter')}, {duration(reading_minutes)} to read",
-        ]
+        figures = gather(project, end=FIGURES_END)
+        progress.set(FIGURES_END, "Drawing the page")
+        page = html.render(figures)
+        progress.set(PAGE_END, "Setting the PDF")
+        paper = pdf.render(figures)
+        progress.set(PDF_END, "Storing the report")
+        report = _store(Report(project=project, task_id=task_id), page=page, paper=paper)
         progress.set(100, "Done")
-        return Report(
-            project_id=project.pk,
-            documents=documents,
-            processed=processed,
-            words=words,
-            chapters=chapters,
-            reading_minutes=round(reading_minutes, 2),
-            text="\n".join([*head, *([""] if lines else []), *lines]),
-        )
+        return report, figures
+
+    @staticmethod
+    def newest(project: Project) -> Report | None:
+        """The report that counts."""
+        return project.reports.order_by("-pk").first()
 
     @staticmethod
     def owners_to_mail() -> list[int]:
@@ -141,55 +93,101 @@ class ReportService:
         return list(users.order_by("pk").distinct().values_list("pk", flat=True))
 
     @staticmethod
-    def mail_owner(owner_id: int, *, report_type: str) -> bool:
-        """Mail a user the reports of all their projects.
+    def mail_owner(owner_id: int, *, report_type: str, task_id: str | None = None) -> bool:
+        """Mail a user the reports of all their projects, once a task.
 
-        The mail is the last thing that happens: what fails before is safe to try again.
+        That the server took the mail is written down at once, and an attempt that finds it written sends nothing. So a
+        mail goes out twice only where the process dies, or the server's answer is lost, between the server's yes and
+        that row. Both mails then have the same Message-ID, by which servers and readers may drop the second.
 
+        Parameters:
+          task_id: The task that sends it. None: nothing is written down.
         Returns:
-          Whether it was sent; not to a user who is gone, may not sign in, or lost address or projects.
+          Whether the user has the mail; not one who is gone, may not sign in, or lost address or projects.
         Raises:
           UnknownReportType: There is no such report.
+          MailRefused: The mail server refused it for good.
           OSError: The mail server did not take it; try again later.
         """
+        from apps.projects.reports import mail
+
         report_types.check(report_type)
         owner = get_user_model().objects.filter(pk=owner_id, is_active=True).exclude(email="").first()
-        projects = list(Project.objects.filter(owner_id=owner_id).order_by("name", "pk")) if owner else []
-        if owner is None or not projects:
+        projects = Project.objects.filter(owner_id=owner_id).select_related("owner").order_by("name", "pk")
+        count = projects.count() if owner else 0
+        if owner is None or not count:
             return False
-        subject, body = MAKERS[report_type](projects)
-        return bool(EmailMessage(subject=subject, body=body, to=[owner.email]).send())
+        if task_id and Mailing.objects.filter(task_id=task_id).exists():
+            return True
+        progress.set(0, "Reading the projects")
+        sections: list[mail.Section] = []
+        for project in progress.track(projects[: mail.MAX_NAMED], "Projects", total=min(count, mail.MAX_NAMED), end=90):
+            # Told once, the figures are let go: those of many projects would take much memory.
+            shown = sum(bool(section.tiles) for section in sections) < mail.MAX_SHOWN
+            sections.append(mail.section(gather(project, end=0), is_shown=shown))
+        progress.set(90, "Sending the mail")
+        message_id = mail.message_id(task_id) if task_id else None
+        message = mail.compose(sections, projects=count, to=owner.email, message_id=message_id)
+        sent = _send(message)
+        if sent and task_id and message_id:
+            _write_down(Mailing(task_id=task_id, owner_id=owner_id, message_id=message_id))
+        return sent
+
+    @staticmethod
+    def forget_mailings() -> int:
+        """Delete what was written down of mails so old that no task asks for them. Returns how many they were."""
+        deleted, _ = Mailing.objects.filter(created_at__lt=timezone.now() - MAILINGS_KEPT).delete()
+        return deleted
 
 
-def _summary(projects: Sequence[Project]) -> tuple[str, str]:
-    """The subject and the body of the weekly summary."""
-    reports = [ReportService.generate(project) for project in projects]
-    words = sum(report.words for report in reports)
-    subject = f"Weekly summary: {counted(len(reports), 'project')}, {counted(words, 'word')}"
-    rule = "\n\n" + "-" * 40 + "\n\n"
-    return subject, rule.join(report.text for report in reports) + "\n"
+def _store(report: Report, *, page: bytes, paper: bytes) -> Report:
+    """Write the files and the row, and delete the reports that are too many. All of it, or nothing."""
+    storage = report_storage()
+    with (
+        saved(storage, stored_name(report, "report.html"), ContentFile(page)) as report.html,
+        saved(storage, stored_name(report, "report.pdf"), ContentFile(paper)) as report.pdf,
+    ):
+        # Locked: of a project that is deleted meanwhile no report is left.
+        Project.objects.select_for_update().only("pk").get(pk=report.project_id)
+        report.save()
+        kept = Report.objects.filter(project_id=report.project_id).order_by("-pk").values_list("pk", flat=True)
+        Report.objects.filter(pk__in=list(kept[settings.REPORTS_KEPT :])).delete()
+    return report
 
 
-#: What makes the subject and the body of each type of report.
-MAKERS: dict[str, Callable[[Sequence[Project]], tuple[str, str]]] = {"summary": _summary}
+def _send(message: EmailMessage) -> bool:
+    """Hand the mail to the server. Returns whether it went out."""
+    address = message.to[0]
+    try:
+        return bool(message.send())
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reply = next(iter(error.recipients.values()))
+        if _is_for_good(code):
+            raise MailRefused(address, _reason(code, reply)) from error
+        raise
+    except smtplib.SMTPDataError as error:
+        if _is_for_good(error.smtp_code):
+            raise MailRefused(address, _reason(error.smtp_code, error.smtp_error)) from error
+        raise
+    except ValueError as error:
+        # Django and smtplib refuse an address that is none before they speak to the server.
+        raise MailRefused(address, f"it is no address that a mail can have ({error})") from error
 
 
-def _line(document: DocumentLine) -> str:
-    if document.words is None:
-        return f"- {document.title}: {document.status.lower()}"
-    return (
-        f"- {document.title}: {counted(document.words, 'word')}, {counted(document.chapters, 'chapter')}, "
-        f"{duration(document.reading_minutes or 0)}"
-    )
+def _is_for_good(code: int) -> bool:
+    """Whether the server's code says that another attempt would be in vain. Those from 400 on say "try later"."""
+    return 500 <= code < 600
 
 
-def counted(number: int, noun: str) -> str:
-    """Such as "1 word" and "1,234 words"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+def _reason(code: int, reply: bytes | str) -> str:
+    said = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    return f"{code} {said}"
 
 
-def duration(minutes: float) -> str:
-    """Such as "45 min" and "8 h 50 min", to the minute, and never "0 min" for something."""
-    whole = max(round(minutes), 1) if minutes else 0
-    hours, rest = divmod(whole, 60)
-    return f"{hours} h {rest} min" if hours else f"{rest} min"
+def _write_down(mailing: Mailing) -> None:
+    """Note that the mail was taken. If that fails, the task must not fail: its second attempt would mail again."""
+    try:
+        with transaction.atomic():
+            mailing.save()
+    except DatabaseError:
+        logger.exception("mail was taken and that is not written down message_id=%s", mailing.message_id)

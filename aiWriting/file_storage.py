@@ -1,0 +1,55 @@
+"""Where files are kept, from the URL that says so."""
+
+from importlib.util import find_spec
+from typing import Any
+from urllib.parse import parse_qsl, unquote, urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+SCHEMES = ("database", "s3")
+#: The options of an S3 URL, and what django-storages calls them.
+S3_OPTIONS = {"region": "region_name", "endpoint": "endpoint_url", "addressing": "addressing_style"}
+PACKAGES = ("storages", "boto3")
+
+
+def backend(url: str, *, name: str) -> dict[str, Any]:
+    """An entry of Django's STORAGES.
+
+    Parameters:
+      url: `database:`, or `s3://[key:secret@]bucket[/folder][?region=...&endpoint=...&addressing=...]`. Without a key
+        it is found as Amazon's programs find it: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or the machine's.
+      name: The variable it was in, for errors. They do not show the URL, which may hold a password.
+    Raises:
+      ImproperlyConfigured: It is no such URL, or a package for it is missing.
+    """
+    parts = urlsplit(url)
+    if parts.scheme not in SCHEMES:
+        raise ImproperlyConfigured(
+            f"{name} begins with {parts.scheme + ':' if parts.scheme else 'no scheme'!r}, must begin with one of: "
+            "database:, s3://"
+        )
+    if parts.scheme == "database":
+        return {"BACKEND": "apps.core.database_storage.DatabaseStorage"}
+    missing = [package for package in PACKAGES if find_spec(package) is None]
+    if missing:
+        raise ImproperlyConfigured(
+            f"{name} is an s3:// URL, which needs packages that are not installed: {', '.join(missing)}. "
+            "Install them: pip install -r requirements-s3.txt"
+        )
+    if not parts.hostname:
+        raise ImproperlyConfigured(f"{name} names no bucket, must be s3://bucket")
+    options: dict[str, Any] = {
+        "bucket_name": parts.netloc.rpartition("@")[2],
+        "location": parts.path.strip("/"),
+        # Nothing is written over: names are random, and files of rows that are gone would come back otherwise.
+        "file_overwrite": False,
+        "default_acl": None,
+        "querystring_auth": True,
+    }
+    if parts.username:
+        options |= {"access_key": unquote(parts.username), "secret_key": unquote(parts.password or "")}
+    for option, value in parse_qsl(parts.query, keep_blank_values=True):
+        if option not in S3_OPTIONS:
+            raise ImproperlyConfigured(f"{name} has the option {option!r}, must be one of: {', '.join(S3_OPTIONS)}")
+        options[S3_OPTIONS[option]] = value
+    return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

@@ -1,0 +1,85 @@
+"""The process in which `isolated` reads a file. The file is standard input; the order is the first argument."""
+
+import json
+import logging
+import os
+import resource
+import signal
+import sys
+import time
+from contextlib import suppress
+from importlib import import_module
+from typing import BinaryIO
+
+from apps.documents.readers.errors import UnreadableText, in_words
+from apps.documents.readers.isolated import GRACE_SECONDS
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.source import Source
+
+#: Progress is told no more often than this.
+PROGRESS_SECONDS = 0.1
+
+
+def main() -> None:
+    order = json.loads(sys.argv[1])
+    limits = Limits(**order["limits"])
+    _limit(limits)
+    # What libraries print must not come between our lines.
+    answers = os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)
+    reader = import_module(f"apps.documents.readers.{order['reader']}")
+    source = Source(os.fdopen(0, "rb"), filename=order["filename"])
+    try:
+        if order["verb"] == "check":
+            reader.check(source, limits)
+            text = ""
+        else:
+            text = reader.read(source, limits, _Teller(answers))
+    except UnreadableText as error:
+        _tell(answers, refused=str(error))
+    except MemoryError:
+        _tell(
+            answers,
+            refused=f"Reading the file takes more than {in_words(limits.memory_bytes)} of memory. "
+            "Split it into several documents, or send it as plain text (.txt).",
+        )
+    else:
+        content = text.encode(errors="replace")
+        _tell(answers, bytes=len(content))
+        answers.write(content)
+        answers.flush()
+    # Without tidying up: libraries in C may crash even then.
+    os._exit(0)
+
+
+def _limit(limits: Limits) -> None:
+    """Bound what the process takes, and let it live on a little when a machine says that it will stop."""
+    signal.signal(signal.SIGTERM, signal.SIG_IGN)
+    # Should nobody be there any more to end us.
+    signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
+    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
+    with suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
+    logging.disable()
+
+
+class _Teller:
+    """Tells how far reading is."""
+
+    def __init__(self, answers: BinaryIO) -> None:
+        self.answers = answers
+        self.told_at = 0.0
+
+    def __call__(self, share: float, what: str) -> None:
+        now = time.monotonic()
+        if now - self.told_at >= PROGRESS_SECONDS:
+            self.told_at = now
+            _tell(self.answers, share=share, what=what)
+
+
+def _tell(answers: BinaryIO, **line: object) -> None:
+    answers.write(json.dumps(line).encode() + b"\n")
+    answers.flush()
+
+
+main()

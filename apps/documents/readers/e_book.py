@@ -1,0 +1,135 @@
+"""E-books (.epub)."""
+
+import io
+from collections.abc import Mapping
+from urllib.parse import unquote, urlsplit
+
+from apps.documents.readers import package, web_page, xml_events
+from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.package import Package
+from apps.documents.readers.progress import OnProgress, Steps, ignore
+from apps.documents.readers.source import Source
+
+MEDIA_TYPE = b"application/epub+zip"
+CONTAINER = "META-INF/container.xml"
+ENCRYPTION = "META-INF/encryption.xml"
+
+#: How fonts are hidden, which does not concern the text. Anything else is copy protection.
+FONT_ALGORITHMS = frozenset({"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"})
+
+PROTECTED = "The e-book is protected against copying, so its text cannot be read. Send one without protection."
+NO_ORDER = (
+    "The e-book is damaged: it does not say which of its parts are to be read. "
+    "Open it in the program that wrote it, save it again and send that."
+)
+
+_PAGES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
+
+
+def claims(source: Source) -> bool:
+    if not source.head.startswith(package.MAGICS):
+        return False
+    names = package.names(source)
+    return MEDIA_TYPE in source.head or CONTAINER in names or (not names and source.suffix == ".epub")
+
+
+def check(source: Source, limits: Limits) -> None:
+    with package.opened(source, limits) as parts:
+        _pages(parts)
+
+
+def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
+    """The text of the book's pages in the order of reading, each paragraph between empty lines.
+
+    Nothing that they point to is loaded. The book's own table of contents is left out.
+    """
+    with package.opened(source, limits) as parts:
+        pages = _pages(parts)
+        texts: list[str] = []
+        steps = Steps(on_progress, total=len(pages), what="")
+        for number, name in enumerate(pages, start=1):
+            with parts.open(name) as part:
+                page = web_page.decoded(part.read())
+            texts.append(web_page.text_of(page, on_progress=ignore))
+            steps.what = f"Reading part {number:,} of {len(pages):,}"
+            steps.advance(1)
+    return "\n".join(text for text in texts if text)
+
+
+def _pages(parts: Package) -> list[str]:
+    """The names of the parts that are read, in order."""
+    _check_protection(parts)
+    parts.require(CONTAINER)
+    container = _Container()
+    xml_events.parse(io.BytesIO(parts.read(CONTAINER)), container)
+    if not container.book:
+        raise UnreadableText(NO_ORDER)
+    book_name = package.inside("", container.book)
+    book = _Book()
+    xml_events.parse(io.BytesIO(parts.read(book_name)), book)
+    contents = {urlsplit(href).path for href in book.contents}
+    found: dict[str, None] = {}
+    for item in book.order:
+        href, kind, properties = book.items.get(item, ("", "", ""))
+        if kind in _PAGES and "nav" not in properties.split() and urlsplit(href).path not in contents:
+            name = package.inside(book_name, unquote(urlsplit(href).path))
+            parts.require(name)
+            found[name] = None  # A part that is named twice is read once.
+    if not found:
+        raise UnreadableText(NO_ORDER)
+    return list(found)
+
+
+def _check_protection(parts: Package) -> None:
+    if ENCRYPTION in parts.names:
+        encryption = _Encryption()
+        xml_events.parse(io.BytesIO(parts.read(ENCRYPTION)), encryption)
+        if not encryption.algorithms <= FONT_ALGORITHMS:
+            raise UnreadableText(PROTECTED)
+
+
+class _Container(xml_events.Handler):
+    """Which part describes the book."""
+
+    def __init__(self) -> None:
+        self.book = ""
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "rootfile" and not self.book:
+            self.book = attributes.get("full-path", "")
+
+
+class _Book(xml_events.Handler):
+    """The parts of the book and their order."""
+
+    def __init__(self) -> None:
+        #: By its id, each part's path, media type and properties.
+        self.items: dict[str, tuple[str, str, str]] = {}
+        self.order: list[str] = []
+        #: Paths of tables of contents, as older books name them.
+        self.contents: list[str] = []
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        match name:
+            case "item":
+                self.items[attributes.get("id", "")] = (
+                    attributes.get("href", ""),
+                    attributes.get("media-type", ""),
+                    attributes.get("properties", ""),
+                )
+            case "itemref":
+                self.order.append(attributes.get("idref", ""))
+            case "reference" if attributes.get("type") == "toc":
+                self.contents.append(attributes.get("href", ""))
+
+
+class _Encryption(xml_events.Handler):
+    """How parts are encrypted."""
+
+    def __init__(self) -> None:
+        self.algorithms: set[str] = set()
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "EncryptionMethod":
+            self.algorithms.add(attributes.get("Algorithm", ""))

@@ -1,0 +1,66 @@
+"""Markdown. It looks like plain text, so it is known by its name."""
+
+import re
+from collections.abc import Iterator
+
+from apps.documents.readers import plain_text, signatures, web_page
+from apps.documents.readers.blocks import Blocks
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.progress import OnProgress, ignore
+from apps.documents.readers.source import Source
+
+SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
+
+#: A long text is read in pieces of at least so much, since all that is known of a piece is held in memory.
+PIECE_CHARACTERS = 200_000
+
+#: Title, author and the like, as some programs put them above the text.
+_FRONT_MATTER = re.compile(r"\A\ufeff?---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)[^\S\n]*(?:\n|\Z)")
+_FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
+
+
+def claims(source: Source) -> bool:
+    return source.suffix in SUFFIXES and signatures.recognised(source.head) is None
+
+
+def check(source: Source, limits: Limits) -> None:
+    plain_text.check(source, limits)
+
+
+def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
+    """The text without its marks, each paragraph and heading between empty lines."""
+    from markdown_it import MarkdownIt
+
+    text = plain_text.decoded(source.content()).replace("\r\n", "\n").replace("\r", "\n")
+    text = _FRONT_MATTER.sub("", text, count=1)
+    # Tags of HTML are allowed in Markdown: they pass here, and the reader of web pages leaves out what is no text.
+    parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
+    known: dict[str, object] = {}
+    found = Blocks()
+    done = 0
+    for piece in _pieces(text):
+        page = parser.render(piece, known)
+        found.done.append(web_page.text_of(page, on_progress=ignore).rstrip("\n"))
+        done += len(piece)
+        on_progress(done / len(text), "Reading the Markdown")
+    return found.text()
+
+
+def _pieces(text: str) -> Iterator[str]:
+    """The text, cut at empty lines that stand between paragraphs: not in code, nor before a line that is set in."""
+    piece: list[str] = []
+    size = 0
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        begins_afresh = not line[:1].isspace() and (not piece or piece[-1].isspace())
+        if size >= PIECE_CHARACTERS and begins_afresh and not fence:
+            yield "".join(piece)
+            piece, size = [], 0
+        mark = _FENCE.match(line)
+        if mark and not fence:
+            fence = mark[1]
+        elif mark and mark[1].startswith(fence):
+            fence = ""
+        piece.append(line)
+        size += len(line)
+    yield "".join(piece)

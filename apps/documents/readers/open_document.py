@@ -1,0 +1,123 @@
+"""OpenDocument texts (.odt)."""
+
+import io
+from collections.abc import Mapping
+
+from apps.documents.readers import package, xml_events
+from apps.documents.readers.blocks import Blocks
+from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.progress import OnProgress, Steps
+from apps.documents.readers.source import Source
+
+MEDIA_TYPE = b"application/vnd.oasis.opendocument.text"
+CONTENT = "content.xml"
+MANIFEST = "META-INF/manifest.xml"
+#: Where newer programs put a document that has a password.
+ENCRYPTED = "encrypted-package"
+
+LOCKED = "The OpenDocument file has a password. Save it without one and send that."
+
+#: Left out with all that is in them: what was deleted, lists that a program makes, notes and comments.
+_SKIPPED = frozenset(
+    {
+        "tracked-changes", "table-of-content", "alphabetical-index", "illustration-index", "table-index",
+        "object-index", "user-index", "bibliography", "note", "annotation", "forms", "ruby-text", "meta", "title",
+        "desc", "binary-data",
+    }
+)  # fmt: skip
+_PARAGRAPHS = ("p", "h")
+#: More spaces than this in a row are as good as one.
+_MAX_SPACES = 100
+
+
+def claims(source: Source) -> bool:
+    if not source.head.startswith(package.MAGICS):
+        return False
+    return MEDIA_TYPE in source.head or (
+        CONTENT in package.names(source) or (not package.names(source) and source.suffix == ".odt")
+    )
+
+
+def check(source: Source, limits: Limits) -> None:
+    with package.opened(source, limits) as parts:
+        if ENCRYPTED in parts.names:
+            raise UnreadableText(LOCKED)
+        if MANIFEST in parts.names:
+            manifest = _Manifest()
+            xml_events.parse(io.BytesIO(parts.read(MANIFEST)), manifest)
+            if manifest.is_encrypted:
+                raise UnreadableText(LOCKED)
+        parts.require(CONTENT)
+
+
+def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
+    """The text of the document's body, each paragraph between empty lines.
+
+    Left out are deleted passages, tables of contents and other lists, notes, comments, headers and footers.
+    """
+    check(source, limits)
+    with package.opened(source, limits) as parts, parts.open(CONTENT) as part:
+        steps = Steps(on_progress, total=parts.size(CONTENT), what="Reading the OpenDocument file")
+        body = _Body()
+        xml_events.parse(part, body, on_bytes=steps.advance)
+    return body.blocks.text()
+
+
+class _Manifest(xml_events.Handler):
+    """Whether a part is encrypted."""
+
+    is_encrypted = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "encryption-data":
+            self.is_encrypted = True
+
+
+class _Body(xml_events.Handler):
+    """Collects the paragraphs of a document."""
+
+    def __init__(self) -> None:
+        self.blocks = Blocks()
+        #: What there is so far of the paragraphs around the one that we are in: a text box has its own.
+        self.around: list[list[str]] = []
+        self.in_body = False
+        self.skipped_depth = 0
+
+    @property
+    def silent(self) -> bool:
+        return self.skipped_depth > 0 or not self.around
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "body":
+            self.in_body = True
+        elif name in _SKIPPED:
+            self.skipped_depth += 1
+        elif name in _PARAGRAPHS and self.in_body:
+            self.around.append(self.blocks.pieces)
+            self.blocks.pieces = []
+        elif self.silent:
+            return
+        elif name == "s":
+            self.blocks.add(" " * min(_number(attributes.get("c", "1")), _MAX_SPACES))
+        elif name == "tab":
+            self.blocks.add(" ")
+        elif name == "line-break":
+            self.blocks.line_end()
+
+    def end(self, name: str) -> None:
+        if name == "body":
+            self.in_body = False
+        elif name in _SKIPPED:
+            self.skipped_depth -= 1
+        elif name in _PARAGRAPHS and self.in_body:
+            self.blocks.end()
+            self.blocks.pieces = self.around.pop()
+
+    def data(self, text: str) -> None:
+        if not self.silent:
+            self.blocks.add(text)
+
+
+def _number(text: str) -> int:
+    return int(text) if text.isascii() and text.isdecimal() and len(text) < 10 else 1

@@ -1,0 +1,193 @@
+"""Packed files: a ZIP archive of parts, as docx, odt and epub are."""
+
+import posixpath
+import re
+import struct
+import zipfile
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import IO, BinaryIO
+
+from apps.documents.readers.errors import UnreadableText, in_words
+from apps.documents.readers.limits import RATIO_FROM_BYTES, Limits
+from apps.documents.readers.source import Source
+
+MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
+
+#: The record at the end of an archive: what it counts, and where a comment of at most 64 KB begins.
+_END_RECORD = struct.Struct("<4s4H2LH")
+_END_RECORD_MAGIC = b"PK\x05\x06"
+_LONG_RECORD_MAGIC = b"PK\x06\x07"
+_LONG_RECORD_BYTES = 20
+_MAX_COMMENT_BYTES = 0xFFFF
+#: What the list of parts may take, for each part that there may be: its names are short.
+_DIRECTORY_BYTES_A_PART = 256
+
+#: What the formats that we read are packed with. Others take hundreds of megabytes to unpack.
+_COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
+
+_OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
+
+#: A part such as a list of contents is no larger.
+SMALL_PART_BYTES = 4 * 1024**2
+
+DAMAGED = (
+    "The file is damaged or was cut off while it was sent or copied: it cannot be unpacked. "
+    "Open it in the program that wrote it, save it again and send that."
+)
+
+#: What the standard library raises for archives that are none. `RuntimeError`: a part has a password.
+_BROKEN = (
+    zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, OSError, OverflowError,
+    RuntimeError, UnicodeError, ValueError, struct.error,
+)  # fmt: skip
+
+
+class Package:
+    """The parts of a packed file. Nothing is unpacked to a disk: parts are read by name, from the archive."""
+
+    def __init__(self, archive: zipfile.ZipFile) -> None:
+        self.archive = archive
+        self.names = frozenset(archive.namelist())
+
+    def size(self, name: str) -> int:
+        """How many bytes the part has when it is unpacked."""
+        return self.archive.getinfo(name).file_size
+
+    def require(self, name: str) -> None:
+        """Raises `UnreadableText` where there is no such part."""
+        if name not in self.names:
+            raise UnreadableText(f"The file is damaged: its part {shown(name)} is missing. {_SAVE_AGAIN}")
+
+    @contextmanager
+    def open(self, name: str) -> Iterator[IO[bytes]]:
+        """A part, unpacked as it is read.
+
+        Raises:
+          UnreadableText: The archive has no such part or is damaged.
+        """
+        self.require(name)
+        with _damage_told(), self.archive.open(name) as part:
+            yield part
+
+    def read(self, name: str) -> bytes:
+        """A whole small part."""
+        if name in self.names and self.size(name) > SMALL_PART_BYTES:
+            raise UnreadableText(
+                f"The part {shown(name)} of the file has {in_words(self.size(name))}, and at most "
+                f"{in_words(SMALL_PART_BYTES)} can be taken of it. {_SAVE_AGAIN}"
+            )
+        with self.open(name) as part:
+            return part.read()
+
+
+_SAVE_AGAIN = "Open the file in the program that wrote it, save it again and send that."
+
+
+@contextmanager
+def opened(source: Source, limits: Limits) -> Iterator[Package]:
+    """The package, after what it claims to hold was held against the limits. Unpacks nothing.
+
+    Raises:
+      UnreadableText: It is damaged, too large when unpacked, or names parts outside of itself.
+    """
+    _check_directory(source, limits)
+    with _damage_told():
+        archive = zipfile.ZipFile(source.file)
+    with archive:
+        _check_parts(archive, source.size_bytes, limits)
+        yield Package(archive)
+
+
+def names(source: Source) -> frozenset[str]:
+    """The names of the parts; none where it is no archive or a damaged one. To tell what it is, not to trust."""
+    if not source.head.startswith(MAGICS):
+        return frozenset()
+    try:
+        _check_directory(source, Limits())
+        with _damage_told(), zipfile.ZipFile(source.file) as archive:
+            return frozenset(archive.namelist())
+    except UnreadableText:
+        return frozenset()
+
+
+def inside(base: str, path: str) -> str:
+    """The name of a part, from a path that stands in the part `base`.
+
+    Raises:
+      UnreadableText: It leads out of the package.
+    """
+    name = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
+    if _OUTSIDE.search(name):
+        raise _points_outside(path)
+    return name
+
+
+def shown(name: str, *, limit: int = 80) -> str:
+    """A name as a message may show it."""
+    text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
+    return repr(text if len(text) <= limit else text[: limit - 1] + "…")
+
+
+def _points_outside(name: str) -> UnreadableText:
+    return UnreadableText(
+        f"The file names a part {shown(name)}, which is outside of it. No writing program does that, "
+        "so it is not read. Save your manuscript again and send that."
+    )
+
+
+@contextmanager
+def _damage_told() -> Iterator[None]:
+    try:
+        yield
+    except _BROKEN as error:
+        raise UnreadableText(DAMAGED) from error
+
+
+def _check_directory(source: Source, limits: Limits) -> None:
+    """Look at the record at the end before the list of parts is loaded: a list of millions takes gigabytes."""
+    parts, directory_bytes = _directory(source.file, source.size_bytes)
+    if parts > limits.parts or directory_bytes > limits.parts * _DIRECTORY_BYTES_A_PART:
+        raise UnreadableText(
+            f"The file is packed from {f'{parts:,}' if parts < 0xFFFF else 'over 65,000'} parts, and at most "
+            f"{limits.parts:,} can be taken. Save your manuscript again, without pictures, and send that."
+        )
+
+
+def _directory(file: BinaryIO, size_bytes: int) -> tuple[int, int]:
+    """How many parts an archive says it has, and how many bytes their list takes."""
+    start = max(0, size_bytes - _END_RECORD.size - _MAX_COMMENT_BYTES - _LONG_RECORD_BYTES)
+    file.seek(start)
+    tail = file.read(size_bytes - start)
+    at = tail.rfind(_END_RECORD_MAGIC)
+    if at < 0 or len(tail) < at + _END_RECORD.size:
+        raise UnreadableText(DAMAGED)
+    if tail[max(0, at - _LONG_RECORD_BYTES) : at].startswith(_LONG_RECORD_MAGIC):
+        return 0xFFFF, 0xFFFFFFFF  # An archive of the long form: no manuscript has so many parts or bytes.
+    _, _, _, _, parts, directory_bytes, _, _ = _END_RECORD.unpack_from(tail, at)
+    return parts, directory_bytes
+
+
+def _check_parts(archive: zipfile.ZipFile, size_bytes: int, limits: Limits) -> None:
+    unpacked_bytes = 0
+    for part in archive.infolist():
+        if _OUTSIDE.search(part.filename):
+            raise _points_outside(part.filename)
+        if part.flag_bits & 0x1:
+            raise UnreadableText("The file has a password. Save it without one and send that.")
+        if part.compress_type not in _COMPRESSIONS:
+            raise UnreadableText(DAMAGED)
+        # The library gives out no more of a part than this.
+        unpacked_bytes += part.file_size
+    if unpacked_bytes > limits.unpacked_bytes:
+        raise UnreadableText(
+            f"The file unpacks to {in_words(unpacked_bytes, limits.unpacked_bytes)}, and at most "
+            f"{in_words(limits.unpacked_bytes)} can be taken. Split it into several documents."
+        )
+    if unpacked_bytes > max(RATIO_FROM_BYTES, limits.unpacked_ratio * size_bytes):
+        raise UnreadableText(
+            f"The file unpacks to {in_words(unpacked_bytes)}, {unpacked_bytes // max(size_bytes, 1):,} times its size, "
+            f"and at most {limits.unpacked_ratio:,} times can be taken: no manuscript does that. "
+            "Save it again, or as plain text, and send that."
+        )

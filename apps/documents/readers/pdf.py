@@ -1,0 +1,130 @@
+"""PDF files. The library is a large one in C that reads what strangers send: see `isolated`."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from apps.documents.readers import pdf_pages
+from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.pdf_pages import Line
+from apps.documents.readers.progress import OnProgress
+from apps.documents.readers.source import Source
+
+if TYPE_CHECKING:
+    import pypdfium2
+
+#: The signature may come after some bytes of something else.
+SIGNATURE = b"%PDF-"
+SIGNATURE_WITHIN_BYTES = 1024
+
+LOCKED = "The PDF has a password. Save it without one and send that."
+DAMAGED = (
+    "The PDF is damaged or was cut off while it was sent or copied. "
+    "Export it again from the program that wrote it and send that."
+)
+NO_TEXT = (
+    "There is no text in the PDF: its pages are pictures, as a scanner makes them. "
+    "Let a text recognition program (OCR) read it, or send the manuscript that it was made from."
+)
+
+
+def claims(source: Source) -> bool:
+    return SIGNATURE in source.head[:SIGNATURE_WITHIN_BYTES] and not source.head[:1].isalnum()
+
+
+def check(source: Source, limits: Limits) -> None:
+    with _opened(source, limits):
+        pass
+
+
+def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
+    """The text of all pages, each paragraph between empty lines; running heads and page numbers left out."""
+    pages: list[list[Line]] = []
+    with _opened(source, limits) as document:
+        count = len(document)
+        for number in range(count):
+            pages.append(_lines(document, number))
+            on_progress((number + 1) / count, f"Reading page {number + 1:,} of {count:,}")
+    text = pdf_pages.text(pages)
+    if not text.strip():
+        raise UnreadableText(NO_TEXT)
+    return text
+
+
+@contextmanager
+def _opened(source: Source, limits: Limits) -> Iterator["pypdfium2.PdfDocument"]:
+    import pypdfium2
+    import pypdfium2.raw as pdfium
+
+    try:
+        document = pypdfium2.PdfDocument(source.content())
+    except pypdfium2.PdfiumError as error:
+        needs_password = getattr(error, "err_code", None) in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
+        raise UnreadableText(LOCKED if needs_password else DAMAGED) from None
+    try:
+        count = len(document)
+        if count == 0:
+            raise UnreadableText(DAMAGED)
+        if count > limits.pages:
+            raise UnreadableText(
+                f"The PDF has {count:,} pages, and at most {limits.pages:,} can be taken. "
+                "Split it into several documents."
+            )
+        yield document
+    finally:
+        document.close()
+
+
+def _lines(document: "pypdfium2.PdfDocument", number: int) -> list[Line]:
+    """The lines of a page, from top to bottom as the page gives them. None where the page is damaged."""
+    import pypdfium2
+
+    try:
+        page = document[number]
+    except pypdfium2.PdfiumError:
+        return []
+    try:
+        textpage = page.get_textpage()
+        try:
+            return list(_read_lines(textpage))
+        finally:
+            textpage.close()
+    except pypdfium2.PdfiumError:
+        return []
+    finally:
+        page.close()
+
+
+def _read_lines(textpage: "pypdfium2.PdfTextPage") -> Iterator[Line]:
+    text = textpage.get_text_range()
+    # Places are asked for by number of character: a page where numbers do not fit has lines without places.
+    fits = len(text) == textpage.count_chars()
+    start = 0
+    for line in text.split("\n"):
+        said = line.strip("\r\n ")
+        if said:
+            first = start + len(line) - len(line.lstrip())
+            last = start + len(line.rstrip()) - 1
+            left, baseline = _origin(textpage, first) if fits else (None, None)
+            right = _right(textpage, last) if fits else None
+            yield Line(text=said, left=left, right=right, baseline=baseline)
+        start += len(line) + 1
+
+
+def _origin(textpage: Any, index: int) -> tuple[float | None, float | None]:
+    import ctypes
+
+    import pypdfium2.raw as pdfium
+
+    x, y = ctypes.c_double(), ctypes.c_double()
+    if not pdfium.FPDFText_GetCharOrigin(textpage, index, x, y):
+        return None, None
+    return x.value, y.value
+
+
+def _right(textpage: Any, index: int) -> float | None:
+    try:
+        return float(textpage.get_charbox(index)[2])
+    except Exception:
+        return None

@@ -1,0 +1,196 @@
+"""From the lines of pages to paragraphs."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from apps.documents.analysis import headings, words
+from apps.documents.analysis.headings import Family
+
+#: A running head stands on so many pages, and on this share of them.
+MIN_HEADS = 3
+HEADS_SHARE = 0.25
+
+#: A chapter's name stands on every page, or on each left or right one.
+PAGES_BETWEEN_HEADS = 2
+
+#: Lines are so many times as far apart as usual where a paragraph ends.
+PARAGRAPH_GAP = 1.3
+#: A first line is set in by so many points, but not by more than the second.
+MIN_INDENT, MAX_INDENT = 6.0, 80.0
+#: A line that ends so much before the others, as a share of their length, ends a paragraph if its sentence ends.
+SHORT_SHARE = 0.12
+
+#: A table of contents has so many lines.
+MIN_CONTENTS_LINES = 3
+
+#: What the library puts where a word was divided at the end of a line; what it is not, is for us to say.
+DIVISION = "\ufffe"
+
+_SENTENCE_ENDS = (*".!?…:\"”\u2019'»)—",)
+_CONTENTS_TITLE = re.compile(
+    r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.IGNORECASE
+)
+#: The number of a page at the end of a line of contents, with the dots before it.
+_PAGE_NUMBER = re.compile(r"[\s.…_]*\s*\d+$")
+_NUMBER = re.compile(r"\d+")
+_DIVIDED = re.compile(rf"([^\W\d_]+)[{DIVISION}\x02]([^\W\d_]*)")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Line:
+    """A line of a page, without white space around it.
+
+    Parameters:
+      left, right, baseline: Where it stands, in points from the lower left corner of the page. None: not known.
+    """
+
+    text: str
+    left: float | None = None
+    right: float | None = None
+    baseline: float | None = None
+
+
+def text(pages: Iterable[Sequence[Line]]) -> str:
+    """The text of pages: lines as they are, an empty line between paragraphs."""
+    return _undivided("".join(_joined(_without_contents(_without_heads([list(page) for page in pages])))))
+
+
+def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
+    """The pages without what stands at the top or the bottom of many: page numbers, the title, the author."""
+    for end in (0, -1):
+        keys = [_head_key(page[end].text, index) if page else None for index, page in enumerate(pages)]
+        counts = Counter(key for key in keys if key is not None)
+        enough = max(MIN_HEADS, HEADS_SHARE * len(pages))
+        ends = [page[end].text if page else "" for page in pages]
+        for index, (page, key) in enumerate(zip(pages, keys, strict=True)):
+            # A page of one line may be a title.
+            if key is None or len(page) < 2:
+                continue
+            if _is_chapter(ends[index]):
+                # Above its chapter it is the heading; on the pages that follow it is no news.
+                is_head = ends[index] in ends[max(0, index - PAGES_BETWEEN_HEADS) : index]
+            else:
+                is_head = counts[key] >= enough
+            if is_head:
+                del page[end]
+    return pages
+
+
+def _is_chapter(line: str) -> bool:
+    return any(heading.family is not Family.NUMBER for heading in headings.candidates(line))
+
+
+def _head_key(line: str, index: int) -> str:
+    """The same for lines that differ only as the numbers of their pages do."""
+    return _NUMBER.sub(lambda match: f"#{int(match[0]) - index}" if len(match[0]) < 6 else "#", line)
+
+
+def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
+    """The pages without a table of contents: a line that says so, and below it lines that come again as headings."""
+    lines = [line for page in pages for line in page]
+    counts = Counter(line.text for line in lines)
+    dropped: set[int] = set()
+    for index, line in enumerate(lines):
+        if not _CONTENTS_TITLE.fullmatch(line.text):
+            continue
+        entries: set[str] = set()
+        for entry in lines[index + 1 :]:
+            said = entry.text if counts[entry.text] > 1 else _PAGE_NUMBER.sub("", entry.text)
+            # The first heading ends the table: it is said for the second time.
+            if said in entries or counts[said] < (2 if said == entry.text else 1):
+                break
+            entries.add(said)
+        if len(entries) >= MIN_CONTENTS_LINES:
+            dropped.update(id(gone) for gone in lines[index : index + 1 + len(entries)])
+    return [[line for line in page if id(line) not in dropped] for page in pages]
+
+
+def _joined(pages: Sequence[Sequence[Line]]) -> Iterable[str]:
+    before: Line | None = None
+    pitch = _least_usual(pitch for page in pages for pitch in _pitches(page))
+    for page in pages:
+        layout = _Layout.of(page, pitch=pitch)
+        for line in page:
+            if before is not None:
+                yield "\n\n" if layout.begins_paragraph(before, line, on_new_page=line is page[0]) else "\n"
+            yield line.text
+            before = line
+    yield "\n" if before is not None else ""
+
+
+def _pitches(page: Sequence[Line]) -> Iterator[float]:
+    """How far apart the lines of a page are."""
+    for above, below in pairwise(page):
+        if above.baseline is not None and below.baseline is not None and above.baseline > below.baseline:
+            yield above.baseline - below.baseline
+
+
+def _least_usual(numbers: Iterable[float]) -> float:
+    """Of the numbers that occur often, the least: a page of dialogue may have more first lines than others. 0: none."""
+    counts = Counter(round(number) for number in numbers)
+    often = max(counts.values(), default=0) / 4
+    return float(min((number for number, count in counts.items() if count >= often), default=0))
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Layout:
+    """How a page is set, in points.
+
+    Parameters:
+      pitch: How far apart the lines of a paragraph are; 0 where that is not known.
+      left, right: Where lines begin that are not set in, and where full lines end.
+    """
+
+    pitch: float
+    left: float
+    right: float
+
+    @classmethod
+    def of(cls, page: Sequence[Line], *, pitch: float) -> "_Layout":
+        rights = sorted(line.right for line in page if line.right is not None)
+        return cls(
+            pitch=pitch,
+            left=_least_usual(line.left for line in page if line.left is not None),
+            right=rights[int(len(rights) * 0.9)] if rights else 0.0,
+        )
+
+    def begins_paragraph(self, before: Line, line: Line, *, on_new_page: bool) -> bool:
+        if line.left is None or before.right is None or not self.right > self.left:
+            return False
+        ends = before.text.endswith(_SENTENCE_ENDS)
+        is_short = before.right < self.right - SHORT_SHARE * (self.right - self.left)
+        indent = line.left - self.left
+        is_set_in = MIN_INDENT <= indent <= MAX_INDENT and not self._stands_like(before, line)
+        if on_new_page:
+            return is_short or (ends and is_set_in)
+        if before.baseline is None or line.baseline is None:
+            return ends and is_short
+        gap = before.baseline - line.baseline
+        return gap > PARAGRAPH_GAP * self.pitch or gap < 0 or is_set_in or (ends and is_short)
+
+    def _stands_like(self, before: Line, line: Line) -> bool:
+        """Whether two lines are set in alike, as the lines of a quotation are; first lines end like sentences."""
+        if before.left is None or line.left is None or before.text.endswith(_SENTENCE_ENDS):
+            return False
+        return abs(before.left - line.left) < MIN_INDENT / 2
+
+
+def _undivided(text: str) -> str:
+    """The text with divided words put together again: with their hyphen where the text has them so elsewhere."""
+    if DIVISION not in text and "\x02" not in text:
+        return text
+    # The halves themselves are no words that are known.
+    known = {match[0].lower() for match in words.WORD.finditer(_DIVIDED.sub(" ", text))}
+
+    def put_together(match: re.Match[str]) -> str:
+        first, second = match[1], match[2]
+        whole, hyphenated = f"{first}{second}", f"{first}-{second}"
+        if whole.lower() in known:
+            return whole
+        apart = first.lower() in known and second.lower() in known
+        return hyphenated if apart or hyphenated.lower() in known or not second else whole
+
+    return _DIVIDED.sub(put_together, text).replace(DIVISION, "-").replace("\x02", "-")

@@ -1,0 +1,40 @@
+"""A file that somebody sent in, as readers look at it."""
+
+import io
+from functools import cached_property
+from pathlib import PurePosixPath
+from typing import BinaryIO
+
+#: How much of a file is looked at to tell what it is.
+HEAD_BYTES = 4096
+
+
+class Source:
+    """A file and its name.
+
+    Parameters:
+      file: Open for reading, and seekable.
+      filename: What the writer called it.
+    """
+
+    def __init__(self, file: BinaryIO, *, filename: str = "") -> None:
+        self.file = file
+        self.filename = filename
+
+    @cached_property
+    def size_bytes(self) -> int:
+        return self.file.seek(0, io.SEEK_END)
+
+    @cached_property
+    def head(self) -> bytes:
+        self.file.seek(0)
+        return self.file.read(HEAD_BYTES)
+
+    @property
+    def suffix(self) -> str:
+        """The end of the name, such as ".docx", in lower case; empty where there is none."""
+        return PurePosixPath(self.filename.strip().lower()).suffix
+
+    def content(self) -> bytes:
+        self.file.seek(0)
+        return self.file.read()

@@ -1,0 +1,239 @@
+"""Web pages (HTML), and the XHTML that e-books are made of."""
+
+import html.entities
+import io
+import re
+from collections.abc import Callable, Mapping
+
+from apps.documents.readers import plain_text, signatures, xml_events
+from apps.documents.readers.blocks import Blocks
+from apps.documents.readers.content import NOT_TEXT
+from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.limits import Limits
+from apps.documents.readers.progress import OnProgress, Steps
+from apps.documents.readers.source import Source
+
+SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
+
+#: So much is parsed at a time.
+PIECE_CHARACTERS = 64 * 1024
+#: So many links in a row, with nothing else around them, are a table of contents.
+CONTENTS_LINKS = 3
+
+NO_PAGE = (
+    "The web page is damaged: nothing in it makes sense as one. "
+    "Save your manuscript again, or as plain text (.txt, UTF-8), and send that."
+)
+
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
+_ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{1,40})""")
+_IS_XML = re.compile(r"\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
+_CONTENTS_TITLE = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.I)
+_SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
+
+#: Left out with all that is in them.
+_SKIPPED = frozenset(
+    {
+        "head", "script", "style", "template", "noscript", "nav", "svg", "math", "iframe", "frameset", "object",
+        "applet", "audio", "video", "canvas", "select", "textarea", "button", "datalist", "rt", "rp",
+    }
+)  # fmt: skip
+_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+_BLOCKS = _HEADINGS | frozenset(
+    {
+        "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div",
+        "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend",
+        "li", "main", "menu", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead",
+        "tr", "ul",
+    }
+)  # fmt: skip
+
+
+def claims(source: Source) -> bool:
+    if signatures.is_html(source.head):
+        return True
+    return source.suffix in SUFFIXES and signatures.recognised(source.head) is None
+
+
+def check(source: Source, limits: Limits) -> None:
+    """Nothing: what is wrong with a page shows when it is read."""
+
+
+def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
+    """The text that a browser would show, each paragraph between empty lines. Nothing else is loaded or run.
+
+    Left out are navigation, lists of links to the page's own parts, forms and scripts.
+    """
+    return text_of(decoded(source.content()), on_progress=on_progress)
+
+
+def decoded(data: bytes) -> str:
+    """A page's characters: as its byte order mark says, as it says itself, or as plain text is guessed."""
+    declared = _CHARSET.search(data, 0, 4096) or _ENCODING.search(data, 0, 200)
+    if declared and not data.startswith(plain_text.MARKS):
+        try:
+            return data.decode(declared[1].decode("ascii"))
+        except (LookupError, UnicodeError):
+            pass  # It says what it is not, as pages do that were saved again.
+    return plain_text.decoded(data)
+
+
+def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web page") -> str:
+    """The text of a page.
+
+    Raises:
+      UnreadableText: It holds what only programs use, or makes no sense.
+    """
+    if "\x00" in page:
+        raise UnreadableText(NOT_TEXT)
+    if _IS_XML.match(page):
+        # Elements without content, such as `<title/>`, end there in XML, and swallow the page in HTML.
+        try:
+            return _of_xml(page, on_progress, what)
+        except xml_events.NotWellFormed:
+            pass
+    return _of_html(page, on_progress, what)
+
+
+def _of_xml(page: str, on_progress: OnProgress, what: str) -> str:
+    found = Page()
+    data = re.sub(r"^\s*<\?xml[^>]*\?>", "", page, count=1).lstrip().encode()
+    steps = Steps(on_progress, total=len(data), what=what)
+    xml_events.parse(io.BytesIO(data), found, on_bytes=steps.advance, entities=html.entities.html5)
+    return found.text()
+
+
+def _of_html(page: str, on_progress: OnProgress, what: str) -> str:
+    from lxml import etree
+
+    found = Page()
+    target = _Target(found)
+    parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True)
+    steps = Steps(on_progress, total=len(page), what=what)
+    try:
+        for start in range(0, len(page), PIECE_CHARACTERS):
+            piece = page[start : start + PIECE_CHARACTERS]
+            parser.feed(piece.encode())
+            steps.advance(len(piece))
+        parser.close()
+    except etree.LxmlError:
+        raise UnreadableText(NO_PAGE) from None
+    return found.text()
+
+
+class _Target:
+    """A page handler as lxml calls it."""
+
+    def __init__(self, page: "Page") -> None:
+        self.start: Callable[[str, Mapping[str, str]], None] = page.start
+        self.end: Callable[[str], None] = page.end
+        self.data: Callable[[str], None] = page.data
+
+    def close(self) -> None: ...
+
+
+class Page(xml_events.Handler):
+    """Collects the paragraphs of a page from its elements."""
+
+    def __init__(self) -> None:
+        self.blocks = Blocks()
+        #: For each paragraph, how many links it is made of; 0 where there is anything else in it.
+        self.links: list[int] = []
+        self.links_here = 0
+        self.other_text = False
+        self.in_link = self.in_heading = False
+        self.pre_depth = self.skipped_depth = 0
+        #: For each list that we are in, the next number; None for one without numbers.
+        self.lists: list[int | None] = []
+        #: The number of a list's line, which stands before its first word.
+        self.label = ""
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        name = name.lower()
+        if self.skipped_depth or name in _SKIPPED or "hidden" in attributes:
+            self.skipped_depth += 1
+            return
+        if name in _BLOCKS:
+            self._end_block()
+        match name:
+            case "br":
+                self.blocks.line_end()
+            case "a":
+                href = attributes.get("href")
+                self.in_link = href is not None and not _SCHEME.match(href)
+                self.links_here += self.in_link
+            case "q":
+                self.blocks.add("\u201c")
+            case "pre":
+                self.pre_depth += 1
+            case "ul":
+                self.lists.append(None)
+            case "ol":
+                start = attributes.get("start", "1")
+                self.lists.append(int(start) if start.isascii() and start.isdecimal() and len(start) < 6 else 1)
+            case "li" if self.lists and (number := self.lists[-1]) is not None:
+                self.label = f"{number}. "
+                self.lists[-1] = number + 1
+            case _ if name in _HEADINGS:
+                self.in_heading = True
+
+    def end(self, name: str) -> None:
+        if self.skipped_depth:
+            self.skipped_depth -= 1
+            return
+        name = name.lower()
+        if name in _BLOCKS:
+            if name == "li":
+                self._add_label()
+            self._end_block()
+        match name:
+            case "a":
+                self.in_link = False
+            case "q":
+                self.blocks.add("\u201d")
+            case "pre" if self.pre_depth:
+                self.pre_depth -= 1
+            case "ul" | "ol" if self.lists:
+                self.lists.pop()
+
+    def data(self, text: str) -> None:
+        if self.skipped_depth:
+            return
+        if not text.isspace():
+            self._add_label()
+            self.other_text = self.other_text or not self.in_link
+        if self.pre_depth:
+            self.blocks.add_as_it_is(text)
+        else:
+            self.blocks.add(text)
+
+    def text(self) -> str:
+        """All paragraphs, without tables of contents made of links."""
+        self._end_block()
+        kept: list[str] = []
+        index = 0
+        while index < len(self.links):
+            stop = index
+            while stop < len(self.links) and self.links[stop]:
+                stop += 1
+            if sum(self.links[index:stop]) >= CONTENTS_LINKS:
+                if kept and _CONTENTS_TITLE.fullmatch(kept[-1].strip(" .:")):
+                    kept.pop()
+            else:
+                kept.extend(self.blocks.done[index:stop])
+            if stop < len(self.links):
+                kept.append(self.blocks.done[stop])
+            index = stop + 1
+        self.blocks.done = kept
+        return self.blocks.text()
+
+    def _add_label(self) -> None:
+        if self.label:
+            self.blocks.add(self.label)
+            self.label = ""
+
+    def _end_block(self) -> None:
+        if self.blocks.end():
+            self.links.append(0 if self.other_text or self.in_heading else self.links_here)
+        self.links_here = 0
+        self.other_text = self.in_heading = False

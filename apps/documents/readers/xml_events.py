@@ -1,0 +1,94 @@
+"""XML as a stream of events, without the parts of it that hurt: entities, and files elsewhere."""
+
+from collections.abc import Callable, Mapping
+from typing import IO
+from xml.parsers import expat
+
+from apps.documents.readers.errors import UnreadableText
+
+#: So much is parsed at a time.
+PIECE_BYTES = 64 * 1024
+#: Elements may stand in each other so deep.
+MAX_DEPTH = 1_000
+
+NOT_WELL_FORMED = (
+    "The file is damaged: its content breaks off or makes no sense. "
+    "Open it in the program that wrote it, save it again and send that."
+)
+ENTITIES = (
+    "The file defines abbreviations that unfold to other text (XML entities). No writing program does that, "
+    "so it is not read. Save your manuscript again and send that."
+)
+
+
+class NotWellFormed(UnreadableText):
+    """The file is no XML, or breaks off."""
+
+    def __init__(self) -> None:
+        super().__init__(NOT_WELL_FORMED)
+
+
+class Handler:
+    """Hears of elements and texts, and does nothing. Names come without their namespace."""
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None: ...
+
+    def end(self, name: str) -> None: ...
+
+    def data(self, text: str) -> None: ...
+
+
+def parse(
+    part: IO[bytes],
+    handler: Handler,
+    *,
+    on_bytes: Callable[[int], None] | None = None,
+    entities: Mapping[str, str] | None = None,
+) -> None:
+    """Tell the handler of all elements and texts of an XML file, reading it piece by piece.
+
+    Parameters:
+      on_bytes: Called with the number of bytes of each piece.
+      entities: What names such as "nbsp;" stand for. Others are left out. None: an unknown name is an error.
+    Raises:
+      NotWellFormed: It is no XML, or too deep.
+      UnreadableText: It defines entities.
+    """
+    parser = expat.ParserCreate(namespace_separator=" ")
+    parser.buffer_text = True
+    if entities is not None:
+        parser.UseForeignDTD(True)  # Nothing is loaded: but names may be defined elsewhere now.
+        parser.SkippedEntityHandler = lambda name, is_parameter: handler.data(entities.get(f"{name};", ""))
+    depth = 0
+
+    def start(name: str, attributes: dict[str, str]) -> None:
+        nonlocal depth
+        depth += 1
+        if depth > MAX_DEPTH:
+            raise NotWellFormed
+        handler.start(_local(name), {_local(key): value for key, value in attributes.items()})
+
+    def end(name: str) -> None:
+        nonlocal depth
+        depth -= 1
+        handler.end(_local(name))
+
+    def refuse(*declaration: object) -> None:
+        raise UnreadableText(ENTITIES)
+
+    parser.StartElementHandler = start
+    parser.EndElementHandler = end
+    parser.CharacterDataHandler = handler.data
+    parser.EntityDeclHandler = refuse
+    try:
+        while piece := part.read(PIECE_BYTES):
+            parser.Parse(piece, False)
+            if on_bytes is not None:
+                on_bytes(len(piece))
+        parser.Parse(b"", True)
+    except (expat.ExpatError, LookupError, ValueError):
+        raise NotWellFormed from None
+
+
+def _local(name: str) -> str:
+    return name.rpartition(" ")[2]

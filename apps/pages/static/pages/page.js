@@ -1,0 +1,17 @@
+// What a page does by itself. Everything works without it, with a reload here and there.
+
+import { follow } from "./progress.js";
+import { explore } from "./plots.js";
+import { receive } from "./upload.js";
+import { onRefresh } from "./regions.js";
+
+document.documentElement.classList.add("scripted");
+
+const start = (root) => {
+    follow(root);
+    explore(root);
+};
+
+onRefresh(start);
+start(document);
+receive(document);

@@ -1,0 +1,177 @@
+// Uploads: several files, by choosing or dropping them, each with its own bar and, where it is refused, its reason.
+
+import { announce, refresh } from "./regions.js";
+
+const AT_ONCE = 2;
+
+export const receive = (root) => {
+    const form = root.querySelector("[data-upload]");
+    if (!form) return;
+    const input = form.querySelector('input[type="file"]');
+    const zone = form.querySelector("[data-drop]");
+    const list = form.querySelector("[data-uploads]");
+    const waiting = [];
+    let sending = 0;
+    let stored = 0;
+    let refused = 0;
+    // Nobody drops anything with a thumb.
+    if (matchMedia("(pointer: fine)").matches) form.querySelector("[data-drop-hint]").textContent = "or drop them here";
+
+    const take = (files) => {
+        for (const file of files) add(file);
+        next();
+    };
+
+    const add = (file) => {
+        const item = document.createElement("li");
+        const name = document.createElement("p");
+        name.className = "name";
+        name.textContent = file.name;
+        item.append(name);
+        list.append(item);
+        waiting.push({ file, item });
+    };
+
+    const next = () => {
+        while (sending < AT_ONCE && waiting.length) send(waiting.shift());
+        if (sending || waiting.length) return;
+        refresh();
+        const taken = `${stored} ${stored === 1 ? "file" : "files"} added`;
+        announce(refused ? `${taken}, ${refused} not taken.` : `${taken}.`);
+        stored = refused = 0;
+    };
+
+    const send = ({ file, item }) => {
+        for (const old of item.querySelectorAll("progress, .note, .error, .row")) old.remove();
+        item.className = "";
+        const limit = Number(form.dataset.limit);
+        if (file.size > limit) {
+            refused += 1;
+            refuse(item, `The file has ${megabytes(file.size)}, and at most ${megabytes(limit)} can be taken. ` +
+                "Split it into several documents.");
+            return;
+        }
+        const bar = document.createElement("progress");
+        bar.max = 100;
+        bar.value = 0;
+        bar.setAttribute("aria-label", `Upload of ${file.name}`);
+        const note = document.createElement("p");
+        note.className = "note";
+        note.textContent = "Being sent";
+        item.append(bar, note);
+
+        const body = new FormData();
+        body.append("project", form.dataset.project);
+        body.append("title", titleOf(file.name));
+        body.append("file", file);
+        const request = new XMLHttpRequest();
+        request.open("POST", form.dataset.api);
+        request.setRequestHeader("X-CSRFToken", form.querySelector('[name="csrfmiddlewaretoken"]').value);
+        request.responseType = "json";
+        request.upload.addEventListener("progress", (event) => {
+            if (!event.lengthComputable) return;
+            bar.value = (event.loaded / event.total) * 100;
+            if (event.loaded === event.total) note.textContent = "Being looked at";
+        });
+        request.addEventListener("loadend", () => {
+            sending -= 1;
+            bar.remove();
+            note.remove();
+            if (request.status === 201) {
+                stored += 1;
+                done(item);
+            } else {
+                refused += 1;
+                const again = request.status === 0 || request.status >= 500 ? { file, item } : null;
+                refuse(item, reason(request), again);
+            }
+            next();
+        });
+        sending += 1;
+        request.send(body);
+    };
+
+    const done = (item) => {
+        item.className = "done";
+        const note = document.createElement("p");
+        note.className = "note";
+        note.textContent = "Added";
+        item.append(note);
+        setTimeout(() => item.remove(), 4_000);
+    };
+
+    const refuse = (item, sentence, again = null) => {
+        item.className = "refused";
+        const error = document.createElement("p");
+        error.className = "error";
+        error.textContent = sentence;
+        const row = document.createElement("div");
+        row.className = "row";
+        if (again) row.append(button("Try again", () => { waiting.push(again); next(); }));
+        row.append(button("Dismiss", () => { item.remove(); input.focus(); }));
+        item.append(error, row);
+    };
+
+    const button = (text, act) => {
+        const made = document.createElement("button");
+        made.type = "button";
+        made.className = "quiet";
+        made.textContent = text;
+        made.addEventListener("click", act);
+        return made;
+    };
+
+    input.required = false;
+    input.addEventListener("change", () => {
+        take(input.files);
+        input.value = "";
+    });
+    // Chosen before this ran, or still there after a step back.
+    if (input.files.length) {
+        take(input.files);
+        input.value = "";
+    }
+    form.addEventListener("submit", (event) => event.preventDefault());
+
+    // A file that misses the place would be opened instead of the page.
+    let depth = 0;
+    const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
+    window.addEventListener("dragenter", (event) => {
+        if (!carriesFiles(event)) return;
+        depth += 1;
+        zone.classList.add("over");
+    });
+    window.addEventListener("dragleave", (event) => {
+        if (!carriesFiles(event)) return;
+        depth = Math.max(depth - 1, 0);
+        if (!depth) zone.classList.remove("over");
+    });
+    window.addEventListener("dragover", (event) => {
+        if (carriesFiles(event)) event.preventDefault();
+    });
+    window.addEventListener("drop", (event) => {
+        if (!carriesFiles(event)) return;
+        event.preventDefault();
+        depth = 0;
+        zone.classList.remove("over");
+        take(event.dataTransfer.files);
+    });
+    window.addEventListener("beforeunload", (event) => {
+        if (sending || waiting.length) event.preventDefault();
+    });
+};
+
+/** The first sentence of an answer that is no success. */
+const reason = (request) => {
+    const answer = request.response;
+    if (request.status === 0) return "The connection was lost.";
+    if (request.status === 401 || request.status === 403) return "You are no longer signed in. Reload the page.";
+    if (answer && typeof answer === "object") {
+        const [first] = Object.values(answer).flat();
+        if (typeof first === "string") return first;
+    }
+    return "The file could not be taken because something went wrong on our side.";
+};
+
+const titleOf = (name) => (name.replace(/\.[^.]+$/, "").trim() || "Untitled").slice(0, 200);
+const megabytes = (bytes) => `${(bytes / 1024 ** 2).toFixed(1)} MB`;

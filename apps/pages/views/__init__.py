@@ -1,0 +1,1 @@
+"""The pages. Each view asks a service and fills a template."""

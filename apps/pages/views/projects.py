@@ -1,0 +1,192 @@
+"""A writer's projects, and what is in one of them."""
+
+from pathlib import PurePath
+from typing import Any
+
+from django.contrib import messages
+from django.core.files.uploadedfile import UploadedFile
+from django.core.paginator import Paginator
+from django.db.models import Count, Sum
+from django.http import Http404, HttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.utils import timezone
+from django.views.decorators.http import require_http_methods, require_safe
+
+from apps.documents.models import Document
+from apps.documents.readers.errors import UnreadableText
+from apps.documents.services.document_service import DocumentService
+from apps.pages import following
+from apps.pages.access import WriterRequest, writers_page
+from apps.pages.forms import PasteForm, ProjectForm, UploadForm
+from apps.pages.views.documents import LONG_FIELDS
+from apps.projects.models import Project
+from apps.projects.services.report_service import ReportService
+
+#: So many lines are on one page of a list.
+PAGE_SIZE = 50
+#: A model's own ordering is not applied to rows that are counted.
+NEWEST_FIRST = ("-created_at", "-pk")
+TITLE_LENGTH = Document._meta.get_field("title").max_length
+
+
+def own_project(request: WriterRequest, pk: int) -> Project:
+    """One of the writer's own projects. Somebody else's is no other than one that is not there."""
+    return get_object_or_404(Project, pk=pk, owner_id=request.user.pk)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def home(request: WriterRequest) -> HttpResponse:
+    """The writer's projects; a POST makes a new one."""
+    form = ProjectForm(request.POST or None, auto_id="new_%s")
+    if request.method == "POST" and form.is_valid():
+        project = Project.objects.create(owner=request.user, name=form.cleaned_data["name"])
+        return redirect("pages:project", pk=project.pk)
+    projects = Project.objects.filter(owner=request.user).annotate(
+        document_count=Count("documents"), word_count=Sum("documents__analysis__words")
+    )
+    projects = projects.order_by(*NEWEST_FIRST)
+    page = Paginator(projects, PAGE_SIZE).get_page(request.GET.get("page"))
+    return render(request, "pages/home.html", {"page": page, "form": form}, status=400 if form.errors else 200)
+
+
+@writers_page
+@require_safe
+def show(request: WriterRequest, pk: int) -> HttpResponse:
+    """A project: its documents, what adds to them, and its report."""
+    return project_page(request, own_project(request, pk))
+
+
+def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> HttpResponse:
+    """The page of a project.
+
+    Parameters:
+      filled_in: What stands in the place of an empty form, or beside it: `rename`, `paste`, `upload` and `refused`
+        (pairs of a file's name and why it was not taken). With any of them the answer is a 400.
+    """
+    found = (
+        Document.objects.filter(project=project)
+        .select_related("analysis")
+        .defer(*(f"analysis__{name}" for name in LONG_FIELDS))
+        .annotate(chapter_count=Count("chapters"))
+        .order_by(*NEWEST_FIRST)
+    )
+    page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
+    documents = list(page.object_list)
+    running = following.running_tasks(documents)
+    context = {
+        "project": project,
+        "page": page,
+        "lines": [(document, running.get(document.pk)) for document in documents],
+        "draft_count": Document.objects.filter(project=project, status=Document.Status.DRAFT).count(),
+        "report_task": (report_task := following.report_task(project)),
+        "report": ReportService.newest(project),
+        "is_moving": bool(running) or (report_task is not None and not report_task.is_finished),
+        "rename": ProjectForm({"name": project.name}, auto_id="rename_%s"),
+        "paste": PasteForm(auto_id="paste_%s"),
+        "upload": UploadForm(auto_id="upload_%s"),
+    }
+    return render(request, "pages/project.html", context | filled_in, status=400 if filled_in else 200)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def rename(request: WriterRequest, pk: int) -> HttpResponse:
+    project = own_project(request, pk)
+    form = ProjectForm(request.POST, auto_id="rename_%s")
+    if request.method == "POST" and not form.is_valid():
+        return project_page(request, project, rename=form)
+    if request.method == "POST":
+        Project.objects.filter(pk=project.pk).update(name=form.cleaned_data["name"], updated_at=timezone.now())
+    return redirect("pages:project", pk=pk)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def delete(request: WriterRequest, pk: int) -> HttpResponse:
+    """Ask whether the project is to go with all that is in it; a POST says yes."""
+    project = own_project(request, pk)
+    if request.method == "POST":
+        project.delete()
+        messages.success(request, f"“{project.name}” was deleted.")
+        return redirect("pages:home")
+    count = Document.objects.filter(project=project).count()
+    return render(request, "pages/delete_project.html", {"project": project, "document_count": count})
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def upload(request: WriterRequest, pk: int) -> HttpResponse:
+    """Take files in without JavaScript: those that can be read become documents, of the others it says why not."""
+    project = own_project(request, pk)
+    if request.method != "POST":
+        return redirect("pages:project", pk=pk)
+    form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
+    if not form.is_valid():
+        return project_page(request, project, upload=form)
+    refused = []
+    for file in form.cleaned_data["chosen"]:
+        try:
+            document = take(file, project=project)
+        except UnreadableText as error:
+            refused.append((file.name, str(error)))
+        else:
+            messages.success(request, f"“{document.title}” was added.")
+    return project_page(request, project, refused=refused) if refused else redirect("pages:project", pk=pk)
+
+
+def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
+    """Make a document of an uploaded file, named as the file is.
+
+    Raises:
+      UnreadableText: It cannot be taken; the message is for the writer.
+    """
+    name = file.name or ""
+    title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
+    return DocumentService.create(project=project, title=title, data=file, filename=name)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def paste(request: WriterRequest, pk: int) -> HttpResponse:
+    """Make a document of a pasted text."""
+    project = own_project(request, pk)
+    if request.method != "POST":
+        return redirect("pages:project", pk=pk)
+    form = PasteForm(request.POST, auto_id="paste_%s")
+    if form.is_valid():
+        try:
+            document = DocumentService.create(project=project, **form.cleaned_data)
+        except UnreadableText as error:
+            form.add_error("text", str(error))
+        else:
+            return redirect("pages:document", pk=document.pk)
+    return project_page(request, project, paste=form)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def process(request: WriterRequest, pk: int) -> HttpResponse:
+    """Start to process all drafts of the project."""
+    project = own_project(request, pk)
+    if request.method == "POST":
+        for document in Document.objects.filter(project=project, status=Document.Status.DRAFT).order_by("pk"):
+            try:
+                DocumentService.start_processing(document, owner_id=request.user.pk)
+            except Document.DoesNotExist:
+                continue  # Deleted a moment ago.
+    return redirect("pages:project", pk=pk)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def report(request: WriterRequest, pk: int) -> HttpResponseBase:
+    """Start to make the project's report."""
+    project = own_project(request, pk)
+    if request.method == "POST":
+        try:
+            ReportService.start(project, owner_id=request.user.pk)
+        except Project.DoesNotExist:
+            raise Http404 from None
+    return redirect("pages:project", pk=pk)

@@ -1,0 +1,49 @@
+"""The figures that a report begins with."""
+
+from dataclasses import dataclass
+
+from apps.projects.reports.figures import Figures
+from apps.projects.reports.wording import duration, ease
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tile:
+    """A figure, what it counts, and a word on it."""
+
+    figure: str
+    name: str
+    note: str = ""
+
+
+def tiles(figures: Figures) -> list[Tile]:
+    """Those that are known."""
+    found = [
+        Tile(figure=f"{figures.words:,}", name="word" if figures.words == 1 else "words", note=_new(figures)),
+        Tile(
+            figure=f"{figures.documents:,}",
+            name="document" if figures.documents == 1 else "documents",
+            note=_states(figures),
+        ),
+        Tile(figure=f"{figures.chapters:,}", name="chapter" if figures.chapters == 1 else "chapters"),
+        Tile(figure=duration(figures.reading_minutes), name="to read"),
+    ]
+    if figures.reading_ease is not None:
+        found.append(Tile(figure=f"{figures.reading_ease:.0f}", name="reading ease", note=ease(figures.reading_ease)))
+    if figures.grade_level is not None:
+        found.append(Tile(figure=f"{figures.grade_level:.1f}", name="grade level", note="years at school"))
+    if figures.dialogue_share is not None:
+        found.append(Tile(figure=f"{figures.dialogue_share:.0%}", name="dialogue"))
+    elif figures.sentences:
+        found.append(Tile(figure=f"{figures.words / figures.sentences:.1f}", name="words per sentence"))
+    return found
+
+
+def _new(figures: Figures) -> str:
+    return f"{figures.new_words:,} new in 7 days" if figures.new_words else ""
+
+
+def _states(figures: Figures) -> str:
+    """Such as "2 waiting, 1 failed"; of documents that are all processed nothing."""
+    parts = [f"{figures.waiting:,} not processed yet"] if figures.waiting else []
+    parts += [f"{figures.failed:,} failed"] if figures.failed else []
+    return ", ".join(parts)

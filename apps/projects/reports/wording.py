@@ -1,0 +1,37 @@
+"""Figures in words."""
+
+from datetime import date
+
+
+def counted(number: int, noun: str) -> str:
+    """Such as "1 word" and "1,234 words"."""
+    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+
+
+def duration(minutes: float) -> str:
+    """Such as "45 min" and "8 h 50 min", to the minute, and never "0 min" for something."""
+    whole = max(round(minutes), 1) if minutes else 0
+    hours, rest = divmod(whole, 60)
+    return f"{hours:,} h {rest} min" if hours else f"{rest} min"
+
+
+def compact(number: float) -> str:
+    """For an axis: such as "0", "750", "12k", "1.5M"."""
+    for limit, suffix in ((1_000_000, "M"), (1_000, "k")):
+        if abs(number) >= limit:
+            return f"{number / limit:.1f}".removesuffix(".0") + suffix
+    return f"{number:.2f}".rstrip("0").rstrip(".")
+
+
+def day(value: date) -> str:
+    """Such as "3 Nov 2026"."""
+    return f"{value.day} {value:%b %Y}"
+
+
+#: From so much reading ease on, a text is called so.
+EASE_WORDS = ((90, "very easy"), (70, "easy"), (60, "plain"), (50, "fairly hard"), (30, "hard"))
+
+
+def ease(reading_ease: float) -> str:
+    """What Flesch's figure means in words."""
+    return next((word for least, word in EASE_WORDS if reading_ease >= least), "very hard")

@@ -1,0 +1,27 @@
+"""Figures in templates. What is not known is a dash."""
+
+from django import template
+
+from apps.projects.reports import wording
+
+register = template.Library()
+
+UNKNOWN = "\N{EN DASH}"
+
+
+@register.filter
+def figure(number: float | None, places: int = 0) -> str:
+    """Such as 1,234 and 7.5."""
+    return UNKNOWN if number is None else f"{number:,.{places}f}"
+
+
+@register.filter
+def share(number: float | None) -> str:
+    """Such as 42%."""
+    return UNKNOWN if number is None else f"{number:.0%}"
+
+
+@register.filter
+def minutes(number: float | None) -> str:
+    """Such as 8 h 50 min."""
+    return UNKNOWN if number is None else wording.duration(number)

@@ -1,0 +1,32 @@
+"""The clock of the schedules: the database's, so that all schedulers agree; faster where a test wants it."""
+
+from datetime import UTC, datetime
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
+
+
+def now() -> datetime:
+    """The time, in UTC."""
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT clock_timestamp()")
+            moment: datetime = cursor.fetchone()[0].astimezone(UTC)
+    else:
+        # SQLite lives on this host.
+        moment = timezone.now()
+    return faster(moment)
+
+
+def faster(moment: datetime) -> datetime:
+    """The moment on the schedules' clock: the same, but where `SCHEDULER_CLOCK_SPEED` lets a second be more."""
+    if settings.SCHEDULER_CLOCK_SPEED == 1:
+        return moment
+    start: datetime = settings.SCHEDULER_CLOCK_START
+    return start + (moment - start) * settings.SCHEDULER_CLOCK_SPEED
+
+
+def real_seconds(seconds: float) -> float:
+    """How long so many seconds of the schedules' clock take."""
+    return seconds / float(settings.SCHEDULER_CLOCK_SPEED)

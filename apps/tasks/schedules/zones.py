@@ -1,0 +1,35 @@
+"""Time zones by their names in the tz database."""
+
+import difflib
+from functools import lru_cache
+from zoneinfo import ZoneInfo, available_timezones
+
+#: Names of files beside the zones.
+NO_ZONES = {"Factory", "localtime"}
+
+
+class UnknownZoneError(ValueError):
+    """There is no time zone of that name."""
+
+
+@lru_cache(maxsize=1)
+def names() -> tuple[str, ...]:
+    """All of them, in order."""
+    return tuple(sorted(available_timezones() - NO_ZONES))
+
+
+def named(name: str) -> ZoneInfo:
+    """The zone of that name, such as `Europe/Paris`.
+
+    Raises:
+      UnknownZoneError: There is none; names that are like it are told.
+    """
+    try:
+        if name in NO_ZONES:
+            raise KeyError(name)
+        return ZoneInfo(name)
+    except (KeyError, ValueError, OSError):
+        by_lower = {known.lower(): known for known in names()}
+        alike = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.85)
+        known = " or ".join(by_lower[found] for found in alike) or "UTC, Europe/Paris, America/New_York and the like"
+        raise UnknownZoneError(f"Unknown time zone {name!r}, must be a name of the tz database: {known}") from None

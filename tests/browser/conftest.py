@@ -1,0 +1,136 @@
+"""A real Chromium before a real web server."""
+
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
+
+from apps.core.models import User
+from tests.browser import chromium
+from tests.commands import RunningCommand, environment
+from tests.conftest import database_url
+from tests.plugin import SERVERS
+from workers.server import free_port
+
+#: A machine that does other work at the same time is slow.
+TIMEOUT_MS = 20_000
+expect.set_options(timeout=TIMEOUT_MS)
+#: What the server takes of a file.
+LIMIT_BYTES = 2 * 1024**2
+PASSWORD = "sense-and-sensibility"
+
+
+@dataclass
+class Seen:
+    """What a page must not do.
+
+    Parameters:
+      errors: What stood in the console.
+      elsewhere: Requests to another host.
+      expected: Parts of those errors that a test provokes.
+    """
+
+    errors: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
+    expected: list[str] = field(default_factory=list)
+
+    def hear(self, message: ConsoleMessage) -> None:
+        if message.type in ("error", "warning"):
+            self.errors.append(message.text)
+
+    def notice(self, request: Request) -> None:
+        if urlsplit(request.url).hostname not in ("127.0.0.1", None):
+            self.elsewhere.append(request.url)
+
+    @property
+    def unexpected(self) -> list[str]:
+        return [error for error in self.errors if not any(part in error for part in self.expected)]
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[Browser]:
+    """One Chromium for the tests of a file."""
+    # Playwright keeps an event loop in this thread, where Django would refuse to ask the database.
+    with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
+        patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
+        found = chromium.launch(playwright)
+        yield found
+        found.close()
+
+
+@pytest.fixture
+def jane(transactional_db: None) -> User:
+    return User.objects.create_user("jane", password=PASSWORD)
+
+
+@pytest.fixture
+def seen() -> Seen:
+    return Seen()
+
+
+@pytest.fixture
+def new_page(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
+    """Open a page in a browser of its own; keywords are Playwright's `new_context`.
+
+    At the end: nothing stood in the console, and nobody else was asked for anything.
+    """
+    contexts: list[BrowserContext] = []
+
+    def open_page(**options: object) -> Page:
+        context = browser.new_context(**options)
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT_MS)
+        page = context.new_page()
+        page.on("console", seen.hear)
+        page.on("pageerror", lambda error: seen.errors.append(str(error)))
+        page.on("request", seen.notice)
+        return page
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert seen.unexpected == []
+    assert seen.elsewhere == []
+
+
+@pytest.fixture(scope="module")
+def address(
+    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, django_db_setup: None
+) -> Iterator[str]:
+    """Where the site answers, from a process of its own that the tests of a file share."""
+    port = free_port()
+    started = RunningCommand(
+        *(sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--port", str(port)),
+        *("--timeout-graceful-shutdown", "1"),
+        env=environment(DATABASE_URL=database_url(), DOCUMENT_MAX_UPLOAD_BYTES=str(LIMIT_BYTES)),
+        log=tmp_path_factory.mktemp("web") / "web.log",
+        guard=request.config.stash[SERVERS].guard,
+    )
+    started.good_ends = {0, -signal.SIGTERM}  # Uvicorn shuts down in peace and then passes the signal on.
+    try:
+        started.wait_for("Uvicorn running")
+        yield f"http://127.0.0.1:{port}"
+    finally:
+        started.end()
+    assert "Traceback" not in started.output, started.output
+
+
+@pytest.fixture
+def signed_in(new_page: Callable[..., Page], client: Client, jane: User, address: str) -> Callable[..., Page]:
+    """Open a page in a browser in which jane is signed in."""
+
+    def open_page(path: str = "/", **options: object) -> Page:
+        client.force_login(jane)
+        page = new_page(base_url=address, **options)
+        name = settings.SESSION_COOKIE_NAME
+        page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
+        page.goto(path)
+        return page
+
+    return open_page

@@ -1,0 +1,351 @@
+"""The pages in a real Chromium."""
+
+import json
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import Page, Route, expect
+
+from apps.core.models import User
+from apps.documents.models import Document
+from apps.documents.samples import PRIDE_AND_PREJUDICE
+from apps.documents.services.document_service import DocumentService
+from apps.tasks import ledger
+from apps.tasks.models import TaskStatus
+from tests import rows
+from tests.browser.conftest import LIMIT_BYTES, PASSWORD, Seen
+from tests.commands import RunningCommand
+
+pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+#: Notes each value that the bar takes from now on, and marks this page, so that a reload shows.
+WATCH = """() => {
+    window.unbroken = true;
+    window.values = [];
+    const note = () => {
+        const bar = document.querySelector("[data-task] progress");
+        const value = bar && `${bar.value} ${document.querySelector("[data-text]").textContent}`;
+        if (value && window.values.at(-1) !== value) window.values.push(value);
+    };
+    note();
+    new MutationObserver(note).observe(document.querySelector("main"),
+        { attributes: true, characterData: true, childList: true, subtree: true });
+}"""
+TWO_CHAPTERS = "Chapter 1\n\nIt rained. Nobody came.\n\nChapter 2\n\nThe sun shone, and everybody came at once.\n"
+
+
+def values(page: Page) -> list[str]:
+    assert page.evaluate("window.unbroken"), "the page was loaded again"
+    return page.evaluate("window.values")
+
+
+def test_a_writer_uploads_a_novel_sees_it_being_processed_and_what_was_found(
+    address: str, worker: Callable[..., RunningCommand], new_page: Callable[..., Page], jane: User
+) -> None:
+    page = new_page(base_url=address)
+    page.goto("/")
+    page.get_by_label("Username").fill("jane")
+    page.get_by_label("Password").fill(PASSWORD)
+    page.get_by_role("button", name="Sign in").click()
+    page.get_by_label("Name").fill("Novels")
+    page.get_by_role("button", name="Create").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Novels")
+    page.wait_for_load_state()
+
+    page.evaluate("window.unbroken = true")
+    page.get_by_label("Choose files").set_input_files(PRIDE_AND_PREJUDICE)
+    entry = page.get_by_role("link", name="pride-and-prejudice")
+    entry.wait_for()
+    assert page.evaluate("window.unbroken")
+    entry.click()
+    page.get_by_role("button", name="Process").click()
+    expect(page.get_by_role("progressbar", name="Processing")).to_have_attribute("value", "0")
+    expect(page.get_by_text("Waiting for its turn", exact=True)).to_be_visible()
+
+    page.evaluate(WATCH)
+    worker("--processes", "1")
+
+    expect(page.get_by_role("term").filter(has_text="Chapters")).to_be_visible(timeout=30_000)
+    assert len(values(page)) >= 2
+    assert values(page)[0] == "0 Waiting for its turn"
+    expect(page.locator(".figures")).to_contain_text("Words121,")
+    expect(page.get_by_role("img", name="Length of the chapters").locator(".mark")).to_have_count(61)
+    assert page.get_by_role("progressbar").count() == 0
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page).to_have_url(f"{address}/sign-in/")
+    page.goto("/documents/1/")
+    expect(page).to_have_url(f"{address}/sign-in/?next=/documents/1/")
+
+
+def test_of_several_files_each_one_that_is_refused_says_why(signed_in: Callable[..., Page], seen: Seen) -> None:
+    seen.expected = ["status of 400"]
+    project = rows.project(owner="jane")
+    page = signed_in(f"/projects/{project.pk}/")
+    page.evaluate("window.unbroken = true")
+
+    page.get_by_label("Choose files").set_input_files(
+        [
+            {"name": "blank.txt", "mimeType": "text/plain", "buffer": b""},
+            {"name": "Emma.txt", "mimeType": "text/plain", "buffer": b"Emma Woodhouse, handsome, clever, and rich."},
+            {"name": "fake.pdf", "mimeType": "application/pdf", "buffer": b"This is no PDF, whatever its name says."},
+        ]
+    )
+
+    refused = page.locator(".uploads .refused")
+    expect(refused).to_have_count(2)
+    expect(refused.filter(has_text="blank.txt")).to_contain_text("empty")
+    expect(refused.filter(has_text="fake.pdf").locator(".error")).to_contain_text("PDF")
+    expect(page.get_by_role("link", name="Emma")).to_be_visible()
+    assert Document.objects.get().title == "Emma"
+
+    refused.first.get_by_role("button", name="Dismiss").click()
+    expect(refused).to_have_count(1)
+    assert page.evaluate("window.unbroken")
+
+
+def test_files_can_be_dropped_anywhere_on_the_page(signed_in: Callable[..., Page]) -> None:
+    project = rows.project(owner="jane")
+    page = signed_in(f"/projects/{project.pk}/")
+
+    page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["One of a kind."], "First.txt"));
+            data.items.add(new File(["Another."], "Second.txt"));
+            for (const type of ["dragenter", "dragover", "drop"]) {
+                document.querySelector("h1").dispatchEvent(
+                    new DragEvent(type, { bubbles: true, cancelable: true, dataTransfer: data }));
+            }
+        }"""
+    )
+
+    expect(page.get_by_role("link", name="First")).to_be_visible()
+    expect(page.get_by_role("link", name="Second")).to_be_visible()
+    assert Document.objects.count() == 2
+
+
+def test_a_file_that_is_too_large_is_not_even_sent(signed_in: Callable[..., Page]) -> None:
+    project = rows.project(owner="jane")
+    page = signed_in(f"/projects/{project.pk}/")
+    sent = []
+    page.on("request", lambda request: sent.append(request.url))
+
+    page.get_by_label("Choose files").set_input_files(
+        {"name": "long.txt", "mimeType": "text/plain", "buffer": b"x" * (LIMIT_BYTES + 1024**2)}
+    )
+
+    expect(page.locator(".uploads .refused")).to_contain_text("The file has 3.0 MB, and at most 2.0 MB can be taken.")
+    assert not [url for url in sent if "/api/" in url]
+
+
+def test_without_a_stream_the_page_looks_again_by_itself(
+    signed_in: Callable[..., Page], seen: Seen, request: pytest.FixtureRequest
+) -> None:
+    seen.expected = ["status of 502"]
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    page = signed_in("about:blank")
+    page.route("**/events/", lambda route: route.fulfill(status=502))
+    page.goto(f"/documents/{document.pk}/")
+    page.evaluate(WATCH)
+
+    request.getfixturevalue("working")
+
+    expect(page.locator(".figures")).to_be_visible()
+    values(page)
+
+
+def test_a_stream_that_breaks_off_is_taken_up_again(
+    signed_in: Callable[..., Page], request: pytest.FixtureRequest
+) -> None:
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    task_id = DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    state = {"task_id": task_id, "status": "processing", "progress": 12, "progress_text": "Page 3 of 25"}
+    asked: list[str] = []
+
+    def break_off_once(route: Route) -> None:
+        asked.append(route.request.url)
+        if len(asked) > 1:
+            route.continue_()
+            return
+        body = f"retry: 50\nid: 7\nevent: progress\ndata: {json.dumps(state)}\n\n"
+        route.fulfill(content_type="text/event-stream", body=body)
+
+    page = signed_in("about:blank")
+    page.route("**/events/", break_off_once)
+    page.goto(f"/documents/{document.pk}/")
+    page.evaluate(WATCH)
+    expect(page.get_by_text("Page 3 of 25", exact=True)).to_be_visible()
+
+    request.getfixturevalue("working")
+
+    expect(page.locator(".figures")).to_be_visible()
+    assert len(asked) >= 2
+    values(page)
+
+
+def test_who_was_signed_out_meanwhile_is_told(signed_in: Callable[..., Page], seen: Seen) -> None:
+    seen.expected = ["status of 502"]
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    page = signed_in("about:blank")
+    page.route("**/events/", lambda route: route.fulfill(status=502))
+    page.goto(f"/documents/{document.pk}/")
+
+    page.context.clear_cookies()
+
+    expect(page.get_by_text("or you are no longer signed in. Reload it.")).to_be_visible()
+
+
+def test_a_task_that_is_called_off_says_so_and_can_be_started_again(signed_in: Callable[..., Page]) -> None:
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    task_id = DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    page = signed_in(f"/documents/{document.pk}/")
+    page.evaluate(WATCH)
+    expect(page.get_by_role("progressbar")).to_be_visible()
+
+    ledger.cancel(task_id)
+
+    expect(page.get_by_text("Processing was stopped before it was done.")).to_be_visible()
+    values(page)
+    page.get_by_role("button", name="Try again").click()
+    expect(page.get_by_text("Waiting for its turn", exact=True)).to_be_visible()
+    assert TaskStatus.objects.unfinished().exclude(task_id=task_id).exists()
+
+
+def test_a_report_is_made_while_one_looks_on_and_can_be_opened(
+    signed_in: Callable[..., Page], request: pytest.FixtureRequest
+) -> None:
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.process_document(document)
+    page = signed_in(f"/projects/{document.project_id}/")
+    page.get_by_role("button", name="Make a report").click()
+    expect(page.get_by_role("progressbar", name="Report")).to_be_visible()
+    page.evaluate(WATCH)
+
+    request.getfixturevalue("working")
+
+    to_read = page.get_by_role("link", name="Read it here")
+    expect(to_read).to_be_visible()
+    values(page)
+    pdf = page.request.get(f"/projects/{document.project_id}/report.pdf")
+    assert pdf.body().startswith(b"%PDF-")
+    to_read.click()
+    expect(page.get_by_role("heading", level=1)).to_be_visible()
+    expect(page.get_by_role("cell", name="Rain", exact=True)).to_be_visible()
+
+
+def tab_to(page: Page, selector: str) -> None:
+    """Press Tab until the element has the focus; it must show that it has it."""
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        if page.evaluate("selector => document.activeElement.matches(selector)", selector):
+            shown = page.evaluate(
+                """() => [document.activeElement, document.activeElement.closest(".drop")].filter(Boolean)
+                    .some(element => getComputedStyle(element).outlineStyle !== "none")"""
+            )
+            assert shown, f"{selector} does not show that it has the focus"
+            return
+    raise AssertionError(f"Tab does not lead to {selector}")
+
+
+def test_all_can_be_done_with_the_keyboard_alone(
+    new_page: Callable[..., Page], jane: User, address: str, request: pytest.FixtureRequest
+) -> None:
+    page = new_page(base_url=address)
+    page.goto("/")
+    page.keyboard.type("jane")  # The first field has the focus.
+    page.keyboard.press("Tab")
+    page.keyboard.type(PASSWORD)
+    page.keyboard.press("Enter")
+    page.wait_for_url("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    page.keyboard.press("Enter")
+    tab_to(page, "#new_name")
+    page.keyboard.type("Rain and sun")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Rain and sun")
+
+    tab_to(page, "#upload_chosen")
+    tab_to(page, "#paste_title")
+    page.keyboard.type("Weather")
+    tab_to(page, "#paste_text")
+    page.keyboard.insert_text(TWO_CHAPTERS)
+    tab_to(page, "button")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", level=1)).to_have_text("Weather")
+    tab_to(page, "#process")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("progressbar")).to_be_visible()
+    request.getfixturevalue("working")
+    expect(page.locator(".figures")).to_be_visible()
+
+    tab_to(page, ".drawing")
+    page.keyboard.press("End")
+    expect(page.locator(".readout").first).to_have_text("Chapter 2: 10 words")
+    page.keyboard.press("ArrowLeft")
+    expect(page.locator(".readout").first).to_have_text("Chapter 1: 6 words")
+
+
+@pytest.fixture
+def many_pages(jane: User) -> Iterator[list[str]]:
+    """The paths of pages of every kind, with long names and every state in them."""
+    project = rows.project("Unaussprechlichkeitsgrundsätze" * 3, owner="jane")
+    long = {"title": "Donaudampfschifffahrtsgesellschaft" * 4, "project": project}
+    rows.document(**long)
+    failed = rows.document(**long, status=Document.Status.FAILED, error_message="x" * 300)
+    moving = rows.document(**long, status=Document.Status.PROCESSING)
+    rows.task(about=moving, progress=40, progress_text="y" * 200, owner=jane)
+    chapters = (f"Chapter {number}\n\n" + "“Come along,” said the captain. " * number for number in range(2, 40))
+    novel = DocumentService.create(project=project, title="Novel", text="\n\n".join(chapters))
+    DocumentService.process_document(novel)
+    documents = [f"/documents/{document.pk}/" for document in (failed, moving, novel)]
+    return ["/", f"/projects/{project.pk}/", f"/projects/{project.pk}/delete/", *documents, f"{documents[0]}delete/"]
+
+
+def test_nothing_is_wider_than_a_small_telephone(many_pages: list[str], signed_in: Callable[..., Page]) -> None:
+    page = signed_in(viewport={"width": 360, "height": 640}, is_mobile=True, has_touch=True)
+    for path in many_pages:
+        page.goto(path)
+        assert page.evaluate("document.documentElement.scrollWidth") == 360, path
+
+
+def test_letters_stand_out_from_their_ground_in_light_and_in_dark(
+    many_pages: list[str], signed_in: Callable[..., Page]
+) -> None:
+    for scheme in ("light", "dark"):
+        page = signed_in(color_scheme=scheme)
+        for path in many_pages:
+            page.goto(path)
+            found = page.evaluate(CONTRASTS)
+            assert found, path
+            assert {name: ratio for name, ratio in found.items() if ratio < 4.5} == {}, (scheme, path)
+
+
+#: The lowest contrast of each colour of letters with the ground they stand on, after WCAG 2.
+CONTRASTS = """() => {
+    const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
+    const light = (colour) => {
+        const linear = (part) => part <= 10 ? part / 255 / 12.92 : ((part / 255 + .055) / 1.055) ** 2.4;
+        const [r, g, b] = parts(colour).slice(0, 3).map(linear);
+        return .2126 * r + .7152 * g + .0722 * b;
+    };
+    const ground = (element) => {
+        for (let at = element; at; at = at.parentElement) {
+            const colour = getComputedStyle(at).backgroundColor;
+            if (parts(colour)[3] !== 0) return colour;
+        }
+    };
+    const found = {};
+    for (const element of document.querySelectorAll("main *")) {
+        const own = [...element.childNodes].some((node) => node.nodeType === Node.TEXT_NODE && node.data.trim());
+        if (!own || element.closest("svg, [hidden]")) continue;
+        const [front, back] = [getComputedStyle(element).color, ground(element)];
+        const [low, high] = [light(front), light(back)].sort((a, b) => a - b);
+        const name = `${front} on ${back}`;
+        found[name] = (high + .05) / (low + .05);
+    }
+    return found;
+}"""

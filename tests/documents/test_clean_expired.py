@@ -1,0 +1,183 @@
+"""Expired documents go, with their files, in chunks."""
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.core.files.base import ContentFile
+from django.core.files.storage import FileSystemStorage
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
+from django.utils import timezone
+
+from apps.core.models import StoredChunk, StoredFile
+from apps.documents import tasks
+from apps.documents.models import Analysis, Chapter, Document, Manuscript
+from apps.documents.services import document_service
+from apps.documents.services.document_service import DocumentService, FilesNotDeleted
+from apps.projects.models import Project
+from apps.tasks import progress
+from tests import rows
+
+
+class FragileStorage(FileSystemStorage):
+    """Files on a disk, some of which cannot be deleted for now."""
+
+    def __init__(self, location: Path) -> None:
+        super().__init__(location=str(location))
+        self.stuck: set[str] = set()
+        self.deleted: list[str] = []
+
+    def delete(self, name: str) -> None:
+        self.deleted.append(name)
+        if name in self.stuck:
+            raise OSError(f"{name} is stuck")
+        super().delete(name)
+
+
+@pytest.fixture
+def project(db: None) -> Project:
+    return rows.project()
+
+
+@pytest.fixture
+def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FragileStorage:
+    """Where files are now."""
+    found = FragileStorage(tmp_path)
+    monkeypatch.setattr(Manuscript._meta.get_field("file"), "storage", found)
+    return found
+
+
+@pytest.fixture(autouse=True)
+def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 3)
+
+
+@pytest.fixture
+def told() -> Iterator[list[float]]:
+    """The percents that were reported."""
+    percents: list[float] = []
+
+    class Listener(progress.Reporter):
+        def report(self, percent: float | None, text: str | None) -> None:
+            percents.append(percent or 0)
+
+    progress.bind(Listener())
+    yield percents
+    progress.unbind()
+
+
+def expired(project: Project, count: int, *, hours: int = 1) -> list[Document]:
+    """Documents with a file each, whose time has passed."""
+    made = []
+    for number in range(count):
+        document = Document.objects.create(
+            project=project, title=str(number), expires_at=timezone.now() - timedelta(hours=hours)
+        )
+        manuscript = Manuscript(document=document, filename="a.txt")
+        manuscript.file.save("a.txt", ContentFile(b"It began."))
+        made.append(document)
+    return made
+
+
+def files(storage: FileSystemStorage) -> int:
+    return sum(path.is_file() for path in Path(storage.location).rglob("*"))
+
+
+def test_rows_and_files_go_together(project: Project, told: list[float]) -> None:
+    expired(project, 7)
+    (kept,) = expired(project, 1, hours=-1)
+    assert DocumentService.delete_expired() == 7
+    assert list(Document.objects.all()) == [kept]
+    assert StoredFile.objects.count() == StoredChunk.objects.count() == 1
+    assert told == sorted(told)
+    assert told[-1] == 100
+
+
+@pytest.mark.django_db(transaction=True)
+def test_files_in_another_store_go_too_each_asked_for_once(project: Project, storage: FragileStorage) -> None:
+    expired(project, 7)
+    assert DocumentService.delete_expired() == 7
+    assert files(storage) == 0
+    assert len(storage.deleted) == 7
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_document_whose_file_stays_stays_and_holds_up_no_other(project: Project, storage: FragileStorage) -> None:
+    documents = expired(project, 7)
+    stuck = Manuscript.objects.get(document=documents[1])
+    storage.stuck.add(str(stuck.file.name))
+    with pytest.raises(FilesNotDeleted, match="6 expired documents were deleted; 1 are kept") as caught:
+        DocumentService.delete_expired()
+    assert isinstance(caught.value.__cause__, OSError)
+    assert list(Document.objects.all()) == [documents[1]]
+    assert Manuscript.objects.get().file == stuck.file
+    assert files(storage) == 1
+    storage.stuck.clear()
+    assert DocumentService.delete_expired() == 1
+    assert (files(storage), Document.objects.count()) == (0, 0)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_stops_half_way_goes_on_in_the_next_run(
+    project: Project, storage: FragileStorage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Killed(BaseException):
+        pass
+
+    expired(project, 7)
+    delete, calls = FragileStorage.delete, []
+
+    def die(found: FragileStorage, name: str) -> None:
+        calls.append(name)
+        if len(calls) == 5:
+            raise Killed
+        delete(found, name)
+
+    with monkeypatch.context() as patch, pytest.raises(Killed):
+        patch.setattr(FragileStorage, "delete", die)
+        DocumentService.delete_expired()
+    # A chunk is gone; of the next one a file is, and its row is still there to be found.
+    assert (Document.objects.count(), files(storage)) == (4, 3)
+    assert DocumentService.delete_expired() == 4
+    assert (Document.objects.count(), files(storage)) == (0, 0)
+
+
+def test_an_expiry_that_is_put_off_meanwhile_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    documents = expired(project, 5)
+    put_off = documents[4]
+    find = document_service._with_kept_files
+
+    def put_off_meanwhile(*arguments: Any, **options: Any) -> set[int]:
+        Document.objects.filter(pk=put_off.pk).update(expires_at=None)
+        return find(*arguments, **options)
+
+    monkeypatch.setattr(document_service, "_with_kept_files", put_off_meanwhile)
+    assert DocumentService.delete_expired() == 4
+    assert list(Document.objects.all()) == [put_off]
+
+
+def test_statements_and_what_they_name_are_bounded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 10)
+    documents = expired(project, 40)
+    figures = {"words": 1, "sentences": 1, "reading_minutes": 0.1}
+    Analysis.objects.bulk_create(Analysis(document=document, **figures) for document in documents)
+    Chapter.objects.bulk_create(
+        Chapter(document=document, position=number, **figures) for document in documents for number in range(1, 50)
+    )
+    with CaptureQueriesContext(connection) as queries:
+        assert DocumentService.delete_expired() == 40
+    assert not Chapter.objects.exists()
+    statements = [query["sql"] for query in queries.captured_queries]
+    assert max(len(statement) for statement in statements) < 2_000
+    assert not any("SELECT" in statement and '"documents_chapter"' in statement for statement in statements)
+
+
+def test_the_task_fails_where_files_stay_and_is_tried_again(project: Project, storage: FragileStorage) -> None:
+    (document,) = expired(project, 1)
+    storage.stuck.add(str(Manuscript.objects.get(document=document).file.name))
+    with pytest.raises(FilesNotDeleted):
+        tasks.clean_expired_documents()
+    assert tasks.clean_expired_documents.options["max_retries"] == 3

@@ -1,0 +1,287 @@
+"""What cannot be read is refused in a sentence for the writer, quickly, and without harm to the process."""
+
+import io
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from apps.documents import readers
+from apps.documents.readers import Limits, UnreadableText, isolated, package, pdf
+from apps.documents.readers.errors import TookTooLong
+from apps.documents.readers.isolated import ReadingInterrupted
+from apps.documents.readers.progress import ignore
+from apps.documents.readers.source import Source
+from tests import manuscripts
+from tests.manuscripts import REFUSED_AT_ONCE, REFUSED_WHEN_READ
+
+#: No refusal takes longer, the start of a process included.
+SECONDS = 20
+
+
+def sentence(call: Callable[..., object], name: str, make: Callable[[], bytes], **more: Any) -> str:
+    """What the writer is told. Fails where it takes long."""
+    data = make()
+    began = time.monotonic()
+    with pytest.raises(UnreadableText) as told:
+        call(io.BytesIO(data), filename=name, **more)
+    assert time.monotonic() - began < SECONDS
+    return str(told.value)
+
+
+def read_or_told(read: Callable[[], str]) -> tuple[str, str]:
+    """The text, or what the writer is told. Any other error is the test's failure."""
+    try:
+        return read(), ""
+    except UnreadableText as told:
+        return "", str(told)
+
+
+@pytest.mark.parametrize("case", REFUSED_AT_ONCE)
+def test_what_is_quickly_found_wrong_is_refused_when_it_is_sent_in(case: str) -> None:
+    name, make, complaint = REFUSED_AT_ONCE[case]
+    with pytest.raises(UnreadableText, match=complaint):
+        readers.check(io.BytesIO(make()), filename=name)
+
+
+@pytest.mark.parametrize("case", [*REFUSED_AT_ONCE, *REFUSED_WHEN_READ])
+def test_what_is_wrong_is_refused_when_it_is_read_too(case: str) -> None:
+    name, make, complaint = {**REFUSED_AT_ONCE, **REFUSED_WHEN_READ}[case]
+    told = sentence(readers.read, name, make)
+    with pytest.raises(UnreadableText, match=complaint):
+        raise UnreadableText(told)
+    assert told[0].isupper()
+    assert told.endswith(".")
+
+
+@pytest.mark.parametrize("suffix", ["docx", "odt", "epub", "pdf"])
+@pytest.mark.parametrize("share", [0.01, 0.3, 0.6, 0.9, 0.99])
+def test_a_file_that_was_cut_off_is_refused_or_read_in_part(suffix: str, share: float) -> None:
+    whole = (manuscripts.WRITTEN_ELSEWHERE / f"three-chapters.{suffix}").read_bytes()
+    text, told = read_or_told(lambda: readers.read(whole[: int(len(whole) * share)], filename=f"novel.{suffix}"))
+    if suffix == "pdf" and not told:
+        assert "Bennet" in text
+    else:
+        assert "damaged" in told or "no text" in told
+
+
+@pytest.mark.parametrize("suffix", ["docx", "odt", "epub"])
+@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_a_file_with_changed_bytes_is_refused_or_passes_and_nothing_else(suffix: str, data: st.DataObject) -> None:
+    content = bytearray((manuscripts.WRITTEN_ELSEWHERE / f"three-chapters.{suffix}").read_bytes())
+    for _ in range(data.draw(st.integers(1, 20))):
+        content[data.draw(st.integers(0, len(content) - 1))] = data.draw(st.integers(0, 255))
+    reader = next(
+        reader
+        for reader in readers.READERS
+        if reader.__name__.endswith({"docx": "word", "odt": "open_document", "epub": "e_book"}[suffix])
+    )
+    source = Source(io.BytesIO(bytes(content)), filename=f"a.{suffix}")
+    # In this process: whatever else it raises would end the one that reads.
+    text, told = read_or_told(lambda: reader.read(source, Limits(), ignore))
+    assert told or text == "" or "\n" in text
+
+
+def test_a_web_page_loads_nothing_and_runs_nothing(tmp_path: Path) -> None:
+    secret = tmp_path / "secret.txt"
+    secret.write_text("a secret text")
+    asked: list[bytes] = []
+    with serving_once(asked) as port:
+        here = f"http://127.0.0.1:{port}"
+        page = f"""<!DOCTYPE html><html><head><title>T</title>
+            <base href="{here}/"><link rel="stylesheet" href="a.css"><script src="a.js"></script>
+            <meta http-equiv="refresh" content="0; url={here}"><style>@import "{here}/b.css"; p {{ color: red }}</style>
+            </head><body onload="alert('loaded')"><p>Some words.</p><img src="{here}/a.png" alt="picture">
+            <script>document.write("script text")</script><iframe src="file://{secret}"></iframe>
+            <object data="{here}/o">object text</object><noscript>no script</noscript><template>templated</template>
+            <svg><script>svg script</script><text>drawn</text></svg><p hidden>hidden words</p>
+            <p>More <a href="javascript:alert(1)">words</a>.</p></body></html>"""
+        text = readers.read(page.encode(), filename="novel.html")
+    assert text == "Some words.\n\nMore words.\n"
+    assert asked == []
+
+
+def test_an_e_book_loads_nothing(tmp_path: Path) -> None:
+    asked: list[bytes] = []
+    with serving_once(asked) as port:
+        remote = f'<item id="r" href="http://127.0.0.1:{port}/x.xhtml" media-type="application/xhtml+xml"/>'
+        page = manuscripts.xhtml(f'<p>Some words.</p><img src="http://127.0.0.1:{port}/a.png"/>')
+        assert readers.read(manuscripts.epub({"1.xhtml": page}), filename="a.epub") == "Some words.\n"
+        with pytest.raises(UnreadableText, match="outside of it"):
+            readers.read(
+                manuscripts.epub({"1.xhtml": page}, manifest=remote, order=["1.xhtml", "r"]), filename="a.epub"
+            )
+    assert asked == []
+
+
+class serving_once:  # noqa: N801 (used as a function)
+    """A server that notes who asks it for something."""
+
+    def __init__(self, asked: list[bytes]) -> None:
+        import socket
+
+        self.asked = asked
+        self.socket = socket.create_server(("127.0.0.1", 0))
+        self.thread = threading.Thread(target=self.listen)
+
+    def listen(self) -> None:
+        while True:
+            try:
+                connection, _ = self.socket.accept()
+            except OSError:
+                return
+            with connection:
+                self.asked.append(connection.recv(1000))
+
+    def __enter__(self) -> int:
+        self.thread.start()
+        return int(self.socket.getsockname()[1])
+
+    def __exit__(self, *exception: object) -> None:
+        import socket
+
+        self.socket.shutdown(socket.SHUT_RDWR)
+        self.socket.close()
+        self.thread.join()
+
+
+# --- Limits ---
+
+
+def test_a_packed_file_may_unpack_to_so_much_and_no_more() -> None:
+    data = manuscripts.docx(manuscripts.docx_paragraphs("Some words."), **{"word/media/picture": bytes(9_000_000)})
+    with pytest.raises(UnreadableText, match=r"The file unpacks to 8\.6 MB, and at most 5\.7 MB can be taken"):
+        readers.check(data, filename="a.docx", limits=Limits(unpacked_bytes=6_000_000))
+    readers.check(data, filename="a.docx", limits=Limits(unpacked_bytes=10_000_000))
+
+
+def test_a_pdf_with_too_many_pages_is_refused_when_it_is_sent_in() -> None:
+    data = manuscripts.pdf(*[manuscripts.text_lines("Some words.")] * 11)
+    with pytest.raises(UnreadableText, match="The PDF has 11 pages, and at most 10 can be taken"):
+        readers.check(data, filename="a.pdf", limits=Limits(pages=10))
+    readers.check(data, filename="a.pdf", limits=Limits(pages=11))
+
+
+def test_reading_that_takes_too_long_is_ended() -> None:
+    began = time.monotonic()
+    with pytest.raises(TookTooLong, match="took more than 1 seconds, and it was not done"):
+        readers.read(manuscripts.pdf_bomb(200), filename="a.pdf", limits=Limits(seconds=1))
+    assert time.monotonic() - began < 10
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
+def test_reading_that_takes_too_much_memory_is_ended() -> None:
+    data = b"<html>" + b"<p>words and words</p>" * 2_000_000
+    with pytest.raises(UnreadableText, match=r"takes more than 96\.0 MB of memory|breaks the program that reads it"):
+        readers.read(data, filename="a.html", limits=Limits(memory_bytes=96 * 1024**2))
+
+
+def test_a_process_that_crashes_costs_its_file_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(
+        isolated, "COMMAND", crashing(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
+    )
+    with pytest.raises(UnreadableText, match="something in it breaks the program that reads it"):
+        readers.read(manuscripts.pdf(b""), filename="a.pdf")
+
+
+def test_a_process_that_was_ended_from_outside_is_no_fault_of_the_file(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr(
+        isolated, "COMMAND", crashing(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGKILL)")
+    )
+    with pytest.raises(ReadingInterrupted, match="ended by SIGKILL"):
+        readers.read(manuscripts.pdf(b""), filename="a.pdf")
+    # Whoever sent it in does not wait for better times: it is read later.
+    readers.check(manuscripts.pdf(b""), filename="a.pdf")
+
+
+def test_a_process_that_hangs_is_ended_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pid_file = tmp_path / "pid"
+    code = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
+    monkeypatch.setattr(isolated, "COMMAND", crashing(tmp_path, code))
+    with pytest.raises(TookTooLong):
+        readers.read(manuscripts.pdf(b""), filename="a.pdf", limits=Limits(seconds=3))
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid_file.read_text()), 0)
+
+
+def crashing(folder: Path, code: str) -> tuple[str, ...]:
+    script = folder / "reader.py"
+    script.write_text(code)
+    return (sys.executable, str(script))
+
+
+def test_the_process_that_reads_lives_on_when_a_machine_says_that_it_stops(tmp_path: Path) -> None:
+    """Platforms send SIGTERM to every process; the worker then has some seconds to end its tasks."""
+    order = '{"verb": "read", "reader": "word", "filename": "a.docx", "limits": {}}'
+    with (tmp_path / "a.docx").open("wb") as file:
+        file.write((manuscripts.WRITTEN_ELSEWHERE / "three-chapters.docx").read_bytes())
+    code = (
+        "import os, signal, sys; from apps.documents.readers import word; read = word.read\n"
+        "def stopped(*arguments):\n    os.kill(os.getpid(), signal.SIGTERM)\n    return read(*arguments)\n"
+        "word.read = stopped\nimport apps.documents.readers.__main__"
+    )
+    with (tmp_path / "a.docx").open("rb") as file:
+        done = subprocess.run(
+            [sys.executable, "-c", code, order], stdin=file, capture_output=True, timeout=SECONDS, cwd=isolated.ROOT
+        )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.splitlines()[-1].endswith("Привет.".encode())
+
+
+def test_the_process_that_reads_knows_no_secrets(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SECRET_KEY", "very-secret")
+    seen = tmp_path / "environment"
+    monkeypatch.setattr(
+        isolated, "COMMAND", crashing(tmp_path, f"import os; open({str(seen)!r}, 'w').write(str(os.environ))")
+    )
+    with pytest.raises(UnreadableText):
+        readers.read(manuscripts.pdf(b""), filename="a.pdf")
+    assert "very-secret" not in seen.read_text()
+    assert "DATABASE_URL" not in seen.read_text()
+
+
+def test_nothing_is_unpacked_to_the_disk(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for case in ("a hostile path", "an absolute path", "a path of Windows"):
+        name, make, _ = REFUSED_AT_ONCE[case]
+        with pytest.raises(UnreadableText):
+            readers.read(make(), filename=name)
+    assert list(tmp_path.iterdir()) == []
+    assert not Path("/tmp/evil.txt").exists()
+    assert not Path("/etc/cron.d/evil").exists()
+
+
+@pytest.mark.parametrize(
+    ("base", "path", "name"),
+    [
+        ("OEBPS/book.opf", "text/1.xhtml", "OEBPS/text/1.xhtml"),
+        ("OEBPS/book.opf", "../1.xhtml", "1.xhtml"),
+        ("book.opf", "./1.xhtml", "1.xhtml"),
+        ("", "word/document.xml", "word/document.xml"),
+    ],
+)
+def test_paths_are_found_from_the_part_they_stand_in(base: str, path: str, name: str) -> None:
+    assert package.inside(base, path) == name
+
+
+@pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "C:\\x", "..\\x", "c:/x"])
+def test_paths_that_lead_outside_are_refused(path: str) -> None:
+    with pytest.raises(UnreadableText, match="outside"):
+        package.inside("book.opf", path)
+
+
+def test_a_pdf_is_known_behind_some_bytes_of_something_else() -> None:
+    data = b"\n\n" + manuscripts.pdf(manuscripts.text_lines("Some words."))
+    assert pdf.claims(Source(io.BytesIO(data)))
+    assert not pdf.claims(Source(io.BytesIO(b"I wrote %PDF- once.")))

@@ -1,0 +1,138 @@
+"""Who gets in, where they are led, and what holds for every page."""
+
+import re
+
+import pytest
+from django.contrib.staticfiles import finders
+from django.test import Client
+from django.urls import reverse
+
+from apps.core.models import User
+from apps.documents.models import Document
+from apps.projects.models import Project
+from tests import rows
+from tests.pages import Page, get
+
+pytestmark = pytest.mark.django_db
+SIGN_IN = {"username": "jane", "password": "sense-and-sensibility"}
+
+
+@pytest.fixture
+def addresses(project: Project) -> list[str]:
+    """A page of every kind."""
+    document = rows.document(project=project, status=Document.Status.FAILED, error_message="It is empty.")
+    return [
+        "/",
+        f"/projects/{project.pk}/",
+        f"/projects/{project.pk}/delete/",
+        f"/documents/{document.pk}/",
+        f"/documents/{document.pk}/delete/",
+    ]
+
+
+def test_a_visitor_is_led_to_the_sign_in_page_and_then_where_they_wanted_to_go(
+    client: Client, addresses: list[str]
+) -> None:
+    for address in addresses:
+        assert client.get(address).headers["Location"] == f"/sign-in/?next={address}"
+
+    response = client.post(f"/sign-in/?next={addresses[1]}", SIGN_IN | {"next": addresses[1]})
+
+    assert (response.status_code, response.headers["Location"]) == (302, addresses[1])
+
+
+def test_signing_in_leads_to_the_projects(client: Client, jane: User) -> None:
+    response = client.post("/sign-in/", SIGN_IN, follow=True)
+
+    assert response.redirect_chain == [("/", 302)]
+    assert "<h1>Projects</h1>" in response.content.decode()
+
+
+def test_nobody_is_led_to_another_host(client: Client, jane: User) -> None:
+    response = client.post("/sign-in/", SIGN_IN | {"next": "https://example.org/"})
+
+    assert response.headers["Location"] == "/"
+
+
+def test_a_wrong_password_is_told_at_the_form_and_the_name_is_kept(client: Client, jane: User) -> None:
+    response = client.post("/sign-in/", {"username": "jane", "password": "wrong"})
+
+    page = Page(response.content.decode())
+    assert "Please enter a correct username and password" in page.text
+    assert page.with_attribute("name", "username")[0]["value"] == "jane"
+    assert "_auth_user_id" not in client.session
+
+
+def test_who_is_signed_in_is_not_asked_again(browser: Client) -> None:
+    assert browser.get("/sign-in/").headers["Location"] == "/"
+
+
+def test_signing_out_takes_a_post(browser: Client) -> None:
+    assert browser.get("/sign-out/").status_code == 405
+    assert browser.post("/sign-out/").headers["Location"] == "/sign-in/"
+    assert browser.get("/").headers["Location"] == "/sign-in/?next=/"
+
+
+def test_staff_find_the_admin_and_writers_do_not(browser: Client, jane: User) -> None:
+    assert reverse("admin:index") not in get(browser, "/").html
+    User.objects.filter(pk=jane.pk).update(is_staff=True)
+    assert f'href="{reverse("admin:index")}"' in get(browser, "/").html
+
+
+def test_the_admin_leads_back_to_the_pages(admin_client: Client) -> None:
+    assert {"href": "/"}.items() <= get(admin_client, reverse("admin:index")).with_attribute("href", "/")[0].items()
+
+
+def test_every_page_loads_our_own_files_and_writes_nothing_inline(browser: Client, addresses: list[str]) -> None:
+    for address in addresses:
+        response = browser.get(address)
+        page = Page(response.content.decode())
+        assert page.loads
+        assert all(finders.find(load.removeprefix("/static/")) for load in page.loads), page.loads
+        policy = response.headers["Content-Security-Policy"]
+        assert policy.startswith("default-src 'none'")
+        assert "unsafe" not in policy
+        assert "no-store" in response.headers["Cache-Control"]
+        assert not [attributes for _, attributes in page.elements if "style" in attributes or "onclick" in attributes]
+        assert not re.search(r"<script(?![^>]*src=)|<style", page.html)
+
+
+def test_every_page_has_a_title_a_heading_and_a_skip_link(browser: Client, addresses: list[str]) -> None:
+    for address in addresses:
+        page = get(browser, address)
+        assert re.search(r"<title>\S.* · aiWriting</title>", page.html)
+        assert [tag for tag, _ in page.elements].count("h1") == 1
+        assert page.with_attribute("href", "#main")
+        assert page.with_attribute("id", "main")
+
+
+def test_every_field_has_a_label_of_its_own(browser: Client, addresses: list[str]) -> None:
+    for address in addresses:
+        page = get(browser, address)
+        fields = [
+            attributes.get("id")
+            for tag, attributes in page.elements
+            if tag in ("input", "textarea") and attributes.get("type") != "hidden"
+        ]
+        labels = [attributes.get("for") for tag, attributes in page.elements if tag == "label"]
+        assert sorted(fields) == sorted(labels)
+        ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+        assert len(ids) == len(set(ids))
+
+
+def test_forms_without_their_token_are_refused_with_a_sentence(jane: User, project: Project) -> None:
+    strict = Client(enforce_csrf_checks=True)
+    strict.force_login(jane)
+
+    response = strict.post(f"/projects/{project.pk}/delete/")
+
+    assert response.status_code == 403
+    assert "reload the page, and send it again" in response.content.decode()
+    assert Project.objects.exists()
+
+
+def test_a_page_that_is_not_there_says_so(browser: Client) -> None:
+    response = browser.get("/nowhere/")
+
+    assert response.status_code == 404
+    assert "There is nothing at this address" in response.content.decode()

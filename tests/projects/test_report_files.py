@@ -1,0 +1,246 @@
+"""Reports as HTML and PDF, and their plots as SVG and PNG."""
+
+import io
+import itertools
+from datetime import timedelta
+from typing import Any
+
+import pypdfium2
+import pytest
+from PIL import Image
+
+from apps.core.models import User
+from apps.projects.contents import DocumentLine, Found
+from apps.projects.models import Project
+from apps.projects.reports import faces, html, pdf, plots, png
+from apps.projects.reports.figures import Figures, gather
+from apps.projects.reports.filename import filename
+from tests.pages import Page
+from tests.projects.sources import CREATED_AT, chapter, draft, holding, line
+
+pytestmark = pytest.mark.once
+
+SCRIPT = "<script>alert(1)</script>"
+CHAPTERS = tuple(chapter(number, reading_ease=40.0 + number % 7, words=100 * number) for number in range(1, 20))
+TITLES = ["Emma", "戦争と平和", "전쟁과 평화", "الحرب والسلام", "מלחמה ושלום", "Война и мир", "Ελληνικά", "ไทย", "😀❤"]
+
+
+def figures(*lines: DocumentLine, name: str = "Novels", chapters: Any = CHAPTERS) -> Figures:
+    with holding(*lines, chapters=chapters):
+        return gather(Project(pk=1, name=name, owner=User(username="jane")))
+
+
+def full(number: int = 0, **values: Any) -> DocumentLine:
+    """A document with all figures."""
+    return line(
+        **{
+            "title": f"Volume {number}", "words": 5000 + number, "chapters": 19,
+            "created_at": CREATED_AT + timedelta(weeks=number % 9), "reading_ease": 62.5, "grade_level": 7.25,
+            "dialogue_share": 0.31, "language": "en", "keywords": (Found(text="Darcy", number=9),),
+            "longest_sentences": (Found(text="It went on.", number=103),),
+            "repeated_phrases": (Found(text="young man", number=12),), **values,
+        }
+    )  # fmt: skip
+
+
+CASES = {
+    "empty": (),
+    "only a draft": (draft(),),
+    "one": (full(),),
+    "one without the newer figures": (line(chapters=19),),
+    "failed alone": (draft("Scan", failed=True, status="Failed", error="There is no text in it."),),
+    "no words": (line(words=0, sentences=0, reading_minutes=0.0),),
+    "several": (full(1), full(2), draft(), draft("Scan", failed=True, status="Failed", error=SCRIPT)),
+    "many": tuple(full(number) for number in range(301)),
+}
+
+
+def pages(content: bytes) -> list[str]:
+    """The text of each page of a PDF."""
+    document = pypdfium2.PdfDocument(content)
+    try:
+        return [document[number].get_textpage().get_text_bounded() for number in range(len(document))]
+    finally:
+        document.close()
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_every_project_has_a_page_and_a_pdf_with_its_name_and_figures(case: str) -> None:
+    found = figures(*CASES[case])
+    page = Page(html.render(found).decode())
+    text = " ".join(pages(pdf.render(found)))
+    for shown in (page.text, text):
+        assert "Novels" in shown
+        assert f"{found.words:,}" in shown
+    assert page.loads == []
+    assert ("Nothing here yet" in page.text) == ("Nothing here yet" in text) == (case == "empty")
+    assert ("No figures yet" in page.text) == ("No figures yet" in text) == (case in ("only a draft", "failed alone"))
+
+
+def test_all_figures_are_in_both() -> None:
+    found = figures(full(1), full(2))
+    page, text = Page(html.render(found).decode()).text, " ".join(" ".join(pages(pdf.render(found))).split())
+    for shown in (page, text):
+        for expected in (
+            "62",
+            "fairly hard" if found.reading_ease < 60 else "plain",
+            "31%",
+            "young man",
+            "It went on.",
+        ):
+            assert expected in shown
+        for title in ("Progress over time", "Length in words", "Readability by chapter", "Keywords", "Documents"):
+            assert title in shown
+
+
+def test_a_figure_that_nobody_knows_has_no_column_and_a_gap_is_a_dash() -> None:
+    old = Page(html.render(figures(line())).decode()).text
+    mixed = Page(html.render(figures(line(), full())).decode()).text
+    assert "Dialogue" not in old
+    assert "Dialogue" in mixed
+    assert "\N{EN DASH}" in mixed
+
+
+def test_what_writers_typed_is_text_and_no_markup() -> None:
+    found = figures(
+        full(title=SCRIPT, keywords=(Found(text=SCRIPT, number=1),), language="<b>"),
+        draft(SCRIPT, failed=True, error=SCRIPT),
+        full(longest_sentences=(Found(text=SCRIPT, number=3),), repeated_phrases=(Found(text=SCRIPT, number=3),)),
+        name=SCRIPT,
+    )
+    page = Page(html.render(found).decode())
+    assert "script" not in {tag for tag, _ in page.elements}
+    assert page.html.count("<script") == 0
+    assert page.text.count(SCRIPT) >= 6
+    assert SCRIPT in " ".join(pages(pdf.render(found)))
+
+
+def test_the_page_allows_itself_its_one_style_sheet_and_nothing_else() -> None:
+    page = Page(html.render(figures(full())).decode())
+    (policy,) = [attributes["content"] for attributes in page.with_attribute("http-equiv", "Content-Security-Policy")]
+    assert policy is not None
+    assert policy.startswith("default-src 'none'; style-src 'sha256-")
+    # A policy with a hash refuses inline styles, and the page does without.
+    assert not any("style" in attributes for _, attributes in page.elements)
+    assert [tag for tag, _ in page.elements].count("style") == 1
+
+
+def test_a_plot_is_there_for_wide_and_narrow_and_tells_what_it_shows() -> None:
+    page = Page(html.render(figures(full(1), full(2))).decode())
+    drawn = [attributes for tag, attributes in page.elements if tag == "svg"]
+    assert [one["class"] for one in drawn] == ["plot wide", "plot narrow"] * 4
+    identities = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
+    assert len(identities) == len(set(identities))
+    for one in drawn:
+        assert all(identity in identities for identity in str(one["aria-labelledby"]).split())
+
+
+def test_names_in_any_script_are_drawn_in_the_pdf() -> None:
+    found = figures(*(full(title=title) for title in TITLES), name=" ".join(TITLES))
+    content = pdf.render(found)
+    text = " ".join(pages(content))
+    for expected in ("戦争と平和", "전쟁과 평화", "Война и мир", "Ελληνικά", "ไทย"):
+        assert expected in text
+    assert "stands for a character" not in text
+
+
+def test_a_character_that_no_font_has_is_a_square_with_a_word_on_it() -> None:
+    text = " ".join(pages(pdf.render(figures(full(title="हिन्दी")))))
+    assert "□" in text
+    assert "stands for a character that this PDF's fonts do not have" in text
+    assert "हिन्दी" in html.render(figures(full(title="हिन्दी"))).decode()
+
+
+@pytest.mark.parametrize(
+    "title",
+    [
+        "",
+        " ",
+        "a\x00b\x1f",
+        "\u202e\u2066",
+        "👩‍👩‍👧‍👦🏽",
+        "\U0010ffff",
+        "e\u0301" * 50,
+        "x" * 200,
+        "漢" * 200,
+        "\N{ARABIC LETTER ALEF}" * 200,
+        "&amp;<>\"'",
+        "{{ a }}{% b %}",
+    ],
+    ids=ascii,
+)
+def test_no_title_breaks_a_report(title: str) -> None:
+    found = figures(full(title=title, keywords=(Found(text=title, number=2),)), full(), name=title or "n")
+    assert html.render(found).decode().endswith("</html>\n")
+    assert pages(pdf.render(found))
+
+
+def test_arabic_letters_are_joined_and_run_from_right_to_left() -> None:
+    (run,) = faces.runs("سلام")
+    assert (run.font, run.text) == ("DejaVuSans", "\ufee1\ufefc\ufeb3")
+
+
+def test_what_is_not_seen_is_not_drawn() -> None:
+    assert [run.text for run in faces.runs("a\u200d\u200b\ufe0f\x00b")] == ["ab"]
+
+
+def test_a_text_that_is_too_wide_is_cut_with_an_ellipsis() -> None:
+    whole = "A very long title of a very long novel"
+    cut = faces.fitted(whole, size=10, points=80)
+    assert cut.endswith("…")
+    assert whole.startswith(cut[:-1])
+    assert faces.width(cut, size=10) <= 80 < faces.width(whole, size=10)
+    assert faces.fitted("short", size=10, points=80) == "short"
+
+
+@pytest.mark.parametrize("width", [plots.WIDE, plots.NARROW])
+@pytest.mark.parametrize("case", CASES)
+def test_marks_stay_within_their_plot(case: str, width: float) -> None:
+    for plot in plots.made(figures(*CASES[case]), width=width):
+        for mark in plot.marks:
+            places = getattr(mark, "points", None) or ((mark.x, mark.y),)  # type: ignore[union-attr]
+            for x, y in places:
+                assert -0.01 <= x <= plot.width + 0.01
+                assert -0.01 <= y <= plot.height + 0.01
+
+
+def test_the_longest_bar_is_the_longest_document() -> None:
+    (plot,) = plots.made(figures(full(words=4000), full(words=1000)), width=plots.WIDE, makers=[plots.lengths])
+    widths = [mark.width for mark in plot.marks if type(mark).__name__ == "Bar"]
+    assert widths[0] == pytest.approx(4 * widths[1])
+
+
+def test_a_single_document_is_compared_chapter_by_chapter() -> None:
+    (plot,) = plots.made(figures(full()), width=plots.WIDE, makers=[plots.lengths])
+    heights = [mark.height for mark in plot.marks if type(mark).__name__ == "Bar"]
+    assert len(heights) == 19
+    assert all(before < after for before, after in itertools.pairwise(heights))
+
+
+def test_a_plot_is_a_picture_that_a_mail_reader_shows() -> None:
+    plot = plots.made(figures(full(1), full(2)), width=plots.WIDE)[0]
+    with Image.open(io.BytesIO(png.image(plot))) as picture:
+        picture.load()
+        assert picture.format == "PNG"
+        assert picture.width == pytest.approx((plot.width + 2 * png.MARGIN) * png.SCALE, abs=2)
+        assert len(picture.convert("RGB").getcolors(100_000) or ()) > 5
+        assert picture.convert("RGB").getpixel((0, 0)) == (255, 255, 255)
+
+
+def test_pages_after_the_first_have_the_heads_of_the_table_and_a_number() -> None:
+    text = pages(pdf.render(figures(*(full(number) for number in range(120)))))
+    assert len(text) > 3
+    assert all("Title" in page for page in text[-2:])
+    assert [f"Page {number}" in page for number, page in enumerate(text, start=1)] == [True] * len(text)
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [("Novels", "Novels.pdf"), ("a/b\\c:d\n\x00", "a b c d.pdf"), ("...", "report.pdf"), ("小説", "小説.pdf")],
+)
+def test_a_file_is_called_like_the_project(name: str, expected: str) -> None:
+    assert filename(name, kind="pdf") == expected
+
+
+def test_a_very_long_name_is_cut() -> None:
+    assert filename("x" * 300, kind="html") == "x" * 100 + ".html"

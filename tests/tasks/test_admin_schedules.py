@@ -1,0 +1,362 @@
+"""The schedules' pages in the admin."""
+
+import json
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
+from apps.tasks.schedules import declared, steering
+from tests.pages import Page, get, statements
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
+
+LIST = reverse("admin:tasks_schedule_changelist")
+ADD = reverse("admin:tasks_schedule_add")
+PREVIEW = reverse("admin:tasks_schedule_preview")
+
+WEEKLY = "projects.send_weekly_report"
+
+
+def fields(**changes) -> dict[str, object]:
+    """What a filled-in form sends."""
+    return {
+        "name": "Mondays",
+        "task_name": WEEKLY,
+        "kwargs": '{"report_type": "summary"}',
+        "cron": "0 8 * * 1",
+        "every": "",
+        "every_unit": "60",
+        "time_zone": "Europe/Paris",
+        "start_at_0": "", "start_at_1": "", "end_at_0": "", "end_at_1": "",
+        "missed_policy": "once", "missed_limit": "100", "grace_seconds": "10",
+        "overlap": "queue", "jitter_seconds": "0", "enabled": "on",
+        "slots-TOTAL_FORMS": "0", "slots-INITIAL_FORMS": "0",
+    } | changes  # fmt: skip
+
+
+def page_of(schedule: Schedule) -> str:
+    return reverse("admin:tasks_schedule_change", args=[schedule.pk])
+
+
+def steer(client, schedule: Schedule, verb: str) -> Page:
+    response = client.post(reverse(f"admin:tasks_schedule_{verb}", args=[schedule.pk]), follow=True)
+    assert response.status_code == 200
+    return Page(response.content.decode())
+
+
+def refused(client, address: str = ADD, **changes) -> str:
+    """The text of the form that comes back; nothing is saved."""
+    before = list(Schedule.objects.values())
+    response = client.post(address, fields(**changes))
+    assert response.status_code == 200
+    assert list(Schedule.objects.values()) == before
+    return Page(response.content.decode()).text
+
+
+def make(name: str = "a", **values) -> Schedule:
+    schedule = Schedule(name=name, **({"task_name": WEEKLY, "cron": "0 8 * * 1"} | values))
+    steering.make(schedule)
+    return schedule
+
+
+@pytest.fixture
+def weekly(db) -> Schedule:
+    declared.make_missing()
+    return Schedule.objects.get(name=WEEKLY)
+
+
+# --- Making and changing ---------------------------------------------------------------------------
+
+
+def test_a_schedule_is_made(admin_client) -> None:
+    assert admin_client.post(ADD, fields()).status_code == 302
+    schedule = Schedule.objects.get(name="Mondays")
+    assert (schedule.kwargs, schedule.time_zone) == ({"report_type": "summary"}, "Europe/Paris")
+    assert schedule.next_at is not None
+    assert schedule.next_at.weekday() == 0
+    assert schedule.next_at > timezone.now()
+
+
+def test_an_interval_begins_when_it_is_saved_or_at_its_start(admin_client) -> None:
+    admin_client.post(ADD, fields(cron="", every="90", every_unit="60"))
+    schedule = Schedule.objects.get(name="Mondays")
+    assert schedule.interval_seconds == 5_400
+    assert schedule.next_at is not None
+    assert timedelta(minutes=89) < schedule.next_at - timezone.now() <= timedelta(minutes=90)
+    admin_client.post(
+        ADD, fields(name="later", cron="", every="2", every_unit="86400", start_at_0="2099-01-01", start_at_1="06:00")
+    )
+    assert Schedule.objects.get(name="later").next_at == datetime(2099, 1, 1, 6, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cron": "61 * * * *"}, "the minute is '61', must be 0 to 59"),
+        ({"cron": "0 0 30 2 *"}, "never comes: there is no day '30' in month '2'"),
+        ({"cron": "* * * * * *"}, "6 fields, must have five"),
+        ({"cron": ""}, "There must be a cron text or an interval"),
+        ({"every": "5"}, "There must be a cron text or an interval, not both"),
+        ({"cron": "", "every": "0"}, "greater than or equal to 1"),
+        ({"cron": "", "every": "999999999", "every_unit": "86400"}, "at most 3,660 are allowed"),
+        ({"cron": "", "every": "5", "every_unit": "7"}, "not one of the available choices"),
+        ({"time_zone": "Europe/Pariss"}, "Unknown time zone 'Europe/Pariss', must be a name of the tz database"),
+        ({"task_name": "projects.gone"}, "Unknown actor 'projects.gone', must be one of: "),
+        ({"task_name": ""}, "This field is required"),
+        ({"kwargs": "{"}, "This is not JSON"),
+        ({"kwargs": "[1]"}, "must be an object"),
+        ({"kwargs": "[" * 50_000}, "nested too deeply"),
+        ({"kwargs": '{"report": 1}'}, "unexpected keyword argument 'report'"),
+        ({"kwargs": '{"report_type": 1}'}, "The argument 'report_type' of projects.send_weekly_report is 1, must be"),
+        ({"task_name": "documents.process_document", "kwargs": ""}, "missing a required argument: 'document_id'"),
+        ({"task_name": "documents.process_document", "kwargs": '{"document_id": true}'}, "must be of type int"),
+        ({"kwargs": '{"report_type": "\\u0000"}'}, "a NUL"),
+        ({"end_at_0": "2020-01-01", "end_at_1": "00:00"}, "no slot left before the end"),
+        (
+            {"start_at_0": "2098-01-01", "start_at_1": "00:00", "end_at_0": "2097-01-01", "end_at_1": "00:00"},
+            "The end must be later than the start",
+        ),
+        ({"missed_limit": "0"}, "greater than or equal to 1"),
+        ({"grace_seconds": "-1"}, "greater than or equal to 0"),
+        ({"jitter_seconds": "100000"}, "less than or equal to 86400"),
+        ({"name": WEEKLY}, "is the name of a schedule that is declared in the code"),
+        ({"name": ""}, "This field is required"),
+        ({"missed_policy": "twice"}, "not one of the available choices"),
+    ],
+)
+def test_what_makes_no_sense_is_refused_at_its_field(admin_client, changes, words) -> None:
+    assert words in refused(admin_client, **changes)
+
+
+def test_a_name_is_given_once(admin_client) -> None:
+    make("Mondays")
+    assert "already exists" in refused(admin_client)
+
+
+def test_saving_an_old_page_keeps_how_far_the_schedule_is(admin_client) -> None:
+    schedule = make("Mondays")
+    now = timezone.now().replace(microsecond=0)
+    Schedule.objects.update(decided_until=now, missed_count=3, next_at=now + timedelta(days=1))
+    assert (
+        admin_client.post(page_of(schedule), fields(grace_seconds="99", time_zone="UTC", kwargs="")).status_code == 302
+    )
+    schedule.refresh_from_db()
+    assert (schedule.decided_until, schedule.missed_count, schedule.grace_seconds) == (now, 3, 99)
+
+
+def test_a_new_time_begins_now(admin_client) -> None:
+    schedule = make("Mondays")
+    admin_client.post(page_of(schedule), fields(cron="* * * * *"))
+    schedule.refresh_from_db()
+    assert schedule.next_at is not None
+    assert timedelta(0) < schedule.next_at - timezone.now() <= timedelta(minutes=1)
+
+
+def test_a_schedule_that_has_ended_may_still_be_renamed(admin_client) -> None:
+    end = datetime(2026, 1, 1, tzinfo=UTC)
+    schedule = make("old", end_at=end, time_zone="Europe/Paris")
+    sent = fields(name="new", end_at_0="2026-01-01", end_at_1="00:00:00", kwargs="")
+    assert admin_client.post(page_of(schedule), sent).status_code == 302
+    schedule.refresh_from_db()
+    assert schedule.name == "new"
+
+
+# --- The next times ----------------------------------------------------------------------------------
+
+
+def preview(client, **changes) -> Page:
+    return get(client, PREVIEW, pk="", **fields(**changes))
+
+
+def test_the_next_five_times_are_shown_in_the_schedules_zone_before_it_is_saved(admin_client) -> None:
+    page = preview(admin_client)
+    times = [attributes["datetime"] for tag, attributes in page.elements if tag == "time"]
+    assert len(times) == 5
+    for text in times:
+        time = datetime.fromisoformat(text or "")
+        assert (time.weekday(), time.hour, time.minute) == (0, 8, 0)
+        assert time.utcoffset() in (timedelta(hours=1), timedelta(hours=2))
+    assert "At 08:00 on Monday, Europe/Paris" in page.text
+    assert Schedule.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"cron": "0 0 30 2 *"}, "never comes"),
+        ({"time_zone": "<b>"}, "Unknown time zone '<b>'"),
+        ({"cron": "", "every": "15"}, "Every 15 minutes"),
+        ({"jitter_seconds": "30"}, "Each is sent up to 30 s later"),
+        ({"end_at_0": "nonsense"}, "Enter a valid"),
+        ({"name": "", "task_name": "", "kwargs": "{"}, "At 08:00 on Monday"),
+    ],
+)
+def test_the_preview_says_what_the_times_mean_or_what_is_wrong(admin_client, changes, words) -> None:
+    assert words in preview(admin_client, **changes).text
+
+
+def test_the_preview_is_not_for_everybody(client, django_user_model) -> None:
+    assert client.get(PREVIEW).status_code == 302
+    client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
+    assert client.get(PREVIEW).status_code == 403
+
+
+# --- Declared ----------------------------------------------------------------------------------------
+
+
+def test_a_declared_schedule_says_where_it_is_declared(admin_client) -> None:
+    page = get(admin_client, LIST)
+    weekly = Schedule.objects.get(name=WEEKLY)
+    assert weekly.declared_in in page.text
+    text = get(admin_client, page_of(weekly)).text
+    assert f"in {weekly.declared_in} , as 0 8 * * 1 in UTC" in text
+
+
+def test_the_time_of_a_declared_schedule_is_changed_and_changed_back(admin_client, weekly) -> None:
+    declared_next = weekly.next_at
+    sent = fields(cron="0 9 * * 2", name="other", task_name="aiwriting.debug_task", kwargs="{}")
+    assert admin_client.post(page_of(weekly), sent).status_code == 302
+    weekly.refresh_from_db()
+    assert (weekly.cron, weekly.time_zone, weekly.is_overridden) == ("0 9 * * 2", "Europe/Paris", True)
+    assert (weekly.name, weekly.task_name, weekly.kwargs) == (WEEKLY, WEEKLY, {"report_type": "summary"})
+    assert "(declared: 0 8 * * 1)" in get(admin_client, LIST).text
+    assert "comes when its declaration says" in steer(admin_client, weekly, "undo").text
+    weekly.refresh_from_db()
+    assert (weekly.cron, weekly.is_overridden, weekly.next_at) == ("0 8 * * 1", False, declared_next)
+
+
+def test_a_declared_schedule_is_not_deleted(admin_client, weekly) -> None:
+    address = reverse("admin:tasks_schedule_delete", args=[weekly.pk])
+    assert admin_client.post(address, {"post": "yes"}).status_code == 403
+    made = make()
+    address = reverse("admin:tasks_schedule_delete", args=[made.pk])
+    assert admin_client.post(address, {"post": "yes"}).status_code == 302
+    assert list(Schedule.objects.values_list("name", flat=True)) == sorted(declared.declarations())
+
+
+# --- Steering ----------------------------------------------------------------------------------------
+
+
+def test_a_schedule_is_paused_and_resumed(admin_client, weekly) -> None:
+    assert "is paused" in steer(admin_client, weekly, "pause").text
+    weekly.refresh_from_db()
+    assert not weekly.enabled
+    assert "Paused" in get(admin_client, LIST).text
+    assert "runs again" in steer(admin_client, weekly, "resume").text
+    weekly.refresh_from_db()
+    assert weekly.enabled
+
+
+def test_run_now_sends_the_task_and_links_to_it(admin_client, admin_user, weekly) -> None:
+    page = steer(admin_client, weekly, "run")
+    task = TaskStatus.objects.get()
+    assert (task.task_name, task.kwargs, task.owner) == (WEEKLY, {"report_type": "summary"}, admin_user)
+    assert page.with_attribute("href", reverse("admin:tasks_taskstatus_change", args=[task.pk]))
+    assert "Sent by hand" in page.text
+
+
+@pytest.mark.parametrize("verb", ["run", "pause", "resume", "undo"])
+def test_steering_needs_a_post_and_the_permission(client, admin_client, django_user_model, weekly, verb) -> None:
+    address = reverse(f"admin:tasks_schedule_{verb}", args=[weekly.pk])
+    assert admin_client.get(address).status_code == 405
+    client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
+    assert client.post(address).status_code == 403
+    assert TaskStatus.objects.count() == 0
+
+
+@pytest.mark.parametrize(
+    ("action", "words"),
+    [("run_selected", "was sent"), ("pause_selected", "were paused"), ("resume_selected", "were resumed")],
+)
+def test_many_are_steered_at_once(admin_client, action, words) -> None:
+    keys = [make(name).pk for name in "ab"]
+    response = admin_client.post(LIST, {"action": action, "_selected_action": keys}, follow=True)
+    assert words in Page(response.content.decode()).text
+
+
+# --- Seeing ------------------------------------------------------------------------------------------
+
+
+def test_a_schedule_whose_actor_is_gone_is_shown_as_broken(admin_client) -> None:
+    schedule = make("of an old deploy")
+    Schedule.objects.filter(pk=schedule.pk).update(task_name="projects.gone")
+    page = get(admin_client, LIST)
+    assert "Broken" in page.text
+    assert "Unknown actor 'projects.gone'" in get(admin_client, page_of(schedule)).text
+    assert "cannot be run: Unknown actor" in steer(admin_client, schedule, "run").text
+    only = get(admin_client, LIST, state="broken").text
+    assert "of an old deploy" in only
+    assert WEEKLY not in only
+
+
+@pytest.mark.parametrize("values", [{"cron": "nonsense"}, {"time_zone": "Mars"}, {"kwargs": ["list"]}, {"cron": ""}])
+def test_a_row_that_makes_no_sense_breaks_no_page(admin_client, values) -> None:
+    schedule = make("odd")
+    Schedule.objects.filter(pk=schedule.pk).update(**values)
+    assert "Broken" in get(admin_client, LIST).text
+    assert "Broken" in get(admin_client, page_of(schedule)).text
+
+
+def test_the_list_shows_what_was_missed_and_the_state_of_the_last_run(admin_client) -> None:
+    schedule = make(missed_count=1_234)
+    task_id = steering.run_now(schedule)
+    page = get(admin_client, LIST)
+    assert "1,234" in page.text
+    task = TaskStatus.objects.get(task_id=task_id)
+    assert page.with_attribute("href", reverse("admin:tasks_taskstatus_change", args=[task.pk]))
+    assert "Pending" in page.text
+
+
+def test_the_page_shows_what_became_of_its_slots(admin_client) -> None:
+    schedule = make()
+    now = timezone.now()
+    rows = [("fired", 1, "gone"), ("missed", 37, ""), ("skipped", 1, "")]
+    for number, (outcome, count, task_id) in enumerate(rows):
+        time = now - timedelta(hours=number)
+        ScheduleSlot.objects.create(
+            schedule=schedule, slot=time, first_slot=time, outcome=outcome, count=count, task_id=task_id
+        )
+    text = get(admin_client, page_of(schedule)).text
+    for words in ("Sent", "Deleted", "Missed 37 slots", "Skipped: the last run was not done"):
+        assert words in text
+
+
+def test_names_and_arguments_are_text(admin_client) -> None:
+    schedule = make("<script>alert(1)</script>", kwargs={"report_type": "</script><img src=x>"})
+    for address in (LIST, page_of(schedule)):
+        page = get(admin_client, address)
+        assert "<script>alert(1)" not in page.html
+        assert "<img src=x>" not in page.html
+
+
+def test_the_list_takes_no_more_statements_for_more_schedules(admin_client) -> None:
+    for number in range(3):
+        steering.run_now(make(f"a {number}"))
+    few = len(statements(admin_client, LIST))
+    for number in range(20):
+        steering.run_now(make(f"b {number}"))
+    assert len(statements(admin_client, LIST)) == few
+
+
+def test_who_may_only_look_sees_the_page_and_no_button(client, django_user_model) -> None:
+    from django.contrib.auth.models import Permission
+
+    user = django_user_model.objects.create_user("staff", is_staff=True)
+    user.user_permissions.add(Permission.objects.get(codename="view_schedule"))
+    client.force_login(user)
+    for schedule in (make(kwargs={"report_type": "summary"}), make("b", cron="", interval_seconds=3_600)):
+        page = get(client, page_of(schedule))
+        assert "Run now" not in page.text
+        assert client.post(page_of(schedule), fields()).status_code == 403
+    assert "Every hour" in page.text
+
+
+def test_the_form_sends_the_arguments_back_as_they_are(admin_client) -> None:
+    schedule = make("Mondays", kwargs={"report_type": "Ärger"}, time_zone="Europe/Paris")
+    sent = fields(kwargs=json.dumps(schedule.kwargs, ensure_ascii=False), grace_seconds="11")
+    assert admin_client.post(page_of(schedule), sent).status_code == 302
+    schedule.refresh_from_db()
+    assert (schedule.kwargs, schedule.grace_seconds) == ({"report_type": "Ärger"}, 11)

@@ -1,0 +1,113 @@
+"""The scheduler as a process, and the clock that drives it."""
+
+import threading
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+
+import pytest
+
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
+from apps.tasks.schedules import clock, steering
+from workers.scheduler import Scheduler
+
+#: What is changed is in force so many seconds later at the latest.
+SECONDS = 5
+
+
+@pytest.fixture
+def every_second(transactional_db) -> Schedule:
+    schedule = Schedule(name="every second", task_name="acting.say", kwargs={"value": 1}, interval_seconds=1)
+    steering.make(schedule)
+    return schedule
+
+
+def decided() -> int:
+    return ScheduleSlot.objects.count()
+
+
+@pytest.mark.processes
+def test_what_is_changed_is_in_force_within_five_seconds_without_a_restart(
+    command, wait_until, transactional_db
+) -> None:
+    command("runscheduler").wait_for("actor=projects.send_weekly_report")
+    schedule = Schedule(name="new", task_name="acting.say", kwargs={"value": 1}, cron="0 0 1 1 *")
+    steering.make(schedule)
+    steering.change(schedule, {"cron": "", "interval_seconds": 1})
+    wait_until(lambda: decided() >= 2, timeout=SECONDS)
+    steering.pause(schedule)
+    paused = decided()
+    schedule.refresh_from_db()
+    assert schedule.next_at is not None
+    assert decided() == paused
+    steering.resume(schedule)
+    wait_until(lambda: decided() > paused, timeout=SECONDS)
+    steering.change(schedule, {"kwargs": {"value": 2}})
+    wait_until(lambda: TaskStatus.objects.filter(kwargs={"value": 2}).exists(), timeout=SECONDS)
+
+
+@pytest.mark.processes
+def test_a_slot_is_sent_with_its_moment(command, wait_until, every_second) -> None:
+    command("runscheduler")
+    # The first ones may have come before the scheduler was there.
+    wait_until(lambda: TaskStatus.objects.count() >= 5, timeout=30)
+    rows = TaskStatus.objects.order_by("-pk")[:3]
+    late = sorted(row.created_at - datetime.fromisoformat(row.options["slot"]) for row in rows)
+    assert timedelta(0) <= late[0]
+    assert late[1] < timedelta(seconds=1), late
+
+
+@pytest.mark.processes
+def test_what_came_while_no_scheduler_ran_is_made_up(command, wait_until, every_second) -> None:
+    schedule = every_second
+    steering.change(schedule, {"missed_policy": "all", "grace_seconds": 0})
+    for _ in range(2):
+        scheduler = command("runscheduler")
+        before = decided()
+        wait_until(lambda before=before: decided() >= before + 2, timeout=20)
+        scheduler.kill()
+        down = clock.now()
+        wait_until(lambda down=down: clock.now() - down >= timedelta(seconds=2))
+    schedule.refresh_from_db()
+    slots = list(ScheduleSlot.objects.order_by("slot").values_list("slot", flat=True))
+    assert all(later - slot == timedelta(seconds=1) for slot, later in pairwise(slots)), slots
+    assert TaskStatus.objects.count() == len(slots)
+
+
+@pytest.mark.once
+def test_the_clock_goes_on_when_the_machines_time_jumps(wait_until, monkeypatch) -> None:
+    looks: list[datetime] = []
+    scheduler, stop = Scheduler(), threading.Event()
+    monkeypatch.setattr(scheduler, "look", lambda: looks.append(datetime.now(UTC)))
+    monkeypatch.setattr(scheduler, "prune", lambda: None)
+    thread = threading.Thread(target=scheduler.run, args=(stop,))
+    thread.start()
+    try:
+        wait_until(lambda: looks)
+        # As it is for APScheduler when the time goes back by an hour.
+        scheduler.look_at(datetime.now(UTC) + timedelta(hours=1))
+        seen = len(looks)
+        wait_until(lambda: len(looks) > seen + 1, timeout=SECONDS)
+    finally:
+        stop.set()
+        thread.join()
+
+
+@pytest.mark.once
+@pytest.mark.django_db(transaction=True)
+def test_a_database_that_is_away_is_asked_again(monkeypatch, caplog) -> None:
+    from django.db import OperationalError
+
+    from apps.tasks.schedules import firing
+
+    scheduler = Scheduler()
+    with monkeypatch.context() as patch:
+
+        def fail() -> int:
+            raise OperationalError("server closed the connection")
+
+        patch.setattr(firing, "earliest", fail)
+        scheduler.look()
+        scheduler.look()
+    scheduler.look()
+    told = [record.getMessage() for record in caplog.records if "database" in record.getMessage()]
+    assert told == ["database away error=server closed the connection", "database is back"]

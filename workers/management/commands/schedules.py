@@ -1,0 +1,149 @@
+"""`manage.py schedules`: the schedules, seen and steered from a terminal."""
+
+import difflib
+from argparse import ArgumentParser
+from datetime import UTC, datetime
+from itertools import islice
+from typing import Any
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import DatabaseError
+from django.utils import timezone
+
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
+from apps.tasks.schedules import checking, clock, cron, declared, steering, zones
+from apps.tasks.schedules.firing import iso
+
+#: The exit code for what was asked wrongly, as argparse has it.
+WRONG = 2
+MOST_SLOTS = 10_000
+
+
+class Command(BaseCommand):
+    help = "Lists the schedules; `next` shows the slots of a cron text; `run`, `pause` and `resume` steer one."
+    requires_system_checks = ()
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        verbs = parser.add_subparsers(dest="verb", metavar="VERB")
+        verbs.add_parser("list", help="all schedules with their last and next run (also without a verb)")
+        slots = verbs.add_parser("next", help="the next slots of a cron text, as ISO times in UTC, one a line")
+        slots.add_argument("text", help='such as "*/5 8-17 * * 1" or @weekly')
+        slots.add_argument("--zone", default="UTC", help="the clock of the text; default: %(default)s")
+        slots.add_argument("--from", dest="begin", metavar="TIME", help="ISO, UTC if it has no offset; default: now")
+        slots.add_argument("--count", default="5", help=f"how many, 1 to {MOST_SLOTS}; default: %(default)s")
+        for verb, text in (
+            ("run", "send the schedule's task now, beside its slots; prints the task's id"),
+            ("pause", "let it have no slots until it is resumed"),
+            ("resume", "let it have slots again, from now on"),
+        ):
+            verbs.add_parser(verb, help=text).add_argument("name", help="the schedule's name, as `list` shows it")
+
+    def handle(self, *args: Any, **options: Any) -> None:
+        verb = options["verb"] or "list"
+        try:
+            if verb == "next":
+                self.show_next(options)
+            elif verb == "list":
+                self.show_all()
+            else:
+                self.steer(verb, options["name"])
+        except DatabaseError as error:
+            raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from None
+
+    # --- Seeing ---
+
+    def show_next(self, options: dict[str, Any]) -> None:
+        try:
+            understood = cron.parse(options["text"])
+            zone = zones.named(options["zone"])
+        except ValueError as error:
+            raise CommandError(str(error), returncode=WRONG) from None
+        slot = _moment(options["begin"]) if options["begin"] is not None else clock.faster(timezone.now())
+        for _ in islice(range(MOST_SLOTS), _count(options["count"])):
+            found = understood.next_after(slot, zone)
+            if found is None:
+                return
+            self.stdout.write(iso(found))
+            slot = found
+
+    def show_all(self) -> None:
+        declared.make_missing()
+        schedules = list(Schedule.objects.order_by("name"))
+        if not schedules:
+            self.stdout.write("There are no schedules.")
+            return
+        rows: list[tuple[str, ...]] = [("NAME", "ACTOR", "TIME", "ZONE", "NEXT", "LAST", "STATE", "MISSED")]
+        rows += [self.row(schedule) for schedule in schedules]
+        widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+        for row in rows:
+            self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+        for schedule in schedules:
+            if problem := checking.broken(schedule):
+                self.stdout.write(f"{schedule.name} is broken: {problem}")
+
+    def row(self, schedule: Schedule) -> tuple[str, ...]:
+        if checking.broken(schedule):
+            state = "broken"
+        elif not schedule.enabled:
+            state = "paused"
+        else:
+            state = "on" if schedule.next_at else "ended"
+        upcoming = iso(schedule.next_at.replace(microsecond=0)) if schedule.next_at and state == "on" else "-"
+        time = schedule.cron or f"every {schedule.interval_seconds} s"
+        return (
+            schedule.name, schedule.task_name, time, schedule.time_zone, upcoming, _last_run(schedule), state,
+            str(schedule.missed_count),
+        )  # fmt: skip
+
+    # --- Steering ---
+
+    def steer(self, verb: str, name: str) -> None:
+        declared.make_missing()
+        schedule = Schedule.objects.filter(name=name).first()
+        if schedule is None:
+            known = sorted(Schedule.objects.values_list("name", flat=True))
+            alike = difflib.get_close_matches(name, known, n=5, cutoff=0.4) if len(known) > 20 else known
+            raise CommandError(
+                f"Unknown schedule {name!r}, must be one of: {', '.join(alike) or 'there are none'}", returncode=WRONG
+            )
+        if verb == "run":
+            try:
+                self.stdout.write(steering.run_now(schedule))
+            except steering.CannotRunError as error:
+                raise CommandError(str(error), returncode=WRONG) from None
+            return
+        (steering.pause if verb == "pause" else steering.resume)(schedule)
+        if verb == "pause":
+            self.stdout.write(f"{name} is paused.")
+        else:
+            self.stdout.write(
+                f"{name} runs next at {iso(schedule.next_at) if schedule.next_at else 'no time: it ended'}."
+            )
+
+
+def _moment(text: str) -> datetime:
+    try:
+        found = datetime.fromisoformat(text)
+    except ValueError:
+        raise CommandError(
+            f"--from is {text!r}, must be an ISO time such as 2026-11-24T12:03:00Z", returncode=WRONG
+        ) from None
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    if not 1901 <= found.year <= 2200:
+        raise CommandError(f"--from is in the year {found.year}, must be 1901 to 2200", returncode=WRONG)
+    return found
+
+
+def _count(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_SLOTS:
+        raise CommandError(f"--count is {text!r}, must be a whole number, 1 to {MOST_SLOTS}", returncode=WRONG)
+    return int(text)
+
+
+def _last_run(schedule: Schedule) -> str:
+    """When its last task was sent, and what became of it."""
+    slot = schedule.slots.filter(outcome__in=[ScheduleSlot.FIRED, ScheduleSlot.BY_HAND]).order_by("-slot").first()
+    if slot is None:
+        return "-"
+    status = TaskStatus.objects.filter(task_id=slot.task_id).values_list("status", flat=True).first()
+    return f"{iso(slot.slot.replace(microsecond=0))} {status or 'pruned'}"
