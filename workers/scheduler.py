@@ -75,9 +75,11 @@ class Scheduler:
             if not self.knows_declared:
                 self._update_declared()
             seconds = self._seconds_to_next()
-            if seconds is not None and seconds <= 0:
-                firing.fire_due()
+            while seconds is not None and seconds <= 0:
+                sent = firing.fire_due()
                 seconds = self._seconds_to_next()
+                if not sent:
+                    break  # Another scheduler has what is due.
             if time.monotonic() - self.released_at >= RELEASE_SECONDS:
                 firing.release()
                 self.released_at = time.monotonic()

@@ -214,6 +214,25 @@ def test_a_task_that_is_called_off_says_so_and_can_be_started_again(signed_in: C
     assert TaskStatus.objects.unfinished().exclude(task_id=task_id).exists()
 
 
+def test_more_documents_than_a_page_has_streams_for_come_to_their_ends(
+    signed_in: Callable[..., Page], request: pytest.FixtureRequest
+) -> None:
+    project = rows.project(owner="jane")
+    for number in range(4):
+        DocumentService.create(project=project, title=f"Part {number}", text=TWO_CHAPTERS)
+    page = signed_in(f"/projects/{project.pk}/")
+    page.get_by_role("button", name="Process the 4 new documents").click()
+    expect(page.get_by_role("progressbar")).to_have_count(4)
+    page.evaluate(WATCH)
+    page.get_by_role("link", name="Part 1").focus()
+
+    request.getfixturevalue("working")
+
+    expect(page.locator(".entry .figure")).to_have_text(["16 words"] * 4)
+    expect(page.get_by_role("link", name="Part 1")).to_be_focused()
+    values(page)
+
+
 def test_a_report_is_made_while_one_looks_on_and_can_be_opened(
     signed_in: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:

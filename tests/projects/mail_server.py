@@ -4,7 +4,7 @@ import email
 import email.policy
 import threading
 from asyncio import new_event_loop
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
 from typing import Any
@@ -26,6 +26,8 @@ class Handler:
         self.taken: list[EmailMessage] = []
         self.answers: dict[str, list[str]] = {}
         self.data_answers: list[str] = []
+        #: Called when a mail was taken, before the server says so.
+        self.on_taken: Callable[[], None] = lambda: None
         self.asked: list[str] = []
 
     async def handle_RCPT(  # noqa: N802 (aiosmtpd's name)
@@ -44,6 +46,7 @@ class Handler:
         message = email.message_from_bytes(envelope.content, policy=email.policy.default)
         assert isinstance(message, EmailMessage)
         self.taken.append(message)
+        self.on_taken()
         return "250 Taken"
 
 

@@ -144,16 +144,17 @@ def test_what_came_in_the_last_seven_days_is_new(project: Project) -> None:
 
 def test_readability_goes_from_chapter_to_chapter(project: Project) -> None:
     chapters = tuple(chapter(number, reading_ease=50.0 + number) for number in range(1, 4))
-    with holding(line(chapters=3), chapters=chapters):
+    with holding(line(chapters=3, reading_ease=52.5), chapters=chapters):
         (course,) = gather(project).courses
-    assert (course.measure, course.values, course.words) == (READING_EASE, (51.0, 52.0, 53.0), (100, 100, 100))
+    assert (course.measure, course.whole, course.words) == (READING_EASE, 52.5, (100, 100, 100))
+    assert course.values == (51.0, 52.0, 53.0)
 
 
 def test_where_reading_ease_is_not_known_the_length_of_sentences_tells(project: Project) -> None:
     chapters = (chapter(1, words=100), chapter(2, words=300), chapter(3, words=50, sentences=0))
     with holding(line(chapters=3), chapters=chapters):
         (course,) = gather(project).courses
-    assert (course.measure, course.values) == (SENTENCE_LENGTH, (10.0, 30.0))
+    assert (course.measure, course.whole, course.values) == (SENTENCE_LENGTH, 20.0, (10.0, 30.0))
 
 
 def test_only_documents_with_two_chapters_have_a_course(project: Project) -> None:
@@ -165,7 +166,7 @@ def test_only_documents_with_two_chapters_have_a_course(project: Project) -> Non
 
 def test_a_course_of_very_many_chapters_is_thinned(project: Project) -> None:
     chapters = tuple(chapter(number, reading_ease=float(number)) for number in range(1, 1001))
-    with holding(line(chapters=1000), chapters=chapters):
+    with holding(line(chapters=1000, reading_ease=500.0), chapters=chapters):
         (course,) = gather(project).courses
     assert course.chapters == 1000
     assert len(course.values) <= figures.MAX_COURSE_POINTS

@@ -1,8 +1,10 @@
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 from django.core import mail
+from django.test import Client
 
 from apps.core.models import User
 from apps.documents.services.document_service import DocumentService
@@ -11,6 +13,7 @@ from apps.projects.models import Project, Report
 from apps.projects.report_types import UnknownReportType
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
+from tests.commands import RunningCommand
 
 # A worker in the test's own process.
 
@@ -96,3 +99,22 @@ def test_several_reports_are_made_at_once(owners: list[User], wait_until: Callab
     wait_until(lambda: rows.finished().count() == 8, timeout=30, explain=lambda: list(rows.values()))
     assert set(rows.values_list("status", flat=True)) == {"completed"}
     assert {report.project_id for report in Report.objects.all()} == {project.pk for project in projects}
+
+
+@pytest.mark.processes
+def test_a_report_of_a_worker_elsewhere_is_to_be_had_from_the_web(
+    owners: list[User],
+    worker: Callable[..., RunningCommand],
+    wait_until: Callable[..., Any],
+    tmp_path: Path,
+    client: Client,
+) -> None:
+    project = Project.objects.get(owner=owners[0])
+    worker("--processes", "1", AIWRITING_VAR=str(tmp_path / "elsewhere"))
+    task_id = ReportService.start(project, owner_id=None)
+    rows = TaskStatus.objects.filter(task_id=task_id)
+    wait_until(lambda: rows.finished().exists(), timeout=60, explain=lambda: list(rows.values()))
+    assert rows.get().status == "completed"
+    client.force_login(owners[0])
+    assert client.get(f"/projects/{project.pk}/report.pdf").content.startswith(b"%PDF-")
+    assert b"anne&#x27;s novel" in client.get(f"/projects/{project.pk}/report.html").content

@@ -22,6 +22,7 @@ from apps.projects.report_types import UnknownReportType
 from apps.projects.reports import mail as mails
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
+from tests.commands import RunningCommand
 from tests.pages import Page
 from tests.projects.mail_server import Handler, mail_server
 
@@ -384,3 +385,36 @@ def test_a_weekly_report_that_runs_again_mails_nobody_twice(
     assert (parent.status, parent.retries) == ("completed", 1)
     assert calls[0] == calls[1]
     assert sorted(message["To"] for message in server.taken) == sorted(owner.email for owner in owners)
+
+
+# --- With real processes --------------------------------------------------------------------------
+
+
+@pytest.mark.processes
+def test_a_worker_that_is_killed_while_the_server_takes_the_mail_sends_it_again_with_its_message_id(
+    project: Project,
+    server: Handler,
+    settings: Any,
+    worker: Callable[..., RunningCommand],
+    wait_until: Callable[..., Any],
+) -> None:
+    running = worker(
+        "--processes",
+        "1",
+        EMAIL_BACKEND=settings.EMAIL_BACKEND,
+        EMAIL_HOST=settings.EMAIL_HOST,
+        EMAIL_PORT=str(settings.EMAIL_PORT),
+        DEFAULT_FROM_EMAIL=settings.DEFAULT_FROM_EMAIL,
+    )
+
+    def kill_once() -> None:
+        server.on_taken = lambda: None
+        for process in running.descendants():
+            process.kill()
+
+    server.on_taken = kill_once
+    tasks.send_weekly_report.send()
+    (row,) = ended(OWNER_TASK, wait_until, count=1)
+    assert (row.status, row.crashes) == ("completed", 1)
+    first, second = server.taken
+    assert first["Message-ID"] == second["Message-ID"] == Mailing.objects.get().message_id

@@ -119,6 +119,8 @@ def test_an_interval_begins_when_it_is_saved_or_at_its_start(admin_client) -> No
             {"start_at_0": "2098-01-01", "start_at_1": "00:00", "end_at_0": "2097-01-01", "end_at_1": "00:00"},
             "The end must be later than the start",
         ),
+        ({"start_at_0": "9999-12-31", "start_at_1": "23:59"}, "in the year 9999, must be 1970 to 2200"),
+        ({"end_at_0": "0001-01-01", "end_at_1": "00:00"}, "in the year 1, must be 1970 to 2200"),
         ({"missed_limit": "0"}, "greater than or equal to 1"),
         ({"grace_seconds": "-1"}, "greater than or equal to 0"),
         ({"jitter_seconds": "100000"}, "less than or equal to 86400"),
@@ -298,6 +300,14 @@ def test_a_row_that_makes_no_sense_breaks_no_page(admin_client, values) -> None:
     Schedule.objects.filter(pk=schedule.pk).update(**values)
     assert "Broken" in get(admin_client, LIST).text
     assert "Broken" in get(admin_client, page_of(schedule)).text
+
+
+def test_a_schedule_that_nobody_fires_is_shown_as_late(admin_client) -> None:
+    schedule = make()
+    assert "Nothing matches" in get(admin_client, LIST, state="late").text
+    Schedule.objects.filter(pk=schedule.pk).update(next_at=timezone.now() - timedelta(minutes=2))
+    assert "Nothing matches" not in get(admin_client, LIST, state="late").text
+    assert "Is a scheduler running?" in get(admin_client, page_of(schedule)).text
 
 
 def test_the_list_shows_what_was_missed_and_the_state_of_the_last_run(admin_client) -> None:

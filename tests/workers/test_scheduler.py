@@ -136,6 +136,12 @@ def test_an_actor_that_is_periodic_no_more_is_not_fired(time, declare) -> None:
         assert time.forward(minutes=1) == 0
 
 
+def test_what_was_not_declared_has_no_declared_time_to_go_back_to(time, make) -> None:
+    schedule = make()
+    steering.undo_override(schedule)
+    assert schedule.cron == "* * * * *"
+
+
 # --- Once ----------------------------------------------------------------------------------------------
 
 
@@ -266,6 +272,17 @@ def test_the_slots_that_are_made_up_wait_for_each_other(time, make) -> None:
     make(missed_policy="all")
     assert time.forward(minutes=5, seconds=30) == 5
     assert TaskStatus.objects.due().count() == 1
+
+
+def test_what_waits_is_called_off_when_the_schedule_is_deleted(time, make) -> None:
+    schedule = make()
+    for _ in range(3):
+        time.forward(minutes=1)
+    steering.delete(schedule)
+    assert list(TaskStatus.objects.order_by("pk").values_list("status", flat=True)) == [
+        states.PENDING, states.CANCELLED, states.CANCELLED,
+    ]  # fmt: skip
+    assert Schedule.objects.count() == ScheduleSlot.objects.count() == 0
 
 
 # --- Times ---------------------------------------------------------------------------------------------

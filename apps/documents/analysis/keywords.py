@@ -4,6 +4,7 @@ import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from apps.documents.analysis import stop_words
 from apps.documents.analysis.term import Term
@@ -35,13 +36,12 @@ def terms(counts: Mapping[str, int], *, language: str) -> dict[str, Term]:
       counts: How often each word occurs, as it is written.
       language: The ISO 639-1 code.
     """
-    stopped = stop_words.of(language)
     found: dict[str, _Forms] = {}
     for word, count in counts.items():
-        form = _bare(word, language)
-        key = form.lower().replace("\u2019", "'")
-        if key in stopped or key.replace("'", "") in stopped or not _telling(key):
+        candidate = _candidate(word, language)
+        if candidate is None:
             continue
+        form, key = candidate
         forms = found.get(key)
         if forms is None:
             found[key] = _Forms(count, form, count)
@@ -77,6 +77,17 @@ def most_telling(found: Iterable[Term], *, parts_with: Mapping[str, int], parts:
 def keys(found: Mapping[str, Term]) -> Counter[str]:
     """Each term once, to count the parts that have it."""
     return Counter(dict.fromkeys(found, 1))
+
+
+@lru_cache(maxsize=50_000)
+def _candidate(word: str, language: str) -> tuple[str, str] | None:
+    """The word as it may be shown, and in lower case; None if it tells nothing."""
+    stopped = stop_words.of(language)
+    form = _bare(word, language)
+    key = form.lower().replace("\u2019", "'")
+    if key in stopped or key.replace("'", "") in stopped or not _telling(key):
+        return None
+    return form, key
 
 
 def _bare(word: str, language: str) -> str:

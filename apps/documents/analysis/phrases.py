@@ -13,14 +13,29 @@ from apps.documents.analysis import stop_words
 from apps.documents.analysis.tally import Tally
 from apps.documents.analysis.term import Term
 
-SHORTEST, LONGEST = 3, 6
+SHORTEST = 3
 #: So many different threes are kept while counting them: those of a text of 400,000 words and more. In longer texts
 #: the rare ones are forgotten from time to time; 70 MB.
 MAX_THREES = 400_000
+#: So many different words are kept in lower case at a time.
+MAX_WORDS = 100_000
 #: Of the frequent ones so many go into the second pass.
 MAX_FREQUENT = 150_000
 
 Phrase = tuple[str, ...]
+
+
+class Lowered(dict[str, str]):
+    """The words of a text in lower case: `lowered[word]`. The same word is the same object, however often it comes."""
+
+    def __missing__(self, word: str) -> str:
+        if len(self) >= MAX_WORDS:
+            self.clear()
+        self[word] = lowered = intern(word.lower())
+        return lowered
+
+    def run(self, words: Sequence[str]) -> list[str]:
+        return [*map(self.__getitem__, words)]
 
 
 class Threes:
@@ -29,63 +44,46 @@ class Threes:
     def __init__(self) -> None:
         self._tally: Tally[Phrase] = Tally(limit=MAX_THREES)
 
-    def add(self, runs: Iterable[Sequence[str]]) -> None:
+    def add(self, runs: Iterable[Sequence[str]], *, lowered: Lowered) -> None:
         """Count what stands in these runs of words."""
-        lowered = map(_lowered, runs)
-        self._tally.add(chain.from_iterable(zip(run, run[1:], run[2:], strict=False) for run in lowered))
+        self._tally.add(chain.from_iterable(_threes(lowered.run(run)) for run in runs))
 
     def frequent(self) -> frozenset[Phrase]:
         """Those that occur more than once."""
-        counts = self._tally.at_least()
-        often = {phrase: count for phrase, count in counts.items() if count > 1}
+        often = {phrase: count for phrase, count in self._tally.at_least().items() if count > 1}
         if len(often) > MAX_FREQUENT:
             often = dict(Counter(often).most_common(MAX_FREQUENT))
         return frozenset(often)
 
 
-def find(runs: Iterable[Sequence[str]], *, frequent: frozenset[Phrase]) -> Iterator[tuple[Phrase, Sequence[str]]]:
-    """The second pass: every place of a phrase whose threes are all frequent, in lower case and as it is written."""
+def find(runs: Iterable[Sequence[str]], *, frequent: frozenset[Phrase], lowered: Lowered) -> list[Phrase]:
+    """The second pass, over some runs of words: each place of a phrase whose threes are all frequent, as written."""
+    found: list[Phrase] = []
     for run in runs:
-        lowered = _lowered(run)
-        threes = zip(lowered, lowered[1:], lowered[2:], strict=False)
-        hits = [at for at, three in enumerate(threes) if three in frequent]
+        hits = [at for at, three in enumerate(_threes(lowered.run(run))) if three in frequent]
         for first, last in _stretches(hits):
-            end = last + SHORTEST
-            for start in range(first, end - SHORTEST + 1):
-                for stop in range(start + SHORTEST, min(start + LONGEST, end) + 1):
-                    yield tuple(lowered[start:stop]), run[start:stop]
+            words = [*map(intern, run[first : last + SHORTEST])]
+            found += _threes(words)
+            if last > first:
+                found += zip(words, words[1:], words[2:], words[3:], strict=False)
+                found += zip(words, words[1:], words[2:], words[3:], words[4:], strict=False)
+                found += zip(words, words[1:], words[2:], words[3:], words[4:], words[5:], strict=False)
+    return found
 
 
 class Phrases:
-    """How often each phrase occurs, and how it is written.
+    """How often each phrase occurs.
 
     Parameters:
       limit: So many different ones are kept; see `Tally`.
     """
 
     def __init__(self, *, limit: int) -> None:
-        self.limit = limit
         self._tally: Tally[Phrase] = Tally(limit=limit)
-        self._written: dict[Phrase, str] = {}
 
-    def add(self, found: Iterable[tuple[Phrase, Sequence[str]]]) -> None:
-        """Count what `find` found in some pages."""
-        places = list(found)
-        self._tally.add(phrase for phrase, _ in places)
-        for phrase, words in places:
-            written = self._written.get(phrase)
-            # In the middle of a sentence, if it stands there anywhere.
-            if written is None or (written[0].isupper() and words[0][0].islower()):
-                self._written[phrase] = " ".join(words)
-        self._tidy()
-
-    def merge(self, other: "Phrases") -> None:
-        """Add the ones of a part."""
-        self._tally.merge(other._tally.at_least())
-        for phrase, written in other._written.items():
-            if phrase not in self._written or (self._written[phrase][0].isupper() and written[0].islower()):
-                self._written[phrase] = written
-        self._tidy()
+    def add(self, found: Iterable[Phrase]) -> None:
+        """Count what `find` found in some runs."""
+        self._tally.add(found)
 
     def repeated(self, *, language: str, number: int) -> list[Term]:
         """The phrases that matter most, at most `number`: the longer and the more frequent the more.
@@ -99,9 +97,8 @@ class Phrases:
         stopped = stop_words.of(language)
         often = [
             (phrase, count)
-            for phrase, count in self._tally.exact().items()
-            if count >= (3 if len(phrase) == SHORTEST else 2)
-            and _telling(self._written[phrase], phrase, stopped, language)
+            for phrase, count in _folded(self._tally.exact()).items()
+            if count >= (3 if len(phrase) == SHORTEST else 2) and _telling(phrase, stopped, language)
         ]
         often.sort(key=lambda entry: (-entry[1] * (len(entry[0]) - 1), entry[0]))
         chosen: list[tuple[Phrase, int]] = []
@@ -111,25 +108,30 @@ class Phrases:
             if not any(_overlap(phrase, other) for other, _ in chosen):
                 chosen.append((phrase, count))
         chosen.sort(key=lambda entry: (-entry[1], entry[0]))
-        return [Term(text=self._written[phrase], count=count) for phrase, count in chosen]
-
-    def _tidy(self) -> None:
-        if len(self._written) > 2 * self.limit:
-            known = self._tally.at_least()
-            self._written = {phrase: written for phrase, written in self._written.items() if phrase in known}
+        return [Term(text=" ".join(phrase), count=count) for phrase, count in chosen]
 
 
-def _telling(written: str, phrase: Phrase, stopped: frozenset[str], language: str) -> bool:
-    words = written.split(" ")
-    others = [
-        word for word, lowered in zip(words, phrase, strict=True) if lowered.replace("\u2019", "'") not in stopped
-    ]
+def _folded(counts: Counter[Phrase]) -> Counter[Phrase]:
+    """With a phrase that begins a sentence counted as the same one within a sentence, where there is one."""
+    folded = Counter(counts)
+    for phrase, count in counts.items():
+        first = phrase[0]
+        if first[0].isupper():
+            within = (first[0].lower() + first[1:], *phrase[1:])
+            if within in folded:
+                folded[within] += count
+                del folded[phrase]
+    return folded
+
+
+def _telling(phrase: Phrase, stopped: frozenset[str], language: str) -> bool:
+    others = [word for word in phrase if word.lower().replace("\u2019", "'") not in stopped]
     if not any(character.isalpha() for word in others for character in word):
         return False
     # In German every noun begins with a capital, so it tells nothing there.
     if language == "de" or not all(word[0].isupper() for word in others):
         return True
-    return not (words[0][0].islower() or words[-1][0].islower())
+    return not (phrase[0][0].islower() or phrase[-1][0].islower())
 
 
 def _overlap(one: Phrase, other: Phrase) -> bool:
@@ -140,8 +142,8 @@ def _overlap(one: Phrase, other: Phrase) -> bool:
     return any(one[-length:] == other[:length] or other[-length:] == one[:length] for length in range(2, len(short)))
 
 
-def _lowered(run: Sequence[str]) -> list[str]:
-    return [*map(intern, map(str.lower, run))]
+def _threes(words: Sequence[str]) -> Iterator[Phrase]:
+    return zip(words, words[1:], words[2:], strict=False)
 
 
 def _stretches(hits: Sequence[int]) -> Iterator[tuple[int, int]]:

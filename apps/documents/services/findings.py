@@ -40,6 +40,8 @@ REPEATED_PHRASES, CHAPTER_REPEATED_PHRASES = 12, 5
 
 #: A chapter with fewer characters is in the language of the whole.
 MIN_CHARACTERS_TO_TELL_LANGUAGE = 1_000
+#: From the middle of a chapter so many characters tell its language.
+CHAPTER_SAMPLE = 1_000
 #: So many different words are counted, 40 MB of them; no book has as many. In a text that does, names that come late
 #: are no keywords.
 MAX_DIFFERENT_WORDS = 250_000
@@ -129,6 +131,7 @@ class _Analysis:
         self.different_words: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         self.parts_with: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         self.threes = Threes()
+        self.lowered = phrases.Lowered()
 
     def findings(self) -> Findings:
         front = self._part(Chapter(start=0, body_start=0, end=self.chapters[0].start, title=""))
@@ -171,7 +174,7 @@ class _Analysis:
         counts: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         for page in runs.find(longest.hear(self._sentences(chapter, told, number=number))):
             counts.add(chain.from_iterable(page))
-            self.threes.add(page)
+            self.threes.add(page, lowered=self.lowered)
         self.different_words.merge(counts.at_least())
         terms = keywords.terms(counts.exact(), language=told)
         if number:
@@ -198,15 +201,18 @@ class _Analysis:
         for number, (chapter, part) in enumerate(zip(self.chapters, parts, strict=True), start=1):
             found = Phrases(limit=MAX_PHRASES)
             for page in runs.find(self._sentences(chapter, part.language, number=number, again=True)):
-                found.add(phrases.find(page, frequent=frequent))
+                places = phrases.find(page, frequent=frequent, lowered=self.lowered)
+                found.add(places)
+                whole.add(places)
             repeated.append(found.repeated(language=part.language, number=CHAPTER_REPEATED_PHRASES))
-            whole.merge(found)
         return whole.repeated(language=self.language, number=REPEATED_PHRASES), repeated
 
     def _language(self, start: int, end: int) -> str:
         if end - start < MIN_CHARACTERS_TO_TELL_LANGUAGE or len(self.chapters) == 1:
             return self.language
-        return language.detect(self.text, start, end, samples=1) or self.language
+        middle = (start + end) // 2
+        sample = max(start, middle - CHAPTER_SAMPLE // 2), min(end, middle + CHAPTER_SAMPLE // 2)
+        return language.detect(self.text, *sample) or self.language
 
     def _sentences(self, chapter: Chapter, told: str, *, number: int, again: bool = False) -> Iterator[str]:
         """The sentences of a chapter. Reports how far in the text they are."""

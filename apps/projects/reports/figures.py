@@ -63,12 +63,14 @@ class Course:
 
     Parameters:
       measure: `READING_EASE`, or `SENTENCE_LENGTH` where that is not known.
+      whole: The figure of the whole document.
       values: One for each chapter that has it; means of neighbours where they are too many.
       words: The same of the lengths.
     """
 
     title: str
     measure: str
+    whole: float
     chapters: int
     values: tuple[float, ...]
     words: tuple[float, ...]
@@ -286,14 +288,21 @@ def _courses(longest: Sequence[DocumentLine], chapters_of: contents.ChaptersProv
 
 
 def _course(line: DocumentLine, chapters: Sequence[ChapterLine]) -> Course | None:
-    eases = [chapter.reading_ease for chapter in chapters if chapter.reading_ease is not None]
-    measure, values = READING_EASE, eases
-    if len(eases) < 2:
-        measure, values = SENTENCE_LENGTH, [chapter.words / chapter.sentences for chapter in chapters]
+    values = [chapter.reading_ease for chapter in chapters if chapter.reading_ease is not None]
+    measure, whole = READING_EASE, line.reading_ease
+    if len(values) < 2 or whole is None:
+        measure, whole = SENTENCE_LENGTH, (line.words or 0) / (line.sentences or 1)
+        values = [chapter.words / chapter.sentences for chapter in chapters]
     if len(values) < 2:
         return None
-    words = tuple(_thinned([chapter.words for chapter in chapters]))
-    return Course(title=line.title, measure=measure, chapters=len(values), values=tuple(_thinned(values)), words=words)
+    return Course(
+        title=line.title,
+        measure=measure,
+        whole=whole,
+        chapters=len(values),
+        values=tuple(_thinned(values)),
+        words=tuple(_thinned([chapter.words for chapter in chapters])),
+    )
 
 
 def _thinned(values: Sequence[float]) -> list[float]:

@@ -10,7 +10,16 @@ from reportlab.lib.enums import TA_CENTER
 from reportlab.lib.pagesizes import A4
 from reportlab.lib.styles import ParagraphStyle
 from reportlab.pdfgen.canvas import Canvas
-from reportlab.platypus import Flowable, KeepTogether, LongTable, Paragraph, SimpleDocTemplate, Spacer, Table
+from reportlab.platypus import (
+    CondPageBreak,
+    Flowable,
+    KeepTogether,
+    LongTable,
+    Paragraph,
+    SimpleDocTemplate,
+    Spacer,
+    Table,
+)
 
 from apps.projects.contents import DocumentLine, Found
 from apps.projects.reports import faces, paper, plots
@@ -19,7 +28,8 @@ from apps.projects.reports.marks import Label, Plot, Role
 from apps.projects.reports.tiles import Tile, tiles
 from apps.projects.reports.wording import counted, day, duration
 
-MARGIN = 54.0
+#: What is free on the sides, and above and below.
+MARGIN, HEAD = 54.0, 46.0
 WIDTH = A4[0] - 2 * MARGIN
 #: Reportlab keeps so much free within the margins, on each side.
 PADDING = 6.0
@@ -40,8 +50,8 @@ def render(figures: Figures) -> bytes:
         pagesize=A4,
         leftMargin=MARGIN - PADDING,
         rightMargin=MARGIN - PADDING,
-        topMargin=MARGIN,
-        bottomMargin=MARGIN,
+        topMargin=HEAD,
+        bottomMargin=HEAD,
         title=f"{figures.name}: report",
         author=figures.owner,
         creator="aiWriting",
@@ -115,7 +125,7 @@ def _story(figures: Figures) -> Iterable[Flowable]:
     byline = f"{figures.owner} · {day(made)}, {made:%H:%M}"
     yield Paragraph(faces.markup(byline), _style(9, textColor=MUTED, spaceAfter=14))
     yield _tiles(tiles(figures))
-    yield Spacer(0, 18)
+    yield Spacer(0, 16)
     if not figures.documents:
         yield from _empty(
             "Nothing here yet",
@@ -127,13 +137,13 @@ def _story(figures: Figures) -> Iterable[Flowable]:
             "None of the documents was processed. Process them, and the next report has their figures and plots.",
         )
     if figures.failures:
-        yield _section("Could not be processed", _failures(figures))
+        yield from _section("Could not be processed", _failures(figures))
     for plot in plots.made(figures, width=WIDTH):
-        yield _section(plot.title, [_Drawn(plot)], note=plot.note)
+        yield from _section(plot.title, [_Drawn(plot)], note=plot.note)
     if figures.longest_sentences:
-        yield _section("The longest sentences", _findings(figures.longest_sentences, unit="word"))
+        yield from _section("The longest sentences", _findings(figures.longest_sentences, unit="word"))
     if figures.repeated_phrases:
-        yield _section("Phrases that come again", _findings(figures.repeated_phrases, unit="time"))
+        yield from _section("Phrases that come again", _findings(figures.repeated_phrases, unit="time"))
     if figures.lines:
         yield from _documents(figures)
     if not _is_complete(figures):
@@ -149,17 +159,19 @@ def _heading(title: str) -> Paragraph:
     return Paragraph(faces.markup(title, bold=True), _style(12.5, spaceAfter=1))
 
 
-def _section(title: str, parts: Sequence[Flowable], *, note: str = "") -> KeepTogether:
+def _section(title: str, parts: Sequence[Flowable], *, note: str = "") -> Iterable[Flowable]:
+    """A part of the report that is on one page. The space below it may be on none."""
     head = [_heading(title)]
     if note:
         head.append(Paragraph(faces.markup(note), _style(8.5, textColor=MUTED)))
-    return KeepTogether([*head, Spacer(0, 7), *parts, Spacer(0, 20)])
+    yield KeepTogether([*head, Spacer(0, 6), *parts])
+    yield Spacer(0, 15)
 
 
 def _empty(title: str, text: str) -> Iterable[Flowable]:
     yield Spacer(0, 40)
     yield Paragraph(faces.markup(title, bold=True), _style(13, alignment=TA_CENTER, spaceAfter=4))
-    yield Paragraph(faces.markup(text), _style(10, alignment=TA_CENTER, textColor=MUTED))
+    yield Paragraph(faces.markup(text), _style(10, alignment=TA_CENTER, textColor=MUTED, spaceAfter=40))
 
 
 def _tiles(found: Sequence[Tile]) -> Table:
@@ -239,6 +251,8 @@ def _documents(figures: Figures) -> Iterable[Flowable]:
         ("TEXTCOLOR", (-1, row), (-1, row), BAD) for row, line in enumerate(figures.lines, start=1) if line.failed
     ]
     widths = [title_width, *(width for _, width, _ in columns)]
+    # No head without some rows below it.
+    yield CondPageBreak(90)
     yield _heading("Documents")
     yield Spacer(0, 4)
     yield LongTable([head, *rows], colWidths=widths, repeatRows=1, style=style)

@@ -12,9 +12,9 @@ from apps.projects.reports.wording import compact, counted, day
 #: A plot on a page, on a telephone, and in a mail, which may be read on either, in points.
 WIDE, NARROW, MAIL = 487.0, 280.0, 340.0
 #: A row of horizontal bars, and the bar in it.
-ROW, BAR = 19.0, 11.0
+ROW, BAR = 16.0, 10.0
 #: A plot with a vertical axis: the axis, what is above it and below it.
-AXIS_HEIGHT, TOP, BOTTOM = 120.0, 14.0, 18.0
+AXIS_HEIGHT, TOP, BOTTOM = 108.0, 6.0, 18.0
 STRIP_HEIGHT = 64.0
 #: A page's font may be so much wider than the one that is measured here.
 SLACK = 1.18
@@ -48,7 +48,7 @@ def _chapter_lengths(figures: Figures, width: float) -> Plot | None:
     if not figures.courses:
         return None
     course = figures.courses[0]
-    top, bottom, left, right = 6.0, 6.0 + AXIS_HEIGHT, 34.0, width - 6
+    top, bottom, left, right = TOP, TOP + AXIS_HEIGHT, 34.0, width - 6
     high, marks = _axis(top=top, bottom=bottom, left=left, right=right, most=max(course.words))
     step = (right - left) / len(course.words)
     for index, words in enumerate(course.words):
@@ -131,13 +131,12 @@ def readability(figures: Figures, width: float) -> Plot | None:
     marks: list[Mark] = []
     top = 0.0
     for course in courses:
-        mean = sum(course.values) / len(course.values)
-        measure = f"{course.measure}, mean {mean:.1f}"
+        measure = f"{course.measure} {course.whole:.1f}"
         room = (right - left - 8) / SLACK - faces.width(measure, size=8.5)
         title = faces.fitted(course.title, size=8.5, points=room, bold=True)
         marks.append(Label(x=left, y=top + 11, text=title, bold=True))
         marks.append(Label(x=right, y=top + 11, text=measure, anchor="end", role=Role.MUTED))
-        marks += _strip(course, mean=mean, top=top + 20, left=left, right=right)
+        marks += _strip(course, top=top + 20, left=left, right=right)
         top += 20 + STRIP_HEIGHT + 22
     shown = {course.measure for course in courses}
     note = (
@@ -148,7 +147,7 @@ def readability(figures: Figures, width: float) -> Plot | None:
         name="readability",
         title="Readability by chapter",
         description=f"A line from chapter to chapter for each of: {names}.",
-        note=f"{note} Dashed: the mean." + (" The longest documents with chapters." if len(courses) > 1 else ""),
+        note=f"{note} Dashed: the whole text." + (" The longest documents with chapters." if len(courses) > 1 else ""),
         width=width,
         height=top - 4,
         marks=tuple(marks),
@@ -203,10 +202,10 @@ def _grid(low: float, high: float, step: float, *, top: float, bottom: float, le
     return marks
 
 
-def _strip(course: Course, *, mean: float, top: float, left: float, right: float) -> list[Mark]:
-    """One course: its grid, its mean, its line."""
+def _strip(course: Course, *, top: float, left: float, right: float) -> list[Mark]:
+    """One course: its grid, its line, and one for the whole document."""
     bottom = top + STRIP_HEIGHT
-    least, most = min(course.values), max(course.values)
+    least, most = min(*course.values, course.whole), max(*course.values, course.whole)
     if most - least < 1:
         least, most = least - 1, most + 1
     low, high, step = find_good_grid(least, most, n=(2, 3))
@@ -216,7 +215,7 @@ def _strip(course: Course, *, mean: float, top: float, left: float, right: float
     places = [
         (left + 4 + index * distance, bottom - (value - low) * height_of) for index, value in enumerate(course.values)
     ]
-    y = bottom - (mean - low) * height_of
+    y = bottom - (course.whole - low) * height_of
     marks.append(Line(points=((left, y), (right, y)), role=Role.SECOND, width=0.8, dashed=True))
     marks.append(Line(points=tuple(places), width=1.4))
     each = course.chapters == len(course.values)

@@ -1,7 +1,7 @@
 """The schedules' pages: the list, and one schedule with its next times and what became of its slots."""
 
 from collections.abc import Callable
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin, messages
@@ -27,8 +27,10 @@ from apps.tasks.schedules import checking, clock, declared, steering
 #: So many of the next times are shown.
 UPCOMING = 5
 
-ON, PAUSED, BROKEN, ENDED = "On", "Paused", "Broken", "Ended"
-STATE_KINDS = {ON: "success", PAUSED: "warning", BROKEN: "danger", ENDED: "default"}
+ON, LATE, PAUSED, BROKEN, ENDED = "On", "Late", "Paused", "Broken", "Ended"
+STATE_KINDS = {ON: "success", LATE: "danger", PAUSED: "warning", BROKEN: "danger", ENDED: "default"}
+#: So long after its time no scheduler is busy any more: none runs.
+LATE_AFTER = timedelta(minutes=1)
 
 OUTCOME_KINDS = {
     ScheduleSlot.FIRED: "success",
@@ -43,7 +45,15 @@ def state_of(schedule: Schedule) -> str:
         return BROKEN
     if not schedule.enabled:
         return PAUSED
-    return ON if schedule.next_at else ENDED
+    if schedule.next_at is None:
+        return ENDED
+    return LATE if schedule.next_at < clock.faster(timezone.now()) - LATE_AFTER else ON
+
+
+def complaint(schedule: Schedule) -> str:
+    """A sentence where it does not do what it should."""
+    late = "No scheduler has sent its last slot. Is a scheduler running?" if state_of(schedule) == LATE else ""
+    return checking.broken(schedule) or late
 
 
 def upcoming(schedule: Schedule, *, now: datetime) -> SafeString:
@@ -243,6 +253,9 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
         else:
             steering.make(obj)
 
+    def delete_model(self, request: HttpRequest, obj: Schedule) -> None:
+        steering.delete(obj)
+
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         declared.make_missing()
         response: HttpResponse = super().changelist_view(request, extra_context)
@@ -339,7 +352,9 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="when")
     def time(self, schedule: Schedule) -> SafeString:
-        note = f"{schedule.cron}, {schedule.time_zone}" if schedule.cron else "from when it was made"
+        note = f"counted from {schedule.anchor_at:%-d %b %Y, %H:%M:%S} UTC"
+        if schedule.cron:
+            note = f"{schedule.cron}, {schedule.time_zone}"
         if schedule.is_overridden:
             note += f" (declared: {schedule.declared_cron})"
         return format_html(
@@ -352,14 +367,14 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
     def state(self, schedule: Schedule) -> SafeString:
         state = state_of(schedule)
         return format_html(
-            '<span title="{}">{}</span>', checking.broken(schedule), elements.label(state, kind=STATE_KINDS[state])
+            '<span title="{}">{}</span>', complaint(schedule), elements.label(state, kind=STATE_KINDS[state])
         )
 
-    @admin.display(description="next run", ordering="next_at")
+    @admin.display(description="next run (UTC)", ordering="next_at")
     def next_run(self, schedule: Schedule) -> SafeString | str:
-        return elements.moment(schedule.next_at, short=True) if state_of(schedule) == ON else elements.NOTHING
+        return elements.moment(schedule.next_at, short=True) if state_of(schedule) in (ON, LATE) else elements.NOTHING
 
-    @admin.display(description="last run")
+    @admin.display(description="last run (UTC)")
     def last_run(self, schedule: Any) -> SafeString | str:
         if schedule.last_slot is None:
             return elements.NOTHING
@@ -381,7 +396,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
         return format_html(
             '{}<p class="task-text task-error">{}</p><p class="task-text">{}</p>',
             elements.label(state, kind=STATE_KINDS[state]),
-            checking.broken(schedule),
+            complaint(schedule),
             missed,
         )
 

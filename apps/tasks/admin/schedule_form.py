@@ -61,7 +61,7 @@ class ScheduleForm(forms.ModelForm):
     )  # fmt: skip
     every_unit = forms.TypedChoiceField(
         choices=[(str(seconds), name) for seconds, name in reversed(UNITS.items())],
-        coerce=int, initial="60", required=False, empty_value=60, widget=UnfoldAdminSelectWidget, label="Unit",
+        coerce=int, initial="60", required=False, widget=UnfoldAdminSelectWidget, label="Unit",
     )  # fmt: skip
 
     class Meta:
@@ -113,7 +113,8 @@ class ScheduleForm(forms.ModelForm):
         except RecursionError:
             raise forms.ValidationError("This JSON is nested too deeply.") from None
         if not isinstance(found, dict):
-            raise forms.ValidationError(f'This is {text}, must be an object such as {{"report_type": "summary"}}.')
+            start = text if len(text) <= 100 else f"{text[:100]}..."
+            raise forms.ValidationError(f'This is {start}, must be an object such as {{"report_type": "summary"}}.')
         return found
 
     def clean(self) -> dict[str, Any]:
@@ -165,7 +166,7 @@ class ScheduleForm(forms.ModelForm):
 
     def changed_values(self) -> dict[str, Any]:
         """The columns that were changed, and their values."""
-        values = {name: self.cleaned_data[name] for name in self.changed_data if name in self._meta.fields}
+        values = {name: self.cleaned_data[name] for name in self.changed_data if name in self.Meta.fields}
         if {"every", "every_unit"} & set(self.changed_data):
             values["interval_seconds"] = self.instance.interval_seconds
         return values

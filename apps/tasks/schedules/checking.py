@@ -12,6 +12,8 @@ from dramatiq import Actor
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import cron, declared, zones
 
+#: Before and after these there are no time zones to speak of.
+FIRST_YEAR, LAST_YEAR = 1970, 2200
 #: The types that JSON has, by which an argument is held against its annotation.
 JSON_TYPES = (bool, int, float, str, list, dict, type(None))
 
@@ -42,6 +44,9 @@ def time_errors(schedule: Schedule) -> dict[str, str]:
         zones.named(schedule.time_zone)
     except zones.UnknownZoneError as error:
         found["time_zone"] = str(error)
+    for field, moment in (("start_at", schedule.start_at), ("end_at", schedule.end_at)):
+        if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
+            found[field] = f"This is in the year {moment.year}, must be {FIRST_YEAR} to {LAST_YEAR}"
     if schedule.start_at and schedule.end_at and schedule.end_at <= schedule.start_at:
         found["end_at"] = "The end must be later than the start"
     return found

@@ -27,9 +27,11 @@ logger = logging.getLogger(__name__)
 #: Task ids of slots are made from this.
 SLOTS = uuid.UUID("6f1f4a55-0c39-4d5c-9f0e-2d6a8c0e7a11")
 #: How many schedules are fired in one transaction.
-PAGE = 200
+PAGE = 100
 #: A schedule that cannot be fired is looked at again after so long.
 TROUBLE = timedelta(seconds=60)
+#: The columns that a decision changes.
+DECIDED = ["decided_until", "next_at", "missed_count", "problem"]
 #: What waits for the run before it is not run before this, unless it is released.
 HOLD_MS = 365 * 24 * 3_600 * 1_000
 
@@ -124,8 +126,8 @@ def _fire(pks: Iterable[int], now: datetime) -> tuple[int, int]:
             schedule.decided_until, schedule.next_at = decision.decided_until, decision.next_at
             rows += slots
             sendings += messages
-        if schedules:
-            Schedule.objects.bulk_update(schedules, ["decided_until", "next_at", "missed_count", "problem"])
+        # The rows are there and locked. `bulk_update` would take Django longer than all the rest.
+        Schedule.objects.bulk_create(schedules, update_conflicts=True, unique_fields=["id"], update_fields=DECIDED)
         history.write(rows)
         _send(sendings)
     for row in rows:

@@ -8,6 +8,7 @@ from typing import Any
 import dramatiq
 from django.db import transaction
 
+from apps.tasks import ledger
 from apps.tasks.models import Schedule, ScheduleSlot
 from apps.tasks.schedules import checking, clock, history
 
@@ -58,6 +59,8 @@ def resume(schedule: Schedule) -> None:
 
 def undo_override(schedule: Schedule) -> None:
     """Let a declared schedule come when its declaration says."""
+    if not schedule.is_declared:
+        return
     change(schedule, {"cron": schedule.declared_cron, "interval_seconds": None, "time_zone": "UTC"})
 
 
@@ -90,6 +93,15 @@ def run_now(schedule: Schedule, *, owner_id: int | None = None) -> str:
         )
         broker.enqueue(sent)
     return str(sent.message_id)
+
+
+def delete(schedule: Schedule) -> None:
+    """Delete it with what is known of its slots. Tasks that waited for the run before them are called off."""
+    with transaction.atomic():
+        Schedule.objects.select_for_update().get(pk=schedule.pk)
+        for task_id in schedule.slots.filter(is_held=True).values_list("task_id", flat=True):
+            ledger.cancel(task_id)
+        schedule.delete()
 
 
 @contextmanager
