@@ -233,6 +233,26 @@ def test_more_documents_than_a_page_has_streams_for_come_to_their_ends(
     values(page)
 
 
+def test_a_page_that_shows_a_refused_form_goes_on_by_itself(
+    signed_in: Callable[..., Page], seen: Seen, request: pytest.FixtureRequest
+) -> None:
+    seen.expected = ["status of 400"]
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    page = signed_in(f"/documents/{document.pk}/")
+    page.get_by_text("Rename", exact=True).click()
+    page.get_by_label("Title").fill("  ")
+    page.get_by_role("button", name="Save").click()
+    expect(page.get_by_text("This field is required.")).to_be_visible()
+    page.wait_for_load_state()
+    page.evaluate(WATCH)
+
+    request.getfixturevalue("working")
+
+    expect(page.locator(".figures")).to_be_visible()
+    values(page)
+
+
 def test_a_report_is_made_while_one_looks_on_and_can_be_opened(
     signed_in: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:

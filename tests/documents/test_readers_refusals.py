@@ -205,6 +205,17 @@ def test_a_process_that_was_ended_from_outside_is_no_fault_of_the_file(
     readers.check(manuscripts.pdf(b""), filename="a.pdf")
 
 
+def test_a_library_that_is_missing_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    code = (
+        "import sys; sys.modules['pypdfium2'] = None\n"
+        f"sys.path.insert(0, {str(isolated.ROOT)!r})\nimport apps.documents.readers.__main__"
+    )
+    monkeypatch.setattr(isolated, "COMMAND", crashing(tmp_path, code))
+    for call in (readers.read, readers.check):
+        with pytest.raises(isolated.ReaderNotInstalled, match="pypdfium2"):
+            call(manuscripts.pdf(b""), filename="a.pdf")
+
+
 def test_a_process_that_hangs_is_ended_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     pid_file = tmp_path / "pid"
     code = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"

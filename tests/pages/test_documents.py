@@ -112,6 +112,7 @@ def test_the_bar_says_how_far_it_is(browser: Client, document: Document, values:
 
     assert text in page.text
     assert page.with_attribute("value", str(values.get("progress", 0)))
+    assert page.with_attribute("http-equiv", "refresh")
 
 
 def test_a_task_that_ended_a_moment_ago_shows_what_it_found(browser: Client, document: Document) -> None:

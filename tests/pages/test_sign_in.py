@@ -1,6 +1,7 @@
 """Who gets in, where they are led, and what holds for every page."""
 
 import re
+from typing import Any
 
 import pytest
 from django.contrib.staticfiles import finders
@@ -136,3 +137,12 @@ def test_a_page_that_is_not_there_says_so(browser: Client) -> None:
 
     assert response.status_code == 404
     assert "There is nothing at this address" in response.content.decode()
+
+
+def test_a_form_that_is_too_large_says_so(browser: Client, settings: Any) -> None:
+    settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
+
+    response = browser.post("/", {"name": "x" * 200}, content_type="application/x-www-form-urlencoded")
+
+    assert response.status_code == 400
+    assert "too large or malformed" in response.content.decode()

@@ -2,6 +2,7 @@
 
 import io
 import itertools
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 from typing import Any
 
@@ -244,3 +245,23 @@ def test_a_file_is_called_like_the_project(name: str, expected: str) -> None:
 
 def test_a_very_long_name_is_cut() -> None:
     assert filename("x" * 300, kind="html") == "x" * 100 + ".html"
+
+
+def test_reports_that_are_made_at_once_are_what_they_are_alone() -> None:
+    found = [figures(*(full(title=title) for title in TITLES), name=f"Novels {number}") for number in range(4)]
+    alone = [pages(pdf.render(one)) for one in found]
+    with ThreadPoolExecutor(8) as pool:
+        together = [pages(content) for content in pool.map(pdf.render, found * 6)]
+    assert together == alone * 6
+
+
+def test_a_pdf_is_not_made_while_another_thread_makes_one() -> None:
+    with ThreadPoolExecutor(1) as pool, faces.pdf_lock:
+        waiting = pool.submit(pdf.render, figures(full()))
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.3)
+        faces.pdf_lock.release()
+        try:
+            assert waiting.result(timeout=30).startswith(b"%PDF-")
+        finally:
+            faces.pdf_lock.acquire()

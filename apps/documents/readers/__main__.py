@@ -7,12 +7,13 @@ import resource
 import signal
 import sys
 import time
+import traceback
 from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO
 
 from apps.documents.readers.errors import UnreadableText, in_words
-from apps.documents.readers.isolated import GRACE_SECONDS
+from apps.documents.readers.isolated import GRACE_SECONDS, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.source import Source
 
@@ -35,6 +36,10 @@ def main() -> None:
             text = ""
         else:
             text = reader.read(source, limits, _Teller(answers))
+    except ImportError:
+        traceback.print_exc()
+        sys.stderr.flush()
+        os._exit(NOT_INSTALLED)
     except UnreadableText as error:
         _tell(answers, refused=str(error))
     except MemoryError:

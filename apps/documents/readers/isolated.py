@@ -42,6 +42,9 @@ GRACE_SECONDS = 10
 #: How a process ends that is broken by what it reads. Any other signal came from outside.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
 
+#: The exit code of a process that cannot load what it reads with.
+NOT_INSTALLED = 3
+
 BROKE_OFF = (
     "The file could not be read to its end: something in it breaks the program that reads it. "
     "Open it in the program that wrote it, save it again, or as plain text (.txt), and send that."
@@ -50,6 +53,10 @@ BROKE_OFF = (
 
 class ReadingInterrupted(Exception):  # noqa: N818 (its name is what happened)
     """The process that reads was ended from outside, as happens when memory runs out or a machine stops: try again."""
+
+
+class ReaderNotInstalled(Exception):  # noqa: N818 (its name is what happened)
+    """A library that reads such files cannot be loaded: no fault of the file. The message has what was said."""
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress, *, reader: str) -> str:
@@ -164,6 +171,8 @@ def _reason(code: int, last_words: BinaryIO, *, reader: str) -> Exception:
     last_words.seek(max(0, last_words.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
     said = last_words.read().decode(errors="replace").strip()
     logger.warning("reader broke off reader=%s code=%s said=%r", reader, code, said)
+    if code == NOT_INSTALLED:
+        return ReaderNotInstalled(said)
     if code < 0 and -code not in CRASHES:
         return ReadingInterrupted(f"The process that reads was ended by {signal.Signals(-code).name}.")
     return UnreadableText(BROKE_OFF)

@@ -7,9 +7,8 @@ import io
 import re
 import threading
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from itertools import groupby
 from typing import Any
 from xml.sax.saxutils import escape
@@ -35,7 +34,18 @@ _UNSHAPED = re.compile("[\u0900-\u0dff\u0f00-\u109f\u1780-\u17ff]")
 _RIGHT_TO_LEFT = re.compile("[\u0590-\u08ff\ufb1d-\ufdff\ufe70-\ufeff]")
 #: Letters that join their neighbours: the main face has them alone only.
 _JOINED = re.compile("[\u0600-\u06ff\u0750-\u077f\u08a0-\u08ff\ufb50-\ufdff\ufe70-\ufeff]")
-_lock = threading.Lock()
+
+_SOURCES: dict[str, Callable[[], Any]] = {
+    REGULAR: lambda: io.BytesIO(pymupdf_fonts.myfont("figo")),
+    BOLD: lambda: io.BytesIO(pymupdf_fonts.myfont("figbo")),
+    "DejaVuSans": lambda: str(fonts.DEJAVU_SANS),
+    "WenQuanYiMicroHei": lambda: str(fonts.WQY_MICRO_HEI),
+}
+_faces: dict[str, Any] = {}
+_load_lock = threading.Lock()
+
+#: To be held while a PDF is made: a font of reportlab's reads its file with one cursor, whichever thread asks.
+pdf_lock = threading.Lock()
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,19 +56,15 @@ class Run:
     text: str
 
 
-@cache
 def _face(name: str) -> Any:
     """The characters that a font has. It is loaded when the first text needs it."""
-    source: Any = {
-        REGULAR: lambda: io.BytesIO(pymupdf_fonts.myfont("figo")),
-        BOLD: lambda: io.BytesIO(pymupdf_fonts.myfont("figbo")),
-        "DejaVuSans": lambda: str(fonts.DEJAVU_SANS),
-        "WenQuanYiMicroHei": lambda: str(fonts.WQY_MICRO_HEI),
-    }[name]()
-    with _lock:
-        font = TTFont(name, source)
-        pdfmetrics.registerFont(font)
-    return font.face.charToGlyph
+    if name not in _faces:
+        with _load_lock:
+            if name not in _faces:
+                font = TTFont(name, _SOURCES[name]())
+                pdfmetrics.registerFont(font)
+                _faces[name] = font.face.charToGlyph
+    return _faces[name]
 
 
 def load(name: str) -> str:

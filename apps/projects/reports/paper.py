@@ -36,9 +36,11 @@ def drawing(plot: Plot) -> Drawing:
 def page(plot: Plot, *, margin: float) -> bytes:
     """The plot as a PDF with one page, which is no larger than the plot and its margins."""
     target = io.BytesIO()
-    canvas = Canvas(target, pagesize=(plot.width + 2 * margin, plot.height + 2 * margin))
-    renderPDF.draw(drawing(plot), canvas, margin, margin)
-    canvas.save()
+    drawn = drawing(plot)
+    with faces.pdf_lock:
+        canvas = Canvas(target, pagesize=(plot.width + 2 * margin, plot.height + 2 * margin))
+        renderPDF.draw(drawn, canvas, margin, margin)
+        canvas.save()
     return target.getvalue()
 
 

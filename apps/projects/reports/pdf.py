@@ -58,7 +58,9 @@ def render(figures: Figures) -> bytes:
         lang="en",
     )
     foot = _Foot(name=figures.name)
-    document.build(list(_story(figures)), onFirstPage=foot, onLaterPages=foot)
+    story = list(_story(figures))
+    with faces.pdf_lock:
+        document.build(story, onFirstPage=foot, onLaterPages=foot)
     return target.getvalue()
 
 

@@ -36,26 +36,28 @@ export const refresh = () => {
 };
 
 const once = async () => {
+    // A form that was refused shows the page at the address that it was sent to.
+    const page = document.querySelector("main").dataset.page;
     let response;
     try {
-        response = await fetch(location.href, { cache: "no-store", credentials: "same-origin" });
+        response = await fetch(page + location.search, { cache: "no-store", credentials: "same-origin" });
     } catch {
         return "away";
     }
     if (response.status >= 500) return "away";
     // Signed out, one is led to another page; deleted, there is none.
-    if (!response.ok || new URL(response.url).pathname !== location.pathname) return "gone";
-    let page;
+    if (!response.ok || new URL(response.url).pathname !== page) return "gone";
+    let fresh;
     try {
-        page = new DOMParser().parseFromString(await response.text(), "text/html");
+        fresh = new DOMParser().parseFromString(await response.text(), "text/html");
     } catch {
         return "away";
     }
     for (const old of document.querySelectorAll("[data-region]")) {
-        const fresh = page.querySelector(`[data-region="${old.dataset.region}"]`);
-        if (!fresh) continue;
-        if (old.dataset.state === fresh.dataset.state) move(old, fresh);
-        else replace(old, fresh);
+        const now = fresh.querySelector(`[data-region="${old.dataset.region}"]`);
+        if (!now) continue;
+        if (old.dataset.state === now.dataset.state) move(old, now);
+        else replace(old, now);
     }
     return "fresh";
 };
