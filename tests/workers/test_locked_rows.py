@@ -22,7 +22,7 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 def _row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no row locks")
-    for statement in (postgresql.CLAIM, postgresql.COMPLETE):
+    for statement in (postgresql.CLAIM, postgresql.CLAIM_ONE, postgresql.COMPLETE):
         monkeypatch.setattr(statement, "careful_until", 0.0)
 
 
@@ -90,6 +90,21 @@ def test_a_locked_row_does_not_hold_up_the_claim_of_its_batch_and_is_claimed_lat
         held, refusals = beside(lambda: ledger.claim(attempts, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()))
     assert {row.task_id for row in held} == {message.message_id for message in messages[1:]}
     assert refusals == [ledger.Refusal(task_id=messages[0].message_id, early=True)], "put back, not acked"
+
+
+@pytest.mark.parametrize("hurry", [True, False], ids=["in a hurry", "with care"])
+def test_a_lone_locked_row_is_put_back_and_claimed_later(broker, monkeypatch: pytest.MonkeyPatch, hurry: bool) -> None:
+    monkeypatch.setattr(postgresql.CLAIM_ONE, "careful_until", 0.0 if hurry else time.monotonic() + 60)
+    message = tasks.effect.send("n")
+
+    def claim() -> object:
+        return ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=message.message_id)
+        assert beside(claim) == ([], [ledger.Refusal(task_id=message.message_id, early=True)])
+    held, refusals = claim()
+    assert ([row.task_id for row in held], refusals) == ([message.message_id], [])
 
 
 def outcomes(task_ids: list[str]) -> list[Outcome]:
