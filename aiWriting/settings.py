@@ -100,6 +100,9 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     # A file, since real worker processes open the test database too.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
+elif environment.boolean("DATABASE_PREPARED_STATEMENTS", True):
+    # Recording a send is planned once a connection, from the second on. Django's own statements are never prepared.
+    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 1)
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "core.User"
@@ -162,7 +165,7 @@ DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 #: How long a task may run unless its actor says otherwise.
 TASK_TIME_LIMIT_MS = 30 * 60 * 1000
 
-DRAMATIQ_ENCODER = "dramatiq.encoder.JSONEncoder"
+DRAMATIQ_ENCODER = "workers.encoder.CompactJSONEncoder"
 DRAMATIQ_BROKER = {
     "BROKER": "workers.broker.LedgerBroker",
     "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},

@@ -8,6 +8,9 @@ from typing import Any
 
 from dramatiq import Actor, Message
 
+#: Every message is measured; `json.dumps` would make an encoder each time.
+COMPACT = json.JSONEncoder(separators=(",", ":"))
+
 
 class BadArgumentsError(TypeError):
     """The message's arguments cannot be sent to this actor; nothing was recorded."""
@@ -22,6 +25,21 @@ def _signature(actor: Actor[..., Any]) -> inspect.Signature:
     return inspect.signature(actor.fn)
 
 
+@lru_cache(maxsize=1024)
+def _positional(actor: Actor[..., Any]) -> tuple[tuple[str, ...], int]:
+    """The names of the parameters that may be given by position, and how many arguments there must be.
+
+    Where some can only be given by name, no number of positions is enough.
+    """
+    parameters = _signature(actor).parameters.values()
+    named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    required = [one for one in named if one.default is one.empty]
+    positions = tuple(one.name for one in named if one.kind is not one.KEYWORD_ONLY)
+    if any(one.kind is one.KEYWORD_ONLY for one in required):
+        return positions, len(positions) + 1
+    return positions, len(required)
+
+
 def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> dict[str, Any]:
     """Raise unless the actor can be called with what the message carries, and JSON can carry it.
 
@@ -32,26 +50,33 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
       BadArgumentsError: A missing or unknown argument, or a value that JSON does not know.
       TooLargeError: The arguments as JSON have more than `max_bytes`.
     """
-    kwargs = dict(message.kwargs)
-    try:
-        bound = _signature(actor).bind(*message.args, **kwargs)
-    except TypeError as error:
-        raise BadArgumentsError(
-            f"{actor.actor_name}{_signature(actor)} cannot be called with {_call(message)}: {error}"
-        ) from None
+    bound = _bound(actor, message)
     for position, value in enumerate(message.args):
         _check_value(actor, f"argument {position + 1}", value)
-    for name, value in kwargs.items():
+    for name, value in message.kwargs.items():
         _check_value(actor, f"argument {name!r}", value)
     for name, value in message.options.items():
         _check_value(actor, f"option {name!r}", value)
-    size = len(json.dumps([message.args, kwargs], separators=(",", ":")).encode())
+    size = len(COMPACT.encode([message.args, message.kwargs]))
     if size > max_bytes:
         raise TooLargeError(
             f"the arguments for {actor.actor_name} have {size:,} bytes as JSON, at most {max_bytes:,} are allowed "
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
-    return dict(bound.arguments)
+    return bound
+
+
+def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
+    args = message.args
+    names, required = _positional(actor)
+    if not message.kwargs and required <= len(args) <= len(names):
+        return dict(zip(names, args, strict=False))
+    try:
+        return dict(_signature(actor).bind(*args, **message.kwargs).arguments)
+    except TypeError as error:
+        raise BadArgumentsError(
+            f"{actor.actor_name}{_signature(actor)} cannot be called with {_call(message)}: {error}"
+        ) from None
 
 
 def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:

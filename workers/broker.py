@@ -3,6 +3,7 @@
 Imported before Django's models exist, so the ledger is imported where it is used.
 """
 
+import logging
 import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
@@ -12,7 +13,7 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
-from dramatiq.middleware import CurrentMessage, Middleware
+from dramatiq.middleware import CurrentMessage, Middleware, MiddlewareError
 
 from apps.tasks.outcome import Send
 from workers import arguments, wire
@@ -23,6 +24,8 @@ from workers.wire_queue import WireQueue
 
 if TYPE_CHECKING:
     from workers.runtime import Runtime
+
+logger = logging.getLogger(__name__)
 
 #: Options of a message that the ledger keeps in columns of their own.
 COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *wire.WIRE_OPTIONS)
@@ -39,10 +42,42 @@ class LedgerBroker(RedisBroker):
 
     def __init__(self, *, url: str, namespace: str = "aiwriting", middleware: list[Middleware] | None = None) -> None:
         self.wire = WireQueue(url, namespace=namespace)
+        #: The middleware that listens to each hook, of the list of middleware as it was then.
+        self._listening: dict[str, list[Middleware]] = {}
+        self._listening_of: list[Middleware] = []
         # Dramatiq's maintenance is off: the relay does better what it does by chance.
         super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
         #: What this process needs to work; a middleware sets it when a worker boots.
         self.runtime: Runtime | None = None
+
+    # --- Signals ---
+
+    def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        for middleware in self._listeners(f"before_{signal}"):
+            try:
+                getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
+            except MiddlewareError:
+                raise
+            except Exception:
+                logger.critical("before_%s of %r failed", signal, middleware, exc_info=True)
+
+    def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        for middleware in reversed(self._listeners(f"after_{signal}")):
+            try:
+                getattr(middleware, f"after_{signal}")(self, *args, **kwargs)
+            except Exception:
+                logger.critical("after_%s of %r failed", signal, middleware, exc_info=True)
+
+    def _listeners(self, hook: str) -> list[Middleware]:
+        """The middleware that does something at a hook. Dramatiq calls all of it: two dozen empty calls a task."""
+        if self._listening_of != self.middleware:
+            self._listening_of, self._listening = list(self.middleware), {}
+        found = self._listening.get(hook)
+        if found is None:
+            nothing = getattr(Middleware, hook, None)
+            found = [one for one in self.middleware if getattr(type(one), hook, None) is not nothing]
+            self._listening[hook] = found
+        return found
 
     # --- Declaring ---
 
@@ -102,7 +137,7 @@ class LedgerBroker(RedisBroker):
 
     def publish_on_commit(self, sends: Iterable[Send]) -> None:
         """Publish what was recorded when the open transaction commits. What is delayed is left to the relay."""
-        due = [wire.for_attempt(_message(send), 0) for send in sends if not send.delay_ms]
+        due = [_message(send) for send in sends if not send.delay_ms]
         if due:
             publish_on_commit(due, self.wire.publish)
 
@@ -169,12 +204,13 @@ class LedgerBroker(RedisBroker):
 
 
 def _message(send: Send) -> Message[Any]:
+    """The message as it is published for the first attempt."""
     return Message(
         queue_name=send.queue_name,
         actor_name=send.task_name,
         args=send.args,
         kwargs=send.kwargs,
-        options=send.options,
+        options={**send.options, **wire.options_for(send.task_id, 0)},
         message_id=send.task_id,
     )
 

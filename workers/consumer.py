@@ -15,7 +15,7 @@ from dramatiq.errors import ConnectionClosed, DecodeError
 from apps.tasks.outcome import Claim, Held
 from workers import dead_letter, wire
 from workers.attempt import Attempt, ClaimedMessage
-from workers.wire_queue import UNREACHABLE
+from workers.unreachable import UNREACHABLE
 
 if TYPE_CHECKING:
     from workers.runtime import Runtime

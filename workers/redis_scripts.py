@@ -13,19 +13,35 @@ and one of ours, the doorbell on which idle consumers wait:
 BELL_LIMIT = 16
 
 #: KEYS: namespace. ARGV: bell limit, then queue, wire id, message for each. Returns how many were new.
+#: Messages of one queue stand together mostly: what is new of such a run waits with one command.
 PUBLISH = """
-local namespace, limit, new = KEYS[1], tonumber(ARGV[1]), 0
-for i = 2, #ARGV, 3 do
-    local queue = namespace .. ":" .. ARGV[i]
-    if redis.call("hsetnx", queue .. ".msgs", ARGV[i + 1], ARGV[i + 2]) == 1 then
-        redis.call("rpush", queue, ARGV[i + 1])
-        new = new + 1
-        if redis.call("llen", queue .. ".bell") < limit then
-            redis.call("rpush", queue .. ".bell", "1")
+local namespace, limit, published = KEYS[1], tonumber(ARGV[1]), 0
+local name, queue, messages, new
+
+local function wake()
+    if #new > 0 then
+        redis.call("rpush", queue, unpack(new))
+        published = published + #new
+        local bell = queue .. ".bell"
+        for i = 1, math.min(#new, limit - redis.call("llen", bell)) do
+            redis.call("rpush", bell, "1")
         end
     end
 end
-return new
+
+for i = 2, #ARGV, 3 do
+    if ARGV[i] ~= name then
+        if name then wake() end
+        name, new = ARGV[i], {}
+        queue = namespace .. ":" .. name
+        messages = queue .. ".msgs"
+    end
+    if redis.call("hsetnx", messages, ARGV[i + 1], ARGV[i + 2]) == 1 then
+        new[#new + 1] = ARGV[i + 1]
+    end
+end
+if name then wake() end
+return published
 """
 
 #: KEYS: queue, messages, acks, bell. ARGV: how many. Returns wire id, message, wire id, message, ...

@@ -21,7 +21,7 @@ from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import identity, wire
 from workers.broken_connection import close_broken
 from workers.broker import LedgerBroker
-from workers.wire_queue import UNREACHABLE
+from workers.unreachable import UNREACHABLE
 
 logger = logging.getLogger(__name__)
 

@@ -16,7 +16,7 @@ from workers.budget import Budget
 from workers.consumer import Hand
 from workers.heartbeat import Heartbeat
 from workers.sweep import Sweep
-from workers.wire_queue import UNREACHABLE
+from workers.unreachable import UNREACHABLE
 from workers.writer import Writer
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from workers import wire
 from workers.attempt import Attempt, ClaimedMessage
 from workers.broken_connection import close_broken
 from workers.consumer import LedgerConsumer
-from workers.wire_queue import UNREACHABLE
+from workers.unreachable import UNREACHABLE
 
 if TYPE_CHECKING:
     from workers.runtime import Runtime

@@ -14,9 +14,14 @@ def wire_id(task_id: str, attempt: int) -> str:
     return f"{task_id}:{attempt}"
 
 
+def options_for(task_id: str, attempt: int) -> dict[str, Any]:
+    """The options that tell an attempt on the wire."""
+    return {"redis_message_id": wire_id(task_id, attempt), "attempt": attempt}
+
+
 def for_attempt(message: Message[Any], attempt: int, *, retries: int = 0) -> Message[Any]:
     """The message as it is published for an attempt."""
-    options = {"redis_message_id": wire_id(message.message_id, attempt), "attempt": attempt}
+    options = options_for(message.message_id, attempt)
     if retries:
         options["retries"] = retries
     return message.copy(options=options)

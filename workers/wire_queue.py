@@ -13,7 +13,9 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from workers import redis_scripts
-from workers.redis_scripts import BELL_LIMIT, UNPACK_LIMIT
+from workers.publisher import Publishers
+from workers.redis_scripts import UNPACK_LIMIT
+from workers.unreachable import UNREACHABLE
 
 logger = logging.getLogger(__name__)
 
@@ -23,9 +25,6 @@ PUBLISH_TIMEOUT_SECONDS = 0.3
 BREAKER_SECONDS = 2.0
 #: What a worker waits for an answer. Longer than any blocking command.
 WORK_TIMEOUT_SECONDS = 5.0
-
-#: Redis is away. A time-out is no ConnectionError in redis-py, and both mean "not known to have happened".
-UNREACHABLE = (redis.ConnectionError, redis.TimeoutError)
 
 T = TypeVar("T")
 
@@ -58,7 +57,7 @@ class WireQueue:
         self.namespace = namespace
         self.senders = client(url, timeout_seconds=PUBLISH_TIMEOUT_SECONDS)
         self.workers = client(url, timeout_seconds=WORK_TIMEOUT_SECONDS)
-        self._publish = self.senders.register_script(redis_scripts.PUBLISH)
+        self._publishers = Publishers(self.senders, namespace=namespace)
         self._fetch = self.workers.register_script(redis_scripts.FETCH)
         self._ack = self.workers.register_script(redis_scripts.ACK)
         self._put_back = self.workers.register_script(redis_scripts.PUT_BACK)
@@ -85,12 +84,12 @@ class WireQueue:
         """Put messages on their queues; those that are there already stay as they are.
 
         Returns:
-          False when Redis did not answer, or did not a moment ago: the relay will publish them.
+          False when Redis cannot be reached, or could not a moment ago: the relay will publish them.
         """
         if time.monotonic() < self._closed_until:
             return False
         try:
-            self._publish_now(messages)
+            self._publishers.publish(messages)
         except UNREACHABLE as error:
             self._closed_until = time.monotonic() + BREAKER_SECONDS
             logger.warning("redis does not answer, the relay will publish count=%d error=%s", len(messages), error)
@@ -100,15 +99,6 @@ class WireQueue:
     def reopen(self) -> None:
         """Try Redis again with the next message, however lately it did not answer."""
         self._closed_until = 0.0
-
-    def _publish_now(self, messages: Sequence[Message[Any]]) -> int:
-        new = 0
-        for chunk in chunks(messages, UNPACK_LIMIT):
-            words: list[Any] = [BELL_LIMIT]
-            for message in chunk:
-                words += [message.queue_name, message.options["redis_message_id"], message.encode()]
-            new += int(self._publish(keys=[self.namespace], args=words))
-        return new
 
     # --- Workers ---
 
@@ -171,5 +161,6 @@ class WireQueue:
             return False
 
     def close(self) -> None:
+        self._publishers.close()
         self.senders.close()
         self.workers.close()

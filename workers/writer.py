@@ -18,7 +18,7 @@ from apps.tasks import ledger, states
 from apps.tasks.outcome import Outcome, Settled
 from workers.attempt import Attempt
 from workers.broken_connection import close_broken
-from workers.wire_queue import UNREACHABLE
+from workers.unreachable import UNREACHABLE
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker

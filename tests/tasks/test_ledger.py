@@ -1,7 +1,9 @@
 """The ledger's moves, each guarded."""
 
+import json
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.db import connection, transaction
@@ -304,18 +306,30 @@ def test_one_send_and_many_write_the_same_rows() -> None:
     assert all(row.expires_at > row.run_at > timezone.now() for row in TaskStatus.objects.all())
 
 
-def test_a_claim_does_not_go_through_the_backlog() -> None:
-    """PostgreSQL's planner would, with statistics from a quiet time: it thinks that hardly any row is pending."""
+def _plan(sql: str, *parameters: Any) -> str:
+    return "\n".join(line for (line,) in postgresql.rows("EXPLAIN " + sql, *parameters))
+
+
+@pytest.mark.parametrize("care", ["hasty", "careful"])
+@pytest.mark.parametrize("analysed", ["before", "after"])
+def test_a_batch_is_looked_up_by_its_rows_however_many_others_there_are(care: str, analysed: str) -> None:
+    """PostgreSQL's planner would go through the backlog, or read the whole table: it thinks that is cheaper."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite's planner goes by the table's definition")
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE tasks_taskstatus")
-    ledger.record([Send(task_id=str(number), task_name="a.b", queue_name="q") for number in range(2_000)])
-    with connection.cursor() as cursor:
-        ids = [str(number) for number in range(50)]
-        cursor.execute("EXPLAIN " + postgresql.CLAIM, [ids, [0] * 50, uuid.uuid4(), WORKER])
-        plan = "\n".join(line for (line,) in cursor)
-    assert "tasks_pending" not in plan
+        if analysed == "before":  # In a quiet time, when hardly any row is pending.
+            cursor.execute("ANALYZE tasks_taskstatus")
+        ledger.record([Send(task_id=str(number), task_name="a.b", queue_name="q") for number in range(3_000)])
+        if analysed == "after":
+            cursor.execute("ANALYZE tasks_taskstatus")
+    batch = [{"task_id": str(number), "attempt": 0} for number in range(100)]
+    claim = _plan(getattr(postgresql.CLAIM, care), json.dumps(batch), uuid.uuid4(), WORKER)
+    rows = [{"id": number, "attempt": 0, "claim_id": WORKER.hex, "percent": 1} for number in range(100)]
+    complete = _plan(getattr(postgresql.COMPLETE, care), json.dumps(rows))
+    report = _plan(postgresql.REPORT, json.dumps(rows))
+    for plan in (claim, complete, report):
+        assert "Seq Scan on tasks_taskstatus" not in plan
+        assert "tasks_pending" not in plan
 
 
 def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> None:

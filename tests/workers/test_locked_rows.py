@@ -1,6 +1,7 @@
 """A row that somebody else has locked waits alone: neither a relay nor a process that stops waits with it."""
 
 import threading
+import time
 import uuid
 from collections.abc import Callable
 
@@ -8,17 +9,21 @@ import pytest
 from django.db import connection, connections, transaction
 from django.utils import timezone
 
-from apps.tasks import ledger
+from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
+from apps.tasks.outcome import Claim, Outcome, Settled
+from apps.tasks.statements import postgresql
 from tests.acting import tasks
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 @pytest.fixture(autouse=True)
-def _row_locks() -> None:
+def _row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no row locks")
+    for statement in (postgresql.CLAIM, postgresql.CLAIM_ONE, postgresql.COMPLETE):
+        monkeypatch.setattr(statement, "careful_until", 0.0)
 
 
 def beside(work: Callable[[], object]) -> object:
@@ -85,6 +90,72 @@ def test_a_locked_row_does_not_hold_up_the_claim_of_its_batch_and_is_claimed_lat
         held, refusals = beside(lambda: ledger.claim(attempts, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()))
     assert {row.task_id for row in held} == {message.message_id for message in messages[1:]}
     assert refusals == [ledger.Refusal(task_id=messages[0].message_id, early=True)], "put back, not acked"
+
+
+@pytest.mark.parametrize("hurry", [True, False], ids=["in a hurry", "with care"])
+def test_a_lone_locked_row_is_put_back_and_claimed_later(broker, monkeypatch: pytest.MonkeyPatch, hurry: bool) -> None:
+    monkeypatch.setattr(postgresql.CLAIM_ONE, "careful_until", 0.0 if hurry else time.monotonic() + 60)
+    message = tasks.effect.send("n")
+
+    def claim() -> object:
+        return ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=message.message_id)
+        assert beside(claim) == ([], [ledger.Refusal(task_id=message.message_id, early=True)])
+    held, refusals = claim()
+    assert ([row.task_id for row in held], refusals) == ([message.message_id], [])
+
+
+def outcomes(task_ids: list[str]) -> list[Outcome]:
+    rows = {row.task_id: row for row in TaskStatus.objects.filter(task_id__in=task_ids)}
+    return [
+        Outcome(
+            claim=Claim(
+                task_id=task_id,
+                row_id=rows[task_id].pk,
+                attempt=0,
+                claim_id=rows[task_id].claim_id,
+                worker_id=rows[task_id].worker_id,
+            ),
+            move=states.COMPLETE,
+            result={"of": task_id},
+            ran_ms=1.5,
+        )
+        for task_id in task_ids
+    ]
+
+
+@pytest.mark.parametrize("hurry", [True, False], ids=["in a hurry", "with care"])
+def test_a_locked_row_does_not_hold_up_the_outcomes_of_its_batch_and_is_written_later(
+    broker, monkeypatch: pytest.MonkeyPatch, hurry: bool
+) -> None:
+    monkeypatch.setattr(postgresql.COMPLETE, "careful_until", 0.0 if hurry else time.monotonic() + 60)
+    task_ids = claimed(uuid.uuid4())
+    ended = outcomes(task_ids)
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=task_ids[0])
+        settled = beside(lambda: ledger.finish(ended))
+    assert settled == [Settled(took=False, deferred=True), ledger.TAKEN, ledger.TAKEN]
+    assert ledger.finish(ended[:1]) == [ledger.TAKEN]
+    assert {row.status for row in TaskStatus.objects.all()} == {"completed"}
+    assert {row.task_id: row.result for row in TaskStatus.objects.all()} == {key: {"of": key} for key in task_ids}
+
+
+def test_after_a_wait_for_a_lock_rows_are_written_with_care_for_a_while(broker) -> None:
+    task_ids = claimed(uuid.uuid4())
+    with transaction.atomic():
+        TaskStatus.objects.select_for_update().get(task_id=task_ids[0])
+        beside(lambda: ledger.finish(outcomes(task_ids)))
+    assert 0 < postgresql.COMPLETE.careful_until - time.monotonic() <= postgresql.CAREFUL_SECONDS
+    assert postgresql.CLAIM.careful_until == 0
+
+
+def test_the_patience_of_a_statement_ends_with_it(broker) -> None:
+    claimed(uuid.uuid4())
+    with connection.cursor() as cursor:
+        cursor.execute("SHOW lock_timeout")
+        assert cursor.fetchone() == ("0",)
 
 
 def test_a_task_whose_row_was_locked_when_it_was_fetched_runs_once_it_is_free(working, ended) -> None:

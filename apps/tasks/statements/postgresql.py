@@ -1,16 +1,25 @@
-"""Batches on PostgreSQL: arrays in, one statement, one answer.
+"""Batches on PostgreSQL: a JSON array in, one statement, one answer.
 
-`status || ''` hides the column from the planner. Where it saw `status = 'pending'` it would, whenever its statistics
-are from a quiet time, go through the index over all pending rows instead of looking up the batch: every claim would
-then cost as much as the backlog is long.
+Three things keep these statements as fast when tables are large, small, bloated or of unknown size:
+
+- `status || ''` hides the column from the planner. Where it saw `status = 'pending'` it would, whenever its statistics
+  are from a quiet time, go through the index over all pending rows instead of looking up the batch: every claim would
+  then cost as much as the backlog is long.
+- `m.attempt BETWEEN ...` is always true. It lets the planner expect one row of the batch instead of a hundred, so it
+  looks up each row by its index. A hundred it would find by reading a table of some thousand rows from end to end.
+- A batch is planned each time, never prepared: a plan that was made for an empty table would be kept for a full one.
+  A lone row is found by its key whatever the table, so what inserts or claims one is planned once a connection.
 """
 
 import json
+import time
 import uuid
 from collections.abc import Sequence
 from typing import Any
 
-from django.db import connection
+from django.db import OperationalError, connection
+from psycopg import RawCursor
+from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.outcome import Held, Outcome, Report, Send
 
@@ -20,12 +29,12 @@ COLUMNS = """
     attempt, retries, crashes, created_at, updated_at
 """
 
-#: One row and no arrays: half as dear to plan, and most sends are alone.
+#: One row, planned once a connection: most sends are alone.
 INSERT_ONE = f"""
 INSERT INTO tasks_taskstatus ({COLUMNS})
 VALUES (
-    %s, %s, %s, %s, %s, %s, %s, clock_timestamp() + %s * INTERVAL '1 millisecond', %s,
-    clock_timestamp() + %s * INTERVAL '1 millisecond', %s, %s, %s,
+    $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::bigint * INTERVAL '1 millisecond', $9,
+    clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', $11, $12, $13,
     'pending', 0, '', '', '', 0, 0, 0, clock_timestamp(), clock_timestamp()
 )
 ON CONFLICT (task_id) DO NOTHING
@@ -34,66 +43,128 @@ ON CONFLICT (task_id) DO NOTHING
 INSERT = f"""
 INSERT INTO tasks_taskstatus ({COLUMNS})
 SELECT
-    m.task_id, m.task_name, m.queue_name, m.priority, m.args::jsonb, m.kwargs::jsonb, m.options::jsonb,
+    m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
     now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', m.owner_id,
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
-FROM unnest(
-    %s::text[], %s::text[], %s::text[], %s::int[], %s::text[], %s::text[], %s::text[], %s::bigint[], %s::bigint[],
-    %s::bigint[], %s::text[], %s::bigint[]
-) AS m (task_id, task_name, queue_name, priority, args, kwargs, options, delay_ms, max_age_ms, owner_id,
-    related_type, related_id),
-(SELECT clock_timestamp() AS at) AS now
+FROM json_to_recordset($1::json) AS m (
+        task_id text, task_name text, queue_name text, priority int, args jsonb, kwargs jsonb, options jsonb,
+        delay_ms bigint, max_age_ms bigint, owner_id bigint, related_type text, related_id bigint
+    ),
+    (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
 """
 
-CLAIM = """
-WITH free AS (
-    SELECT t.id
-    FROM unnest(%s::text[], %s::int[]) AS m (task_id, attempt)
-        JOIN tasks_taskstatus AS t ON t.task_id = m.task_id AND t.attempt = m.attempt,
-        (SELECT clock_timestamp() AS at) AS now
-    WHERE t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
-        AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL
-    ORDER BY t.id
-    FOR NO KEY UPDATE OF t SKIP LOCKED
-)
-UPDATE tasks_taskstatus AS t
-SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = now.at, updated_at = now.at
-FROM free, (SELECT clock_timestamp() AS at) AS now
-WHERE t.id = free.id
+#: Asked in the first place, together with the time: how long the statement waits for a row that somebody has locked.
+PATIENCE = "set_config('lock_timeout', '50ms', true) AS patience"
+#: For so long after such a wait, rows are locked before they are written. That skips what is locked, and costs more.
+CAREFUL_SECONDS = 5.0
+
+#: Narrows a statement to the rows that nobody else has locked, and locks them. `key` is how the batch names a row.
+UNLOCKED = """
+    AND t.id = ANY (ARRAY(
+        SELECT u.id
+        FROM json_to_recordset($1::json) AS w ({key} {type}, attempt int) JOIN tasks_taskstatus AS u USING ({key})
+        WHERE w.attempt BETWEEN 0 AND 2147483647
+        ORDER BY u.id FOR NO KEY UPDATE OF u SKIP LOCKED
+    ))"""
+
+
+class Hasty:
+    """A statement that expects no row to be locked, and a second one for when some are.
+
+    Locks are rare here, and looking for them first is dear. So the first waits a moment for them; where that is too
+    short, nothing was written, and the second goes round them, now and for a while.
+
+    Parameters:
+      sql: With places for `patience` and `unlocked`.
+      unlocked: Narrows it to the rows that nobody else has locked.
+      is_prepared: Whether it is planned once a connection.
+    """
+
+    def __init__(self, sql: str, *, unlocked: str, is_prepared: bool = False) -> None:
+        self.hasty = sql.format(patience=f", {PATIENCE}", unlocked="")
+        self.careful = sql.format(patience="", unlocked=unlocked)
+        self.is_prepared = is_prepared
+        #: When it may be hasty again, by the monotonic clock. Of this process.
+        self.careful_until = 0.0
+
+    def execute(self, *parameters: Any) -> list[tuple[Any, ...]]:
+        # In a transaction an error would spoil what else is in it.
+        if time.monotonic() >= self.careful_until and not connection.in_atomic_block:
+            try:
+                return rows(self.hasty, *parameters, is_prepared=self.is_prepared)
+            except OperationalError as error:
+                if not isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
+                    raise
+                self.careful_until = time.monotonic() + CAREFUL_SECONDS
+        return rows(self.careful, *parameters, is_prepared=self.is_prepared)
+
+
+CLAIMABLE = """
+    AND t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
+    AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL{unlocked}
 RETURNING t.task_id, t.id, t.owner_id
 """
 
-COMPLETE = """
-WITH free AS (
-    SELECT id FROM tasks_taskstatus WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
-)
+CLAIM = Hasty(
+    f"""
 UPDATE tasks_taskstatus AS t
-SET status = 'completed', progress = 100, progress_text = m.text, result = m.result::jsonb, error_message = '',
+SET status = 'processing', claim_id = $2, worker_id = $3, claimed_at = now.at, updated_at = now.at
+FROM json_to_recordset($1::json) AS m (task_id text, attempt int), (SELECT clock_timestamp() AS at{{patience}}) AS now
+WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND m.attempt BETWEEN 0 AND 2147483647{CLAIMABLE}""",
+    unlocked=UNLOCKED.format(key="task_id", type="text"),
+)
+
+#: What an idle worker waits for: half as dear to plan and to run.
+CLAIM_ONE = Hasty(
+    f"""
+UPDATE tasks_taskstatus AS t
+SET status = 'processing', claim_id = $3, worker_id = $4, claimed_at = now.at, updated_at = now.at
+FROM (SELECT clock_timestamp() AS at{{patience}}) AS now
+WHERE t.task_id = $1 AND t.attempt = $2{CLAIMABLE}""",
+    unlocked="""
+    AND t.id = ANY (ARRAY(
+        SELECT u.id FROM tasks_taskstatus AS u WHERE u.task_id = $1 FOR NO KEY UPDATE OF u SKIP LOCKED
+    ))""",
+    is_prepared=True,
+)
+
+COMPLETE = Hasty(
+    """
+UPDATE tasks_taskstatus AS t
+SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
     traceback = '', finished_at = now.at, updated_at = now.at,
     started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
-FROM free
-    JOIN unnest(%s::bigint[], %s::int[], %s::uuid[], %s::text[], %s::text[], %s::float8[])
-        AS m (id, attempt, claim_id, result, text, ran_ms) ON m.id = free.id,
-    (SELECT clock_timestamp() AS at) AS now
-WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status || '' = 'processing'
+FROM json_to_recordset($1::json) AS m (
+        id bigint, attempt int, claim_id uuid, result jsonb, text text, ran_ms float8
+    ),
+    (SELECT clock_timestamp() AS at{patience}) AS now
+WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND m.attempt BETWEEN 0 AND 2147483647
+    AND t.status || '' = 'processing'{unlocked}
 RETURNING t.id, t.attempt, t.claim_id
-"""
+""",
+    unlocked=UNLOCKED.format(key="id", type="bigint"),
+)
 
 REPORT = """
 WITH free AS (
-    SELECT id FROM tasks_taskstatus WHERE id = ANY(%s) ORDER BY id FOR NO KEY UPDATE SKIP LOCKED
+    SELECT u.id
+    FROM json_to_recordset($1::json) AS w (id bigint, attempt int) JOIN tasks_taskstatus AS u USING (id)
+    WHERE w.attempt BETWEEN 0 AND 2147483647
+    ORDER BY u.id FOR NO KEY UPDATE OF u SKIP LOCKED
 ),
 written AS (
     UPDATE tasks_taskstatus AS t
     SET progress = m.percent, progress_text = m.text, updated_at = now.at,
         started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
     FROM free
-        JOIN unnest(%s::bigint[], %s::int[], %s::uuid[], %s::int[], %s::text[], %s::float8[])
-            AS m (id, attempt, claim_id, percent, text, ran_ms) ON m.id = free.id,
+        JOIN json_to_recordset($1::json) AS m (
+            id bigint, attempt int, claim_id uuid, percent int, text text, ran_ms float8
+        ) USING (id),
         (SELECT clock_timestamp() AS at) AS now
-    WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status || '' = 'processing'
+    WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND m.attempt BETWEEN 0 AND 2147483647
+        AND t.status || '' = 'processing'
 )
 SELECT id FROM free
 """
@@ -104,34 +175,38 @@ def insert(sends: Sequence[Send]) -> None:
     if len(sends) == 1:
         _insert_one(sends[0])
         return
-    columns = [
-        (
-            send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
-            json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.max_age_ms, send.owner_id,
-            send.related_object_type, send.related_object_id,
-        )
+    batch = [
+        {
+            "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
+            "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
+            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms, "owner_id": send.owner_id,
+            "related_type": send.related_object_type, "related_id": send.related_object_id,
+        }
         for send in sends
     ]  # fmt: skip
-    with connection.cursor() as cursor:
-        cursor.execute(INSERT, [list(column) for column in zip(*columns, strict=True)])
+    with _cursor() as cursor:
+        cursor.execute(INSERT, [json.dumps(batch)])
 
 
 def _insert_one(send: Send) -> None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
-    values: list[Any] = [
+    values = [
         send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
         json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
         send.owner_id, send.related_object_type, send.related_object_id,
     ]  # fmt: skip
-    with connection.cursor() as cursor:
+    with _cursor(Prepared) as cursor:
         cursor.execute(INSERT_ONE, values)
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
     """Take hold of what may be held, and return it."""
-    with connection.cursor() as cursor:
-        cursor.execute(CLAIM, [[one for one, _ in attempts], [number for _, number in attempts], claim_id, worker_id])
-        return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in cursor]
+    if len(attempts) == 1:
+        held = CLAIM_ONE.execute(*attempts[0], claim_id, worker_id)
+    else:
+        batch = [{"task_id": task_id, "attempt": attempt} for task_id, attempt in attempts]
+        held = CLAIM.execute(json.dumps(batch), claim_id, worker_id)
+    return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in held]
 
 
 def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
@@ -140,39 +215,51 @@ def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
     Returns:
       Row id, attempt and claim id of each that took.
     """
-    claims = [outcome.claim for outcome in outcomes]
-    ids = [claim.row_id for claim in claims]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            COMPLETE,
-            [
-                ids,
-                ids,
-                [claim.attempt for claim in claims],
-                [str(claim.claim_id) for claim in claims],
-                [None if outcome.result is None else json.dumps(outcome.result) for outcome in outcomes],
-                [outcome.text for outcome in outcomes],
-                [outcome.ran_ms for outcome in outcomes],
-            ],
-        )
-        return set(cursor)
+    batch = [
+        {
+            "id": outcome.claim.row_id, "attempt": outcome.claim.attempt, "claim_id": outcome.claim.claim_id.hex,
+            "result": outcome.result, "text": outcome.text, "ran_ms": outcome.ran_ms,
+        }
+        for outcome in outcomes
+    ]  # fmt: skip
+    return set(COMPLETE.execute(json.dumps(batch)))
 
 
 def report(reports: Sequence[Report]) -> set[int]:
     """Write progress to the rows that nobody else has locked; return the ids of these."""
-    claims = [news.claim for news in reports]
-    ids = [claim.row_id for claim in claims]
-    with connection.cursor() as cursor:
-        cursor.execute(
-            REPORT,
-            [
-                ids,
-                ids,
-                [claim.attempt for claim in claims],
-                [str(claim.claim_id) for claim in claims],
-                [news.percent for news in reports],
-                [news.text for news in reports],
-                [news.ran_ms for news in reports],
-            ],
-        )
-        return {row_id for (row_id,) in cursor}
+    batch = [
+        {
+            "id": news.claim.row_id, "attempt": news.claim.attempt, "claim_id": news.claim.claim_id.hex,
+            "percent": news.percent, "text": news.text, "ran_ms": news.ran_ms,
+        }
+        for news in reports
+    ]  # fmt: skip
+    return {row_id for (row_id,) in rows(REPORT, json.dumps(batch))}
+
+
+class Batch(RawCursor[Any]):
+    """Sends parameters apart from the statement: a batch may have a megabyte of them."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
+        super().execute(query, params, **{"prepare": False, **options})
+        return self
+
+
+class Prepared(Batch):
+    """Lets the server plan the statement once for the connection, unless the connection's settings forbid it."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":  # type: ignore[override]
+        return super().execute(query, params, prepare=None, **options)
+
+
+def _cursor(kind: type[Batch] = Batch) -> Any:
+    """A cursor that Django knows of, with its errors, its log and its wrappers, and that leaves `$1` to the server."""
+    connection.ensure_connection()
+    cursor: Any = kind(connection.connection)
+    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+
+
+def rows(sql: str, *parameters: Any, is_prepared: bool = False) -> list[tuple[Any, ...]]:
+    with _cursor(Prepared if is_prepared else Batch) as cursor:
+        cursor.execute(sql, parameters)
+        return list(cursor.fetchall())

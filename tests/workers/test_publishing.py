@@ -1,0 +1,149 @@
+"""Publishing: a lone message does not wait for Redis's answer, and is not lost with it."""
+
+import os
+import signal
+import socket
+from collections.abc import Iterator
+
+import dramatiq
+import pytest
+import redis
+from django.conf import settings
+from dramatiq import Message
+
+from tests.acting import tasks
+from workers import wire
+from workers.broker import LedgerBroker
+from workers.publisher import Publisher, Publishers
+
+pytestmark = [pytest.mark.once]
+
+QUEUE = "default"
+
+
+@pytest.fixture
+def publisher(broker: LedgerBroker) -> Iterator[Publisher]:
+    publisher = Publisher(broker.wire.senders, namespace=broker.namespace)
+    yield publisher
+    publisher.close()
+
+
+def message(number: int, *, queue_name: str = QUEUE) -> Message:
+    return wire.for_attempt(tasks.effect.message(str(number)).copy(queue_name=queue_name), 0)
+
+
+def waiting(redis_client: "redis.Redis", broker: LedgerBroker, queue_name: str = QUEUE) -> list[str]:
+    return redis_client.lrange(broker.wire.queue_key(queue_name), 0, -1)
+
+
+def ids(messages: list[Message]) -> list[str]:
+    return [message.options["redis_message_id"] for message in messages]
+
+
+def test_lone_messages_arrive_in_their_order(publisher, broker, redis_client) -> None:
+    messages = [message(number) for number in range(5)]
+    for one in messages:
+        publisher.publish([one])
+    assert waiting(redis_client, broker) == ids(messages)
+
+
+def test_many_messages_of_many_queues_arrive_in_their_order_and_ring_every_bell(
+    publisher, broker, redis_client
+) -> None:
+    messages = [message(number, queue_name=("default", "slow", "default")[number % 3]) for number in range(1_200)]
+    publisher.publish(messages)
+    for queue_name, bells in (("default", 16), ("slow", 16)):
+        of_queue = [one for one in messages if one.queue_name == queue_name]
+        assert waiting(redis_client, broker, queue_name) == ids(of_queue)
+        assert redis_client.llen(broker.wire.bell_key(queue_name)) == bells
+
+
+def test_a_message_that_is_there_already_neither_waits_twice_nor_rings(publisher, broker, redis_client) -> None:
+    one = message(1)
+    publisher.publish([one])
+    redis_client.delete(broker.wire.bell_key(QUEUE))
+    publisher.publish([one])
+    publisher.publish([one, message(2)])
+    assert len(waiting(redis_client, broker)) == 2
+    assert redis_client.llen(broker.wire.bell_key(QUEUE)) == 1
+
+
+def test_what_was_not_answered_goes_along_when_the_connection_broke(
+    publisher, broker, redis_client, redis_server_pid
+) -> None:
+    messages = [message(1), message(2)]
+    publisher.publish([message(0)])
+    publisher._take_answer()
+    os.kill(redis_server_pid, signal.SIGSTOP)
+    try:
+        publisher.publish(messages[:1])
+        publisher._connection._sock.shutdown(socket.SHUT_RDWR)
+    finally:
+        os.kill(redis_server_pid, signal.SIGCONT)
+    redis_client.flushdb()
+    publisher.publish(messages[1:])
+    assert waiting(redis_client, broker) == ids(messages)
+
+
+def test_a_connection_that_was_closed_meanwhile_is_opened_again(publisher, broker, redis_client) -> None:
+    messages = [message(1), message(2)]
+    publisher.publish(messages[:1])
+    redis_client.client_kill_filter(skipme=True, _type="normal")
+    publisher.publish(messages[1:])
+    assert waiting(redis_client, broker) == ids(messages)
+
+
+def test_what_redis_refuses_is_said_and_left_to_the_relay(publisher, broker, redis_client, caplog) -> None:
+    redis_client.set(broker.wire.queue_key(QUEUE), "not a list")
+    publisher.publish([message(1)])
+    publisher.publish([message(2, queue_name="slow")])
+    assert "redis refused, the relay will publish count=1" in caplog.text
+    assert len(waiting(redis_client, broker, "slow")) == 1
+
+
+def test_a_redis_that_forgot_its_scripts_takes_the_message_all_the_same(publisher, broker, redis_client) -> None:
+    redis_client.script_flush()
+    publisher.publish([message(1)])
+    assert len(waiting(redis_client, broker)) == 1
+
+
+def test_connections_are_used_again_and_one_that_failed_is_not(broker) -> None:
+    publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
+    publishers.publish([message(1)])
+    [first] = publishers._idle
+    publishers.publish([message(2)])
+    assert list(publishers._idle) == [first]
+    with pytest.raises(KeyError):
+        publishers.publish([dramatiq.Message("q", "a", (), {}, {})])
+    assert not publishers._idle
+    publishers.close()
+
+
+def test_a_forked_process_does_not_use_its_parents_connection(broker) -> None:
+    publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
+    publishers.publish([message(1)])
+    [publisher] = publishers._idle
+    publisher.pid = os.getppid()
+    publishers.publish([message(2)])
+    assert publisher not in publishers._idle
+    publishers.close()
+    publisher.close()
+
+
+def test_a_lone_send_does_not_wait_for_a_redis_that_hangs(redis_server_pid, publisher) -> None:
+    publisher.publish([message(0)])
+    publisher._take_answer()
+    os.kill(redis_server_pid, signal.SIGSTOP)
+    try:
+        publisher.publish([message(1)])
+        with pytest.raises(redis.TimeoutError):
+            publisher.publish([message(2), message(3)])
+    finally:
+        os.kill(redis_server_pid, signal.SIGCONT)
+
+
+@pytest.fixture
+def redis_server_pid(redis_client) -> int:
+    if "127.0.0.1" not in settings.REDIS_URL:
+        pytest.skip("Redis runs elsewhere")
+    return int(redis_client.info("server")["process_id"])
