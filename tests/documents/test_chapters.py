@@ -219,6 +219,12 @@ def test_white_space_and_marks_without_end_take_no_long_time() -> None:
         assert titles(f"a{text}b") == [""]
 
 
+@pytest.mark.parametrize("line", ["one\n", "first\n\n", "twenty-\n", "one and\n", "one and "])
+def test_number_words_without_end_take_no_long_time(line: str) -> None:
+    # Their time went up with the square of the lines, in C code that no time limit ends.
+    assert titles(f"{line * 100_000}b") == [""]
+
+
 LINES = st.sampled_from(
     [
         *["", "Chapter 1", "CHAPTER II.", "Chapter Three: A Title", "CONTENTS", "Prologue", "Part One", "I.", "2"],

@@ -41,8 +41,13 @@ _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,4})(?:XC|XL|L?X{0,4})(?:
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 _WORD = "|".join(sorted((*WORDS, *_HUNDREDS), key=len, reverse=True))
-#: Matches a number, ignoring case; what it matches may still be none ("hundred two hundred"): ask `read`.
-PATTERN = rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:\s+and\s+|[\s-]+)(?:{_WORD}))*|[mdclxvi]{{1,12}})(?![^\W_])"
+_SPACES = r"[^\S\n]++"
+#: Matches a number in a line, ignoring case; what it matches may still be none ("hundred two hundred"): ask `read`.
+#: No number has more than four words; without that bound lines of such words would take time by their square.
+PATTERN = (
+    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)++)(?:{_WORD})){{0,3}}"
+    r"|[mdclxvi]{1,12})(?![^\W_])"
+)
 
 
 def read(text: str) -> int | None:
