@@ -6,6 +6,7 @@ import subprocess
 import sys
 import threading
 import time
+import tracemalloc
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -185,6 +186,45 @@ def test_reading_that_takes_too_much_memory_is_ended() -> None:
     data = b"<html>" + b"<p>words and words</p>" * 2_000_000
     with pytest.raises(UnreadableText, match=r"takes more than 96\.0 MB of memory|breaks the program that reads it"):
         readers.read(data, filename="a.html", limits=Limits(memory_bytes=96 * 1024**2))
+
+
+def test_a_file_that_unpacks_to_more_text_than_may_be_sent_is_refused() -> None:
+    data = manuscripts.docx(manuscripts.docx_paragraphs("Some words. " * 1_000))
+    with pytest.raises(UnreadableText, match="The text is 12,000 bytes, and at most 11,000 bytes can be taken"):
+        readers.read(data, filename="a.docx", limits=Limits(text_bytes=11_000))
+    assert readers.read(data, filename="a.docx", limits=Limits(text_bytes=12_000)).startswith("Some words.")
+
+
+def test_a_page_of_comments_is_told_from_a_page_in_no_time() -> None:
+    """A pattern that tries all ways to divide them has no end, in the process that answers requests."""
+    data = b"<!---->" * 500 + b"Some words."
+    assert sentence(readers.read, "novel.pdf", lambda: data).startswith("The file is called .pdf")
+    assert readers.read(b"<!-- a --> <!-- b -->" + b"<html><p>Some words.</p></html>") == "Some words.\n"
+
+
+def test_a_part_of_an_e_book_that_is_named_again_and_again_is_looked_at_once() -> None:
+    item = f'<item id="a" href="1.xhtml" media-type="application/xhtml+xml" properties="{"a " * 500_000}"/>'
+    page = manuscripts.xhtml("<p>Some words.</p>")
+    parts = manuscripts.epub({"1.xhtml": page}, manifest=item, order=["a"] * 50_000)
+    began = time.monotonic()
+    readers.check(parts, filename="a.epub")
+    assert time.monotonic() - began < SECONDS
+
+
+@pytest.mark.parametrize(
+    ("data", "complaint"),
+    [
+        pytest.param(b"\x01" * 4_000_000, "does not look like text", id="control characters"),
+        pytest.param(b"a\n" * 2_000_000 + b"\x81\x8d\x8f\x90\x9d" * 2_000, "", id="lines"),
+    ],
+)
+def test_looking_at_a_plain_text_takes_a_few_times_its_size(data: bytes, complaint: str) -> None:
+    tracemalloc.start()
+    _, told = read_or_told(lambda: readers.check(data, filename="novel.txt") or "")
+    _, peak_bytes = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert complaint in told
+    assert peak_bytes < 6 * len(data)
 
 
 def test_a_process_that_crashes_costs_its_file_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

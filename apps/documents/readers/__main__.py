@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO
 
-from apps.documents.readers.errors import UnreadableText, in_words
+from apps.documents.readers.errors import TextTooLarge, UnreadableText, in_words
 from apps.documents.readers.isolated import GRACE_SECONDS, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.source import Source
@@ -49,10 +49,7 @@ def main() -> None:
             "Split it into several documents, or send it as plain text (.txt).",
         )
     else:
-        content = text.encode(errors="replace")
-        _tell(answers, bytes=len(content))
-        answers.write(content)
-        answers.flush()
+        _send(answers, text, limits)
     # Without tidying up: libraries in C may crash even then.
     os._exit(0)
 
@@ -80,6 +77,17 @@ class _Teller:
         if now - self.told_at >= PROGRESS_SECONDS:
             self.told_at = now
             _tell(self.answers, share=share, what=what)
+
+
+def _send(answers: BinaryIO, text: str, limits: Limits) -> None:
+    """Send the text, if it is no more than a plain text may be: the analysis takes as long as that is large."""
+    content = text.encode(errors="replace")
+    if len(content) > limits.text_bytes:
+        _tell(answers, refused=str(TextTooLarge(size_bytes=len(content), limit_bytes=limits.text_bytes)))
+        return
+    _tell(answers, bytes=len(content))
+    answers.write(content)
+    answers.flush()
 
 
 def _tell(answers: BinaryIO, **line: object) -> None:

@@ -70,7 +70,8 @@ def _pages(parts: Package) -> list[str]:
     xml_events.parse(io.BytesIO(parts.read(book_name)), book)
     contents = {urlsplit(href).path for href in book.contents}
     found: dict[str, None] = {}
-    for item in book.order:
+    # Each once, however often it is named: its properties may be long.
+    for item in dict.fromkeys(book.order):
         href, kind, properties = book.items.get(item, ("", "", ""))
         if kind in _PAGES and "nav" not in properties.split() and urlsplit(href).path not in contents:
             name = package.inside(book_name, unquote(urlsplit(href).path))

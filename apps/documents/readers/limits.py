@@ -15,6 +15,7 @@ class Limits:
       parts: How many files a packed file may hold.
       pages: How many pages a PDF may have.
       seconds: How long reading may take.
+      text_bytes: How much text may come out of it, as UTF-8.
       memory_bytes: How much memory the process that reads may take, where the system can say so.
     """
 
@@ -23,6 +24,7 @@ class Limits:
     parts: int = 10_000
     pages: int = 5_000
     seconds: int = 300
+    text_bytes: int = 50 * MEGABYTE
     memory_bytes: int = 512 * MEGABYTE
 
     def as_dict(self) -> dict[str, int]:

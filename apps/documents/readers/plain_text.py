@@ -1,6 +1,7 @@
 """Plain text, in whatever encoding it was saved."""
 
 import codecs
+import re
 
 from charset_normalizer import from_bytes
 
@@ -34,6 +35,8 @@ UNKNOWN_ENCODING = (
 )
 
 _ASCII = bytes(range(128))
+_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
+_LINE_END = re.compile(rb"\r\n?|\n")
 
 
 def claims(source: Source) -> bool:
@@ -95,12 +98,15 @@ def _guessed(data: bytes) -> str:
 
 
 def _telling_lines(data: bytes) -> bytes:
+    """The lines with bytes beyond ASCII, at most `SAMPLE_BYTES` of them. Not all lines at once: they may be millions."""
     lines: list[bytes] = []
-    room = SAMPLE_BYTES
-    for line in data.splitlines(keepends=True):
-        if room <= 0:
-            break
-        if not line.isascii():
-            lines.append(line[:room])
-            room -= len(line)
+    room, at = SAMPLE_BYTES, 0
+    while room > 0 and (found := _BEYOND_ASCII.search(data, at)):
+        start = max(at, *(data.rfind(line_end, at, found.start()) + 1 for line_end in (b"\n", b"\r")))
+        # A book in one line has nothing to tell at its beginning.
+        start = max(start, found.start() - room // 2)
+        stop = _LINE_END.search(data, found.end(), found.end() + room)
+        at = stop.end() if stop else found.end() + room
+        lines.append(data[start:at][:room])
+        room -= len(lines[-1])
     return b"".join(lines)

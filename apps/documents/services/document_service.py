@@ -363,6 +363,7 @@ def _limits() -> Limits:
         parts=settings.DOCUMENT_MAX_PARTS,
         pages=settings.DOCUMENT_MAX_PAGES,
         seconds=settings.DOCUMENT_MAX_READING_SECONDS,
+        text_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES,
         memory_bytes=settings.DOCUMENT_MAX_READING_MEMORY_BYTES,
     )
 
