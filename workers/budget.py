@@ -30,6 +30,11 @@ class Budget:
             return self.threads * SHORT_TASKS_PER_THREAD
         return self.threads
 
+    @property
+    def room(self) -> int:
+        """How many more may be taken now."""
+        return max(self.limit - self.held, 0)
+
     def wait_for_room(self, *, timeout_seconds: float) -> int:
         """Return how many more may be taken, once it is not 0 or the time is over."""
         deadline = time.monotonic() + timeout_seconds
@@ -38,7 +43,7 @@ class Budget:
                 remaining = deadline - time.monotonic()
                 if remaining <= 0 or not self._changed.wait(remaining):
                     break
-            return max(self.limit - self.held, 0)
+            return self.room
 
     def take(self, count: int) -> None:
         with self._changed:

@@ -90,7 +90,8 @@ class LedgerConsumer(Consumer):
                 return []
             hand.take(runtime.fetch(self.queue_name, limit=room))
             if not hand.fetched:
-                runtime.wait_for_bell(self.queue_name, timeout_seconds=timeout_seconds)
+                hand.take(runtime.wait_and_fetch(self.queue_name, limit=room, timeout_seconds=timeout_seconds))
+            if not hand.fetched:
                 return []
         messages = self._newest(self._decode(hand.fetched))
         claimed = self._claim(hand, messages)

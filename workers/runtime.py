@@ -125,7 +125,7 @@ class Runtime:
     def wait_for_room(self, *, timeout_seconds: float) -> int:
         """How many messages may be fetched; 0 when there is no room within the time, or none shall be fetched."""
         self._put_back_early()
-        if self.stopping.is_set() or not self.heartbeat.is_fresh:
+        if not self._may_fetch:
             time.sleep(min(timeout_seconds, REST_SECONDS))
             return 0
         return self.budget.wait_for_room(timeout_seconds=timeout_seconds)
@@ -133,8 +133,18 @@ class Runtime:
     def fetch(self, queue_name: str, *, limit: int) -> list[tuple[str, bytes]]:
         return self.broker.wire.fetch(queue_name, self.broker_id, limit=limit)
 
-    def wait_for_bell(self, queue_name: str, *, timeout_seconds: float) -> None:
-        self.broker.wire.wait(queue_name, timeout_seconds=timeout_seconds)
+    def wait_and_fetch(self, queue_name: str, *, limit: int, timeout_seconds: float) -> list[tuple[str, bytes]]:
+        """Fetch once there is something. What there is no room for by then is put back: others may have some."""
+        wire = self.broker.wire
+        fetched = wire.wait_and_fetch(queue_name, self.broker_id, limit=limit, timeout_seconds=timeout_seconds)
+        room = self.budget.room if self._may_fetch else 0
+        if surplus := [wire_id for wire_id, _ in fetched[room:]]:
+            wire.put_back(queue_name, self.broker_id, surplus[::-1])
+        return fetched[:room]
+
+    @property
+    def _may_fetch(self) -> bool:
+        return not self.stopping.is_set() and self.heartbeat.is_fresh
 
     def hold(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:

@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import redis
 from dramatiq import Message
 from redis.backoff import NoBackoff
+from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from workers import redis_scripts
@@ -78,6 +79,14 @@ class WireQueue:
     def acks_key(self, queue_name: str, broker_id: str) -> str:
         return f"{self.namespace}:__acks__.{broker_id}.{queue_name}"
 
+    def _keys_of(self, queue_name: str, broker_id: str) -> list[str]:
+        return [
+            self.queue_key(queue_name),
+            self.messages_key(queue_name),
+            self.acks_key(queue_name, broker_id),
+            self.bell_key(queue_name),
+        ]
+
     # --- Senders ---
 
     def publish(self, messages: Sequence[Message[Any]]) -> bool:
@@ -104,20 +113,23 @@ class WireQueue:
 
     def fetch(self, queue_name: str, broker_id: str, *, limit: int) -> list[tuple[str, bytes]]:
         """Take up to `limit` messages off a queue, as pairs of wire id and message. They are in the acks now."""
-        found = self._fetch(
-            keys=[
-                self.queue_key(queue_name),
-                self.messages_key(queue_name),
-                self.acks_key(queue_name, broker_id),
-                self.bell_key(queue_name),
-            ],
-            args=[min(limit, UNPACK_LIMIT)],
-        )
-        return [(wire_id.decode(), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]
+        return _pairs(self._fetch(keys=self._keys_of(queue_name, broker_id), args=[min(limit, UNPACK_LIMIT)]))
 
-    def wait(self, queue_name: str, *, timeout_seconds: float) -> None:
-        """Return when the queue's bell rings, or after the time."""
-        self.workers.blpop([self.bell_key(queue_name)], timeout=timeout_seconds)
+    def wait_and_fetch(
+        self, queue_name: str, broker_id: str, *, limit: int, timeout_seconds: float
+    ) -> list[tuple[str, bytes]]:
+        """As `fetch`, once the queue's bell rings or the time is over. Redis does both, so it is one round trip."""
+        keys, limit = self._keys_of(queue_name, broker_id), min(limit, UNPACK_LIMIT)
+        both = self.workers.pipeline(transaction=False)
+        both.blpop([self.bell_key(queue_name)], timeout=timeout_seconds)
+        both.evalsha(self._fetch.sha, len(keys), *keys, limit)
+        rung, found = both.execute(raise_on_error=False)
+        if isinstance(found, NoScriptError):
+            found = self._fetch(keys=keys, args=[limit])
+        for answer in (rung, found):
+            if isinstance(answer, Exception):
+                raise answer
+        return _pairs(found)
 
     def ack(self, broker_id: str, wire_ids: Iterable[tuple[str, str]]) -> None:
         """Forget messages for good, as pairs of queue and wire id."""
@@ -131,12 +143,7 @@ class WireQueue:
 
     def put_back(self, queue_name: str, broker_id: str, wire_ids: Sequence[str] | None = None) -> int:
         """Let fetched messages wait again, at the head of their queue; None: all that the process fetched."""
-        keys = [
-            self.queue_key(queue_name),
-            self.messages_key(queue_name),
-            self.acks_key(queue_name, broker_id),
-            self.bell_key(queue_name),
-        ]
+        keys = self._keys_of(queue_name, broker_id)
         if wire_ids is None:
             return int(self._put_back(keys=keys, args=[]))
         return sum(int(self._put_back(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
@@ -164,3 +171,7 @@ class WireQueue:
         self._publishers.close()
         self.senders.close()
         self.workers.close()
+
+
+def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:
+    return [(wire_id.decode(), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]

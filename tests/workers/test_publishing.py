@@ -3,6 +3,7 @@
 import os
 import signal
 import socket
+import threading
 from collections.abc import Iterator
 
 import dramatiq
@@ -12,6 +13,7 @@ from django.conf import settings
 from dramatiq import Message
 
 from tests.acting import tasks
+from tests.waiting import wait_until
 from workers import wire
 from workers.broker import LedgerBroker
 from workers.publisher import Publisher, Publishers
@@ -147,3 +149,37 @@ def redis_server_pid(redis_client) -> int:
     if "127.0.0.1" not in settings.REDIS_URL:
         pytest.skip("Redis runs elsewhere")
     return int(redis_client.info("server")["process_id"])
+
+
+def test_an_idle_consumer_gets_what_is_published_while_it_waits(broker, redis_client) -> None:
+    found: list[tuple[str, bytes]] = []
+
+    def wait() -> None:
+        found.extend(broker.wire.wait_and_fetch(QUEUE, "me", limit=8, timeout_seconds=10))
+
+    thread = threading.Thread(target=wait)
+    thread.start()
+    wait_until(lambda: redis_client.info("clients")["blocked_clients"] == 1)
+    one = message(1)
+    broker.wire.publish([one])
+    thread.join(10)
+    assert [wire_id for wire_id, _ in found] == ids([one])
+    assert broker.wire.fetched_by(QUEUE, "me") == set(ids([one]))
+
+
+def test_a_consumer_that_waits_in_vain_gets_nothing(broker) -> None:
+    assert broker.wire.wait_and_fetch(QUEUE, "me", limit=8, timeout_seconds=0.05) == []
+
+
+def test_a_redis_that_forgot_its_scripts_is_fetched_from_all_the_same(broker, redis_client) -> None:
+    one = message(1)
+    broker.wire.publish([one])
+    redis_client.script_flush()
+    found = broker.wire.wait_and_fetch(QUEUE, "me", limit=8, timeout_seconds=1)
+    assert [wire_id for wire_id, _ in found] == ids([one])
+
+
+def test_what_redis_refuses_while_a_consumer_waits_is_raised(broker, redis_client) -> None:
+    redis_client.set(broker.wire.bell_key(QUEUE), "not a list")
+    with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
+        broker.wire.wait_and_fetch(QUEUE, "me", limit=8, timeout_seconds=1)

@@ -16,6 +16,7 @@ from workers import identity, sweep
 from workers.heartbeat import Heartbeat
 from workers.middleware.lifecycle import BootError
 from workers.relay import Relay
+from workers.runtime import Runtime
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -144,3 +145,17 @@ def test_what_a_worker_had_fetched_waits_again_though_redis_was_away_for_hours(b
     finally:
         stop.set()
         relay.join()
+
+
+def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_order(broker) -> None:
+    """The consumer of another queue may have filled it meanwhile, and another process may be idle."""
+    wire_ids = [f"{message.message_id}:0" for message in broker.send_many(tasks.effect.message(n) for n in "abcde")]
+    runtime = Runtime(broker, Worker(broker, worker_threads=3))
+    runtime.budget.take(1)
+    fetched = runtime.wait_and_fetch("default", limit=5, timeout_seconds=1)
+    assert [wire_id for wire_id, _ in fetched] == wire_ids[:2]
+    assert broker.wire.fetched_by("default", runtime.broker_id) == set(wire_ids[:2])
+    runtime.stop_fetching()
+    assert runtime.wait_and_fetch("default", limit=5, timeout_seconds=1) == []
+    waiting = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
+    assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
