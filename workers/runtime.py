@@ -150,6 +150,7 @@ class Runtime:
         for attempt in attempts:
             self.held[attempt.message.options["redis_message_id"]] = attempt
         self.budget.take(len(attempts))
+        self.writer.wake()
 
     def put_back_later(self, queue_name: str, wire_id: str) -> None:
         """Keep a message whose row is not visible yet for a moment, then let it wait on its queue again."""

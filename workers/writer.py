@@ -31,6 +31,8 @@ GATHER_SECONDS = 0.003
 BATCH_LIMIT = 500
 #: How old a report may be when it is written.
 REPORT_SECONDS = 0.1
+#: How long the writer sleeps where nothing is held, unless it is woken.
+REST_SECONDS = 1.0
 #: How long the writer waits after the database or Redis failed.
 PAUSE_SECONDS = 0.5
 #: How soon an outcome is tried again whose row somebody else has locked.
@@ -63,6 +65,8 @@ class Writer(threading.Thread):
         self._reports_due = 0.0
         self._unacked: list[tuple[str, str]] = []
         self._closing = False
+        #: It may sleep for long, since nothing was held.
+        self._resting = False
 
     # --- For worker and consumer threads ---
 
@@ -73,6 +77,13 @@ class Writer(threading.Thread):
     def ack(self, queue_name: str, wire_id: str) -> None:
         """Ack a message that needs no outcome, with the next batch."""
         self._inbox.put((queue_name, wire_id))
+
+    def wake(self) -> None:
+        """Something is held now: soon it will have to be told how far it is."""
+        if self._resting:
+            self._resting = False
+            self._reports_due = max(self._reports_due, time.monotonic() + REPORT_SECONDS)
+            self._inbox.put(None)
 
     @property
     def unacked(self) -> list[tuple[str, str]]:
@@ -126,12 +137,14 @@ class Writer(threading.Thread):
 
     def _gather(self, pending: list[Attempt]) -> None:
         """Wait for something to write; then take what comes within `GATHER_SECONDS`."""
+        # Before the look at what is held: who holds something now either is seen, or sees this.
+        self._resting = True
         if pending or self._closing:
             patience = 0.0
         elif self.held or self._unacked:
             patience = max(self._reports_due - time.monotonic(), 0.01)
         else:
-            patience = 1.0
+            patience = REST_SECONDS
         deadline = time.monotonic() + patience
         while len(pending) < BATCH_LIMIT:
             remaining = deadline - time.monotonic()
@@ -139,6 +152,8 @@ class Writer(threading.Thread):
                 item = self._inbox.get(timeout=remaining) if remaining > 0 else self._inbox.get_nowait()
             except Empty:
                 return
+            finally:
+                self._resting = False
             deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
             if isinstance(item, Attempt):
                 # Twice, where its thread died just after it was passed on.

@@ -12,7 +12,7 @@ from dramatiq import Worker
 from apps.tasks import ledger, presence
 from apps.tasks.models import TaskStatus, WorkerProcess
 from tests.acting import tasks
-from workers import identity, sweep
+from workers import identity, sweep, writer
 from workers.heartbeat import Heartbeat
 from workers.middleware.lifecycle import BootError
 from workers.relay import Relay
@@ -159,3 +159,12 @@ def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_o
     assert runtime.wait_and_fetch("default", limit=5, timeout_seconds=1) == []
     waiting = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
     assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
+
+
+def test_an_idle_writer_is_woken_by_what_begins(request, monkeypatch, wait_until) -> None:
+    monkeypatch.setattr(writer, "REST_SECONDS", 60)
+    request.getfixturevalue("working")
+    message = tasks.slow_effect.send("n", 5)
+    wait_until(lambda: TaskStatus.objects.get(task_id=message.message_id).progress > 0, timeout=4)
+    assert TaskStatus.objects.get().status == "processing"
+    assert message.get_result(block=True, timeout=20_000) == "n"
