@@ -1,6 +1,5 @@
 """The guidelines say what is so: their code runs, their names exist, and no section of theirs is missing."""
 
-import asyncio
 import inspect
 import re
 import shlex
@@ -12,6 +11,7 @@ from typing import Any
 
 import dramatiq
 import pytest
+from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management import call_command, get_commands
 from django.db import models
@@ -249,7 +249,7 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     assert {"documents.count_by_status", "projects.forget_old_tasks"} <= set(declared.names())
 
     # From async code, and from a view.
-    task_id = asyncio.run(here["look_for"]("whale"))
+    task_id = async_to_sync(here["look_for"])("whale")
     assert ended(_message(TaskStatus.objects.get(task_id=task_id))).result == {"found": 2}
     request = APIRequestFactory().post("/", {"word": "white"}, format="json")
     force_authenticate(request, user)
