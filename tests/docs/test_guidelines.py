@@ -238,6 +238,10 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     assert result_of("count_by_status", document.status) == {"documents": 1}
     assert result_of("append_line", document.pk, "whale!") is None
     assert Manuscript.objects.get().text == "a whale\nthe white whale\nwhale!"
+    assert result_of("rename", project.pk, "Moby") is None
+    assert Project.objects.get().name == "Moby"
+    nameless = ended(here["rename"].send(project.pk, ""))
+    assert (nameless.status, nameless.error_message) == ("failed", "The name has 0 characters, must be 1 to 200.")
     empty = ended(here["find_word"].send(document.pk, ""))
     assert (empty.status, empty.retries, empty.error_message) == ("failed", 0, "Say which word to look for.")
     for message in [here["look_up"].send(word) for word in ("A", "B", "C", "D")]:
@@ -254,6 +258,9 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     request = APIRequestFactory().post("/", {"word": "white"}, format="json")
     force_authenticate(request, user)
     response = here["FindWordView"].as_view()(request, pk=document.pk)
+    wordless = APIRequestFactory().post("/", [], format="json")
+    force_authenticate(wordless, user)
+    assert here["FindWordView"].as_view()(wordless, pk=document.pk).status_code == 400
     assert response.status_code == 202
     assert response.data["task_url"].endswith(f"/api/tasks/{response.data['task_id']}/")
     assert TaskStatus.objects.get(task_id=response.data["task_id"]).owner_id == user.pk
@@ -299,6 +306,15 @@ def test_what_is_said_of_retries_and_limits_is_so(working, forgotten: None, ende
     def too_late() -> None:
         raise OSError("later")
 
+    @dramatiq.actor(actor_name="documents.async", max_retries=0)
+    async def asynchronous() -> str | None:
+        message = dramatiq.middleware.CurrentMessage.get_current_message()
+        return message and message.message_id
+
+    message = asynchronous.send()
+    assert ended(message).result == message.message_id
+    with pytest.raises(dramatiq.middleware.MiddlewareError, match="async"):
+        dramatiq.actor(actor_name="documents.both", transactional=True)(asynchronous.fn)
     row = ended(never.send())
     assert (row.status, row.retries) == ("failed", 0)
     row = ended(not_yet.send())
@@ -337,7 +353,7 @@ def test_the_commands_run(broker) -> None:
         if line.startswith("runworker"):
             continue
         output = StringIO()
-        call_command(*shlex.split(line), stdout=output)
+        call_command(*shlex.split(line), stdout=output, stderr=output)
         if not line.startswith("shell"):
             assert output.getvalue().strip(), line
     names = list(TaskStatus.objects.order_by("id").values_list("task_name", flat=True))
