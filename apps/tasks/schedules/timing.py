@@ -21,7 +21,8 @@ class Timing:
       cron: A cron text; or None, and it comes `every` so often, counted from `anchor`.
       zone: The clock that the cron text is about.
       begin, end: The first and the last instant that may be a slot.
-      jitter: At most so long after its slot, and before the next one, it is fired. How long is the same wherever it is asked.
+      jitter: At most so long after its slot, and before the next one, it is fired. How long is the same wherever it
+        is asked.
       key: What tells this schedule's jitter from another one's.
     """
 
