@@ -9,4 +9,4 @@ from aiWriting.body_limit import BodyLimit
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiWriting.settings")
 
-application = BodyLimit(get_asgi_application(), limit_bytes=settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+application = BodyLimit(get_asgi_application(), limit_bytes=settings.REQUEST_MAX_BYTES)

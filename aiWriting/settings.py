@@ -230,8 +230,10 @@ DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS
 DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
     "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
 )
-# A pasted text is JSON, where a character may take six bytes.
-DATA_UPLOAD_MAX_MEMORY_SIZE = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
+# What the fields of a form may have: they are held in memory before anybody knows who sends them.
+DATA_UPLOAD_MAX_MEMORY_SIZE = DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
+#: What the body of any request may have. A text that is sent as JSON may take six bytes a character.
+REQUEST_MAX_BYTES = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
 #: So many reports of a project are kept, the newest ones.
 REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)

@@ -48,7 +48,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
             return super().body_limit_bytes(request)
         if str(request.content_type).startswith(MultiPartParser.media_type):
             return int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
-        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+        return int(settings.REQUEST_MAX_BYTES)
 
     def too_large(self, *, size_bytes: int, limit_bytes: int) -> TooLarge:
         if self.action != "create":

@@ -69,8 +69,11 @@ class ReportFileView(LimitedBody):
         report = ReportService.newest(project) if project else None
         if project is None or report is None:
             raise Http404
-        with (report.pdf if kind == "pdf" else report.html).open() as file:
-            response = HttpResponse(file.read(), content_type=KINDS[kind])
+        try:
+            with (report.pdf if kind == "pdf" else report.html).open() as file:
+                response = HttpResponse(file.read(), content_type=KINDS[kind])
+        except FileNotFoundError:
+            raise Http404 from None  # Deleted a moment ago.
         name = filename(project.name, kind=kind)
         response["Content-Disposition"] = str(content_disposition_header(as_attachment=kind == "pdf", filename=name))
         response["X-Content-Type-Options"] = "nosniff"

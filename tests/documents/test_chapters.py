@@ -1,3 +1,5 @@
+import time
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -9,6 +11,9 @@ PROSE = (
     "by a violent gust of wind which swept up the streets, for it is in London that our scene lies.\n\n"
     "“Who is there?” she asked.\n"
 )
+
+#: No hostile text of some hundred kilobytes takes longer; with time by the square it would be ten times as much.
+SECONDS = 5
 
 
 def book(*headings: str, before: str = "A BOOK\n\nBy Somebody\n\n") -> str:
@@ -217,6 +222,14 @@ def test_white_space_and_marks_without_end_take_no_long_time() -> None:
     # Each of these took minutes with a pattern that backtracks.
     for text in ((" " * 100 + "\n") * 5000, ("*" * 100 + "\n") * 5000, "\n" * 500_000, "_*" * 250_000, "i" * 500_000):
         assert titles(f"a{text}b") == [""]
+
+
+def test_contents_lines_without_end_take_no_long_time() -> None:
+    # Each was held against all headings below it: half an hour for a text of some megabytes.
+    text = "Contents\n\n" * 3 + "Contents\n\nChapter 1\n\n" * 20_000 + PROSE
+    began = time.process_time()
+    assert titles(text) == ["Chapter 1"]
+    assert time.process_time() - began < SECONDS
 
 
 @pytest.mark.parametrize("line", ["one\n", "first\n\n", "twenty-\n", "one and\n", "one and "])

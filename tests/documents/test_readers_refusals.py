@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.documents import readers
-from apps.documents.readers import Limits, UnreadableText, isolated, package, pdf
+from apps.documents.readers import Limits, UnreadableText, isolated, package, pdf, plain_text
 from apps.documents.readers.errors import TookTooLong
 from apps.documents.readers.isolated import ReadingInterrupted
 from apps.documents.readers.progress import ignore
@@ -225,6 +225,31 @@ def test_looking_at_a_plain_text_takes_a_few_times_its_size(data: bytes, complai
     tracemalloc.stop()
     assert complaint in told
     assert peak_bytes < 6 * len(data)
+
+
+def test_large_files_are_looked_at_one_after_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Ten writers at once would take ten times the memory, in one process."""
+    at_once: list[int] = []
+    inside: list[str] = []
+
+    def watched(text: str) -> str:
+        inside.append(threading.current_thread().name)
+        for _ in range(1_000):
+            at_once.append(len(inside))
+            time.sleep(0)  # Lets the others go on.
+        inside.pop()
+        return text
+
+    monkeypatch.setattr(plain_text, "checked", watched)
+    data = b"Some words.\n" * 400_000
+    assert len(data) >= readers.LARGE_BYTES
+    threads = [threading.Thread(target=readers.check, args=(data,)) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(at_once) == 4_000
+    assert set(at_once) == {1}
 
 
 def test_a_process_that_crashes_costs_its_file_alone(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:

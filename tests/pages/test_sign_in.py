@@ -139,6 +139,19 @@ def test_a_page_that_is_not_there_says_so(browser: Client) -> None:
     assert "There is nothing at this address" in response.content.decode()
 
 
+def test_of_somebody_who_is_not_signed_in_no_form_larger_than_a_manuscript_is_held_in_memory(settings: Any) -> None:
+    stranger = Client(enforce_csrf_checks=True)
+    stranger.get("/sign-in/")
+    kind = "application/x-www-form-urlencoded"
+
+    # Refused by its length: none of it is read.
+    length = {"CONTENT_LENGTH": str(2 * settings.DOCUMENT_MAX_UPLOAD_BYTES)}
+    response = stranger.post("/sign-in/", b"username=x", content_type=kind, **length)
+
+    assert response.status_code == 400
+    assert "too large or malformed" in response.content.decode()
+
+
 def test_a_form_that_is_too_large_says_so(browser: Client, settings: Any) -> None:
     settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100
 

@@ -4,7 +4,7 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.core.models import User
+from apps.core.models import StoredFile, User
 from apps.projects.models import Project, Report
 from apps.projects.services.report_service import ReportService
 from tests.clients import Writer, writer
@@ -68,6 +68,15 @@ def test_the_owner_gets_the_file_with_a_session_and_with_a_token(
     assert by_session.content == by_token.content
     with getattr(report, kind).open() as file:
         assert by_session.content == file.read()
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_report_that_is_deleted_while_it_is_asked_for_is_not_there(
+    jane: Writer, project: Project, report: Report, kind: str
+) -> None:
+    """Five newer ones may be made between the row and its file."""
+    StoredFile.objects.all().delete()
+    assert jane.get(address(project, kind)).status_code == 404
 
 
 def test_the_page_is_shown_and_may_do_nothing(jane: Writer, project: Project, report: Report) -> None:

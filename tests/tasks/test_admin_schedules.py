@@ -114,6 +114,14 @@ def test_an_interval_begins_when_it_is_saved_or_at_its_start(admin_client) -> No
         ({"task_name": "documents.process_document", "kwargs": ""}, "missing a required argument: 'document_id'"),
         ({"task_name": "documents.process_document", "kwargs": '{"document_id": true}'}, "must be of type int"),
         ({"kwargs": '{"report_type": "\\u0000"}'}, "a NUL"),
+        ({"kwargs": '{"report_type": "", "\\ud800": 1}'}, "report_type=str, ?=int): got an unexpected"),
+        ({"kwargs": f'{{"report_type": {"1" * 5_000}}}'}, "a number of more than 4,300 digits"),
+        (
+            {"task_name": "documents.process_document", "kwargs": f'{{"document_id": {10**19}}}'},
+            "is out of range for the id of",
+        ),
+        ({"name": "a\nb"}, "must be one line without control characters"),
+        ({"name": "a\x1b[2Jb"}, "must be one line without control characters"),
         ({"end_at_0": "2020-01-01", "end_at_1": "00:00"}, "no slot left before the end"),
         (
             {"start_at_0": "2098-01-01", "start_at_1": "00:00", "end_at_0": "2097-01-01", "end_at_1": "00:00"},
@@ -198,6 +206,12 @@ def test_the_next_five_times_are_shown_in_the_schedules_zone_before_it_is_saved(
 )
 def test_the_preview_says_what_the_times_mean_or_what_is_wrong(admin_client, changes, words) -> None:
     assert words in preview(admin_client, **changes).text
+
+
+@pytest.mark.parametrize("pk", ["", "x", "-1", "9" * 19, "9" * 5_000])
+def test_the_preview_of_a_schedule_that_is_not_there_is_that_of_a_new_one(admin_client, pk) -> None:
+    response = admin_client.get(PREVIEW, fields(pk=pk, cron="* * * * *"))
+    assert (response.status_code, "Every minute" in response.content.decode()) == (200, True)
 
 
 def test_the_preview_is_not_for_everybody(client, django_user_model) -> None:

@@ -85,6 +85,18 @@ def test_a_schedule_that_was_forgotten_for_years_is_decided_in_a_moment(years) -
     assert decision.next_at == last + MINUTE
 
 
+@pytest.mark.parametrize(("missed", "fired", "lost"), [(ONCE, 1, 9_999), (ALL, 100, 9_900), (SKIP, 0, 10_000)])
+def test_of_very_many_slots_that_stopped_coming_long_ago_the_newest_are_made_up(missed, fired, lost) -> None:
+    january = Timing(cron=cron.parse("* * * 1 *"), anchor=EIGHT, zone=UTC_ZONE)
+    new_year, february = datetime(2027, 1, 1, tzinfo=UTC), datetime(2027, 2, 15, tzinfo=UTC)
+    decision = decide(january, Policy(missed=missed), decided_until=new_year - MINUTE, now=february)
+    last = datetime(2027, 1, 31, 23, 59, tzinfo=UTC)
+    assert decision.fire == tuple(last - count * MINUTE for count in reversed(range(fired)))
+    assert decision.missed is not None
+    assert (decision.missed.first, decision.missed.count) == (new_year, lost)
+    assert decision.next_at == datetime(2028, 1, 1, tzinfo=UTC)
+
+
 # --- Timing --------------------------------------------------------------------------------------
 
 
@@ -127,6 +139,20 @@ def test_a_slot_with_jitter_is_neither_early_nor_late_before_it_fires() -> None:
     assert minutes(decide(timing, Policy(missed=SKIP), decided_until=EIGHT, now=at).fire) == [1]
 
 
+@pytest.mark.parametrize("missed", [ONCE, ALL, SKIP])
+def test_a_jitter_that_is_longer_than_the_time_between_two_slots_loses_none_and_doubles_none(missed) -> None:
+    timing = minutely(jitter=timedelta(minutes=10), key="a")
+    until, at, fired = EIGHT, timing.fires_at(EIGHT + MINUTE), []
+    while at < EIGHT + timedelta(hours=2):
+        decision = decide(timing, Policy(missed=missed), decided_until=until, now=at)
+        assert decision.missed is None
+        assert decision.next_at is not None
+        fired += decision.fire
+        until, at = decision.decided_until, decision.next_at
+    assert fired == timing.upcoming(EIGHT, count=len(fired))
+    assert len(fired) >= 119
+
+
 # --- Zones ---------------------------------------------------------------------------------------
 
 
@@ -134,6 +160,13 @@ def test_a_slot_with_jitter_is_neither_early_nor_late_before_it_fires() -> None:
 def test_what_is_no_time_zone_is_refused_with_one_that_is(name) -> None:
     with pytest.raises(zones.UnknownZoneError, match=r"must be a name of the tz database: \w+"):
         zones.named(name)
+
+
+def test_a_file_of_another_time_scale_is_no_time_zone(tmp_path, monkeypatch) -> None:
+    """`right/UTC` is 27 s off, and only some machines have it."""
+    monkeypatch.setattr(zones, "ZoneInfo", lambda name: pytest.fail(f"{name} was opened"))
+    with pytest.raises(zones.UnknownZoneError, match="Unknown time zone 'right/UTC'"):
+        zones.named("right/UTC")
 
 
 def test_a_zone_that_is_like_what_was_asked_for_is_told() -> None:

@@ -1,5 +1,6 @@
 """Firing: slots that have come become tasks, each once, by the schedule's policies."""
 
+import re
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -103,6 +104,38 @@ def test_a_declaration_is_found_at_its_file_and_line(time) -> None:
         lines = source.read().splitlines()
     assert lines[int(line) - 1].startswith("@dramatiq.actor")
     assert any("def send_weekly_report" in text for text in lines[int(line) : int(line) + 10])
+
+
+def test_a_class_may_be_declared_too(time, broker) -> None:
+    class Tick(dramatiq.GenericActor):
+        class Meta:
+            actor_name = "acting.tick"
+            periodic = cron("* * * * *")
+
+        def perform(self) -> None:
+            return None
+
+    try:
+        declared.update()
+        assert Schedule.objects.get(name="acting.tick").declared_in == "tests/workers/test_scheduler.py"
+        assert time.forward(minutes=1) == 1
+    finally:
+        del broker.actors["acting.tick"]
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"periodic": "0 3 * * *"}, "periodic='0 3 * * *', must be a time such as periodiq.cron"),
+        ({"periodic": cron("@daily"), "periodic_kwargs": ["a"]}, "periodic_kwargs=['a'], must be a dict of JSON"),
+        ({"periodic": cron("@daily"), "periodic_kwargs": {"at": {1}}}, "periodic_kwargs={'at': {1}}, must be a dict"),
+        ({"periodic": cron("@daily"), "periodic_kwargs": {"at": float("nan")}}, "must be a dict of JSON values"),
+    ],
+)
+def test_a_declaration_that_no_row_can_hold_is_refused_where_it_stands(broker, declare, options, words) -> None:
+    with pytest.raises(TypeError, match=re.escape(words)), declare(actor_name="acting.tick", **options):
+        pass
+    assert "acting.tick" not in broker.actors
 
 
 def test_a_declared_slot_is_sent_with_the_declared_arguments(time) -> None:
@@ -227,6 +260,15 @@ def test_what_was_due_before_the_time_was_changed_was_missed(time, make) -> None
     steering.change(schedule, {"cron": "0 * * * *"})
     assert (schedule.missed_count, f"{schedule.next_at:%H:%M}") == (3, "09:00")
     assert slots() == [("missed", "08:03", 3)]
+
+
+def test_a_slot_that_waited_for_its_jitter_when_the_time_was_changed_was_missed(time, make) -> None:
+    schedule = make(cron="0 9 * * *", jitter_seconds=3_600)
+    time.now = START.replace(hour=9)
+    assert time.forward(seconds=0) == 0
+    steering.change(schedule, {"cron": "0 10 * * *"})
+    assert slots() == [("missed", "09:00", 1)]
+    assert (schedule.missed_count, time.forward(hours=2)) == (1, 1)
 
 
 # --- Overlap -------------------------------------------------------------------------------------------

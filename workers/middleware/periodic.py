@@ -1,6 +1,15 @@
 """Lets actors be declared with Periodiq's `periodic=cron(...)`; `manage.py runscheduler` fires them."""
 
-from dramatiq import Middleware
+import json
+from typing import Any
+
+from dramatiq import Actor, Broker, Middleware
+from dramatiq.middleware import MiddlewareError
+from periodiq import CronSpec
+
+
+class BadScheduleError(MiddlewareError, TypeError):
+    """The actor's options are no schedule that a row can hold."""
 
 
 class Periodic(Middleware):
@@ -17,3 +26,26 @@ class Periodic(Middleware):
         periodic_kwargs: What the actor is called with when its time comes.
         """
         return {"periodic", "periodic_kwargs"}
+
+    def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
+        """Refuse what would keep all other schedules from being read.
+
+        Raises:
+          BadScheduleError: `periodic` is no cron time, or JSON cannot carry `periodic_kwargs`.
+        """
+        spec, kwargs = actor.options.get("periodic"), actor.options.get("periodic_kwargs")
+        if spec is not None and not isinstance(spec, CronSpec):
+            raise BadScheduleError(
+                f"{actor.actor_name} has periodic={spec!r}, must be a time such as periodiq.cron('0 3 * * *')"
+            )
+        if kwargs is not None and not _is_json_object(kwargs):
+            raise BadScheduleError(
+                f"{actor.actor_name} has periodic_kwargs={kwargs!r}, must be a dict of JSON values by their names"
+            )
+
+
+def _is_json_object(value: Any) -> bool:
+    try:
+        return isinstance(value, dict) and bool(json.dumps(value, allow_nan=False))
+    except (TypeError, ValueError):
+        return False

@@ -87,18 +87,40 @@ def _repeated(found: Sequence[Heading], thin: Sequence[bool], empty: Sequence[bo
 
 def _below_contents_line(text: str, found: Sequence[Heading], thin: Sequence[bool]) -> set[int]:
     listed: set[int] = set()
+    covered = 0
     starts = [heading.start for heading in found]
+    with_text, again = _next_with_text(thin), _next_of_same_key(found)
     for line in _CONTENTS_LINE.finditer(text):
         first = bisect_left(starts, line.end())
         if first == len(found) or not words.at_most(HARDLY_ANY_WORDS, text, line.end(), starts[first]):
             continue
-        table = range(first, next((index for index in range(first, len(found)) if not thin[index]), len(found)))
-        if table.stop == len(found):
-            # All is short: the table ends where its first line comes again.
-            again = (index for index in table[1:] if found[index].key == found[first].key)
-            table = range(first, next(again, table.stop))
-        listed.update(table)
+        # Where all is short, the table ends where its first line comes again.
+        stop = with_text[first] if with_text[first] < len(found) else again[first]
+        # A table that an earlier line began reaches up to there, and is not gone through again.
+        listed.update(range(max(first, covered), stop))
+        covered = max(covered, stop)
     return listed
+
+
+def _next_with_text(thin: Sequence[bool]) -> list[int]:
+    """For each heading, the first from it on that has text below it; their number where there is none."""
+    following = [len(thin)] * len(thin)
+    for index in range(len(thin) - 1, -1, -1):
+        if not thin[index]:
+            following[index] = index
+        elif index + 1 < len(thin):
+            following[index] = following[index + 1]
+    return following
+
+
+def _next_of_same_key(found: Sequence[Heading]) -> list[int]:
+    """For each heading, the next one with its number; their number where there is none."""
+    following = [len(found)] * len(found)
+    seen: dict[Key, int] = {}
+    for index in range(len(found) - 1, -1, -1):
+        following[index] = seen.get(found[index].key, len(found))
+        seen[found[index].key] = index
+    return following
 
 
 def _follows(before: Heading, heading: Heading) -> bool:

@@ -4,7 +4,9 @@ A module reads a family of formats. To add one: write the module, and name it in
 """
 
 import io
+import threading
 from collections.abc import Callable
+from contextlib import nullcontext
 from typing import BinaryIO, Protocol
 
 from apps.documents.readers import (
@@ -52,6 +54,10 @@ READERS: tuple[Reader, ...] = (pdf, word, open_document, e_book, web_page, markd
 ISOLATED = (pdf, word, open_document, e_book, web_page, markdown)
 #: And those that are not even looked at in the process that answers requests.
 CHECKED_ISOLATED = (pdf,)
+#: A file of so many bytes is looked at while no other one is: as text it may take six times its size in memory, and
+#: a process that answers requests is sent many at once.
+LARGE_BYTES = 4 * 1024**2
+_one_large = threading.Lock()
 
 
 def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None) -> None:
@@ -68,7 +74,8 @@ def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None =
     reader = _reader(source)
     if reader in CHECKED_ISOLATED:
         isolated.check(source, limits, reader=_name(reader))
-    else:
+        return
+    with _one_large if source.size_bytes >= LARGE_BYTES else nullcontext():
         reader.check(source, limits)
 
 

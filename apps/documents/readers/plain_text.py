@@ -98,7 +98,7 @@ def _guessed(data: bytes) -> str:
 
 
 def _telling_lines(data: bytes) -> bytes:
-    """The lines with bytes beyond ASCII, at most `SAMPLE_BYTES` of them. Not all lines at once: they may be millions."""
+    """The lines with bytes beyond ASCII, at most `SAMPLE_BYTES`. Not all lines at once: they may be millions."""
     lines: list[bytes] = []
     room, at = SAMPLE_BYTES, 0
     while room > 0 and (found := _BEYOND_ASCII.search(data, at)):

@@ -27,6 +27,9 @@ from apps.tasks.schedules import checking, clock, declared, steering
 #: So many of the next times are shown.
 UPCOMING = 5
 
+#: Longer ones are no number of a row.
+MOST_DIGITS = 20
+
 ON, LATE, PAUSED, BROKEN, ENDED = "On", "Late", "Paused", "Broken", "Ended"
 STATE_KINDS = {ON: "success", LATE: "danger", PAUSED: "warning", BROKEN: "danger", ENDED: "default"}
 #: So long after its time no scheduler is busy any more: none runs.
@@ -334,7 +337,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
     def preview(self, request: HttpRequest) -> HttpResponse:
         """The next times of what the form holds, before it is saved; or what is wrong with it."""
         pk = request.GET.get("pk", "")
-        schedule = Schedule.objects.filter(pk=pk).first() if pk.isdecimal() else None
+        schedule = Schedule.objects.filter(pk=pk).first() if pk.isdecimal() and len(pk) < MOST_DIGITS else None
         if not (self.has_change_permission(request, schedule) or self.has_add_permission(request)):
             raise PermissionDenied
         form = self.get_form(request, schedule, change=schedule is not None)(request.GET, instance=schedule)

@@ -112,6 +112,8 @@ class ScheduleForm(forms.ModelForm):
             ) from None
         except RecursionError:
             raise forms.ValidationError("This JSON is nested too deeply.") from None
+        except ValueError:
+            raise forms.ValidationError("This JSON has a number of more than 4,300 digits.") from None
         if not isinstance(found, dict):
             start = text if len(text) <= 100 else f"{text[:100]}..."
             raise forms.ValidationError(f'This is {start}, must be an object such as {{"report_type": "summary"}}.')

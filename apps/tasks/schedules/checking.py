@@ -7,13 +7,17 @@ from datetime import datetime
 from typing import Any
 
 import dramatiq
+from django.db.models import BigIntegerField
 from dramatiq import Actor
 
+from apps.tasks import storable
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import cron, declared, zones
 
 #: Before and after these there are no time zones to speak of.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
+#: What the column of a related object's id can hold.
+SMALLEST_ID, LARGEST_ID = -BigIntegerField.MAX_BIGINT - 1, BigIntegerField.MAX_BIGINT
 #: The types that JSON has, by which an argument is held against its annotation.
 JSON_TYPES = (bool, int, float, str, list, dict, type(None))
 
@@ -25,7 +29,9 @@ def errors(schedule: Schedule) -> dict[str, str]:
         found["task_name"] = message
     elif message := argument_error(schedule):
         found["kwargs"] = message
-    if not schedule.is_declared and schedule.name in declared.names():
+    if not schedule.name.isprintable():
+        found["name"] = f"The name is {schedule.name!r}, must be one line without control characters"
+    elif not schedule.is_declared and schedule.name in declared.names():
         found["name"] = f"{schedule.name!r} is the name of a schedule that is declared in the code; choose another one"
     return found
 
@@ -72,9 +78,11 @@ def argument_error(schedule: Schedule) -> str:
     broker: Any = dramatiq.get_broker()
     actor = broker.get_actor(schedule.task_name)
     try:
-        broker.send_of(actor.message_with_options(kwargs=schedule.kwargs))
+        send = broker.send_of(actor.message_with_options(kwargs=schedule.kwargs))
     except (TypeError, ValueError) as error:
-        return str(error)
+        return storable.cleaned(str(error))
+    if send.related_object_id is not None and not SMALLEST_ID <= send.related_object_id <= LARGEST_ID:
+        return f"The first argument of {schedule.task_name} is out of range for the id of a {send.related_object_type}"
     return _type_error(actor, schedule.kwargs)
 
 

@@ -53,7 +53,9 @@ def cron_text(actor: Actor[..., Any]) -> str:
 def where(actor: Actor[..., Any]) -> str:
     """File and line of the actor."""
     function = inspect.unwrap(actor.fn)
-    path = Path(inspect.getsourcefile(function) or function.__module__)
+    # A class-based actor is an object that can be called.
+    source = function if inspect.isroutine(function) else type(function)
+    path = Path(inspect.getsourcefile(source) or function.__module__)
     if path.is_relative_to(settings.BASE_DIR):
         path = path.relative_to(settings.BASE_DIR)
     code = getattr(function, "__code__", None)

@@ -1,6 +1,7 @@
 """What became of slots: written down, and forgotten again after a while."""
 
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.conf import settings
@@ -37,7 +38,8 @@ def close(schedule: Schedule, *, now: datetime) -> None:
     if schedule.enabled:
         try:
             decision = decide(
-                schedule.timing,
+                # What has come and only waits for its jitter will not be fired either.
+                replace(schedule.timing, jitter=timedelta(0)),
                 Policy(missed=SKIP, grace=timedelta(seconds=-1)),
                 decided_until=schedule.decided_until,
                 now=now,

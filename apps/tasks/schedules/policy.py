@@ -111,14 +111,15 @@ def _due(timing: Timing, after: datetime, now: datetime) -> list[datetime]:
     slots = from_there(after)
     if len(slots) <= MOST_COUNTED:
         return slots
-    span = timedelta(hours=1)
-    # The stretch before now that has at least half as many as are counted.
+    # A stretch before now that has at least half as many as are counted, and no more.
+    short, span, long = timedelta(0), timedelta(hours=1), now - after
     recent: list[datetime] = []
     while len(recent) < MOST_COUNTED // 2:
-        span *= 2
-        wider = from_there(max(now - span, after))
-        if len(wider) > MOST_COUNTED:
-            break
-        recent = wider
+        found = from_there(now - span)
+        if len(found) > MOST_COUNTED:
+            long = span
+        else:
+            short, recent = span, found
+        span = min(2 * span, (short + long) / 2)
     missing = MOST_COUNTED - len(recent)
     return slots[:missing] + recent

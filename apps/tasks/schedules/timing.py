@@ -21,7 +21,8 @@ class Timing:
       cron: A cron text; or None, and it comes `every` so often, counted from `anchor`.
       zone: The clock that the cron text is about.
       begin, end: The first and the last instant that may be a slot.
-      jitter: At most so long after its slot it is fired. How long is the same wherever it is asked.
+      jitter: At most so long after its slot, and before the next one, it is fired. How long is the same wherever it
+        is asked.
       key: What tells this schedule's jitter from another one's.
     """
 
@@ -59,8 +60,10 @@ class Timing:
         return list(islice(self.slots_after(after), count))
 
     def fires_at(self, slot: datetime) -> datetime:
-        """When the slot is fired: then, or up to `jitter` later."""
+        """When the slot is fired: then, or up to `jitter` later, but not after the next slot: they keep their order."""
         if not self.jitter:
             return slot
+        following = self.next_after(slot)
+        jitter = self.jitter if following is None else min(self.jitter, following - slot)
         digest = hashlib.blake2b(f"{self.key} {slot.isoformat()}".encode(), digest_size=8).digest()
-        return slot + self.jitter * (int.from_bytes(digest) / 2**64)
+        return slot + jitter * (int.from_bytes(digest) / 2**64)

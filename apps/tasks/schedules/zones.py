@@ -15,7 +15,12 @@ class UnknownZoneError(ValueError):
 @lru_cache(maxsize=1)
 def names() -> tuple[str, ...]:
     """All of them, in order."""
-    return tuple(sorted(available_timezones() - NO_ZONES))
+    return tuple(sorted(_known()))
+
+
+@lru_cache(maxsize=1)
+def _known() -> frozenset[str]:
+    return frozenset(available_timezones() - NO_ZONES)
 
 
 def named(name: str) -> ZoneInfo:
@@ -25,7 +30,8 @@ def named(name: str) -> ZoneInfo:
       UnknownZoneError: There is none; names that are like it are told.
     """
     try:
-        if name in NO_ZONES:
+        # Beside the zones there are files that some machines have and others do not, such as `right/UTC`, 27 s off.
+        if name not in _known():
             raise KeyError(name)
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):

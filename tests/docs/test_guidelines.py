@@ -1,0 +1,371 @@
+"""The guidelines say what is so: their code runs, their names exist, and no section of theirs is missing."""
+
+import inspect
+import re
+import shlex
+import time
+from collections.abc import Callable, Iterator
+from importlib import import_module
+from io import StringIO
+from typing import Any
+
+import dramatiq
+import pytest
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.management import call_command, get_commands
+from django.db import models
+from django.test import Client
+from rest_framework.test import APIRequestFactory, force_authenticate
+
+from aiWriting.environment import BASE_DIR
+from apps.tasks import progress
+from apps.tasks.models import Schedule, TaskStatus
+from apps.tasks.schedules import declared
+from tests.docs.test_docs import blocks
+from workers.broker import COLUMN_OPTIONS
+
+PAGE = BASE_DIR / "docs" / "guidelines.md"
+
+HEADINGS = [
+    "# Asynchronous tasks: guidelines",
+    "## Overview",
+    "## Configuration",
+    "### Basic setup",
+    "### Settings",
+    "## Task organization",
+    "### Task modules",
+    "### Task naming",
+    "## Task implementation",
+    "### Task definition",
+    "### Task parameters",
+    "## Task calling",
+    "### Calling tasks",
+    "### From views",
+    "## Task progress and status tracking",
+    "### Status model",
+    "### Progress updates",
+    "## Task scheduling",
+    "### Periodic tasks",
+    "## Task monitoring and management",
+    "### Monitoring tools",
+    "### Deployment configuration",
+    "## Best practices",
+    "### Task design",
+    "### Performance",
+    "### Security",
+    "### Deployment",
+]
+
+#: What somebody who comes from Celery looks for.
+CELERY = [
+    "Celery", "config_from_object", "autodiscover_tasks", "self.request",
+    "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "CELERY_ACCEPT_CONTENT", "CELERY_TASK_SERIALIZER",
+    "CELERY_RESULT_SERIALIZER",
+    "CELERY_TIMEZONE", "CELERY_TASK_TRACK_STARTED", "CELERY_TASK_TIME_LIMIT", "CELERY_BEAT_SCHEDULE", "result_expires",
+    "bind", "name", "max_retries", "retry_backoff", "retry_backoff_max", "acks_late", "time_limit",
+    "soft_time_limit", "autoretry_for", "retry_kwargs", "ignore_result", "rate_limit",
+    "delay", "apply_async", "args", "kwargs", "countdown", "expires", "priority",
+    "self.retry", "MaxRetriesExceededError",
+    "task_id", "task_name", "status", "result", "error_message", "related_object_id",
+    "related_object_type", "get_or_create",
+    "crontab", "beat", "Flower", "get_task_logger",
+    "redis", "celery_worker", "celery_beat", "flower", "env_file", "depends_on", "--statedb",
+    "Redis Commander", "Prometheus exporter", "Sentry",
+]  # fmt: skip
+
+#: What the tables call by a short name.
+SHORT_NAMES = {
+    "progress": progress,
+    "TaskStatus": TaskStatus,
+    "Schedule": Schedule,
+    "Actor": dramatiq.Actor,
+    "Message": dramatiq.Message,
+    "CurrentMessage": dramatiq.middleware.CurrentMessage,
+}
+
+
+def code() -> tuple[list[str], list[str]]:
+    """The Python blocks that run, and those that begin with the file that they are from."""
+    found = blocks(PAGE, "python")
+    quoted = [block for block in found if re.match(r"# \S+\.py\n", block)]
+    return [block for block in found if block not in quoted], quoted
+
+
+def rows() -> list[list[str]]:
+    """The cells of the tables: Celery's names, ours, and the rest."""
+    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
+    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
+    return [row for row in cells if row[1] != "here"]
+
+
+def commands() -> list[str]:
+    lines = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
+    assert all(line.startswith("manage.py ") for line in lines)
+    return [line.removeprefix("manage.py ") for line in lines]
+
+
+def is_known(name: str) -> bool:
+    """Whether a name of the tables exists in the code, the settings, the environment or the URLs."""
+    broker = dramatiq.get_broker()
+    if name.startswith("/"):
+        return Client().get(name).status_code != 404
+    if name.startswith("manage.py "):
+        return name.removeprefix("manage.py ") in get_commands()
+    if name in broker.actor_options | set(inspect.signature(dramatiq.actor).parameters) | set(COLUMN_OPTIONS):
+        return True
+    if name in inspect.signature(dramatiq.Actor.send_with_options).parameters or hasattr(settings, name):
+        return True
+    if name.isupper():
+        return f"| `{name}`" in (BASE_DIR / "docs" / "operations.md").read_text()
+    first, *rest = name.split(".")
+    return _has(SHORT_NAMES[first], rest) if first in SHORT_NAMES else _is_importable(name)
+
+
+def _has(found: Any, names: list[str]) -> bool:
+    for name in names:
+        if inspect.isclass(found) and issubclass(found, models.Model):
+            return name in {field.name for field in found._meta.get_fields()}
+        if not hasattr(found, name):
+            return False
+        found = getattr(found, name)
+    return True
+
+
+def _is_importable(name: str) -> bool:
+    parts = name.split(".")
+    for end in range(len(parts) - 1, 0, -1):
+        try:
+            module = import_module(".".join(parts[:end]))
+        except ModuleNotFoundError:
+            continue
+        return _has(module, parts[end:])
+    return False
+
+
+def test_the_sections_are_there_in_order() -> None:
+    text = re.sub(r"^```.*?^```", "", PAGE.read_text(), flags=re.MULTILINE | re.DOTALL)
+    assert re.findall(r"^#+ .*", text, flags=re.MULTILINE) == HEADINGS
+
+
+@pytest.mark.parametrize("name", CELERY)
+def test_each_name_of_celery_has_a_line(name: str) -> None:
+    assert any(re.search(rf"(?<![\w-]){re.escape(name)}(?!\w)", row[0]) for row in rows())
+
+
+@pytest.mark.django_db
+def test_each_name_of_ours_exists() -> None:
+    named = [(row[0], name) for row in rows() for name in re.findall(r"`([^`]+)`", row[1])]
+    assert len(named) > 60
+    assert [(celery, name) for celery, name in named if not is_known(name)] == []
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("name", ["rate_limit", "CELERY_BROKER_URL", "TaskStatus.finish", "manage.py work", "/flower/"])
+def test_a_name_that_is_not_ours_is_found_out(name: str) -> None:
+    assert not is_known(name)
+
+
+def test_what_is_not_here_is_explained() -> None:
+    for row in rows():
+        assert row[1] == "not here" or "`" in row[1], row
+        assert row[1] != "not here" or row[2], row
+
+
+def test_quoted_code_is_that_of_the_file() -> None:
+    quoted = code()[1]
+    assert len(quoted) == 2
+    for block in quoted:
+        path, _, text = block.removeprefix("# ").partition("\n")
+        if path == "aiWriting/settings.py":
+            namespace: dict[str, Any] = {}
+            exec(compile(text, path, "exec"), {}, namespace)
+            assert namespace == {name: getattr(settings, name) for name in namespace}
+        else:
+            assert text in (BASE_DIR / path).read_text()
+
+
+@pytest.fixture
+def forgotten() -> Iterator[None]:
+    """Lets go of the actors that a test declares."""
+    actors = dramatiq.get_broker().actors
+    before = set(actors)
+    yield
+    for name in set(actors) - before:
+        del actors[name]
+
+
+def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus], django_user_model: Any) -> None:
+    from apps.documents.models import Document, Manuscript
+    from apps.projects.models import Project
+
+    user = django_user_model.objects.create_user("writer")
+    project = Project.objects.create(owner=user, name="p")
+    document = Document.objects.create(project=project, title="t")
+    Manuscript.objects.create(document=document, text="a whale\nthe white whale")
+    here: dict[str, Any] = {"__name__": "guidelines", "document": document, "user": user}
+    for block in code()[0]:
+        exec(compile(block, PAGE.name, "exec"), here)
+
+    # What was sent in the blocks.
+    sent = TaskStatus.objects.order_by("id")
+    assert list(sent.values_list("task_name", flat=True)) == [
+        "documents.process_document",
+        *["documents.find_word"] * 5,
+    ]
+    later = sent.get(task_id=here["later"].message_id)
+    assert (later.status, later.owner_id) == ("pending", user.pk)
+    assert round((later.expires_at - later.run_at).total_seconds()) == 3_600
+    assert round((later.run_at - later.created_at).total_seconds()) == 60
+    words = {"whale": 2, "sea": 0, "ship": 0}
+    for row in sent.filter(task_name="documents.find_word").exclude(pk=later.pk):
+        assert ended(_message(row)).result == {"found": words[row.args[1]]}
+    assert ended(_message(sent[0])).status == "completed"
+    assert here["mine"].get() == later
+    assert here["task"].task_id == here["message"].message_id
+    assert here["told"][0] in {"pending", "processing", "completed"}
+
+    # The actors that were declared.
+    def result_of(name: str, *args: Any) -> Any:
+        row = ended(here[name].send(*args))
+        assert (row.status, row.progress, row.error_message) == ("completed", 100, "")
+        return row.result
+
+    assert result_of("count_documents", project.pk) == {"documents": 1}
+    assert result_of("find_word", 0, "whale") == {"note": "Document 0 no longer exists."}
+    assert result_of("longest_line", document.pk) == {"characters": 15}
+    document.refresh_from_db()
+    assert result_of("count_by_status", document.status) == {"documents": 1}
+    assert result_of("append_line", document.pk, "whale!") is None
+    assert Manuscript.objects.get().text == "a whale\nthe white whale\nwhale!"
+    assert result_of("rename", project.pk, "Moby") is None
+    assert Project.objects.get().name == "Moby"
+    nameless = ended(here["rename"].send(project.pk, ""))
+    assert (nameless.status, nameless.error_message) == ("failed", "The name has 0 characters, must be 1 to 200.")
+    empty = ended(here["find_word"].send(document.pk, ""))
+    assert (empty.status, empty.retries, empty.error_message) == ("failed", 0, "Say which word to look for.")
+    for message in [here["look_up"].send(word) for word in ("A", "B", "C", "D")]:
+        assert ended(message, timeout=30).result == message.args[0].lower()
+    old = TaskStatus.objects.finished()
+    old.filter(task_id=empty.task_id).update(finished_at=empty.finished_at - here["timedelta"](days=91))
+    assert result_of("forget_old_tasks") == {"deleted": 2}  # The row and its one attempt.
+    assert not old.filter(task_id=empty.task_id).exists()
+    assert {"documents.count_by_status", "projects.forget_old_tasks"} <= set(declared.names())
+
+    # From async code, and from a view.
+    task_id = async_to_sync(here["look_for"])("whale")
+    assert ended(_message(TaskStatus.objects.get(task_id=task_id))).result == {"found": 2}
+    request = APIRequestFactory().post("/", {"word": "white"}, format="json")
+    force_authenticate(request, user)
+    response = here["FindWordView"].as_view()(request, pk=document.pk)
+    wordless = APIRequestFactory().post("/", [], format="json")
+    force_authenticate(wordless, user)
+    assert here["FindWordView"].as_view()(wordless, pk=document.pk).status_code == 400
+    assert response.status_code == 202
+    assert response.data["task_url"].endswith(f"/api/tasks/{response.data['task_id']}/")
+    assert TaskStatus.objects.get(task_id=response.data["task_id"]).owner_id == user.pk
+
+
+def _message(row: TaskStatus) -> dramatiq.Message:
+    return dramatiq.Message(
+        queue_name=row.queue_name, actor_name=row.task_name, args=(), kwargs={}, options={}, message_id=row.task_id
+    )
+
+
+def test_what_is_said_of_retries_and_limits_is_so(working, forgotten: None, ended: Callable[..., TaskStatus]) -> None:
+    calls: list[str] = []
+
+    @dramatiq.actor(actor_name="documents.note_failure", max_retries=0)
+    def note_failure(message: dict[str, Any], what: dict[str, Any]) -> None:
+        calls.append(what["type"] if "type" in what else f"exhausted after {what['retries']}")
+
+    @dramatiq.actor(
+        actor_name="documents.not_yet",
+        max_retries=1,
+        on_failure="documents.note_failure",
+        on_retry_exhausted="documents.note_failure",
+    )
+    def not_yet() -> None:
+        raise dramatiq.Retry("not yet", delay=10)
+
+    @dramatiq.actor(
+        actor_name="documents.never", throws=(KeyError,), on_retry_exhausted="documents.note_failure", max_retries=1
+    )
+    def never() -> None:
+        raise KeyError("never")
+
+    @dramatiq.actor(actor_name="documents.tidies_up", max_retries=0, time_limit=50)
+    def tidies_up() -> str:
+        try:
+            _go_on()
+        except dramatiq.middleware.TimeLimitExceeded:
+            return "tidy"
+        return "not cut"
+
+    @dramatiq.actor(actor_name="documents.too_late", max_retries=3, min_backoff=60_000, max_age=300)
+    def too_late() -> None:
+        raise OSError("later")
+
+    @dramatiq.actor(actor_name="documents.async", max_retries=0)
+    async def asynchronous() -> str | None:
+        message = dramatiq.middleware.CurrentMessage.get_current_message()
+        return message and message.message_id
+
+    message = asynchronous.send()
+    assert ended(message).result == message.message_id
+    with pytest.raises(dramatiq.middleware.MiddlewareError, match="async"):
+        dramatiq.actor(actor_name="documents.both", transactional=True)(asynchronous.fn)
+    row = ended(never.send())
+    assert (row.status, row.retries) == ("failed", 0)
+    row = ended(not_yet.send())
+    assert (row.status, row.retries, row.error_message) == ("failed", 1, "not yet")
+    for follower in TaskStatus.objects.filter(task_name="documents.note_failure"):
+        ended(_message(follower))
+    assert sorted(calls) == ["Retry", "Retry", "exhausted after 1"]
+    assert ended(tidies_up.send()).result == "tidy"
+    row = ended(too_late.send())
+    assert (row.status, row.retries, row.error_message) == ("failed", 1, "It was not started before it expired.")
+    (retries,) = [one for one in working.broker.middleware if isinstance(one, dramatiq.middleware.Retries)]
+    assert (retries.max_retries, retries.min_backoff, retries.max_backoff) == (20, 15_000, 7 * 24 * 3_600_000)
+
+
+def _go_on() -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        time.sleep(0.01)
+
+
+@pytest.mark.django_db
+def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, broker) -> None:
+    from tests.acting.tasks import say
+
+    with pytest.raises(ValueError, match="bind"):
+        dramatiq.actor(actor_name="documents.bound", bind=True)(lambda: None)
+    message = say.send_with_options(args=(1,), countdown=60, priority=5)
+    row = TaskStatus.objects.get(task_id=message.message_id)
+    assert (row.delayed, row.priority, row.options) == (False, 0, {"countdown": 60, "priority": 5})
+
+
+@pytest.mark.django_db(transaction=True)
+def test_the_commands_run(broker) -> None:
+    Schedule.objects.all().delete()
+    for line in commands():
+        if line.startswith("runworker"):
+            continue
+        output = StringIO()
+        call_command(*shlex.split(line), stdout=output, stderr=output)
+        if not line.startswith("shell"):
+            assert output.getvalue().strip(), line
+    names = list(TaskStatus.objects.order_by("id").values_list("task_name", flat=True))
+    assert names == ["aiwriting.debug_task", "projects.send_weekly_report"]
+    assert Schedule.objects.get(name="projects.send_weekly_report").enabled
+
+
+@pytest.mark.processes
+def test_the_worker_command_works_off_its_queue(command, ended: Callable[..., TaskStatus]) -> None:
+    from apps.documents.tasks import process_document
+
+    (line,) = [line for line in commands() if line.startswith("runworker")]
+    command(*shlex.split(line))
+    message = process_document.send(0)
+    assert ended(message, timeout=60).result == {"note": "Document 0 no longer exists."}
