@@ -169,7 +169,6 @@ DRAMATIQ_ENCODER = "workers.encoder.CompactJSONEncoder"
 DRAMATIQ_BROKER = {
     "BROKER": "workers.broker.LedgerBroker",
     "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},
-    # After-hooks run from the end of the list to its start: `Progress` sees what `Retries` decided.
     # After-hooks run from the end of the list to its start: `Ending` opens the end of an attempt, and
     # `Progress` closes it, knowing what all between them want.
     "MIDDLEWARE": [
