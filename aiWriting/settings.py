@@ -231,7 +231,7 @@ DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
 )
 # What the fields of a form may have: they are held in memory before anybody knows who sends them.
 DATA_UPLOAD_MAX_MEMORY_SIZE = DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
-#: What the body of any request may have. A text that is sent as JSON may take six bytes a character.
+#: What the body of any request may have. Views take less, and refuse in better words what is up to here.
 REQUEST_MAX_BYTES = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
 #: So many reports of a project are kept, the newest ones.

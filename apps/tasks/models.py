@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterable
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
@@ -216,6 +217,16 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
     def due(self, now: datetime) -> "ScheduleQuerySet":
         """Those with a slot that is to be fired."""
         return self.filter(next_at__lte=now)
+
+    def with_last_run(self) -> Any:
+        """Each with `last_slot` and `last_task_id`: the last one that was sent, by time or by hand, or None."""
+        sent = ScheduleSlot.objects.filter(
+            schedule=models.OuterRef("pk"), outcome__in=[ScheduleSlot.FIRED, ScheduleSlot.BY_HAND]
+        ).order_by("-slot")
+        return self.annotate(
+            last_slot=models.Subquery(sent.values("slot")[:1]),
+            last_task_id=models.Subquery(sent.values("task_id")[:1]),
+        )
 
 
 class Schedule(BaseModel):

@@ -103,7 +103,8 @@ class System:
           variables: More of their environment.
         """
         key = (processes, threads, tuple(sorted((variables or {}).items())))
-        kept = self._kept.pop(key, None)
+        # Those that are kept run what the set-up says.
+        kept = None if commands else self._kept.pop(key, None)
         workers, is_warm = kept if kept else (self._start(key, commands), False)
         self._stop_kept()  # Others of this system would take its tasks.
         keeps = False
@@ -111,7 +112,7 @@ class System:
             if not is_cold and not is_warm:
                 self.warm_up(workers, processes=processes)
             yield workers
-            keeps = self.keeps and not is_cold
+            keeps = self.keeps and not is_cold and not commands
         finally:
             if keeps:
                 self._kept[key] = workers, True

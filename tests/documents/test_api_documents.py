@@ -267,19 +267,32 @@ def test_a_pasted_text_over_the_limit_is_refused_with_both_sizes(
 
 
 @pytest.mark.parametrize(
-    ("format", "limit"), [("json", "REQUEST_MAX_BYTES"), ("multipart", "DATA_UPLOAD_MAX_MEMORY_SIZE")]
+    ("format", "limit"), [("json", "DOCUMENT_MAX_UPLOAD_BYTES"), ("multipart", "DATA_UPLOAD_MAX_MEMORY_SIZE")]
 )
 def test_a_body_over_the_limit_of_its_kind_is_refused(
     jane: Writer, project: Project, settings: Settings, format: str, limit: str
 ) -> None:
     setattr(settings, limit, 1_000)
 
-    fields = {"project": project.pk, "title": "Emma", "text": "words " * 200}
+    fields = {"project": project.pk, "title": "Emma", "text": "words " * 20_000}
     response = jane.post("/api/documents/", fields, format=format)
 
     assert response.status_code == 413
     assert response.json().keys() == {"detail"}
     assert nothing_was_stored()
+
+
+def test_a_text_of_letters_that_json_escapes_is_taken_up_to_its_own_size(
+    jane: Writer, project: Project, settings: Settings
+) -> None:
+    settings.DOCUMENT_MAX_UPLOAD_BYTES = 200_000
+    text = "ж" * 100_000
+
+    body = json.dumps({"project": project.pk, "title": "Emma", "text": text})
+    response = jane.post("/api/documents/", body, content_type="application/json")
+
+    assert len(body) > 600_000
+    assert response.status_code == 201
 
 
 def test_a_form_with_too_many_fields_is_refused(jane: Writer, project: Project) -> None:

@@ -7,8 +7,9 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from apps.tasks.admin import elements
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
-from apps.tasks.schedules import declared, steering
+from apps.tasks.schedules import declared, firing, steering
 from tests.pages import Page, get, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
@@ -332,6 +333,20 @@ def test_the_list_shows_what_was_missed_and_the_state_of_the_last_run(admin_clie
     task = TaskStatus.objects.get(task_id=task_id)
     assert page.with_attribute("href", reverse("admin:tasks_taskstatus_change", args=[task.pk]))
     assert "Pending" in page.text
+
+
+def test_a_queued_run_says_in_the_list_of_tasks_and_on_its_page_what_it_waits_for(admin_client) -> None:
+    schedule = make(cron="* * * * *", missed_policy="all", missed_limit=2, grace_seconds=0)
+    Schedule.objects.update(next_at=timezone.now(), decided_until=timezone.now() - timedelta(minutes=5))
+    assert firing.fire_due() == 2
+    held = TaskStatus.objects.get(task_id=schedule.slots.get(is_held=True).task_id)
+    for address in (
+        reverse("admin:tasks_taskstatus_changelist"),
+        reverse("admin:tasks_taskstatus_change", args=[held.pk]),
+    ):
+        text = Page(admin_client.get(address).content.decode()).text
+        assert text.count("Waits for the run of its schedule before it") == 1
+        assert Page(elements.moment(held.run_at)).text not in text
 
 
 def test_the_page_shows_what_became_of_its_slots(admin_client) -> None:

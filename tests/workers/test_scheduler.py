@@ -193,6 +193,15 @@ def test_a_clock_that_goes_back_fires_nothing_twice(time, make) -> None:
     assert time.forward(minutes=1) == 1
 
 
+def test_a_schedule_that_was_ahead_with_a_wrong_clock_has_slots_again_when_it_is_resumed(time, make) -> None:
+    schedule = make()
+    time.forward(days=300)
+    assert time.forward(days=-300, minutes=1) == 0
+    steering.pause(schedule)
+    steering.resume(schedule)
+    assert time.forward(minutes=1) == 1
+
+
 def test_a_slot_that_was_forgotten_in_the_history_is_not_fired_again(time, make) -> None:
     schedule = make()
     time.forward(minutes=1)
@@ -475,3 +484,15 @@ def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, m
     time.forward(days=30)
     history.prune()
     assert sorted(slot.slot.month for slot in rare.slots.all()) == [12, 12]
+
+
+def test_what_was_run_by_hand_is_pruned_too_when_it_is_done(time, make, settings) -> None:
+    settings.SCHEDULE_HISTORY_COUNT = 3
+    schedule = make()
+    steering.pause(schedule)
+    for _ in range(9):
+        steering.run_now(schedule)
+        time.now += MINUTE
+    assert history.prune() == 0
+    end_all()
+    assert history.prune() == 6

@@ -1,12 +1,15 @@
 """`manage.py schedules`: what it prints, and how it refuses."""
 
 import io
+import os
+import subprocess
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import steering
+from tests.commands import environment, manage
 
 WEEKLY = "projects.send_weekly_report"
 
@@ -84,6 +87,20 @@ class TestSteering:
         steering.make(made)
         assert "mine is broken: Unknown actor 'acting.gone', must be one of:" in schedules("list")
 
+    def test_the_list_takes_no_more_statements_for_more_schedules(self, django_assert_num_queries) -> None:
+        schedules()
+        for count in (1, 9):
+            for number in range(count):
+                made = Schedule(name=f"{count} {number}", task_name="acting.say", kwargs={"value": 1}, cron="@daily")
+                steering.make(made)
+                steering.run_now(made)
+            with django_assert_num_queries(3):
+                assert "Z pending" in schedules()
+
+    def test_a_broken_one_that_is_resumed_says_why_it_does_not_run(self) -> None:
+        steering.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
+        assert "mine is not paused any more, but it is broken: Unknown actor" in schedules("resume", "mine")
+
     def test_pause_and_resume(self) -> None:
         assert schedules("pause", WEEKLY) == f"{WEEKLY} is paused.\n"
         assert "paused" in schedules("list")
@@ -116,3 +133,16 @@ def test_a_refusal_ends_with_two_and_without_a_traceback(command, arguments) -> 
     assert refused.wait() == 2
     assert "rror: " in refused.output
     assert "Traceback" not in refused.output
+
+
+@pytest.mark.once
+@pytest.mark.processes
+def test_who_reads_no_further_sees_no_traceback() -> None:
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as nobody:
+        found = subprocess.run(
+            manage("schedules", "next", "* * * * *", "--count", "10000"),
+            env=environment(), stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60,
+        )  # fmt: skip
+    assert (found.stderr, found.returncode) == ("", 0)

@@ -129,13 +129,8 @@ class ScheduleChangeList(ChangeList):  # type: ignore[misc]
     """Each schedule with its last run: one query for the rows, one for the states of their tasks."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[Schedule]:
-        schedules: QuerySet[Schedule] = super().get_queryset(request, exclude_parameters)
-        sent = ScheduleSlot.objects.filter(
-            schedule=OuterRef("pk"), outcome__in=[ScheduleSlot.FIRED, ScheduleSlot.BY_HAND]
-        ).order_by("-slot")
-        return schedules.annotate(
-            last_slot=Subquery(sent.values("slot")[:1]), last_task_id=Subquery(sent.values("task_id")[:1])
-        )
+        schedules: QuerySet[Schedule] = super().get_queryset(request, exclude_parameters).with_last_run()
+        return schedules
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)

@@ -1,6 +1,6 @@
 """The tasks' pages: the list, and one task with all that is known of it."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -21,10 +21,12 @@ from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
 from apps.tasks.admin.related import name_related
-from apps.tasks.models import TaskAttempt, TaskStatus
+from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 
 #: So much of an error is shown in the list, in characters.
 ERROR_START_LENGTH = 160
+#: What is said of a task whose `run_at` only keeps it from being sent until a scheduler releases it.
+HELD = "Waits for the run of its schedule before it"
 
 
 class TaskChangeList(ChangeList):  # type: ignore[misc]
@@ -41,6 +43,16 @@ class TaskChangeList(ChangeList):  # type: ignore[misc]
         # Unfold says "(Show all)" beside the heading where they differ.
         self.full_result_count = self.result_count
         name_related(self.result_list, request=request, site=self.model_admin.admin_site)
+        mark_held(self.result_list)
+
+
+def mark_held(tasks: Sequence[Any]) -> None:
+    """Note on each task, as `is_held`, whether it waits for the run of its schedule before it."""
+    later = [task.task_id for task in tasks if task.status == states.PENDING and task.run_at > timezone.now()]
+    held = ScheduleSlot.objects.filter(is_held=True, task_id__in=later).values_list("task_id", flat=True)
+    found = set(held) if later else set()
+    for task in tasks:
+        task.is_held = task.task_id in found
 
 
 class AttemptInline(ReadOnlyInline):
@@ -123,6 +135,7 @@ class TaskStatusAdmin(ReadOnlyAdmin):
         task: TaskStatus | None = super().get_object(request, object_id, from_field)
         if task is not None:
             name_related([task], request=request, site=self.admin_site)
+            mark_held([task])
         return task
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
@@ -161,7 +174,7 @@ class TaskStatusAdmin(ReadOnlyAdmin):
         if task.status == states.FAILED:
             note = task.error_start
         elif task.status == states.PENDING and task.run_at > timezone.now():
-            note = format_html("Not before {}", elements.moment(task.run_at))
+            note = HELD if task.is_held else format_html("Not before {}", elements.moment(task.run_at))
         return format_html('<span class="task-name">{}</span><span class="task-note">{}</span>', task.task_name, note)
 
     @display(description="status", label=elements.STATUS_KINDS)  # type: ignore[untyped-decorator]
@@ -217,8 +230,8 @@ class TaskStatusAdmin(ReadOnlyAdmin):
         return elements.moment(task.created_at)
 
     @admin.display(description="not before")
-    def due(self, task: TaskStatus) -> str:
-        return elements.moment(task.run_at)
+    def due(self, task: Any) -> str:
+        return HELD if task.is_held else elements.moment(task.run_at)
 
     @admin.display(description="claimed")
     def claimed(self, task: TaskStatus) -> str:

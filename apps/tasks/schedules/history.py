@@ -6,10 +6,10 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Window
+from django.db.models import Exists, F, OuterRef, Window
 from django.db.models.functions import RowNumber
 
-from apps.tasks.models import Schedule, ScheduleSlot
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import clock
 from apps.tasks.schedules.policy import SKIP, Gap, Policy, decide
 
@@ -59,6 +59,9 @@ def prune() -> int:
 
     Returns: How many rows were deleted.
     """
+    unfinished = TaskStatus.objects.unfinished().filter(task_id=OuterRef("task_id"))
+    # Those of a schedule that has no slots any more are looked at nowhere else.
+    ScheduleSlot.objects.filter(~Exists(unfinished), is_open=True).update(is_open=False, is_held=False)
     before = clock.now() - timedelta(days=settings.SCHEDULE_HISTORY_DAYS)
     old = ScheduleSlot.objects.filter(slot__lt=before, is_open=False).order_by()
     deleted = _delete(old.values_list("pk", flat=True))

@@ -38,7 +38,11 @@ def change(schedule: Schedule, values: dict[str, Any]) -> None:
     with _locked(schedule) as row:
         names = {name for name, value in values.items() if getattr(row, name) != value}
         if names & TIMES:
-            history.close(row, now=clock.now())
+            now = clock.now()
+            history.close(row, now=now)
+            if "enabled" in names and values["enabled"]:
+                # From now on, also where the clock was wrong and all slots for months ahead are decided.
+                row.decided_until = now
         for name in names:
             setattr(row, name, values[name])
         if names & {"interval_seconds", "start_at"} and row.interval_seconds:

@@ -1,6 +1,8 @@
 """`manage.py schedules`: the schedules, seen and steered from a terminal."""
 
 import difflib
+import os
+import sys
 from argparse import ArgumentParser
 from datetime import UTC, datetime
 from itertools import islice
@@ -10,7 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
+from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import checking, clock, cron, declared, steering, zones
 from apps.tasks.schedules.firing import iso
 
@@ -47,6 +49,10 @@ class Command(BaseCommand):
                 self.show_all()
             else:
                 self.steer(verb, options["name"])
+            self.stdout.flush()
+        except BrokenPipeError:
+            # Who reads it has read enough, such as `head`. What is left goes nowhere, also at the exit.
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from None
 
@@ -68,12 +74,17 @@ class Command(BaseCommand):
 
     def show_all(self) -> None:
         declared.make_missing()
-        schedules = list(Schedule.objects.order_by("name"))
+        schedules = list(Schedule.objects.with_last_run().order_by("name"))
         if not schedules:
             self.stdout.write("There are no schedules.")
             return
         rows: list[tuple[str, ...]] = [("NAME", "ACTOR", "TIME", "ZONE", "NEXT", "LAST", "STATE", "MISSED")]
-        rows += [self.row(schedule) for schedule in schedules]
+        statuses = dict(
+            TaskStatus.objects.filter(
+                task_id__in=Schedule.objects.with_last_run().order_by().values("last_task_id")
+            ).values_list("task_id", "status")
+        )
+        rows += [self.row(schedule, statuses) for schedule in schedules]
         widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
         for row in rows:
             self.stdout.write("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
@@ -81,7 +92,7 @@ class Command(BaseCommand):
             if problem := checking.broken(schedule):
                 self.stdout.write(f"{schedule.name} is broken: {problem}")
 
-    def row(self, schedule: Schedule) -> tuple[str, ...]:
+    def row(self, schedule: Any, statuses: dict[str, str]) -> tuple[str, ...]:
         if checking.broken(schedule):
             state = "broken"
         elif not schedule.enabled:
@@ -91,7 +102,7 @@ class Command(BaseCommand):
         upcoming = iso(schedule.next_at.replace(microsecond=0)) if schedule.next_at and state == "on" else "-"
         time = schedule.cron or f"every {schedule.interval_seconds} s"
         return (
-            schedule.name, schedule.task_name, time, schedule.time_zone, upcoming, _last_run(schedule), state,
+            schedule.name, schedule.task_name, time, schedule.time_zone, upcoming, _last_run(schedule, statuses), state,
             str(schedule.missed_count),
         )  # fmt: skip
 
@@ -115,6 +126,8 @@ class Command(BaseCommand):
         (steering.pause if verb == "pause" else steering.resume)(schedule)
         if verb == "pause":
             self.stdout.write(f"{name} is paused.")
+        elif problem := checking.broken(schedule):
+            self.stdout.write(f"{name} is not paused any more, but it is broken: {problem}")
         else:
             self.stdout.write(
                 f"{name} runs next at {iso(schedule.next_at) if schedule.next_at else 'no time: it ended'}."
@@ -140,10 +153,8 @@ def _count(text: str) -> int:
     return int(text)
 
 
-def _last_run(schedule: Schedule) -> str:
+def _last_run(schedule: Any, statuses: dict[str, str]) -> str:
     """When its last task was sent, and what became of it."""
-    slot = schedule.slots.filter(outcome__in=[ScheduleSlot.FIRED, ScheduleSlot.BY_HAND]).order_by("-slot").first()
-    if slot is None:
+    if schedule.last_slot is None:
         return "-"
-    status = TaskStatus.objects.filter(task_id=slot.task_id).values_list("status", flat=True).first()
-    return f"{iso(slot.slot.replace(microsecond=0))} {status or 'pruned'}"
+    return f"{iso(schedule.last_slot.replace(microsecond=0))} {statuses.get(schedule.last_task_id, 'pruned')}"
