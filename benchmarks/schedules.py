@@ -21,7 +21,7 @@ AT_ONCE = 200
 #: How long the spread slots take, and how long the scheduler is watched while it has nothing to do.
 SPREAD_SECONDS = 30
 IDLE_SECONDS = 20
-#: It has started once it takes less than this share of a core for so long.
+#: It has nothing more to do once it takes less than this share of a core for so long.
 BUSY_SHARE = 0.1
 LOOK_SECONDS = 1.0
 LEAD_SECONDS = 2.0
@@ -37,7 +37,7 @@ def run(rig: Rig) -> list[Figure]:
             system.clear()
             system.call("make_schedules", count=rig.amount(SCHEDULES, quick=100))
             with system.workers(is_cold=True, commands=[manage("runscheduler")]) as scheduler:
-                _wait_until_started(scheduler.pids)
+                _wait_until_started(system, scheduler.pids)
                 shares[-1][system.name] = _idle(rig, scheduler.pids)
                 for name, count, seconds in (
                     ("spread", rig.amount(SPREAD, quick=10), 1 if rig.is_quick else SPREAD_SECONDS),
@@ -59,12 +59,13 @@ def run(rig: Rig) -> list[Figure]:
     return [*found_all, *figures("idle scheduler, share of a core", shares, unit="%", goals=goals)]
 
 
-def _wait_until_started(pids: list[int]) -> None:
+def _wait_until_started(system: System, pids: list[int]) -> None:
+    wait_until(lambda: system.call("is_scheduling"), timeout=60, every=0.2)
     while True:
         before = processor.seconds_of(pids)
         time.sleep(LOOK_SECONDS)
         used = processor.seconds_of(pids)
-        if used > 0.5 and used - before < BUSY_SHARE * LOOK_SECONDS:
+        if used - before < BUSY_SHARE * LOOK_SECONDS:
             return
 
 

@@ -184,6 +184,10 @@ class Calls:
         """Forget all schedules, and make so many that do not come for long."""
         self.system.make_schedules(count)
 
+    def is_scheduling(self) -> bool:
+        """Whether a scheduler has begun since the schedules were made."""
+        return bool(self.system.is_scheduling())
+
     def let_come(self, count: int, lead_seconds: float, seconds: float) -> None:
         """Let so many schedules come once each, evenly over these seconds, beginning after the lead."""
         self.system.let_come(count, lead_seconds, seconds)

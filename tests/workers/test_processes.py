@@ -9,6 +9,7 @@ import time
 
 import dramatiq
 import pytest
+from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
 from apps.tasks.models import TaskAttempt, TaskStatus, WorkerProcess
@@ -137,12 +138,29 @@ def counts() -> object:
     return list(TaskStatus.objects.values_list("status", "crashes").annotate(Count("id")))
 
 
+def freeze(pid: int) -> None:
+    """Stop a process at a moment at which it does not hold SQLite's only write lock."""
+    while True:
+        os.kill(pid, signal.SIGSTOP)
+        with connection.cursor() as cursor:
+            if connection.vendor == "sqlite":
+                cursor.execute("PRAGMA busy_timeout = 100")
+            try:
+                with transaction.atomic():
+                    return
+            except OperationalError:
+                os.kill(pid, signal.SIGCONT)
+            finally:
+                if connection.vendor == "sqlite":
+                    cursor.execute("PRAGMA busy_timeout = 20000")
+
+
 def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice(started, wait_until) -> None:
     first = started(WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     message = tasks.slow_effect.send("n", 1)
     wait_until(lambda: running(message))
     frozen = WorkerProcess.objects.get()
-    os.kill(frozen.pid, signal.SIGSTOP)
+    freeze(frozen.pid)
     started(WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     assert message.get_result(block=True, timeout=20_000) == "n"
     row = row_of(message)
