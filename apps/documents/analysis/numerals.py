@@ -45,7 +45,7 @@ _SPACES = r"[^\S\n]++"
 #: Matches a number in a line, ignoring case; what it matches may still be none ("hundred two hundred"): ask `read`.
 #: No number has more than four words; without that bound lines of such words would take time by their square.
 PATTERN = (
-    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)++)(?:{_WORD})){{0,3}}"
+    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)+)(?:{_WORD})){{0,3}}"
     r"|[mdclxvi]{1,12})(?![^\W_])"
 )
 

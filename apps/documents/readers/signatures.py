@@ -47,9 +47,10 @@ BINARY_SUFFIXES: dict[str, str] = {
 #: In an old compound file: a newer Word file with a password.
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 
-#: Possessive: a page of nothing but comments would be tried in all ways to divide it, which has no end.
+#: A comment matches in one way only: a page of nothing but comments would be tried in all ways to divide it, which has
+#: no end. Not by a possessive group, which Python before 3.11.5 gets wrong.
 _HTML = re.compile(
-    rb"\s*+(?:<\?xml[^>]*+>\s*+)?+(?:(?><!--.*?-->)\s*+)*+<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE | re.DOTALL
+    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^-]*(?:-(?!->)[^-]*)*-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE
 )
 
 
