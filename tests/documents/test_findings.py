@@ -112,9 +112,7 @@ def test_the_chapters_are_never_more_than_the_whole(pieces: list[str]) -> None:
     assert sum(chapter.sentences for chapter in found.chapters) <= found.sentences
 
 
-@pytest.mark.parametrize(
-    "piece", ["a ", "aB1", "“", "'a ", "Chapter 1\n\n", "e's ", "ab. ", "- ", "\u0301", "🙂 "]
-)
+@pytest.mark.parametrize("piece", ["a ", "aB1", "“", "'a ", "Chapter 1\n\n", "e's ", "ab. ", "- ", "\u0301", "🙂 "])
 def test_sixteen_times_the_text_takes_no_256_times_as_long(piece: str) -> None:
     def seconds(characters: int) -> float:
         text = "x " + piece * (characters // len(piece))
