@@ -40,6 +40,8 @@ class LedgerConsumer(Consumer):
         self.queue_name = queue_name
         self.timeout_seconds = timeout_seconds
         self.ready: deque[ClaimedMessage] = deque()
+        #: Nothing was there the last time. While something waits, the bell has something in it.
+        self.is_idle = False
 
     # --- Dramatiq's interface ---
 
@@ -88,10 +90,12 @@ class LedgerConsumer(Consumer):
             room = runtime.wait_for_room(timeout_seconds=timeout_seconds)
             if not room:
                 return []
-            hand.take(runtime.fetch(self.queue_name, limit=room))
+            if not self.is_idle:
+                hand.take(runtime.fetch(self.queue_name, limit=room))
             if not hand.fetched:
                 hand.take(runtime.wait_and_fetch(self.queue_name, limit=room, timeout_seconds=timeout_seconds))
-            if not hand.fetched:
+            self.is_idle = not hand.fetched
+            if self.is_idle:
                 return []
         messages = self._newest(self._decode(hand.fetched))
         claimed = self._claim(hand, messages)
