@@ -6,6 +6,8 @@ from hypothesis import strategies as st
 
 from apps.documents.analysis import numerals
 
+pytestmark = pytest.mark.once
+
 
 @pytest.mark.parametrize(
     ("text", "number"),
