@@ -100,9 +100,8 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     # A file, since real worker processes open the test database too.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-elif environment.boolean("DATABASE_PREPARED_STATEMENTS", True):
-    # Recording a send is planned once a connection, from the second on. Django's own statements are never prepared.
-    DATABASES["default"].setdefault("OPTIONS", {}).setdefault("prepare_threshold", 1)
+#: Whether PostgreSQL plans a lone insert and a lone claim once a connection.
+DATABASE_PREPARED_STATEMENTS = environment.boolean("DATABASE_PREPARED_STATEMENTS", True)
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "core.User"

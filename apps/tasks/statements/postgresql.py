@@ -17,6 +17,7 @@ import uuid
 from collections.abc import Sequence
 from typing import Any
 
+from django.conf import settings
 from django.db import OperationalError, connection
 from psycopg import RawCursor
 from psycopg.errors import DeadlockDetected, LockNotAvailable
@@ -246,10 +247,20 @@ class Batch(RawCursor[Any]):
 
 
 class Prepared(Batch):
-    """Lets the server plan the statement once for the connection, unless the connection's settings forbid it."""
+    """Lets the server plan the statement once for the connection, unless the settings forbid it.
+
+    The connection is open to that for this statement alone: psycopg keeps the text of whatever it might prepare, and
+    in Django's own statements that has the values in it.
+    """
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":  # type: ignore[override]
-        return super().execute(query, params, prepare=None, **options)
+        if not settings.DATABASE_PREPARED_STATEMENTS:
+            return super().execute(query, params, **options)
+        self.connection.prepare_threshold, before = 0, self.connection.prepare_threshold
+        try:
+            return super().execute(query, params, prepare=True, **options)
+        finally:
+            self.connection.prepare_threshold = before
 
 
 def _cursor(kind: type[Batch] = Batch) -> Any:
