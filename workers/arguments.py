@@ -1,15 +1,13 @@
 """Arguments are checked where they are sent, not where they run: the sender can still mend them."""
 
 import inspect
-import json
 import math
 from functools import lru_cache
 from typing import Any
 
 from dramatiq import Actor, Message
 
-#: Every message is measured; `json.dumps` would make an encoder each time.
-COMPACT = json.JSONEncoder(separators=(",", ":"))
+from workers.encoder import COMPACT
 
 
 class BadArgumentsError(TypeError):
