@@ -105,12 +105,11 @@ class Publishers:
             self._idle.pop().close()
 
     def _take(self) -> Publisher:
-        while self._idle:
+        while True:
             try:
                 publisher = self._idle.pop()
             except IndexError:
-                break
+                return Publisher(self.client, namespace=self.namespace)
             # A process that was forked has its parent's sockets.
             if publisher.pid == os.getpid():
                 return publisher
-        return Publisher(self.client, namespace=self.namespace)
