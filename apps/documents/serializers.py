@@ -4,11 +4,11 @@ from typing import Any
 
 from django.core.files.uploadedfile import UploadedFile
 from django.db.models import QuerySet
-from django.utils import timezone
 from rest_framework import serializers
 from rest_framework.exceptions import NotFound
 
 from apps.documents.models import Analysis, Chapter, Document
+from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 
 SCALAR_FIELDS = (
@@ -75,12 +75,8 @@ class DocumentSerializer(DocumentLineSerializer):
     analysis = ChapteredAnalysisSerializer(read_only=True, allow_null=True)
 
     def update(self, instance: Document, validated_data: dict[str, Any]) -> Document:
-        # Only these columns: a worker may be writing the others.
-        changes = {**validated_data, "updated_at": timezone.now()}
-        if not Document.objects.filter(pk=instance.pk).update(**changes):
+        if "title" in validated_data and not DocumentService.rename(instance, title=validated_data["title"]):
             raise NotFound
-        for name, value in changes.items():
-            setattr(instance, name, value)
         return instance
 
 

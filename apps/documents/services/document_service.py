@@ -120,6 +120,22 @@ class DocumentService:
         return document
 
     @staticmethod
+    def rename(document: Document, *, title: str) -> bool:
+        """Give the document another title, in the row and in the object.
+
+        Parameters:
+          title: As it came out of validation; at most 200 characters.
+        Returns:
+          Whether the row is there.
+        """
+        now = timezone.now()
+        # Only these columns: a worker may be writing the others.
+        took = Document.objects.filter(pk=document.pk).update(title=title, updated_at=now)
+        if took:
+            document.title, document.updated_at = title, now
+        return bool(took)
+
+    @staticmethod
     def original(document: Document) -> Original | None:
         """What the writer sent in, open for reading. None where there is nothing, or no longer."""
         manuscript = Manuscript.without_text.filter(document=document).first()

@@ -6,7 +6,6 @@ from typing import Any
 from django.contrib import messages
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
-from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
@@ -125,8 +124,7 @@ def rename(request: WriterRequest, pk: int) -> HttpResponse:
     if request.method == "POST" and not form.is_valid():
         return document_page(request, pk, rename=form)
     if request.method == "POST":
-        # Only these columns: a worker may be writing the others.
-        Document.objects.filter(pk=document.pk).update(title=form.cleaned_data["title"], updated_at=timezone.now())
+        DocumentService.rename(document, title=form.cleaned_data["title"])
     return redirect("pages:document", pk=pk)
 
 
