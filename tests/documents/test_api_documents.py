@@ -548,6 +548,13 @@ def test_the_title_can_be_changed_and_nothing_else(jane: Writer, document: Docum
     assert Manuscript.objects.get().text == TEXT
 
 
+def test_a_change_of_nothing_changes_nothing(jane: Writer, document: Document) -> None:
+    before = Document.objects.values().get()
+
+    assert jane.patch(f"/api/documents/{document.pk}/", {"status": "processed"}).status_code == 200
+    assert Document.objects.values().get() == before
+
+
 def test_a_new_title_leaves_alone_what_a_worker_writes_meanwhile(
     jane: Writer, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,24 @@ def rows(document: Document) -> dict[str, Any]:
     }
 
 
+def test_a_new_title_is_in_the_row_and_in_the_object(document: Document) -> None:
+    before = document.updated_at
+    Document.objects.filter(pk=document.pk).update(status="processed")
+
+    assert DocumentService.rename(document, title="Another book")
+
+    assert (document.title, document.updated_at > before) == ("Another book", True)
+    stored = Document.objects.get()
+    assert (stored.title, stored.updated_at, stored.status) == ("Another book", document.updated_at, "processed")
+
+
+def test_a_document_that_is_gone_gets_no_title(document: Document) -> None:
+    Document.objects.filter(pk=document.pk).delete()
+
+    assert not DocumentService.rename(document, title="Another book")
+    assert document.title == "A book"
+
+
 def chapters(document: Document) -> list[tuple[str, int, int]]:
     return list(document.chapters.values_list("title", "words", "sentences"))
 
