@@ -2,8 +2,6 @@
 
 from functools import cache
 
-from stopwordsiso import stopwords
-
 
 @cache
 def of(language: str) -> frozenset[str]:
@@ -12,4 +10,7 @@ def of(language: str) -> frozenset[str]:
     Parameters:
       language: The ISO 639-1 code.
     """
+    # Reads the words of all languages, and few processes ever ask.
+    from stopwordsiso import stopwords
+
     return frozenset(stopwords(language))
