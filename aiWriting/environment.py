@@ -4,11 +4,13 @@ Read before Django is set up, so nothing of Django's models is imported here.
 """
 
 import os
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+
+from apps.core import moment as moments
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -50,10 +52,9 @@ def moment(name: str, default: str) -> datetime:
     """A point in time; without an offset it is UTC."""
     value = text(name, default)
     try:
-        found = datetime.fromisoformat(value)
+        return moments.parse(value)
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {value!r}, must be a time such as {default}") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
 
 
 def words(name: str, default: str = "") -> list[str]:

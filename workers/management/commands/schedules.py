@@ -4,7 +4,7 @@ import difflib
 import os
 import sys
 from argparse import ArgumentParser
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from typing import Any
 
@@ -12,6 +12,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
+from apps.core import moment
 from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import checking, clock, cron, declared, steering, zones
 from apps.tasks.schedules.firing import iso
@@ -136,12 +137,11 @@ class Command(BaseCommand):
 
 def _moment(text: str) -> datetime:
     try:
-        found = datetime.fromisoformat(text)
+        found = moment.parse(text)
     except ValueError:
         raise CommandError(
             f"--from is {text!r}, must be an ISO time such as 2026-11-24T12:03:00Z", returncode=WRONG
         ) from None
-    found = found if found.tzinfo else found.replace(tzinfo=UTC)
     if not 1901 <= found.year <= 2200:
         raise CommandError(f"--from is in the year {found.year}, must be 1901 to 2200", returncode=WRONG)
     return found
