@@ -125,13 +125,14 @@ COLLECTED = BASE_DIR / "staticfiles"
 STATIC_ROOT = COLLECTED if COLLECTED.is_dir() or "collectstatic" in sys.argv else None
 WHITENOISE_USE_FINDERS = True
 
+# Web and worker processes may share no disk; the database they do share.
 FILE_STORAGE_URL = environment.text("FILE_STORAGE_URL", "database:")
+_file_storage = file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL")
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
-    # Web and worker processes may share no disk; the database they do share.
-    "manuscripts": file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL"),
-    "reports": file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL"),
+    "manuscripts": _file_storage,
+    "reports": _file_storage,
 }
 
 DEFAULT_FROM_EMAIL = environment.text("DEFAULT_FROM_EMAIL", "aiWriting <noreply@localhost>")
