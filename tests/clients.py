@@ -17,5 +17,6 @@ class Writer(APIClient):
 
 
 def writer(username: str = "jane", *, is_staff: bool = False) -> Writer:
-    """A new user, signed in."""
-    return Writer(User.objects.create_user(username, password="sense-and-sensibility", is_staff=is_staff))
+    """A new user with an e-mail address, signed in."""
+    address = f"{username}@example.com"
+    return Writer(User.objects.create_user(username, address, "sense-and-sensibility", is_staff=is_staff))

@@ -14,6 +14,9 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from dramatiq import Worker
 
+from apps.projects.models import Project
+from tests import rows
+from tests.clients import Writer, writer
 from tests.commands import RunningCommand, environment, manage
 from tests.plugin import SERVERS
 from tests.waiting import wait_until as wait
@@ -29,6 +32,24 @@ RUNNING = pytest.StashKey[list[RunningCommand]]()
 def wait_until() -> Callable[..., Any]:
     """`wait_until(condition, timeout=10)`: the condition's first true value, or a failure."""
     return wait
+
+
+@pytest.fixture
+def jane(db: None) -> Writer:
+    """A writer, signed in to the API."""
+    return writer("jane")
+
+
+@pytest.fixture
+def emily(db: None) -> Writer:
+    """Another writer, who owns nothing."""
+    return writer("emily")
+
+
+@pytest.fixture
+def project(jane: object) -> Project:
+    """A project of jane's, whoever jane is to the tests of a folder."""
+    return rows.project(owner="jane")
 
 
 @pytest.fixture

@@ -12,16 +12,11 @@ from rest_framework.test import APIClient
 from apps.core.models import User
 from apps.projects.models import Project
 from apps.projects.views import ProjectViewSet
-from tests.clients import Writer, writer
+from tests.clients import Writer
 
 pytestmark = pytest.mark.django_db
 
 LISTS = ["/api/", "/api/documents/", "/api/projects/", "/api/tasks/"]
-
-
-@pytest.fixture
-def jane(db: None) -> Writer:
-    return writer("jane")
 
 
 # --- Who may ask ---

@@ -39,21 +39,6 @@ FORM = '--x\r\nContent-Disposition: form-data; name="project"\r\n\r\n1\r\n--x--'
 
 
 @pytest.fixture
-def jane(db: None) -> Writer:
-    return writer("jane")
-
-
-@pytest.fixture
-def emily(db: None) -> Writer:
-    return writer("emily")
-
-
-@pytest.fixture
-def project(jane: Writer) -> Project:
-    return Project.objects.create(owner=jane.user, name="Emma")
-
-
-@pytest.fixture
 def document(project: Project) -> Document:
     return DocumentService.create(project=project, title="Emma, volume one", text=TEXT)
 

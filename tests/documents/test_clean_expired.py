@@ -19,7 +19,6 @@ from apps.documents.services import document_service
 from apps.documents.services.document_service import DocumentService, FilesNotDeleted
 from apps.projects.models import Project
 from apps.tasks import progress
-from tests import rows
 
 
 class FragileStorage(FileSystemStorage):
@@ -35,11 +34,6 @@ class FragileStorage(FileSystemStorage):
         if name in self.stuck:
             raise OSError(f"{name} is stuck")
         super().delete(name)
-
-
-@pytest.fixture
-def project(db: None) -> Project:
-    return rows.project()
 
 
 @pytest.fixture

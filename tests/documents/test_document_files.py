@@ -42,16 +42,6 @@ pytestmark = pytest.mark.django_db
 DOCX = (WRITTEN_ELSEWHERE / "three-chapters.docx").read_bytes()
 
 
-@pytest.fixture
-def jane(db: None) -> Writer:
-    return writer("jane")
-
-
-@pytest.fixture
-def project(jane: Writer) -> Project:
-    return Project.objects.create(owner=jane.user, name="Novels")
-
-
 def made(project: Project, *, data: bytes = DOCX, filename: str = "novel.docx", **values: Any) -> Document:
     return DocumentService.create(project=project, title="A book", data=data, filename=filename, **values)
 

@@ -7,7 +7,6 @@ import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.core.models import User
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.readers.errors import TextTooLarge, UnreadableText
 from apps.documents.samples import PRIDE_AND_PREJUDICE
@@ -19,11 +18,6 @@ from apps.tasks import progress
 from apps.tasks.models import TaskStatus
 
 TEXT = "A BOOK\n\nChapter 1\n\nIt began. It went on.\n\nChapter 2\n\nIt ended.\n"
-
-
-@pytest.fixture
-def project(db: None) -> Project:
-    return Project.objects.create(owner=User.objects.create_user("jane"), name="Novels")
 
 
 @pytest.fixture

@@ -6,7 +6,6 @@ import dramatiq
 import pytest
 from django.utils import timezone
 
-from apps.core.models import User
 from apps.documents import tasks
 from apps.documents.models import Document, Manuscript
 from apps.documents.readers.errors import UnreadableText
@@ -21,8 +20,7 @@ TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
 
 
 @pytest.fixture
-def document(db: None) -> Document:
-    project = Project.objects.create(owner=User.objects.create_user("jane"), name="Novels")
+def document(project: Project) -> Document:
     return DocumentService.create(project=project, title="A book", text=TEXT)
 
 

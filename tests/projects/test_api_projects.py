@@ -13,16 +13,6 @@ from tests.clients import Writer, writer
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def jane(db: None) -> Writer:
-    return writer("jane")
-
-
-@pytest.fixture
-def project(jane: Writer) -> Project:
-    return Project.objects.create(owner=jane.user, name="Emma")
-
-
 def test_a_project_is_created_for_who_asks(jane: Writer) -> None:
     response = jane.post("/api/projects/", {"name": "Persuasion", "owner": 12345})
 
@@ -92,7 +82,7 @@ def test_somebody_elses_project_is_not_there(jane: Writer, project: Project, met
     assert theirs.status_code == missing.status_code == 404
     assert theirs.json() == missing.json()
     assert emily.get("/api/projects/").json()["results"] == []
-    assert Project.objects.get().name == "Emma"
+    assert Project.objects.get().name == "Novels"
 
 
 def test_a_report_is_started(jane: Writer, project: Project) -> None:

@@ -15,11 +15,6 @@ KINDS = ["html", "pdf"]
 
 
 @pytest.fixture
-def jane(db: None) -> Writer:
-    return writer("jane")
-
-
-@pytest.fixture
 def project(jane: Writer) -> Project:
     return Project.objects.create(owner=jane.user, name="Novels & tales")
 

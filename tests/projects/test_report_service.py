@@ -8,7 +8,7 @@ import pytest
 from django.core.files.storage import storages
 from django.db import connection, transaction
 
-from apps.core.models import StoredFile, User
+from apps.core.models import StoredFile
 from apps.documents.models import Analysis, Document
 from apps.documents.services import project_documents
 from apps.documents.services.document_service import DocumentService
@@ -22,12 +22,6 @@ from apps.tasks import progress
 from apps.tasks.models import TaskStatus
 
 TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
-
-
-@pytest.fixture
-def project(db: None) -> Project:
-    owner = User.objects.create_user("jane", email="jane@example.com")
-    return Project.objects.create(owner=owner, name="Novels")
 
 
 @pytest.fixture

@@ -31,12 +31,6 @@ OWNER_TASK = "projects.send_report_to_owner"
 
 
 @pytest.fixture
-def project(db: None) -> Project:
-    owner = User.objects.create_user("jane", email="jane@example.com")
-    return Project.objects.create(owner=owner, name="Novels")
-
-
-@pytest.fixture
 def server(settings: Any) -> Iterator[Handler]:
     """A mail server, and settings that name it."""
     with mail_server() as (handler, port):

@@ -14,16 +14,6 @@ from tests.clients import Writer, writer
 pytestmark = pytest.mark.django_db
 
 
-@pytest.fixture
-def jane(db: None) -> Writer:
-    return writer("jane")
-
-
-@pytest.fixture
-def emily(db: None) -> Writer:
-    return writer("emily")
-
-
 def sent(owner: Writer | None, *, task_name: str = "documents.process_document", **fields: Any) -> TaskStatus:
     """A new task of that owner."""
     task_id = str(uuid.uuid4())
