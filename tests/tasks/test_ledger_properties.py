@@ -827,19 +827,15 @@ def test_the_ledger_does_what_its_model_does_and_loses_nothing() -> None:
         LedgerMachine,
         settings=settings(
             max_examples=EXAMPLES,
-            verbosity=__import__("hypothesis").Verbosity.debug
-            if "DEBUGV" in os.environ
-            else __import__("hypothesis").Verbosity.normal,
             stateful_step_count=STEPS,
             derandomize="LEDGER_EXAMPLES" not in os.environ,
             deadline=None,
             suppress_health_check=list(HealthCheck),
             print_blob=True,
             report_multiple_bugs=False,
-            phases=(Phase.generate, Phase.shrink) if "SHRINK" in os.environ else (Phase.generate,),
+            phases=(Phase.generate, Phase.shrink),
         ),
     )
     print(dict(LedgerMachine.made))
     never = {move.name for move in states.MOVES} - LedgerMachine.made.keys()
     assert not never, "moves that the steps never made"
-    print(dict(LedgerMachine.made))
