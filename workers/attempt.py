@@ -55,7 +55,7 @@ class Attempt:
         self.written = False
         #: Its actor's transaction is open, in which the outermost call completes it.
         self.in_transaction = False
-        #: The writer has it.
+        #: The writer has it, or will give it back.
         self.taken = False
         #: It was called off before it started.
         self.cancelled = False
@@ -105,6 +105,11 @@ class Attempt:
         self.retry_delay_ms = min(max(delay_ms, 0), LONGEST_RETRY_MS)
 
     # --- The outcome ---
+
+    @property
+    def wire_id(self) -> str:
+        """Its message's id in Redis."""
+        return str(self.message.options["redis_message_id"])
 
     @property
     def ran_ms(self) -> float | None:

@@ -2,11 +2,13 @@
 
 import threading
 import time
+from collections.abc import Callable
 
-#: What a process holds of short tasks, for each of its threads.
-SHORT_TASKS_PER_THREAD = 16
-#: A task that ran no longer than this is short, in seconds.
-SHORT_SECONDS = 0.05
+#: What a process holds at most for each of its free threads.
+MOST_PER_THREAD = 16
+#: How much work a process may hold for each of its free threads beside what it runs. A task that has run longer is
+#: long, and its thread counts as taken.
+AHEAD_SECONDS = 0.05
 #: How much the latest task counts in the average.
 WEIGHT = 0.1
 
@@ -16,19 +18,22 @@ class Budget:
 
     Parameters:
       threads: How many tasks can run at once.
+      long_running: How many of them run for longer than `AHEAD_SECONDS` just now.
     """
 
-    def __init__(self, *, threads: int) -> None:
+    def __init__(self, *, threads: int, long_running: Callable[[], int] = lambda: 0) -> None:
         self.threads = threads
+        self.long_running = long_running
         self.held = 0
-        self._average_seconds = SHORT_SECONDS * 2
+        self._average_seconds = AHEAD_SECONDS * 2
         self._changed = threading.Condition()
 
     @property
     def limit(self) -> int:
-        if self._average_seconds <= SHORT_SECONDS:
-            return self.threads * SHORT_TASKS_PER_THREAD
-        return self.threads
+        """One for each thread, and for the free ones what is done in `AHEAD_SECONDS`."""
+        free = max(self.threads - self.long_running(), 0)
+        ahead = min(int(AHEAD_SECONDS / max(self._average_seconds, 1e-6)), MOST_PER_THREAD - 1)
+        return self.threads + free * ahead
 
     @property
     def room(self) -> int:
@@ -56,4 +61,4 @@ class Budget:
 
     def ran(self, seconds: float) -> None:
         """A task ran so long. Called by worker threads; a lost update does no harm."""
-        self._average_seconds += WEIGHT * (min(seconds, 10 * SHORT_SECONDS) - self._average_seconds)
+        self._average_seconds += WEIGHT * (min(seconds, 10 * AHEAD_SECONDS) - self._average_seconds)

@@ -93,6 +93,8 @@ class LedgerConsumer(Consumer):
             if not self.is_idle:
                 hand.take(runtime.fetch(self.queue_name, limit=room))
             if not hand.fetched:
+                if self.is_idle and not hand.suspects:
+                    timeout_seconds = runtime.idle_seconds(timeout_seconds)
                 hand.take(runtime.wait_and_fetch(self.queue_name, limit=room, timeout_seconds=timeout_seconds))
             self.is_idle = not hand.fetched
             if self.is_idle:

@@ -4,9 +4,10 @@
     <namespace>:<queue>.msgs                  a hash of wire id -> message
     <namespace>:__acks__.<broker id>.<queue>  a set of wire ids that a process fetched and has not acked
 
-and one of ours, the doorbell on which idle consumers wait:
+and two of ours, the doorbells on which idle consumers wait:
 
     <namespace>:<queue>.bell                  a list that has something in it while messages wait
+    <namespace>:__stop__.<broker id>          a list that has something in it when the process stops
 """
 
 #: How many consumers one call may wake.
@@ -92,6 +93,20 @@ if back > 0 then
     redis.call("rpush", KEYS[4], "1")
 end
 return back
+"""
+
+#: KEYS: queue, messages, acks, bell. ARGV: wire id, wire id of the message instead of it, that message for each.
+REPLACE = """
+for i = 1, #ARGV, 3 do
+    redis.call("srem", KEYS[3], ARGV[i])
+    redis.call("hdel", KEYS[2], ARGV[i])
+    if redis.call("hsetnx", KEYS[2], ARGV[i + 1], ARGV[i + 2]) == 1 then
+        redis.call("lpush", KEYS[1], ARGV[i + 1])
+    end
+end
+if redis.call("llen", KEYS[1]) > 0 then
+    redis.call("rpush", KEYS[4], "1")
+end
 """
 
 #: KEYS: messages. ARGV: wire ids. Returns 1 or 0 for each: the messages themselves need not travel.

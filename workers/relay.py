@@ -22,6 +22,7 @@ from workers import identity, wire
 from workers.broken_connection import close_broken
 from workers.broker import LedgerBroker
 from workers.unreachable import UNREACHABLE
+from workers.wire_queue import chunks
 
 logger = logging.getLogger(__name__)
 
@@ -175,9 +176,13 @@ class Relay:
 
     def _put_back(self, time: timedelta) -> None:
         """Let wait again what workers had fetched that stopped no longer ago than that."""
-        for worker in presence.stopped_within(time):
-            for queue_name in self.broker.get_declared_queues():
-                self.broker.wire.put_back(queue_name, worker.broker_id)
+        queues = self.broker.get_declared_queues()
+        stopped = [(queue, worker.broker_id) for worker in presence.stopped_within(time) for queue in queues]
+        for page in chunks(stopped, PAGE):
+            # One command where they left nothing, as mostly.
+            if self.broker.wire.has_fetched(page):
+                for queue_name, broker_id in page:
+                    self.broker.wire.put_back(queue_name, broker_id)
 
     def _is_dead(self, worker: WorkerProcess) -> bool:
         """Judge by the process itself on this host, by its heartbeat elsewhere."""

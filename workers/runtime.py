@@ -1,5 +1,6 @@
 """What a process needs to work: an identity, a heartbeat, a writer, and what it holds."""
 
+import contextlib
 import logging
 import threading
 import time
@@ -12,9 +13,10 @@ from dramatiq import Worker
 
 from workers import identity
 from workers.attempt import Attempt
-from workers.budget import Budget
+from workers.budget import AHEAD_SECONDS, Budget
 from workers.consumer import Hand
 from workers.heartbeat import Heartbeat
+from workers.surplus import Surplus
 from workers.sweep import Sweep
 from workers.unreachable import UNREACHABLE
 from workers.writer import Writer
@@ -26,6 +28,8 @@ logger = logging.getLogger(__name__)
 
 #: How long a message whose row is not visible yet is kept before it waits on its queue again.
 EARLY_SECONDS = 1.0
+#: How long a consumer waits for a message where none came for a while. Less than Redis is given to answer.
+IDLE_SECONDS = 3.0
 #: How long a consumer that must not fetch rests before it looks again.
 REST_SECONDS = 0.1
 
@@ -43,7 +47,7 @@ class Runtime:
         self.worker_id = uuid.uuid4()
         self.broker_id = str(self.worker_id)
         self.queues = sorted(worker.consumer_whitelist or ())
-        self.budget = Budget(threads=worker.worker_threads)
+        self.budget = Budget(threads=worker.worker_threads, long_running=self.long_running)
         #: What is claimed and has no written outcome yet, by wire id.
         self.held: dict[str, Attempt] = {}
         #: What is fetched and not claimed yet, by queue.
@@ -51,7 +55,10 @@ class Runtime:
         self.stopping = threading.Event()
         #: Set when a relay declared this process dead.
         self.refused = threading.Event()
-        self.writer = Writer(broker, broker_id=self.broker_id, held=self.held, on_written=self._release)
+        self.surplus = Surplus(self)
+        self.writer = Writer(
+            broker, broker_id=self.broker_id, held=self.held, surplus=self.surplus, on_written=self.release
+        )
         self.heartbeat = Heartbeat(
             self.worker_id,
             timeout_seconds=settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS,
@@ -84,7 +91,10 @@ class Runtime:
         logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.worker.worker_threads)
 
     def stop_fetching(self) -> None:
+        """Fetch nothing from now on, and let no consumer wait for a message any longer."""
         self.stopping.set()
+        with contextlib.suppress(*UNREACHABLE):  # Nobody waits for a Redis that is away.
+            self.broker.wire.wake(self.broker_id, count=len(self.worker.consumers))
 
     def close(self, *, timeout_seconds: float = 3.0) -> None:
         """Write what is done, hand back the rest, and leave."""
@@ -109,6 +119,10 @@ class Runtime:
         self.refused.set()
 
     # --- For consumers ---
+
+    def idle_seconds(self, timeout_seconds: float) -> float:
+        """How long to wait for a message where none came for a while: longer, if nothing else is to be done."""
+        return timeout_seconds if self._early else max(timeout_seconds, IDLE_SECONDS)
 
     def hand_of(self, queue_name: str) -> Hand:
         return self.hands.setdefault(queue_name, Hand())
@@ -148,9 +162,17 @@ class Runtime:
 
     def hold(self, attempts: list[Attempt]) -> None:
         for attempt in attempts:
-            self.held[attempt.message.options["redis_message_id"]] = attempt
+            self.held[attempt.wire_id] = attempt
         self.budget.take(len(attempts))
         self.writer.wake()
+
+    def long_running(self) -> int:
+        """How many tasks run for so long that nobody knows when their threads will be free."""
+        before = time.monotonic() - AHEAD_SECONDS
+        return sum(
+            attempt.started is not None and attempt.started < before and attempt.outcome is None
+            for attempt in list(self.held.values())
+        )
 
     def put_back_later(self, queue_name: str, wire_id: str) -> None:
         """Keep a message whose row is not visible yet for a moment, then let it wait on its queue again."""
@@ -182,9 +204,10 @@ class Runtime:
             self.budget.ran(time.monotonic() - attempt.started)
         self.writer.end(attempt)
 
-    def _release(self, attempts: list[Attempt]) -> None:
+    def release(self, attempts: list[Attempt]) -> None:
+        """Let go of attempts that the database says are no longer this process's."""
         for attempt in attempts:
-            self.held.pop(attempt.message.options["redis_message_id"], None)
+            self.held.pop(attempt.wire_id, None)
             if attempt.is_suspect:
                 self.release_suspect()
         self.budget.release(len(attempts))

@@ -112,7 +112,9 @@ class Sweep(threading.Thread):
         """Let messages wait again that Redis says this process fetched, though it does not know of them."""
         wire, broker_id = self.runtime.broker.wire, self.runtime.broker_id
         unknown: set[tuple[str, str]] = set()
-        for queue_name in self.runtime.broker.get_declared_queues():
+        queues = self.runtime.broker.get_declared_queues()
+        # One command where nothing is held, as mostly.
+        for queue_name in queues if wire.has_fetched((queue_name, broker_id) for queue_name in queues) else ():
             fetched = wire.fetched_by(queue_name, broker_id)
             unknown |= {(queue_name, wire_id) for wire_id in fetched - self.runtime.fetched_wire_ids}
         unknown -= set(self.runtime.writer.unacked)

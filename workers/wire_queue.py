@@ -3,8 +3,8 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import chain, islice
 from typing import Any, TypeVar
 
 import redis
@@ -24,6 +24,8 @@ logger = logging.getLogger(__name__)
 PUBLISH_TIMEOUT_SECONDS = 0.3
 #: How long senders leave Redis alone after it did not answer; the relay publishes in the meantime.
 BREAKER_SECONDS = 2.0
+#: How long a process that stops may need to hear it.
+STOP_BELL_SECONDS = 60
 #: What a worker waits for an answer. Longer than any blocking command.
 WORK_TIMEOUT_SECONDS = 5.0
 
@@ -62,6 +64,7 @@ class WireQueue:
         self._fetch = self.workers.register_script(redis_scripts.FETCH)
         self._ack = self.workers.register_script(redis_scripts.ACK)
         self._put_back = self.workers.register_script(redis_scripts.PUT_BACK)
+        self._replace = self.workers.register_script(redis_scripts.REPLACE)
         self._present = self.workers.register_script(redis_scripts.PRESENT)
         self._closed_until = 0.0
 
@@ -75,6 +78,9 @@ class WireQueue:
 
     def bell_key(self, queue_name: str) -> str:
         return f"{self.namespace}:{queue_name}.bell"
+
+    def stop_bell_key(self, broker_id: str) -> str:
+        return f"{self.namespace}:__stop__.{broker_id}"
 
     def acks_key(self, queue_name: str, broker_id: str) -> str:
         return f"{self.namespace}:__acks__.{broker_id}.{queue_name}"
@@ -118,10 +124,13 @@ class WireQueue:
     def wait_and_fetch(
         self, queue_name: str, broker_id: str, *, limit: int, timeout_seconds: float
     ) -> list[tuple[str, bytes]]:
-        """As `fetch`, once the queue's bell rings or the time is over. Redis does both, so it is one round trip."""
+        """As `fetch`, once the queue's bell or the process's own rings, or the time is over.
+
+        Redis does both, so it is one round trip.
+        """
         keys, limit = self._keys_of(queue_name, broker_id), min(limit, UNPACK_LIMIT)
         both = self.workers.pipeline(transaction=False)
-        both.blpop([self.bell_key(queue_name)], timeout=timeout_seconds)
+        both.blpop([self.bell_key(queue_name), self.stop_bell_key(broker_id)], timeout=timeout_seconds)
         both.evalsha(self._fetch.sha, len(keys), *keys, limit)
         rung, found = both.execute(raise_on_error=False)
         if isinstance(found, NoScriptError):
@@ -130,6 +139,14 @@ class WireQueue:
             if isinstance(answer, Exception):
                 raise answer
         return _pairs(found)
+
+    def wake(self, broker_id: str, *, count: int) -> None:
+        """End so many waits of a process now."""
+        if count:
+            both = self.workers.pipeline(transaction=False)
+            both.rpush(self.stop_bell_key(broker_id), *["1"] * count)
+            both.expire(self.stop_bell_key(broker_id), STOP_BELL_SECONDS)
+            both.execute()
 
     def ack(self, broker_id: str, wire_ids: Iterable[tuple[str, str]]) -> None:
         """Forget messages for good, as pairs of queue and wire id."""
@@ -147,6 +164,19 @@ class WireQueue:
         if wire_ids is None:
             return int(self._put_back(keys=keys, args=[]))
         return sum(int(self._put_back(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
+
+    def replace(self, queue_name: str, broker_id: str, messages: Mapping[str, Message[Any]]) -> None:
+        """Forget fetched messages, by wire id, and let others wait instead of them, at the head of the queue."""
+        keys = self._keys_of(queue_name, broker_id)
+        # Each goes before the one before it.
+        words = [(old, message.options["redis_message_id"], message.encode()) for old, message in messages.items()]
+        for chunk in chunks(reversed(words), UNPACK_LIMIT):
+            self._replace(keys=keys, args=list(chain.from_iterable(chunk)))
+
+    def has_fetched(self, processes: Iterable[tuple[str, str]]) -> bool:
+        """Whether any of these, as pairs of queue and broker id, has fetched a message and not acked it."""
+        keys = [self.acks_key(queue_name, broker_id) for queue_name, broker_id in processes]
+        return any(int(self.workers.exists(*chunk)) for chunk in chunks(keys, UNPACK_LIMIT))
 
     def fetched_by(self, queue_name: str, broker_id: str) -> set[str]:
         """The wire ids that a process fetched from a queue and has not acked."""

@@ -18,10 +18,12 @@ from apps.tasks import ledger, states
 from apps.tasks.outcome import Outcome, Settled
 from workers.attempt import Attempt
 from workers.broken_connection import close_broken
+from workers.surplus import LOOK_SECONDS
 from workers.unreachable import UNREACHABLE
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
+    from workers.surplus import Surplus
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +46,7 @@ class Writer(threading.Thread):
 
     Parameters:
       held: The attempts that this process holds, by wire id; their progress is looked up here.
+      surplus: What waits behind long tasks; it is given back between batches.
       on_written: Called with the attempts whose outcomes are in the database.
     """
 
@@ -53,12 +56,14 @@ class Writer(threading.Thread):
         *,
         broker_id: str,
         held: Mapping[str, Attempt],
+        surplus: "Surplus",
         on_written: Callable[[list[Attempt]], None],
     ) -> None:
         super().__init__(name="writer", daemon=True)
         self.broker = broker
         self.broker_id = broker_id
         self.held = held
+        self.surplus = surplus
         self.on_written = on_written
         #: Attempts with their outcomes; pairs of queue and wire id to be acked; None to wake the thread.
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
@@ -116,6 +121,7 @@ class Writer(threading.Thread):
                 # Before the acks, which wait for Redis.
                 pending, deferred = deferred, []
                 self._ack_written()
+                self.surplus.give_back()
                 if was_deferred:
                     time.sleep(DEFERRED_SECONDS)
             except (DatabaseError, InterfaceError) as error:
@@ -143,6 +149,8 @@ class Writer(threading.Thread):
             patience = 0.0
         elif self.held or self._unacked:
             patience = max(self._reports_due - time.monotonic(), 0.01)
+            if self.surplus.is_possible:
+                patience = LOOK_SECONDS
         else:
             patience = REST_SECONDS
         deadline = time.monotonic() + patience
@@ -190,9 +198,7 @@ class Writer(threading.Thread):
                     outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
                 )  # fmt: skip
         written = [attempt for attempt in batch if attempt.written]
-        self._unacked += [
-            (attempt.message.queue_name, attempt.message.options["redis_message_id"]) for attempt in written
-        ]
+        self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
         self.on_written(written)
         return deferred
 

@@ -340,6 +340,27 @@ def hand_back_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
         return bool(_by_keys(_unlocked(rows)).update(**_returned()))
 
 
+def hand_back_unstarted(claims: Sequence[Claim]) -> set[str]:
+    """Make pending again what was claimed and has not started. The caller publishes it, for the next attempt.
+
+    Returns:
+      The task ids that took. Left are those whose claim does not hold, and rows that somebody else has locked.
+    """
+    wanted = {_key(claim) for claim in claims}
+    rows = TaskStatus.objects.filter(
+        pk__in=[claim.row_id for claim in claims], status__in=states.HAND_BACK.sources
+    ).order_by("pk")
+    with transaction.atomic():
+        free = rows.select_for_update(skip_locked=True, no_key=True)
+        taken = {
+            pk: task_id
+            for pk, attempt, claim_id, task_id in free.values_list("pk", "attempt", "claim_id", "task_id")
+            if (pk, attempt, claim_id) in wanted
+        }
+        TaskStatus.objects.filter(pk__in=taken).update(**_returned() | {"delayed": False})
+    return set(taken.values())
+
+
 def hand_back(worker_id: uuid.UUID) -> int:
     """Make pending what a worker process still holds, without counting a retry. Returns how many.
 
@@ -419,7 +440,7 @@ def _returned() -> dict[str, Any]:
     return UNHELD | {
         "status": states.PENDING,
         "attempt": F("attempt") + 1,
-        # The relay sends it: whoever held it may be gone before it could.
+        # The relay sends it, unless its holder can: a holder may be gone before it could.
         "delayed": True,
         "run_at": now,
         "progress": 0,

@@ -42,7 +42,9 @@ FAIL = Move(name="fail", sources=(PROCESSING,), target=FAILED, by="the worker th
 RETRY = Move(
     name="retry", sources=(PROCESSING,), target=PENDING, by="the worker that holds the claim", new_attempt=True
 )
-HAND_BACK = Move(name="hand back", sources=(PROCESSING,), target=PENDING, by="a worker that stops", new_attempt=True)
+HAND_BACK = Move(
+    name="hand back", sources=(PROCESSING,), target=PENDING, by="a worker that stops, or is busy", new_attempt=True
+)
 RESCUE = Move(
     name="rescue", sources=(PROCESSING,), target=PENDING, by="the relay, when the worker died", new_attempt=True
 )

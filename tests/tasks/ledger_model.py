@@ -217,6 +217,13 @@ class Model:
     def hand_back(self, worker_id: uuid.UUID) -> int:
         return sum(self.hand_back_one(pair, worker_id=worker_id) for pair in self.held_by(worker_id))
 
+    def hand_back_unstarted(self, claims: Iterable[Claim]) -> set[str]:
+        held = {claim.task_id: task for claim in claims if (task := self.holder(claim))}
+        for task in held.values():
+            self._return(task, states.HAND_BACK)
+            task.delayed = False
+        return set(held)
+
     @property
     def dead_holders(self) -> set[uuid.UUID]:
         """Who holds a task and does not live."""

@@ -169,7 +169,9 @@ Call = tuple[tuple[Pair, ...], uuid.UUID, uuid.UUID]
 NEW = Sent(delay_hours=0, max_age_hours=None, known=None)
 DONE = End(move=states.COMPLETE, is_error=False, delay_hours=0, ran=True, sends=0)
 ENDINGS = (states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.HAND_BACK, states.ABORT)
-FATES = ("dies", "dies", "dies", "stops", "freezes", "sweeps", "hands back one", "hands back one")
+FATES = (
+    "dies", "dies", "dies", "stops", "freezes", "sweeps", "hands back one", "hands back one", "is busy", "is busy",
+)  # fmt: skip
 VERBS = (
     "cancel",
     "cancel",
@@ -546,6 +548,8 @@ class LedgerMachine(RuleBasedStateMachine):
             self._sweep(worker)
         elif how == "hands back one":
             self._hand_back(worker, pair)
+        elif how == "is busy":
+            self._hand_back_unstarted(worker)
         else:
             if how == "stops":
                 assert ledger.hand_back(worker) == self.model.hand_back(worker)
@@ -576,6 +580,16 @@ class LedgerMachine(RuleBasedStateMachine):
     def _hand_back(self, worker: uuid.UUID, pair: Pair) -> None:
         taken = ledger.hand_back_one(*pair, worker_id=worker)
         assert taken == self.model.hand_back_one(pair, worker_id=worker)
+
+    def _hand_back_unstarted(self, worker: uuid.UUID) -> None:
+        """It has claimed more than it has threads for; some of it may be somebody else's by now."""
+        claims = [claim for claim in self.claims if claim.worker_id == worker]
+        taken = ledger.hand_back_unstarted(claims)
+        assert taken == self.model.hand_back_unstarted(claims)
+        for claim in claims:
+            if claim.task_id in taken:
+                self.wire.ack(worker, [(claim.task_id, claim.attempt)])
+        self.wire.publish(sorted((task_id, self.model.tasks[task_id].attempt) for task_id in taken))
 
     # --- The relay, and what happens to Redis ---
 

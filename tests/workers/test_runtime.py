@@ -2,6 +2,7 @@
 
 import os
 import threading
+import time
 import uuid
 
 import psutil
@@ -159,6 +160,40 @@ def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_o
     assert runtime.wait_and_fetch("default", limit=5, timeout_seconds=1) == []
     waiting = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
     assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
+
+
+def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
+    broker, booted, monkeypatch, wait_until, redis_client
+) -> None:
+    monkeypatch.setattr("workers.runtime.IDLE_SECONDS", 4.5)
+    worker = Worker(broker, worker_threads=1, worker_timeout=50)
+    worker.start()
+    try:
+        wait_until(lambda: all(thread.consumer and thread.consumer.is_idle for thread in worker.consumers.values()))
+        wait_until(lambda: redis_client.info("clients")["blocked_clients"] == len(worker.consumers) > 1)
+    finally:
+        began = time.monotonic()
+        worker.stop(timeout=20_000)
+        broker.middleware.pop()
+    assert time.monotonic() - began < 3
+
+
+def test_what_is_left_by_nobody_costs_one_command(broker, redis_client) -> None:
+    """Workers that stopped are looked after for minutes; so are the empty hands of those that live."""
+    for _ in range(20):
+        worker_id = uuid.uuid4()
+        presence.register(
+            worker_id, broker_id=str(worker_id), host=identity.host(), hostname="here", pid=1, process_started="never",
+            queues=[], threads=1,
+        )  # fmt: skip
+        presence.stop(worker_id)
+    relay = Relay(broker)
+    relay.rescue()
+    before = redis_client.info("commandstats")
+    relay.rescue()
+    after = redis_client.info("commandstats")
+    calls = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
+    assert {name: count for name, count in calls.items() if count} == {"cmdstat_exists": 1, "cmdstat_info": 1}
 
 
 def test_an_idle_writer_is_woken_by_what_begins(request, monkeypatch, wait_until) -> None:

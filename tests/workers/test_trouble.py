@@ -106,6 +106,7 @@ def test_a_task_that_is_called_off_while_it_waits_in_a_process_is_not_started(
 ) -> None:
     monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.1)
     monkeypatch.setattr(broker.runtime.budget, "threads", 8)
+    monkeypatch.setattr("workers.runtime.AHEAD_SECONDS", 60)  # Else it is given back.
     busy = [tasks.slow_effect.send(f"busy {number}", 2.5) for number in range(4)]
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
     held = tasks.slow_effect.send("held", 0)

@@ -1,0 +1,154 @@
+"""What a process claimed for threads that are busy for long goes back to where an idle process takes it."""
+
+import threading
+import uuid
+
+import dramatiq
+import pytest
+import redis
+from django.db import OperationalError, connection, connections, transaction
+
+from apps.tasks import ledger
+from apps.tasks.models import TaskAttempt, TaskStatus
+from apps.tasks.outcome import Claim
+from tests.acting import tasks
+from tests.acting.models import Effect
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+#: Of the worker in the test's process.
+THREADS = 4
+LONG_SECONDS = 1.5
+
+
+@pytest.fixture
+def used_to_short_tasks(working, broker, ended) -> None:
+    """The worker claims many at once from now on."""
+    for message in broker.send_many(tasks.say.message(number) for number in range(60)):
+        ended(message)
+    assert broker.runtime.budget.limit > 5 * THREADS
+
+
+@pytest.fixture
+def sent(used_to_short_tasks, broker) -> tuple[list[dramatiq.Message], list[dramatiq.Message]]:
+    """A batch with a long task for each thread, and short ones behind them."""
+    long = [tasks.slow_effect.message(f"long {number}", LONG_SECONDS) for number in range(THREADS)]
+    short = [tasks.slow_effect.message(f"short {number}", 0) for number in range(12)]
+    broker.send_many([*long, *short])
+    return long, short
+
+
+def rows_of(messages: list[dramatiq.Message]) -> list[tuple[str, int, bool]]:
+    rows = TaskStatus.objects.in_bulk([message.message_id for message in messages], field_name="task_id")
+    return [(row.status, row.attempt, row.delayed) for row in (rows[message.message_id] for message in messages)]
+
+
+def waiting(broker) -> list[str]:
+    return [found.decode() for found in broker.wire.workers.lrange(broker.wire.queue_key("slow"), 0, -1)]
+
+
+def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(sent, broker, ended, wait_until) -> None:
+    long, short = sent
+    wait_until(lambda: waiting(broker) == [f"{message.message_id}:1" for message in short], timeout=LONG_SECONDS - 0.1)
+    assert rows_of(short) == [("pending", 1, False)] * len(short)
+    assert [status for status, *_ in rows_of(long)] == ["processing"] * THREADS
+    assert broker.wire.fetched_by("slow", broker.runtime.broker_id) == {f"{message.message_id}:0" for message in long}
+    for message in [*long, *short]:
+        assert ended(message).status == "completed"
+    assert set(TaskStatus.objects.values_list("retries", "crashes")) == {(0, 0)}
+    assert not TaskAttempt.objects.exists()
+    assert Effect.objects.count() == len(long) + len(short)
+    wait_until(lambda: broker.runtime.budget.held == 0)
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
+
+
+def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, broker, ended, wait_until) -> None:
+    long, short = sent
+    wait_until(lambda: len(waiting(broker)) == len(short), timeout=LONG_SECONDS - 0.1)
+    late = tasks.say.send("late")
+    assert rows_of(long) == [("processing", 0, False)] * THREADS
+    assert ended(late).attempt == 0
+    assert ended(long[0]).finished_at < ended(late).started_at
+
+
+def test_what_cannot_be_given_back_at_once_is_given_back_later(
+    sent, broker, ended, wait_until, monkeypatch, caplog
+) -> None:
+    long, short = sent
+    works, calls = ledger.hand_back_unstarted, []
+
+    def fails_once(claims: list[Claim]) -> set[str]:
+        calls.append(len(claims))
+        if len(calls) == 1:
+            raise OperationalError("the database is away")
+        return works(claims)
+
+    monkeypatch.setattr(ledger, "hand_back_unstarted", fails_once)
+    for message in [*long, *short]:
+        assert ended(message).status == "completed"
+    assert calls[0] == calls[1] == len(short), "all of them, and none was started in between"
+    assert Effect.objects.count() == len(long) + len(short)
+
+
+def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, ended, monkeypatch, wait_until) -> None:
+    long, short = sent
+    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
+    heard = broker.wire.replace
+    calls = []
+
+    def is_away_once(*args: object, **kwargs: object) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise redis.ConnectionError("Redis is away")
+        heard(*args, **kwargs)
+
+    monkeypatch.setattr(broker.wire, "replace", is_away_once)
+    for message in [*long, *short]:
+        assert ended(message, timeout=20).status == "completed"
+    assert calls
+    assert Effect.objects.count() == len(long) + len(short)
+    # What was fetched for the attempt before is put back by the sweep, refused and acked.
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
+
+
+def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker, ended, wait_until) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no row locks")
+    long, short = sent
+    locked, release = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic():
+            TaskStatus.objects.select_for_update().get(task_id=short[0].message_id)
+            locked.set()
+            release.wait(20)
+        connections.close_all()
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    assert locked.wait(10)
+    try:
+        wait_until(lambda: len(waiting(broker)) >= len(short) - 1, timeout=LONG_SECONDS - 0.1)
+    finally:
+        release.set()
+        thread.join()
+    for message in [*long, *short]:
+        assert ended(message).status == "completed"
+    assert Effect.objects.count() == len(long) + len(short)
+
+
+def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:
+    worker_id = uuid.uuid4()
+    held, other = (tasks.effect.send(nonce) for nonce in "ab")
+    claims = []
+    for message in (held, other):
+        claim_id = uuid.uuid4()
+        (row,), _ = ledger.claim([(message.message_id, 0)], claim_id=claim_id, worker_id=worker_id)
+        claims.append(Claim(task_id=row.task_id, row_id=row.row_id, attempt=0, claim_id=claim_id, worker_id=worker_id))
+    forged = Claim(
+        task_id=other.message_id, row_id=claims[1].row_id, attempt=0, claim_id=claims[0].claim_id, worker_id=worker_id
+    )
+    assert ledger.hand_back_unstarted([claims[0], forged]) == {held.message_id}
+    assert rows_of([held, other]) == [("pending", 1, False), ("processing", 0, False)]
+    assert ledger.hand_back_unstarted([claims[0]]) == set()
+    assert ledger.hand_back_unstarted([]) == set()
