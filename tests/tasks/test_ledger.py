@@ -1,15 +1,18 @@
 """The ledger's moves, each guarded."""
 
 import json
+import re
 import uuid
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.tasks import ledger, states
+from apps.tasks import ledger, presence, states
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.outcome import Claim, Outcome, Report, Send
 from apps.tasks.statements import postgresql
@@ -341,3 +344,43 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         cursor.execute("SET LOCAL enable_seqscan = off")
     due = str(TaskStatus.objects.due().filter(delayed=True).order_by("run_at", "id").explain())
     assert "tasks_pending_delayed" in due
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        ledger.expire_waiting,
+        lambda: ledger.take_due(limit=500),
+        lambda: ledger.due_after(0, limit=500),
+        presence.dead_holders,
+        lambda: ledger.held_by(WORKER),
+        lambda: ledger.hand_back(WORKER),
+        lambda: ledger.hand_back_one("nobody", 0, worker_id=WORKER),
+        lambda: ledger.hand_back_unstarted(
+            [Claim(task_id="nobody", row_id=0, attempt=0, claim_id=WORKER, worker_id=WORKER)]
+        ),
+        lambda: ledger.rescue(WORKER, max_crashes=3),
+        lambda: ledger.claim([("nobody", 0)], claim_id=WORKER, worker_id=WORKER),
+        lambda: ledger.claim_suspect("nobody", 0, claim_id=WORKER, worker_id=WORKER),
+        lambda: ledger.reject(["nobody"], older_than_ms=0, reason=""),
+        lambda: ledger.postpone(["nobody"], delay_ms=0),
+        lambda: ledger.cancel("nobody"),
+        lambda: ledger.send_again("nobody"),
+        lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
+        lambda: TaskStatus.objects.filter(status=states.PROCESSING).exists(),
+    ],
+)
+def test_no_statement_that_runs_all_day_reads_the_finished_rows(work: Callable[[], object]) -> None:
+    """On SQLite each would hold the lock that every writer needs, and for longer with every task that was ever sent."""
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL's planner goes by the size of the table")
+    with CaptureQueriesContext(connection) as captured:
+        work()
+    plans = []
+    with connection.cursor() as cursor:
+        for query in captured.captured_queries:
+            if "tasks_taskstatus" in query["sql"]:
+                cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
+                plans += [row[-1] for row in cursor.fetchall()]
+    assert [plan for plan in plans if "SEARCH" in plan or "SCAN" in plan], "it asked something"
+    assert not [plan for plan in plans if re.search(r"SCAN (tasks_taskstatus|t)\b(?! USING)", plan)]
