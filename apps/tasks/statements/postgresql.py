@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.conf import settings
-from django.db import OperationalError, connection
+from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
 from psycopg import RawCursor
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
@@ -265,9 +265,10 @@ class Prepared(Batch):
 
 def _cursor(kind: type[Batch] = Batch) -> Any:
     """A cursor that Django knows of, with its errors, its log and its wrappers, and that leaves `$1` to the server."""
-    connection.ensure_connection()
-    cursor: Any = kind(connection.connection)
-    return connection.make_debug_cursor(cursor) if connection.queries_logged else connection.make_cursor(cursor)
+    database: Any = connections[DEFAULT_DB_ALIAS]  # Each look through `connection` costs as much as this one.
+    database.ensure_connection()
+    cursor = kind(database.connection)
+    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
 
 
 def rows(sql: str, *parameters: Any, is_prepared: bool = False) -> list[tuple[Any, ...]]:
