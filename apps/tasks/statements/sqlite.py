@@ -57,12 +57,14 @@ WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.st
 def insert(sends: Sequence[Send]) -> None:
     """Insert a pending row for each send; one whose task id is known already is left as it is."""
     now = timezone.now()
+    at_once = _later(now, 0)
     rows = [
         (
             send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
-            json.dumps(send.kwargs), json.dumps(send.options), _later(now, send.delay_ms), send.delay_ms > 0,
+            json.dumps(send.kwargs), json.dumps(send.options),
+            _later(now, send.delay_ms) if send.delay_ms else at_once, send.delay_ms > 0,
             None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms), send.owner_id,
-            send.related_object_type, send.related_object_id, _later(now, 0), _later(now, 0),
+            send.related_object_type, send.related_object_id, at_once, at_once,
         )
         for send in sends
     ]  # fmt: skip
