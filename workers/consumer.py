@@ -78,8 +78,6 @@ class LedgerConsumer(Consumer):
 
     def _next_batch(self) -> list[ClaimedMessage]:
         runtime, hand = self.runtime, self.runtime.hand_of(self.queue_name)
-        # Only now: what was claimed the last time is with its thread, which need not wait for the writer.
-        runtime.writer.wake()
         if hand.suspects and runtime.may_run_suspect():
             try:
                 if suspect := self._claim_suspect(hand):

@@ -164,6 +164,7 @@ class Runtime:
         for attempt in attempts:
             self.held[attempt.wire_id] = attempt
         self.budget.take(len(attempts))
+        self.writer.wake()
 
     def long_running(self) -> int:
         """How many tasks run for so long that nobody knows when their threads will be free."""

@@ -84,8 +84,8 @@ class Writer(threading.Thread):
         self._inbox.put((queue_name, wire_id))
 
     def wake(self) -> None:
-        """Where something is held, it will soon have to be told how far it is."""
-        if self._resting and self.held:
+        """Something is held now: soon it will have to be told how far it is."""
+        if self._resting:
             self._resting = False
             self._reports_due = max(self._reports_due, time.monotonic() + REPORT_SECONDS)
             self._inbox.put(None)
