@@ -22,10 +22,10 @@ LONG_SECONDS = 1.5
 
 
 @pytest.fixture
-def used_to_short_tasks(working, broker, ended) -> None:
+def used_to_short_tasks(working, broker) -> None:
     """The worker claims many at once from now on."""
-    for message in broker.send_many(tasks.say.message(number) for number in range(60)):
-        ended(message)
+    for _ in range(100):
+        broker.runtime.budget.ran(0.001)
     assert broker.runtime.budget.limit > 5 * THREADS
 
 
@@ -67,7 +67,6 @@ def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, broker, e
     wait_until(lambda: len(waiting(broker)) == len(short), timeout=LONG_SECONDS - 0.1)
     late = tasks.say.send("late")
     assert rows_of(long) == [("processing", 0, False)] * THREADS
-    assert ended(late).attempt == 0
     assert min(ended(message).finished_at for message in long) < ended(late).started_at
 
 
