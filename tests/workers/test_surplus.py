@@ -22,10 +22,11 @@ LONG_SECONDS = 1.5
 
 
 @pytest.fixture
-def used_to_short_tasks(working, broker) -> None:
+def used_to_short_tasks(working, broker, ended) -> None:
     """The worker claims many at once from now on."""
     for _ in range(100):
         broker.runtime.budget.ran(0.001)
+    ended(tasks.slow_effect.send("its consumer waited for as many as there was room for before", 0))
     assert broker.runtime.budget.limit > 5 * THREADS
 
 
@@ -57,14 +58,14 @@ def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(sent, br
         assert ended(message).status == "completed"
     assert set(TaskStatus.objects.values_list("retries", "crashes")) == {(0, 0)}
     assert not TaskAttempt.objects.exists()
-    assert Effect.objects.count() == len(long) + len(short)
+    assert Effect.objects.count() == 1 + len(long) + len(short)
     wait_until(lambda: broker.runtime.budget.held == 0)
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
 def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, broker, ended, wait_until) -> None:
     long, short = sent
-    wait_until(lambda: len(waiting(broker)) == len(short), timeout=LONG_SECONDS - 0.1)
+    wait_until(lambda: waiting(broker) == [f"{message.message_id}:1" for message in short], timeout=LONG_SECONDS - 0.1)
     late = tasks.say.send("late")
     assert rows_of(long) == [("processing", 0, False)] * THREADS
     assert min(ended(message).finished_at for message in long) < ended(late).started_at
@@ -86,7 +87,7 @@ def test_what_cannot_be_given_back_at_once_is_given_back_later(
     for message in [*long, *short]:
         assert ended(message).status == "completed"
     assert calls[0] == calls[1] == len(short), "all of them, and none was started in between"
-    assert Effect.objects.count() == len(long) + len(short)
+    assert Effect.objects.count() == 1 + len(long) + len(short)
 
 
 def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, ended, monkeypatch, wait_until) -> None:
@@ -105,7 +106,7 @@ def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, end
     for message in [*long, *short]:
         assert ended(message, timeout=20).status == "completed"
     assert calls
-    assert Effect.objects.count() == len(long) + len(short)
+    assert Effect.objects.count() == 1 + len(long) + len(short)
     # What was fetched for the attempt before is put back by the sweep, refused and acked.
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
 
@@ -133,7 +134,7 @@ def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker
         thread.join()
     for message in [*long, *short]:
         assert ended(message).status == "completed"
-    assert Effect.objects.count() == len(long) + len(short)
+    assert Effect.objects.count() == 1 + len(long) + len(short)
 
 
 def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:
