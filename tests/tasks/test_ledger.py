@@ -366,6 +366,8 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.postpone(["nobody"], delay_ms=0),
         lambda: ledger.cancel("nobody"),
         lambda: ledger.send_again("nobody"),
+        lambda: ledger.cancel_many([0]),
+        lambda: ledger.send_many_again([0]),
         lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
         lambda: TaskStatus.objects.filter(status=states.PROCESSING).exists(),
     ],

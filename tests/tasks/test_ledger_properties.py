@@ -665,7 +665,9 @@ class LedgerMachine(RuleBasedStateMachine):
     def steer(self, verb: str, task_ids: list[str], hours: int) -> None:
         """What people ask for, and what a deploy or somebody else's messages make necessary."""
         ms = hours * HOUR_MS
-        if verb == "cancel":
+        if verb in ("cancel", "send again") and hours:
+            self._steer_many(verb, task_ids)
+        elif verb == "cancel":
             for task_id in task_ids:
                 assert ledger.cancel(task_id) == self.model.cancel(task_id)
         elif verb == "send again":
@@ -688,6 +690,19 @@ class LedgerMachine(RuleBasedStateMachine):
             assert ledger.expire_waiting() == self.model.expire()
         else:
             presence.forget(older_than=hours * HOUR)
+
+    def _steer_many(self, verb: str, task_ids: list[str]) -> None:
+        keys = {task_id: self.rows[task_id]["id"] for task_id in task_ids}
+        if verb == "send again":
+            self.revived.update(task_ids)
+            sent = {key for task_id, key in keys.items() if self.model.send_again(task_id)}
+            assert ledger.send_many_again([*keys.values()]) == sent
+            return
+        tasks = {keys[task_id]: self.model.tasks[task_id] for task_id in task_ids}
+        held = {key for key, task in tasks.items() if task.status == states.PROCESSING}
+        asked = {key for key in held if not tasks[key].is_called_off}
+        called_off = {key for task_id, key in keys.items() if self.model.cancel(task_id)}
+        assert ledger.cancel_many([*keys.values()]) == (called_off, asked)
 
     def _shift(self, hours: int) -> None:
         """Shift what was, rather than the clock: the ledger goes by the database's own."""

@@ -1,4 +1,4 @@
-"""The ledger's pages in the admin. They show; they change nothing."""
+"""The ledger's pages in the admin. They write no row themselves: the ledger and the schedules' steering do."""
 
 import django_dramatiq.admin  # noqa: F401 (so that it has registered what is unregistered below)
 from django.contrib import admin

@@ -20,12 +20,14 @@ class ReadOnly:
 
 
 class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
-    """Pages without buttons to add, change or delete, and without a history, since there is none."""
+    """Pages without buttons to add, change or delete."""
 
     change_list_template = "tasks/read_only_list.html"
     #: What the list says where it has no rows.
     empty_title = ""
     empty_text = ""
+    #: Whether there is one: most rows have none, since nobody does anything to them.
+    has_history = False
 
     def changeform_view(
         self,
@@ -35,7 +37,7 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         extra_context: dict[str, Any] | None = None,
     ) -> HttpResponse:
         response: HttpResponse = super().changeform_view(
-            request, object_id, form_url, {**(extra_context or {}), "show_history": False}
+            request, object_id, form_url, {**(extra_context or {}), "show_history": self.has_history}
         )
         return response
 

@@ -19,8 +19,9 @@ from apps.tasks import states
 from apps.tasks.admin import duration, elements
 from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
 from apps.tasks.admin.paginator import CappedPaginator
-from apps.tasks.admin.read_only import ReadOnlyAdmin, ReadOnlyInline
+from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
+from apps.tasks.admin.steering import SteeredAdmin
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 
 #: So much of an error is shown in the list, in characters.
@@ -93,7 +94,7 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(ReadOnlyAdmin):
+class TaskStatusAdmin(SteeredAdmin):
     """What is true of each task."""
 
     empty_title = "No tasks yet"
