@@ -70,7 +70,7 @@ class Writer(threading.Thread):
         self._reports_due = 0.0
         self._unacked: list[tuple[str, str]] = []
         self._closing = False
-        #: It may sleep for long, since nothing was held.
+        #: It waits, for long if nothing was held.
         self._resting = False
 
     # --- For worker and consumer threads ---
@@ -87,7 +87,6 @@ class Writer(threading.Thread):
         """Something is held now: soon it will have to be told how far it is."""
         if self._resting:
             self._resting = False
-            self._reports_due = max(self._reports_due, time.monotonic() + REPORT_SECONDS)
             self._inbox.put(None)
 
     @property
@@ -144,7 +143,7 @@ class Writer(threading.Thread):
     def _gather(self, pending: list[Attempt]) -> None:
         """Wait for something to write; then take what comes within `GATHER_SECONDS`."""
         # Before the look at what is held: who holds something now either is seen, or sees this.
-        self._resting = True
+        self._resting, is_idle = True, False
         if pending or self._closing:
             patience = 0.0
         elif self.held or self._unacked:
@@ -152,7 +151,7 @@ class Writer(threading.Thread):
             if self.surplus.is_possible:
                 patience = LOOK_SECONDS
         else:
-            patience = REST_SECONDS
+            patience, is_idle = REST_SECONDS, True
         deadline = time.monotonic() + patience
         while len(pending) < BATCH_LIMIT:
             remaining = deadline - time.monotonic()
@@ -163,6 +162,10 @@ class Writer(threading.Thread):
             finally:
                 self._resting = False
             deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
+            if is_idle:
+                # What begins now is told of in a moment: most is done by then.
+                is_idle = False
+                self._reports_due = time.monotonic() + REPORT_SECONDS
             if isinstance(item, Attempt):
                 # Twice, where its thread died just after it was passed on.
                 if not item.taken:

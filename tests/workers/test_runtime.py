@@ -203,3 +203,16 @@ def test_an_idle_writer_is_woken_by_what_begins(request, monkeypatch, wait_until
     wait_until(lambda: TaskStatus.objects.get(task_id=message.message_id).progress > 0, timeout=4)
     assert TaskStatus.objects.get().status == "processing"
     assert message.get_result(block=True, timeout=20_000) == "n"
+
+
+def test_a_long_task_tells_how_far_it_is_however_many_short_ones_begin_meanwhile(working, wait_until) -> None:
+    """Each that begins while the writer waits has news soon, and must not put off what others have now."""
+    long = tasks.slow_effect.send("long", 3)
+    row = TaskStatus.objects.filter(task_id=long.message_id)
+    wait_until(lambda: row.get().progress)
+    seen, deadline = set(), time.monotonic() + 1
+    while time.monotonic() < deadline:
+        tasks.say.send("short")
+        time.sleep(0.02)
+        seen.add(row.get().progress)
+    assert len(seen) > 4
