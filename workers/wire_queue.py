@@ -141,9 +141,9 @@ class WireQueue:
         return _pairs(found)
 
     def wake(self, broker_id: str, *, count: int) -> None:
-        """End so many waits of a process now."""
+        """End so many waits of a process now. A process that stops waits for Redis no longer than a sender does."""
         if count:
-            both = self.workers.pipeline(transaction=False)
+            both = self.senders.pipeline(transaction=False)
             both.rpush(self.stop_bell_key(broker_id), *["1"] * count)
             both.expire(self.stop_bell_key(broker_id), STOP_BELL_SECONDS)
             both.execute()

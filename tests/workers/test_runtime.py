@@ -1,12 +1,14 @@
 """A worker process's own threads: they begin together or not at all, and go on whatever happens."""
 
 import os
+import socket
 import threading
 import time
 import uuid
 
 import psutil
 import pytest
+import redis
 from django.db import OperationalError
 from dramatiq import Worker
 
@@ -18,6 +20,7 @@ from workers.heartbeat import Heartbeat
 from workers.middleware.lifecycle import BootError
 from workers.relay import Relay
 from workers.runtime import Runtime
+from workers.wire_queue import WireQueue
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -103,8 +106,6 @@ def test_a_sweep_leaves_a_batch_alone_that_is_being_claimed(working, broker, end
 
 
 def test_a_worker_that_stops_while_redis_is_away_says_that_it_stopped(broker, booted, monkeypatch) -> None:
-    import redis
-
     def away(*args: object, **kwargs: object) -> int:
         raise redis.ConnectionError("redis is away")
 
@@ -176,6 +177,36 @@ def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
         worker.stop(timeout=20_000)
         broker.middleware.pop()
     assert time.monotonic() - began < 3
+
+
+def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
+    """The seconds would be taken from those that the platform gives to running tasks."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts, and never answers.
+        wire = WireQueue(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", namespace="test")
+        began = time.monotonic()
+        with pytest.raises(redis.TimeoutError):
+            wire.wake("a process", count=3)
+        assert time.monotonic() - began < 2
+        wire.close()
+
+
+def test_what_waits_is_given_back_at_a_stop_though_redis_is_full(
+    working, broker, redis_client, wait_until, monkeypatch
+) -> None:
+    monkeypatch.setattr(broker.runtime.budget, "threads", 8)
+    monkeypatch.setattr("workers.runtime.AHEAD_SECONDS", 60)  # Else it is given back before.
+    for number in range(4):
+        tasks.slow_effect.send(f"busy {number}", 3)
+    wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
+    held = TaskStatus.objects.filter(task_id=tasks.slow_effect.send("held", 0).message_id)
+    wait_until(lambda: held.get().status == "processing")
+    redis_client.config_set("maxmemory", 1)
+    try:
+        broker.emit_before("worker_shutdown", working)
+        wait_until(lambda: held.get().status == "pending", timeout=2)
+    finally:
+        redis_client.config_set("maxmemory", 0)
+    assert TaskStatus.objects.filter(status="processing").count() == 4
 
 
 def test_what_is_left_by_nobody_costs_one_command(broker, redis_client) -> None:
