@@ -349,6 +349,8 @@ def hand_back_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
 def hand_back_unstarted(claims: Sequence[Claim]) -> set[str]:
     """Make pending again what was claimed and has not started. The caller publishes it, for the next attempt.
 
+    It has been due all the time: `run_at` stays, and with it how long it is said to have waited.
+
     Returns:
       The task ids that took. Left are those whose claim does not hold, and rows that somebody else has locked.
     """
@@ -361,7 +363,7 @@ def hand_back_unstarted(claims: Sequence[Claim]) -> set[str]:
             for pk, attempt, claim_id, task_id in free.values_list("pk", "attempt", "claim_id", "task_id")
             if (pk, attempt, claim_id) in wanted
         }
-        TaskStatus.objects.filter(pk__in=taken).update(**_returned() | {"delayed": False})
+        TaskStatus.objects.filter(pk__in=taken).update(**_returned() | {"delayed": False, "run_at": F("run_at")})
     return set(taken.values())
 
 

@@ -220,8 +220,9 @@ class Model:
     def hand_back_unstarted(self, claims: Iterable[Claim]) -> set[str]:
         held = {claim.task_id: task for claim in claims if (task := self.holder(claim))}
         for task in held.values():
+            run_at = task.run_at
             self._return(task, states.HAND_BACK)
-            task.delayed = False
+            task.run_at, task.delayed = run_at, False
         return set(held)
 
     @property

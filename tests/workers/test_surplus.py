@@ -2,6 +2,9 @@
 
 import threading
 import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
 
 import dramatiq
 import pytest
@@ -13,6 +16,8 @@ from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.outcome import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
+from workers import wire
+from workers.attempt import Attempt
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -48,9 +53,33 @@ def waiting(broker) -> list[str]:
     return [found.decode() for found in broker.wire.workers.lrange(broker.wire.queue_key("slow"), 0, -1)]
 
 
-def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(sent, broker, ended, wait_until) -> None:
+def claimed(message: dramatiq.Message, worker_id: uuid.UUID) -> Attempt:
+    claim_id = uuid.uuid4()
+    (row,), _ = ledger.claim([(message.message_id, 0)], claim_id=claim_id, worker_id=worker_id)
+    claim = Claim(task_id=row.task_id, row_id=row.row_id, attempt=0, claim_id=claim_id, worker_id=worker_id)
+    return Attempt(wire.for_attempt(message, 0), claim)
+
+
+@pytest.fixture
+def given_back(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
+    """Wait until these wait in Redis in their order, each for its second attempt."""
+
+    def wait(messages: list[dramatiq.Message]) -> None:
+        wire_ids = [wire.wire_id(message.message_id, 1) for message in messages]
+        wait_until(
+            lambda: waiting(broker) == wire_ids,
+            timeout=LONG_SECONDS - 0.1,
+            explain=lambda: list(TaskStatus.objects.values_list("args", "status", "attempt", "started_at")),
+        )
+
+    return wait
+
+
+def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(
+    sent, broker, ended, wait_until, given_back
+) -> None:
     long, short = sent
-    wait_until(lambda: waiting(broker) == [f"{message.message_id}:1" for message in short], timeout=LONG_SECONDS - 0.1)
+    given_back(short)
     assert rows_of(short) == [("pending", 1, False)] * len(short)
     assert [status for status, *_ in rows_of(long)] == ["processing"] * THREADS
     assert broker.wire.fetched_by("slow", broker.runtime.broker_id) == {f"{message.message_id}:0" for message in long}
@@ -63,9 +92,9 @@ def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(sent, br
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
-def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, broker, ended, wait_until) -> None:
+def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, ended, given_back) -> None:
     long, short = sent
-    wait_until(lambda: waiting(broker) == [f"{message.message_id}:1" for message in short], timeout=LONG_SECONDS - 0.1)
+    given_back(short)
     late = tasks.say.send("late")
     assert rows_of(long) == [("processing", 0, False)] * THREADS
     assert min(ended(message).finished_at for message in long) < ended(late).started_at
@@ -111,6 +140,38 @@ def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, end
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
 
 
+@pytest.mark.parametrize("reply", ["of the database", "of Redis"])
+def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, monkeypatch, wait_until) -> None:
+    """It was done, and the process does not know."""
+    long, short = sent
+    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
+    calls = []
+
+    def loses_the_first(works: Any, error: Exception) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            answer = works(*args, **kwargs)
+            calls.append(args)
+            if len(calls) == 1:
+                raise error
+            return answer
+
+        return call
+
+    if reply == "of Redis":
+        error = redis.TimeoutError("no answer")
+        monkeypatch.setattr(broker.wire, "replace", loses_the_first(broker.wire.replace, error))
+    else:
+        error = OperationalError("the connection is closed")
+        monkeypatch.setattr(ledger, "hand_back_unstarted", loses_the_first(ledger.hand_back_unstarted, error))
+    for message in [*long, *short]:
+        assert ended(message, timeout=20).status == "completed"
+    assert calls
+    assert Effect.objects.count() == 1 + len(long) + len(short)
+    wait_until(lambda: broker.runtime.budget.held == 0)
+    assert not broker.runtime.held
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
+
+
 def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker, ended, wait_until) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no row locks")
@@ -137,14 +198,24 @@ def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker
     assert Effect.objects.count() == 1 + len(long) + len(short)
 
 
+def test_a_task_that_is_given_back_keeps_its_time_its_retries_and_its_options(sent, broker, ended, given_back) -> None:
+    long, short = sent
+    given_back(short)
+    rows = TaskStatus.objects.filter(status="pending", attempt=1)
+    assert [row.run_at - row.created_at for row in rows] == [timedelta()] * len(short)
+    stored = broker.wire.workers.hgetall(broker.wire.messages_key("slow"))
+    published = {wire_id.decode(): wire.decode(data) for wire_id, data in stored.items()}
+    for row in rows:
+        message = published[f"{row.task_id}:1"]
+        assert message == wire.from_row(row).copy(message_timestamp=message.message_timestamp)
+    for message in [*long, *short]:
+        ended(message)
+
+
 def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:
     worker_id = uuid.uuid4()
     held, other = (tasks.effect.send(nonce) for nonce in "ab")
-    claims = []
-    for message in (held, other):
-        claim_id = uuid.uuid4()
-        (row,), _ = ledger.claim([(message.message_id, 0)], claim_id=claim_id, worker_id=worker_id)
-        claims.append(Claim(task_id=row.task_id, row_id=row.row_id, attempt=0, claim_id=claim_id, worker_id=worker_id))
+    claims = [claimed(message, worker_id).claim for message in (held, other)]
     forged = Claim(
         task_id=other.message_id, row_id=claims[1].row_id, attempt=0, claim_id=claims[0].claim_id, worker_id=worker_id
     )
