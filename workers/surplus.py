@@ -72,8 +72,11 @@ class Surplus:
         work_queue, attempts = self.runtime.worker.work_queue, []
         for item in iter_queue(work_queue):
             assert isinstance(item.message, ClaimedMessage)
-            # Not a task that a dying thread forgot, as the sweep would think.
-            item.message.attempt.taken = True
-            attempts.append(item.message.attempt)
+            attempt = item.message.attempt
+            # One that the sweep thought forgotten has its outcome: the writer gives it back, and once is enough.
+            if not attempt.taken:
+                # Not a task that a dying thread forgot, as the sweep would think.
+                attempt.taken = True
+                attempts.append(attempt)
             work_queue.task_done()
         return attempts
