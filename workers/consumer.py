@@ -85,6 +85,11 @@ class LedgerConsumer(Consumer):
             except BaseException:
                 runtime.release_suspect()
                 raise
+        if hand.suspects and runtime.has_long_suspect:
+            # Another process may be idle. Not at once: if none is, this one fetches them again.
+            for wire_id in list(hand.suspects):
+                runtime.put_back_later(self.queue_name, wire_id)
+                del hand.suspects[wire_id]
         timeout_seconds = SUSPECT_SECONDS if hand.suspects else self.timeout_seconds
         if not hand.fetched:
             room = runtime.wait_for_room(timeout_seconds=timeout_seconds)

@@ -5,7 +5,7 @@ import logging
 import threading
 import time
 import uuid
-from collections import deque
+from collections import defaultdict, deque
 from typing import TYPE_CHECKING
 
 import redis
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: How long a message whose row is not visible yet is kept before it waits on its queue again.
+#: How long a message that cannot be claimed yet is kept before it waits on its queue again.
 EARLY_SECONDS = 1.0
 #: How long a consumer waits for a message where none came for a while. Less than Redis is given to answer.
 IDLE_SECONDS = 3.0
@@ -169,14 +169,23 @@ class Runtime:
 
     def long_running(self) -> int:
         """How many tasks run for so long that nobody knows when their threads will be free."""
+        return len(self._long())
+
+    @property
+    def has_long_suspect(self) -> bool:
+        """Whether nobody knows when `may_run_suspect` will be true."""
+        return any(attempt.is_suspect for attempt in self._long())
+
+    def _long(self) -> list[Attempt]:
         before = time.monotonic() - AHEAD_SECONDS
-        return sum(
-            attempt.started is not None and attempt.started < before and attempt.outcome is None
+        return [
+            attempt
             for attempt in list(self.held.values())
-        )
+            if attempt.started is not None and attempt.started < before and attempt.outcome is None
+        ]
 
     def put_back_later(self, queue_name: str, wire_id: str) -> None:
-        """Keep a message whose row is not visible yet for a moment, then let it wait on its queue again."""
+        """Keep a message that cannot be claimed yet for a moment, then let it wait on its queue again."""
         self._early.append((time.monotonic() + EARLY_SECONDS, queue_name, wire_id))
 
     @property
@@ -189,9 +198,14 @@ class Runtime:
         if not self._early_lock.acquire(blocking=False):
             return  # The consumer of another queue is at it.
         try:
-            while self._early and self._early[0][0] <= time.monotonic():
-                _, queue_name, wire_id = self._early[0]
-                self.broker.wire.put_back(queue_name, self.broker_id, [wire_id])
+            now = time.monotonic()
+            due = [early for early in list(self._early) if early[0] <= now]
+            by_queue: defaultdict[str, list[str]] = defaultdict(list)
+            for _, queue_name, wire_id in reversed(due):  # Each goes before the one before it.
+                by_queue[queue_name].append(wire_id)
+            for queue_name, wire_ids in by_queue.items():
+                self.broker.wire.put_back(queue_name, self.broker_id, wire_ids)
+            for _ in due:
                 self._early.popleft()
         finally:
             self._early_lock.release()

@@ -10,6 +10,7 @@ import dramatiq
 import pytest
 import redis
 from django.db import OperationalError, connection, connections, transaction
+from dramatiq.worker import Worker, _WorkQueueItem
 
 from apps.tasks import ledger
 from apps.tasks.models import TaskAttempt, TaskStatus
@@ -17,7 +18,8 @@ from apps.tasks.outcome import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
 from workers import wire
-from workers.attempt import Attempt
+from workers.attempt import Attempt, ClaimedMessage
+from workers.runtime import Runtime
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -210,6 +212,41 @@ def test_a_task_that_is_given_back_keeps_its_time_its_retries_and_its_options(se
         assert message == wire.from_row(row).copy(message_timestamp=message.message_timestamp)
     for message in [*long, *short]:
         ended(message)
+
+
+def test_what_must_run_alone_does_not_wait_here_behind_a_long_task(working, broker, ended, wait_until) -> None:
+    """Their worker died: one of them runs in a process at a time, and another process may be idle."""
+    broker.runtime.stopping.set()
+    long, *short = (tasks.slow_effect.message(f"{number}", 0 if number else 4) for number in range(4))
+    broker.send_many([long, *short])
+    TaskStatus.objects.update(crashes=1)
+    broker.runtime.stopping.clear()
+    wait_until(lambda: TaskStatus.objects.get(task_id=long.message_id).started_at)
+    fetched = wait_until(lambda: broker.wire.wait_and_fetch("slow", "idle", limit=9, timeout_seconds=1), timeout=3)
+    assert [wire_id for wire_id, _ in fetched] == [f"{message.message_id}:0" for message in short]
+    assert TaskStatus.objects.get(task_id=long.message_id).status == "processing"
+    broker.wire.put_back("slow", "idle")
+    for message in [long, *short]:
+        assert ended(message).status == "completed"
+    assert Effect.objects.count() == 4
+    assert set(TaskStatus.objects.values_list("attempt", "crashes")) == {(0, 1)}
+    wait_until(broker.runtime.may_run_suspect, timeout=2)
+    broker.runtime.release_suspect()
+
+
+def test_what_the_writer_gives_back_already_frees_its_room_once(broker) -> None:
+    """As where a sweep thought it forgotten. Else the process would hold more than it may, for ever."""
+    runtime = Runtime(broker, Worker(broker, worker_threads=1))
+    running, forgotten = (claimed(tasks.effect.send(nonce), runtime.worker_id) for nonce in "ab")
+    runtime.hold([running, forgotten])
+    running.started = 0.0
+    runtime.worker.work_queue.put(_WorkQueueItem(0, ClaimedMessage(forgotten)))
+    runtime.end(forgotten)
+    pending: list[Attempt] = []
+    runtime.writer._gather(pending)
+    runtime.surplus.give_back()
+    assert runtime.writer._write(pending) == []
+    assert (runtime.budget.held, list(runtime.held.values())) == (1, [running])
 
 
 def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:
