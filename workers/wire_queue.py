@@ -40,12 +40,11 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def client(url: str, *, timeout_seconds: float) -> "redis.Redis":
     """A client that tells at once when Redis is away, instead of trying again behind our back."""
-    return redis.Redis.from_url(
-        url,
-        socket_timeout=timeout_seconds,
-        socket_connect_timeout=timeout_seconds,
-        retry=Retry(NoBackoff(), 0),
-    )
+    found = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+    # Not for the URL to say: waits for a bell are shorter than this, and senders must not wait for long.
+    limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
+    found.connection_pool.connection_kwargs.update(limits)
+    return found
 
 
 class WireQueue:

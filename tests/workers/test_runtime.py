@@ -9,6 +9,7 @@ import uuid
 import psutil
 import pytest
 import redis
+from django.conf import settings
 from django.db import OperationalError
 from dramatiq import Worker
 
@@ -177,6 +178,17 @@ def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
         worker.stop(timeout=20_000)
         broker.middleware.pop()
     assert time.monotonic() - began < 3
+
+
+def test_a_url_with_a_time_limit_does_not_cut_off_an_idle_wait(broker) -> None:
+    """The bell is waited for longer than that."""
+    url = f"{settings.REDIS_URL}{'&' if '?' in settings.REDIS_URL else '?'}socket_timeout=0.2&client_name=tests"
+    wire = WireQueue(url, namespace=broker.namespace)
+    try:
+        assert wire.wait_and_fetch("default", "a process", limit=1, timeout_seconds=0.5) == []
+        assert wire.workers.client_getname() == "tests"
+    finally:
+        wire.close()
 
 
 def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
