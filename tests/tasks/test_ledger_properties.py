@@ -21,7 +21,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.db.models import F
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
@@ -848,10 +848,6 @@ def task_of(row: dict[str, Any], *, now: Any, hours: int) -> Task:
 @pytest.mark.django_db(transaction=True)
 def test_the_ledger_does_what_its_model_does_and_loses_nothing() -> None:
     LedgerMachine.made.clear()
-    if connection.vendor == "sqlite":
-        with connection.cursor() as cursor:
-            # As on PostgreSQL here: what a power failure leaves is not the question.
-            cursor.execute("PRAGMA synchronous = OFF")
     run_state_machine_as_test(
         LedgerMachine,
         settings=settings(
