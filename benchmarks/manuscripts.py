@@ -2,7 +2,7 @@
 
 The sample novel as plain text, web page and PDF, and 50 MB of text, each processed by a worker that has just started:
 one process with one thread, so that what it took at most is what this manuscript took. A PDF and a web page are read in
-a process of their own, whose peak is told apart.
+a process of their own, whose peak is told apart. A quick run starts one worker for all manuscripts.
 """
 
 import gzip
@@ -64,7 +64,7 @@ def _measure(rig: Rig, setup: Setup, name: str, path: Path) -> list[Figure]:
     system = rig.system(setup)
     system.clear()
     peaks = {"worker": 0.0, "reader": 0.0}
-    with system.workers(processes=1, threads=1, is_cold=True) as workers:
+    with system.workers(processes=1, threads=1, is_cold=not rig.is_quick) as workers:
         task_id = system.call("process_manuscript", path=str(path))
         outcome: dict[str, Any] = {}
 

@@ -34,7 +34,7 @@ def run(rig: Rig) -> list[Figure]:
     killed: dict[str, list[float]] = {}
     vanished: dict[str, list[float]] = {}
     kills = rig.amount(KILLS, quick=1)
-    patience = rig.amount(PATIENCE_SECONDS, quick=5)
+    patience = rig.amount(PATIENCE_SECONDS, quick=2)
     peer = _after_kills(rig, DRAMATIQ, kills=1, patience_seconds=patience)
     for setup in OURS:
         killed[setup.name] = _after_kills(rig, setup, kills=kills, patience_seconds=OWN_PATIENCE_SECONDS)

@@ -37,13 +37,13 @@ def run(rig: Rig) -> list[Figure]:
             system.clear()
             system.call("make_schedules", count=rig.amount(SCHEDULES, quick=100))
             with system.workers(is_cold=True, commands=[manage("runscheduler")]) as scheduler:
-                _wait_until_started(system, scheduler.pids)
+                _wait_until_started(rig, system, scheduler.pids)
                 shares[-1][system.name] = _idle(rig, scheduler.pids)
                 for name, count, seconds in (
                     ("spread", rig.amount(SPREAD, quick=10), 1 if rig.is_quick else SPREAD_SECONDS),
                     ("at once", rig.amount(AT_ONCE, quick=10), 0),
                 ):
-                    late = _late(system, count=count, seconds=seconds)
+                    late = _late(rig, system, count=count, seconds=seconds)
                     for share in (0.5, 0.99):
                         measure = f"slots sent late, {name}, p{share * 100:.0f}"
                         found.setdefault(measure, {})[system.name] = percentile(late, share)
@@ -59,13 +59,14 @@ def run(rig: Rig) -> list[Figure]:
     return [*found_all, *figures("idle scheduler, share of a core", shares, unit="%", goals=goals)]
 
 
-def _wait_until_started(system: System, pids: list[int]) -> None:
+def _wait_until_started(rig: Rig, system: System, pids: list[int]) -> None:
     wait_until(lambda: system.call("is_scheduling"), timeout=60, every=0.2)
+    look_seconds = 0.2 if rig.is_quick else LOOK_SECONDS
     while True:
         before = processor.seconds_of(pids)
-        time.sleep(LOOK_SECONDS)
+        time.sleep(look_seconds)
         used = processor.seconds_of(pids)
-        if used - before < BUSY_SHARE * LOOK_SECONDS:
+        if used - before < BUSY_SHARE * look_seconds:
             return
 
 
@@ -76,9 +77,10 @@ def _idle(rig: Rig, pids: list[int]) -> float:
     return 100 * (processor.seconds_of(pids) - before) / (time.monotonic() - began)
 
 
-def _late(system: System, *, count: int, seconds: float) -> list[float]:
+def _late(rig: Rig, system: System, *, count: int, seconds: float) -> list[float]:
     """How late so many slots were sent, in milliseconds."""
-    system.call("let_come", count=count, lead_seconds=LEAD_SECONDS, seconds=seconds)
-    timeout = LEAD_SECONDS + seconds + 60
-    late: list[float] = wait_until(lambda: system.call("how_late", count=count), timeout=timeout, every=0.5)
+    lead_seconds = 0.5 if rig.is_quick else LEAD_SECONDS
+    system.call("let_come", count=count, lead_seconds=lead_seconds, seconds=seconds)
+    timeout, every = lead_seconds + seconds + 60, 0.1 if rig.is_quick else 0.5
+    late: list[float] = wait_until(lambda: system.call("how_late", count=count), timeout=timeout, every=every)
     return late

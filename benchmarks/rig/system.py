@@ -21,8 +21,8 @@ WARM_UP_TASKS = 32
 WARM_UP_SECONDS = 0.01
 #: Processes, threads and variables that workers are started with.
 Key = tuple[int, int, tuple[tuple[str, str], ...]]
-#: How many tasks in all may warm up a system whose processes do not all take one.
-WARM_UP_LIMIT = 2_000
+#: How long a system may take until each of its processes has taken a task. On a busy machine one starts late.
+WARM_UP_LIMIT_SECONDS = 60
 
 
 class System:
@@ -148,16 +148,17 @@ class System:
     def warm_up(self, workers: Workers, *, processes: int) -> None:
         """Return when so many of their processes have run a task, and all tasks are done."""
         workers.look()
-        sent = 0
+        deadline = time.monotonic() + WARM_UP_LIMIT_SECONDS
         while True:
             first = self.send("rest", WARM_UP_SECONDS, count=WARM_UP_TASKS)
             workers.wait_for_marks(first, WARM_UP_TASKS)
-            sent += WARM_UP_TASKS
             alive = {process.pid for process in workers.processes()}
             if len(workers.who_ran() & alive) >= processes:
                 break
-            if sent > WARM_UP_LIMIT:
-                raise AssertionError(f"{self.name}: {sent} tasks did not reach {processes} processes")
+            if time.monotonic() > deadline:
+                raise AssertionError(
+                    f"{self.name}: {processes} processes took no task each in {WARM_UP_LIMIT_SECONDS} s"
+                )
         self.settle(workers)
 
     def settle(self, workers: Workers) -> None:
