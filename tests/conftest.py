@@ -13,6 +13,7 @@ from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from dramatiq import Worker
+from hypothesis import settings as hypothesis_settings
 
 from apps.projects.models import Project
 from tests import rows
@@ -24,6 +25,10 @@ from workers.broker import LedgerBroker
 
 #: Hashes tell how often they were turned, so other processes understand these; a million turns take half a second.
 PBKDF2PasswordHasher.iterations = 1
+
+# How long a machine takes that does other work at the same time says nothing about the code.
+hypothesis_settings.register_profile("patient", deadline=None)
+hypothesis_settings.load_profile("patient")
 
 RUNNING = pytest.StashKey[list[RunningCommand]]()
 
