@@ -16,6 +16,8 @@ SERVERS = pytest.StashKey[Servers]()
 
 #: A test that asks for one of these talks to Redis; `-m redis` picks them all.
 REDIS_FIXTURES = {"redis_client"}
+#: A test that asks for one of these talks to the database, as one that is marked with `django_db` does.
+DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup"}
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -49,6 +51,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
+    # Ended by `timeout` and the like: tidy up, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    # Started with a shell's `&`, we and all that we start would be deaf to these.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+    signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     options = early_config.known_args_namespace
     if not (options.help or options.version):
         servers = Servers(database=options.database, redis_server=options.redis)
@@ -61,7 +68,6 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_sessionstart(session: pytest.Session) -> None:
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # Ended by `timeout` and the like: tidy up, too.
     session.config.stash[SERVERS].start()
 
 
@@ -70,13 +76,17 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    for item in items:
+        fixtures = set(getattr(item, "fixturenames", ()))
+        if fixtures & REDIS_FIXTURES:
+            item.add_marker(pytest.mark.redis)
+        marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")
+        if not (marked or fixtures & DATABASE_FIXTURES):
+            item.add_marker(pytest.mark.once)
     if config.getoption("--database") != "sqlite":
         once = [item for item in items if item.get_closest_marker("once")]
         config.hook.pytest_deselected(items=once)
-        items[:] = [item for item in items if item not in once]
-    for item in items:
-        if REDIS_FIXTURES.intersection(getattr(item, "fixturenames", ())):
-            item.add_marker(pytest.mark.redis)
+        items[:] = [item for item in items if not item.get_closest_marker("once")]
 
 
 @pytest.hookimpl(trylast=True)

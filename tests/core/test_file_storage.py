@@ -12,8 +12,6 @@ from aiWriting import file_storage
 from apps.core.database_storage import DatabaseStorage
 from tests.commands import environment, manage
 
-pytestmark = pytest.mark.once
-
 
 def test_files_are_kept_in_the_database_by_default() -> None:
     assert isinstance(storages["manuscripts"], DatabaseStorage)

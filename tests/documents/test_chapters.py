@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from apps.documents.analysis import chapters, words
 
-pytestmark = pytest.mark.once
-
 PROSE = (
     "It was a dark and stormy night; the rain fell in torrents, except at occasional intervals, when it was checked\n"
     "by a violent gust of wind which swept up the streets, for it is in London that our scene lies.\n\n"

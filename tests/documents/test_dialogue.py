@@ -9,8 +9,6 @@ from hypothesis import strategies as st
 
 from apps.documents.analysis import dialogue, words
 
-pytestmark = pytest.mark.once
-
 CASES = [
     # English: curly, straight, British.
     ("en", "“[I see],” said he. “[You don\u2019t.]” He left."),

@@ -11,8 +11,6 @@ from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services import findings
 from apps.documents.services.findings import Findings, analyse
 
-pytestmark = pytest.mark.once
-
 #: Ten words of thirteen syllables in two sentences; four of the words are spoken.
 PARAGRAPH = "“The river is cold,” said Peter. He never swam home.\n\n"
 BOOK = "A BOOK\n\n" + "".join(f"Chapter {number}\n\n{PARAGRAPH * 20}" for number in (1, 2, 3))

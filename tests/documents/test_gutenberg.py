@@ -2,8 +2,6 @@ import pytest
 
 from apps.documents.analysis import gutenberg, newlines
 
-pytestmark = pytest.mark.once
-
 HEADER = "The Project Gutenberg EBook of A Book, by Somebody\n\nTitle: A Book\n\n"
 LICENCE = "\n\nUpdated editions will replace the previous one.\n\n*** START: FULL LICENSE ***\n\nWords and words.\n"
 

@@ -5,8 +5,6 @@ import pytest
 from apps.documents.analysis import keywords
 from apps.documents.analysis.term import Term
 
-pytestmark = pytest.mark.once
-
 
 def found(counts: dict[str, int], *, language: str = "en") -> list[tuple[str, int]]:
     terms = keywords.terms(Counter(counts), language=language)

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 from apps.documents.analysis import language
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 
-pytestmark = pytest.mark.once
-
 SENTENCES = {
     "en": "He went out into the rain again, and nobody asked him why he did so at this hour of the night.",
     "de": "Er ging wieder hinaus in den Regen, und niemand fragte ihn, warum er das um diese Zeit tat.",

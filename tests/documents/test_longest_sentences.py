@@ -1,10 +1,7 @@
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.documents.analysis.longest_sentences import MAX_CHARACTERS, Longest, Sentence, shown
-
-pytestmark = pytest.mark.once
 
 
 def longest(*sentences: str, count: int = 2) -> list[tuple[int, str]]:

@@ -6,8 +6,6 @@ from apps.documents import readers
 from apps.documents.analysis import chapters, gutenberg, newlines, sentences, words
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 
-pytestmark = pytest.mark.once
-
 CHAPTER_WORDS = [
     *[849, 798, 1697, 1063, 958, 2348, 1989, 1930, 1733, 2208, 1601, 675, 1680, 1121, 1701, 3370, 1279, 5179, 1921],
     *[1648, 1994, 1724, 1616, 1930, 1511, 2334, 1262, 1452, 2384, 1228, 1542, 1504, 1858, 2100, 2998, 2013, 1373, 1036],

@@ -6,8 +6,6 @@ from hypothesis import strategies as st
 
 from apps.documents.analysis import numerals
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(
     ("text", "number"),

@@ -1,10 +1,6 @@
-import pytest
-
 from apps.documents.analysis import phrases, runs, sentences
 from apps.documents.analysis.phrases import Lowered, Phrases, Threes
 from apps.documents.analysis.tally import Tally
-
-pytestmark = pytest.mark.once
 
 
 def repeated(text: str, *, language: str = "en", number: int = 10) -> list[tuple[str, int]]:

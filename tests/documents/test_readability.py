@@ -7,8 +7,6 @@ import pytest
 from apps.documents.analysis import readability
 from apps.documents.analysis.readability import Measure
 
-pytestmark = pytest.mark.once
-
 #: 8 words of 10 syllables in one sentence, 25 times over: "The cat sat on the table near me."
 CAT = Counter({"The": 25, "cat": 25, "sat": 25, "on": 25, "the": 25, "table": 25, "near": 25, "water": 25})
 

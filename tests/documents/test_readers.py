@@ -10,8 +10,6 @@ from apps.documents import readers
 from apps.documents.readers import UnreadableText
 from apps.documents.readers.errors import TextTooLarge
 
-pytestmark = pytest.mark.once
-
 ENGLISH = "“Don\u2019t,” she said \u2013 and left the naïve café. It\u2019s £5.\r\n"
 FRENCH = "Été comme hiver, l\u2019élève où ça coûte très cher \u2013 « voilà ». Œuvre, cœur.\n"
 GERMAN = "Der Bär läuft über die Straße und grüßt höflich. Größe, Äpfel, Öl, Übung.\n"

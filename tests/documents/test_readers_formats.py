@@ -15,8 +15,6 @@ from apps.documents.samples import PRIDE_AND_PREJUDICE
 from tests import manuscripts
 from tests.manuscripts import WRITTEN_ELSEWHERE, docx_paragraphs, text_lines, xhtml
 
-pytestmark = pytest.mark.once
-
 NOVEL = Path(__file__).parent / "novel"
 
 

@@ -4,8 +4,6 @@ from hypothesis import strategies as st
 
 from apps.documents.analysis import sentences
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(
     ("text", "count"),

@@ -7,8 +7,6 @@ from hypothesis import strategies as st
 
 from apps.documents.analysis import syllables
 
-pytestmark = pytest.mark.once
-
 #: Hyphens part the syllables; where the spelling hides them, the number follows.
 WORDS = {
     "de": "Haus Au-to Ta-ge schö-ne Theater:3 na-ti-o-nal Bau-er sie Be-stei-gung Häu-ser Quel-le Boot See Mu-se-um "

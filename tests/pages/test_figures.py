@@ -4,8 +4,6 @@ import pytest
 
 from apps.pages.templatetags import figures
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(("value", "text"), [(0, "0 min"), (0.2, "1 min"), (59.6, "1 h 0 min"), (529.9, "8 h 50 min")])
 def test_minutes(value: float, text: str) -> None:

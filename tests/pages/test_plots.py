@@ -6,8 +6,6 @@ import pytest
 
 from apps.pages import plots
 
-pytestmark = pytest.mark.once
-
 
 def bars(values: list[float | None], top: float | None = None) -> plots.Plot:
     labels = [f"Chapter {number}" for number, _ in enumerate(values, start=1)]

@@ -13,8 +13,6 @@ from apps.projects.reports.figures import READING_EASE, SENTENCE_LENGTH, Figures
 from apps.projects.reports.wording import compact, counted, duration, ease
 from tests.projects.sources import chapter, draft, holding, line
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def project() -> Project:

@@ -19,8 +19,6 @@ from apps.projects.reports.filename import filename
 from tests.pages import Page
 from tests.projects.sources import CREATED_AT, chapter, draft, holding, line
 
-pytestmark = pytest.mark.once
-
 SCRIPT = "<script>alert(1)</script>"
 CHAPTERS = tuple(chapter(number, reading_ease=40.0 + number % 7, words=100 * number) for number in range(1, 20))
 TITLES = ["Emma", "戦争と平和", "전쟁과 평화", "الحرب والسلام", "מלחמה ושלום", "Война и мир", "Ελληνικά", "ไทย", "😀❤"]

@@ -4,8 +4,6 @@ import pytest
 
 from apps.tasks.admin.duration import in_words
 
-pytestmark = pytest.mark.once
-
 
 @pytest.mark.parametrize(
     ("seconds", "words"),

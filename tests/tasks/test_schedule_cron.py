@@ -10,8 +10,6 @@ import pytest
 
 from apps.tasks.schedules import cron
 
-pytestmark = pytest.mark.once
-
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)
 DAY_MINUTES = 24 * 60

@@ -9,8 +9,6 @@ from apps.tasks.schedules import cron, zones
 from apps.tasks.schedules.policy import ALL, MOST_COUNTED, ONCE, SKIP, Policy, decide
 from apps.tasks.schedules.timing import Timing
 
-pytestmark = pytest.mark.once
-
 UTC_ZONE = ZoneInfo("UTC")
 EIGHT = datetime(2026, 11, 23, 8, tzinfo=UTC)
 MINUTE = timedelta(minutes=1)

@@ -11,8 +11,6 @@ from periodiq import cron as periodiq_cron
 
 from apps.tasks.schedules import cron
 
-pytestmark = pytest.mark.once
-
 SUNDAY = datetime(2026, 11, 29, tzinfo=UTC)
 TUESDAY = datetime(2026, 11, 24, 12, 3, tzinfo=UTC)
 

@@ -1,11 +1,7 @@
 """The states and their moves."""
 
-import pytest
-
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
-
-pytestmark = pytest.mark.once
 
 
 def test_every_move_leads_between_known_states() -> None:

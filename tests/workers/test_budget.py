@@ -1,10 +1,6 @@
 """How many tasks a process may hold at once."""
 
-import pytest
-
 from workers.budget import AHEAD_SECONDS, MOST_PER_THREAD, Budget
-
-pytestmark = pytest.mark.once
 
 
 def used_to(seconds: float, *, threads: int = 8, long_running: int = 0) -> Budget:

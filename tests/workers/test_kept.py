@@ -3,11 +3,7 @@
 import stat
 from pathlib import Path
 
-import pytest
-
 from workers.kept import keep, kept
-
-pytestmark = pytest.mark.once
 
 
 def test_a_secret_is_made_once_and_read_by_its_owner_alone(tmp_path: Path) -> None:

@@ -18,8 +18,6 @@ from workers import wire
 from workers.broker import LedgerBroker
 from workers.publisher import Publisher, Publishers
 
-pytestmark = [pytest.mark.once]
-
 QUEUE = "default"
 
 

@@ -15,8 +15,6 @@ from redis.retry import Retry
 from workers.server import ServerError, prepare
 from workers.supervisor import Supervisor
 
-pytestmark = pytest.mark.once
-
 
 @pytest.fixture
 def supervisor() -> Supervisor:

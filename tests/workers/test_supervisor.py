@@ -19,8 +19,6 @@ from tests.waiting import wait_until
 from workers.guard import Guard
 from workers.supervisor import Child, Supervisor, pause_seconds
 
-pytestmark = pytest.mark.once
-
 ROOT = Path(__file__).parents[2]
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
 STUBBORN = (
