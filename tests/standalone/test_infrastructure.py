@@ -37,7 +37,9 @@ def test_the_chosen_database_is_the_one_in_use(request: pytest.FixtureRequest) -
 
 @pytest.mark.processes
 def test_a_killed_session_leaves_no_server(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    (tmp_path / "test_waits.py").write_text("import time\n\ndef test_waits():\n    time.sleep(600)\n")
+    # Of both databases, as a test with processes is.
+    test = "import time, pytest\n\n@pytest.mark.processes\ndef test_waits():\n    time.sleep(600)\n"
+    (tmp_path / "test_waits.py").write_text(test)
     database = request.config.getoption("--database")
     arguments = ["-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", f"--database={database}", tmp_path]
     log = tmp_path / "log"
