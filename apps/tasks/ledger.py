@@ -29,7 +29,7 @@ PAGE = 1_000
 UNHELD: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
 
 
-def _may(move: states.Move) -> Q:
+def may(move: states.Move) -> Q:
     """The rows that a move may start from.
 
     A lone state is compared and not looked for in a list: only so SQLite finds an index over rows of that state.
@@ -101,7 +101,7 @@ def _claimable(task_ids: Sequence[str], attempt: int) -> Any:
     now = ClockTimestamp()
     return TaskStatus.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=now),
-        _may(states.CLAIM),
+        may(states.CLAIM),
         task_id__in=task_ids,
         attempt=attempt,
         run_at__lte=now,
@@ -133,7 +133,7 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
     task_ids = [task_id for task_id, _ in attempts]
     with transaction.atomic():
         settled = _by_keys(_unlocked(TaskStatus.objects.filter(task_id__in=task_ids, status=states.PENDING)))
-        settled.filter(_may(states.EXPIRE), expires_at__lte=ClockTimestamp()).update(**_expired())
+        settled.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp()).update(**_expired())
         _call_off(settled)
         # Fetched before its time: the relay will send it again at its time.
         settled.filter(status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()).update(delayed=True)
@@ -157,7 +157,7 @@ def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
 def _call_off(rows: Any) -> None:
     """Cancel those of the rows that were called off while a worker held them, and that came back since."""
     now = ClockTimestamp()
-    rows.filter(_may(states.CANCEL), cancel_requested_at__isnull=False).update(
+    rows.filter(may(states.CANCEL), cancel_requested_at__isnull=False).update(
         status=states.CANCEL.target, finished_at=now, updated_at=now
     )
 
@@ -166,7 +166,7 @@ def expire_waiting() -> int:
     """Fail every pending task whose `expires_at` has passed, whether anybody fetches it or not. Returns how many."""
     expired: int = 0
     while True:
-        rows = TaskStatus.objects.filter(_may(states.EXPIRE), expires_at__lte=ClockTimestamp())
+        rows = TaskStatus.objects.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp())
         with transaction.atomic():
             page = _unlocked(rows, limit=PAGE)
             expired += _by_keys(page).update(**_expired())
@@ -341,7 +341,7 @@ def held_by(worker_id: uuid.UUID) -> dict[tuple[str, int], bool]:
 
 def hand_back_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
     """Make one such task pending: its process knows nothing of it. Returns whether it took."""
-    rows = TaskStatus.objects.filter(_may(states.HAND_BACK), task_id=task_id, attempt=attempt, worker_id=worker_id)
+    rows = TaskStatus.objects.filter(may(states.HAND_BACK), task_id=task_id, attempt=attempt, worker_id=worker_id)
     with transaction.atomic():
         return bool(_by_keys(_unlocked(rows)).update(**_returned()))
 
@@ -355,7 +355,7 @@ def hand_back_unstarted(claims: Sequence[Claim]) -> set[str]:
       The task ids that took. Left are those whose claim does not hold, and rows that somebody else has locked.
     """
     wanted = {_key(claim) for claim in claims}
-    rows = TaskStatus.objects.filter(_may(states.HAND_BACK), pk__in=[claim.row_id for claim in claims]).order_by("pk")
+    rows = TaskStatus.objects.filter(may(states.HAND_BACK), pk__in=[claim.row_id for claim in claims]).order_by("pk")
     with transaction.atomic():
         free = rows.select_for_update(skip_locked=True, no_key=True)
         taken = {
@@ -372,7 +372,7 @@ def hand_back(worker_id: uuid.UUID) -> int:
 
     A row that somebody else has locked is left to the relay: a process that stops has no time to wait for it.
     """
-    rows = TaskStatus.objects.filter(_may(states.HAND_BACK), worker_id=worker_id)
+    rows = TaskStatus.objects.filter(may(states.HAND_BACK), worker_id=worker_id)
     with transaction.atomic():
         returned: int = _by_keys(_unlocked(rows)).update(**_returned())
     return returned
@@ -396,7 +396,7 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
     with transaction.atomic():
         # What somebody else has locked comes with a later pass; the relay must not wait for it.
         rows = list(
-            TaskStatus.objects.filter(_may(states.RESCUE), worker_id=worker_id)
+            TaskStatus.objects.filter(may(states.RESCUE), worker_id=worker_id)
             .select_for_update(skip_locked=True, no_key=True)
             .order_by("pk")
         )
@@ -508,9 +508,9 @@ def cancel(task_id: str) -> bool:
       Whether it was called off now. False: it is held, and may have started, or it has ended.
     """
     rows = TaskStatus.objects.filter(task_id=task_id)
-    taken = rows.filter(_may(states.CANCEL)).update(**_cancelled())
+    taken = rows.filter(may(states.CANCEL)).update(**_cancelled())
     if not taken:
-        rows.filter(_may(states.ABORT), cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
+        rows.filter(may(states.ABORT), cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
     return bool(taken)
 
 
@@ -523,9 +523,9 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
     """
     rows = TaskStatus.objects.filter(pk__in=row_ids)
     with transaction.atomic():
-        waiting = _unlocked(rows.filter(_may(states.CANCEL)))
+        waiting = _unlocked(rows.filter(may(states.CANCEL)))
         _by_keys(waiting).update(**_cancelled())
-        held = _unlocked(rows.filter(_may(states.ABORT), cancel_requested_at=None))
+        held = _unlocked(rows.filter(may(states.ABORT), cancel_requested_at=None))
         _by_keys(held).update(cancel_requested_at=ClockTimestamp())
     return {row.pk for row in waiting}, {row.pk for row in held}
 
@@ -537,7 +537,7 @@ def _cancelled() -> dict[str, Any]:
 
 def send_again(task_id: str) -> bool:
     """Let a failed or cancelled task run once more, as if it were new. Returns whether it took."""
-    return bool(TaskStatus.objects.filter(_may(states.REVIVE), task_id=task_id).update(**_revived()))
+    return bool(TaskStatus.objects.filter(may(states.REVIVE), task_id=task_id).update(**_revived()))
 
 
 def send_many_again(row_ids: Collection[int]) -> set[int]:
@@ -547,7 +547,7 @@ def send_many_again(row_ids: Collection[int]) -> set[int]:
       The row ids that took.
     """
     with transaction.atomic():
-        ended = _unlocked(TaskStatus.objects.filter(_may(states.REVIVE), pk__in=row_ids))
+        ended = _unlocked(TaskStatus.objects.filter(may(states.REVIVE), pk__in=row_ids))
         _by_keys(ended).update(**_revived())
     return {row.pk for row in ended}
 
@@ -601,7 +601,7 @@ def reject(task_ids: Iterable[str], *, older_than_ms: int, reason: str) -> int:
     """Fail pending tasks that no worker can run and that were sent longer ago than that. Returns how many."""
     now = ClockTimestamp()
     return TaskStatus.objects.filter(
-        _may(states.REJECT),
+        may(states.REJECT),
         task_id__in=task_ids,
         created_at__lt=ClockTimestamp(offset_ms=-older_than_ms),
     ).update(status=states.REJECT.target, error_message=reason, finished_at=now, updated_at=now)

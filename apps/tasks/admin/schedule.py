@@ -18,7 +18,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import DropdownFilter
 from unfold.views import ChangeList
 
-from apps.tasks.admin import duration, elements
+from apps.tasks.admin import duration, elements, row_key
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.schedule_form import TIME_FIELDS, ScheduleForm, interval_in_words
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
@@ -26,9 +26,6 @@ from apps.tasks.schedules import checking, clock, declared, steering
 
 #: So many of the next times are shown.
 UPCOMING = 5
-
-#: Longer ones are no number of a row.
-MOST_DIGITS = 20
 
 ON, LATE, PAUSED, BROKEN, ENDED = "On", "Late", "Paused", "Broken", "Ended"
 STATE_KINDS = {ON: "success", LATE: "danger", PAUSED: "warning", BROKEN: "danger", ENDED: "default"}
@@ -331,8 +328,8 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     def preview(self, request: HttpRequest) -> HttpResponse:
         """The next times of what the form holds, before it is saved; or what is wrong with it."""
-        pk = request.GET.get("pk", "")
-        schedule = Schedule.objects.filter(pk=pk).first() if pk.isdecimal() and len(pk) < MOST_DIGITS else None
+        key = row_key.parse(request.GET.get("pk", ""))
+        schedule = None if key is None else Schedule.objects.filter(pk=key).first()
         if not (self.has_change_permission(request, schedule) or self.has_add_permission(request)):
             raise PermissionDenied
         form = self.get_form(request, schedule, change=schedule is not None)(request.GET, instance=schedule)

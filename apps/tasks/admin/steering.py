@@ -12,7 +12,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 
-from apps.tasks.admin import elements
+from apps.tasks.admin import elements, row_key
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.admin.verb import CALL_OFF, SEND_AGAIN, VERBS, Choice, Told, Verb
 from apps.tasks.models import TaskStatus
@@ -21,8 +21,6 @@ from apps.tasks.models import TaskStatus
 NAMED = 10
 #: So much of an error is shown, in characters.
 ERROR_START_LENGTH = 160
-#: Longer ones are no number of a row.
-MOST_DIGITS = 19
 
 
 class SteeredAdmin(ReadOnlyAdmin):
@@ -52,7 +50,7 @@ class SteeredAdmin(ReadOnlyAdmin):
         is_sure = "is_sure" in request.POST
         if request.POST.get("select_across") == "1":
             # All that the list had when it was asked: what came since was not meant.
-            newest = _key(request.POST.get("newest", ""))
+            newest = row_key.parse(request.POST.get("newest", ""))
             is_sure = is_sure and newest is not None
             if newest is None:
                 newest = queryset.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -140,8 +138,3 @@ class SteeredAdmin(ReadOnlyAdmin):
             ]
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
-
-
-def _key(text: str) -> int | None:
-    """A row's key, if it is one."""
-    return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None

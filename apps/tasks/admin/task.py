@@ -21,11 +21,9 @@ from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
-from apps.tasks.admin.steering import SteeredAdmin
+from apps.tasks.admin.steering import ERROR_START_LENGTH, SteeredAdmin
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 
-#: So much of an error is shown in the list, in characters.
-ERROR_START_LENGTH = 160
 #: What is said of a task whose `run_at` only keeps it from being sent until a scheduler releases it.
 HELD = "Waits for the run of its schedule before it"
 

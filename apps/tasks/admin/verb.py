@@ -189,18 +189,23 @@ CALLED_OFF = Effect(
     did=("{tasks} was called off.", "{tasks} were called off."),
     logged="Called off.",
 )
+#: What asking a task to stop comes to.
+_ONE_STOPS = (
+    "If it has not started yet, it will not start. "
+    "If it runs, it is not interrupted and may still complete, but it is not tried again."
+)
+_MANY_STOP = (
+    "What has not started yet will not start. "
+    "What runs is not interrupted and may still complete, but it is not tried again."
+)
 ASKED = Effect(
     will=(
-        "{tasks} is held by a worker: it is asked to stop. If it has not started yet, it will not start. "
-        "If it runs, it is not interrupted and may still complete, but it is not tried again.",
-        "{tasks} are held by a worker: they are asked to stop. What has not started yet will not start. "
-        "What runs is not interrupted and may still complete, but it is not tried again.",
+        f"{{tasks}} is held by a worker: it is asked to stop. {_ONE_STOPS}",
+        f"{{tasks}} are held by a worker: they are asked to stop. {_MANY_STOP}",
     ),
     did=(
-        "{tasks} is held by a worker and was asked to stop. If it has not started yet, it will not start. "
-        "If it runs, it is not interrupted and may still complete, but it is not tried again.",
-        "{tasks} are held by a worker and were asked to stop. What has not started yet will not start. "
-        "What runs is not interrupted and may still complete, but it is not tried again.",
+        f"{{tasks}} is held by a worker and was asked to stop. {_ONE_STOPS}",
+        f"{{tasks}} are held by a worker and were asked to stop. {_MANY_STOP}",
     ),
     logged="Asked to stop.",
     level=messages.INFO,
@@ -224,7 +229,7 @@ CALL_OFF = Verb(
     question=("Call off this task?", "Call off {tasks}?"),
     icon="block",
     is_harsh=True,
-    may=Q(status__in=states.CANCEL.sources) | Q(status__in=states.ABORT.sources, cancel_requested_at=None),
+    may=ledger.may(states.CANCEL) | (ledger.may(states.ABORT) & Q(cancel_requested_at=None)),
     effects={states.PENDING: CALLED_OFF, states.PROCESSING: ASKED},
     left={
         states.PROCESSING: ("was asked to stop already", "were asked to stop already"),
@@ -240,7 +245,7 @@ SEND_AGAIN = Verb(
     question=("Send this task again?", "Send {tasks} again?"),
     icon="replay",
     is_harsh=False,
-    may=Q(status__in=states.REVIVE.sources),
+    may=ledger.may(states.REVIVE),
     effects=dict.fromkeys(states.REVIVE.sources, SENT_AGAIN),
     left={
         states.PENDING: ("waits already", "wait already"),
