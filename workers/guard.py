@@ -36,7 +36,7 @@ class Guard:
         self._held: dict[int, str] = {}
         self._lock = threading.Lock()
         self._closed = False
-        self._process = self._start()
+        self._process, self._pipe = self._start()
         threading.Thread(target=self._keep, name="guard", daemon=True).start()
 
     def hold(self, pid: int, *, stop_signal: int, stop_order: int, grace_seconds: float) -> None:
@@ -54,23 +54,35 @@ class Guard:
     def close(self) -> None:
         """Let the guard go. It ends what it still holds."""
         with self._lock:
-            self._closed = True
-            process = self._process
-        assert process.stdin is not None
-        with contextlib.suppress(OSError):
-            process.stdin.close()
-        process.wait()
+            if not self._closed:
+                self._closed = True
+                os.close(self._pipe)
+        self._process.wait()
 
-    def _start(self) -> "subprocess.Popen[bytes]":
-        return subprocess.Popen(
-            [sys.executable, "-I", "-S", __file__],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.DEVNULL,
-            stderr=subprocess.DEVNULL,
-            cwd="/",
-            pass_fds=self._keep_open,
-            start_new_session=True,
-        )
+    def _start(self) -> tuple["subprocess.Popen[bytes]", int]:
+        """Start a guard that is told all that is held before it exists; return it and the pipe's writing end.
+
+        A caller killed between the start and the telling would leave a guard that knows nobody. The lines wait in the
+        pipe, which has room for more than a thousand.
+        """
+        reading, writing = os.pipe()
+        try:
+            os.write(writing, "".join(self._held.values()).encode())
+            process = subprocess.Popen(
+                [sys.executable, "-I", "-S", __file__],
+                stdin=reading,
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.DEVNULL,
+                cwd="/",
+                pass_fds=self._keep_open,
+                start_new_session=True,
+            )
+        except BaseException:
+            os.close(writing)
+            raise
+        finally:
+            os.close(reading)
+        return process, writing
 
     def _keep(self) -> None:
         while True:
@@ -78,20 +90,17 @@ class Guard:
             with self._lock:
                 if self._closed:
                     return
-                assert self._process.stdin is not None
-                with contextlib.suppress(OSError):
-                    self._process.stdin.close()
                 with contextlib.suppress(OSError):  # No process to be had just now: tried again below.
-                    self._process = self._start()
-                    for line in self._held.values():
-                        self._tell(line)
+                    process, pipe = self._start()
+                    os.close(self._pipe)
+                    self._process, self._pipe = process, pipe
             time.sleep(POLL_SECONDS)
 
     def _tell(self, line: str) -> None:
-        assert self._process.stdin is not None
-        with contextlib.suppress(OSError, ValueError):  # Just dead: its successor is told everything.
-            self._process.stdin.write(line.encode())
-            self._process.stdin.flush()
+        if self._closed:
+            return
+        with contextlib.suppress(OSError):  # Just dead: its successor is told everything.
+            os.write(self._pipe, line.encode())
 
 
 def leads_its_group(pid: int) -> bool:

@@ -236,6 +236,7 @@ def test_a_closed_output_ends_the_lines_and_not_the_run(supervise: Callable[...,
 SCRIPT = """
 import sys
 from workers.supervisor import Child, Supervisor
+{before}
 with Supervisor(prefixed=True) as supervisor:
     for number in (1, 2):
         pid = supervisor.start(Child(name=f"child-{number}", argv=sys.argv[1:], grace_seconds=1))
@@ -247,14 +248,17 @@ sys.exit(code)
 
 @pytest.fixture
 def run_script(tmp_path: Path) -> Iterator[Callable[..., tuple["subprocess.Popen[str]", list[int], Path]]]:
-    """Start a supervisor of two children as a process; return it, the children's pids and its output's file."""
+    """Start a supervisor of two children as a process; return it, the children's pids and its output's file.
+
+    What is given as `before` runs in the supervisor's process ahead of all else.
+    """
     started: list[tuple[subprocess.Popen[str], list[int]]] = []
 
-    def start(code: str) -> tuple["subprocess.Popen[str]", list[int], Path]:
+    def start(code: str, *, before: str = "") -> tuple["subprocess.Popen[str]", list[int], Path]:
         log = tmp_path / "log"
         with log.open("w") as output:
             process = subprocess.Popen(
-                [sys.executable, "-c", SCRIPT, *python(code)],
+                [sys.executable, "-c", SCRIPT.replace("{before}", before), *python(code)],
                 cwd=ROOT,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -322,6 +326,30 @@ def test_a_killed_guard_is_replaced_by_one_that_knows_the_children(
     wait_until(lambda: [guard for guard in guards() if guard.pid != first.pid and not is_gone(guard.pid)])
     process.kill()
     process.wait()
+    wait_until(lambda: all(is_gone(pid) for pid in pids))
+
+
+KILLED_AS_THE_SECOND_GUARD_BEGINS = """
+import os, signal, subprocess
+guards = 0
+class Popen(subprocess.Popen):
+    def __init__(self, argv, **options):
+        global guards
+        super().__init__(argv, **options)
+        guards += argv[-1].endswith("guard.py")
+        if guards == 2:
+            os.kill(os.getpid(), signal.SIGKILL)
+subprocess.Popen = Popen
+"""
+
+
+def test_a_new_guard_knows_the_children_from_its_first_moment(
+    run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]],
+) -> None:
+    process, pids, _ = run_script(SLEEP, before=KILLED_AS_THE_SECOND_GUARD_BEGINS)
+    [guard] = [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
+    guard.kill()
+    assert process.wait(10) == -signal.SIGKILL
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
