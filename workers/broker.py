@@ -20,6 +20,7 @@ from workers import arguments, wire
 from workers.attempt import Attempt
 from workers.consumer import LedgerConsumer
 from workers.outbox import publish_on_commit
+from workers.publisher import pack
 from workers.wire_queue import WireQueue
 
 if TYPE_CHECKING:
@@ -132,14 +133,23 @@ class LedgerBroker(RedisBroker):
     def _record(self, sends: list[Send]) -> None:
         from apps.tasks import ledger
 
-        ledger.record(sends)
-        self.publish_on_commit(sends)
+        packed: list[bytes] = []
+
+        def prepare() -> None:
+            packed.extend(_packed(sends))
+            if packed:
+                self.wire.settle()
+
+        ledger.record(sends, meanwhile=prepare)
+        self._publish_on_commit(packed)
 
     def publish_on_commit(self, sends: Iterable[Send]) -> None:
         """Publish what was recorded when the open transaction commits. What is delayed is left to the relay."""
-        due = [_message(send) for send in sends if not send.delay_ms]
-        if due:
-            publish_on_commit(due, self.wire.publish)
+        self._publish_on_commit(_packed(sends))
+
+    def _publish_on_commit(self, packed: list[bytes]) -> None:
+        if packed:
+            publish_on_commit(packed, self.wire.publish_packed)
 
     def send_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
         """The message as the ledger records it, checked. Raises: As `enqueue`."""
@@ -201,6 +211,11 @@ class LedgerBroker(RedisBroker):
 
     def close(self) -> None:
         self.wire.close()
+
+
+def _packed(sends: Iterable[Send]) -> list[bytes]:
+    """What is published of the sends now, packed."""
+    return [pack(_message(send)) for send in sends if not send.delay_ms]
 
 
 def _message(send: Send) -> Message[Any]:

@@ -1,30 +1,30 @@
 """Messages that wait for the commit of the transaction in which their rows were recorded."""
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
-from dramatiq import Message
 
-Publish = Callable[[Sequence[Message[Any]]], object]
+T = TypeVar("T")
+Publish = Callable[[Sequence[T]], object]
 
 
-class Outbox:
+class Outbox(Generic[T]):
     """What one transaction, or one savepoint of it, has sent so far. Called, it publishes all of it.
 
     Django keeps the hooks of `on_commit` with the savepoints that were open at the time, and drops a hook
     when one of these is rolled back. So the messages of each set of open savepoints have a hook of their own.
     """
 
-    def __init__(self, publish: Publish) -> None:
+    def __init__(self, publish: Publish[T]) -> None:
         self.publish = publish
-        self.messages: list[Message[Any]] = []
+        self.messages: list[T] = []
 
     def __call__(self) -> None:
         self.publish(self.messages)
 
 
-def publish_on_commit(messages: Sequence[Message[Any]], publish: Publish, *, using: str = DEFAULT_DB_ALIAS) -> None:
+def publish_on_commit(messages: Sequence[T], publish: Publish[T], *, using: str = DEFAULT_DB_ALIAS) -> None:
     """Publish when the open transaction commits, in one go with what else it sends; without one, at once."""
     connection = connections[using]
     open_savepoints = set(connection.savepoint_ids)

@@ -7,7 +7,8 @@ saves is a round trip, and all of the wait when Redis is slow.
 import logging
 import os
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import redis
@@ -16,6 +17,19 @@ from dramatiq import Message
 from workers.redis_scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
+
+#: Of what `pack` makes.
+WORDS_OF_A_MESSAGE = 3
+
+
+def pack(message: Message[Any]) -> bytes:
+    """A message as the three words that the script takes for it, in Redis's protocol."""
+    words = (message.queue_name.encode(), message.options["redis_message_id"].encode(), message.encode())
+    return b"".join(map(_bulk, words))
+
+
+def _bulk(word: bytes) -> bytes:
+    return b"$%d\r\n%s\r\n" % (len(word), word)
 
 
 class Publisher:
@@ -27,50 +41,64 @@ class Publisher:
     """
 
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
-        self.namespace = namespace
         self.pid = os.getpid()
         self._connection = client.connection_pool.make_connection()
+        # With its text, and not by its hash: nobody waits to hear that Redis does not know it.
+        words = (b"EVAL", PUBLISH.encode(), b"1", namespace.encode(), b"%d" % BELL_LIMIT)
+        self._command, self._command_words = b"".join(map(_bulk, words)), len(words)
         #: Published, and not answered yet.
-        self._unanswered: Sequence[Message[Any]] = ()
+        self._unanswered: Sequence[bytes] = ()
+        self._is_settled = True
 
-    def publish(self, messages: Sequence[Message[Any]]) -> None:
-        """Put messages on their queues; those that are there already stay as they are.
+    def publish(self, packed: Sequence[bytes]) -> None:
+        """Put packed messages on their queues; those that are there already stay as they are.
 
         Raises:
           redis.RedisError: Redis is away, or refuses. Of many messages some may be on their queues.
         """
         is_used = self._connection.is_connected
         try:
-            self._publish(messages)
+            self._publish(packed)
         except redis.ConnectionError:
             if not is_used:
                 raise
             # It was closed since the last time, as when Redis is started again. Published twice is published once.
             self._connection.disconnect()
-            again, self._unanswered = [*self._unanswered, *messages], ()
-            self._publish(again)
+            self._publish(packed)
+
+    def settle(self) -> None:
+        """Read the answer to what was published last, and notice whether Redis closed the connection since.
+
+        Raises: As `publish`. What was not answered goes along with what is published next.
+        """
+        if self._is_settled or not self._connection.is_connected:
+            return
+        try:
+            self._take_answer()
+            # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
+            self._connection.can_read(timeout=0)
+        except redis.ConnectionError:
+            self._connection.disconnect()
+            raise
+        self._is_settled = True
 
     def close(self) -> None:
         self._connection.disconnect()
 
-    def _publish(self, messages: Sequence[Message[Any]]) -> None:
-        self._take_answer()
-        if self._connection.is_connected:
-            # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
-            self._connection.can_read(timeout=0)
-        for start in range(0, len(messages), UNPACK_LIMIT):
+    def _publish(self, packed: Sequence[bytes]) -> None:
+        self.settle()
+        if not self._connection.is_connected:
+            packed, self._unanswered = [*self._unanswered, *packed], ()
+        for start in range(0, len(packed), UNPACK_LIMIT):
             self._take_answer()
-            self._send(messages[start : start + UNPACK_LIMIT])
-        if len(messages) > 1:
+            self._send(packed[start : start + UNPACK_LIMIT])
+        if len(packed) > 1:
             self._take_answer()
 
-    def _send(self, messages: Sequence[Message[Any]]) -> None:
-        words: list[Any] = [BELL_LIMIT]
-        for message in messages:
-            words += (message.queue_name, message.options["redis_message_id"], message.encode())
-        # With its text, and not by its hash: nobody waits to hear that Redis does not know it.
-        self._connection.send_command("EVAL", PUBLISH, 1, self.namespace, *words)
-        self._unanswered = messages
+    def _send(self, packed: Sequence[bytes]) -> None:
+        head = b"*%d\r\n" % (self._command_words + WORDS_OF_A_MESSAGE * len(packed))
+        self._connection.send_packed_command([b"".join((head, self._command, *packed))])
+        self._unanswered, self._is_settled = packed, False
 
     def _take_answer(self) -> None:
         if not self._unanswered:
@@ -90,19 +118,29 @@ class Publishers:
         self.client, self.namespace = client, namespace
         self._idle: deque[Publisher] = deque()
 
-    def publish(self, messages: Sequence[Message[Any]]) -> None:
+    def publish(self, packed: Sequence[bytes]) -> None:
         """As a publisher's. One that failed is not used again."""
-        publisher = self._take()
-        try:
-            publisher.publish(messages)
-        except BaseException:
-            publisher.close()
-            raise
-        self._idle.append(publisher)
+        with self._one() as publisher:
+            publisher.publish(packed)
+
+    def settle(self) -> None:
+        """Let the one that publishes next have nothing to wait for. Raises: As a publisher's."""
+        with self._one() as publisher, suppress(redis.ConnectionError):
+            publisher.settle()
 
     def close(self) -> None:
         while self._idle:
             self._idle.pop().close()
+
+    @contextmanager
+    def _one(self) -> Iterator[Publisher]:
+        publisher = self._take()
+        try:
+            yield publisher
+        except BaseException:
+            publisher.close()
+            raise
+        self._idle.append(publisher)
 
     def _take(self) -> Publisher:
         while True:

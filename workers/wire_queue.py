@@ -3,7 +3,8 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import partial
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -14,7 +15,7 @@ from redis.exceptions import NoScriptError
 from redis.retry import Retry
 
 from workers import redis_scripts
-from workers.publisher import Publishers
+from workers.publisher import Publishers, pack
 from workers.redis_scripts import UNPACK_LIMIT
 from workers.unreachable import UNREACHABLE
 
@@ -94,19 +95,30 @@ class WireQueue:
 
     # --- Senders ---
 
-    def publish(self, messages: Sequence[Message[Any]]) -> bool:
+    def publish(self, messages: Iterable[Message[Any]]) -> bool:
         """Put messages on their queues; those that are there already stay as they are.
 
         Returns:
           False when Redis cannot be reached, or could not a moment ago: the relay will publish them.
         """
+        return self.publish_packed([pack(message) for message in messages])
+
+    def publish_packed(self, packed: Sequence[bytes]) -> bool:
+        """As `publish`, of what `publisher.pack` made."""
+        return self._ask_as_sender(partial(self._publishers.publish, packed), count=len(packed))
+
+    def settle(self) -> None:
+        """Read what Redis answered to the sender before, so that the next one need not. Never raises."""
+        self._ask_as_sender(self._publishers.settle, count=1)
+
+    def _ask_as_sender(self, ask: Callable[[], None], *, count: int) -> bool:
         if time.monotonic() < self._closed_until:
             return False
         try:
-            self._publishers.publish(messages)
+            ask()
         except UNREACHABLE as error:
             self._closed_until = time.monotonic() + BREAKER_SECONDS
-            logger.warning("redis does not answer, the relay will publish count=%d error=%s", len(messages), error)
+            logger.warning("redis does not answer, the relay will publish count=%d error=%s", count, error)
             return False
         return True
 

@@ -6,7 +6,7 @@ may start from and, where somebody holds the task, the attempt and the claim: wh
 
 import logging
 import uuid
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Callable, Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -40,14 +40,18 @@ def may(move: states.Move) -> Q:
 # --- Sending -------------------------------------------------------------------------------------
 
 
-def record(sends: Iterable[Send]) -> None:
+def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: None) -> None:
     """Insert a pending row for each send, in the caller's transaction.
 
     A task id that is known already is left as it is: a task that ran twice sends what follows it once.
+
+    Parameters:
+      meanwhile: Work that needs no answer from the database; called once, if there is a send, while the database writes
+        where it can be.
     """
     pending = list(sends)
     if pending:
-        statements.of_this_database().insert(pending)
+        statements.of_this_database().insert(pending, meanwhile=meanwhile)
 
 
 # --- Working -------------------------------------------------------------------------------------

@@ -16,6 +16,7 @@ from apps.tasks import ledger, presence, states
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.outcome import Claim, Outcome, Report, Send
 from apps.tasks.statements import postgresql
+from apps.tasks.statements.direct import Statement
 
 pytestmark = pytest.mark.django_db
 
@@ -310,7 +311,7 @@ def test_one_send_and_many_write_the_same_rows() -> None:
 
 
 def _plan(sql: str, *parameters: Any) -> str:
-    return "\n".join(line for (line,) in postgresql.rows("EXPLAIN " + sql, *parameters))
+    return "\n".join(line for (line,) in Statement("EXPLAIN " + sql).execute(*parameters))
 
 
 @pytest.mark.parametrize("care", ["hasty", "careful"])
@@ -326,10 +327,10 @@ def test_a_batch_is_looked_up_by_its_rows_however_many_others_there_are(care: st
         if analysed == "after":
             cursor.execute("ANALYZE tasks_taskstatus")
     batch = [{"task_id": str(number), "attempt": 0} for number in range(100)]
-    claim = _plan(getattr(postgresql.CLAIM, care), json.dumps(batch), uuid.uuid4(), WORKER)
+    claim = _plan(getattr(postgresql.CLAIM, care).sql, json.dumps(batch), uuid.uuid4(), WORKER)
     rows = [{"id": number, "attempt": 0, "claim_id": WORKER.hex, "percent": 1} for number in range(100)]
-    complete = _plan(getattr(postgresql.COMPLETE, care), json.dumps(rows))
-    report = _plan(postgresql.REPORT, json.dumps(rows))
+    complete = _plan(getattr(postgresql.COMPLETE, care).sql, json.dumps(rows))
+    report = _plan(postgresql.REPORT.sql, json.dumps(rows))
     for plan in (claim, complete, report):
         assert "Seq Scan on tasks_taskstatus" not in plan
         assert "tasks_pending" not in plan

@@ -4,19 +4,21 @@ import os
 import signal
 import socket
 import threading
+import time
 from collections.abc import Iterator
 
-import dramatiq
 import pytest
 import redis
 from django.conf import settings
 from dramatiq import Message
 
+from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.waiting import wait_until
 from workers import wire
 from workers.broker import LedgerBroker
-from workers.publisher import Publisher, Publishers
+from workers.publisher import Publisher, Publishers, pack
+from workers.wire_queue import PUBLISH_TIMEOUT_SECONDS
 
 QUEUE = "default"
 
@@ -32,6 +34,10 @@ def message(number: int, *, queue_name: str = QUEUE) -> Message:
     return wire.for_attempt(tasks.effect.message(str(number)).copy(queue_name=queue_name), 0)
 
 
+def publish(publisher: Publisher | Publishers, messages: list[Message]) -> None:
+    publisher.publish([pack(one) for one in messages])
+
+
 def waiting(redis_client: "redis.Redis", broker: LedgerBroker, queue_name: str = QUEUE) -> list[str]:
     return redis_client.lrange(broker.wire.queue_key(queue_name), 0, -1)
 
@@ -43,7 +49,7 @@ def ids(messages: list[Message]) -> list[str]:
 def test_lone_messages_arrive_in_their_order(publisher, broker, redis_client) -> None:
     messages = [message(number) for number in range(5)]
     for one in messages:
-        publisher.publish([one])
+        publish(publisher, [one])
     assert waiting(redis_client, broker) == ids(messages)
 
 
@@ -51,7 +57,7 @@ def test_many_messages_of_many_queues_arrive_in_their_order_and_ring_every_bell(
     publisher, broker, redis_client
 ) -> None:
     messages = [message(number, queue_name=("default", "slow", "default")[number % 3]) for number in range(1_200)]
-    publisher.publish(messages)
+    publish(publisher, messages)
     for queue_name, bells in (("default", 16), ("slow", 16)):
         of_queue = [one for one in messages if one.queue_name == queue_name]
         assert waiting(redis_client, broker, queue_name) == ids(of_queue)
@@ -60,86 +66,110 @@ def test_many_messages_of_many_queues_arrive_in_their_order_and_ring_every_bell(
 
 def test_a_message_that_is_there_already_neither_waits_twice_nor_rings(publisher, broker, redis_client) -> None:
     one = message(1)
-    publisher.publish([one])
+    publish(publisher, [one])
     redis_client.delete(broker.wire.bell_key(QUEUE))
-    publisher.publish([one])
-    publisher.publish([one, message(2)])
+    publish(publisher, [one])
+    publish(publisher, [one, message(2)])
     assert len(waiting(redis_client, broker)) == 2
     assert redis_client.llen(broker.wire.bell_key(QUEUE)) == 1
 
 
+@pytest.mark.parametrize("is_noticed", ["before", "while publishing"])
 def test_what_was_not_answered_goes_along_when_the_connection_broke(
-    publisher, broker, redis_client, redis_server_pid
+    broker, redis_client, redis_server_pid, is_noticed
 ) -> None:
+    publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
     messages = [message(1), message(2)]
-    publisher.publish([message(0)])
-    publisher._take_answer()
+    publish(publishers, [message(0)])
+    publishers.settle()
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
-        publisher.publish(messages[:1])
-        publisher._connection._sock.shutdown(socket.SHUT_RDWR)
+        publish(publishers, messages[:1])
+        publishers._idle[0]._connection._sock.shutdown(socket.SHUT_RDWR)
     finally:
         os.kill(redis_server_pid, signal.SIGCONT)
     redis_client.flushdb()
-    publisher.publish(messages[1:])
+    if is_noticed == "before":
+        publishers.settle()
+    publish(publishers, messages[1:])
     assert waiting(redis_client, broker) == ids(messages)
+    publishers.close()
 
 
 def test_a_connection_that_was_closed_meanwhile_is_opened_again(publisher, broker, redis_client) -> None:
     messages = [message(1), message(2)]
-    publisher.publish(messages[:1])
+    publish(publisher, messages[:1])
     redis_client.client_kill_filter(skipme=True, _type="normal")
-    publisher.publish(messages[1:])
+    publish(publisher, messages[1:])
     assert waiting(redis_client, broker) == ids(messages)
 
 
 def test_what_redis_refuses_is_said_and_left_to_the_relay(publisher, broker, redis_client, caplog) -> None:
     redis_client.set(broker.wire.queue_key(QUEUE), "not a list")
-    publisher.publish([message(1)])
-    publisher.publish([message(2, queue_name="slow")])
+    publish(publisher, [message(1)])
+    publish(publisher, [message(2, queue_name="slow")])
     assert "redis refused, the relay will publish count=1" in caplog.text
     assert len(waiting(redis_client, broker, "slow")) == 1
 
 
 def test_a_redis_that_forgot_its_scripts_takes_the_message_all_the_same(publisher, broker, redis_client) -> None:
     redis_client.script_flush()
-    publisher.publish([message(1)])
+    publish(publisher, [message(1)])
     assert len(waiting(redis_client, broker)) == 1
 
 
 def test_connections_are_used_again_and_one_that_failed_is_not(broker) -> None:
     publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
-    publishers.publish([message(1)])
+    publish(publishers, [message(1)])
     [first] = publishers._idle
-    publishers.publish([message(2)])
+    publish(publishers, [message(2)])
     assert list(publishers._idle) == [first]
-    with pytest.raises(KeyError):
-        publishers.publish([dramatiq.Message("q", "a", (), {}, {})])
+    with pytest.raises(TypeError):
+        publishers.publish([None])
     assert not publishers._idle
     publishers.close()
 
 
 def test_a_forked_process_does_not_use_its_parents_connection(broker) -> None:
     publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
-    publishers.publish([message(1)])
+    publish(publishers, [message(1)])
     [publisher] = publishers._idle
     publisher.pid = os.getppid()
-    publishers.publish([message(2)])
+    publish(publishers, [message(2)])
     assert publisher not in publishers._idle
     publishers.close()
     publisher.close()
 
 
 def test_a_lone_send_does_not_wait_for_a_redis_that_hangs(redis_server_pid, publisher) -> None:
-    publisher.publish([message(0)])
+    publish(publisher, [message(0)])
     publisher._take_answer()
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
-        publisher.publish([message(1)])
+        publish(publisher, [message(1)])
         with pytest.raises(redis.TimeoutError):
-            publisher.publish([message(2), message(3)])
+            publish(publisher, [message(2), message(3)])
     finally:
         os.kill(redis_server_pid, signal.SIGCONT)
+
+
+def test_a_send_whose_redis_hangs_is_recorded_and_the_next_ones_leave_it_alone(
+    broker, redis_server_pid, caplog, transactional_db
+) -> None:
+    tasks.effect.send("before")
+    os.kill(redis_server_pid, signal.SIGSTOP)
+    try:
+        first = tasks.effect.send("handed over, not answered")
+        began = time.monotonic()
+        second = tasks.effect.send("waits for the answer to the one before")
+        assert time.monotonic() - began > PUBLISH_TIMEOUT_SECONDS
+        third = tasks.effect.send("leaves Redis alone")
+        assert time.monotonic() - began < 2 * PUBLISH_TIMEOUT_SECONDS
+    finally:
+        os.kill(redis_server_pid, signal.SIGCONT)
+    recorded = {sent.message_id for sent in (first, second, third)}
+    assert recorded <= set(TaskStatus.objects.values_list("task_id", flat=True))
+    assert caplog.text.count("redis does not answer, the relay will publish") == 1
 
 
 @pytest.fixture

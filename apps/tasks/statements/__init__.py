@@ -1,4 +1,4 @@
-"""The four statements that run for every task, written by hand: one module a database, the same functions in each.
+"""The four statements that run for every task, written by hand: one module a database, the same functions in both.
 
 What they do is what the ledger's other moves do through the ORM; a batch of any size is one statement.
 """

@@ -14,15 +14,14 @@ Three things keep these statements as fast when tables are large, small, bloated
 import json
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
-from django.conf import settings
-from django.db import DEFAULT_DB_ALIAS, OperationalError, connection, connections
-from psycopg import RawCursor
+from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.outcome import Held, Outcome, Report, Send
+from apps.tasks.statements.direct import LoneStatement, Statement
 
 COLUMNS = """
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
@@ -30,8 +29,10 @@ COLUMNS = """
     attempt, retries, crashes, created_at, updated_at
 """
 
-#: One row, planned once a connection: most sends are alone.
-INSERT_ONE = f"""
+#: Most sends are alone.
+INSERT_ONE = LoneStatement(
+    "aiwriting_insert_one",
+    f"""
 INSERT INTO tasks_taskstatus ({COLUMNS})
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::bigint * INTERVAL '1 millisecond', $9,
@@ -39,9 +40,11 @@ VALUES (
     'pending', 0, '', '', '', 0, 0, 0, clock_timestamp(), clock_timestamp()
 )
 ON CONFLICT (task_id) DO NOTHING
-"""
+""",
+)
 
-INSERT = f"""
+INSERT = Statement(
+    f"""
 INSERT INTO tasks_taskstatus ({COLUMNS})
 SELECT
     m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
@@ -55,6 +58,7 @@ FROM json_to_recordset($1::json) AS m (
     (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
 """
+)
 
 #: Asked in the first place, together with the time: how long the statement waits for a row that somebody has locked.
 PATIENCE = "set_config('lock_timeout', '50ms', true) AS patience"
@@ -80,13 +84,13 @@ class Hasty:
     Parameters:
       sql: With places for `patience` and `unlocked`.
       unlocked: Narrows it to the rows that nobody else has locked.
-      is_prepared: Whether it is planned once a connection.
+      lone_name: What the server calls it, where it is for one row.
     """
 
-    def __init__(self, sql: str, *, unlocked: str, is_prepared: bool = False) -> None:
-        self.hasty = sql.format(patience=f", {PATIENCE}", unlocked="")
-        self.careful = sql.format(patience="", unlocked=unlocked)
-        self.is_prepared = is_prepared
+    def __init__(self, sql: str, *, unlocked: str, lone_name: str = "") -> None:
+        hasty, careful = sql.format(patience=f", {PATIENCE}", unlocked=""), sql.format(patience="", unlocked=unlocked)
+        self.hasty = LoneStatement(lone_name, hasty) if lone_name else Statement(hasty)
+        self.careful = LoneStatement(f"{lone_name}_carefully", careful) if lone_name else Statement(careful)
         #: When it may be hasty again, by the monotonic clock. Of this process.
         self.careful_until = 0.0
 
@@ -94,12 +98,12 @@ class Hasty:
         # In a transaction an error would spoil what else is in it.
         if time.monotonic() >= self.careful_until and not connection.in_atomic_block:
             try:
-                return rows(self.hasty, *parameters, is_prepared=self.is_prepared)
+                return self.hasty.execute(*parameters)
             except OperationalError as error:
                 if not isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
                     raise
                 self.careful_until = time.monotonic() + CAREFUL_SECONDS
-        return rows(self.careful, *parameters, is_prepared=self.is_prepared)
+        return self.careful.execute(*parameters)
 
 
 CLAIMABLE = """
@@ -128,7 +132,7 @@ WHERE t.task_id = $1 AND t.attempt = $2{CLAIMABLE}""",
     AND t.id = ANY (ARRAY(
         SELECT u.id FROM tasks_taskstatus AS u WHERE u.task_id = $1 FOR NO KEY UPDATE OF u SKIP LOCKED
     ))""",
-    is_prepared=True,
+    lone_name="aiwriting_claim_one",
 )
 
 COMPLETE = Hasty(
@@ -148,7 +152,8 @@ RETURNING t.id, t.attempt, t.claim_id
     unlocked=UNLOCKED.format(key="id", type="bigint"),
 )
 
-REPORT = """
+REPORT = Statement(
+    """
 WITH free AS (
     SELECT u.id
     FROM json_to_recordset($1::json) AS w (id bigint, attempt int) JOIN tasks_taskstatus AS u USING (id)
@@ -169,13 +174,19 @@ written AS (
 )
 SELECT id FROM free
 """
+)
 
 
-def insert(sends: Sequence[Send]) -> None:
-    """Insert a pending row for each send; one whose task id is known already is left as it is."""
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+    """Insert a pending row for each send; one whose task id is known already is left as it is.
+
+    Parameters:
+      meanwhile: Called once; for a lone send while the server writes the row.
+    """
     if len(sends) == 1:
-        _insert_one(sends[0])
+        _insert_one(sends[0], meanwhile)
         return
+    meanwhile()
     batch = [
         {
             "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
@@ -185,19 +196,16 @@ def insert(sends: Sequence[Send]) -> None:
         }
         for send in sends
     ]  # fmt: skip
-    with _cursor() as cursor:
-        cursor.execute(INSERT, [json.dumps(batch)])
+    INSERT.execute(json.dumps(batch))
 
 
-def _insert_one(send: Send) -> None:
+def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
-    values = [
+    INSERT_ONE.execute(
         send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
         json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
-        send.owner_id, send.related_object_type, send.related_object_id,
-    ]  # fmt: skip
-    with _cursor(Prepared) as cursor:
-        cursor.execute(INSERT_ONE, values)
+        send.owner_id, send.related_object_type, send.related_object_id, meanwhile=meanwhile,
+    )  # fmt: skip
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
@@ -235,43 +243,4 @@ def report(reports: Sequence[Report]) -> set[int]:
         }
         for news in reports
     ]  # fmt: skip
-    return {row_id for (row_id,) in rows(REPORT, json.dumps(batch))}
-
-
-class Batch(RawCursor[Any]):
-    """Sends parameters apart from the statement: a batch may have a megabyte of them."""
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
-        super().execute(query, params, **{"prepare": False, **options})
-        return self
-
-
-class Prepared(Batch):
-    """Lets the server plan the statement once for the connection, unless the settings forbid it.
-
-    The connection is open to that for this statement alone: psycopg keeps the text of whatever it might prepare, and
-    in Django's own statements that has the values in it.
-    """
-
-    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":  # type: ignore[override]
-        if not settings.DATABASE_PREPARED_STATEMENTS:
-            return super().execute(query, params, **options)
-        self.connection.prepare_threshold, before = 0, self.connection.prepare_threshold
-        try:
-            return super().execute(query, params, prepare=True, **options)
-        finally:
-            self.connection.prepare_threshold = before
-
-
-def _cursor(kind: type[Batch] = Batch) -> Any:
-    """A cursor that Django knows of, with its errors, its log and its wrappers, and that leaves `$1` to the server."""
-    database: Any = connections[DEFAULT_DB_ALIAS]  # Each look through `connection` costs as much as this one.
-    database.ensure_connection()
-    cursor = kind(database.connection)
-    return database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor)
-
-
-def rows(sql: str, *parameters: Any, is_prepared: bool = False) -> list[tuple[Any, ...]]:
-    with _cursor(Prepared if is_prepared else Batch) as cursor:
-        cursor.execute(sql, parameters)
-        return list(cursor.fetchall())
+    return {row_id for (row_id,) in REPORT.execute(json.dumps(batch))}

@@ -2,7 +2,7 @@
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
@@ -54,8 +54,13 @@ WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.st
 """
 
 
-def insert(sends: Sequence[Send]) -> None:
-    """Insert a pending row for each send; one whose task id is known already is left as it is."""
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+    """Insert a pending row for each send; one whose task id is known already is left as it is.
+
+    Parameters:
+      meanwhile: Called once. There is no server to wait for, so it comes first.
+    """
+    meanwhile()
     now = timezone.now()
     at_once = _later(now, 0)
     rows = [

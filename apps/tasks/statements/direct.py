@@ -1,0 +1,133 @@
+"""Runs statements on PostgreSQL with `$1` left to the server, and those for one row nearly without Django and psycopg.
+
+For a lone row the machinery around the statement costs half as much as the statement. So it is planned once a
+connection and handed to libpq as it is, and its caller does other work while the server writes.
+"""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connections
+from psycopg import Connection, Error, RawCursor
+from psycopg.adapt import PyFormat, Transformer
+from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.generators import execute
+from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
+from psycopg.pq.abc import PGresult
+
+
+class Batch(RawCursor[Any]):
+    """Sends parameters apart from the statement: a batch may have a megabyte of them. Planned each time."""
+
+    def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
+        super().execute(query, params, **{"prepare": False, **options})
+        return self
+
+
+class Statement:
+    """A statement that Django knows of, with its errors, its log and its wrappers."""
+
+    def __init__(self, sql: str) -> None:
+        self.sql = sql
+
+    def execute(self, *parameters: Any) -> list[tuple[Any, ...]]:
+        """Run it and return its rows."""
+        database: Any = connections[DEFAULT_DB_ALIAS]  # Each look through `connection` costs as much as this one.
+        database.ensure_connection()
+        cursor = Batch(database.connection)
+        with database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor) as cursor:
+            cursor.execute(self.sql, parameters)
+            return list(cursor.fetchall()) if cursor.description else []
+
+
+class LoneStatement(Statement):
+    """A statement for one row, planned once a connection.
+
+    Where somebody watches statements (Django's log or a wrapper), or the settings forbid to prepare them, it goes
+    the way of the others.
+
+    Parameters:
+      name: What the server calls it.
+    """
+
+    def __init__(self, name: str, sql: str) -> None:
+        super().__init__(sql)
+        self.name = name.encode()
+        #: The connections that know it.
+        self._known_to: WeakKeyDictionary[Connection[Any], bool] = WeakKeyDictionary()
+
+    def execute(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> list[tuple[Any, ...]]:
+        """Run it and return its rows.
+
+        Parameters:
+          meanwhile: Called once; while the server works, where that can be.
+
+        Raises: Django's database errors, and what `meanwhile` raises. The statement may have taken then.
+        """
+        database: Any = connections[DEFAULT_DB_ALIAS]
+        database.ensure_connection()
+        if not _is_plain(database):
+            meanwhile()
+            return super().execute(*parameters)
+        database.validate_no_broken_transaction()
+        with database.wrap_database_errors, database.connection.lock:
+            try:
+                return self._execute(database.connection, parameters, meanwhile)
+            except InvalidSqlStatementName:
+                # Somebody discarded it. Nothing was done, so it can be run; in a transaction, only with the next one.
+                self._known_to.pop(database.connection, None)
+                if database.in_atomic_block:
+                    raise
+            except BaseException:
+                # Cut off in the middle, as by a time limit: the answer would be taken for that of the next statement.
+                if database.connection.pgconn.transaction_status == TransactionStatus.ACTIVE:
+                    database.close()
+                raise
+        return super().execute(*parameters)
+
+    def _execute(
+        self, connection: Connection[Any], parameters: Sequence[Any], meanwhile: Callable[[], object]
+    ) -> list[tuple[Any, ...]]:
+        server = connection.pgconn
+        if connection not in self._known_to:
+            self._prepare(connection)
+        transformer = Transformer(connection)
+        texts = transformer.dump_sequence(parameters, [PyFormat.TEXT] * len(parameters))
+        server.send_query_prepared(self.name, texts)
+        meanwhile()
+        result = _answer(connection)
+        transformer.set_pgresult(result)
+        return transformer.load_rows(0, result.ntuples, tuple)
+
+    def _prepare(self, connection: Connection[Any]) -> None:
+        # Noted first: cut off between the two, it would be prepared a second time, and the server refuses that.
+        self._known_to[connection] = True
+        try:
+            connection.pgconn.send_prepare(self.name, self.sql.encode())
+            _answer(connection)
+        except Error:
+            self._known_to.pop(connection, None)
+            raise
+
+
+def _is_plain(database: Any) -> bool:
+    """Whether nobody watches the statements, and this one need not begin a transaction."""
+    server = database.connection.pgconn
+    return (
+        settings.DATABASE_PREPARED_STATEMENTS
+        and not database.queries_logged
+        and not database.execute_wrappers
+        and server.pipeline_status == PipelineStatus.OFF
+        and (server.transaction_status == TransactionStatus.INTRANS or database.connection.autocommit)
+    )
+
+
+def _answer(connection: Connection[Any]) -> PGresult:
+    """The server's answer to what was sent last. Raises: psycopg's errors."""
+    results: list[PGresult] = connection.wait(execute(connection.pgconn))
+    for result in results:
+        if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):
+            raise error_from_result(result, encoding=connection.info.encoding)
+    return results[-1]

@@ -1,0 +1,137 @@
+"""A statement for one row on PostgreSQL: planned once a connection, and its caller works while the server does."""
+
+from collections.abc import Callable, Iterator
+
+import psycopg
+import pytest
+from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.test.utils import CaptureQueriesContext
+from psycopg.pq import TransactionStatus
+from pytest_django import Settings
+
+from apps.tasks.models import TaskStatus
+from apps.tasks.statements import postgresql
+from apps.tasks.statements.direct import LoneStatement
+from tests.acting import tasks
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE name = 'test_number'"
+
+
+@pytest.fixture(autouse=True)
+def _postgresql() -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no server to wait for")
+
+
+@pytest.fixture
+def number() -> Iterator[LoneStatement]:
+    yield LoneStatement("test_number", "SELECT $1::int + 1, $2::text")
+    connection.close()  # It knows the statement.
+
+
+def prepared() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(PREPARED)
+        return int(cursor.fetchone()[0])
+
+
+def test_it_is_planned_once_and_gives_its_rows(number: LoneStatement) -> None:
+    assert [number.execute(1, "ä"), number.execute(-3, "b")] == [[(2, "ä")], [(-2, "b")]]
+    assert prepared() == 1
+
+
+def test_its_caller_works_while_the_server_does(number: LoneStatement) -> None:
+    seen: list[object] = []
+
+    def meanwhile() -> None:
+        seen.append(TransactionStatus(connection.connection.pgconn.transaction_status).name)
+
+    number.execute(1, "a", meanwhile=meanwhile)
+    with transaction.atomic():
+        number.execute(1, "begins", meanwhile=lambda: seen.append("before"))
+        number.execute(1, "goes on", meanwhile=meanwhile)
+    assert seen == ["ACTIVE", "before", "ACTIVE"]
+
+
+@pytest.mark.parametrize("cut_off", [KeyboardInterrupt, RuntimeError])
+def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: LoneStatement, cut_off: type[BaseException]) -> None:
+    def interrupt() -> None:
+        raise cut_off
+
+    with pytest.raises(cut_off):
+        number.execute(1, "first", meanwhile=interrupt)
+    assert number.execute(2, "second") == [(3, "second")]
+
+
+def test_one_that_is_cut_off_in_a_transaction_takes_the_transaction_with_it(number: LoneStatement) -> None:
+    def interrupt() -> None:
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError), transaction.atomic():
+        tasks.effect.send("inside")
+        number.execute(1, "first", meanwhile=interrupt)
+    assert not TaskStatus.objects.exists()
+
+
+def test_a_wrong_value_is_django_s_error_and_the_connection_goes_on(number: LoneStatement) -> None:
+    for wrong in (2**40, "a\0b"):
+        with pytest.raises(DataError):
+            number.execute(wrong, "x")
+    with pytest.raises(IntegrityError), transaction.atomic():
+        LoneStatement("test_twice", "INSERT INTO tasks_taskstatus (task_id) VALUES ($1)").execute("x")
+    assert number.execute(1, "a") == [(2, "a")]
+
+
+def test_a_statement_that_cannot_be_planned_is_planned_again_next_time() -> None:
+    statement = LoneStatement("test_missing", "SELECT * FROM missing_table")
+    for _ in range(2):
+        with pytest.raises(Exception, match="missing_table"):
+            statement.execute()
+
+
+def test_one_that_somebody_discarded_is_planned_again(number: LoneStatement) -> None:
+    number.execute(1, "a")
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    assert number.execute(2, "b") == [(3, "b")]
+    assert (number.execute(3, "c"), prepared()) == ([(4, "c")], 1)
+
+
+def test_a_connection_that_the_server_closed_is_django_s_error(number: LoneStatement) -> None:
+    number.execute(1, "a")
+    pid = connection.connection.info.backend_pid
+    with psycopg.connect(connection.connection.info.dsn, password=connection.connection.info.password) as other:
+        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    with pytest.raises(OperationalError):
+        number.execute(1, "a")
+
+
+def watched_by_the_log() -> int:
+    with CaptureQueriesContext(connection) as queries:
+        tasks.effect.send("n")
+    return len([query for query in queries if "INSERT INTO tasks_taskstatus" in query["sql"]])
+
+
+def watched_by_a_wrapper() -> int:
+    seen = []
+
+    def wrapper(execute: Callable[..., object], sql: str, *rest: object) -> object:
+        seen.append(sql)
+        return execute(sql, *rest)
+
+    with connection.execute_wrapper(wrapper):
+        tasks.effect.send("n")
+    return seen.count(postgresql.INSERT_ONE.sql)
+
+
+@pytest.mark.parametrize("watched", [watched_by_the_log, watched_by_a_wrapper])
+def test_who_watches_statements_sees_it(watched: Callable[[], int]) -> None:
+    assert watched() == 1
+
+
+def test_nothing_is_prepared_where_the_settings_forbid_it(number: LoneStatement, settings: Settings) -> None:
+    settings.DATABASE_PREPARED_STATEMENTS = False
+    assert number.execute(1, "a") == [(2, "a")]
+    assert prepared() == 0
