@@ -80,7 +80,7 @@ def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
 def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
     """Raise unless JSON gives back the value as it is."""
     if value is None or isinstance(value, bool | int | str):
-        if isinstance(value, str) and ("\x00" in value or any("\ud800" <= char <= "\udfff" for char in value)):
+        if isinstance(value, str) and ("\x00" in value or not _is_unicode(value)):
             raise BadArgumentsError(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
         return
     if isinstance(value, float):
@@ -98,6 +98,15 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
             _check_value(actor, f"{where}[{key!r}]", item)
         return
     raise BadArgumentsError(f"{where} for {actor.actor_name} is {_describe(value)}")
+
+
+def _is_unicode(text: str) -> bool:
+    """Whether there is no lone surrogate in the text."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def _describe(value: Any) -> str:

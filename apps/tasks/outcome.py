@@ -13,7 +13,6 @@ class Send:
 
     Parameters:
       task_id: Dramatiq's message id.
-      message_timestamp_ms: When it was made, in milliseconds since 1970.
       delay_ms: How long it must wait before it may run.
       max_age_ms: How long after `run_at` it may still start. None: for ever.
     """
