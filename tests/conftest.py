@@ -1,7 +1,7 @@
 """Fixtures for all tests."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -116,11 +116,25 @@ def worker(command: Callable[..., RunningCommand]) -> Callable[..., RunningComma
 
 
 @pytest.fixture
-def broker(redis_client) -> LedgerBroker:
-    """The project's broker, its Redis empty."""
+def broker(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> LedgerBroker:
+    """The project's broker, its Redis empty.
+
+    What it publishes is in Redis when the send returns: a lone message is not answered otherwise, and who looks for it
+    on another connection may be first.
+    """
     found = dramatiq.get_broker()
     assert isinstance(found, LedgerBroker)
-    found.wire.reopen()
+    wire = found.wire
+    wire.reopen()
+    wire._publishers.close()  # They remember what Redis said to the test before.
+    publish = wire.publish_packed
+
+    def publish_and_settle(packed: Sequence[bytes]) -> bool:
+        is_published = publish(packed)
+        wire.settle()
+        return is_published
+
+    monkeypatch.setattr(wire, "publish_packed", publish_and_settle)
     return found
 
 

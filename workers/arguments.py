@@ -9,6 +9,9 @@ from dramatiq import Actor, Message
 
 from workers.encoder import COMPACT
 
+#: How many lists and dicts may be in each other. JSON is written by recursion, and Python allows for about a thousand.
+MAX_DEPTH = 100
+
 
 class BadArgumentsError(TypeError):
     """The message's arguments cannot be sent to this actor; nothing was recorded."""
@@ -77,8 +80,10 @@ def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
         ) from None
 
 
-def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
+def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int = 0) -> None:
     """Raise unless JSON gives back the value as it is."""
+    if depth > MAX_DEPTH:
+        raise BadArgumentsError(f"an argument or option for {actor.actor_name} is nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool | int | str):
         if isinstance(value, str) and ("\x00" in value or not _is_unicode(value)):
             raise BadArgumentsError(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
@@ -89,13 +94,14 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any) -> None:
         raise BadArgumentsError(f"{where} for {actor.actor_name} is {value}, which JSON does not know")
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check_value(actor, f"{where}[{index}]", item)
+            _check_value(actor, f"{where}[{index}]", item, depth=depth + 1)
         return
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
                 raise BadArgumentsError(f"{where} for {actor.actor_name} has the key {key!r}, JSON keys are texts")
-            _check_value(actor, f"{where}[{key!r}]", item)
+            _check_value(actor, f"a key of {where}", key)
+            _check_value(actor, f"{where}[{key!r}]", item, depth=depth + 1)
         return
     raise BadArgumentsError(f"{where} for {actor.actor_name} is {_describe(value)}")
 

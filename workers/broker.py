@@ -9,6 +9,7 @@ from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
 from django.conf import settings
+from django.db import transaction
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
@@ -137,7 +138,8 @@ class LedgerBroker(RedisBroker):
 
         def prepare() -> None:
             packed.extend(_packed(sends))
-            if packed:
+            # In a transaction, its locks would wait for Redis, too.
+            if packed and not transaction.get_connection().in_atomic_block:
                 self.wire.settle()
 
         ledger.record(sends, meanwhile=prepare)

@@ -63,7 +63,7 @@ class Guard:
         """Start a guard that is told all that is held before it exists; return it and the pipe's writing end.
 
         A caller killed between the start and the telling would leave a guard that knows nobody. The lines wait in the
-        pipe, which has room for more than a thousand.
+        pipe, which has room for some hundreds at the least.
         """
         reading, writing = os.pipe()
         try:

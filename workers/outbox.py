@@ -19,6 +19,8 @@ class Outbox(Generic[T]):
     def __init__(self, publish: Publish[T]) -> None:
         self.publish = publish
         self.messages: list[T] = []
+        #: By which Django calls a hook that failed, in its log.
+        self.__qualname__ = type(self).__qualname__
 
     def __call__(self) -> None:
         self.publish(self.messages)

@@ -8,7 +8,7 @@ import logging
 import os
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from typing import Any
 
 import redis
@@ -42,21 +42,36 @@ class Publisher:
 
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
         self.pid = os.getpid()
-        self._connection = client.connection_pool.make_connection()
+        pool = client.connection_pool
+        # Not one of the pool's: it counts what it made, and would make no more some day.
+        self._connection = pool.connection_class(**pool.connection_kwargs)
         # With its text, and not by its hash: nobody waits to hear that Redis does not know it.
         words = (b"EVAL", PUBLISH.encode(), b"1", namespace.encode(), b"%d" % BELL_LIMIT)
         self._command, self._command_words = b"".join(map(_bulk, words)), len(words)
         #: Published, and not answered yet.
         self._unanswered: Sequence[bytes] = ()
-        self._is_settled = True
+        #: What was wrong with the last answer.
+        self._trouble: Exception | None = None
+
+    def settle(self) -> None:
+        """Read the answer to what was published last, if there is one to come.
+
+        It raises nothing and logs nothing: `publish` tells what was wrong.
+        """
+        if self._unanswered and self._trouble is None and self._connection.is_connected:
+            try:
+                self._connection.read_response()
+                self._unanswered = ()
+            except Exception as error:
+                self._trouble = error
 
     def publish(self, packed: Sequence[bytes]) -> None:
         """Put packed messages on their queues; those that are there already stay as they are.
 
         Raises:
-          redis.RedisError: Redis is away, or refuses. Of many messages some may be on their queues.
+          redis.RedisError: Redis is away. Of many messages some may be on their queues.
         """
-        is_used = self._connection.is_connected
+        is_used = self._connection.is_connected or self._trouble is not None
         try:
             self._publish(packed)
         except redis.ConnectionError:
@@ -64,31 +79,17 @@ class Publisher:
                 raise
             # It was closed since the last time, as when Redis is started again. Published twice is published once.
             self._connection.disconnect()
-            self._publish(packed)
-
-    def settle(self) -> None:
-        """Read the answer to what was published last, and notice whether Redis closed the connection since.
-
-        Raises: As `publish`. What was not answered goes along with what is published next.
-        """
-        if self._is_settled or not self._connection.is_connected:
-            return
-        try:
-            self._take_answer()
-            # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
-            self._connection.can_read(timeout=0)
-        except redis.ConnectionError:
-            self._connection.disconnect()
-            raise
-        self._is_settled = True
+            again, self._unanswered = [*self._unanswered, *packed], ()
+            self._publish(again)
 
     def close(self) -> None:
         self._connection.disconnect()
 
     def _publish(self, packed: Sequence[bytes]) -> None:
-        self.settle()
-        if not self._connection.is_connected:
-            packed, self._unanswered = [*self._unanswered, *packed], ()
+        self._take_answer()
+        if self._connection.is_connected:
+            # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
+            self._connection.can_read(timeout=0)
         for start in range(0, len(packed), UNPACK_LIMIT):
             self._take_answer()
             self._send(packed[start : start + UNPACK_LIMIT])
@@ -98,17 +99,16 @@ class Publisher:
     def _send(self, packed: Sequence[bytes]) -> None:
         head = b"*%d\r\n" % (self._command_words + WORDS_OF_A_MESSAGE * len(packed))
         self._connection.send_packed_command([b"".join((head, self._command, *packed))])
-        self._unanswered, self._is_settled = packed, False
+        self._unanswered = packed
 
     def _take_answer(self) -> None:
-        if not self._unanswered:
-            return
-        try:
-            self._connection.read_response()
-        except redis.ResponseError as error:
-            count = len(self._unanswered)
-            logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)
-        self._unanswered = ()
+        self.settle()
+        trouble, self._trouble = self._trouble, None
+        if isinstance(trouble, redis.ResponseError):
+            count, self._unanswered = len(self._unanswered), ()
+            logger.warning("redis refused, the relay will publish count=%d error=%s", count, trouble)
+        elif trouble is not None:
+            raise trouble
 
 
 class Publishers:
@@ -124,8 +124,8 @@ class Publishers:
             publisher.publish(packed)
 
     def settle(self) -> None:
-        """Let the one that publishes next have nothing to wait for. Raises: As a publisher's."""
-        with self._one() as publisher, suppress(redis.ConnectionError):
+        """Let the one that publishes next have nothing to wait for. As a publisher's."""
+        with self._one() as publisher:
             publisher.settle()
 
     def close(self) -> None:

@@ -3,8 +3,7 @@
 import logging
 import time
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from functools import partial
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import chain, islice
 from typing import Any, TypeVar
 
@@ -17,7 +16,6 @@ from redis.retry import Retry
 from workers import redis_scripts
 from workers.publisher import Publishers, pack
 from workers.redis_scripts import UNPACK_LIMIT
-from workers.unreachable import UNREACHABLE
 
 logger = logging.getLogger(__name__)
 
@@ -105,22 +103,26 @@ class WireQueue:
 
     def publish_packed(self, packed: Sequence[bytes]) -> bool:
         """As `publish`, of what `publisher.pack` made."""
-        return self._ask_as_sender(partial(self._publishers.publish, packed), count=len(packed))
-
-    def settle(self) -> None:
-        """Read what Redis answered to the sender before, so that the next one need not. Never raises."""
-        self._ask_as_sender(self._publishers.settle, count=1)
-
-    def _ask_as_sender(self, ask: Callable[[], None], *, count: int) -> bool:
         if time.monotonic() < self._closed_until:
             return False
         try:
-            ask()
-        except UNREACHABLE as error:
+            self._publishers.publish(packed)
+        except Exception as error:  # Whatever it is: the rows are committed, so the caller has sent.
             self._closed_until = time.monotonic() + BREAKER_SECONDS
-            logger.warning("redis does not answer, the relay will publish count=%d error=%s", count, error)
+            logger.warning(
+                "redis does not answer, the relay will publish count=%d error=%s",
+                len(packed), error, exc_info=not isinstance(error, redis.RedisError),
+            )  # fmt: skip
             return False
         return True
+
+    def settle(self) -> None:
+        """Read what Redis answered to the sender before, so that the next one need not.
+
+        It raises nothing and logs nothing: it is called while a connection to the database is in use.
+        """
+        if time.monotonic() >= self._closed_until:
+            self._publishers.settle()
 
     def reopen(self) -> None:
         """Try Redis again with the next message, however lately it did not answer."""

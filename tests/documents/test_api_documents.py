@@ -24,6 +24,7 @@ from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
 from tests.clients import Writer, writer
 from tests.web import TIMEOUT_SECONDS, serving
+from workers.broker import LedgerBroker
 
 pytestmark = pytest.mark.django_db
 
@@ -664,7 +665,7 @@ def test_it_can_be_started_again_when_the_task_has_ended(jane: Writer, document:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_start_is_published_when_it_is_committed(
-    jane: Writer, document: Document, redis_client: "redis.Redis"
+    jane: Writer, document: Document, redis_client: "redis.Redis", broker: LedgerBroker
 ) -> None:
     jane.post(f"/api/documents/{document.pk}/process/")
 

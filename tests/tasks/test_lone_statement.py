@@ -4,8 +4,9 @@ from collections.abc import Callable, Iterator
 
 import psycopg
 import pytest
-from django.db import DataError, IntegrityError, OperationalError, connection, transaction
+from django.db import DataError, IntegrityError, OperationalError, ProgrammingError, connection, transaction
 from django.test.utils import CaptureQueriesContext
+from dramatiq.middleware import Shutdown
 from psycopg.pq import TransactionStatus
 from pytest_django import Settings
 
@@ -55,7 +56,19 @@ def test_its_caller_works_while_the_server_does(number: LoneStatement) -> None:
     assert seen == ["ACTIVE", "before", "ACTIVE"]
 
 
-@pytest.mark.parametrize("cut_off", [KeyboardInterrupt, RuntimeError])
+def test_work_that_fails_leaves_the_connection_and_its_transaction_in_order(number: LoneStatement) -> None:
+    def fail() -> None:
+        raise RuntimeError
+
+    with transaction.atomic():
+        sent = tasks.effect.send("inside")
+        with pytest.raises(RuntimeError):
+            number.execute(1, "first", meanwhile=fail)
+        assert number.execute(2, "second") == [(3, "second")]
+    assert TaskStatus.objects.get().task_id == sent.message_id
+
+
+@pytest.mark.parametrize("cut_off", [KeyboardInterrupt, Shutdown])
 def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: LoneStatement, cut_off: type[BaseException]) -> None:
     def interrupt() -> None:
         raise cut_off
@@ -67,9 +80,9 @@ def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: LoneStatement,
 
 def test_one_that_is_cut_off_in_a_transaction_takes_the_transaction_with_it(number: LoneStatement) -> None:
     def interrupt() -> None:
-        raise RuntimeError
+        raise Shutdown
 
-    with pytest.raises(RuntimeError), transaction.atomic():
+    with pytest.raises(Shutdown), transaction.atomic():
         tasks.effect.send("inside")
         number.execute(1, "first", meanwhile=interrupt)
     assert not TaskStatus.objects.exists()
@@ -99,11 +112,36 @@ def test_one_that_somebody_discarded_is_planned_again(number: LoneStatement) -> 
     assert (number.execute(3, "c"), prepared()) == ([(4, "c")], 1)
 
 
+def test_one_that_was_discarded_in_a_transaction_says_so(number: LoneStatement) -> None:
+    number.execute(1, "a")
+    with connection.cursor() as cursor:
+        cursor.execute("DEALLOCATE ALL")
+    with pytest.raises(ProgrammingError, match="does not exist"), transaction.atomic():
+        TaskStatus.objects.count()
+        number.execute(2, "b")
+    assert number.execute(3, "c") == [(4, "c")]
+
+
+def test_a_connection_whose_health_is_to_be_checked_is_checked(number: LoneStatement) -> None:
+    number.execute(1, "a")
+    terminate()
+    connection.health_check_enabled, connection.health_check_done = True, False
+    try:
+        assert number.execute(2, "b") == [(3, "b")]
+    finally:
+        connection.health_check_enabled = False
+
+
+def terminate() -> None:
+    """End the connection's server process."""
+    info = connection.connection.info
+    with psycopg.connect(info.dsn, password=info.password) as other:
+        other.execute("SELECT pg_terminate_backend(%s, 5000)", [info.backend_pid])
+
+
 def test_a_connection_that_the_server_closed_is_django_s_error(number: LoneStatement) -> None:
     number.execute(1, "a")
-    pid = connection.connection.info.backend_pid
-    with psycopg.connect(connection.connection.info.dsn, password=connection.connection.info.password) as other:
-        other.execute("SELECT pg_terminate_backend(%s)", [pid])
+    terminate()
     with pytest.raises(OperationalError):
         number.execute(1, "a")
 

@@ -1,22 +1,26 @@
 """Publishing: a lone message does not wait for Redis's answer, and is not lost with it."""
 
+import logging
 import os
 import signal
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import nullcontext, suppress
 
 import pytest
 import redis
 from django.conf import settings
+from django.db import transaction
 from dramatiq import Message
 
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.waiting import wait_until
-from workers import wire
+from workers import wire, wire_queue
 from workers.broker import LedgerBroker
+from workers.outbox import publish_on_commit
 from workers.publisher import Publisher, Publishers, pack
 from workers.wire_queue import PUBLISH_TIMEOUT_SECONDS
 
@@ -38,8 +42,9 @@ def publish(publisher: Publisher | Publishers, messages: list[Message]) -> None:
     publisher.publish([pack(one) for one in messages])
 
 
-def waiting(redis_client: "redis.Redis", broker: LedgerBroker, queue_name: str = QUEUE) -> list[str]:
-    return redis_client.lrange(broker.wire.queue_key(queue_name), 0, -1)
+def waiting(publisher: Publisher | Publishers, redis_client: "redis.Redis", queue_name: str = QUEUE) -> list[str]:
+    publisher.settle()
+    return redis_client.lrange(f"{settings.DRAMATIQ_NAMESPACE}:{queue_name}", 0, -1)
 
 
 def ids(messages: list[Message]) -> list[str]:
@@ -50,7 +55,7 @@ def test_lone_messages_arrive_in_their_order(publisher, broker, redis_client) ->
     messages = [message(number) for number in range(5)]
     for one in messages:
         publish(publisher, [one])
-    assert waiting(redis_client, broker) == ids(messages)
+    assert waiting(publisher, redis_client) == ids(messages)
 
 
 def test_many_messages_of_many_queues_arrive_in_their_order_and_ring_every_bell(
@@ -60,17 +65,18 @@ def test_many_messages_of_many_queues_arrive_in_their_order_and_ring_every_bell(
     publish(publisher, messages)
     for queue_name, bells in (("default", 16), ("slow", 16)):
         of_queue = [one for one in messages if one.queue_name == queue_name]
-        assert waiting(redis_client, broker, queue_name) == ids(of_queue)
+        assert waiting(publisher, redis_client, queue_name) == ids(of_queue)
         assert redis_client.llen(broker.wire.bell_key(queue_name)) == bells
 
 
 def test_a_message_that_is_there_already_neither_waits_twice_nor_rings(publisher, broker, redis_client) -> None:
     one = message(1)
     publish(publisher, [one])
+    publisher.settle()
     redis_client.delete(broker.wire.bell_key(QUEUE))
     publish(publisher, [one])
     publish(publisher, [one, message(2)])
-    assert len(waiting(redis_client, broker)) == 2
+    assert len(waiting(publisher, redis_client)) == 2
     assert redis_client.llen(broker.wire.bell_key(QUEUE)) == 1
 
 
@@ -92,7 +98,7 @@ def test_what_was_not_answered_goes_along_when_the_connection_broke(
     if is_noticed == "before":
         publishers.settle()
     publish(publishers, messages[1:])
-    assert waiting(redis_client, broker) == ids(messages)
+    assert waiting(publishers, redis_client) == ids(messages)
     publishers.close()
 
 
@@ -101,7 +107,96 @@ def test_a_connection_that_was_closed_meanwhile_is_opened_again(publisher, broke
     publish(publisher, messages[:1])
     redis_client.client_kill_filter(skipme=True, _type="normal")
     publish(publisher, messages[1:])
-    assert waiting(redis_client, broker) == ids(messages)
+    assert waiting(publisher, redis_client) == ids(messages)
+
+
+def after_commit(redis_client: "redis.Redis") -> str:
+    with transaction.atomic():
+        sent = tasks.effect.send("n").message_id
+        redis_client.client_kill_filter(skipme=True, _type="normal")
+    return sent
+
+
+def after_a_rollback(redis_client: "redis.Redis") -> str:
+    with suppress(RuntimeError), transaction.atomic():
+        tasks.effect.send("rolled back")
+        raise RuntimeError
+    redis_client.client_kill_filter(skipme=True, _type="normal")
+    return tasks.effect.send("n").message_id
+
+
+@pytest.mark.parametrize("send", [after_commit, after_a_rollback])
+def test_a_connection_that_was_closed_since_it_was_settled_is_opened_again(
+    broker, redis_client, transactional_db, send
+) -> None:
+    tasks.effect.send("before")
+    broker.wire.settle()
+    sent = send(redis_client)
+    assert wire.wire_id(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
+
+
+def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, monkeypatch) -> None:
+    monkeypatch.setattr(wire_queue, "BREAKER_SECONDS", 0)
+    options = broker.wire.senders.connection_pool.connection_kwargs
+    with monkeypatch.context() as away:
+        away.setitem(options, "port", 1)
+        broker.wire._publishers.close()
+        assert not any(broker.wire.publish([message(number)]) for number in range(150))
+    broker.wire._publishers.close()  # It knows the wrong port.
+    one = message(1)
+    assert broker.wire.publish([one])
+    assert redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1) == ids([one])
+
+
+def test_a_log_handler_may_use_the_database(broker, redis_client, transactional_db, request) -> None:
+    class Querying(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            counted.append(TaskStatus.objects.count())
+
+    counted: list[int] = []
+    handler = Querying()
+    logging.getLogger("workers.publisher").addHandler(handler)
+    request.addfinalizer(lambda: logging.getLogger("workers.publisher").removeHandler(handler))
+    redis_client.set(broker.wire.queue_key(QUEUE), "not a list")
+    for _ in range(2):
+        tasks.effect.send("n")
+    assert counted == [2]
+
+
+@pytest.mark.parametrize("error", [redis.InvalidResponse("HTTP/1.1 400"), ValueError("no number")])
+def test_an_answer_that_makes_no_sense_fails_neither_a_send_nor_its_transaction(
+    broker, redis_client, transactional_db, monkeypatch, caplog, error
+) -> None:
+    def read_response(*_: object, **__: object) -> None:
+        raise error
+
+    hooks: list[str] = []
+    tasks.effect.send("before")
+    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
+    for inside in (nullcontext, transaction.atomic):
+        broker.wire.reopen()
+        tasks.effect.send("its answer makes no sense")
+        with monkeypatch.context() as broken:
+            broken.setattr(broker.wire._publishers._idle[-1]._connection, "read_response", read_response)
+            with inside():
+                TaskStatus.objects.count()
+                tasks.effect.send("reads that answer")
+                transaction.on_commit(lambda: hooks.append("called"))
+    assert TaskStatus.objects.count() == 5
+    assert hooks == ["called", "called"]
+    assert caplog.text.count("the relay will publish count=1") == 2
+
+
+def test_a_publication_that_fails_leaves_the_hooks_after_it(transactional_db, caplog) -> None:
+    def fail(messages: Sequence[str]) -> None:
+        raise RuntimeError("no")
+
+    hooks: list[str] = []
+    with transaction.atomic():
+        publish_on_commit(["message"], fail)
+        transaction.on_commit(lambda: hooks.append("called"))
+    assert hooks == ["called"]
+    assert "Error calling Outbox in on_commit()" in caplog.text
 
 
 def test_what_redis_refuses_is_said_and_left_to_the_relay(publisher, broker, redis_client, caplog) -> None:
@@ -109,13 +204,13 @@ def test_what_redis_refuses_is_said_and_left_to_the_relay(publisher, broker, red
     publish(publisher, [message(1)])
     publish(publisher, [message(2, queue_name="slow")])
     assert "redis refused, the relay will publish count=1" in caplog.text
-    assert len(waiting(redis_client, broker, "slow")) == 1
+    assert len(waiting(publisher, redis_client, "slow")) == 1
 
 
 def test_a_redis_that_forgot_its_scripts_takes_the_message_all_the_same(publisher, broker, redis_client) -> None:
     redis_client.script_flush()
     publish(publisher, [message(1)])
-    assert len(waiting(redis_client, broker)) == 1
+    assert len(waiting(publisher, redis_client)) == 1
 
 
 def test_connections_are_used_again_and_one_that_failed_is_not(broker) -> None:
@@ -154,9 +249,10 @@ def test_a_lone_send_does_not_wait_for_a_redis_that_hangs(redis_server_pid, publ
 
 
 def test_a_send_whose_redis_hangs_is_recorded_and_the_next_ones_leave_it_alone(
-    broker, redis_server_pid, caplog, transactional_db
+    broker, redis_server_pid, caplog, transactional_db, monkeypatch
 ) -> None:
     tasks.effect.send("before")
+    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
         first = tasks.effect.send("handed over, not answered")
@@ -170,6 +266,22 @@ def test_a_send_whose_redis_hangs_is_recorded_and_the_next_ones_leave_it_alone(
     recorded = {sent.message_id for sent in (first, second, third)}
     assert recorded <= set(TaskStatus.objects.values_list("task_id", flat=True))
     assert caplog.text.count("redis does not answer, the relay will publish") == 1
+
+
+def test_a_transaction_does_not_wait_for_a_redis_that_hangs(
+    broker, redis_server_pid, transactional_db, monkeypatch
+) -> None:
+    tasks.effect.send("before")
+    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
+    os.kill(redis_server_pid, signal.SIGSTOP)
+    try:
+        tasks.effect.send("handed over, not answered")
+        with transaction.atomic():
+            began = time.monotonic()
+            tasks.effect.send("inside")
+            assert time.monotonic() - began < PUBLISH_TIMEOUT_SECONDS
+    finally:
+        os.kill(redis_server_pid, signal.SIGCONT)
 
 
 @pytest.fixture

@@ -198,6 +198,8 @@ class Unsavable:
         ({"args": ({1: 2},)}, BadArgumentsError, ["the key 1", "texts"]),
         ({"args": ("a\x00b",)}, BadArgumentsError, ["NUL"]),
         ({"args": ("\ud800",)}, BadArgumentsError, ["surrogate"]),
+        ({"args": ({"\ud800": 1},)}, BadArgumentsError, ["a key of argument 1", "surrogate"]),
+        ({"args": (json.loads("[" * 102 + "]" * 102),)}, BadArgumentsError, ["nested more than 100 deep"]),
         ({"args": (timezone.now(),)}, BadArgumentsError, ["datetime", "isoformat"]),
         ({"args": ("x" * 2_000_000,)}, TooLargeError, ["2,000,009 bytes", "1,000,000", "TASK_MAX_ARGUMENT_BYTES"]),
     ],

@@ -34,8 +34,7 @@ class Statement:
 
     def execute(self, *parameters: Any) -> list[tuple[Any, ...]]:
         """Run it and return its rows."""
-        database: Any = connections[DEFAULT_DB_ALIAS]  # Each look through `connection` costs as much as this one.
-        database.ensure_connection()
+        database = _connected()
         cursor = Batch(database.connection)
         with database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor) as cursor:
             cursor.execute(self.sql, parameters)
@@ -62,12 +61,12 @@ class LoneStatement(Statement):
         """Run it and return its rows.
 
         Parameters:
-          meanwhile: Called once; while the server works, where that can be.
+          meanwhile: Called once; while the server works, where that can be. It must not use the database, not even by
+            a log handler that does.
 
         Raises: Django's database errors, and what `meanwhile` raises. The statement may have taken then.
         """
-        database: Any = connections[DEFAULT_DB_ALIAS]
-        database.ensure_connection()
+        database = _connected()
         if not _is_plain(database):
             meanwhile()
             return super().execute(*parameters)
@@ -78,7 +77,7 @@ class LoneStatement(Statement):
             except InvalidSqlStatementName:
                 # Somebody discarded it. Nothing was done, so it can be run; in a transaction, only with the next one.
                 self._known_to.pop(database.connection, None)
-                if database.in_atomic_block:
+                if database.connection.pgconn.transaction_status != TransactionStatus.IDLE:
                     raise
             except BaseException:
                 # Cut off in the middle, as by a time limit: the answer would be taken for that of the next statement.
@@ -96,7 +95,11 @@ class LoneStatement(Statement):
         transformer = Transformer(connection)
         texts = transformer.dump_sequence(parameters, [PyFormat.TEXT] * len(parameters))
         server.send_query_prepared(self.name, texts)
-        meanwhile()
+        try:
+            meanwhile()
+        except Exception:
+            _answer(connection)  # Which is in order.
+            raise
         result = _answer(connection)
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
@@ -110,6 +113,14 @@ class LoneStatement(Statement):
         except Error:
             self._known_to.pop(connection, None)
             raise
+
+
+def _connected() -> Any:
+    """Django's connection, with its health checked where that is due."""
+    database: Any = connections[DEFAULT_DB_ALIAS]  # Each look through `connection` costs as much as this one.
+    database.close_if_health_check_failed()
+    database.ensure_connection()
+    return database
 
 
 def _is_plain(database: Any) -> bool:
