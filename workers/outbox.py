@@ -27,8 +27,15 @@ class Outbox(Generic[T]):
 
 
 def publish_on_commit(messages: Sequence[T], publish: Publish[T], *, using: str = DEFAULT_DB_ALIAS) -> None:
-    """Publish when the open transaction commits, in one go with what else it sends; without one, at once."""
+    """Publish when the open transaction commits, in one go with what else it sends; without one, at once.
+
+    Parameters:
+      publish: Raises nothing: what waits for the commit would be dropped with it.
+    """
     connection = connections[using]
+    if connection.autocommit:  # Committed already.
+        publish(messages)
+        return
     open_savepoints = set(connection.savepoint_ids)
     for savepoints, hook, _robust in reversed(connection.run_on_commit):  # type: ignore[misc]
         if isinstance(hook, Outbox) and savepoints == open_savepoints:

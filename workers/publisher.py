@@ -6,6 +6,7 @@ saves is a round trip, and all of the wait when Redis is slow.
 
 import logging
 import os
+import time
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -20,6 +21,8 @@ logger = logging.getLogger(__name__)
 
 #: Of what `pack` makes.
 WORDS_OF_A_MESSAGE = 3
+#: For so long a connection that was open is taken for open.
+SETTLED_SECONDS = 0.05
 
 
 def pack(message: Message[Any]) -> bytes:
@@ -52,16 +55,22 @@ class Publisher:
         self._unanswered: Sequence[bytes] = ()
         #: What was wrong with the last answer.
         self._trouble: Exception | None = None
+        #: When the connection was last seen open, by the monotonic clock, if nothing was written since.
+        self._settled_at = 0.0
 
     def settle(self) -> None:
-        """Read the answer to what was published last, if there is one to come.
+        """Read the answer to what was published last, and notice whether Redis closed the connection since.
 
         It raises nothing and logs nothing: `publish` tells what was wrong.
         """
-        if self._unanswered and self._trouble is None and self._connection.is_connected:
+        if self._trouble is None and self._connection.is_connected:
             try:
-                self._connection.read_response()
-                self._unanswered = ()
+                if self._unanswered:
+                    self._connection.read_response()
+                    self._unanswered = ()
+                # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
+                self._connection.can_read(timeout=0)
+                self._settled_at = time.monotonic()
             except Exception as error:
                 self._trouble = error
 
@@ -86,12 +95,11 @@ class Publisher:
         self._connection.disconnect()
 
     def _publish(self, packed: Sequence[bytes]) -> None:
-        self._take_answer()
-        if self._connection.is_connected:
-            # Tells of a connection that Redis closed: writing to it would go well, and nowhere.
-            self._connection.can_read(timeout=0)
-        for start in range(0, len(packed), UNPACK_LIMIT):
+        if self._trouble is not None or time.monotonic() - self._settled_at > SETTLED_SECONDS:
             self._take_answer()
+        for start in range(0, len(packed), UNPACK_LIMIT):
+            if self._unanswered:
+                self._take_answer()
             self._send(packed[start : start + UNPACK_LIMIT])
         if len(packed) > 1:
             self._take_answer()
@@ -99,7 +107,7 @@ class Publisher:
     def _send(self, packed: Sequence[bytes]) -> None:
         head = b"*%d\r\n" % (self._command_words + WORDS_OF_A_MESSAGE * len(packed))
         self._connection.send_packed_command([b"".join((head, self._command, *packed))])
-        self._unanswered = packed
+        self._unanswered, self._settled_at = packed, 0.0
 
     def _take_answer(self) -> None:
         self.settle()

@@ -127,11 +127,12 @@ def after_a_rollback(redis_client: "redis.Redis") -> str:
 
 @pytest.mark.parametrize("send", [after_commit, after_a_rollback])
 def test_a_connection_that_was_closed_since_it_was_settled_is_opened_again(
-    broker, redis_client, transactional_db, send
+    broker, redis_client, transactional_db, monkeypatch, send
 ) -> None:
+    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
     tasks.effect.send("before")
-    broker.wire.settle()
     sent = send(redis_client)
+    broker.wire.settle()
     assert wire.wire_id(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
 
 

@@ -1,7 +1,7 @@
-"""Runs statements on PostgreSQL with `$1` left to the server, and those for one row nearly without Django and psycopg.
+"""Runs statements on PostgreSQL with `$1` left to the server, nearly without Django and psycopg.
 
-For a lone row the machinery around the statement costs half as much as the statement. So it is planned once a
-connection and handed to libpq as it is, and its caller does other work while the server writes.
+For a lone row the machinery around a statement costs half as much as the statement. So it is handed to libpq as it is,
+planned once a connection where that pays, and its caller does other work while the server writes.
 """
 
 from collections.abc import Callable, Sequence
@@ -11,15 +11,17 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, Error, RawCursor
+from psycopg.abc import PQGen
 from psycopg.adapt import PyFormat, Transformer
 from psycopg.errors import InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
-from psycopg.pq.abc import PGresult
+from psycopg.pq.abc import PGconn, PGresult
+from psycopg.waiting import Ready, Wait
 
 
 class Batch(RawCursor[Any]):
-    """Sends parameters apart from the statement: a batch may have a megabyte of them. Planned each time."""
+    """Sends parameters apart from the statement: a batch may have a megabyte of them."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
         super().execute(query, params, **{"prepare": False, **options})
@@ -27,33 +29,16 @@ class Batch(RawCursor[Any]):
 
 
 class Statement:
-    """A statement that Django knows of, with its errors, its log and its wrappers."""
+    """A statement that is planned each time, or once a connection.
 
-    def __init__(self, sql: str) -> None:
-        self.sql = sql
-
-    def execute(self, *parameters: Any) -> list[tuple[Any, ...]]:
-        """Run it and return its rows."""
-        database = _connected()
-        cursor = Batch(database.connection)
-        with database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor) as cursor:
-            cursor.execute(self.sql, parameters)
-            return list(cursor.fetchall()) if cursor.description else []
-
-
-class LoneStatement(Statement):
-    """A statement for one row, planned once a connection.
-
-    Where somebody watches statements (Django's log or a wrapper), or the settings forbid to prepare them, it goes
-    the way of the others.
+    Where somebody watches statements (Django's log or a wrapper), it goes through a cursor as others do.
 
     Parameters:
-      name: What the server calls it.
+      name: What the server calls it. With a name it is planned once a connection, if the settings allow that.
     """
 
-    def __init__(self, name: str, sql: str) -> None:
-        super().__init__(sql)
-        self.name = name.encode()
+    def __init__(self, sql: str, *, name: str = "") -> None:
+        self.sql, self.name = sql, name
         #: The connections that know it.
         self._known_to: WeakKeyDictionary[Connection[Any], bool] = WeakKeyDictionary()
 
@@ -69,7 +54,7 @@ class LoneStatement(Statement):
         database = _connected()
         if not _is_plain(database):
             meanwhile()
-            return super().execute(*parameters)
+            return self._execute_watched(database, parameters)
         database.validate_no_broken_transaction()
         with database.wrap_database_errors, database.connection.lock:
             try:
@@ -84,17 +69,29 @@ class LoneStatement(Statement):
                 if database.connection.pgconn.transaction_status == TransactionStatus.ACTIVE:
                     database.close()
                 raise
-        return super().execute(*parameters)
+        return self._execute_watched(database, parameters)
+
+    def _execute_watched(self, database: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+        cursor = Batch(database.connection)
+        with database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor) as cursor:
+            cursor.execute(self.sql, parameters)
+            return list(cursor.fetchall()) if cursor.description else []
 
     def _execute(
         self, connection: Connection[Any], parameters: Sequence[Any], meanwhile: Callable[[], object]
     ) -> list[tuple[Any, ...]]:
         server = connection.pgconn
-        if connection not in self._known_to:
+        is_prepared = self.name and settings.DATABASE_PREPARED_STATEMENTS
+        if is_prepared and connection not in self._known_to:
             self._prepare(connection)
         transformer = Transformer(connection)
         texts = transformer.dump_sequence(parameters, [PyFormat.TEXT] * len(parameters))
-        server.send_query_prepared(self.name, texts)
+        if is_prepared:
+            server.send_query_prepared(self.name.encode(), texts)
+        else:
+            server.send_query_params(self.sql.encode(), texts)
+        if server.flush():
+            connection.wait(_sent(server))  # All of it: the server waits for the last of a large batch.
         try:
             meanwhile()
         except Exception:
@@ -108,7 +105,7 @@ class LoneStatement(Statement):
         # Noted first: cut off between the two, it would be prepared a second time, and the server refuses that.
         self._known_to[connection] = True
         try:
-            connection.pgconn.send_prepare(self.name, self.sql.encode())
+            connection.pgconn.send_prepare(self.name.encode(), self.sql.encode())
             _answer(connection)
         except Error:
             self._known_to.pop(connection, None)
@@ -127,12 +124,17 @@ def _is_plain(database: Any) -> bool:
     """Whether nobody watches the statements, and this one need not begin a transaction."""
     server = database.connection.pgconn
     return (
-        settings.DATABASE_PREPARED_STATEMENTS
-        and not database.queries_logged
+        not database.queries_logged
         and not database.execute_wrappers
         and server.pipeline_status == PipelineStatus.OFF
         and (server.transaction_status == TransactionStatus.INTRANS or database.connection.autocommit)
     )
+
+
+def _sent(server: PGconn) -> PQGen[None]:
+    while server.flush():
+        if (yield Wait.RW) & Ready.R:
+            server.consume_input()
 
 
 def _answer(connection: Connection[Any]) -> PGresult:

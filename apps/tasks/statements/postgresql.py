@@ -21,7 +21,7 @@ from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.outcome import Held, Outcome, Report, Send
-from apps.tasks.statements.direct import LoneStatement, Statement
+from apps.tasks.statements.direct import Statement
 
 COLUMNS = """
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
@@ -30,8 +30,7 @@ COLUMNS = """
 """
 
 #: Most sends are alone.
-INSERT_ONE = LoneStatement(
-    "aiwriting_insert_one",
+INSERT_ONE = Statement(
     f"""
 INSERT INTO tasks_taskstatus ({COLUMNS})
 VALUES (
@@ -41,6 +40,7 @@ VALUES (
 )
 ON CONFLICT (task_id) DO NOTHING
 """,
+    name="aiwriting_insert_one",
 )
 
 INSERT = Statement(
@@ -84,13 +84,13 @@ class Hasty:
     Parameters:
       sql: With places for `patience` and `unlocked`.
       unlocked: Narrows it to the rows that nobody else has locked.
-      lone_name: What the server calls it, where it is for one row.
+      name: As a statement's.
     """
 
-    def __init__(self, sql: str, *, unlocked: str, lone_name: str = "") -> None:
+    def __init__(self, sql: str, *, unlocked: str, name: str = "") -> None:
         hasty, careful = sql.format(patience=f", {PATIENCE}", unlocked=""), sql.format(patience="", unlocked=unlocked)
-        self.hasty = LoneStatement(lone_name, hasty) if lone_name else Statement(hasty)
-        self.careful = LoneStatement(f"{lone_name}_carefully", careful) if lone_name else Statement(careful)
+        self.hasty = Statement(hasty, name=name)
+        self.careful = Statement(careful, name=name and f"{name}_carefully")
         #: When it may be hasty again, by the monotonic clock. Of this process.
         self.careful_until = 0.0
 
@@ -132,7 +132,7 @@ WHERE t.task_id = $1 AND t.attempt = $2{CLAIMABLE}""",
     AND t.id = ANY (ARRAY(
         SELECT u.id FROM tasks_taskstatus AS u WHERE u.task_id = $1 FOR NO KEY UPDATE OF u SKIP LOCKED
     ))""",
-    lone_name="aiwriting_claim_one",
+    name="aiwriting_claim_one",
 )
 
 COMPLETE = Hasty(
@@ -181,12 +181,11 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
     """Insert a pending row for each send; one whose task id is known already is left as it is.
 
     Parameters:
-      meanwhile: Called once; for a lone send while the server writes the row.
+      meanwhile: Called once, while the server writes.
     """
     if len(sends) == 1:
         _insert_one(sends[0], meanwhile)
         return
-    meanwhile()
     batch = [
         {
             "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
@@ -196,7 +195,7 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
         }
         for send in sends
     ]  # fmt: skip
-    INSERT.execute(json.dumps(batch))
+    INSERT.execute(json.dumps(batch), meanwhile=meanwhile)
 
 
 def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:

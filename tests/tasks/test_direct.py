@@ -1,4 +1,4 @@
-"""A statement for one row on PostgreSQL: planned once a connection, and its caller works while the server does."""
+"""Statements on PostgreSQL that go to libpq as they are: their caller works while the server does."""
 
 from collections.abc import Callable, Iterator
 
@@ -12,7 +12,7 @@ from pytest_django import Settings
 
 from apps.tasks.models import TaskStatus
 from apps.tasks.statements import postgresql
-from apps.tasks.statements.direct import LoneStatement
+from apps.tasks.statements.direct import Statement
 from tests.acting import tasks
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -27,8 +27,8 @@ def _postgresql() -> None:
 
 
 @pytest.fixture
-def number() -> Iterator[LoneStatement]:
-    yield LoneStatement("test_number", "SELECT $1::int + 1, $2::text")
+def number() -> Iterator[Statement]:
+    yield Statement("SELECT $1::int + 1, $2::text", name="test_number")
     connection.close()  # It knows the statement.
 
 
@@ -38,12 +38,12 @@ def prepared() -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_it_is_planned_once_and_gives_its_rows(number: LoneStatement) -> None:
+def test_it_is_planned_once_and_gives_its_rows(number: Statement) -> None:
     assert [number.execute(1, "ä"), number.execute(-3, "b")] == [[(2, "ä")], [(-2, "b")]]
     assert prepared() == 1
 
 
-def test_its_caller_works_while_the_server_does(number: LoneStatement) -> None:
+def test_its_caller_works_while_the_server_does(number: Statement) -> None:
     seen: list[object] = []
 
     def meanwhile() -> None:
@@ -56,7 +56,14 @@ def test_its_caller_works_while_the_server_does(number: LoneStatement) -> None:
     assert seen == ["ACTIVE", "before", "ACTIVE"]
 
 
-def test_work_that_fails_leaves_the_connection_and_its_transaction_in_order(number: LoneStatement) -> None:
+def test_a_batch_is_with_the_server_before_its_caller_works() -> None:
+    left: list[int] = []
+    length = Statement("SELECT length($1)")
+    found = length.execute("x" * 8_000_000, meanwhile=lambda: left.append(connection.connection.pgconn.flush()))
+    assert (found, left) == ([(8_000_000,)], [0])
+
+
+def test_work_that_fails_leaves_the_connection_and_its_transaction_in_order(number: Statement) -> None:
     def fail() -> None:
         raise RuntimeError
 
@@ -69,7 +76,7 @@ def test_work_that_fails_leaves_the_connection_and_its_transaction_in_order(numb
 
 
 @pytest.mark.parametrize("cut_off", [KeyboardInterrupt, Shutdown])
-def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: LoneStatement, cut_off: type[BaseException]) -> None:
+def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: Statement, cut_off: type[BaseException]) -> None:
     def interrupt() -> None:
         raise cut_off
 
@@ -78,7 +85,7 @@ def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: LoneStatement,
     assert number.execute(2, "second") == [(3, "second")]
 
 
-def test_one_that_is_cut_off_in_a_transaction_takes_the_transaction_with_it(number: LoneStatement) -> None:
+def test_one_that_is_cut_off_in_a_transaction_takes_the_transaction_with_it(number: Statement) -> None:
     def interrupt() -> None:
         raise Shutdown
 
@@ -88,23 +95,23 @@ def test_one_that_is_cut_off_in_a_transaction_takes_the_transaction_with_it(numb
     assert not TaskStatus.objects.exists()
 
 
-def test_a_wrong_value_is_django_s_error_and_the_connection_goes_on(number: LoneStatement) -> None:
+def test_a_wrong_value_is_django_s_error_and_the_connection_goes_on(number: Statement) -> None:
     for wrong in (2**40, "a\0b"):
         with pytest.raises(DataError):
             number.execute(wrong, "x")
     with pytest.raises(IntegrityError), transaction.atomic():
-        LoneStatement("test_twice", "INSERT INTO tasks_taskstatus (task_id) VALUES ($1)").execute("x")
+        Statement("INSERT INTO tasks_taskstatus (task_id) VALUES ($1)", name="test_twice").execute("x")
     assert number.execute(1, "a") == [(2, "a")]
 
 
 def test_a_statement_that_cannot_be_planned_is_planned_again_next_time() -> None:
-    statement = LoneStatement("test_missing", "SELECT * FROM missing_table")
+    statement = Statement("SELECT * FROM missing_table", name="test_missing")
     for _ in range(2):
         with pytest.raises(Exception, match="missing_table"):
             statement.execute()
 
 
-def test_one_that_somebody_discarded_is_planned_again(number: LoneStatement) -> None:
+def test_one_that_somebody_discarded_is_planned_again(number: Statement) -> None:
     number.execute(1, "a")
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
@@ -112,7 +119,7 @@ def test_one_that_somebody_discarded_is_planned_again(number: LoneStatement) -> 
     assert (number.execute(3, "c"), prepared()) == ([(4, "c")], 1)
 
 
-def test_one_that_was_discarded_in_a_transaction_says_so(number: LoneStatement) -> None:
+def test_one_that_was_discarded_in_a_transaction_says_so(number: Statement) -> None:
     number.execute(1, "a")
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
@@ -122,7 +129,7 @@ def test_one_that_was_discarded_in_a_transaction_says_so(number: LoneStatement) 
     assert number.execute(3, "c") == [(4, "c")]
 
 
-def test_a_connection_whose_health_is_to_be_checked_is_checked(number: LoneStatement) -> None:
+def test_a_connection_whose_health_is_to_be_checked_is_checked(number: Statement) -> None:
     number.execute(1, "a")
     terminate()
     connection.health_check_enabled, connection.health_check_done = True, False
@@ -139,7 +146,7 @@ def terminate() -> None:
         other.execute("SELECT pg_terminate_backend(%s, 5000)", [info.backend_pid])
 
 
-def test_a_connection_that_the_server_closed_is_django_s_error(number: LoneStatement) -> None:
+def test_a_connection_that_the_server_closed_is_django_s_error(number: Statement) -> None:
     number.execute(1, "a")
     terminate()
     with pytest.raises(OperationalError):
@@ -169,7 +176,7 @@ def test_who_watches_statements_sees_it(watched: Callable[[], int]) -> None:
     assert watched() == 1
 
 
-def test_nothing_is_prepared_where_the_settings_forbid_it(number: LoneStatement, settings: Settings) -> None:
+def test_nothing_is_prepared_where_the_settings_forbid_it(number: Statement, settings: Settings) -> None:
     settings.DATABASE_PREPARED_STATEMENTS = False
     assert number.execute(1, "a") == [(2, "a")]
     assert prepared() == 0
