@@ -7,6 +7,7 @@ from typing import Any
 
 from dramatiq import Actor, Message
 
+from apps.tasks.storable import cleaned
 from workers.encoder import COMPACT
 
 #: How many lists and dicts may be in each other. JSON is written by recursion, and Python allows for about a thousand.
@@ -85,7 +86,7 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int =
     if depth > MAX_DEPTH:
         raise BadArgumentsError(f"an argument or option for {actor.actor_name} is nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool | int | str):
-        if isinstance(value, str) and ("\x00" in value or not _is_unicode(value)):
+        if isinstance(value, str) and cleaned(value) != value:
             raise BadArgumentsError(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
         return
     if isinstance(value, float):
@@ -104,15 +105,6 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int =
             _check_value(actor, f"{where}[{key!r}]", item, depth=depth + 1)
         return
     raise BadArgumentsError(f"{where} for {actor.actor_name} is {_describe(value)}")
-
-
-def _is_unicode(text: str) -> bool:
-    """Whether there is no lone surrogate in the text."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        return False
-    return True
 
 
 def _describe(value: Any) -> str:

@@ -139,7 +139,7 @@ class LedgerBroker(RedisBroker):
         def prepare() -> None:
             packed.extend(_packed(sends))
             # In a transaction, its locks would wait for Redis, too.
-            if packed and not transaction.get_connection().in_atomic_block:
+            if packed and transaction.get_connection().autocommit:
                 self.wire.settle()
 
         ledger.record(sends, meanwhile=prepare)

@@ -30,7 +30,7 @@ def publish_on_commit(messages: Sequence[T], publish: Publish[T], *, using: str 
     """Publish when the open transaction commits, in one go with what else it sends; without one, at once.
 
     Parameters:
-      publish: Raises nothing: what waits for the commit would be dropped with it.
+      publish: Raises nothing: the rows are committed, so their sender has sent.
     """
     connection = connections[using]
     if connection.autocommit:  # Committed already.

@@ -22,7 +22,7 @@ from workers import wire, wire_queue
 from workers.broker import LedgerBroker
 from workers.outbox import publish_on_commit
 from workers.publisher import Publisher, Publishers, pack
-from workers.wire_queue import PUBLISH_TIMEOUT_SECONDS
+from workers.wire_queue import PUBLISH_TIMEOUT_SECONDS, WireQueue
 
 QUEUE = "default"
 
@@ -32,6 +32,13 @@ def publisher(broker: LedgerBroker) -> Iterator[Publisher]:
     publisher = Publisher(broker.wire.senders, namespace=broker.namespace)
     yield publisher
     publisher.close()
+
+
+@pytest.fixture
+def unsettled(broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> WireQueue:
+    """The broker's wire as it is outside the tests: a lone message is not answered when its send returns."""
+    monkeypatch.delattr(broker.wire, "publish_packed")
+    return broker.wire
 
 
 def message(number: int, *, queue_name: str = QUEUE) -> Message:
@@ -127,12 +134,11 @@ def after_a_rollback(redis_client: "redis.Redis") -> str:
 
 @pytest.mark.parametrize("send", [after_commit, after_a_rollback])
 def test_a_connection_that_was_closed_since_it_was_settled_is_opened_again(
-    broker, redis_client, transactional_db, monkeypatch, send
+    broker, unsettled, redis_client, transactional_db, send
 ) -> None:
-    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
     tasks.effect.send("before")
     sent = send(redis_client)
-    broker.wire.settle()
+    unsettled.settle()
     assert wire.wire_id(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
 
 
@@ -166,14 +172,14 @@ def test_a_log_handler_may_use_the_database(broker, redis_client, transactional_
 
 @pytest.mark.parametrize("error", [redis.InvalidResponse("HTTP/1.1 400"), ValueError("no number")])
 def test_an_answer_that_makes_no_sense_fails_neither_a_send_nor_its_transaction(
-    broker, redis_client, transactional_db, monkeypatch, caplog, error
+    broker, unsettled, transactional_db, monkeypatch, caplog, error
 ) -> None:
     def read_response(*_: object, **__: object) -> None:
         raise error
 
     hooks: list[str] = []
     tasks.effect.send("before")
-    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
+    unsettled.settle()
     for inside in (nullcontext, transaction.atomic):
         broker.wire.reopen()
         tasks.effect.send("its answer makes no sense")
@@ -250,10 +256,10 @@ def test_a_lone_send_does_not_wait_for_a_redis_that_hangs(redis_server_pid, publ
 
 
 def test_a_send_whose_redis_hangs_is_recorded_and_the_next_ones_leave_it_alone(
-    broker, redis_server_pid, caplog, transactional_db, monkeypatch
+    unsettled, redis_server_pid, caplog, transactional_db
 ) -> None:
     tasks.effect.send("before")
-    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
+    unsettled.settle()
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
         first = tasks.effect.send("handed over, not answered")
@@ -269,11 +275,9 @@ def test_a_send_whose_redis_hangs_is_recorded_and_the_next_ones_leave_it_alone(
     assert caplog.text.count("redis does not answer, the relay will publish") == 1
 
 
-def test_a_transaction_does_not_wait_for_a_redis_that_hangs(
-    broker, redis_server_pid, transactional_db, monkeypatch
-) -> None:
+def test_a_transaction_does_not_wait_for_a_redis_that_hangs(unsettled, redis_server_pid, transactional_db) -> None:
     tasks.effect.send("before")
-    monkeypatch.delattr(broker.wire, "publish_packed")  # From here on as it is outside the tests.
+    unsettled.settle()
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
         tasks.effect.send("handed over, not answered")

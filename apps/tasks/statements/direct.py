@@ -6,7 +6,7 @@ planned once a connection where that pays, and its caller does other work while 
 
 from collections.abc import Callable, Sequence
 from typing import Any
-from weakref import WeakKeyDictionary
+from weakref import WeakSet
 
 from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
@@ -40,7 +40,7 @@ class Statement:
     def __init__(self, sql: str, *, name: str = "") -> None:
         self.sql, self.name = sql, name
         #: The connections that know it.
-        self._known_to: WeakKeyDictionary[Connection[Any], bool] = WeakKeyDictionary()
+        self._known_to: WeakSet[Connection[Any]] = WeakSet()
 
     def execute(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> list[tuple[Any, ...]]:
         """Run it and return its rows.
@@ -61,7 +61,7 @@ class Statement:
                 return self._execute(database.connection, parameters, meanwhile)
             except InvalidSqlStatementName:
                 # Somebody discarded it. Nothing was done, so it can be run; in a transaction, only with the next one.
-                self._known_to.pop(database.connection, None)
+                self._known_to.discard(database.connection)
                 if database.connection.pgconn.transaction_status != TransactionStatus.IDLE:
                     raise
             except BaseException:
@@ -103,12 +103,12 @@ class Statement:
 
     def _prepare(self, connection: Connection[Any]) -> None:
         # Noted first: cut off between the two, it would be prepared a second time, and the server refuses that.
-        self._known_to[connection] = True
+        self._known_to.add(connection)
         try:
             connection.pgconn.send_prepare(self.name.encode(), self.sql.encode())
             _answer(connection)
         except Error:
-            self._known_to.pop(connection, None)
+            self._known_to.discard(connection)
             raise
 
 
