@@ -13,7 +13,7 @@ from rest_framework.views import APIView
 from apps.core.api.body import LimitedBody
 from apps.documents.views import DocumentViewSet
 from apps.projects.views import ProjectViewSet
-from apps.tasks.views import TaskViewSet
+from apps.tasks.api.views import TaskViewSet
 
 
 class TokenView(LimitedBody, ObtainAuthToken):

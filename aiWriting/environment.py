@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from apps.core import moment as moments
+from apps.core import timestamp as timestamps
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
@@ -48,11 +48,11 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = 
     return number
 
 
-def moment(name: str, default: str) -> datetime:
+def timestamp(name: str, default: str) -> datetime:
     """A point in time; without an offset it is UTC."""
     value = text(name, default)
     try:
-        return moments.parse(value)
+        return timestamps.parse(value)
     except ValueError:
         raise ImproperlyConfigured(f"{name} is {value!r}, must be a time such as {default}") from None
 

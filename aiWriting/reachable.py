@@ -14,7 +14,7 @@ TIMEOUT_SECONDS = 5
 TIMEOUT_OPTIONS: dict[str, dict[str, Any]] = {"postgresql": {"connect_timeout": TIMEOUT_SECONDS}}
 
 
-class Unreachable(Exception):  # noqa: N818 (its name is what happened)
+class UnreachableError(Exception):
     """Nobody, or not the right one, answers there."""
 
 
@@ -39,7 +39,7 @@ def check_redis(url: str) -> None:
         ) as client:
             client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
-        raise Unreachable(f"REDIS_URL: {reason(error, url=url)}") from None
+        raise UnreachableError(f"REDIS_URL: {reason(error, url=url)}") from None
 
 
 def check_database(url: str) -> None:
@@ -49,7 +49,7 @@ def check_database(url: str) -> None:
     try:
         probe.ensure_connection()
     except DatabaseError as error:
-        raise Unreachable(f"DATABASE_URL: {reason(error, url=url)}") from None
+        raise UnreachableError(f"DATABASE_URL: {reason(error, url=url)}") from None
     finally:
         probe.close()
 

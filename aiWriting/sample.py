@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 
 from django.db import transaction
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project

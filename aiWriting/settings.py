@@ -8,10 +8,10 @@ from django.core.exceptions import ImproperlyConfigured
 from django.http import HttpRequest
 from django.templatetags.static import static
 from django.urls import reverse_lazy
-from dramatiq.middleware import TimeLimit
 
 from aiWriting import environment, file_storage
 from aiWriting.environment import BASE_DIR, VAR_DIR
+from workers import middleware
 
 # --- The process ---------------------------------------------------------------------------------
 
@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "rest_framework",
     "rest_framework.authtoken",
     "apps.core",
+    "apps.accounts",
     "apps.tasks",
     "apps.projects",
     "apps.documents",
@@ -100,11 +101,11 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     }
     # A file, since real worker processes open the test database too.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-#: Whether PostgreSQL plans a lone insert and a lone claim once a connection.
+#: Whether PostgreSQL plans a single insert and a single claim once per connection.
 DATABASE_PREPARED_STATEMENTS = environment.boolean("DATABASE_PREPARED_STATEMENTS", True)
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-AUTH_USER_MODEL = "core.User"
+AUTH_USER_MODEL = "accounts.User"
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
@@ -162,31 +163,11 @@ REDIS_URL = environment.url(
 #: The first part of every key in Redis.
 DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 
-#: How long a task may run unless its actor says otherwise.
-TASK_TIME_LIMIT_MS = 30 * 60 * 1000
-
-DRAMATIQ_ENCODER = "workers.encoder.CompactJSONEncoder"
+DRAMATIQ_ENCODER = "workers.sending.encoder.CompactJSONEncoder"
 DRAMATIQ_BROKER = {
     "BROKER": "workers.broker.LedgerBroker",
     "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},
-    # After-hooks run from the end of the list to its start: `Ending` opens the end of an attempt, and
-    # `Progress` closes it, knowing what all between them want.
-    "MIDDLEWARE": [
-        "django_dramatiq.middleware.DbConnectionsMiddleware",
-        "workers.middleware.lifecycle.Lifecycle",
-        "workers.middleware.progress.Progress",
-        "dramatiq.middleware.CurrentMessage",
-        "dramatiq.middleware.AsyncIO",
-        "dramatiq.middleware.Callbacks",
-        "dramatiq.middleware.Pipelines",
-        "workers.middleware.groups.Groups",
-        "dramatiq.middleware.Retries",
-        "workers.middleware.periodic.Periodic",
-        "workers.middleware.transactional.Transactional",
-        "dramatiq.middleware.ShutdownNotifications",
-        TimeLimit(time_limit=TASK_TIME_LIMIT_MS),
-        "workers.middleware.ending.Ending",
-    ],
+    "MIDDLEWARE": middleware.DEFAULT,
 }
 DRAMATIQ_RESULT_BACKEND = {
     "BACKEND": "apps.tasks.results.RowBackend",
@@ -196,6 +177,8 @@ DRAMATIQ_AUTODISCOVER_MODULES = ["tasks"]
 #: Its actor has no app prefix, and its work is done by the ledger.
 DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 
+#: Whether hot statements and messages go to the sockets directly, past Django's cursors and redis-py's commands.
+TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", True)
 #: The arguments of a message, as JSON, may not be larger.
 TASK_MAX_ARGUMENT_BYTES = environment.integer("TASK_MAX_ARGUMENT_BYTES", 1_000_000, minimum=1_000)
 #: How often a task's worker may die while it runs before the task fails.
@@ -213,7 +196,7 @@ SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", 90, minimum
 SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", 200, minimum=1)
 #: For tests: so many seconds pass for the schedules in one, counted from the start.
 SCHEDULER_CLOCK_SPEED = environment.integer("SCHEDULER_CLOCK_SPEED", 1, minimum=1, maximum=3600)
-SCHEDULER_CLOCK_START = environment.moment("SCHEDULER_CLOCK_START", "2026-01-01T00:00:00Z")
+SCHEDULER_CLOCK_START = environment.timestamp("SCHEDULER_CLOCK_START", "2026-01-01T00:00:00Z")
 
 # --- Documents -----------------------------------------------------------------------------------
 
@@ -305,7 +288,7 @@ UNFOLD = {
             {
                 "title": "People",
                 "items": [
-                    _page("Users", model="core.user", icon="person"),
+                    _page("Users", model="accounts.user", icon="person"),
                     _page("Groups", model="auth.group", icon="group"),
                     _page("API tokens", model="authtoken.tokenproxy", icon="key"),
                 ],

@@ -24,9 +24,9 @@ from django.db import DatabaseError, connection
 
 from aiWriting import environment, reachable
 from aiWriting.environment import BASE_DIR, VAR_DIR
-from workers.kept import keep, kept
-from workers.server import ServerError, prepare
-from workers.supervisor import Child, Supervisor
+from workers.embedded.secret_file import keep, kept
+from workers.embedded.server import ServerError, prepare
+from workers.supervision.supervisor import Child, Supervisor
 
 if TYPE_CHECKING:
     from aiWriting.sample import Sample
@@ -63,7 +63,14 @@ def main() -> int:
         return Standalone(port=environment.integer("PORT", 8000, minimum=1, maximum=65535)).run()
     except KeyboardInterrupt:
         return 130
-    except (CannotStart, ServerError, reachable.Unreachable, ImproperlyConfigured, DatabaseError, OSError) as error:
+    except (
+        CannotStart,
+        ServerError,
+        reachable.UnreachableError,
+        ImproperlyConfigured,
+        DatabaseError,
+        OSError,
+    ) as error:
         print(f"bin/run: {' '.join(str(error).split())}", file=sys.stderr)
         return 1
 
@@ -194,7 +201,7 @@ class Standalone:
         return lines
 
     def has_sample_user(self) -> bool:
-        from apps.core.models import User
+        from apps.accounts.models import User
 
         try:
             return User.objects.filter(username=USERNAME).exists()

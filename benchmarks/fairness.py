@@ -48,7 +48,7 @@ def _worst_ms(rig: Rig, system: System, number: int) -> tuple[float, float]:
         first = system.take_numbers(short)
         sent = system.call("send_steadily", first=first, count=short, every_seconds=0.02)
         marks = workers.wait_for_marks(first, short)
-        steady = max(at - moment for (_, at, _), moment in zip(marks, sent, strict=True))
+        steady = max(at - timestamp for (_, at, _), timestamp in zip(marks, sent, strict=True))
         time.sleep(long_seconds / 2)  # The long one has ended now.
 
         system.send("rest", long_seconds)

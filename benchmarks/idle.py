@@ -72,7 +72,7 @@ def _take(
 def _scheduler(system: System) -> Iterator[Workers]:
     scheduler = Workers(
         [manage("runscheduler")], env=system.env, journal=system.directory, log=system.directory / "scheduler.log",
-        guard=system.guard,
+        watchdog=system.watchdog,
     )  # fmt: skip
     try:
         yield scheduler

@@ -59,4 +59,4 @@ def _latencies(system: System, workers: Workers, *, count: int, every: float, le
     first = system.take_numbers(count)
     sent = system.call("send_steadily", first=first, count=count, every_seconds=every, lead_seconds=lead)
     marks = workers.wait_for_marks(first, count)
-    return [(at - moment) * 1000 for (_, at, _), moment in zip(marks, sent, strict=True)]
+    return [(at - timestamp) * 1000 for (_, at, _), timestamp in zip(marks, sent, strict=True)]

@@ -3,7 +3,7 @@
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from apps.core.models import User
+from apps.accounts.models import User
 
 
 class Writer(APIClient):

@@ -10,7 +10,7 @@ import psutil
 
 from aiWriting.environment import BASE_DIR
 from tests.waiting import wait_until
-from workers.guard import Guard, kill_group
+from workers.supervision.watchdog import Watchdog, kill_group
 
 GRACE_SECONDS = 40
 
@@ -33,10 +33,10 @@ class RunningCommand:
       guard: Ends it where pytest is killed.
     """
 
-    def __init__(self, *argv: str, env: dict[str, str], log: Path, guard: Guard) -> None:
+    def __init__(self, *argv: str, env: dict[str, str], log: Path, watchdog: Watchdog) -> None:
         self.name = " ".join(argv)
         self.log = log
-        self.guard = guard
+        self.watchdog = watchdog
         self.killed = False
         #: The exit codes that say that it stopped as it should.
         self.good_ends = {0}
@@ -51,7 +51,7 @@ class RunningCommand:
                 stderr=subprocess.STDOUT,
                 start_new_session=True,
             )
-        guard.hold(self.process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=GRACE_SECONDS)
+        watchdog.hold(self.process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=GRACE_SECONDS)
 
     @property
     def pid(self) -> int:
@@ -117,7 +117,7 @@ class RunningCommand:
         finally:
             kill_group(self.pid)
             self.process.wait()
-            self.guard.release(self.pid)
+            self.watchdog.release(self.pid)
             for process in self.seen.values():
                 if process.is_running():
                     process.kill()

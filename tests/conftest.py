@@ -71,7 +71,7 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     parts = urlsplit(settings.DATABASE_URL)
-    return urlunsplit(parts._replace(path=f"/{name}", netloc=parts.netloc or "localhost"))
+    return urlunsplit(parts._requeue_as(path=f"/{name}", netloc=parts.netloc or "localhost"))
 
 
 @pytest.fixture
@@ -90,7 +90,7 @@ def command(
             *(argv or manage(*arguments)),
             env=environment(DATABASE_URL=database_url(), **variables),
             log=tmp_path / f"command-{len(running)}.log",
-            guard=servers.guard,
+            watchdog=servers.watchdog,
         )
         running.append(started)
         return started

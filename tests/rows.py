@@ -5,7 +5,7 @@ from typing import Any
 
 from django.utils import timezone
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.models import Document
 from apps.projects.models import Project
 from apps.tasks.models import TaskStatus, WorkerProcess

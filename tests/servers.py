@@ -20,9 +20,9 @@ import psycopg
 import redis
 
 from tests.waiting import wait_until
-from workers import server as embedded
-from workers.guard import Guard, kill_group
-from workers.supervisor import Child
+from workers.embedded import server as embedded
+from workers.supervision.supervisor import Child
+from workers.supervision.watchdog import Watchdog, kill_group
 
 DATABASES = ("sqlite", "postgresql")
 #: Nobody's uid and gid: PostgreSQL does not run as root.
@@ -49,7 +49,7 @@ class Servers:
 
     def __init__(self, *, database: str, redis_server: str) -> None:
         self.directory = private_directory(Path(tempfile.gettempdir()))
-        self.guard: Guard | None = None
+        self.watchdog: Watchdog | None = None
         self.launched: list[tuple[Child, subprocess.Popen[bytes]]] = []
         self.postgres: Postgres | None = None
         self.redis: embedded.EmbeddedServer | None = None
@@ -81,7 +81,7 @@ class Servers:
         }
 
     def start(self) -> None:
-        self.guard = Guard()
+        self.watchdog = Watchdog()
         if self.redis is not None:
             process = self.launch(self.redis.child(), log=self.directory / "redis.log")
             self.redis.wait_until_ready(alive=lambda: process.poll() is None)
@@ -96,10 +96,10 @@ class Servers:
 
     def launch(self, child: Child, *, log: Path) -> "subprocess.Popen[bytes]":
         """Start the child with its output in the log. It ends with us, also where we are killed."""
-        assert self.guard is not None
+        assert self.watchdog is not None
         with log.open("ab") as output:
             process = child.popen(stdout=output, stderr=subprocess.STDOUT)
-        self.guard.hold(
+        self.watchdog.hold(
             process.pid, stop_signal=child.stop_signal, stop_order=child.stop_order, grace_seconds=child.grace_seconds
         )
         self.launched.append((child, process))
@@ -114,8 +114,8 @@ class Servers:
                 process.wait(child.grace_seconds)
             kill_group(process.pid)
             process.wait()
-        if self.guard is not None:
-            self.guard.close()
+        if self.watchdog is not None:
+            self.watchdog.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         if self.postgres is not None:
             shutil.rmtree(self.postgres.directory, ignore_errors=True)

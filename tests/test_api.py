@@ -9,7 +9,7 @@ from django.test import Client
 from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.projects.models import Project
 from apps.projects.views import ProjectViewSet
 from tests.clients import Writer

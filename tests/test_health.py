@@ -19,7 +19,7 @@ from django.test import Client
 from apps.tasks import presence
 from tests.commands import RunningCommand, environment
 from tests.plugin import SERVERS
-from workers.wire_queue import WireQueue
+from workers.wire.queue import WireQueue
 
 #: Nobody may listen here without being root.
 CLOSED_PORT = 1
@@ -113,7 +113,7 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[s
             sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--port", str(port),
             env=environment(DATABASE_URL=database_url),
             log=tmp_path / "uvicorn.log",
-            guard=request.config.stash[SERVERS].guard,
+            watchdog=request.config.stash[SERVERS].watchdog,
         )  # fmt: skip
         running.append(command)
         command.wait_for("Uvicorn running")

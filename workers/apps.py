@@ -14,7 +14,7 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors."""
-        ignored = set(settings.DRAMATIQ_IGNORED_MODULES)
+        ignored = set(getattr(settings, "DRAMATIQ_IGNORED_MODULES", ()))
         for config in apps.get_app_configs():
             path = f"{config.name}.tasks"
             if config.module and path not in ignored and module_has_submodule(config.module, "tasks"):

@@ -1,6 +1,6 @@
 """The broker: Dramatiq's own, with a row for each message.
 
-Imported before Django's models exist, so the ledger is imported where it is used.
+It is imported before Django's models exist, so functions import the ledger where they use it.
 """
 
 import logging
@@ -8,7 +8,6 @@ import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 
-from django.conf import settings
 from django.db import transaction
 from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
@@ -16,40 +15,41 @@ from dramatiq.common import q_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import CurrentMessage, Middleware, MiddlewareError
 
-from apps.tasks.outcome import Send
-from workers import arguments, wire
-from workers.attempt import Attempt
-from workers.consumer import LedgerConsumer
-from workers.outbox import publish_on_commit
-from workers.publisher import pack
-from workers.wire_queue import WireQueue
+from apps.tasks.conf import conf
+from apps.tasks.values import Send
+from workers.process.attempt import Attempt
+from workers.sending import arguments
+from workers.sending.on_commit import pack_sends, publish_on_commit
+from workers.wire.message import WIRE_OPTIONS
+from workers.wire.queue import WireQueue
 
 if TYPE_CHECKING:
-    from workers.runtime import Runtime
+    from workers.process.consumer import LedgerConsumer
+    from workers.process.runtime import Runtime
 
 logger = logging.getLogger(__name__)
 
-#: Options of a message that the ledger keeps in columns of their own.
-COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *wire.WIRE_OPTIONS)
+#: Options of a message that have columns of their own.
+COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
 
 
 class LedgerBroker(RedisBroker):
     """Records each message in the ledger, in the caller's transaction, and publishes it on commit.
 
     Parameters:
-      url: Where Redis is.
-      namespace: The first part of every key in Redis.
+      url: Address of Redis.
+      namespace: First part of every key in Redis.
       middleware: Dramatiq's middleware, in Dramatiq's order.
     """
 
-    def __init__(self, *, url: str, namespace: str = "aiwriting", middleware: list[Middleware] | None = None) -> None:
-        self.wire = WireQueue(url, namespace=namespace)
-        #: The middleware that listens to each hook, of the list of middleware as it was then.
+    def __init__(self, *, url: str, namespace: str = "dramatiq", middleware: list[Middleware] | None = None) -> None:
+        self.wire = WireQueue(url, namespace=namespace, fast_path=conf.TASK_FAST_PATH)
+        #: Listeners of each hook, for the list of middleware as it was then.
         self._listening: dict[str, list[Middleware]] = {}
         self._listening_of: list[Middleware] = []
-        # Dramatiq's maintenance is off: the relay does better what it does by chance.
+        # Without Dramatiq's maintenance, which runs by chance. The relay does its work.
         super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
-        #: What this process needs to work; a middleware sets it when a worker boots.
+        #: The parts of this worker process. The Lifecycle middleware sets it when a worker boots.
         self.runtime: Runtime | None = None
 
     # --- Signals ---
@@ -71,7 +71,7 @@ class LedgerBroker(RedisBroker):
                 logger.critical("after_%s of %r failed", signal, middleware, exc_info=True)
 
     def _listeners(self, hook: str) -> list[Middleware]:
-        """The middleware that does something at a hook. Dramatiq calls all of it: two dozen empty calls a task."""
+        """Return the middleware that implements a hook. Dramatiq calls all of it: two dozen empty calls a task."""
         if self._listening_of != self.middleware:
             self._listening_of, self._listening = list(self.middleware), {}
         found = self._listening.get(hook)
@@ -96,22 +96,22 @@ class LedgerBroker(RedisBroker):
         """Record a message in the caller's transaction and publish it on commit.
 
         Parameters:
-          delay: How long it must wait, in milliseconds. There is no upper limit.
+          delay: Milliseconds before it may run. There is no upper limit.
 
         Raises:
-          ActorNotFound: No actor of that name was declared.
+          ActorNotFound: No actor of that name is declared.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
         """
         attempt = Attempt.ending()
         if attempt is not None and attempt.message.message_id == message.message_id:
-            # `Retries` sends the message itself again: that is a move of its row.
+            # `Retries` enqueues the message itself again: that is a move of its row.
             attempt.retry(delay_ms=delay or 0)
             return message
         self.emit_before("enqueue", message, delay)
         send = self.send_of(message, delay=delay)
         if attempt is not None:
-            # Callbacks and pipelines: they belong to the outcome and are recorded in its commit.
+            # Callbacks and pipelines belong to the outcome and are recorded in its commit.
             attempt.sends.append(send)
         else:
             self._record([send])
@@ -134,29 +134,22 @@ class LedgerBroker(RedisBroker):
     def _record(self, sends: list[Send]) -> None:
         from apps.tasks import ledger
 
-        packed: list[bytes] = []
+        packed: list[Any] = []
 
         def prepare() -> None:
-            packed.extend(_packed(sends))
-            # In a transaction, its locks would wait for Redis, too.
+            packed.extend(pack_sends(sends, self.wire))
+            # Not inside a transaction: its locks would wait for Redis, too.
             if packed and transaction.get_connection().autocommit:
                 self.wire.settle()
 
         ledger.record(sends, meanwhile=prepare)
-        self._publish_on_commit(packed)
-
-    def publish_on_commit(self, sends: Iterable[Send]) -> None:
-        """Publish what was recorded when the open transaction commits. What is delayed is left to the relay."""
-        self._publish_on_commit(_packed(sends))
-
-    def _publish_on_commit(self, packed: list[bytes]) -> None:
         if packed:
             publish_on_commit(packed, self.wire.publish_packed)
 
     def send_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
-        """The message as the ledger records it, checked. Raises: As `enqueue`."""
+        """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
         actor = self.get_actor(message.actor_name)
-        bound = arguments.check(actor, message, max_bytes=settings.TASK_MAX_ARGUMENT_BYTES)
+        bound = arguments.check(actor, message, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         related_type, related_id = _related(actor.options.get("related_to"), bound)
         options = {name: value for name, value in message.options.items() if name not in COLUMN_OPTIONS}
         return Send(
@@ -176,20 +169,20 @@ class LedgerBroker(RedisBroker):
 
     # --- Working ---
 
-    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> LedgerConsumer:
-        """A consumer of one queue for a worker of this process.
+    def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> "LedgerConsumer":
+        """Return a consumer of one queue for a worker of this process.
 
         Parameters:
-          prefetch: How many messages this process may hold at once while tasks are short.
-          timeout: How long to wait for a message, in milliseconds.
+          prefetch: Not used: `workers.process.prefetch` adapts to the tasks.
+          timeout: Milliseconds to wait for a message.
         """
         if queue_name not in self.queues:
             raise QueueNotFound(f"Unknown queue {queue_name!r}, must be one of: {', '.join(sorted(self.queues))}")
         assert self.runtime is not None, "the Lifecycle middleware starts the runtime when a worker boots"
-        return LedgerConsumer(self.runtime, queue_name, timeout_seconds=timeout / 1000)
+        return self.runtime.consumer(queue_name, timeout_seconds=timeout / 1000)
 
     def flush(self, queue_name: str) -> None:
-        """Drop what waits in Redis. The rows stay, and the relay publishes them again."""
+        """Drop the messages that wait in Redis. The rows stay, and the relay publishes them again."""
         keys = [self.wire.queue_key(queue_name), self.wire.messages_key(queue_name), self.wire.bell_key(queue_name)]
         self.wire.workers.delete(*keys)
 
@@ -215,32 +208,15 @@ class LedgerBroker(RedisBroker):
         self.wire.close()
 
 
-def _packed(sends: Iterable[Send]) -> list[bytes]:
-    """What is published of the sends now, packed."""
-    return [pack(_message(send)) for send in sends if not send.delay_ms]
-
-
-def _message(send: Send) -> Message[Any]:
-    """The message as it is published for the first attempt."""
-    return Message(
-        queue_name=send.queue_name,
-        actor_name=send.task_name,
-        args=send.args,
-        kwargs=send.kwargs,
-        options={**send.options, **wire.options_for(send.task_id, 0)},
-        message_id=send.task_id,
-    )
-
-
 def _related(related_to: str | None, bound: dict[str, Any]) -> tuple[str, int | None]:
-    """The object a task works on: the first argument is its id."""
+    """Return label and id of the object a task works on. The first argument is its id, if that is an integer."""
     first = next(iter(bound.values()), None)
     if not related_to or not isinstance(first, int) or isinstance(first, bool):
         return "", None
     return related_to, first
 
 
-def _current_owner() -> int | None:
-    """What an actor sends belongs to whom its own task belongs to."""
+def _current_owner() -> Any:
+    """Return the owner of the task that this thread runs. Tasks that it sends belong to the same user."""
     current = CurrentMessage.get_current_message()
     return getattr(current, "owner_id", None) if current is not None else None

@@ -10,6 +10,7 @@ from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
 from dramatiq import Actor
 
+from apps.tasks.errors import BadCronError
 from apps.tasks.schedules import cron, declared
 
 
@@ -60,7 +61,7 @@ def check_schedules(**kwargs: Any) -> list[CheckMessage]:
         try:
             cron.parse(text)
             inspect.signature(actor.fn).bind(**(actor.options.get("periodic_kwargs") or {}))
-        except (cron.BadCronError, TypeError) as error:
+        except (BadCronError, TypeError) as error:
             messages.append(Error(f"The periodic actor {actor.actor_name!r} cannot fire: {error}", id="tasks.E003"))
     return messages
 

@@ -13,16 +13,17 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 
+from apps.core.connections import close_broken
 from apps.tasks import ledger, presence
+from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
-from workers import identity, wire
-from workers.broken_connection import close_broken
 from workers.broker import LedgerBroker
-from workers.unreachable import UNREACHABLE
-from workers.wire_queue import chunks
+from workers.process import identity
+from workers.wire import message as wire_message
+from workers.wire.errors import UNREACHABLE
+from workers.wire.queue import chunks
 
 logger = logging.getLogger(__name__)
 
@@ -78,7 +79,7 @@ class Relay:
                 if self._is_new_redis():
                     self._due[self.audit] = 0
                     # It may have been away, or be from a backup, for longer than the dead are looked after.
-                    self._put_back(KEPT_FOR)
+                    self._requeue(KEPT_FOR)
                 self._every(AUDIT_SECONDS, self.audit)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
@@ -119,7 +120,7 @@ class Relay:
 
     def _publish(self, rows: list[TaskStatus]) -> None:
         if rows:
-            self.broker.wire.publish([wire.from_row(row) for row in rows])
+            self.broker.wire.publish([wire_message.from_row(row) for row in rows])
 
     # --- What Redis lost ---
 
@@ -143,7 +144,9 @@ class Relay:
             by_queue[row.queue_name].append(row)
         absent = []
         for queue_name, group in by_queue.items():
-            present = self.broker.wire.present(queue_name, [wire.wire_id(row.task_id, row.attempt) for row in group])
+            present = self.broker.wire.present(
+                queue_name, [wire_message.wire_id(row.task_id, row.attempt) for row in group]
+            )
             absent += [row for row, there in zip(group, present, strict=True) if not there]
         return absent
 
@@ -168,13 +171,13 @@ class Relay:
         self._last_look = time.monotonic()
         returned = 0
         for worker_id in presence.dead_holders():
-            rescued, poisoned = ledger.rescue(worker_id, max_crashes=settings.TASK_MAX_CRASHES)
+            rescued, poisoned = ledger.rescue(worker_id, max_crashes=conf.TASK_MAX_CRASHES)
             logger.warning("rescued worker=%s pending=%d failed=%d", worker_id, rescued, poisoned)
             returned += rescued
-        self._put_back(DEAD_FOR)
+        self._requeue(DEAD_FOR)
         return returned
 
-    def _put_back(self, time: timedelta) -> None:
+    def _requeue(self, time: timedelta) -> None:
         """Let wait again what workers had fetched that stopped no longer ago than that."""
         queues = self.broker.get_declared_queues()
         stopped = [(queue, worker.broker_id) for worker in presence.stopped_within(time) for queue in queues]
@@ -182,7 +185,7 @@ class Relay:
             # One command where they left nothing, as mostly.
             if self.broker.wire.has_fetched(page):
                 for queue_name, broker_id in page:
-                    self.broker.wire.put_back(queue_name, broker_id)
+                    self.broker.wire.requeue(queue_name, broker_id)
 
     def _is_dead(self, worker: WorkerProcess) -> bool:
         """Judge by the process itself on this host, by its heartbeat elsewhere."""
@@ -202,7 +205,7 @@ class Relay:
         if seen is None or seen.beats != worker.beats:
             self.sightings[worker.pk] = Sighting(beats=worker.beats, since=now)
             return False
-        return now - seen.since > settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS
+        return now - seen.since > conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
 
     def forget(self) -> int:
         """Delete workers that stopped long ago."""

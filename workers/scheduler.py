@@ -64,9 +64,9 @@ class Scheduler:
             with self.looking:
                 pass
 
-    def look_at(self, moment: datetime) -> None:
+    def look_at(self, timestamp: datetime) -> None:
         """Let the next look be at this time of the machine's clock."""
-        self.clock.add_job(self.look, "date", run_date=moment, id="look", replace_existing=True)
+        self.clock.add_job(self.look, "date", run_date=timestamp, id="look", replace_existing=True)
 
     def look(self) -> None:
         """Fire what is due, and let the next look be when the next slot is."""

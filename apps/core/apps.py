@@ -4,5 +4,5 @@ from django.apps import AppConfig
 class CoreConfig(AppConfig):
     name = "apps.core"
     label = "core"
-    verbose_name = "Users"
+    verbose_name = "Core"
     default_auto_field = "django.db.models.BigAutoField"

@@ -1,6 +1,5 @@
 """What every app's models stand on."""
 
-from django.contrib.auth.models import AbstractUser
 from django.db import models
 
 
@@ -12,10 +11,6 @@ class BaseModel(models.Model):
 
     class Meta:
         abstract = True
-
-
-class User(AbstractUser):
-    """A writer, or a member of staff who sees the admin."""
 
 
 class StoredFile(models.Model):

@@ -19,7 +19,7 @@ from unfold.widgets import UnfoldAdminTextareaWidget
 
 from apps.documents import readers
 from apps.documents.models import Chapter, Document, Manuscript
-from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
 from apps.tasks.admin import elements
 from apps.tasks.admin.read_only import ReadOnlyInline
@@ -58,9 +58,9 @@ class DocumentAddForm(forms.ModelForm):
         size_bytes = len(text.encode(errors="surrogatepass"))
         try:
             if size_bytes > settings.DOCUMENT_MAX_UPLOAD_BYTES:
-                raise TextTooLarge(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
+                raise TextTooLargeError(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
             return readers.read_pasted(text)
-        except UnreadableText as error:
+        except UnreadableTextError as error:
             raise ValidationError(str(error)) from None
 
     def save(self, commit: bool = True) -> Document:
@@ -186,7 +186,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="created", ordering="created_at")
     def created(self, document: Document) -> str:
-        return elements.moment(document.created_at, short=True)
+        return elements.timestamp(document.created_at, short=True)
 
     @admin.display(description="status")
     def state_label(self, document: Document) -> SafeString:

@@ -9,7 +9,7 @@ from typing import Any
 import dramatiq
 from periodiq import cron
 
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 
 logger = logging.getLogger(__name__)
 
@@ -25,7 +25,7 @@ MINUTE_MS = 60 * SECOND_MS
     max_backoff=10 * MINUTE_MS,
     time_limit=30 * MINUTE_MS,
     related_to="documents.Document",
-    throws=(UnreadableText,),
+    throws=(UnreadableTextError,),
     on_retry_exhausted="documents.mark_document_failed",
 )
 def process_document(document_id: int) -> dict[str, Any]:
@@ -42,7 +42,7 @@ def process_document(document_id: int) -> dict[str, Any]:
     except Document.DoesNotExist:
         logger.warning("document gone id=%s", document_id)
         return {"note": f"Document {document_id} no longer exists."}
-    except UnreadableText as error:
+    except UnreadableTextError as error:
         # Dramatiq does not call `on_retry_exhausted` for what an actor throws.
         DocumentService.mark_failed(document_id, error_message=str(error))
         raise

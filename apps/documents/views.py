@@ -18,15 +18,15 @@ from rest_framework.response import Response
 
 from apps.core.api.body import LimitedBody
 from apps.core.api.download import download
-from apps.core.api.errors import TooLarge
+from apps.core.api.errors import RequestTooLargeError
 from apps.core.api.formats import JSONParser
 from apps.documents.models import Document
-from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
 from apps.documents.services.document_service import PROCESS_DOCUMENT, DocumentService
 from apps.projects.models import Project
+from apps.tasks.api.views import task_started
 from apps.tasks.models import TaskStatus
-from apps.tasks.views import task_started
 
 #: What a form has besides the file: the other fields and what stands between them.
 FORM_BYTES = 64 * 1024
@@ -52,10 +52,12 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
             return int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
         return JSON_FACTOR * int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
 
-    def too_large(self, *, size_bytes: int, limit_bytes: int) -> TooLarge:
+    def too_large(self, *, size_bytes: int, limit_bytes: int) -> RequestTooLargeError:
         if self.action != "create":
             return super().too_large(size_bytes=size_bytes, limit_bytes=limit_bytes)
-        return TooLarge(str(TextTooLarge(size_bytes=size_bytes, limit_bytes=int(settings.DOCUMENT_MAX_UPLOAD_BYTES))))
+        return RequestTooLargeError(
+            str(TextTooLargeError(size_bytes=size_bytes, limit_bytes=int(settings.DOCUMENT_MAX_UPLOAD_BYTES)))
+        )
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Store a new document as a draft."""
@@ -103,9 +105,9 @@ def _store(
         if file is None:
             return DocumentService.create(project=project, title=title, text=text)
         return DocumentService.create(project=project, title=title, data=file, filename=file.name or "")
-    except TextTooLarge as error:
-        raise TooLarge(str(error)) from None
-    except UnreadableText as error:
+    except TextTooLargeError as error:
+        raise RequestTooLargeError(str(error)) from None
+    except UnreadableTextError as error:
         raise ValidationError({"text" if file is None else "file": [str(error)]}) from None
 
 

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 
-from apps.core.models import User
+from apps.accounts.models import User
 
 logger = logging.getLogger(__name__)
 

@@ -62,10 +62,10 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
         )
         return format_html(
             "{} {}",
-            elements.moment(report.created_at, short=True),
+            elements.timestamp(report.created_at, short=True),
             format_html_join(" ", '<a href="{}" class="text-link">{}</a>', links),
         )
 
     @admin.display(description="created", ordering="created_at")
     def created(self, project: Project) -> str:
-        return elements.moment(project.created_at, short=True)
+        return elements.timestamp(project.created_at, short=True)

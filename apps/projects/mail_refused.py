@@ -1,7 +1,7 @@
 """A mail that no retry would bring to its reader. The actors name it, so nothing heavy is imported here."""
 
 
-class MailRefused(Exception):  # noqa: N818 (its name is what happened)
+class MailRefusedError(Exception):
     """The mail server refused the mail to jane@example.com for good: 550 No such user"""
 
     def __init__(self, address: str, reason: str) -> None:

@@ -4,7 +4,7 @@
 REPORT_TYPES: dict[str, str] = {"summary": "The figures of each project and its documents."}
 
 
-class UnknownReportType(ValueError):  # noqa: N818 (its name is what happened)
+class UnknownReportTypeError(ValueError):
     """Unknown report_type 'sumary', must be one of: summary"""
 
     def __init__(self, report_type: str) -> None:
@@ -14,4 +14,4 @@ class UnknownReportType(ValueError):  # noqa: N818 (its name is what happened)
 def check(report_type: str) -> None:
     """Raise `UnknownReportType` unless there is such a report."""
     if report_type not in REPORT_TYPES:
-        raise UnknownReportType(report_type)
+        raise UnknownReportTypeError(report_type)

@@ -12,8 +12,8 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
 from apps.projects import report_types
-from apps.projects.mail_refused import MailRefused
-from apps.projects.report_types import UnknownReportType
+from apps.projects.mail_refused import MailRefusedError
+from apps.projects.report_types import UnknownReportTypeError
 
 logger = logging.getLogger(__name__)
 
@@ -54,7 +54,7 @@ def generate_project_report(project_id: int) -> dict[str, Any]:
     max_retries=3,
     periodic=cron("0 8 * * 1"),
     periodic_kwargs={"report_type": "summary"},
-    throws=(UnknownReportType,),
+    throws=(UnknownReportTypeError,),
 )
 def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
     """Send a task for each owner of a project, so that one address that fails stops no other."""
@@ -86,8 +86,8 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
     max_retries=8,
     min_backoff=MINUTE_MS,
     max_backoff=60 * MINUTE_MS,
-    related_to="core.User",
-    throws=(UnknownReportType, MailRefused),
+    related_to="accounts.User",
+    throws=(UnknownReportTypeError, MailRefusedError),
 )
 def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
     """Mail one owner the reports of their projects. An address that is refused for good fails at once."""

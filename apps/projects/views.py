@@ -18,7 +18,7 @@ from apps.projects.models import Project
 from apps.projects.reports.filename import filename
 from apps.projects.serializers import ProjectSerializer, report_links
 from apps.projects.services.report_service import ReportService
-from apps.tasks.views import task_started
+from apps.tasks.api.views import task_started
 
 
 class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):

@@ -31,5 +31,5 @@ class ClockTimestamp(models.Func):
         return "(CLOCK_TIMESTAMP() + %s * INTERVAL '1 millisecond')", [self.offset_ms]
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
-        moment = timezone.now() + timedelta(milliseconds=self.offset_ms)
-        return "%s", [connection.ops.adapt_datetimefield_value(moment)]
+        timestamp = timezone.now() + timedelta(milliseconds=self.offset_ms)
+        return "%s", [connection.ops.adapt_datetimefield_value(timestamp)]

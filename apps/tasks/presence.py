@@ -3,11 +3,11 @@
 import uuid
 from datetime import timedelta
 
-from django.conf import settings
 from django.db.models import F
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 
 
@@ -72,7 +72,7 @@ def stopped_within(time: timedelta) -> list[WorkerProcess]:
 
 def is_anybody_working() -> bool:
     """Whether any process gave a heartbeat within the timeout."""
-    timeout = timedelta(seconds=settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
+    timeout = timedelta(seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
     return WorkerProcess.objects.filter(
         stopped_at=None, beat_at__gt=ClockTimestamp(offset_ms=-timeout.total_seconds() * 1000)
     ).exists()

@@ -17,7 +17,7 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar, Token
 from typing import TypeVar
 
-from apps.tasks.storable import cleaned
+from apps.tasks.json_safe import clean_text
 
 T = TypeVar("T")
 
@@ -49,7 +49,7 @@ class Reporter:
     def take(self) -> tuple[int, str]:
         """The whole percent and the text, as news that is now known."""
         self.has_news = False
-        return int(self.percent), cleaned(self.text)
+        return int(self.percent), clean_text(self.text)
 
 
 _current: ContextVar[Reporter | None] = ContextVar("aiwriting_progress", default=None)

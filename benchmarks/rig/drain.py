@@ -50,8 +50,8 @@ def drain(
         first = system.send(task, *arguments, count=count)
         pids = [*workers.pids, *rig.servers.pids()]
         used = -processor.seconds_of(pids)
-    moments = [at for _, at, _ in workers.wait_for_marks(first, count)]
-    ended = max(moments)
+    timestamps = [at for _, at, _ in workers.wait_for_marks(first, count)]
+    ended = max(timestamps)
     if done:
         try:
             workers.wait_for(
@@ -66,7 +66,7 @@ def drain(
     used += processor.seconds_of(pids)
     if done:
         _check(rig, system, before=before, count=count)
-    return Drained(count=count, seconds=ended - min(moments), processor_ms=used * 1000 / count)
+    return Drained(count=count, seconds=ended - min(timestamps), processor_ms=used * 1000 / count)
 
 
 def _check(rig: Rig, system: System, *, before: dict[str, int], count: int) -> None:

@@ -19,7 +19,7 @@ from statistics import median
 from typing import Any
 
 from aiWriting.environment import BASE_DIR
-from workers.guard import Guard, kill_group
+from workers.supervision.watchdog import Watchdog, kill_group
 
 
 class DriverError(Exception):
@@ -34,8 +34,8 @@ class Driver:
       log: Where it writes what is no answer.
     """
 
-    def __init__(self, module: str, *, env: dict[str, str], log: Path, guard: Guard) -> None:
-        self.module, self.guard, self.log = module, guard, log
+    def __init__(self, module: str, *, env: dict[str, str], log: Path, watchdog: Watchdog) -> None:
+        self.module, self.watchdog, self.log = module, watchdog, log
         with log.open("ab") as errors:
             self._process = subprocess.Popen(
                 [sys.executable, "-m", "benchmarks.rig.driver", module],
@@ -47,7 +47,7 @@ class Driver:
                 text=True,
                 start_new_session=True,
             )
-        guard.hold(self._process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
+        watchdog.hold(self._process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
 
     def call(self, name: str, **arguments: Any) -> Any:
         """Call a method of `Calls` there; return its result, or raise DriverError."""
@@ -81,7 +81,7 @@ class Driver:
             assert pipe is not None
             with contextlib.suppress(BrokenPipeError):
                 pipe.close()
-        self.guard.release(self._process.pid)
+        self.watchdog.release(self._process.pid)
 
 
 class Calls:
@@ -122,12 +122,12 @@ class Calls:
 
     def send_steadily(self, first: int, count: int, every_seconds: float, lead_seconds: float = 0) -> list[float]:
         """Send no-op tasks at a steady rate. Returns the monotonic second before each send."""
-        began, moments = time.monotonic() + lead_seconds, []
+        began, timestamps = time.monotonic() + lead_seconds, []
         for step in range(count):
             time.sleep(max(began + step * every_seconds - time.monotonic(), 0))
-            moments.append(time.monotonic())
+            timestamps.append(time.monotonic())
             self.system.send("noop", first + step)
-        return moments
+        return timestamps
 
     def in_transaction(self, first: int, count: int) -> float:
         """What a send adds to a transaction of one INSERT, in milliseconds: the difference of two medians.

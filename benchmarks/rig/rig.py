@@ -89,13 +89,13 @@ class Rig:
             slug = re.sub(r"\W+", "-", setup.name.lower())
             directory = self.servers.directory / slug
             directory.mkdir()
-            assert self.servers.guard is not None
+            assert self.servers.watchdog is not None
             self._systems[setup.name] = System(
                 setup,
                 directory=directory,
                 database_url=self._database_url(setup, slug=slug, directory=directory),
                 redis_url=self.servers.redis_url.removesuffix("/0") + f"/{number}",
-                guard=self.servers.guard,
+                watchdog=self.servers.watchdog,
                 keeps=self.is_quick,
             )
         return self._systems[setup.name]

@@ -8,7 +8,7 @@ from pathlib import Path
 import psycopg
 
 from tests.servers import Postgres, Servers
-from workers.supervisor import Child
+from workers.supervision.supervisor import Child
 
 #: PostgreSQL's own defaults. The tests switch off what makes a commit safe against a power cut.
 PRODUCTION = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}

@@ -14,7 +14,7 @@ from benchmarks.rig.driver import Driver
 from benchmarks.rig.setup import Setup
 from benchmarks.rig.workers import Workers
 from tests.commands import environment
-from workers.guard import Guard
+from workers.supervision.watchdog import Watchdog
 
 #: Tasks that a system runs before it is measured, and how long each takes.
 WARM_UP_TASKS = 32
@@ -34,18 +34,18 @@ class System:
     """
 
     def __init__(
-        self, setup: Setup, *, directory: Path, database_url: str, redis_url: str, guard: Guard, keeps: bool
+        self, setup: Setup, *, directory: Path, database_url: str, redis_url: str, watchdog: Watchdog, keeps: bool
     ) -> None:
         self.setup = setup
         self.name = setup.name
         self.directory = directory
         self.redis_url = redis_url
-        self.guard = guard
+        self.watchdog = watchdog
         self.keeps = keeps
         self.env = environment(
             DATABASE_URL=database_url, REDIS_URL=redis_url, **setup.variables, **{journal.VARIABLE: str(directory)}
         )
-        self.driver = Driver(setup.module, env=self.env, log=directory / "driver.log", guard=guard)
+        self.driver = Driver(setup.module, env=self.env, log=directory / "driver.log", watchdog=watchdog)
         self._first = 1
         self._runs = itertools.count()
         #: Workers that run on, by what they were started with, and whether they have run a first few tasks.
@@ -135,7 +135,7 @@ class System:
             env=self.env | dict(variables) | {journal.VARIABLE: str(place)},
             journal=place,
             log=self.directory / f"{place.name}.log",
-            guard=self.guard,
+            watchdog=self.watchdog,
         )
         self._running.append(workers)
         return workers

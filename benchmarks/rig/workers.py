@@ -13,7 +13,7 @@ import psutil
 from benchmarks.rig import processor
 from benchmarks.rig.journal import Mark, Reader
 from tests.commands import RunningCommand
-from workers.guard import Guard, kill_group
+from workers.supervision.watchdog import Watchdog, kill_group
 
 #: A system that takes no task for so long does not work.
 PATIENCE_SECONDS = 60
@@ -34,13 +34,13 @@ class Workers:
     """
 
     def __init__(
-        self, commands: list[tuple[str, ...]], *, env: dict[str, str], journal: Path, log: Path, guard: Guard
+        self, commands: list[tuple[str, ...]], *, env: dict[str, str], journal: Path, log: Path, watchdog: Watchdog
     ) -> None:
         self.reader = Reader(journal)
         self.marks: dict[int, list[Mark]] = {}
         self.log = log
         self._start = lambda command, number: RunningCommand(
-            *command, env=env, log=log.with_suffix(f".{number}.log"), guard=guard
+            *command, env=env, log=log.with_suffix(f".{number}.log"), watchdog=watchdog
         )
         self.commands = [self._start(command, number) for number, command in enumerate(commands)]
         self._argv = commands
@@ -181,7 +181,7 @@ def _end(command: RunningCommand, *, kill: bool = False) -> None:
         with contextlib.suppress(psutil.NoSuchProcess):
             process.kill()
     command.process.wait()
-    command.guard.release(command.pid)
+    command.watchdog.release(command.pid)
 
 
 def _words(process: psutil.Process) -> list[str]:

@@ -15,7 +15,7 @@ from django.core.management import call_command  # noqa: E402
 from django.db import OperationalError, connection, transaction  # noqa: E402
 from django.db.models import Count  # noqa: E402
 
-from apps.core.models import User  # noqa: E402
+from apps.accounts.models import User  # noqa: E402
 from apps.documents.services.document_service import DocumentService  # noqa: E402
 from apps.projects.models import Project  # noqa: E402
 from apps.tasks import states as task_states  # noqa: E402

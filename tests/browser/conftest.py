@@ -11,12 +11,12 @@ from django.conf import settings
 from django.test import Client
 from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Request, expect, sync_playwright
 
-from apps.core.models import User
+from apps.accounts.models import User
 from tests.browser import chromium
 from tests.commands import RunningCommand, environment
 from tests.conftest import database_url
 from tests.plugin import SERVERS
-from workers.server import free_port
+from workers.embedded.server import free_port
 
 #: A machine that does other work at the same time is slow.
 TIMEOUT_MS = 20_000
@@ -110,7 +110,7 @@ def address(
         *("--timeout-graceful-shutdown", "1"),
         env=environment(DATABASE_URL=database_url(), DOCUMENT_MAX_UPLOAD_BYTES=str(LIMIT_BYTES)),
         log=tmp_path_factory.mktemp("web") / "web.log",
-        guard=request.config.stash[SERVERS].guard,
+        watchdog=request.config.stash[SERVERS].watchdog,
     )
     started.good_ends = {0, -signal.SIGTERM}  # Uvicorn shuts down in peace and then passes the signal on.
     try:

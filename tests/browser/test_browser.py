@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import Page, Route, expect
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.models import Document
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services.document_service import DocumentService

@@ -15,7 +15,7 @@ import pytest
 from django.db import connection
 
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
-from apps.tasks.schedules import clock, steering
+from apps.tasks.schedules import actions, clock
 from apps.tasks.schedules.firing import iso
 from tests.plugin import SERVERS
 from tests.waiting import wait_until
@@ -85,7 +85,7 @@ def make_schedules() -> dict[int, list[datetime]]:
             missed_limit=1_000,
             **times,
         )
-        steering.make(schedule)
+        actions.make(schedule)
         found[schedule.pk] = [schedule.anchor_at, schedule.decided_until]
     return found
 

@@ -18,8 +18,8 @@ import redis
 from tests.commands import environment, manage
 from tests.servers import Servers
 from tests.waiting import wait_until
-from workers import server as embedded
-from workers.guard import kill_group
+from workers.embedded import server as embedded
+from workers.supervision.watchdog import kill_group
 
 #: A worker of another host that is silent for so long is dead, in seconds.
 HEARTBEAT_SECONDS = 3
@@ -106,8 +106,8 @@ class World:
         )
         with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
             process = subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        assert self.servers.guard is not None
-        self.servers.guard.hold(process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
+        assert self.servers.watchdog is not None
+        self.servers.watchdog.hold(process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
         self.processes[name] = process
 
     def start_redis(self) -> None:

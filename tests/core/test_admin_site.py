@@ -11,17 +11,17 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
-from apps.core.models import User
+from apps.accounts.models import User
 from tests import rows
 from tests.pages import Page, get
 
 pytestmark = pytest.mark.django_db
 
 LISTS = [
-    "tasks_taskstatus", "tasks_workerprocess", "projects_project", "documents_document", "core_user", "auth_group",
+    "tasks_taskstatus", "tasks_workerprocess", "projects_project", "documents_document", "accounts_user", "auth_group",
     "authtoken_tokenproxy",
 ]  # fmt: skip
-ADDABLE = ["projects_project", "documents_document", "core_user", "auth_group", "authtoken_tokenproxy"]
+ADDABLE = ["projects_project", "documents_document", "accounts_user", "auth_group", "authtoken_tokenproxy"]
 
 
 def list_of(model: str) -> str:
@@ -43,7 +43,7 @@ def addresses() -> list[str]:
         reverse("admin:tasks_workerprocess_change", args=[worker.pk]),
         reverse("admin:documents_document_change", args=[document.pk]),
         reverse("admin:projects_project_change", args=[document.project.pk]),
-        reverse("admin:core_user_change", args=[document.project.owner.pk]),
+        reverse("admin:accounts_user_change", args=[document.project.owner.pk]),
         reverse("admin:password_change"),
     ]
 

@@ -9,7 +9,7 @@ from django.db.models.signals import pre_save
 from django.test import Client
 from django.urls import reverse
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.admin import EXCERPT_LENGTH
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.tasks import states

@@ -694,7 +694,7 @@ def test_a_start_that_fails_afterwards_leaves_nothing(
 def test_a_start_succeeds_without_redis(jane: Writer, document: Document, monkeypatch: pytest.MonkeyPatch) -> None:
     import dramatiq
 
-    from workers.wire_queue import WireQueue
+    from workers.wire.queue import WireQueue
 
     away: Callable[..., WireQueue] = WireQueue
     with_nobody_there = away("redis://127.0.0.1:1/0", namespace=settings.DRAMATIQ_NAMESPACE)

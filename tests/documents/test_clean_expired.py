@@ -16,7 +16,7 @@ from apps.core.models import StoredChunk, StoredFile
 from apps.documents import tasks
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services import document_service
-from apps.documents.services.document_service import DocumentService, FilesNotDeleted
+from apps.documents.services.document_service import DocumentService, FilesNotDeletedError
 from apps.projects.models import Project
 from apps.tasks import progress
 
@@ -103,7 +103,7 @@ def test_a_document_whose_file_stays_stays_and_holds_up_no_other(project: Projec
     documents = expired(project, 7)
     stuck = Manuscript.objects.get(document=documents[1])
     storage.stuck.add(str(stuck.file.name))
-    with pytest.raises(FilesNotDeleted, match="6 expired documents were deleted; 1 are kept") as caught:
+    with pytest.raises(FilesNotDeletedError, match="6 expired documents were deleted; 1 are kept") as caught:
         DocumentService.delete_expired()
     assert isinstance(caught.value.__cause__, OSError)
     assert list(Document.objects.all()) == [documents[1]]
@@ -172,6 +172,6 @@ def test_statements_and_what_they_name_are_bounded(project: Project, monkeypatch
 def test_the_task_fails_where_files_stay_and_is_tried_again(project: Project, storage: FragileStorage) -> None:
     (document,) = expired(project, 1)
     storage.stuck.add(str(Manuscript.objects.get(document=document).file.name))
-    with pytest.raises(FilesNotDeleted):
+    with pytest.raises(FilesNotDeletedError):
         tasks.clean_expired_documents()
     assert tasks.clean_expired_documents.options["max_retries"] == 3

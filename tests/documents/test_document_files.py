@@ -35,7 +35,7 @@ from tests.commands import RunningCommand
 from tests.manuscripts import REFUSED_AT_ONCE, REFUSED_WHEN_READ, WRITTEN_ELSEWHERE
 from tests.waiting import wait_until
 from tests.web import TIMEOUT_SECONDS, serving
-from workers.server import free_port
+from workers.embedded.server import free_port
 
 pytestmark = pytest.mark.django_db
 

@@ -8,10 +8,10 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
-from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services import document_service
-from apps.documents.services.document_service import DocumentService, ManuscriptChanged
+from apps.documents.services.document_service import DocumentService, ManuscriptChangedError
 from apps.documents.services.findings import Findings
 from apps.projects.models import Project
 from apps.tasks import progress
@@ -115,7 +115,7 @@ def test_a_document_is_made_of_a_file_or_of_a_pasted_text(project: Project, sour
     "source", [{"text": " \n"}, {"data": b""}, {"data": b"%PDF-1.7", "filename": "a.pdf"}, {"data": b"a\x00b"}]
 )
 def test_what_cannot_be_read_leaves_no_document(project: Project, source: dict[str, Any]) -> None:
-    with pytest.raises(UnreadableText):
+    with pytest.raises(UnreadableTextError):
         DocumentService.create(project=project, title="A", **source)
     assert not Document.objects.exists()
 
@@ -125,7 +125,7 @@ def test_a_text_that_is_too_large_is_refused_with_both_sizes(
     project: Project, settings: Any, source: dict[str, Any]
 ) -> None:
     settings.DOCUMENT_MAX_UPLOAD_BYTES = 1001
-    with pytest.raises(TextTooLarge, match="The text is 1,002 bytes, and at most 1,001 bytes can be taken"):
+    with pytest.raises(TextTooLargeError, match="The text is 1,002 bytes, and at most 1,001 bytes can be taken"):
         DocumentService.create(project=project, title="A", **source)
     assert not Document.objects.exists()
 
@@ -327,13 +327,13 @@ def test_progress_is_reported_by_chapter(document: Document) -> None:
 
 def test_a_document_without_a_text_is_refused_in_words(document: Document) -> None:
     Manuscript.objects.all().delete()
-    with pytest.raises(UnreadableText, match="There is no text in this document"):
+    with pytest.raises(UnreadableTextError, match="There is no text in this document"):
         DocumentService.process_document(document)
 
 
 def test_a_text_that_came_by_another_way_is_checked_too(document: Document) -> None:
     Manuscript.objects.update(text=" \n")
-    with pytest.raises(UnreadableText, match="nothing but white space"):
+    with pytest.raises(UnreadableTextError, match="nothing but white space"):
         DocumentService.process_document(document)
 
 
@@ -374,7 +374,7 @@ def test_figures_of_a_text_that_was_changed_meanwhile_are_not_stored(
         manuscript.save()
 
     after_analysis(monkeypatch, change)
-    with pytest.raises(ManuscriptChanged):
+    with pytest.raises(ManuscriptChangedError):
         DocumentService.process_document(document)
     assert not Analysis.objects.exists()
 

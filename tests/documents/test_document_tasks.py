@@ -8,7 +8,7 @@ from django.utils import timezone
 
 from apps.documents import tasks
 from apps.documents.models import Document, Manuscript
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
@@ -36,7 +36,7 @@ def test_the_actors_are_declared_as_the_guidelines_say() -> None:
     )
     assert (options["max_retries"], options["min_backoff"], options["max_backoff"]) == (3, 15_000, 600_000)
     assert (options["time_limit"], options["related_to"]) == (1_800_000, "documents.Document")
-    assert options["throws"] == (UnreadableText,)
+    assert options["throws"] == (UnreadableTextError,)
     assert options["on_retry_exhausted"] == tasks.mark_document_failed.actor_name
     assert tasks.clean_expired_documents.options["periodic"].parsed_from == "0 3 * * *"
 
@@ -51,7 +51,7 @@ def test_a_document_that_is_gone_is_a_note_and_no_failure(db: None) -> None:
 
 def test_a_text_that_cannot_be_read_fails_the_document_and_the_task(document: Document) -> None:
     Manuscript.objects.update(text=" \n")
-    with pytest.raises(UnreadableText):
+    with pytest.raises(UnreadableTextError):
         tasks.process_document(document.pk)
     document.refresh_from_db()
     assert document.status == "failed"

@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from apps.documents import readers
-from apps.documents.readers import UnreadableText
-from apps.documents.readers.errors import TextTooLarge
+from apps.documents.readers import UnreadableTextError
+from apps.documents.readers.errors import TextTooLargeError
 
 ENGLISH = "“Don\u2019t,” she said \u2013 and left the naïve café. It\u2019s £5.\r\n"
 FRENCH = "Été comme hiver, l\u2019élève où ça coûte très cher \u2013 « voilà ». Œuvre, cœur.\n"
@@ -73,15 +73,15 @@ def test_utf_8_that_was_cut_in_a_character_is_read() -> None:
     [b" \r\n\t\n ", codecs.BOM_UTF8, codecs.BOM_UTF16_LE, "\u00a0\u2003".encode(), codecs.BOM_UTF8 + b"\n"],
 )
 def test_a_blank_file_is_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableText, match="empty or holds nothing but white space"):
+    with pytest.raises(UnreadableTextError, match="empty or holds nothing but white space"):
         readers.read(data)
 
 
 @pytest.mark.parametrize("text", ["* * *", "…", "— ! —\n"])
 def test_a_text_without_a_word_is_refused(text: str) -> None:
-    with pytest.raises(UnreadableText, match="not a single word"):
+    with pytest.raises(UnreadableTextError, match="not a single word"):
         readers.read(text.encode())
-    with pytest.raises(UnreadableText, match="not a single word"):
+    with pytest.raises(UnreadableTextError, match="not a single word"):
         readers.read_pasted(text)
 
 
@@ -99,7 +99,7 @@ def test_a_text_without_a_word_is_refused(text: str) -> None:
 )
 def test_another_kind_of_file_is_refused_by_its_name(data: bytes, kind: str) -> None:
     with pytest.raises(
-        UnreadableText, match=f"This is {kind}, which cannot be read. Send your manuscript as one of: plain"
+        UnreadableTextError, match=f"This is {kind}, which cannot be read. Send your manuscript as one of: plain"
     ):
         readers.read(data, filename="novel.txt")
 
@@ -108,13 +108,13 @@ def test_another_kind_of_file_is_refused_by_its_name(data: bytes, kind: str) -> 
     "data", [b"Some words\x00 and more", bytes(range(1, 32)) + b"words", b"MZ\x90\x00\x03", b"word \x01\x02\x03 word"]
 )
 def test_binary_content_is_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableText, match="does not look like text"):
+    with pytest.raises(UnreadableTextError, match="does not look like text"):
         readers.read(data)
 
 
 @pytest.mark.parametrize("data", [codecs.BOM_UTF16_LE + b"a\x00b", codecs.BOM_UTF32_BE + b"\x00\x11\x00\x00"])
 def test_damaged_unicode_is_refused(data: bytes) -> None:
-    with pytest.raises(UnreadableText, match="encoding is unknown or it is damaged"):
+    with pytest.raises(UnreadableTextError, match="encoding is unknown or it is damaged"):
         readers.read(data)
 
 
@@ -140,12 +140,12 @@ def test_a_pasted_text_stays_as_it_is_otherwise() -> None:
 
 @pytest.mark.parametrize("text", ["", " \n\t", "\x00", "\x00 \x00"])
 def test_a_blank_pasted_text_is_refused(text: str) -> None:
-    with pytest.raises(UnreadableText, match="empty or holds nothing but white space"):
+    with pytest.raises(UnreadableTextError, match="empty or holds nothing but white space"):
         readers.read_pasted(text)
 
 
 def test_a_pasted_binary_is_refused() -> None:
-    with pytest.raises(UnreadableText, match="does not look like text"):
+    with pytest.raises(UnreadableTextError, match="does not look like text"):
         readers.read_pasted("word \x01\x02\x03 word")
 
 
@@ -153,7 +153,7 @@ def read_or_none(read: Callable[[Any], str], source: object) -> str | None:
     """The text, or None where it was refused. Any other error is the test's failure."""
     try:
         return read(source)
-    except UnreadableText:
+    except UnreadableTextError:
         return None
 
 
@@ -181,11 +181,11 @@ def test_every_text_in_utf_8_is_read_back(text: str) -> None:
 
 
 def test_sizes_are_said_as_people_say_them() -> None:
-    message = str(TextTooLarge(size_bytes=60 * 1024**2, limit_bytes=50 * 1024**2))
+    message = str(TextTooLargeError(size_bytes=60 * 1024**2, limit_bytes=50 * 1024**2))
     assert message.startswith("The text is 60.0 MB, and at most 50.0 MB can be taken.")
 
 
 def test_sizes_that_differ_by_little_are_said_in_bytes() -> None:
-    message = str(TextTooLarge(size_bytes=50 * 1024**2 + 1, limit_bytes=50 * 1024**2))
+    message = str(TextTooLargeError(size_bytes=50 * 1024**2 + 1, limit_bytes=50 * 1024**2))
     assert "52,428,801 bytes, and at most 50.0 MB" in message
-    assert "1,001 bytes, and at most 1,000 bytes" in str(TextTooLarge(size_bytes=1001, limit_bytes=1000))
+    assert "1,001 bytes, and at most 1,000 bytes" in str(TextTooLargeError(size_bytes=1001, limit_bytes=1000))

@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.documents import readers
-from apps.documents.readers import Limits, UnreadableText, isolated, package, pdf, plain_text
+from apps.documents.readers import Limits, UnreadableTextError, isolated, package, pdf, plain_text
 from apps.documents.readers.errors import TookTooLong
 from apps.documents.readers.isolated import ReadingInterrupted
 from apps.documents.readers.progress import ignore
@@ -34,7 +34,7 @@ def sentence(call: Callable[..., object], name: str, make: Callable[[], bytes], 
     """What the writer is told. Fails where it takes long."""
     data = make()
     began = time.monotonic()
-    with pytest.raises(UnreadableText) as told:
+    with pytest.raises(UnreadableTextError) as told:
         call(io.BytesIO(data), filename=name, **more)
     assert time.monotonic() - began < SECONDS
     return str(told.value)
@@ -44,14 +44,14 @@ def read_or_told(read: Callable[[], str]) -> tuple[str, str]:
     """The text, or what the writer is told. Any other error is the test's failure."""
     try:
         return read(), ""
-    except UnreadableText as told:
+    except UnreadableTextError as told:
         return "", str(told)
 
 
 @pytest.mark.parametrize("case", REFUSED_AT_ONCE)
 def test_what_is_quickly_found_wrong_is_refused_when_it_is_sent_in(case: str) -> None:
     name, make, complaint = REFUSED_AT_ONCE[case]
-    with pytest.raises(UnreadableText, match=complaint):
+    with pytest.raises(UnreadableTextError, match=complaint):
         readers.check(io.BytesIO(make()), filename=name)
 
 
@@ -59,8 +59,8 @@ def test_what_is_quickly_found_wrong_is_refused_when_it_is_sent_in(case: str) ->
 def test_what_is_wrong_is_refused_when_it_is_read_too(case: str) -> None:
     name, make, complaint = {**REFUSED_AT_ONCE, **REFUSED_WHEN_READ}[case]
     told = sentence(readers.read, name, make)
-    with pytest.raises(UnreadableText, match=complaint):
-        raise UnreadableText(told)
+    with pytest.raises(UnreadableTextError, match=complaint):
+        raise UnreadableTextError(told)
     assert told[0].isupper()
     assert told.endswith(".")
 
@@ -119,7 +119,7 @@ def test_an_e_book_loads_nothing(tmp_path: Path) -> None:
         remote = f'<item id="r" href="http://127.0.0.1:{port}/x.xhtml" media-type="application/xhtml+xml"/>'
         page = manuscripts.xhtml(f'<p>Some words.</p><img src="http://127.0.0.1:{port}/a.png"/>')
         assert readers.read(manuscripts.epub({"1.xhtml": page}), filename="a.epub") == "Some words.\n"
-        with pytest.raises(UnreadableText, match="outside of it"):
+        with pytest.raises(UnreadableTextError, match="outside of it"):
             readers.read(
                 manuscripts.epub({"1.xhtml": page}, manifest=remote, order=["1.xhtml", "r"]), filename="a.epub"
             )
@@ -162,14 +162,14 @@ class serving_once:  # noqa: N801 (used as a function)
 
 def test_a_packed_file_may_unpack_to_so_much_and_no_more() -> None:
     data = manuscripts.docx(manuscripts.docx_paragraphs("Some words."), **{"word/media/picture": bytes(9_000_000)})
-    with pytest.raises(UnreadableText, match=r"The file unpacks to 8\.6 MB, and at most 5\.7 MB can be taken"):
+    with pytest.raises(UnreadableTextError, match=r"The file unpacks to 8\.6 MB, and at most 5\.7 MB can be taken"):
         readers.check(data, filename="a.docx", limits=Limits(unpacked_bytes=6_000_000))
     readers.check(data, filename="a.docx", limits=Limits(unpacked_bytes=10_000_000))
 
 
 def test_a_pdf_with_too_many_pages_is_refused_when_it_is_sent_in() -> None:
     data = manuscripts.pdf(*[manuscripts.text_lines("Some words.")] * 11)
-    with pytest.raises(UnreadableText, match="The PDF has 11 pages, and at most 10 can be taken"):
+    with pytest.raises(UnreadableTextError, match="The PDF has 11 pages, and at most 10 can be taken"):
         readers.check(data, filename="a.pdf", limits=Limits(pages=10))
     readers.check(data, filename="a.pdf", limits=Limits(pages=11))
 
@@ -184,13 +184,15 @@ def test_reading_that_takes_too_long_is_ended() -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
 def test_reading_that_takes_too_much_memory_is_ended() -> None:
     data = b"<html>" + b"<p>words and words</p>" * 2_000_000
-    with pytest.raises(UnreadableText, match=r"takes more than 96\.0 MB of memory|breaks the program that reads it"):
+    with pytest.raises(
+        UnreadableTextError, match=r"takes more than 96\.0 MB of memory|breaks the program that reads it"
+    ):
         readers.read(data, filename="a.html", limits=Limits(memory_bytes=96 * 1024**2))
 
 
 def test_a_file_that_unpacks_to_more_text_than_may_be_sent_is_refused() -> None:
     data = manuscripts.docx(manuscripts.docx_paragraphs("Some words. " * 1_000))
-    with pytest.raises(UnreadableText, match="The text is 12,000 bytes, and at most 11,000 bytes can be taken"):
+    with pytest.raises(UnreadableTextError, match="The text is 12,000 bytes, and at most 11,000 bytes can be taken"):
         readers.read(data, filename="a.docx", limits=Limits(text_bytes=11_000))
     assert readers.read(data, filename="a.docx", limits=Limits(text_bytes=12_000)).startswith("Some words.")
 
@@ -256,7 +258,7 @@ def test_a_process_that_crashes_costs_its_file_alone(monkeypatch: pytest.MonkeyP
     monkeypatch.setattr(
         isolated, "COMMAND", crashing(tmp_path, "import os, signal; os.kill(os.getpid(), signal.SIGSEGV)")
     )
-    with pytest.raises(UnreadableText, match="something in it breaks the program that reads it"):
+    with pytest.raises(UnreadableTextError, match="something in it breaks the program that reads it"):
         readers.read(manuscripts.pdf(b""), filename="a.pdf")
 
 
@@ -320,7 +322,7 @@ def test_the_process_that_reads_knows_no_secrets(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(
         isolated, "COMMAND", crashing(tmp_path, f"import os; open({str(seen)!r}, 'w').write(str(os.environ))")
     )
-    with pytest.raises(UnreadableText):
+    with pytest.raises(UnreadableTextError):
         readers.read(manuscripts.pdf(b""), filename="a.pdf")
     assert "very-secret" not in seen.read_text()
     assert "DATABASE_URL" not in seen.read_text()
@@ -330,7 +332,7 @@ def test_nothing_is_unpacked_to_the_disk(tmp_path: Path, monkeypatch: pytest.Mon
     monkeypatch.chdir(tmp_path)
     for case in ("a hostile path", "an absolute path", "a path of Windows"):
         name, make, _ = REFUSED_AT_ONCE[case]
-        with pytest.raises(UnreadableText):
+        with pytest.raises(UnreadableTextError):
             readers.read(make(), filename=name)
     assert list(tmp_path.iterdir()) == []
     assert not Path("/tmp/evil.txt").exists()
@@ -352,7 +354,7 @@ def test_paths_are_found_from_the_part_they_stand_in(base: str, path: str, name:
 
 @pytest.mark.parametrize("path", ["../x", "/x", "a/../../x", "C:\\x", "..\\x", "c:/x"])
 def test_paths_that_lead_outside_are_refused(path: str) -> None:
-    with pytest.raises(UnreadableText, match="outside"):
+    with pytest.raises(UnreadableTextError, match="outside"):
         package.inside("book.opf", path)
 
 

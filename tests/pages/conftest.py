@@ -3,7 +3,7 @@
 import pytest
 from django.test import Client
 
-from apps.core.models import User
+from apps.accounts.models import User
 
 
 @pytest.fixture

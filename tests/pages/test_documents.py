@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.models import Analysis, Chapter, Document
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project

@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import SimpleUploadedFile
 from django.test import Client
 from django.utils import timezone
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.models import Analysis, Document, Manuscript
 from apps.projects.models import Project, Report
 from apps.projects.services.report_service import GENERATE_PROJECT_REPORT

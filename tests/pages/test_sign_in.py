@@ -8,7 +8,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.models import Document
 from apps.projects.models import Project
 from tests import rows

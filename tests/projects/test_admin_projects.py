@@ -4,7 +4,8 @@ import pytest
 from django.test import Client
 from django.urls import reverse
 
-from apps.core.models import StoredFile, User
+from apps.accounts.models import User
+from apps.core.models import StoredFile
 from apps.projects.models import Project
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus

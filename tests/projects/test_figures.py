@@ -5,7 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 import pytest
 from django.utils import timezone
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.projects.contents import Found
 from apps.projects.models import Project
 from apps.projects.reports import figures

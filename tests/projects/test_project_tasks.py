@@ -6,11 +6,11 @@ import pytest
 from django.core import mail
 from django.test import Client
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
 from apps.projects.models import Project, Report
-from apps.projects.report_types import UnknownReportType
+from apps.projects.report_types import UnknownReportTypeError
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
 from tests.commands import RunningCommand
@@ -57,13 +57,13 @@ def test_the_weekly_report_is_a_task_for_each_owner(owners: list[User]) -> None:
     assert tasks.send_weekly_report() == {"report_type": "summary", "owners": 3}
     rows = TaskStatus.objects.order_by("pk").values_list("task_name", "args", "owner_id", "related_object_type")
     assert list(rows) == [
-        ("projects.send_report_to_owner", [owner.pk, "summary"], owner.pk, "core.User") for owner in owners
+        ("projects.send_report_to_owner", [owner.pk, "summary"], owner.pk, "accounts.User") for owner in owners
     ]
-    assert mail.outbox == []
+    assert mail.batch == []
 
 
 def test_an_unknown_report_is_refused_before_anything_is_sent(owners: list[User]) -> None:
-    with pytest.raises(UnknownReportType, match="must be one of: summary"):
+    with pytest.raises(UnknownReportTypeError, match="must be one of: summary"):
         tasks.send_weekly_report("sumary")
     assert not TaskStatus.objects.exists()
 

@@ -10,7 +10,7 @@ import pypdfium2
 import pytest
 from PIL import Image
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.projects.contents import DocumentLine, Found
 from apps.projects.models import Project
 from apps.projects.reports import faces, html, pdf, plots, png

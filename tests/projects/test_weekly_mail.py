@@ -13,12 +13,12 @@ from django.core import mail
 from django.db import DatabaseError
 from PIL import Image
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
-from apps.projects.mail_refused import MailRefused
+from apps.projects.mail_refused import MailRefusedError
 from apps.projects.models import Mailing, Project
-from apps.projects.report_types import UnknownReportType
+from apps.projects.report_types import UnknownReportTypeError
 from apps.projects.reports import mail as mails
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
@@ -182,9 +182,9 @@ def test_an_owner_without_an_address_a_project_or_a_life_is_not_mailed(project: 
 
 
 def test_an_unknown_report_is_refused_with_the_known_ones(project: Project) -> None:
-    with pytest.raises(UnknownReportType, match="Unknown report_type 'sumary', must be one of: summary"):
+    with pytest.raises(UnknownReportTypeError, match="Unknown report_type 'sumary', must be one of: summary"):
         ReportService.mail_owner(project.owner_id, report_type="sumary")
-    assert mail.outbox == []
+    assert mail.batch == []
 
 
 def test_owners_with_a_project_and_an_address_are_mailed(project: Project) -> None:
@@ -270,14 +270,14 @@ def test_an_address_that_is_refused_for_good_is_said_with_the_servers_words(
     project: Project, server: Handler, answer: str
 ) -> None:
     server.answers["jane@example.com"] = [answer]
-    with pytest.raises(MailRefused) as caught:
+    with pytest.raises(MailRefusedError) as caught:
         send(project)
     assert str(caught.value) == f"The mail server refused the mail to jane@example.com for good: {answer}"
 
 
 def test_a_mail_that_is_refused_for_good_after_it_was_sent_is_said_too(project: Project, server: Handler) -> None:
     server.data_answers = ["552 Too large"]
-    with pytest.raises(MailRefused, match="for good: 552 Too large"):
+    with pytest.raises(MailRefusedError, match="for good: 552 Too large"):
         send(project)
     server.data_answers = ["452 Disk full"]
     with pytest.raises(smtplib.SMTPDataError):
@@ -289,7 +289,7 @@ def test_an_address_that_is_none_fails_for_good_before_the_server_is_asked(
     project: Project, server: Handler, address: str
 ) -> None:
     User.objects.update(email=address)
-    with pytest.raises(MailRefused, match="it is no address that a mail can have"):
+    with pytest.raises(MailRefusedError, match="it is no address that a mail can have"):
         send(project)
     assert (server.taken, server.asked) == ([], [])
 

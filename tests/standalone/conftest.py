@@ -16,7 +16,7 @@ from psycopg.rows import dict_row
 from tests.commands import RunningCommand, environment
 from tests.conftest import RUNNING
 from tests.plugin import SERVERS
-from workers.server import free_port
+from workers.embedded.server import free_port
 
 #: What the session set for the tests' own Django.
 SESSION_VARIABLES = ("SECRET_KEY", "AIWRITING_VAR", "REDIS_URL", "DATABASE_URL", "EXTRA_APPS", "DJANGO_SETTINGS_MODULE")
@@ -47,7 +47,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"standalone_{secrets.token_hex(4)}"
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as link:
         link.execute(f"CREATE DATABASE {name}")
-    yield urlunsplit(parts._replace(path=f"/{name}", netloc=parts.netloc or "localhost"))
+    yield urlunsplit(parts._requeue_as(path=f"/{name}", netloc=parts.netloc or "localhost"))
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as link:
         link.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
@@ -86,7 +86,7 @@ def standalone(
             "aiWriting.standalone",
             env=own_environment(**defaults | variables),
             log=tmp_path / f"standalone-{len(running)}.log",
-            guard=request.config.stash[SERVERS].guard,
+            watchdog=request.config.stash[SERVERS].watchdog,
         )
         running.append(started)
         return started

@@ -11,7 +11,7 @@ import pytest
 
 from tests.commands import RunningCommand
 from tests.waiting import wait_until
-from workers.server import free_port
+from workers.embedded.server import free_port
 
 Start = Callable[..., RunningCommand]
 LINES = dict(line.split(": ", 1) for line in (Path(__file__).parents[2] / "Procfile").read_text().splitlines())

@@ -13,7 +13,7 @@ from unittest.mock import ANY
 
 from apps.tasks import states
 from apps.tasks.ledger import Refusal
-from apps.tasks.outcome import Claim, Outcome, Report, Send, Settled
+from apps.tasks.values import Claim, Outcome, Report, Send, Settled
 
 HOUR_MS = 3_600_000
 
@@ -179,7 +179,7 @@ class Model:
         if outcome.error_message:
             self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
         sends = outcome.sends
-        if move is states.HAND_BACK:
+        if move is states.RELEASE:
             self._return(task, move)
         elif move is states.RETRY:
             self._return(task, move)
@@ -208,20 +208,20 @@ class Model:
             if task.status == states.PROCESSING and task.worker_id == worker_id
         }
 
-    def hand_back_one(self, pair: Pair, *, worker_id: uuid.UUID) -> bool:
+    def release_one(self, pair: Pair, *, worker_id: uuid.UUID) -> bool:
         if pair not in self.held_by(worker_id):
             return False
-        self._return(self.tasks[pair[0]], states.HAND_BACK)
+        self._return(self.tasks[pair[0]], states.RELEASE)
         return True
 
-    def hand_back(self, worker_id: uuid.UUID) -> int:
-        return sum(self.hand_back_one(pair, worker_id=worker_id) for pair in self.held_by(worker_id))
+    def release(self, worker_id: uuid.UUID) -> int:
+        return sum(self.release_one(pair, worker_id=worker_id) for pair in self.held_by(worker_id))
 
-    def hand_back_unstarted(self, claims: Iterable[Claim]) -> set[str]:
+    def release_unstarted(self, claims: Iterable[Claim]) -> set[str]:
         held = {claim.task_id: task for claim in claims if (task := self.holder(claim))}
         for task in held.values():
             run_at = task.run_at
-            self._return(task, states.HAND_BACK)
+            self._return(task, states.RELEASE)
             task.run_at, task.delayed = run_at, False
         return set(held)
 
@@ -266,11 +266,11 @@ class Model:
             task.is_called_off = True
         return False
 
-    def send_again(self, task_id: str) -> bool:
+    def retry(self, task_id: str) -> bool:
         task = self.tasks.get(task_id)
         if task is None or task.status not in (states.FAILED, states.CANCELLED):
             return False
-        self._return(task, states.REVIVE)
+        self._return(task, states.RETRY_BY_HAND)
         task.retries = task.crashes = 0
         task.created_at, task.expires_at = self.now, None
         task.is_finished = task.is_called_off = False

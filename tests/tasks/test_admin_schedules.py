@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.tasks.admin import elements
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
-from apps.tasks.schedules import declared, firing, steering
+from apps.tasks.schedules import actions, declared, firing
 from tests.pages import Page, get, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
@@ -59,7 +59,7 @@ def refused(client, address: str = ADD, **changes) -> str:
 
 def make(name: str = "a", **values) -> Schedule:
     schedule = Schedule(name=name, **({"task_name": WEEKLY, "cron": "0 8 * * 1"} | values))
-    steering.make(schedule)
+    actions.make(schedule)
     return schedule
 
 
@@ -327,7 +327,7 @@ def test_a_schedule_that_nobody_fires_is_shown_as_late(admin_client) -> None:
 
 def test_the_list_shows_what_was_missed_and_the_state_of_the_last_run(admin_client) -> None:
     schedule = make(missed_count=1_234)
-    task_id = steering.run_now(schedule)
+    task_id = actions.run_now(schedule)
     page = get(admin_client, LIST)
     assert "1,234" in page.text
     task = TaskStatus.objects.get(task_id=task_id)
@@ -346,7 +346,7 @@ def test_a_queued_run_says_in_the_list_of_tasks_and_on_its_page_what_it_waits_fo
     ):
         text = Page(admin_client.get(address).content.decode()).text
         assert text.count("Waits for the run of its schedule before it") == 1
-        assert Page(elements.moment(held.run_at)).text not in text
+        assert Page(elements.timestamp(held.run_at)).text not in text
 
 
 def test_the_page_shows_what_became_of_its_slots(admin_client) -> None:
@@ -373,10 +373,10 @@ def test_names_and_arguments_are_text(admin_client) -> None:
 
 def test_the_list_takes_no_more_statements_for_more_schedules(admin_client) -> None:
     for number in range(3):
-        steering.run_now(make(f"a {number}"))
+        actions.run_now(make(f"a {number}"))
     few = len(statements(admin_client, LIST))
     for number in range(20):
-        steering.run_now(make(f"b {number}"))
+        actions.run_now(make(f"b {number}"))
     assert len(statements(admin_client, LIST)) == few
 
 

@@ -12,7 +12,7 @@ from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.core.models import User
+from apps.accounts.models import User
 from apps.tasks import states
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.models import TaskStatus

@@ -14,10 +14,11 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.test import Client
 
-from apps.core.models import User
-from apps.tasks import events, ledger, states
+from apps.accounts.models import User
+from apps.tasks import ledger, states
+from apps.tasks.api import events
 from apps.tasks.models import TaskStatus
-from apps.tasks.outcome import Claim, Outcome, Report, Send
+from apps.tasks.values import Claim, Outcome, Report, Send
 from tests.clients import Writer, writer
 from tests.web import Event, EventStream, serving
 

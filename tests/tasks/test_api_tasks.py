@@ -8,7 +8,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
-from apps.tasks.outcome import Claim, Outcome, Send
+from apps.tasks.values import Claim, Outcome, Send
 from tests.clients import Writer, writer
 
 pytestmark = pytest.mark.django_db

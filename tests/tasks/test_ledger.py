@@ -14,9 +14,9 @@ from django.utils import timezone
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
-from apps.tasks.outcome import Claim, Outcome, Report, Send
 from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
+from apps.tasks.values import Claim, Outcome, Report, Send
 
 pytestmark = pytest.mark.django_db
 
@@ -192,7 +192,7 @@ def test_a_failure_keeps_the_progress_it_had() -> None:
 def test_handing_back_counts_neither_retry_nor_crash() -> None:
     task = recorded()
     claimed(task)
-    assert ledger.hand_back(WORKER) == 1
+    assert ledger.release(WORKER) == 1
     again = row(task.task_id)
     assert (again.status, again.attempt, again.retries, again.crashes) == ("pending", 1, 0, 0)
 
@@ -254,8 +254,8 @@ def test_a_failed_task_can_be_sent_again_and_a_completed_one_cannot() -> None:
     failed, completed = recorded(), recorded()
     finish(claimed(failed), states.FAIL, error_message="boom", traceback="t")
     finish(claimed(completed))
-    assert ledger.send_again(failed.task_id)
-    assert not ledger.send_again(completed.task_id)
+    assert ledger.retry(failed.task_id)
+    assert not ledger.retry(completed.task_id)
     again = row(failed.task_id)
     assert (again.status, again.attempt, again.error_message, again.finished_at) == ("pending", 1, "", None)
     assert TaskAttempt.objects.get().error_message == "boom", "what happened is not forgotten"
@@ -355,9 +355,9 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.due_after(0, limit=500),
         presence.dead_holders,
         lambda: ledger.held_by(WORKER),
-        lambda: ledger.hand_back(WORKER),
-        lambda: ledger.hand_back_one("nobody", 0, worker_id=WORKER),
-        lambda: ledger.hand_back_unstarted(
+        lambda: ledger.release(WORKER),
+        lambda: ledger.release_one("nobody", 0, worker_id=WORKER),
+        lambda: ledger.release_unstarted(
             [Claim(task_id="nobody", row_id=0, attempt=0, claim_id=WORKER, worker_id=WORKER)]
         ),
         lambda: ledger.rescue(WORKER, max_crashes=3),
@@ -366,9 +366,9 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.reject(["nobody"], older_than_ms=0, reason=""),
         lambda: ledger.postpone(["nobody"], delay_ms=0),
         lambda: ledger.cancel("nobody"),
-        lambda: ledger.send_again("nobody"),
+        lambda: ledger.retry("nobody"),
         lambda: ledger.cancel_many([0]),
-        lambda: ledger.send_many_again([0]),
+        lambda: ledger.retry_many([0]),
         lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
         lambda: TaskStatus.objects.filter(status=states.PROCESSING).exists(),
     ],

@@ -37,9 +37,9 @@ from hypothesis.stateful import (
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
-from apps.tasks.outcome import Claim, Outcome, Report, Send
+from apps.tasks.values import Claim, Outcome, Report, Send
 from tests.tasks.ledger_model import HOUR_MS, Model, Pair, Task
-from workers.outbox import publish_on_commit
+from workers.sending.on_commit import publish_on_commit
 
 #: How many runs of how many steps. The same ones each time, unless somebody asks for others.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "100"))
@@ -94,7 +94,7 @@ class Wire:
     def ack(self, worker: uuid.UUID, pairs: Iterable[Pair]) -> None:
         self.fetched.get(worker, set()).difference_update(pairs)
 
-    def put_back(self, worker: uuid.UUID, pairs: Iterable[Pair] | None = None) -> None:
+    def requeue(self, worker: uuid.UUID, pairs: Iterable[Pair] | None = None) -> None:
         fetched = self.fetched.get(worker, set())
         back = sorted(fetched if pairs is None else fetched.intersection(pairs))
         fetched.difference_update(back)
@@ -105,7 +105,7 @@ class Wire:
 
 
 @dataclass
-class Hand:
+class FetchedBatch:
     """What a worker has fetched and not got an answer about."""
 
     claim_id: uuid.UUID
@@ -168,7 +168,7 @@ NOBODY = -1
 Call = tuple[tuple[Pair, ...], uuid.UUID, uuid.UUID]
 NEW = Sent(delay_hours=0, max_age_hours=None, known=None)
 DONE = End(move=states.COMPLETE, is_error=False, delay_hours=0, ran=True, sends=0)
-ENDINGS = (states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.HAND_BACK, states.ABORT)
+ENDINGS = (states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.RELEASE, states.CANCEL_CLAIMED)
 FATES = (
     "dies", "dies", "dies", "stops", "freezes", "sweeps", "hands back one", "hands back one", "is busy", "is busy",
 )  # fmt: skip
@@ -261,7 +261,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.model = Model(made=self.made)
         self.wire = Wire()
         self.rows: dict[str, dict[str, Any]] = {}
-        self.hands: dict[uuid.UUID, Hand] = {}
+        self.batches: dict[uuid.UUID, FetchedBatch] = {}
         self.max_crashes = 1
         #: All claims that a worker was granted, and the calls that asked for them.
         self.claims: list[Claim] = []
@@ -388,42 +388,42 @@ class LedgerMachine(RuleBasedStateMachine):
     def _claim_in_hand(
         self, worker: uuid.UUID, fetched: list[Pair], *, is_asked: bool = True, is_reply_lost: bool = False
     ) -> None:
-        hand = self.hands[worker]
-        if not hand.batch:
+        batch = self.batches[worker]
+        if not batch.batch:
             self.wire.fetch(worker, fetched)
             last = dict(sorted(fetched))
-            hand.batch, hand.claim_id = list(last.items()), self.new_uuid()
-            self.wire.ack(worker, set(fetched) - set(hand.batch))
-        if not (hand.batch and is_asked):
+            batch.batch, batch.claim_id = list(last.items()), self.new_uuid()
+            self.wire.ack(worker, set(fetched) - set(batch.batch))
+        if not (batch.batch and is_asked):
             return
-        held, refusals = self._claim(hand.batch, claim_id=hand.claim_id, worker=worker)
+        held, refusals = self._claim(batch.batch, claim_id=batch.claim_id, worker=worker)
         if is_reply_lost:
             return
-        self._grant(held, claim_id=hand.claim_id, worker=worker)
-        refused = [pair for pair in hand.batch if pair not in held]
-        hand.batch = []
+        self._grant(held, claim_id=batch.claim_id, worker=worker)
+        refused = [pair for pair in batch.batch if pair not in held]
+        batch.batch = []
         for pair, refusal in zip(refused, refusals, strict=True):
             if refusal.early:
-                self.wire.put_back(worker, [pair])
+                self.wire.requeue(worker, [pair])
             elif refusal.suspect:
-                hand.suspects.append(pair)
+                batch.suspects.append(pair)
             else:
                 self.wire.ack(worker, [pair])
 
     def _claim_suspect(self, worker: uuid.UUID, *, is_reply_lost: bool = False) -> None:
-        hand = self.hands[worker]
-        if not hand.suspects:
+        batch = self.batches[worker]
+        if not batch.suspects:
             return
-        pair, hand.suspect_claim_id = hand.suspects[0], hand.suspect_claim_id or self.new_uuid()
-        is_held = self._claim_alone(pair, claim_id=hand.suspect_claim_id, worker=worker)
+        pair, batch.suspect_claim_id = batch.suspects[0], batch.suspect_claim_id or self.new_uuid()
+        is_held = self._claim_alone(pair, claim_id=batch.suspect_claim_id, worker=worker)
         if is_reply_lost:
             return
         if is_held:
-            self._grant([pair], claim_id=hand.suspect_claim_id, worker=worker)
+            self._grant([pair], claim_id=batch.suspect_claim_id, worker=worker)
         else:
             self.wire.ack(worker, [pair])
-        del hand.suspects[0]
-        hand.suspect_claim_id = None
+        del batch.suspects[0]
+        batch.suspect_claim_id = None
 
     def _claim(
         self, pairs: list[Pair], *, claim_id: uuid.UUID, worker: uuid.UUID
@@ -539,7 +539,7 @@ class LedgerMachine(RuleBasedStateMachine):
             worker, broker_id=str(worker), host="h", hostname="h", pid=1, process_started="1", queues=[], threads=1
         )
         self.model.lives[worker] = True
-        self.hands[worker] = Hand(claim_id=self.new_uuid())
+        self.batches[worker] = FetchedBatch(claim_id=self.new_uuid())
 
     @rule(worker=HOLDERS, how=st.sampled_from(FATES), pair=PAIRS)
     def worker_fares(self, worker: uuid.UUID, how: str, pair: Pair) -> None:
@@ -552,10 +552,10 @@ class LedgerMachine(RuleBasedStateMachine):
             self._hand_back_unstarted(worker)
         else:
             if how == "stops":
-                assert ledger.hand_back(worker) == self.model.hand_back(worker)
-                self.wire.put_back(worker)
+                assert ledger.release(worker) == self.model.release(worker)
+                self.wire.requeue(worker)
             if how != "freezes":
-                self.hands[worker] = Hand(claim_id=self.new_uuid())
+                self.batches[worker] = FetchedBatch(claim_id=self.new_uuid())
             self._leave(worker)
 
     def _leave(self, worker: uuid.UUID) -> None:
@@ -574,18 +574,18 @@ class LedgerMachine(RuleBasedStateMachine):
         assert rows == self.model.held_by(worker)
         known = {(claim.task_id, claim.attempt) for claim in self.claims if claim.worker_id == worker}
         for task_id, attempt in sorted(rows.keys() - known):
-            assert ledger.hand_back_one(task_id, attempt, worker_id=worker)
-            assert self.model.hand_back_one((task_id, attempt), worker_id=worker)
+            assert ledger.release_one(task_id, attempt, worker_id=worker)
+            assert self.model.release_one((task_id, attempt), worker_id=worker)
 
     def _hand_back(self, worker: uuid.UUID, pair: Pair) -> None:
-        taken = ledger.hand_back_one(*pair, worker_id=worker)
-        assert taken == self.model.hand_back_one(pair, worker_id=worker)
+        taken = ledger.release_one(*pair, worker_id=worker)
+        assert taken == self.model.release_one(pair, worker_id=worker)
 
     def _hand_back_unstarted(self, worker: uuid.UUID) -> None:
         """It has claimed more than it has threads for; some of it may be somebody else's by now."""
         claims = [claim for claim in self.claims if claim.worker_id == worker]
-        taken = ledger.hand_back_unstarted(claims)
-        assert taken == self.model.hand_back_unstarted(claims)
+        taken = ledger.release_unstarted(claims)
+        assert taken == self.model.release_unstarted(claims)
         for claim in claims:
             if claim.task_id in taken:
                 self.wire.ack(worker, [(claim.task_id, claim.attempt)])
@@ -623,7 +623,7 @@ class LedgerMachine(RuleBasedStateMachine):
         if not is_cut_off:
             for worker, lives in self.model.lives.items():
                 if not lives:
-                    self.wire.put_back(worker)
+                    self.wire.requeue(worker)
 
     def _publish_due(self, *, limit: int, is_cut_off: bool) -> None:
         due = self.model.due(delayed=True)
@@ -673,7 +673,7 @@ class LedgerMachine(RuleBasedStateMachine):
         elif verb == "send again":
             self.revived.update(task_ids)
             for task_id in task_ids:
-                assert ledger.send_again(task_id) == self.model.send_again(task_id)
+                assert ledger.retry(task_id) == self.model.retry(task_id)
         elif verb == "postpone":
             assert ledger.postpone(task_ids, delay_ms=ms) == self.model.postpone(task_ids, delay_ms=ms)
         elif verb == "reject":
@@ -695,8 +695,8 @@ class LedgerMachine(RuleBasedStateMachine):
         keys = {task_id: self.rows[task_id]["id"] for task_id in task_ids}
         if verb == "send again":
             self.revived.update(task_ids)
-            sent = {key for task_id, key in keys.items() if self.model.send_again(task_id)}
-            assert ledger.send_many_again([*keys.values()]) == sent
+            sent = {key for task_id, key in keys.items() if self.model.retry(task_id)}
+            assert ledger.retry_many([*keys.values()]) == sent
             return
         tasks = {keys[task_id]: self.model.tasks[task_id] for task_id in task_ids}
         held = {key for key, task in tasks.items() if task.status == states.PROCESSING}
@@ -795,8 +795,8 @@ class LedgerMachine(RuleBasedStateMachine):
         last = max((task.run_at for task in self.model.tasks.values()), default=0)
         self.relay_passes(max(last - self.model.now, 0), "all", limit=1000, is_cut_off=False)
         worker = self.living[0]
-        hand = self.hands[worker]
-        while self.wire.waiting or hand.suspects:
+        batch = self.batches[worker]
+        while self.wire.waiting or batch.suspects:
             if self.wire.waiting:
                 self._claim_in_hand(worker, list(self.wire.waiting))
             self._claim_suspect(worker)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
+from apps.tasks.errors import BadCronError
 from apps.tasks.schedules import cron
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
@@ -100,8 +101,8 @@ def changes(zone_name: str) -> list[tuple[int, int]]:
     return found
 
 
-def minutes_of(moment: datetime) -> int:
-    return (moment - EPOCH) // MINUTE
+def minutes_of(timestamp: datetime) -> int:
+    return (timestamp - EPOCH) // MINUTE
 
 
 def walk(text: str, after: datetime, zone_name: str) -> Iterator[datetime]:
@@ -187,7 +188,7 @@ def test_random_texts_zones_and_instants_agree_with_the_manual(pytestconfig) -> 
         text, after = random_text(chance), random_moment(chance, zone_name)
         try:
             understood = cron.parse(text)
-        except cron.BadCronError:
+        except BadCronError:
             assert next(walk(text, FIRST, "UTC"), None) is None, text
             continue
         expected = next(walk(text, after, zone_name), None)
@@ -277,8 +278,8 @@ def test_slots_of_days_on_which_the_clock_is_moved(zone_name, begin, text, expec
     ],
 )
 def test_the_next_slot(text, after, slot) -> None:
-    moment = datetime.fromisoformat(after).replace(tzinfo=UTC)
-    assert cron.parse(text).next_after(moment, UTC) == datetime.fromisoformat(slot).replace(tzinfo=UTC)
+    timestamp = datetime.fromisoformat(after).replace(tzinfo=UTC)
+    assert cron.parse(text).next_after(timestamp, UTC) == datetime.fromisoformat(slot).replace(tzinfo=UTC)
 
 
 @pytest.mark.parametrize(
@@ -303,7 +304,7 @@ def test_the_next_slot(text, after, slot) -> None:
     ],
 )
 def test_what_is_no_cron_text_is_refused_with_the_reason(text, words) -> None:
-    with pytest.raises(cron.BadCronError, match=words):
+    with pytest.raises(BadCronError, match=words):
         cron.parse(text)
 
 

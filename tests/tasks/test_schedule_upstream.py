@@ -69,7 +69,7 @@ def test_apscheduler_fires_a_local_time_that_happens_twice_twice() -> None:
     trigger = CronTrigger.from_crontab("30 2 * * *", timezone=paris)
     first = trigger.get_next_fire_time(None, datetime(2026, 10, 25, tzinfo=paris))
     again = trigger.get_next_fire_time(first, first)
-    assert [moment.isoformat() for moment in (first, again)] == [
+    assert [timestamp.isoformat() for timestamp in (first, again)] == [
         "2026-10-25T02:30:00+02:00", "2026-10-25T02:30:00+01:00",
     ]  # fmt: skip
     assert ours("30 2 * * *", first.astimezone(UTC), "Europe/Paris") == datetime(2026, 10, 26, 1, 30, tzinfo=UTC)

@@ -11,7 +11,7 @@ from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
-from workers import wire
+from workers.wire import message as wire_message
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -22,7 +22,7 @@ def test_a_batch_with_two_attempts_of_one_task_starts_the_later_one(order, broke
     message = tasks.effect.message("n")
     ledger.record([broker.send_of(message)])
     TaskStatus.objects.update(attempt=1)
-    broker.wire.publish([wire.for_attempt(message, attempt) for attempt in order])
+    broker.wire.publish([wire_message.for_attempt(message, attempt) for attempt in order])
     request.getfixturevalue("working")
     assert ended(message).status == "completed"
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
@@ -61,22 +61,22 @@ def test_what_no_column_can_hold_is_kept_and_holds_up_nobody(data, broker, reque
 
 
 def test_consumers_of_two_queues_put_back_what_is_early_once(working, broker, monkeypatch) -> None:
-    runtime, put_back, meet = broker.runtime, [], threading.Barrier(2)
+    runtime, requeue, meet = broker.runtime, [], threading.Barrier(2)
 
     def slow(queue_name: str, broker_id: str, wire_ids: list[str]) -> int:
-        put_back.extend(wire_ids)
+        requeue.extend(wire_ids)
         with contextlib.suppress(threading.BrokenBarrierError):
             meet.wait(0.5)
         return 1
 
     monkeypatch.setattr(broker.wire, "put_back", slow)
-    monkeypatch.setattr("workers.runtime.EARLY_SECONDS", 0)
-    runtime.put_back_later("default", "a:1")
+    monkeypatch.setattr("workers.process.runtime.EARLY_SECONDS", 0)
+    runtime.requeue_later("default", "a:1")
     errors = []
 
     def look() -> None:
         try:
-            runtime._put_back_early()
+            runtime._requeue_early()
         except Exception as error:
             errors.append(error)
 
@@ -85,4 +85,4 @@ def test_consumers_of_two_queues_put_back_what_is_early_once(working, broker, mo
         thread.start()
     for thread in threads:
         thread.join()
-    assert (put_back, errors) == (["a:1"], [])
+    assert (requeue, errors) == (["a:1"], [])

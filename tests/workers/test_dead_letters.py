@@ -51,14 +51,14 @@ def test_a_message_of_another_program_is_kept_and_not_run(put, request, wait_unt
     row = wait_until(lambda: TaskStatus.objects.first())
     assert (row.status, row.task_name, row.args) == ("failed", "acting.add", [1, 2])
     assert "another program" in row.error_message
-    assert ledger.send_again(row.task_id)
+    assert ledger.retry(row.task_id)
     assert ended(tasks.add.message(1, 2).copy(message_id=row.task_id)).result == 3
 
 
 def test_a_message_whose_send_was_rolled_back_is_dropped(broker, request, wait_until) -> None:
-    from workers import wire
+    from workers.wire import message as wire_message
 
-    message = wire.for_attempt(tasks.add.message(1, 2), 0)
+    message = wire_message.for_attempt(tasks.add.message(1, 2), 0)
     broker.wire.publish([message])
     request.getfixturevalue("working")
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
@@ -66,12 +66,12 @@ def test_a_message_whose_send_was_rolled_back_is_dropped(broker, request, wait_u
 
 
 def test_a_message_ahead_of_its_row_waits_for_the_row(broker, request, wait_until) -> None:
-    from workers import wire
+    from workers.wire import message as wire_message
 
     message = tasks.add.message(1, 2)
     ledger.record([broker.send_of(message)])
     TaskStatus.objects.update(attempt=0)
-    broker.wire.publish([wire.for_attempt(message, 1)])
+    broker.wire.publish([wire_message.for_attempt(message, 1)])
     request.getfixturevalue("working")
     key = broker.wire.messages_key("default")
     wait_until(lambda: TaskStatus.objects.filter(status="completed").exists(), timeout=15)
@@ -91,5 +91,5 @@ def test_a_task_of_an_unknown_actor_waits_for_a_deploy_and_then_fails(broker, re
     assert put_off.status == "pending"
     assert put_off.run_at > timezone.now()
     monkeypatch.setitem(broker.actors, "acting.add", actor)
-    assert ledger.send_again(old.message_id)
+    assert ledger.retry(old.message_id)
     assert old.get_result(block=True) == 7

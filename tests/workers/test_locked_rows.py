@@ -11,8 +11,8 @@ from django.utils import timezone
 
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
-from apps.tasks.outcome import Claim, Outcome, Settled
 from apps.tasks.statements import postgresql
+from apps.tasks.values import Claim, Outcome, Settled
 from tests.acting import tasks
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -67,8 +67,8 @@ def test_a_process_that_stops_leaves_a_locked_row_to_the_relay(broker) -> None:
     locked = claimed(worker_id)[0]
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=locked)
-        assert beside(lambda: ledger.hand_back(worker_id)) == 2
-        assert beside(lambda: ledger.hand_back_one(locked, 0, worker_id=worker_id)) is False
+        assert beside(lambda: ledger.release(worker_id)) == 2
+        assert beside(lambda: ledger.release_one(locked, 0, worker_id=worker_id)) is False
     assert TaskStatus.objects.get(status="processing").task_id == locked
 
 
@@ -147,8 +147,8 @@ def test_after_a_wait_for_a_lock_rows_are_written_with_care_for_a_while(broker) 
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=task_ids[0])
         beside(lambda: ledger.finish(outcomes(task_ids)))
-    assert 0 < postgresql.COMPLETE.careful_until - time.monotonic() <= postgresql.CAREFUL_SECONDS
-    assert postgresql.CLAIM.careful_until == 0
+    assert 0 < postgresql.COMPLETE.skip_locked_until - time.monotonic() <= postgresql.SKIP_LOCKED_SECONDS
+    assert postgresql.CLAIM.skip_locked_until == 0
 
 
 def test_the_patience_of_a_statement_ends_with_it(broker) -> None:

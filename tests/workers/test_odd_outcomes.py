@@ -13,9 +13,9 @@ from apps.tasks import progress
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
-from workers import sweep
-from workers.consumer import LedgerConsumer
-from workers.writer import _is_to_blame
+from workers.process import reconciler
+from workers.process.consumer import LedgerConsumer
+from workers.process.writer import _is_to_blame
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -90,7 +90,7 @@ def test_a_value_that_postgresql_finds_too_deep_is_to_blame() -> None:
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_outcome_whose_thread_died_before_it_passed_it_on_is_written(working, ended, monkeypatch) -> None:
-    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.1)
     deaths = []
 
     def dies(self: LedgerConsumer, message: Any) -> None:
@@ -115,12 +115,12 @@ def test_an_outcome_that_is_passed_on_twice_is_written_once(working, broker, end
 
     monkeypatch.setattr(type(broker.runtime), "end", twice)
     assert [ended(tasks.add.send(n, n)).result for n in range(3)] == [0, 2, 4]
-    assert broker.runtime.budget.held == 0
+    assert broker.runtime.prefetch.held == 0
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_task_whose_thread_died_before_it_began_is_handed_back(working, ended, monkeypatch) -> None:
-    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.1)
     deaths = []
     process = type(working.workers[0]).process_message
 

@@ -11,11 +11,11 @@ from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
 from apps.tasks import ledger
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
-from apps.tasks.outcome import Claim
+from apps.tasks.values import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
-from workers.attempt import Attempt, ClaimedMessage
 from workers.middleware.transactional import SupersededError
+from workers.process.attempt import Attempt, ClaimedMessage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("working")]
 

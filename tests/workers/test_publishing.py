@@ -18,11 +18,12 @@ from dramatiq import Message
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.waiting import wait_until
-from workers import wire, wire_queue
 from workers.broker import LedgerBroker
-from workers.outbox import publish_on_commit
-from workers.publisher import Publisher, Publishers, pack
-from workers.wire_queue import PUBLISH_TIMEOUT_SECONDS, WireQueue
+from workers.sending.on_commit import publish_on_commit
+from workers.wire import message as wire_message
+from workers.wire import queue
+from workers.wire.publisher import Publisher, Publishers, pack
+from workers.wire.queue import PUBLISH_TIMEOUT_SECONDS, WireQueue
 
 QUEUE = "default"
 
@@ -42,7 +43,7 @@ def unsettled(broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> WireQueu
 
 
 def message(number: int, *, queue_name: str = QUEUE) -> Message:
-    return wire.for_attempt(tasks.effect.message(str(number)).copy(queue_name=queue_name), 0)
+    return wire_message.for_attempt(tasks.effect.message(str(number)).copy(queue_name=queue_name), 0)
 
 
 def publish(publisher: Publisher | Publishers, messages: list[Message]) -> None:
@@ -139,11 +140,11 @@ def test_a_connection_that_was_closed_since_it_was_settled_is_opened_again(
     tasks.effect.send("before")
     sent = send(redis_client)
     unsettled.settle()
-    assert wire.wire_id(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
+    assert wire_message.wire_id(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
 
 
 def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, monkeypatch) -> None:
-    monkeypatch.setattr(wire_queue, "BREAKER_SECONDS", 0)
+    monkeypatch.setattr(queue, "BREAKER_SECONDS", 0)
     options = broker.wire.senders.connection_pool.connection_kwargs
     with monkeypatch.context() as away:
         away.setitem(options, "port", 1)
@@ -162,8 +163,8 @@ def test_a_log_handler_may_use_the_database(broker, redis_client, transactional_
 
     counted: list[int] = []
     handler = Querying()
-    logging.getLogger("workers.publisher").addHandler(handler)
-    request.addfinalizer(lambda: logging.getLogger("workers.publisher").removeHandler(handler))
+    logging.getLogger("workers.wire.publisher").addHandler(handler)
+    request.addfinalizer(lambda: logging.getLogger("workers.wire.publisher").removeHandler(handler))
     redis_client.set(broker.wire.queue_key(QUEUE), "not a list")
     for _ in range(2):
         tasks.effect.send("n")

@@ -16,12 +16,12 @@ from dramatiq import Worker
 from apps.tasks import ledger, presence
 from apps.tasks.models import TaskStatus, WorkerProcess
 from tests.acting import tasks
-from workers import identity, sweep, writer
-from workers.heartbeat import Heartbeat
 from workers.middleware.lifecycle import BootError
+from workers.process import identity, reconciler, writer
+from workers.process.heartbeat import Heartbeat
+from workers.process.runtime import Runtime
 from workers.relay import Relay
-from workers.runtime import Runtime
-from workers.wire_queue import WireQueue
+from workers.wire.queue import WireQueue
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -87,7 +87,7 @@ def test_a_clock_that_is_set_makes_no_process_another_one(monkeypatch) -> None:
 
 def test_a_sweep_leaves_a_batch_alone_that_is_being_claimed(working, broker, ended, wait_until, monkeypatch) -> None:
     """The claim is made, and the consumer still asks about the rest of the batch, for as long as a lock lasts."""
-    monkeypatch.setattr(sweep, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.05)
     looks, real_rows, real_claim = [], ledger.held_by, ledger.claim
 
     def count(worker_id: uuid.UUID) -> object:
@@ -154,7 +154,7 @@ def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_o
     """The consumer of another queue may have filled it meanwhile, and another process may be idle."""
     wire_ids = [f"{message.message_id}:0" for message in broker.send_many(tasks.effect.message(n) for n in "abcde")]
     runtime = Runtime(broker, Worker(broker, worker_threads=3))
-    runtime.budget.take(1)
+    runtime.prefetch.take(1)
     fetched = runtime.wait_and_fetch("default", limit=5, timeout_seconds=1)
     assert [wire_id for wire_id, _ in fetched] == wire_ids[:2]
     assert broker.wire.fetched_by("default", runtime.broker_id) == set(wire_ids[:2])
@@ -167,7 +167,7 @@ def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_o
 def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
     broker, booted, monkeypatch, wait_until, redis_client
 ) -> None:
-    monkeypatch.setattr("workers.runtime.IDLE_SECONDS", 4.5)
+    monkeypatch.setattr("workers.process.runtime.IDLE_SECONDS", 4.5)
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     try:
@@ -205,8 +205,8 @@ def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
 def test_what_waits_is_given_back_at_a_stop_though_redis_is_full(
     working, broker, redis_client, wait_until, monkeypatch
 ) -> None:
-    monkeypatch.setattr(broker.runtime.budget, "threads", 8)
-    monkeypatch.setattr("workers.runtime.AHEAD_SECONDS", 60)  # Else it is given back before.
+    monkeypatch.setattr(broker.runtime.prefetch, "threads", 8)
+    monkeypatch.setattr("workers.process.runtime.AHEAD_SECONDS", 60)  # Else it is given back before.
     for number in range(4):
         tasks.slow_effect.send(f"busy {number}", 3)
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)

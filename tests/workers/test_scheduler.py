@@ -9,8 +9,9 @@ import pytest
 from periodiq import cron
 
 from apps.tasks import ledger, states
+from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
-from apps.tasks.schedules import clock, declared, firing, history, steering
+from apps.tasks.schedules import actions, clock, declared, firing, history
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
 
@@ -47,7 +48,7 @@ def make(time):
     def schedule(name: str = "a", **values) -> Schedule:
         values = {"task_name": "acting.say", "kwargs": {"value": 1}, "cron": "* * * * *"} | values
         made = Schedule(name=name, **values)
-        steering.make(made)
+        actions.make(made)
         return made
 
     return schedule
@@ -153,12 +154,12 @@ def test_what_is_declared_anew_is_followed_but_not_over_what_was_changed_in_the_
         declared.update()
         schedule = Schedule.objects.get(name="acting.tick")
         assert (schedule.cron, f"{schedule.next_at:%H}") == ("0 4 * * *", "04")
-        steering.change(schedule, {"cron": "0 5 * * *"})
+        actions.change(schedule, {"cron": "0 5 * * *"})
     with declare(actor_name="acting.tick", periodic=cron("0 6 * * *")):
         declared.update()
         schedule.refresh_from_db()
         assert (schedule.cron, schedule.is_overridden) == ("0 5 * * *", True)
-        steering.undo_override(schedule)
+        actions.undo_override(schedule)
         assert (schedule.cron, schedule.is_overridden, f"{schedule.next_at:%H}") == ("0 6 * * *", False, "06")
 
 
@@ -171,7 +172,7 @@ def test_an_actor_that_is_periodic_no_more_is_not_fired(time, declare) -> None:
 
 def test_what_was_not_declared_has_no_declared_time_to_go_back_to(time, make) -> None:
     schedule = make()
-    steering.undo_override(schedule)
+    actions.undo_override(schedule)
     assert schedule.cron == "* * * * *"
 
 
@@ -197,8 +198,8 @@ def test_a_schedule_that_was_ahead_with_a_wrong_clock_has_slots_again_when_it_is
     schedule = make()
     time.forward(days=300)
     assert time.forward(days=-300, minutes=1) == 0
-    steering.pause(schedule)
-    steering.resume(schedule)
+    actions.pause(schedule)
+    actions.resume(schedule)
     assert time.forward(minutes=1) == 1
 
 
@@ -256,9 +257,9 @@ def test_after_several_slots_without_a_scheduler(time, make, missed_policy, expe
 def test_what_was_due_while_it_was_paused_was_not_missed(time, make) -> None:
     schedule = make(missed_policy="all")
     time.forward(minutes=1)
-    steering.pause(schedule)
+    actions.pause(schedule)
     assert time.forward(minutes=10) == 0
-    steering.resume(schedule)
+    actions.resume(schedule)
     assert [time.forward(seconds=0), time.forward(minutes=1)] == [0, 1]
     assert slots() == [("fired", "08:01", 1), ("fired", "08:12", 1)]
 
@@ -266,7 +267,7 @@ def test_what_was_due_while_it_was_paused_was_not_missed(time, make) -> None:
 def test_what_was_due_before_the_time_was_changed_was_missed(time, make) -> None:
     schedule = make()
     time.now += 3 * MINUTE
-    steering.change(schedule, {"cron": "0 * * * *"})
+    actions.change(schedule, {"cron": "0 * * * *"})
     assert (schedule.missed_count, f"{schedule.next_at:%H:%M}") == (3, "09:00")
     assert slots() == [("missed", "08:03", 3)]
 
@@ -275,7 +276,7 @@ def test_a_slot_that_waited_for_its_jitter_when_the_time_was_changed_was_missed(
     schedule = make(cron="0 9 * * *", jitter_seconds=3_600)
     time.now = START.replace(hour=9)
     assert time.forward(seconds=0) == 0
-    steering.change(schedule, {"cron": "0 10 * * *"})
+    actions.change(schedule, {"cron": "0 10 * * *"})
     assert slots() == [("missed", "09:00", 1)]
     assert (schedule.missed_count, time.forward(hours=2)) == (1, 1)
 
@@ -310,7 +311,7 @@ def test_a_queued_slot_waits_for_the_run_before_it(time, make) -> None:
 
 def test_the_run_by_hand_is_a_run_before_too(time, make) -> None:
     schedule = make()
-    task_id = steering.run_now(schedule)
+    task_id = actions.run_now(schedule)
     time.forward(minutes=1)
     assert TaskStatus.objects.due().get().task_id == task_id
     ledger.cancel(task_id)
@@ -351,7 +352,7 @@ def test_what_waits_is_called_off_when_the_schedule_is_deleted(time, make) -> No
     schedule = make()
     for _ in range(3):
         time.forward(minutes=1)
-    steering.delete(schedule)
+    actions.delete(schedule)
     assert list(TaskStatus.objects.order_by("pk").values_list("status", flat=True)) == [
         states.PENDING, states.CANCELLED, states.CANCELLED,
     ]  # fmt: skip
@@ -435,7 +436,7 @@ def test_a_schedule_that_was_mended_makes_up_its_slots(time, make) -> None:
     schedule = make(missed_policy="all")
     Schedule.objects.update(kwargs={"wert": 1})
     assert time.forward(minutes=1) == 0
-    steering.change(schedule, {"kwargs": {"value": 2}})
+    actions.change(schedule, {"kwargs": {"value": 2}})
     assert time.forward(minutes=1) == 2
     schedule.refresh_from_db()
     assert schedule.problem == ""
@@ -448,7 +449,7 @@ def test_a_schedule_that_is_run_now_keeps_its_slots(time, make, django_user_mode
     user = django_user_model.objects.create_user("ada")
     schedule = make()
     next_at = schedule.next_at
-    task_id = steering.run_now(schedule, owner_id=user.pk)
+    task_id = actions.run_now(schedule, owner_id=user.pk)
     row = TaskStatus.objects.get(task_id=task_id)
     assert (row.kwargs, row.owner, row.status) == ({"value": 1}, user, states.PENDING)
     schedule.refresh_from_db()
@@ -458,8 +459,8 @@ def test_a_schedule_that_is_run_now_keeps_its_slots(time, make, django_user_mode
 
 def test_a_broken_schedule_is_not_run_now(time, make) -> None:
     schedule = make(kwargs={"wert": 1})
-    with pytest.raises(steering.CannotRunError, match="cannot be called"):
-        steering.run_now(schedule)
+    with pytest.raises(CannotRunError, match="cannot be called"):
+        actions.run_now(schedule)
     assert ScheduleSlot.objects.count() == TaskStatus.objects.count() == 0
 
 
@@ -489,9 +490,9 @@ def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, m
 def test_what_was_run_by_hand_is_pruned_too_when_it_is_done(time, make, settings) -> None:
     settings.SCHEDULE_HISTORY_COUNT = 3
     schedule = make()
-    steering.pause(schedule)
+    actions.pause(schedule)
     for _ in range(9):
-        steering.run_now(schedule)
+        actions.run_now(schedule)
         time.now += MINUTE
     assert history.prune() == 0
     end_all()

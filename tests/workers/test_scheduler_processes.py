@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
-from apps.tasks.schedules import clock, steering
+from apps.tasks.schedules import actions, clock
 from workers.scheduler import Scheduler
 
 #: What is changed is in force so many seconds later at the latest.
@@ -17,7 +17,7 @@ SECONDS = 5
 @pytest.fixture
 def every_second(transactional_db) -> Schedule:
     schedule = Schedule(name="every second", task_name="acting.say", kwargs={"value": 1}, interval_seconds=1)
-    steering.make(schedule)
+    actions.make(schedule)
     return schedule
 
 
@@ -31,17 +31,17 @@ def test_what_is_changed_is_in_force_within_five_seconds_without_a_restart(
 ) -> None:
     command("runscheduler").wait_for("actor=projects.send_weekly_report")
     schedule = Schedule(name="new", task_name="acting.say", kwargs={"value": 1}, cron="0 0 1 1 *")
-    steering.make(schedule)
-    steering.change(schedule, {"cron": "", "interval_seconds": 1})
+    actions.make(schedule)
+    actions.change(schedule, {"cron": "", "interval_seconds": 1})
     wait_until(lambda: decided() >= 2, timeout=SECONDS)
-    steering.pause(schedule)
+    actions.pause(schedule)
     paused = decided()
     schedule.refresh_from_db()
     assert schedule.next_at is not None
     assert decided() == paused
-    steering.resume(schedule)
+    actions.resume(schedule)
     wait_until(lambda: decided() > paused, timeout=SECONDS)
-    steering.change(schedule, {"kwargs": {"value": 2}})
+    actions.change(schedule, {"kwargs": {"value": 2}})
     wait_until(lambda: TaskStatus.objects.filter(kwargs={"value": 2}).exists(), timeout=SECONDS)
 
 
@@ -59,7 +59,7 @@ def test_a_slot_is_sent_with_its_moment(command, wait_until, every_second) -> No
 @pytest.mark.processes
 def test_what_came_while_no_scheduler_ran_is_made_up(command, wait_until, every_second) -> None:
     schedule = every_second
-    steering.change(schedule, {"missed_policy": "all", "grace_seconds": 0})
+    actions.change(schedule, {"missed_policy": "all", "grace_seconds": 0})
     for _ in range(2):
         scheduler = command("runscheduler")
         before = decided()

@@ -8,7 +8,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from apps.tasks.models import Schedule, TaskStatus
-from apps.tasks.schedules import steering
+from apps.tasks.schedules import actions
 from tests.commands import environment, manage
 
 WEEKLY = "projects.send_weekly_report"
@@ -72,8 +72,8 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(arguments, words) -> Non
 class TestSteering:
     def test_list_shows_each_with_its_next_and_last_run(self) -> None:
         made = Schedule(name="mine", task_name="acting.say", kwargs={"value": 1}, interval_seconds=90)
-        steering.make(made)
-        steering.run_now(made)
+        actions.make(made)
+        actions.run_now(made)
         lines = {line.split()[0]: line for line in schedules().splitlines()}
         assert lines["NAME"].split() == ["NAME", "ACTOR", "TIME", "ZONE", "NEXT", "LAST", "STATE", "MISSED"]
         assert "0 8 * * 1" in lines[WEEKLY]
@@ -84,7 +84,7 @@ class TestSteering:
 
     def test_a_broken_one_says_why(self) -> None:
         made = Schedule(name="mine", task_name="acting.gone", cron="@daily")
-        steering.make(made)
+        actions.make(made)
         assert "mine is broken: Unknown actor 'acting.gone', must be one of:" in schedules("list")
 
     def test_the_list_takes_no_more_statements_for_more_schedules(self, django_assert_num_queries) -> None:
@@ -92,13 +92,13 @@ class TestSteering:
         for count in (1, 9):
             for number in range(count):
                 made = Schedule(name=f"{count} {number}", task_name="acting.say", kwargs={"value": 1}, cron="@daily")
-                steering.make(made)
-                steering.run_now(made)
+                actions.make(made)
+                actions.run_now(made)
             with django_assert_num_queries(3):
                 assert "Z pending" in schedules()
 
     def test_a_broken_one_that_is_resumed_says_why_it_does_not_run(self) -> None:
-        steering.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
+        actions.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
         assert "mine is not paused any more, but it is broken: Unknown actor" in schedules("resume", "mine")
 
     def test_pause_and_resume(self) -> None:
@@ -118,7 +118,7 @@ class TestSteering:
         assert refused.value.returncode == 2
 
     def test_a_broken_one_is_not_run(self) -> None:
-        steering.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
+        actions.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
         with pytest.raises(CommandError, match="Unknown actor") as refused:
             schedules("run", "mine")
         assert refused.value.returncode == 2

@@ -11,9 +11,9 @@ from django.db import connection, transaction
 from django.utils import timezone
 from dramatiq.errors import ActorNotFound
 
+from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
-from workers.arguments import BadArgumentsError, TooLargeError
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -99,7 +99,7 @@ def test_a_hook_of_somebody_else_that_raises_does_not_lose_the_row(published) ->
 
 
 def test_redis_away_does_not_fail_the_send(broker, published, monkeypatch) -> None:
-    from workers.wire_queue import WireQueue
+    from workers.wire.queue import WireQueue
 
     monkeypatch.setattr(broker, "wire", WireQueue("redis://127.0.0.1:1/0", namespace="none"))
     message = tasks.effect.send("n")
@@ -109,7 +109,7 @@ def test_redis_away_does_not_fail_the_send(broker, published, monkeypatch) -> No
 def test_a_black_hole_costs_300_ms_once_and_then_nothing(broker, monkeypatch) -> None:
     import socket
 
-    from workers.wire_queue import WireQueue
+    from workers.wire.queue import WireQueue
 
     with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts, and never answers.
         wire = WireQueue(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", namespace="none")
@@ -156,9 +156,9 @@ def test_send_many_sends_nothing_if_one_message_is_wrong(broker, published) -> N
 
 def test_publishing_twice_is_harmless(broker, published) -> None:
     message = tasks.effect.send("n")
-    from workers import wire
+    from workers.wire import message as wire_message
 
-    broker.wire.publish([wire.from_row(TaskStatus.objects.get())])
+    broker.wire.publish([wire_message.from_row(TaskStatus.objects.get())])
     assert published() == [message.message_id]
 
 

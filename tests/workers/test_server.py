@@ -12,8 +12,8 @@ import redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
-from workers.server import ServerError, prepare
-from workers.supervisor import Supervisor
+from workers.embedded.server import ServerError, prepare
+from workers.supervision.supervisor import Supervisor
 
 
 @pytest.fixture

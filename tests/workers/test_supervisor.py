@@ -16,8 +16,8 @@ import pytest
 
 from tests.commands import is_gone
 from tests.waiting import wait_until
-from workers.guard import Guard
-from workers.supervisor import Child, Supervisor, pause_seconds
+from workers.supervision.supervisor import Child, Supervisor, pause_seconds
+from workers.supervision.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[2]
 SLEEP = "import time; print('up', flush=True); time.sleep(600)"
@@ -126,7 +126,7 @@ def test_the_pause_before_a_replacement_grows_to_half_a_minute() -> None:
 def test_a_child_that_lived_long_is_replaced_without_a_pause(
     supervise: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.supervisor.PROVEN_SECONDS", 0.0)
+    monkeypatch.setattr("workers.supervision.supervisor.PROVEN_SECONDS", 0.0)
     watched = supervise(Child(name="one", argv=python("pass")))
     wait_until(lambda: len(watched.exits) >= 5)
     assert "starts again in" not in watched.text
@@ -235,7 +235,7 @@ def test_a_closed_output_ends_the_lines_and_not_the_run(supervise: Callable[...,
 
 SCRIPT = """
 import sys
-from workers.supervisor import Child, Supervisor
+from workers.supervision.supervisor import Child, Supervisor
 {before}
 with Supervisor(prefixed=True) as supervisor:
     for number in (1, 2):
@@ -305,12 +305,12 @@ def test_nothing_survives_a_killed_supervisor(
     run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]], code: str
 ) -> None:
     process, pids, _ = run_script(code)
-    [guard] = [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
+    [watchdog] = [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
     assert not any(is_gone(pid) for pid in pids)
     process.kill()
     process.wait()
     wait_until(lambda: all(is_gone(pid) for pid in pids))
-    wait_until(lambda: is_gone(guard.pid))
+    wait_until(lambda: is_gone(watchdog.pid))
 
 
 def test_a_killed_guard_is_replaced_by_one_that_knows_the_children(
@@ -323,7 +323,7 @@ def test_a_killed_guard_is_replaced_by_one_that_knows_the_children(
 
     [first] = guards()
     first.kill()
-    wait_until(lambda: [guard for guard in guards() if guard.pid != first.pid and not is_gone(guard.pid)])
+    wait_until(lambda: [watchdog for watchdog in guards() if watchdog.pid != first.pid and not is_gone(watchdog.pid)])
     process.kill()
     process.wait()
     wait_until(lambda: all(is_gone(pid) for pid in pids))
@@ -347,20 +347,20 @@ def test_a_new_guard_knows_the_children_from_its_first_moment(
     run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]],
 ) -> None:
     process, pids, _ = run_script(SLEEP, before=KILLED_AS_THE_SECOND_GUARD_BEGINS)
-    [guard] = [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
-    guard.kill()
+    [watchdog] = [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
+    watchdog.kill()
     assert process.wait(10) == -signal.SIGKILL
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
 def test_a_guard_leaves_alone_what_was_released() -> None:
-    guard = Guard()
+    watchdog = Watchdog()
     child = Child(name="one", argv=python(SLEEP)).popen(stdout=subprocess.PIPE)
     try:
-        guard.hold(child.pid, stop_signal=signal.SIGKILL, stop_order=0, grace_seconds=1)
+        watchdog.hold(child.pid, stop_signal=signal.SIGKILL, stop_order=0, grace_seconds=1)
         assert child.stdout.readline() == b"up\n"
-        guard.release(child.pid)
-        guard.close()
+        watchdog.release(child.pid)
+        watchdog.close()
         assert child.poll() is None
     finally:
         child.kill()

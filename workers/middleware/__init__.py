@@ -1,0 +1,22 @@
+"""Dramatiq middleware of the task system, one file each.
+
+`DEFAULT` is the list for `DRAMATIQ_BROKER["MIDDLEWARE"]`. Its order matters: after-hooks run from the end of the list
+to its start, so `Ending` opens the end of an attempt, and `Progress` closes it after all between them have decided.
+"""
+
+DEFAULT = [
+    "django_dramatiq.middleware.DbConnectionsMiddleware",
+    "workers.middleware.lifecycle.Lifecycle",
+    "workers.middleware.progress.Progress",
+    "dramatiq.middleware.CurrentMessage",
+    "dramatiq.middleware.AsyncIO",
+    "dramatiq.middleware.Callbacks",
+    "dramatiq.middleware.Pipelines",
+    "workers.middleware.groups.Groups",
+    "dramatiq.middleware.Retries",
+    "workers.middleware.periodic.Periodic",
+    "workers.middleware.transactional.Transactional",
+    "dramatiq.middleware.ShutdownNotifications",
+    "workers.middleware.time_limit.DefaultTimeLimit",
+    "workers.middleware.ending.Ending",
+]

@@ -1,18 +1,19 @@
-"""Opens the end of an attempt: what the other after-hooks send from here on belongs to its outcome."""
+"""Opens the end of an attempt: messages of the other after-hooks belong to its outcome."""
 
 from typing import Any
 
 from dramatiq import Broker, Middleware
 from dramatiq.broker import MessageProxy
 
-from workers.attempt import ClaimedMessage
+from workers.process.attempt import ClaimedMessage
 
 
 class Ending(Middleware):
-    """The last in the list, so its after-hooks are the first to run. `Progress` closes what it opens.
+    """Begins to gather messages. `Progress` ends it.
 
-    Between the two, Dramatiq's own `Retries`, `Callbacks` and `Pipelines` run unchanged: what they enqueue is gathered
-    by the broker and recorded in the commit that ends the attempt.
+    It is the last in the list, so its after-hooks are the first to run. Between the two, Dramatiq's own `Retries`,
+    `Callbacks` and `Pipelines` run unchanged. The broker gathers the messages that they enqueue, and they are recorded
+    in the commit that ends the attempt.
     """
 
     def after_process_message(

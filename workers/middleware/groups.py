@@ -1,4 +1,4 @@
-"""Group callbacks that are counted in rows, in the commit that completes each task."""
+"""Group callbacks, counted in rows in the commit that completes each task."""
 
 from typing import TYPE_CHECKING, Any
 
@@ -7,14 +7,14 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.rate_limits import RateLimiterBackend
 
-from workers.attempt import ClaimedMessage
+from workers.process.attempt import ClaimedMessage
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
 
 class RowBarrier(RateLimiterBackend):
-    """What `group.run()` opens its barrier with: a row, in the caller's transaction. The ledger does the counting."""
+    """Opens the barrier of `group.run()` as a row, in the caller's transaction. The ledger counts."""
 
     def add(self, key: str, value: int, ttl: int) -> bool:
         from apps.tasks import ledger
@@ -23,7 +23,7 @@ class RowBarrier(RateLimiterBackend):
 
 
 class Groups(GroupCallbacks):
-    """Says which group a task belongs to. Dramatiq's own keeps the count in Redis, apart from the outcome."""
+    """Notes the group of a task. Dramatiq's own middleware keeps the count in Redis, apart from the outcome."""
 
     def __init__(self) -> None:
         super().__init__(RowBarrier())

@@ -1,4 +1,4 @@
-"""Starts and stops what a worker process needs, whichever command runs it."""
+"""Starts and stops the runtime of a worker process, whichever command runs it."""
 
 from typing import TYPE_CHECKING
 
@@ -6,22 +6,24 @@ from dramatiq import Middleware, Worker
 from dramatiq.common import iter_queue
 from dramatiq.middleware import MiddlewareError
 
+from apps.tasks.errors import TaskError
+
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
 
-class BootError(MiddlewareError):
-    """The worker could not say that it begins to work, so it must not. Dramatiq swallows other kinds of errors."""
+class BootError(TaskError, MiddlewareError):
+    """The worker could not register itself, so it must not work. Dramatiq swallows errors of other classes."""
 
 
 class Lifecycle(Middleware):
-    """Gives the broker its runtime when a worker boots, and lets go of all that it holds when the worker stops."""
+    """Gives the broker its runtime when a worker boots, and releases everything when the worker stops."""
 
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
-        # Here and not above: this module is loaded with the broker, before the models.
-        from workers.runtime import Runtime
+        # Not at the top: this module is loaded with the broker, before the models.
+        from workers.process.runtime import Runtime
 
-        runtime = Runtime(broker, worker)
+        runtime = Runtime(worker, wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues)
         try:
             runtime.start()
         except Exception as error:
@@ -29,7 +31,7 @@ class Lifecycle(Middleware):
         broker.runtime = runtime
 
     def before_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
-        """Stop fetching at once, and give back at once what waits for a thread."""
+        """Stop fetching and release the tasks that wait for a thread, at once."""
         if broker.runtime is None:
             return
         broker.runtime.stop_fetching()

@@ -7,9 +7,11 @@ from dramatiq import Actor, Broker, Middleware
 from dramatiq.middleware import MiddlewareError
 from periodiq import CronSpec
 
+from apps.tasks.errors import TaskError
 
-class BadScheduleError(MiddlewareError, TypeError):
-    """The actor's options are no schedule that a row can hold."""
+
+class BadScheduleError(TaskError, MiddlewareError, TypeError):
+    """The actor's schedule cannot be stored as a row."""
 
 
 class Periodic(Middleware):
@@ -20,15 +22,15 @@ class Periodic(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        """The options that an actor may be declared with.
+        """Options that an actor may be declared with.
 
-        periodic: `periodiq.cron("0 3 * * *")`, in UTC.
-        periodic_kwargs: What the actor is called with when its time comes.
+        periodic: Cron time in UTC, such as `periodiq.cron("0 3 * * *")`.
+        periodic_kwargs: Arguments of the scheduled call, by name.
         """
         return {"periodic", "periodic_kwargs"}
 
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
-        """Refuse what would keep all other schedules from being read.
+        """Refuse a bad schedule, which would keep the others from being read.
 
         Raises:
           BadScheduleError: `periodic` is no cron time, or JSON cannot carry `periodic_kwargs`.

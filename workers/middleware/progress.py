@@ -1,4 +1,4 @@
-"""The progress middleware: tells the ledger what becomes of a task."""
+"""The progress middleware: gives the ledger the start, the progress and the outcome of a task."""
 
 import logging
 from typing import TYPE_CHECKING, Any
@@ -10,7 +10,8 @@ from dramatiq.middleware import SkipMessage
 from dramatiq.threading import Interrupt
 
 from apps.tasks import progress, states
-from workers.attempt import Attempt, ClaimedMessage
+from apps.tasks.errors import TaskError
+from workers.process.attempt import Attempt, ClaimedMessage
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
@@ -18,27 +19,27 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
-class NotOurs(SkipMessage):
-    """The process may have lost its claims while it was frozen, so nothing is started."""
+class NotOursError(TaskError, SkipMessage):
+    """Nothing may start: the process may have lost its claims while it was frozen."""
 
 
-class Cancelled(SkipMessage):
-    """Somebody called the task off while it waited in this process."""
+class CancelledError(TaskError, SkipMessage):
+    """The task was cancelled while it waited in this process."""
 
 
 class Progress(Middleware):
     """Marks an attempt as started, binds `apps.tasks.progress` to it, and settles its outcome.
 
-    It stands before `Retries`, `Callbacks` and `Pipelines` in the list: after-hooks run from the end to the start, so
-    that by then these have said what they want. The outcome is written by the process's writer, not here.
+    It stands before `Retries`, `Callbacks` and `Pipelines` in the list. After-hooks run from the end of the list to its
+    start, so these have decided by then. The process's writer writes the outcome.
     """
 
     @property
     def actor_options(self) -> set[str]:
-        """The options that an actor may be declared with.
+        """Options that an actor may be declared with.
 
-        related_to: The label of the model whose id is the first argument, such as "documents.Document".
-        max_age: How long after its time a task may still start, in milliseconds.
+        related_to: Label of the model whose id is the first argument, such as "documents.Document".
+        max_age: Milliseconds after its time in which a task may still start.
         """
         return {"related_to", "max_age"}
 
@@ -47,13 +48,13 @@ class Progress(Middleware):
         if attempt is None:
             return
         if attempt.outcome is not None:
-            raise NotOurs("it was given back already")
+            raise NotOursError("the claim was released already")
         if broker.runtime is not None and not broker.runtime.heartbeat.is_fresh:
-            attempt.hand_back()
-            raise NotOurs("no heartbeat was confirmed lately")
+            attempt.release()
+            raise NotOursError("no heartbeat was confirmed lately")
         if attempt.cancelled:
-            attempt.abort()
-            raise Cancelled("it was called off before it started")
+            attempt.cancel()
+            raise CancelledError("it was cancelled before it started")
         progress.bind(attempt.reporter)
         attempt.begin()
 

@@ -9,27 +9,24 @@ from django.db import transaction
 from dramatiq import Actor, Middleware
 from dramatiq.middleware import Callbacks, MiddlewareError, Pipelines
 
-from apps.tasks.storable import storable
-from workers.attempt import Attempt, ClaimedMessage
+from apps.tasks.errors import SupersededError, TaskError
+from apps.tasks.json_safe import json_safe
 from workers.middleware.groups import Groups
+from workers.process.attempt import Attempt, ClaimedMessage
+from workers.sending.on_commit import publish_sends
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
 
-class BadActorError(MiddlewareError):
-    """An actor is declared in a way that cannot work."""
-
-
-class SupersededError(Exception):
-    """Another attempt of this task has taken over; what this one wrote is rolled back."""
+class BadActorError(TaskError, MiddlewareError):
+    """The actor's options cannot work together."""
 
 
 class Transactional(Middleware):
-    """Runs actors that ask for it inside a transaction that completes their row: exactly once, also under `kill -9`.
+    """Runs an actor inside a transaction that also completes its row: exactly once, also under `kill -9`.
 
-    It holds for writes to the database of `TaskStatus`. On SQLite such an actor keeps the only write lock while it
-    runs.
+    This covers writes to the database of `TaskStatus`. On SQLite the actor keeps the only write lock while it runs.
     """
 
     @property
@@ -47,13 +44,13 @@ class Transactional(Middleware):
 
 
 def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[..., Any]) -> Callable[..., Any]:
-    """The function, its writes committed together with the completion of the attempt that runs it."""
+    """Return the function, with its writes and the completion of its attempt in one commit."""
 
     @wraps(fn)
     def run(*args: Any, **kwargs: Any) -> Any:
         attempt = Attempt.current()
         if attempt is None or attempt.message.actor_name != actor_name or attempt.in_transaction:
-            # Called as a function, not by a worker; it may be itself that calls.
+            # Called as a function, not by a worker. The caller may be the actor itself.
             with transaction.atomic():
                 return fn(*args, **kwargs)
         attempt.in_transaction = True
@@ -64,7 +61,7 @@ def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[...
             attempt.written = True
         except BaseException:
             if not attempt.written:
-                # Rolled back, as far as we know. If it was not, the row refuses the next outcome.
+                # Rolled back, as far as this process knows. If not, the row refuses the next outcome.
                 attempt.outcome = None
             raise
         finally:
@@ -75,15 +72,15 @@ def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[...
 
 
 def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
-    """Complete the attempt's row, and record what follows it, in the open transaction.
+    """Complete the attempt's row and record its follow-ups, in the open transaction.
 
     Raises:
       SupersededError: The row has another attempt by now.
-      TypeError, ValueError: The result is not JSON.
+      TypeError, ValueError: JSON cannot carry the result.
     """
     from apps.tasks import ledger
 
-    storable(result)
+    json_safe(result)
     message = ClaimedMessage(attempt)
     attempt.begin_ending()
     try:
@@ -91,16 +88,16 @@ def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
             if isinstance(middleware, Callbacks | Pipelines | Groups):
                 middleware.after_process_message(broker, message, result=result)
     finally:
-        # The actor's own `on_commit` hooks are still to come, and may send.
+        # The actor's own `on_commit` hooks come later and may send.
         attempt.stop_gathering()
     store_result = broker.actors[message.actor_name].options.get("store_results", True)
     attempt.decide(result=result, exception=None, store_result=message.options.get("store_results", store_result))
     assert attempt.outcome is not None, "decide() settles it"
     settled = ledger.finish([attempt.outcome])[0]
     if settled.deferred:
-        # Somebody has the row locked, if only our own writer with a report.
+        # Another transaction has locked the row, perhaps our own writer with a report.
         ledger.wait_for(attempt.claim)
         settled = ledger.finish([attempt.outcome])[0]
     if not settled.took:
         raise SupersededError(f"attempt {attempt.claim.attempt} of {attempt.claim.task_id} was superseded")
-    broker.publish_on_commit(settled.sends)
+    publish_sends(settled.sends, broker.wire)

@@ -5,7 +5,7 @@ from typing import Any
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
-from apps.core.api.errors import LengthRequired, TooLarge
+from apps.core.api.errors import LengthRequiredError, RequestTooLargeError
 
 #: The body of a request that carries no text may not be larger.
 SMALL_BODY_BYTES = 64 * 1024
@@ -18,13 +18,13 @@ class LimitedBody(APIView):
         """How many bytes the body of this request may have."""
         return SMALL_BODY_BYTES
 
-    def too_large(self, *, size_bytes: int, limit_bytes: int) -> TooLarge:
-        return TooLarge(f"The request has {size_bytes:,} bytes, and at most {limit_bytes:,} can be taken.")
+    def too_large(self, *, size_bytes: int, limit_bytes: int) -> RequestTooLargeError:
+        return RequestTooLargeError(f"The request has {size_bytes:,} bytes, and at most {limit_bytes:,} can be taken.")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         length = request.META.get("CONTENT_LENGTH") or ""
         if not length and "HTTP_TRANSFER_ENCODING" in request.META:
-            raise LengthRequired
+            raise LengthRequiredError
         size_bytes = int(length) if length.isdecimal() else 0
         if size_bytes > (limit_bytes := self.body_limit_bytes(request)):
             raise self.too_large(size_bytes=size_bytes, limit_bytes=limit_bytes)

@@ -16,7 +16,7 @@ logger = logging.getLogger(__name__)
 RETRY_AFTER_SECONDS = 5
 
 
-class TooLarge(APIException):
+class RequestTooLargeError(APIException):
     """The request is larger than it may be."""
 
     status_code = status.HTTP_413_REQUEST_ENTITY_TOO_LARGE
@@ -24,7 +24,7 @@ class TooLarge(APIException):
     default_code = "too_large"
 
 
-class LengthRequired(APIException):
+class LengthRequiredError(APIException):
     """The request has a body of unknown length, which would be read as empty."""
 
     status_code = status.HTTP_411_LENGTH_REQUIRED
@@ -32,7 +32,7 @@ class LengthRequired(APIException):
     default_code = "length_required"
 
 
-class Conflict(APIException):
+class ConflictError(APIException):
     """Something the request needs was deleted or changed while it was answered."""
 
     status_code = status.HTTP_409_CONFLICT
@@ -40,7 +40,7 @@ class Conflict(APIException):
     default_code = "conflict"
 
 
-class Unavailable(APIException):
+class UnavailableError(APIException):
     """The database does not answer."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
@@ -58,18 +58,18 @@ def _answerable(exception: Exception) -> Exception:
     """What Django and the database raise, as what the client should hear of it."""
     match exception:
         case RequestDataTooBig():
-            return TooLarge()
+            return RequestTooLargeError()
         case TooManyFieldsSent() | TooManyFilesSent():
             return ParseError("The form has too many fields or files.")
         case SuspiciousOperation():
             return ParseError("The request is malformed.")
         case IntegrityError():
             logger.warning("conflict error=%s", exception)
-            return Conflict()
+            return ConflictError()
         case DataError():
             logger.warning("value refused by the database error=%s", exception)
             return ParseError("A value cannot be stored.")
         case OperationalError() | InterfaceError():
             logger.error("database does not answer error=%s", exception)
-            return Unavailable()
+            return UnavailableError()
     return exception

@@ -21,7 +21,7 @@ from apps.documents.readers import (
     word,
 )
 from apps.documents.readers.content import checked
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -129,11 +129,11 @@ def _reader(source: Source) -> Reader:
       UnreadableText: It is of a kind that no reader is for, or empty.
     """
     if source.size_bytes == 0:
-        raise UnreadableText("The file is empty: it has 0 bytes. Look whether it was saved, and send it again.")
+        raise UnreadableTextError("The file is empty: it has 0 bytes. Look whether it was saved, and send it again.")
     reader = next(reader for reader in READERS if reader.claims(source))
     refusal = signatures.refusal(source) if reader is plain_text else None
     if refusal is not None:
-        raise UnreadableText(refusal)
+        raise UnreadableTextError(refusal)
     return reader
 
 

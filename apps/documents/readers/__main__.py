@@ -12,7 +12,7 @@ from contextlib import suppress
 from importlib import import_module
 from typing import BinaryIO
 
-from apps.documents.readers.errors import TextTooLarge, UnreadableText, in_words
+from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError, in_words
 from apps.documents.readers.isolated import GRACE_SECONDS, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.source import Source
@@ -40,7 +40,7 @@ def main() -> None:
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(NOT_INSTALLED)
-    except UnreadableText as error:
+    except UnreadableTextError as error:
         _tell(answers, refused=str(error))
     except MemoryError:
         _tell(
@@ -83,7 +83,7 @@ def _send(answers: BinaryIO, text: str, limits: Limits) -> None:
     """Send the text, if it is no more than a plain text may be: the analysis takes as long as that is large."""
     content = text.encode(errors="replace")
     if len(content) > limits.text_bytes:
-        _tell(answers, refused=str(TextTooLarge(size_bytes=len(content), limit_bytes=limits.text_bytes)))
+        _tell(answers, refused=str(TextTooLargeError(size_bytes=len(content), limit_bytes=limits.text_bytes)))
         return
     _tell(answers, bytes=len(content))
     answers.write(content)

@@ -4,7 +4,7 @@ import re
 from itertools import islice
 
 from apps.documents.analysis import words
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 
 #: Control characters that no writer types. Tab, line ends, form feed and escape are not among them.
 CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
@@ -24,11 +24,11 @@ def checked(text: str) -> str:
       UnreadableText: It is blank, has no word, or is not text at all.
     """
     if not text or text.isspace():
-        raise UnreadableText("There is no text in it: it is empty or holds nothing but white space.")
+        raise UnreadableTextError("There is no text in it: it is empty or holds nothing but white space.")
     # Counted one by one and no further than it must: a list of them may be ten times as large as the text.
     too_many = islice(CONTROL.finditer(text), int(CONTROL_SHARE * len(text)), None)
     if "\x00" in text or next(too_many, None):
-        raise UnreadableText(NOT_TEXT)
+        raise UnreadableTextError(NOT_TEXT)
     if not words.any_in(text):
-        raise UnreadableText("There is not a single word in it.")
+        raise UnreadableTextError("There is not a single word in it.")
     return text

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from urllib.parse import unquote, urlsplit
 
 from apps.documents.readers import package, web_page, xml_events
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.package import Package
 from apps.documents.readers.progress import OnProgress, Steps, ignore
@@ -64,7 +64,7 @@ def _pages(parts: Package) -> list[str]:
     container = _Container()
     xml_events.parse(io.BytesIO(parts.read(CONTAINER)), container)
     if not container.book:
-        raise UnreadableText(NO_ORDER)
+        raise UnreadableTextError(NO_ORDER)
     book_name = package.inside("", container.book)
     book = _Book()
     xml_events.parse(io.BytesIO(parts.read(book_name)), book)
@@ -78,7 +78,7 @@ def _pages(parts: Package) -> list[str]:
             parts.require(name)
             found[name] = None  # A part that is named twice is read once.
     if not found:
-        raise UnreadableText(NO_ORDER)
+        raise UnreadableTextError(NO_ORDER)
     return list(found)
 
 
@@ -87,7 +87,7 @@ def _check_protection(parts: Package) -> None:
         encryption = _Encryption()
         xml_events.parse(io.BytesIO(parts.read(ENCRYPTION)), encryption)
         if not encryption.algorithms <= FONT_ALGORITHMS:
-            raise UnreadableText(PROTECTED)
+            raise UnreadableTextError(PROTECTED)
 
 
 class _Container(xml_events.Handler):

@@ -1,11 +1,11 @@
 """Why a text cannot be taken."""
 
 
-class UnreadableText(Exception):  # noqa: N818 (its name is what happened)
+class UnreadableTextError(Exception):
     """The text cannot be read. The message tells a writer why and what to do; trying again will not help."""
 
 
-class TextTooLarge(UnreadableText):
+class TextTooLargeError(UnreadableTextError):
     """The text is larger than `DOCUMENT_MAX_UPLOAD_BYTES`. The message names both sizes.
 
     Parameters:
@@ -22,7 +22,7 @@ class TextTooLarge(UnreadableText):
         )
 
 
-class TookTooLong(UnreadableText):
+class TookTooLong(UnreadableTextError):
     """Reading the file took longer than it may.
 
     Parameters:

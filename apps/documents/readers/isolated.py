@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from apps.documents.readers.errors import TookTooLong, UnreadableText
+from apps.documents.readers.errors import TookTooLong, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -137,7 +137,7 @@ class _Conversation:
             while True:
                 line = self._line(selector)
                 if "refused" in line:
-                    raise UnreadableText(str(line["refused"]))
+                    raise UnreadableTextError(str(line["refused"]))
                 if "bytes" in line:
                     return self._content(selector, int(line["bytes"]))
                 self.on_progress(float(line["share"]), str(line["what"]))
@@ -175,4 +175,4 @@ def _reason(code: int, last_words: BinaryIO, *, reader: str) -> Exception:
         return ReaderNotInstalled(said)
     if code < 0 and -code not in CRASHES:
         return ReadingInterrupted(f"The process that reads was ended by {signal.Signals(-code).name}.")
-    return UnreadableText(BROKE_OFF)
+    return UnreadableTextError(BROKE_OFF)

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 from apps.documents.readers import package, xml_events
 from apps.documents.readers.blocks import Blocks
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, Steps
 from apps.documents.readers.source import Source
@@ -42,12 +42,12 @@ def claims(source: Source) -> bool:
 def check(source: Source, limits: Limits) -> None:
     with package.opened(source, limits) as parts:
         if ENCRYPTED in parts.names:
-            raise UnreadableText(LOCKED)
+            raise UnreadableTextError(LOCKED)
         if MANIFEST in parts.names:
             manifest = _Manifest()
             xml_events.parse(io.BytesIO(parts.read(MANIFEST)), manifest)
             if manifest.is_encrypted:
-                raise UnreadableText(LOCKED)
+                raise UnreadableTextError(LOCKED)
         parts.require(CONTENT)
 
 

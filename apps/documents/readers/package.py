@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import IO, BinaryIO
 
-from apps.documents.readers.errors import UnreadableText, in_words
+from apps.documents.readers.errors import UnreadableTextError, in_words
 from apps.documents.readers.limits import RATIO_FROM_BYTES, Limits
 from apps.documents.readers.source import Source
 
@@ -58,7 +58,7 @@ class Package:
     def require(self, name: str) -> None:
         """Raises `UnreadableText` where there is no such part."""
         if name not in self.names:
-            raise UnreadableText(f"The file is damaged: its part {shown(name)} is missing. {_SAVE_AGAIN}")
+            raise UnreadableTextError(f"The file is damaged: its part {shown(name)} is missing. {_SAVE_AGAIN}")
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
@@ -74,7 +74,7 @@ class Package:
     def read(self, name: str) -> bytes:
         """A whole small part."""
         if name in self.names and self.size(name) > SMALL_PART_BYTES:
-            raise UnreadableText(
+            raise UnreadableTextError(
                 f"The part {shown(name)} of the file has {in_words(self.size(name))}, and at most "
                 f"{in_words(SMALL_PART_BYTES)} can be taken of it. {_SAVE_AGAIN}"
             )
@@ -108,7 +108,7 @@ def names(source: Source) -> frozenset[str]:
         _check_directory(source, Limits())
         with _damage_told(), zipfile.ZipFile(source.file) as archive:
             return frozenset(archive.namelist())
-    except UnreadableText:
+    except UnreadableTextError:
         return frozenset()
 
 
@@ -130,8 +130,8 @@ def shown(name: str, *, limit: int = 80) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
-def _points_outside(name: str) -> UnreadableText:
-    return UnreadableText(
+def _points_outside(name: str) -> UnreadableTextError:
+    return UnreadableTextError(
         f"The file names a part {shown(name)}, which is outside of it. No writing program does that, "
         "so it is not read. Save your manuscript again and send that."
     )
@@ -142,14 +142,14 @@ def _damage_told() -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
-        raise UnreadableText(DAMAGED) from error
+        raise UnreadableTextError(DAMAGED) from error
 
 
 def _check_directory(source: Source, limits: Limits) -> None:
     """Look at the record at the end before the list of parts is loaded: a list of millions takes gigabytes."""
     parts, directory_bytes = _directory(source.file, source.size_bytes)
     if parts > limits.parts or directory_bytes > limits.parts * _DIRECTORY_BYTES_A_PART:
-        raise UnreadableText(
+        raise UnreadableTextError(
             f"The file is packed from {f'{parts:,}' if parts < 0xFFFF else 'over 65,000'} parts, and at most "
             f"{limits.parts:,} can be taken. Save your manuscript again, without pictures, and send that."
         )
@@ -162,7 +162,7 @@ def _directory(file: BinaryIO, size_bytes: int) -> tuple[int, int]:
     tail = file.read(size_bytes - start)
     at = tail.rfind(_END_RECORD_MAGIC)
     if at < 0 or len(tail) < at + _END_RECORD.size:
-        raise UnreadableText(DAMAGED)
+        raise UnreadableTextError(DAMAGED)
     if tail[max(0, at - _LONG_RECORD_BYTES) : at].startswith(_LONG_RECORD_MAGIC):
         return 0xFFFF, 0xFFFFFFFF  # An archive of the long form: no manuscript has so many parts or bytes.
     _, _, _, _, parts, directory_bytes, _, _ = _END_RECORD.unpack_from(tail, at)
@@ -175,18 +175,18 @@ def _check_parts(archive: zipfile.ZipFile, size_bytes: int, limits: Limits) -> N
         if _OUTSIDE.search(part.filename):
             raise _points_outside(part.filename)
         if part.flag_bits & 0x1:
-            raise UnreadableText("The file has a password. Save it without one and send that.")
+            raise UnreadableTextError("The file has a password. Save it without one and send that.")
         if part.compress_type not in _COMPRESSIONS:
-            raise UnreadableText(DAMAGED)
+            raise UnreadableTextError(DAMAGED)
         # The library gives out no more of a part than this.
         unpacked_bytes += part.file_size
     if unpacked_bytes > limits.unpacked_bytes:
-        raise UnreadableText(
+        raise UnreadableTextError(
             f"The file unpacks to {in_words(unpacked_bytes, limits.unpacked_bytes)}, and at most "
             f"{in_words(limits.unpacked_bytes)} can be taken. Split it into several documents."
         )
     if unpacked_bytes > max(RATIO_FROM_BYTES, limits.unpacked_ratio * size_bytes):
-        raise UnreadableText(
+        raise UnreadableTextError(
             f"The file unpacks to {in_words(unpacked_bytes)}, {unpacked_bytes // max(size_bytes, 1):,} times its size, "
             f"and at most {limits.unpacked_ratio:,} times can be taken: no manuscript does that. "
             "Save it again, or as plain text, and send that."

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from apps.documents.readers import pdf_pages
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.pdf_pages import Line
 from apps.documents.readers.progress import OnProgress
@@ -48,7 +48,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
             on_progress((number + 1) / count, f"Reading page {number + 1:,} of {count:,}")
     text = pdf_pages.text(pages)
     if not text.strip():
-        raise UnreadableText(NO_TEXT)
+        raise UnreadableTextError(NO_TEXT)
     return text
 
 
@@ -61,13 +61,13 @@ def _opened(source: Source, limits: Limits) -> Iterator["pypdfium2.PdfDocument"]
         document = pypdfium2.PdfDocument(source.content())
     except pypdfium2.PdfiumError as error:
         needs_password = getattr(error, "err_code", None) in (pdfium.FPDF_ERR_PASSWORD, pdfium.FPDF_ERR_SECURITY)
-        raise UnreadableText(LOCKED if needs_password else DAMAGED) from None
+        raise UnreadableTextError(LOCKED if needs_password else DAMAGED) from None
     try:
         count = len(document)
         if count == 0:
-            raise UnreadableText(DAMAGED)
+            raise UnreadableTextError(DAMAGED)
         if count > limits.pages:
-            raise UnreadableText(
+            raise UnreadableTextError(
                 f"The PDF has {count:,} pages, and at most {limits.pages:,} can be taken. "
                 "Split it into several documents."
             )

@@ -6,7 +6,7 @@ import re
 from charset_normalizer import from_bytes
 
 from apps.documents.readers.content import NOT_TEXT, checked
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -67,7 +67,7 @@ def decoded(data: bytes) -> str:
         if data.startswith(mark):
             return _decoded(data, encoding)
     if b"\x00" in data:
-        raise UnreadableText(NOT_TEXT)
+        raise UnreadableTextError(NOT_TEXT)
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError:
@@ -78,7 +78,7 @@ def _decoded(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError:
-        raise UnreadableText(UNKNOWN_ENCODING) from None
+        raise UnreadableTextError(UNKNOWN_ENCODING) from None
 
 
 def _salvaged(data: bytes) -> str | None:
@@ -94,7 +94,7 @@ def _guessed(data: bytes) -> str:
         guess = from_bytes(sample, cp_isolation=list(encodings)).best()
         if guess is not None:
             return _decoded(data, guess.encoding)
-    raise UnreadableText(UNKNOWN_ENCODING)
+    raise UnreadableTextError(UNKNOWN_ENCODING)
 
 
 def _telling_lines(data: bytes) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from apps.documents.readers import plain_text, signatures, xml_events
 from apps.documents.readers.blocks import Blocks
 from apps.documents.readers.content import NOT_TEXT
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, Steps
 from apps.documents.readers.source import Source
@@ -85,7 +85,7 @@ def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web 
       UnreadableText: It holds what only programs use, or makes no sense.
     """
     if "\x00" in page:
-        raise UnreadableText(NOT_TEXT)
+        raise UnreadableTextError(NOT_TEXT)
     if _IS_XML.match(page):
         # Elements without content, such as `<title/>`, end there in XML, and swallow the page in HTML.
         try:
@@ -117,7 +117,7 @@ def _of_html(page: str, on_progress: OnProgress, what: str) -> str:
             steps.advance(len(piece))
         parser.close()
     except etree.LxmlError:
-        raise UnreadableText(NO_PAGE) from None
+        raise UnreadableTextError(NO_PAGE) from None
     return found.text()
 
 

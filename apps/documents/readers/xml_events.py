@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import IO
 from xml.parsers import expat
 
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 
 #: So much is parsed at a time.
 PIECE_BYTES = 64 * 1024
@@ -21,7 +21,7 @@ ENTITIES = (
 )
 
 
-class NotWellFormed(UnreadableText):
+class NotWellFormed(UnreadableTextError):
     """The file is no XML, or breaks off."""
 
     def __init__(self) -> None:
@@ -74,7 +74,7 @@ def parse(
         handler.end(_local(name))
 
     def refuse(*declaration: object) -> None:
-        raise UnreadableText(ENTITIES)
+        raise UnreadableTextError(ENTITIES)
 
     parser.StartElementHandler = start
     parser.EndElementHandler = end

@@ -16,7 +16,7 @@ from django.utils import timezone
 from apps.core import owned_file
 from apps.documents import readers
 from apps.documents.models import Analysis, Chapter, Document, Manuscript, manuscript_storage, stored_name
-from apps.documents.readers.errors import TextTooLarge, UnreadableText
+from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.services import findings
 from apps.documents.services.findings import Figures, Findings, analyse
@@ -46,7 +46,7 @@ GAVE_UP = (
 NEVER_FINISHED = "Processing was stopped before it was done. You can start it again."
 
 
-class ManuscriptChanged(Exception):  # noqa: N818 (its name is what happened)
+class ManuscriptChangedError(Exception):
     """The text was changed while it was processed; processing it again will give the right figures."""
 
 
@@ -64,7 +64,7 @@ class Original:
     size_bytes: int
 
 
-class FilesNotDeleted(Exception):  # noqa: N818 (its name is what happened)
+class FilesNotDeletedError(Exception):
     """120 expired documents were deleted; 3 are kept since the store did not delete their files. The next run tries."""
 
     def __init__(self, *, deleted: int, kept: int) -> None:
@@ -200,7 +200,7 @@ class DocumentService:
             if not Document.objects.select_for_update().only("pk").filter(pk=document.pk).first():
                 raise Document.DoesNotExist(f"Document {document.pk} no longer exists.")
             if not Manuscript.objects.filter(document=document, updated_at=changed_at).exists():
-                raise ManuscriptChanged(f"The text of document {document.pk} was changed while it was processed.")
+                raise ManuscriptChangedError(f"The text of document {document.pk} was changed while it was processed.")
             _store(document, found)
             _set_status(document, Document.Status.PROCESSED)
         progress.set(100, "Done")
@@ -282,7 +282,7 @@ class DocumentService:
             deleted += by_model.get(Document._meta.label, 0)
             progress.set(100 * deleted / max(total, deleted), f"{deleted:,} of {total:,} deleted")
         if kept:
-            raise FilesNotDeleted(deleted=deleted, kept=len(kept)) from kept[0]
+            raise FilesNotDeletedError(deleted=deleted, kept=len(kept)) from kept[0]
         return deleted
 
 
@@ -313,7 +313,7 @@ def _with_kept_files(document_ids: Collection[int], *, failures: list[Exception]
 
 def _check_size(size_bytes: int) -> None:
     if size_bytes > settings.DOCUMENT_MAX_UPLOAD_BYTES:
-        raise TextTooLarge(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
+        raise TextTooLargeError(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
 
 
 def _stored_filename(filename: str) -> str:
@@ -351,7 +351,7 @@ def _changed_at(document: Document) -> datetime:
     """When the text was last changed. Asked for before the text is read."""
     changed_at = Manuscript.objects.filter(document=document).values_list("updated_at", flat=True).first()
     if changed_at is None:
-        raise UnreadableText(NO_MANUSCRIPT)
+        raise UnreadableTextError(NO_MANUSCRIPT)
     return changed_at
 
 

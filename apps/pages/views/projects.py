@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.documents.models import Document
-from apps.documents.readers.errors import UnreadableText
+from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.services.document_service import DocumentService
 from apps.pages import following
 from apps.pages.access import WriterRequest, writers_page
@@ -129,7 +129,7 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     for file in form.cleaned_data["chosen"]:
         try:
             document = take(file, project=project)
-        except UnreadableText as error:
+        except UnreadableTextError as error:
             refused.append((file.name, str(error)))
         else:
             messages.success(request, f"“{document.title}” was added.")
@@ -158,7 +158,7 @@ def paste(request: WriterRequest, pk: int) -> HttpResponse:
     if form.is_valid():
         try:
             document = DocumentService.create(project=project, **form.cleaned_data)
-        except UnreadableText as error:
+        except UnreadableTextError as error:
             form.add_error("text", str(error))
         else:
             return redirect("pages:document", pk=document.pk)

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core.owned_file import saved
 from apps.projects import report_types
-from apps.projects.mail_refused import MailRefused
+from apps.projects.mail_refused import MailRefusedError
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
 from apps.tasks import progress
@@ -163,15 +163,15 @@ def _send(message: EmailMessage) -> bool:
     except smtplib.SMTPRecipientsRefused as error:
         code, reply = next(iter(error.recipients.values()))
         if _is_for_good(code):
-            raise MailRefused(address, _reason(code, reply)) from error
+            raise MailRefusedError(address, _reason(code, reply)) from error
         raise
     except smtplib.SMTPDataError as error:
         if _is_for_good(error.smtp_code):
-            raise MailRefused(address, _reason(error.smtp_code, error.smtp_error)) from error
+            raise MailRefusedError(address, _reason(error.smtp_code, error.smtp_error)) from error
         raise
     except ValueError as error:
         # Django and smtplib refuse an address that is none before they speak to the server.
-        raise MailRefused(address, f"it is no address that a mail can have ({error})") from error
+        raise MailRefusedError(address, f"it is no address that a mail can have ({error})") from error
 
 
 def _is_for_good(code: int) -> bool:

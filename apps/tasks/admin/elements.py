@@ -49,7 +49,7 @@ def progress_bar(percent: int, *, status: str, name: str) -> SafeString:
     )
 
 
-def moment(time: datetime | None, *, short: bool = False) -> SafeString | str:
+def timestamp(time: datetime | None, *, short: bool = False) -> SafeString | str:
     """A point in time, to the second.
 
     Parameters:

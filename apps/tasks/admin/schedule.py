@@ -21,8 +21,9 @@ from unfold.views import ChangeList
 from apps.tasks.admin import duration, elements, row_key
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.schedule_form import TIME_FIELDS, ScheduleForm, interval_in_words
+from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
-from apps.tasks.schedules import checking, clock, declared, steering
+from apps.tasks.schedules import actions, checking, clock, declared
 
 #: So many of the next times are shown.
 UPCOMING = 5
@@ -156,8 +157,8 @@ class SlotInline(ReadOnlyInline):
     @admin.display(description="slot")
     def came(self, slot: ScheduleSlot) -> SafeString | str:
         if slot.count == 1:
-            return elements.moment(slot.slot)
-        return format_html("{} to {}", elements.moment(slot.first_slot), elements.moment(slot.slot))
+            return elements.timestamp(slot.slot)
+        return format_html("{} to {}", elements.timestamp(slot.first_slot), elements.timestamp(slot.slot))
 
     @admin.display(description="what became of it")
     def became(self, slot: ScheduleSlot) -> SafeString:
@@ -244,12 +245,12 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     def save_model(self, request: HttpRequest, obj: Schedule, form: ScheduleForm, change: bool) -> None:
         if change:
-            steering.change(obj, form.changed_values())
+            actions.change(obj, form.changed_values())
         else:
-            steering.make(obj)
+            actions.make(obj)
 
     def delete_model(self, request: HttpRequest, obj: Schedule) -> None:
-        steering.delete(obj)
+        actions.delete(obj)
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         declared.make_missing()
@@ -260,7 +261,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
-        verbs = {"run": self.run, "pause": steering.pause, "resume": steering.resume, "undo": steering.undo_override}
+        verbs = {"run": self.run, "pause": actions.pause, "resume": actions.resume, "undo": actions.undo_override}
         said = {
             "pause": "{} is paused.",
             "resume": "{} runs again, from now on.",
@@ -292,8 +293,8 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
     def run(self, request: HttpRequest, schedule: Schedule) -> None:
         """Send its task now, and say so."""
         try:
-            task_id = steering.run_now(schedule, owner_id=request.user.pk)
-        except steering.CannotRunError as error:
+            task_id = actions.run_now(schedule, owner_id=request.user.pk)
+        except CannotRunError as error:
             messages.error(request, f"{schedule.name} cannot be run: {error}")
             return
         self.log_change(request, schedule, "Run now")
@@ -310,11 +311,11 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.action(description="Pause the selected schedules", permissions=["change"])
     def pause_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        self._steer_all(request, queryset, steering.pause, "paused")
+        self._steer_all(request, queryset, actions.pause, "paused")
 
     @admin.action(description="Resume the selected schedules", permissions=["change"])
     def resume_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        self._steer_all(request, queryset, steering.resume, "resumed")
+        self._steer_all(request, queryset, actions.resume, "resumed")
 
     def _steer_all(
         self, request: HttpRequest, queryset: QuerySet[Schedule], act: Callable[[Schedule], None], said: str
@@ -367,7 +368,9 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="next run (UTC)", ordering="next_at")
     def next_run(self, schedule: Schedule) -> SafeString | str:
-        return elements.moment(schedule.next_at, short=True) if state_of(schedule) in (ON, LATE) else elements.NOTHING
+        return (
+            elements.timestamp(schedule.next_at, short=True) if state_of(schedule) in (ON, LATE) else elements.NOTHING
+        )
 
     @admin.display(description="last run (UTC)")
     def last_run(self, schedule: Any) -> SafeString | str:
@@ -376,7 +379,7 @@ class ScheduleAdmin(ModelAdmin):  # type: ignore[misc]
         task = schedule.last_task
         return format_html(
             '<span class="schedule-last">{} {}</span>',
-            elements.moment(schedule.last_slot, short=True),
+            elements.timestamp(schedule.last_slot, short=True),
             task_link(schedule.last_task_id, pk=task.pk if task else None, status=task.status if task else None),
         )
 

@@ -14,7 +14,7 @@ from unfold.widgets import (
 )
 
 from apps.tasks.models import Schedule
-from apps.tasks.schedules import checking, clock, steering, zones
+from apps.tasks.schedules import actions, checking, clock, zones
 
 #: The units of an interval, in seconds, the largest first.
 UNITS = {86_400: "days", 3_600: "hours", 60: "minutes", 1: "seconds"}
@@ -120,14 +120,14 @@ class ScheduleForm(forms.ModelForm):
         return found
 
     def clean(self) -> dict[str, Any]:
-        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
-        every, unit = cleaned.get("every"), cleaned.get("every_unit") or 60
+        clean_text: dict[str, Any] = super().clean() or self.cleaned_data
+        every, unit = clean_text.get("every"), clean_text.get("every_unit") or 60
         if every is not None and every * unit > MOST_DAYS * 86_400:
             self.add_error("every", f"This is {every * unit // 86_400:,} days, at most {MOST_DAYS:,} are allowed.")
             every = None
         if "every" not in self.errors:
             self.instance.interval_seconds = every * unit if every else None
-        return cleaned
+        return clean_text
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
@@ -163,7 +163,7 @@ class ScheduleForm(forms.ModelForm):
         self.full_clean()
         found = [str(error) for name in TIMES for error in self.errors.get(name, [])]
         if not found and self.instance.decided_until is None:
-            steering.begin(self.instance, now=clock.faster(timezone.now()))
+            actions.begin(self.instance, now=clock.faster(timezone.now()))
         return found
 
     def changed_values(self) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from unfold.views import ChangeList
 
 from apps.tasks import states
 from apps.tasks.admin import duration, elements
+from apps.tasks.admin.action_pages import ERROR_START_LENGTH, SteeredAdmin
 from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
-from apps.tasks.admin.steering import ERROR_START_LENGTH, SteeredAdmin
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 
 #: What is said of a task whose `run_at` only keeps it from being sent until a scheduler releases it.
@@ -84,7 +84,7 @@ class AttemptInline(ReadOnlyInline):
 
     @admin.display(description="ended")
     def ended(self, attempt: TaskAttempt) -> str:
-        return elements.moment(attempt.ended_at)
+        return elements.timestamp(attempt.ended_at)
 
     @admin.display(description="worker")
     def worker(self, attempt: TaskAttempt) -> str:
@@ -173,7 +173,7 @@ class TaskStatusAdmin(SteeredAdmin):
         if task.status == states.FAILED:
             note = task.error_start
         elif task.status == states.PENDING and task.run_at > timezone.now():
-            note = HELD if task.is_held else format_html("Not before {}", elements.moment(task.run_at))
+            note = HELD if task.is_held else format_html("Not before {}", elements.timestamp(task.run_at))
         return format_html('<span class="task-name">{}</span><span class="task-note">{}</span>', task.task_name, note)
 
     @display(description="status", label=elements.STATUS_KINDS)  # type: ignore[untyped-decorator]
@@ -222,27 +222,27 @@ class TaskStatusAdmin(SteeredAdmin):
 
     @admin.display(description="created", ordering="id")
     def created(self, task: TaskStatus) -> str:
-        return elements.moment(task.created_at, short=True)
+        return elements.timestamp(task.created_at, short=True)
 
     @admin.display(description="created")
     def sent(self, task: TaskStatus) -> str:
-        return elements.moment(task.created_at)
+        return elements.timestamp(task.created_at)
 
     @admin.display(description="not before")
     def due(self, task: Any) -> str:
-        return HELD if task.is_held else elements.moment(task.run_at)
+        return HELD if task.is_held else elements.timestamp(task.run_at)
 
     @admin.display(description="claimed")
     def claimed(self, task: TaskStatus) -> str:
-        return elements.moment(task.claimed_at)
+        return elements.timestamp(task.claimed_at)
 
     @admin.display(description="started")
     def started(self, task: TaskStatus) -> str:
-        return elements.moment(task.started_at)
+        return elements.timestamp(task.started_at)
 
     @admin.display(description="finished")
     def finished(self, task: TaskStatus) -> str:
-        return elements.moment(task.finished_at)
+        return elements.timestamp(task.finished_at)
 
     @admin.display(description="waited")
     def waited(self, task: TaskStatus) -> str:
@@ -257,11 +257,11 @@ class TaskStatusAdmin(SteeredAdmin):
 
     @admin.display(description="expires")
     def expires(self, task: TaskStatus) -> str:
-        return elements.moment(task.expires_at)
+        return elements.timestamp(task.expires_at)
 
     @admin.display(description="cancel requested")
     def cancel_requested(self, task: TaskStatus) -> str:
-        return elements.moment(task.cancel_requested_at)
+        return elements.timestamp(task.cancel_requested_at)
 
     @admin.display(description="worker")
     def worker(self, task: TaskStatus) -> str:

@@ -3,7 +3,6 @@
 from datetime import timedelta
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.http import HttpRequest
@@ -15,6 +14,7 @@ from unfold.decorators import display
 from apps.tasks.admin import elements
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
 
 LIVING, SILENT, STOPPED = "Living", "Silent", "Stopped"
@@ -35,7 +35,7 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     ordering = ("-started_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WorkerProcess]:
-        timeout = timedelta(seconds=settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
+        timeout = timedelta(seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
         beats = Q(beat_at__gt=ClockTimestamp(offset_ms=-timeout.total_seconds() * 1000))
         # By the database's clock, which also wrote the heartbeat.
         queryset: QuerySet[WorkerProcess] = super().get_queryset(request)
@@ -68,15 +68,15 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
 
     @admin.display(description="started")
     def started(self, worker: WorkerProcess) -> str:
-        return elements.moment(worker.started_at)
+        return elements.timestamp(worker.started_at)
 
     @admin.display(description="last heartbeat")
     def last_beat(self, worker: WorkerProcess) -> str:
-        return elements.moment(worker.beat_at)
+        return elements.timestamp(worker.beat_at)
 
     @admin.display(description="stopped")
     def stopped(self, worker: WorkerProcess) -> str:
-        return elements.moment(worker.stopped_at)
+        return elements.timestamp(worker.stopped_at)
 
     @admin.display(description="tasks")
     def tasks(self, worker: WorkerProcess) -> SafeString:

@@ -10,7 +10,8 @@ import dramatiq
 from django.db.models import BigIntegerField
 from dramatiq import Actor
 
-from apps.tasks import storable
+from apps.tasks import json_safe
+from apps.tasks.errors import BadCronError, UnknownZoneError
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import cron, declared, zones
 
@@ -42,17 +43,17 @@ def time_errors(schedule: Schedule) -> dict[str, str]:
     if schedule.cron:
         try:
             cron.parse(schedule.cron)
-        except cron.BadCronError as error:
+        except BadCronError as error:
             found["cron"] = str(error)
     if bool(schedule.cron) == bool(schedule.interval_seconds):
         found["cron"] = "There must be a cron text or an interval" + (", not both" if schedule.cron else "")
     try:
         zones.named(schedule.time_zone)
-    except zones.UnknownZoneError as error:
+    except UnknownZoneError as error:
         found["time_zone"] = str(error)
-    for field, moment in (("start_at", schedule.start_at), ("end_at", schedule.end_at)):
-        if moment is not None and not FIRST_YEAR <= moment.year <= LAST_YEAR:
-            found[field] = f"This is in the year {moment.year}, must be {FIRST_YEAR} to {LAST_YEAR}"
+    for field, timestamp in (("start_at", schedule.start_at), ("end_at", schedule.end_at)):
+        if timestamp is not None and not FIRST_YEAR <= timestamp.year <= LAST_YEAR:
+            found[field] = f"This is in the year {timestamp.year}, must be {FIRST_YEAR} to {LAST_YEAR}"
     if schedule.start_at and schedule.end_at and schedule.end_at <= schedule.start_at:
         found["end_at"] = "The end must be later than the start"
     return found
@@ -80,7 +81,7 @@ def argument_error(schedule: Schedule) -> str:
     try:
         send = broker.send_of(actor.message_with_options(kwargs=schedule.kwargs))
     except (TypeError, ValueError) as error:
-        return storable.cleaned(str(error))
+        return json_safe.clean_text(str(error))
     if send.related_object_id is not None and not SMALLEST_ID <= send.related_object_id <= LARGEST_ID:
         return f"The first argument of {schedule.task_name} is out of range for the id of a {send.related_object_type}"
     return _type_error(actor, schedule.kwargs)

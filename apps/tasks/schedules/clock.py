@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime
 
-from django.conf import settings
 from django.db import connection
 from django.utils import timezone
+
+from apps.tasks.conf import conf
 
 
 def now() -> datetime:
@@ -12,21 +13,21 @@ def now() -> datetime:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
-            moment: datetime = cursor.fetchone()[0].astimezone(UTC)
+            timestamp: datetime = cursor.fetchone()[0].astimezone(UTC)
     else:
         # SQLite lives on this host.
-        moment = timezone.now()
-    return faster(moment)
+        timestamp = timezone.now()
+    return faster(timestamp)
 
 
-def faster(moment: datetime) -> datetime:
+def faster(timestamp: datetime) -> datetime:
     """The moment on the schedules' clock: the same, but where `SCHEDULER_CLOCK_SPEED` lets a second be more."""
-    if settings.SCHEDULER_CLOCK_SPEED == 1:
-        return moment
-    start: datetime = settings.SCHEDULER_CLOCK_START
-    return start + (moment - start) * settings.SCHEDULER_CLOCK_SPEED
+    if conf.SCHEDULER_CLOCK_SPEED == 1:
+        return timestamp
+    start = conf.SCHEDULER_CLOCK_START
+    return start + (timestamp - start) * conf.SCHEDULER_CLOCK_SPEED
 
 
 def real_seconds(seconds: float) -> float:
     """How long so many seconds of the schedules' clock take."""
-    return seconds / float(settings.SCHEDULER_CLOCK_SPEED)
+    return seconds / float(conf.SCHEDULER_CLOCK_SPEED)

@@ -13,6 +13,8 @@ from functools import lru_cache
 from cronsim import CronSim, CronSimError
 from cronsim.cronsim import SYMBOLIC_DAYS, SYMBOLIC_MONTHS
 
+from apps.tasks.errors import BadCronError
+
 #: The words for common times.
 NAMED = {
     "@yearly": "0 0 1 1 *",
@@ -39,10 +41,6 @@ WIDEST_SHIFT = timedelta(hours=48)
 SECOND = timedelta(seconds=1)
 #: A text that does not come within cronsim's fifty years from here never does.
 SOME_DAY = datetime(2000, 1, 1)
-
-
-class BadCronError(ValueError):
-    """The text is no cron text of five fields, or its time never comes."""
 
 
 @dataclass(frozen=True)
@@ -152,22 +150,22 @@ def _without_idle_step(part: str) -> str:
     return span.split("-")[0] if step and len(ends) == 2 and ends[0] == ends[1] else part
 
 
-def _offset(moment: datetime, zone: tzinfo) -> timedelta:
-    offset = moment.astimezone(zone).utcoffset()
+def _offset(timestamp: datetime, zone: tzinfo) -> timedelta:
+    offset = timestamp.astimezone(zone).utcoffset()
     assert offset is not None
     return offset
 
 
-def _local(moment: datetime, zone: tzinfo) -> datetime:
-    return moment.astimezone(zone).replace(tzinfo=None, fold=0)
+def _local(timestamp: datetime, zone: tzinfo) -> datetime:
+    return timestamp.astimezone(zone).replace(tzinfo=None, fold=0)
 
 
 def _instant(local: datetime, zone: tzinfo) -> datetime:
     """When the zone's clock shows this for the first time or, if it never does, when it has jumped over it."""
-    moment = local.replace(tzinfo=zone).astimezone(UTC)
-    if _local(moment, zone) == local:
-        return moment
-    return _change_between(moment - WIDEST_SHIFT, moment, zone) or moment
+    timestamp = local.replace(tzinfo=zone).astimezone(UTC)
+    if _local(timestamp, zone) == local:
+        return timestamp
+    return _change_between(timestamp - WIDEST_SHIFT, timestamp, zone) or timestamp
 
 
 def _change_between(begin: datetime, end: datetime, zone: tzinfo) -> datetime | None:

@@ -56,8 +56,9 @@ def where(actor: Actor[..., Any]) -> str:
     # A class-based actor is an object that can be called.
     source = function if inspect.isroutine(function) else type(function)
     path = Path(inspect.getsourcefile(source) or function.__module__)
-    if path.is_relative_to(settings.BASE_DIR):
-        path = path.relative_to(settings.BASE_DIR)
+    base = getattr(settings, "BASE_DIR", "/")
+    if path.is_relative_to(base):
+        path = path.relative_to(base)
     code = getattr(function, "__code__", None)
     return f"{path}:{code.co_firstlineno}" if code else str(path)
 

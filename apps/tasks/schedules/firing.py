@@ -198,9 +198,9 @@ def _send(sendings: Iterable[Sending]) -> None:
             broker.enqueue(sending.message, delay=HOLD_MS)
 
 
-def iso(moment: datetime) -> str:
+def iso(timestamp: datetime) -> str:
     """Such as `2026-11-30T07:00:00Z`."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+    return timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 # --- The run before ------------------------------------------------------------------------------

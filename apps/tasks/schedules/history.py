@@ -4,11 +4,11 @@ from collections.abc import Iterable
 from dataclasses import replace
 from datetime import datetime, timedelta
 
-from django.conf import settings
 from django.db import transaction
 from django.db.models import Exists, F, OuterRef, Window
 from django.db.models.functions import RowNumber
 
+from apps.tasks.conf import conf
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import clock
 from apps.tasks.schedules.policy import SKIP, Gap, Policy, decide
@@ -62,13 +62,13 @@ def prune() -> int:
     unfinished = TaskStatus.objects.unfinished().filter(task_id=OuterRef("task_id"))
     # Those of a schedule that has no slots any more are looked at nowhere else.
     ScheduleSlot.objects.filter(~Exists(unfinished), is_open=True).update(is_open=False, is_held=False)
-    before = clock.now() - timedelta(days=settings.SCHEDULE_HISTORY_DAYS)
+    before = clock.now() - timedelta(days=conf.SCHEDULE_HISTORY_DAYS)
     old = ScheduleSlot.objects.filter(slot__lt=before, is_open=False).order_by()
     deleted = _delete(old.values_list("pk", flat=True))
     # Counted are all rows, so what is open is looked at afterwards.
     place = Window(RowNumber(), partition_by=F("schedule_id"), order_by=F("slot").desc())
-    surplus = ScheduleSlot.objects.annotate(place=place).filter(place__gt=settings.SCHEDULE_HISTORY_COUNT)
-    return deleted + _delete(pk for pk, is_open in surplus.order_by().values_list("pk", "is_open") if not is_open)
+    rebalancer = ScheduleSlot.objects.annotate(place=place).filter(place__gt=conf.SCHEDULE_HISTORY_COUNT)
+    return deleted + _delete(pk for pk, is_open in rebalancer.order_by().values_list("pk", "is_open") if not is_open)
 
 
 def _delete(pks: Iterable[int]) -> int:

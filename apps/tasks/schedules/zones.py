@@ -4,12 +4,10 @@ import difflib
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from apps.tasks.errors import UnknownZoneError
+
 #: Names of files beside the zones.
 NO_ZONES = {"Factory", "localtime"}
-
-
-class UnknownZoneError(ValueError):
-    """There is no time zone of that name."""
 
 
 @lru_cache(maxsize=1)

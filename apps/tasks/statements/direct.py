@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
 
-from django.conf import settings
 from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, Error, RawCursor
 from psycopg.abc import PQGen
@@ -18,6 +17,8 @@ from psycopg.generators import execute
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
+
+from apps.tasks.conf import conf
 
 
 class Batch(RawCursor[Any]):
@@ -81,7 +82,7 @@ class Statement:
         self, connection: Connection[Any], parameters: Sequence[Any], meanwhile: Callable[[], object]
     ) -> list[tuple[Any, ...]]:
         server = connection.pgconn
-        is_prepared = self.name and settings.DATABASE_PREPARED_STATEMENTS
+        is_prepared = self.name and conf.DATABASE_PREPARED_STATEMENTS
         if is_prepared and connection not in self._known_to:
             self._prepare(connection)
         transformer = Transformer(connection)

@@ -20,8 +20,8 @@ from typing import Any
 from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
-from apps.tasks.outcome import Held, Outcome, Report, Send
 from apps.tasks.statements.direct import Statement
+from apps.tasks.values import Held, Outcome, Report, Send
 
 COLUMNS = """
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
@@ -63,7 +63,7 @@ ON CONFLICT (task_id) DO NOTHING
 #: Asked in the first place, together with the time: how long the statement waits for a row that somebody has locked.
 PATIENCE = "set_config('lock_timeout', '50ms', true) AS patience"
 #: For so long after such a wait, rows are locked before they are written. That skips what is locked, and costs more.
-CAREFUL_SECONDS = 5.0
+SKIP_LOCKED_SECONDS = 5.0
 
 #: Narrows a statement to the rows that nobody else has locked, and locks them. `key` is how the batch names a row.
 UNLOCKED = """
@@ -75,7 +75,7 @@ UNLOCKED = """
     ))"""
 
 
-class Hasty:
+class Optimistic:
     """A statement that expects no row to be locked, and a second one for when some are.
 
     Locks are rare here, and looking for them first is dear. So the first waits a moment for them; where that is too
@@ -88,22 +88,25 @@ class Hasty:
     """
 
     def __init__(self, sql: str, *, unlocked: str, name: str = "") -> None:
-        hasty, careful = sql.format(patience=f", {PATIENCE}", unlocked=""), sql.format(patience="", unlocked=unlocked)
-        self.hasty = Statement(hasty, name=name)
-        self.careful = Statement(careful, name=name and f"{name}_carefully")
+        optimistic, skip_locked = (
+            sql.format(patience=f", {PATIENCE}", unlocked=""),
+            sql.format(patience="", unlocked=unlocked),
+        )
+        self.optimistic = Statement(optimistic, name=name)
+        self.skip_locked = Statement(skip_locked, name=name and f"{name}_carefully")
         #: When it may be hasty again, by the monotonic clock. Of this process.
-        self.careful_until = 0.0
+        self.skip_locked_until = 0.0
 
     def execute(self, *parameters: Any) -> list[tuple[Any, ...]]:
         # In a transaction an error would spoil what else is in it.
-        if time.monotonic() >= self.careful_until and not connection.in_atomic_block:
+        if time.monotonic() >= self.skip_locked_until and not connection.in_atomic_block:
             try:
-                return self.hasty.execute(*parameters)
+                return self.optimistic.execute(*parameters)
             except OperationalError as error:
                 if not isinstance(error.__cause__, LockNotAvailable | DeadlockDetected):
                     raise
-                self.careful_until = time.monotonic() + CAREFUL_SECONDS
-        return self.careful.execute(*parameters)
+                self.skip_locked_until = time.monotonic() + SKIP_LOCKED_SECONDS
+        return self.skip_locked.execute(*parameters)
 
 
 CLAIMABLE = """
@@ -112,7 +115,7 @@ CLAIMABLE = """
 RETURNING t.task_id, t.id, t.owner_id
 """
 
-CLAIM = Hasty(
+CLAIM = Optimistic(
     f"""
 UPDATE tasks_taskstatus AS t
 SET status = 'processing', claim_id = $2, worker_id = $3, claimed_at = now.at, updated_at = now.at
@@ -122,7 +125,7 @@ WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND m.attempt BETWEEN 0 AN
 )
 
 #: What an idle worker waits for: half as dear to plan and to run.
-CLAIM_ONE = Hasty(
+CLAIM_ONE = Optimistic(
     f"""
 UPDATE tasks_taskstatus AS t
 SET status = 'processing', claim_id = $3, worker_id = $4, claimed_at = now.at, updated_at = now.at
@@ -135,7 +138,7 @@ WHERE t.task_id = $1 AND t.attempt = $2{CLAIMABLE}""",
     name="aiwriting_claim_one",
 )
 
-COMPLETE = Hasty(
+COMPLETE = Optimistic(
     """
 UPDATE tasks_taskstatus AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.tasks.outcome import Held, Outcome, Report, Send
+from apps.tasks.values import Held, Outcome, Report, Send
 
 INSERT = """
 INSERT INTO tasks_taskstatus (
@@ -122,6 +122,6 @@ def report(reports: Sequence[Report]) -> set[int]:
     return {news.claim.row_id for news in reports}
 
 
-def _later(moment: datetime, milliseconds: float) -> str:
+def _later(timestamp: datetime, milliseconds: float) -> str:
     """The time as Django writes it into SQLite."""
-    return str(connection.ops.adapt_datetimefield_value(moment + timedelta(milliseconds=milliseconds)))
+    return str(connection.ops.adapt_datetimefield_value(timestamp + timedelta(milliseconds=milliseconds)))

@@ -6,11 +6,12 @@ from argparse import ArgumentParser
 from contextlib import suppress
 from typing import Any
 
-from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from workers.supervisor import Child, Supervisor
-from workers.worker_process import UnknownQueueError, known_queues, leave, work
+from apps.tasks.conf import conf
+from apps.tasks.errors import UnknownQueueError
+from workers.process.main import known_queues, leave, work
+from workers.supervision.supervisor import Child, Supervisor
 
 #: What a process needs after its running tasks had their time: to write, to hand back and to say so.
 CLOSING_SECONDS = 4.0
@@ -21,8 +22,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        parser.add_argument("--processes", type=int, default=settings.WORKER_PROCESSES, help="default: %(default)s")
-        parser.add_argument("--threads", type=int, default=settings.WORKER_THREADS, help="default: %(default)s")
+        parser.add_argument("--processes", type=int, default=conf.WORKER_PROCESSES, help="default: %(default)s")
+        parser.add_argument("--threads", type=int, default=conf.WORKER_THREADS, help="default: %(default)s")
         parser.add_argument("--queues", nargs="*", default=[], help="take from these only; default: all")
         parser.add_argument("--no-relay", action="store_true", help="do not run a relay beside the workers")
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
@@ -36,9 +37,7 @@ class Command(BaseCommand):
         except UnknownQueueError as error:
             raise CommandError(str(error)) from None
         if options["single"]:
-            leave(
-                work(queues=options["queues"], threads=options["threads"], drain_seconds=settings.WORKER_DRAIN_SECONDS)
-            )
+            leave(work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS))
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
             for child in self._children(options):
                 supervisor.start(child)
@@ -48,15 +47,15 @@ class Command(BaseCommand):
         # A worker thread keeps its connection from task to task.
         env = {"DATABASE_CONN_MAX_AGE": "60"} | os.environ
         django = [sys.executable, "-m", "django"]
-        env.setdefault("DJANGO_SETTINGS_MODULE", "aiWriting.settings")
+        # The folder of manage.py, wherever it was started from.
+        env["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], env.get("PYTHONPATH"))))
         queues = ["--queues", *options["queues"]] if options["queues"] else []
         children = [
             Child(
                 name=f"worker {number}",
                 argv=[*django, "runworker", "--single", "--threads", str(options["threads"]), *queues],
                 env=env,
-                cwd=settings.BASE_DIR,
-                grace_seconds=settings.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
+                grace_seconds=conf.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
             )
             for number in range(1, options["processes"] + 1)
         ]
@@ -67,7 +66,6 @@ class Command(BaseCommand):
                     name="relay",
                     argv=[*django, "runrelay"],
                     env=env,
-                    cwd=settings.BASE_DIR,
                     stop_order=1,
                     grace_seconds=CLOSING_SECONDS,
                 )

@@ -12,9 +12,10 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 from django.utils import timezone
 
-from apps.core import moment
+from apps.core import timestamp
+from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, TaskStatus
-from apps.tasks.schedules import checking, clock, cron, declared, steering, zones
+from apps.tasks.schedules import actions, checking, clock, cron, declared, zones
 from apps.tasks.schedules.firing import iso
 
 #: The exit code for what was asked wrongly, as argparse has it.
@@ -120,11 +121,11 @@ class Command(BaseCommand):
             )
         if verb == "run":
             try:
-                self.stdout.write(steering.run_now(schedule))
-            except steering.CannotRunError as error:
+                self.stdout.write(actions.run_now(schedule))
+            except CannotRunError as error:
                 raise CommandError(str(error), returncode=WRONG) from None
             return
-        (steering.pause if verb == "pause" else steering.resume)(schedule)
+        (actions.pause if verb == "pause" else actions.resume)(schedule)
         if verb == "pause":
             self.stdout.write(f"{name} is paused.")
         elif problem := checking.broken(schedule):
@@ -137,7 +138,7 @@ class Command(BaseCommand):
 
 def _moment(text: str) -> datetime:
     try:
-        found = moment.parse(text)
+        found = timestamp.parse(text)
     except ValueError:
         raise CommandError(
             f"--from is {text!r}, must be an ISO time such as 2026-11-24T12:03:00Z", returncode=WRONG

@@ -1,0 +1,63 @@
+"""Tasks through the API: to look at, not to change."""
+
+from typing import Any
+
+from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractBaseUser
+from django.http import HttpResponse
+from django.http.response import HttpResponseBase
+from rest_framework import status, viewsets
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.reverse import reverse
+from rest_framework.serializers import BaseSerializer
+
+from apps.core.api.body import LimitedBody
+from apps.tasks.api import events
+from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
+from apps.tasks.models import TaskStatus, TaskStatusQuerySet
+
+
+def task_started(request: Request, task_id: str, *, what: str) -> Response:
+    """The answer of every view that starts a task: 202, with the task's id and where to follow it."""
+    url = reverse("task-detail", kwargs={"task_id": task_id}, request=request)
+    return Response({"status": f"{what} started", "task_id": task_id, "task_url": url}, status=status.HTTP_202_ACCEPTED)
+
+
+class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
+    """One's own tasks; all tasks for staff. The newest come first."""
+
+    lookup_field = "task_id"
+    # What a task id never holds is an unknown address. PostgreSQL would refuse a NUL with an error.
+    lookup_value_regex = r"[^/\x00]+"
+    http_method_names = ["get", "head"]
+
+    def get_queryset(self) -> TaskStatusQuerySet:
+        found = TaskStatus.objects.visible_to(self._user()).defer("args", "kwargs", "options")
+        if self.action != "list":
+            return found
+        query = TaskQuerySerializer(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        return found.filter(**query.validated_data).order_by("-id")
+
+    def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
+        return StaffTaskSerializer if self._user().is_staff else TaskSerializer
+
+    @action(detail=True)
+    def events(self, request: Request, task_id: str) -> HttpResponseBase:
+        """The task as server-sent events, until it ends."""
+        task = self.get_object()
+        if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
+            # An EventSource connects again after the end of its stream; this tells it to stop.
+            return HttpResponse(status=status.HTTP_204_NO_CONTENT)
+        return events.response(request, task, may_see=self._may_still_see)
+
+    def _may_still_see(self) -> bool:
+        """Whether the user, as they are now, may see the task."""
+        user = get_user_model()._default_manager.filter(pk=self._user().pk, is_active=True).first()
+        return user is not None and TaskStatus.objects.visible_to(user).filter(task_id=self.kwargs["task_id"]).exists()
+
+    def _user(self) -> Any:
+        assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"
+        return self.request.user

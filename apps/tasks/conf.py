@@ -1,0 +1,73 @@
+"""Settings of the task system, each with its default and meaning.
+
+Values are read when they are used, so `override_settings` works and Django's settings need not name any of them.
+"""
+
+from datetime import UTC, datetime
+from typing import Any, Generic, TypeVar, overload
+
+from django.conf import settings
+
+T = TypeVar("T")
+
+
+class Setting(Generic[T]):
+    """A setting of Django's, or its default.
+
+    Parameters:
+      help: Meaning and unit, as the documentation shows them.
+    """
+
+    def __init__(self, default: T, *, help: str) -> None:
+        self.default = default
+        self.help = help
+        self.name = ""
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self.name = name
+
+    @overload
+    def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
+    @overload
+    def __get__(self, instance: object, owner: type) -> T: ...
+    def __get__(self, instance: object | None, owner: type) -> "Setting[T] | T":
+        if instance is None:
+            return self
+        found: T = getattr(settings, self.name, self.default)
+        return found
+
+
+class Conf:
+    """The settings. Read them as `conf.TASK_MAX_CRASHES`."""
+
+    TASK_MAX_ARGUMENT_BYTES = Setting(
+        1_000_000, help="Largest size of a message's arguments, in bytes of JSON. A larger send is refused."
+    )
+    TASK_MAX_CRASHES = Setting(3, help="Worker crashes tolerated before a task is failed as poison.")
+    TASK_TIME_LIMIT_MS = Setting(
+        30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
+    )
+    TASK_FAST_PATH = Setting(
+        True,
+        help="Whether the hot statements go to libpq and packed messages to Redis's socket directly. False: through "
+        "Django's cursors and redis-py's commands, which is slower and visible to tools that patch those.",
+    )
+    DATABASE_PREPARED_STATEMENTS = Setting(
+        True, help="Whether PostgreSQL plans a single insert and a single claim once per connection."
+    )
+    WORKER_PROCESSES = Setting(2, help="Worker processes that `runworker` starts.")
+    WORKER_THREADS = Setting(8, help="Threads of a worker process: tasks that run at once.")
+    WORKER_DRAIN_SECONDS = Setting(25, help="Seconds that running tasks may go on after SIGTERM.")
+    WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
+    SCHEDULE_HISTORY_DAYS = Setting(90, help="Days that the slots of schedules are kept.")
+    SCHEDULE_HISTORY_COUNT = Setting(200, help="Slots that are kept of each schedule.")
+    SCHEDULER_CLOCK_SPEED = Setting(1, help="For tests: seconds that pass for the schedules in one second.")
+    SCHEDULER_CLOCK_START = Setting(
+        datetime(2026, 1, 1, tzinfo=UTC), help="For tests: the time at which a faster clock started."
+    )
+
+
+conf = Conf()
+
+#: All settings by name.
+SETTINGS: dict[str, "Setting[Any]"] = {name: value for name, value in vars(Conf).items() if isinstance(value, Setting)}

@@ -1,0 +1,33 @@
+"""Errors of the task system. `TaskError` is the base of them all."""
+
+
+class TaskError(Exception):
+    """An error of the task system."""
+
+
+class BadArgumentsError(TaskError, TypeError):
+    """The message's arguments cannot be sent to this actor. Nothing was recorded."""
+
+
+class TooLargeError(TaskError, ValueError):
+    """The message's arguments are larger than `TASK_MAX_ARGUMENT_BYTES`. Send an id, not the data."""
+
+
+class UnknownQueueError(TaskError, ValueError):
+    """No actor is declared on the queue."""
+
+
+class SupersededError(TaskError):
+    """Another attempt of this task has taken over. The writes of this one are rolled back."""
+
+
+class BadCronError(TaskError, ValueError):
+    """The cron text makes no sense."""
+
+
+class UnknownZoneError(TaskError, ValueError):
+    """The time zone is unknown."""
+
+
+class CannotRunError(TaskError, ValueError):
+    """The schedule cannot be run: its actor is unknown or cannot be called with its arguments."""

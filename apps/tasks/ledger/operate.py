@@ -1,0 +1,76 @@
+"""Cancel and retry tasks for a person."""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db import transaction
+
+from apps.tasks import states
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
+from apps.tasks.models import TaskStatus
+
+
+def cancel(task_id: str) -> bool:
+    """Cancel a waiting task. For a claimed one, request it: a task that has not started yet does not start.
+
+    Returns:
+      Whether the task is cancelled now. False for one that a worker holds or that has ended.
+    """
+    rows = TaskStatus.objects.filter(task_id=task_id)
+    taken = rows.filter(may(states.CANCEL)).update(**_cancelled())
+    if not taken:
+        rows.filter(may(states.CANCEL_CLAIMED), cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
+    return bool(taken)
+
+
+def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
+    """Cancel many tasks, each as `cancel` does, in one transaction and without waiting for locked rows.
+
+    Returns:
+      The row ids that are cancelled now, and those of claimed tasks whose cancellation is requested now. Missing are
+      tasks that have ended, earlier requests, and rows locked by another transaction.
+    """
+    rows = TaskStatus.objects.filter(pk__in=row_ids)
+    with transaction.atomic():
+        waiting = lock_free(rows.filter(may(states.CANCEL)))
+        by_keys(waiting).update(**_cancelled())
+        claimed = lock_free(rows.filter(may(states.CANCEL_CLAIMED), cancel_requested_at=None))
+        by_keys(claimed).update(cancel_requested_at=ClockTimestamp())
+    return {row.pk for row in waiting}, {row.pk for row in claimed}
+
+
+def retry(task_id: str) -> bool:
+    """Run a failed or cancelled task again, with fresh counts. Return whether it took."""
+    return bool(TaskStatus.objects.filter(may(states.RETRY_BY_HAND), task_id=task_id).update(**_retried()))
+
+
+def retry_many(row_ids: Collection[int]) -> set[int]:
+    """Run many tasks again, each as `retry` does, in one transaction and without waiting for locked rows.
+
+    Returns:
+      The row ids that took.
+    """
+    with transaction.atomic():
+        ended = lock_free(TaskStatus.objects.filter(may(states.RETRY_BY_HAND), pk__in=row_ids))
+        by_keys(ended).update(**_retried())
+    return {row.pk for row in ended}
+
+
+def _cancelled() -> dict[str, Any]:
+    now = ClockTimestamp()
+    return {"status": states.CANCEL.target, "cancel_requested_at": now, "finished_at": now, "updated_at": now}
+
+
+def _retried() -> dict[str, Any]:
+    return pending_again() | {
+        "retries": 0,
+        "crashes": 0,
+        "created_at": ClockTimestamp(),
+        "expires_at": None,
+        "cancel_requested_at": None,
+        "finished_at": None,
+        "result": None,
+        "error_message": "",
+        "traceback": "",
+    }

@@ -1,0 +1,51 @@
+"""Insert rows: sends, groups and dead letters."""
+
+from collections.abc import Callable, Iterable
+
+from apps.tasks import statements, states
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models import TaskGroup, TaskStatus
+from apps.tasks.values import Send
+
+
+def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: None) -> None:
+    """Insert a pending row for each send, in the caller's transaction.
+
+    A known task id is left as it is. A task that runs twice therefore sends its follow-ups once.
+
+    Parameters:
+      meanwhile: Called once, if there is a send. It runs while the database writes where that is possible and must not
+        use the database.
+    """
+    pending = list(sends)
+    if pending:
+        statements.of_this_database().insert(pending, meanwhile=meanwhile)
+
+
+def open_group(key: str, *, size: int) -> bool:
+    """Begin to count the tasks of a group, in the caller's transaction. Return whether the group is new."""
+    return TaskGroup.objects.get_or_create(key=key, defaults={"remaining": size})[1]
+
+
+def dead_letter(send: Send, *, reason: str) -> bool:
+    """Record a message without a row of ours as a failed task. Return whether the row is new."""
+    now = ClockTimestamp()
+    known = TaskStatus.objects.filter(task_id=send.task_id).exists()
+    TaskStatus.objects.bulk_create(
+        [
+            TaskStatus(
+                task_id=send.task_id,
+                task_name=send.task_name,
+                queue_name=send.queue_name,
+                args=list(send.args),
+                kwargs=send.kwargs,
+                options=send.options,
+                status=states.FAILED,
+                error_message=reason,
+                run_at=now,
+                finished_at=now,
+            )
+        ],
+        ignore_conflicts=True,
+    )
+    return not known

@@ -1,0 +1,63 @@
+"""Query pieces that several of the ledger's modules share."""
+
+from collections.abc import Iterable
+from typing import Any
+
+from django.db.models import F, Q
+
+from apps.tasks import states
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models import TaskStatus
+
+#: Batch size for expiring, cancelling and retrying tasks.
+PAGE = 1_000
+
+#: Column values of a row that no worker holds.
+UNCLAIMED: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
+
+
+def may(move: states.Move) -> Q:
+    """Return the condition for rows that a move may start from.
+
+    A single state is compared with `=` instead of `IN`: SQLite uses an index over rows of that state only then.
+    """
+    return Q(status=move.sources[0]) if len(move.sources) == 1 else Q(status__in=move.sources)
+
+
+def by_keys(rows: Iterable[TaskStatus]) -> Any:
+    """Return a queryset of the same rows, by primary key."""
+    return TaskStatus.objects.filter(pk__in=[row.pk for row in rows])
+
+
+def lock_free(rows: Any, *, limit: int | None = None) -> list[TaskStatus]:
+    """Lock the rows in key order and return them, without those that another transaction has locked.
+
+    The caller runs again later and takes the others then.
+    """
+    return list(rows.select_for_update(skip_locked=True, no_key=True).order_by("pk").only("pk")[:limit])
+
+
+def pending_again() -> dict[str, Any]:
+    """Return the column values with which a claimed task becomes pending, due at once."""
+    now = ClockTimestamp()
+    return UNCLAIMED | {
+        "status": states.PENDING,
+        "attempt": F("attempt") + 1,
+        # The relay publishes the row unless its holder does: the holder may be gone before it can.
+        "delayed": True,
+        "run_at": now,
+        "progress": 0,
+        "progress_text": "",
+        "updated_at": now,
+    }
+
+
+def expired() -> dict[str, Any]:
+    """Return the column values of a task that expired before it started."""
+    now = ClockTimestamp()
+    return {
+        "status": states.EXPIRE.target,
+        "error_message": "It was not started before it expired.",
+        "finished_at": now,
+        "updated_at": now,
+    }

@@ -1,0 +1,115 @@
+"""Values that go into the ledger: a send, a claim, a report, an outcome. All are frozen."""
+
+import uuid
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.tasks.states import Move
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Send:
+    """A message to record, as JSON-safe values.
+
+    Parameters:
+      task_id: Dramatiq's message id.
+      delay_ms: Milliseconds before it may run.
+      max_age_ms: Milliseconds after `run_at` in which it may still start. None: no limit.
+      owner_id: Primary key of the user who may see the task besides staff.
+    """
+
+    task_id: str
+    task_name: str
+    queue_name: str
+    priority: int = 0
+    args: tuple[Any, ...] = ()
+    kwargs: dict[str, Any] = field(default_factory=dict)
+    options: dict[str, Any] = field(default_factory=dict)
+    delay_ms: int = 0
+    max_age_ms: int | None = None
+    owner_id: Any = None
+    related_object_type: str = ""
+    related_object_id: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Held:
+    """A claimed task, with the columns that its worker needs."""
+
+    task_id: str
+    row_id: int
+    owner_id: Any
+
+
+@dataclass(frozen=True, kw_only=True)
+class Claim:
+    """Proof that one attempt of a task is held. `finish` checks it."""
+
+    task_id: str
+    row_id: int
+    attempt: int
+    claim_id: uuid.UUID
+    worker_id: uuid.UUID
+
+    @property
+    def key(self) -> tuple[int, int, uuid.UUID]:
+        """Row id, attempt and claim id. They separate two attempts of one row, also in the same process."""
+        return self.row_id, self.attempt, self.claim_id
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Report:
+    """Progress of a held attempt.
+
+    Parameters:
+      percent: 0 to 100.
+      ran_ms: Milliseconds since its start.
+    """
+
+    claim: Claim
+    percent: int
+    text: str
+    ran_ms: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
+    """The end of a held attempt.
+
+    Parameters:
+      move: COMPLETE, FAIL, RETRY, RELEASE or CANCEL_CLAIMED of `apps.tasks.states`.
+      ran_ms: Milliseconds that the actor ran. None: it was not started.
+      delay_ms: With RETRY, milliseconds until it may run again.
+      percent, text: Last report. COMPLETE writes 100 whatever was reported.
+      sends: Messages that belong to the outcome. They are recorded in the same commit.
+      group: Key of the group that counts this task if it completes.
+      group_sends: Messages to send when it is the last of its group.
+    """
+
+    claim: Claim
+    move: Move
+    result: Any = None
+    error_message: str = ""
+    traceback: str = ""
+    ran_ms: float | None = None
+    delay_ms: int = 0
+    percent: int = 0
+    text: str = ""
+    sends: tuple[Send, ...] = ()
+    group: str = ""
+    group_sends: tuple[Send, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
+    """Answer of the ledger to an outcome.
+
+    Parameters:
+      took: False: the row has another attempt by now, and nothing was written.
+      deferred: Another transaction has locked the row and nothing was written. Try again.
+      sends: Messages recorded with the outcome. Publish them after the commit.
+    """
+
+    took: bool
+    deferred: bool = False
+    sends: tuple[Send, ...] = ()

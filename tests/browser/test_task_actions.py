@@ -1,0 +1,62 @@
+"""Calling off tasks and sending them again in a real Chromium, before a real worker."""
+
+from collections.abc import Callable
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from apps.accounts.models import User
+from apps.tasks.models import TaskStatus
+from tests import rows
+from tests.commands import RunningCommand
+
+pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+LIST = "/admin/tasks/taskstatus/"
+
+
+# One test: the admin's log holds keys of content types, which a server knows by heart and the next test makes anew.
+def test_an_operator_calls_off_all_that_waits_and_sends_one_again_which_a_worker_runs(
+    signed_in: Callable[..., Page], jane: User, worker: Callable[..., RunningCommand], wait_until: Callable[..., None]
+) -> None:
+    jane.is_staff = jane.is_superuser = True
+    jane.save()
+    waiting = [rows.task("aiwriting.debug_task") for _ in range(60)]
+    failed = rows.task("aiwriting.debug_task", status="failed", error_message="ValueError: " + "a long error " * 99)
+    page = signed_in(LIST, viewport={"width": 1280, "height": 900})
+
+    def ask() -> None:
+        page.get_by_role("checkbox", name="Select all").check()
+        page.get_by_role("link", name="Select all 61 tasks").click()
+        page.get_by_label("Select action to run").select_option("Call off the selected tasks")
+        page.get_by_role("button", name="Run").click()
+        expect(page.get_by_role("heading", name="Call off 60 tasks?")).to_be_visible()
+
+    ask()
+    page.get_by_role("link", name="No, take me back").click()
+    expect(page.get_by_role("checkbox", name="Select all")).not_to_be_checked()
+    assert TaskStatus.objects.filter(status="pending").count() == 60
+    ask()
+    page.get_by_role("button", name="Call off").click()
+    expect(page.get_by_text("60 tasks were called off.")).to_be_visible()
+    expect(page.get_by_text("1 task is left as it is: it has failed.")).to_be_visible()
+    assert TaskStatus.objects.filter(status="cancelled").count() == 60
+
+    page.goto(f"{LIST}{failed.pk}/change/")
+    page.get_by_role("link", name="Send again").click()
+    for width in (390, 1280):
+        page.set_viewport_size({"width": width, "height": 900})
+        assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth"), width
+    page.get_by_role("button", name="Send again").click()
+    expect(page.get_by_text("The task was sent again.")).to_be_visible()
+    worker("--processes", "1")
+    wait_until(lambda: TaskStatus.objects.filter(pk=failed.pk, status="completed").exists(), timeout=30)
+
+    page.reload()
+    expect(page.get_by_text("Completed", exact=True)).to_be_visible()
+    expect(page.get_by_role("link", name="Send again")).to_have_count(0)
+    page.get_by_role("link", name="History").click()
+    expect(page.get_by_text("Sent again.")).to_be_visible()
+    assert {task.pk for task in waiting} == set(
+        TaskStatus.objects.filter(status="cancelled").values_list("pk", flat=True)
+    )

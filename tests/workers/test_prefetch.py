@@ -1,0 +1,51 @@
+"""How many tasks a process may hold at once."""
+
+from workers.process.prefetch import AHEAD_SECONDS, MOST_PER_THREAD, Prefetch
+
+
+def used_to(seconds: float, *, threads: int = 8, long_running: int = 0) -> Prefetch:
+    prefetch = Prefetch(threads=threads, long_running=lambda: long_running)
+    for _ in range(200):
+        prefetch.ran(seconds)
+    return prefetch
+
+
+def test_a_process_that_knows_nothing_yet_takes_what_it_has_threads_for() -> None:
+    assert Prefetch(threads=8).limit == 8
+
+
+def test_of_short_tasks_a_process_takes_many() -> None:
+    assert used_to(0.001).limit == 8 * MOST_PER_THREAD
+
+
+def test_what_is_taken_ahead_of_the_threads_is_done_soon() -> None:
+    assert used_to(AHEAD_SECONDS / 2.5).limit == 8 * (1 + 2)
+
+
+def test_of_long_tasks_a_process_takes_what_it_has_threads_for() -> None:
+    assert used_to(10).limit == 8
+    assert used_to(AHEAD_SECONDS * 1.1).limit == 8
+
+
+def test_nothing_is_taken_ahead_of_a_thread_that_runs_a_long_task() -> None:
+    assert used_to(0.001, long_running=1).limit == 8 + 7 * (MOST_PER_THREAD - 1)
+    assert used_to(0.001, long_running=8).limit == 8
+
+
+def test_one_long_task_among_many_short_ones_is_soon_forgotten() -> None:
+    prefetch = used_to(0.001)
+    prefetch.ran(3600)
+    assert prefetch.limit < 8 * MOST_PER_THREAD
+    for _ in range(30):
+        prefetch.ran(0.001)
+    assert prefetch.limit == 8 * MOST_PER_THREAD
+
+
+def test_there_is_room_for_what_is_not_held() -> None:
+    prefetch = used_to(10)
+    prefetch.take(5)
+    assert (prefetch.room, prefetch.wait_for_room(timeout_seconds=0)) == (3, 3)
+    prefetch.take(4)
+    assert (prefetch.room, prefetch.wait_for_room(timeout_seconds=0)) == (0, 0)
+    prefetch.release(9)
+    assert prefetch.room == 8

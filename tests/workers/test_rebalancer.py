@@ -1,0 +1,262 @@
+"""What a process claimed for threads that are busy for long goes back to where an idle process takes it."""
+
+import threading
+import uuid
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import dramatiq
+import pytest
+import redis
+from django.db import OperationalError, connection, connections, transaction
+from dramatiq.worker import Worker, _WorkQueueItem
+
+from apps.tasks import ledger
+from apps.tasks.models import TaskAttempt, TaskStatus
+from apps.tasks.values import Claim
+from tests.acting import tasks
+from tests.acting.models import Effect
+from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.runtime import Runtime
+from workers.wire import message as wire_message
+
+pytestmark = [pytest.mark.django_db(transaction=True)]
+
+#: Of the worker in the test's process.
+THREADS = 4
+LONG_SECONDS = 1.5
+
+
+@pytest.fixture
+def used_to_short_tasks(working, broker, ended) -> None:
+    """The worker claims many at once from now on."""
+    for _ in range(100):
+        broker.runtime.prefetch.ran(0.001)
+    ended(tasks.slow_effect.send("its consumer waited for as many as there was room for before", 0))
+    assert broker.runtime.prefetch.limit > 5 * THREADS
+
+
+@pytest.fixture
+def sent(used_to_short_tasks, broker) -> tuple[list[dramatiq.Message], list[dramatiq.Message]]:
+    """A batch with a long task for each thread, and short ones behind them."""
+    long = [tasks.slow_effect.message(f"long {number}", LONG_SECONDS) for number in range(THREADS)]
+    short = [tasks.slow_effect.message(f"short {number}", 0) for number in range(12)]
+    broker.send_many([*long, *short])
+    return long, short
+
+
+def rows_of(messages: list[dramatiq.Message]) -> list[tuple[str, int, bool]]:
+    rows = TaskStatus.objects.in_bulk([message.message_id for message in messages], field_name="task_id")
+    return [(row.status, row.attempt, row.delayed) for row in (rows[message.message_id] for message in messages)]
+
+
+def waiting(broker) -> list[str]:
+    return [found.decode() for found in broker.wire.workers.lrange(broker.wire.queue_key("slow"), 0, -1)]
+
+
+def claimed(message: dramatiq.Message, worker_id: uuid.UUID) -> Attempt:
+    claim_id = uuid.uuid4()
+    (row,), _ = ledger.claim([(message.message_id, 0)], claim_id=claim_id, worker_id=worker_id)
+    claim = Claim(task_id=row.task_id, row_id=row.row_id, attempt=0, claim_id=claim_id, worker_id=worker_id)
+    return Attempt(wire_message.for_attempt(message, 0), claim)
+
+
+@pytest.fixture
+def given_back(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
+    """Wait until these wait in Redis in their order, each for its second attempt."""
+
+    def wait(messages: list[dramatiq.Message]) -> None:
+        wire_ids = [wire_message.wire_id(message.message_id, 1) for message in messages]
+        wait_until(
+            lambda: waiting(broker) == wire_ids,
+            timeout=LONG_SECONDS - 0.1,
+            explain=lambda: list(TaskStatus.objects.values_list("args", "status", "attempt", "started_at")),
+        )
+
+    return wait
+
+
+def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(
+    sent, broker, ended, wait_until, given_back
+) -> None:
+    long, short = sent
+    given_back(short)
+    assert rows_of(short) == [("pending", 1, False)] * len(short)
+    assert [status for status, *_ in rows_of(long)] == ["processing"] * THREADS
+    assert broker.wire.fetched_by("slow", broker.runtime.broker_id) == {f"{message.message_id}:0" for message in long}
+    for message in [*long, *short]:
+        assert ended(message).status == "completed"
+    assert set(TaskStatus.objects.values_list("retries", "crashes")) == {(0, 0)}
+    assert not TaskAttempt.objects.exists()
+    assert Effect.objects.count() == 1 + len(long) + len(short)
+    wait_until(lambda: broker.runtime.prefetch.held == 0)
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
+
+
+def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, ended, given_back) -> None:
+    long, short = sent
+    given_back(short)
+    late = tasks.say.send("late")
+    assert rows_of(long) == [("processing", 0, False)] * THREADS
+    assert min(ended(message).finished_at for message in long) < ended(late).started_at
+
+
+def test_what_cannot_be_given_back_at_once_is_given_back_later(
+    sent, broker, ended, wait_until, monkeypatch, caplog
+) -> None:
+    long, short = sent
+    works, calls = ledger.release_unstarted, []
+
+    def fails_once(claims: list[Claim]) -> set[str]:
+        calls.append(len(claims))
+        if len(calls) == 1:
+            raise OperationalError("the database is away")
+        return works(claims)
+
+    monkeypatch.setattr(ledger, "hand_back_unstarted", fails_once)
+    for message in [*long, *short]:
+        assert ended(message).status == "completed"
+    assert calls[0] == calls[1] == len(short), "all of them, and none was started in between"
+    assert Effect.objects.count() == 1 + len(long) + len(short)
+
+
+def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, ended, monkeypatch, wait_until) -> None:
+    long, short = sent
+    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
+    heard = broker.wire.replace
+    calls = []
+
+    def is_away_once(*args: object, **kwargs: object) -> None:
+        calls.append(args)
+        if len(calls) == 1:
+            raise redis.ConnectionError("Redis is away")
+        heard(*args, **kwargs)
+
+    monkeypatch.setattr(broker.wire, "replace", is_away_once)
+    for message in [*long, *short]:
+        assert ended(message, timeout=20).status == "completed"
+    assert calls
+    assert Effect.objects.count() == 1 + len(long) + len(short)
+    # What was fetched for the attempt before is put back by the sweep, refused and acked.
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
+
+
+@pytest.mark.parametrize("reply", ["of the database", "of Redis"])
+def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, monkeypatch, wait_until) -> None:
+    """It was done, and the process does not know."""
+    long, short = sent
+    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
+    calls = []
+
+    def loses_the_first(works: Any, error: Exception) -> Any:
+        def call(*args: Any, **kwargs: Any) -> Any:
+            answer = works(*args, **kwargs)
+            calls.append(args)
+            if len(calls) == 1:
+                raise error
+            return answer
+
+        return call
+
+    if reply == "of Redis":
+        error = redis.TimeoutError("no answer")
+        monkeypatch.setattr(broker.wire, "replace", loses_the_first(broker.wire.replace, error))
+    else:
+        error = OperationalError("the connection is closed")
+        monkeypatch.setattr(ledger, "hand_back_unstarted", loses_the_first(ledger.release_unstarted, error))
+    for message in [*long, *short]:
+        assert ended(message, timeout=20).status == "completed"
+    assert calls
+    assert Effect.objects.count() == 1 + len(long) + len(short)
+    wait_until(lambda: broker.runtime.prefetch.held == 0)
+    assert not broker.runtime.held
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
+
+
+def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker, ended, wait_until) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no row locks")
+    long, short = sent
+    locked, release = threading.Event(), threading.Event()
+
+    def lock() -> None:
+        with transaction.atomic():
+            TaskStatus.objects.select_for_update().get(task_id=short[0].message_id)
+            locked.set()
+            release.wait(20)
+        connections.close_all()
+
+    thread = threading.Thread(target=lock)
+    thread.start()
+    assert locked.wait(10)
+    try:
+        wait_until(lambda: len(waiting(broker)) >= len(short) - 1, timeout=LONG_SECONDS - 0.1)
+    finally:
+        release.set()
+        thread.join()
+    for message in [*long, *short]:
+        assert ended(message).status == "completed"
+    assert Effect.objects.count() == 1 + len(long) + len(short)
+
+
+def test_a_task_that_is_given_back_keeps_its_time_its_retries_and_its_options(sent, broker, ended, given_back) -> None:
+    long, short = sent
+    given_back(short)
+    rows = TaskStatus.objects.filter(status="pending", attempt=1)
+    assert [row.run_at - row.created_at for row in rows] == [timedelta()] * len(short)
+    stored = broker.wire.workers.hgetall(broker.wire.messages_key("slow"))
+    published = {wire_id.decode(): wire_message.decode(data) for wire_id, data in stored.items()}
+    for row in rows:
+        message = published[f"{row.task_id}:1"]
+        assert message == wire_message.from_row(row).copy(message_timestamp=message.message_timestamp)
+    for message in [*long, *short]:
+        ended(message)
+
+
+def test_what_must_run_alone_does_not_wait_here_behind_a_long_task(working, broker, ended, wait_until) -> None:
+    """Their worker died: one of them runs in a process at a time, and another process may be idle."""
+    broker.runtime.stopping.set()
+    long, *short = (tasks.slow_effect.message(f"{number}", 0 if number else 4) for number in range(4))
+    broker.send_many([long, *short])
+    TaskStatus.objects.update(crashes=1)
+    broker.runtime.stopping.clear()
+    wait_until(lambda: TaskStatus.objects.get(task_id=long.message_id).started_at)
+    fetched = wait_until(lambda: broker.wire.wait_and_fetch("slow", "idle", limit=9, timeout_seconds=1), timeout=3)
+    assert [wire_id for wire_id, _ in fetched] == [f"{message.message_id}:0" for message in short]
+    assert TaskStatus.objects.get(task_id=long.message_id).status == "processing"
+    broker.wire.requeue("slow", "idle")
+    for message in [long, *short]:
+        assert ended(message).status == "completed"
+    assert Effect.objects.count() == 4
+    assert set(TaskStatus.objects.values_list("attempt", "crashes")) == {(0, 1)}
+    wait_until(broker.runtime.may_run_suspect, timeout=2)
+    broker.runtime.release_suspect()
+
+
+def test_what_the_writer_gives_back_already_frees_its_room_once(broker) -> None:
+    """As where a sweep thought it forgotten. Else the process would hold more than it may, for ever."""
+    runtime = Runtime(broker, Worker(broker, worker_threads=1))
+    running, forgotten = (claimed(tasks.effect.send(nonce), runtime.worker_id) for nonce in "ab")
+    runtime.hold([running, forgotten])
+    running.started = 0.0
+    runtime.worker.work_queue.put(_WorkQueueItem(0, ClaimedMessage(forgotten)))
+    runtime.end(forgotten)
+    pending: list[Attempt] = []
+    runtime.writer._gather(pending)
+    runtime.rebalancer.rebalance()
+    assert runtime.writer._write(pending) == []
+    assert (runtime.prefetch.held, list(runtime.held.values())) == (1, [running])
+
+
+def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:
+    worker_id = uuid.uuid4()
+    held, other = (tasks.effect.send(nonce) for nonce in "ab")
+    claims = [claimed(message, worker_id).claim for message in (held, other)]
+    forged = Claim(
+        task_id=other.message_id, row_id=claims[1].row_id, attempt=0, claim_id=claims[0].claim_id, worker_id=worker_id
+    )
+    assert ledger.release_unstarted([claims[0], forged]) == {held.message_id}
+    assert rows_of([held, other]) == [("pending", 1, False), ("processing", 0, False)]
+    assert ledger.release_unstarted([claims[0]]) == set()
+    assert ledger.release_unstarted([]) == set()

@@ -1,0 +1,76 @@
+"""A thread with a connection of its own that reports that the process lives."""
+
+import logging
+import math
+import threading
+import time
+import uuid
+from collections.abc import Callable
+
+from django.db import DatabaseError, InterfaceError
+
+from apps.core.connections import close_broken
+
+logger = logging.getLogger(__name__)
+
+
+def boot_seconds() -> float:
+    """Return the seconds since the machine started, by a clock that runs while the machine sleeps."""
+    if hasattr(time, "CLOCK_BOOTTIME"):
+        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    return time.monotonic()
+
+
+class Heartbeat(threading.Thread):
+    """Beats four times within the timeout.
+
+    Parameters:
+      timeout_seconds: Seconds a worker may stay silent before it is declared dead.
+      on_refused: Called once if the process was declared dead. Its tasks belong to other workers then.
+    """
+
+    def __init__(self, worker_id: uuid.UUID, *, timeout_seconds: float, on_refused: Callable[[], None]) -> None:
+        super().__init__(name="heartbeat", daemon=True)
+        self.worker_id = worker_id
+        self.timeout_seconds = timeout_seconds
+        self.on_refused = on_refused
+        self._confirmed = boot_seconds()
+        self._ended = threading.Event()
+
+    @property
+    def is_fresh(self) -> bool:
+        """Whether a task may start: the last confirmed beat is less than half the timeout old."""
+        return boot_seconds() - self._confirmed < self.timeout_seconds / 2
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._ended.set()
+        self.join(self.timeout_seconds)
+
+    def run(self) -> None:
+        while not self._ended.wait(self.timeout_seconds / 4):
+            if not self.beat():
+                break
+        close_broken()
+
+    def beat(self) -> bool:
+        """Beat once. Return False if the process was declared dead."""
+        from apps.tasks import presence
+
+        # From before the statement, whose answer may take long.
+        asked = boot_seconds()
+        try:
+            if not presence.beat(self.worker_id):
+                logger.critical("declared dead by a relay worker=%s", self.worker_id)
+                self._confirmed = -math.inf
+                self.on_refused()
+                return False
+            self._confirmed = asked
+        except (DatabaseError, InterfaceError) as error:
+            logger.error("no heartbeat, database does not answer error=%s", error)
+            close_broken()
+        except Exception:
+            # The thread must go on: without it the process would live and never work again.
+            logger.exception("heartbeat failed")
+            close_broken()
+        return True

@@ -1,0 +1,126 @@
+"""What a worker process has fetched, claimed and runs: the ground floor that its threads share."""
+
+import threading
+import time
+import uuid
+from collections import defaultdict, deque
+from collections.abc import Callable
+
+from workers.process.attempt import Attempt
+from workers.process.fetched_batch import FetchedBatch
+from workers.process.prefetch import AHEAD_SECONDS, Prefetch
+
+#: Seconds that a message is kept which cannot be claimed yet, before it is requeued.
+EARLY_SECONDS = 1.0
+
+
+class Holdings:
+    """The messages and attempts of one worker process.
+
+    Consumers add to it, the writer removes from it, the rebalancer and the reconciler look through it.
+
+    Parameters:
+      worker_id: Identity of the process, in rows and in Redis.
+      threads: Number of tasks that can run at once.
+      may_start: Returns whether the process may fetch and start tasks now. False while it stops and while its
+        heartbeat is not confirmed.
+    """
+
+    def __init__(self, worker_id: uuid.UUID, *, threads: int, may_start: Callable[[], bool]) -> None:
+        self.worker_id = worker_id
+        #: The same identity, as Redis knows it.
+        self.broker_id = str(worker_id)
+        self.threads = threads
+        self.may_start = may_start
+        self.prefetch = Prefetch(threads=threads, long_running=self.long_running)
+        #: Claimed attempts without a written outcome, by wire id.
+        self.held: dict[str, Attempt] = {}
+        #: Fetched and not claimed, by queue.
+        self._batches: dict[str, FetchedBatch] = {}
+        #: Time to requeue, queue and wire id, in the order of time.
+        self._early: deque[tuple[float, str, str]] = deque()
+        self._early_lock = threading.Lock()
+        #: Held by the one suspect that runs, and by the consumer that looks for one.
+        self._suspect = threading.Lock()
+
+    # --- Fetched ---
+
+    def batch_of(self, queue_name: str) -> FetchedBatch:
+        """Return the fetched batch of a queue."""
+        return self._batches.setdefault(queue_name, FetchedBatch())
+
+    def keep_early(self, queue_name: str, wire_id: str) -> None:
+        """Keep a message that cannot be claimed yet. It is due for requeueing after `EARLY_SECONDS`."""
+        self._early.append((time.monotonic() + EARLY_SECONDS, queue_name, wire_id))
+
+    @property
+    def has_early(self) -> bool:
+        """Whether a message is kept that must be requeued soon."""
+        return bool(self._early)
+
+    def requeue_early(self, requeue: Callable[[str, list[str]], object]) -> None:
+        """Pass the due messages to `requeue`, by queue. They are forgotten once it returned."""
+        if not self._early_lock.acquire(blocking=False):
+            return  # The consumer of another queue does it now.
+        try:
+            now = time.monotonic()
+            due = [early for early in list(self._early) if early[0] <= now]
+            by_queue: defaultdict[str, list[str]] = defaultdict(list)
+            for _, queue_name, wire_id in reversed(due):  # Each goes to the head of its queue, before the last one.
+                by_queue[queue_name].append(wire_id)
+            for queue_name, wire_ids in by_queue.items():
+                requeue(queue_name, wire_ids)
+            for _ in due:
+                self._early.popleft()
+        finally:
+            self._early_lock.release()
+
+    @property
+    def wire_ids(self) -> set[str]:
+        """Wire ids of all messages that this process took from Redis and knows of."""
+        early = {wire_id for _, _, wire_id in list(self._early)}
+        fetched = {wire_id for batch in list(self._batches.values()) for wire_id in batch.wire_ids}
+        return early | set(self.held) | fetched
+
+    # --- Claimed ---
+
+    def hold(self, attempts: list[Attempt]) -> None:
+        """Add claimed attempts."""
+        for attempt in attempts:
+            self.held[attempt.wire_id] = attempt
+        self.prefetch.take(len(attempts))
+
+    def drop(self, attempts: list[Attempt]) -> None:
+        """Remove attempts that are no longer this process's according to the database."""
+        for attempt in attempts:
+            self.held.pop(attempt.wire_id, None)
+            if attempt.is_suspect:
+                self.end_suspect()
+        self.prefetch.free(len(attempts))
+
+    def long_running(self) -> int:
+        """Return the number of tasks that have run for so long that their end cannot be foreseen."""
+        return len(self._long())
+
+    # --- Suspects ---
+
+    def begin_suspect(self) -> bool:
+        """Reserve the right to run a suspect. If the result is true, `drop` or `end_suspect` must follow."""
+        return self.may_start() and self._suspect.acquire(blocking=False)
+
+    def end_suspect(self) -> None:
+        """Give up the right to run a suspect."""
+        self._suspect.release()
+
+    @property
+    def has_long_suspect(self) -> bool:
+        """Whether a suspect runs whose end cannot be foreseen."""
+        return any(attempt.is_suspect for attempt in self._long())
+
+    def _long(self) -> list[Attempt]:
+        before = time.monotonic() - AHEAD_SECONDS
+        return [
+            attempt
+            for attempt in list(self.held.values())
+            if attempt.started is not None and attempt.started < before and attempt.outcome is None
+        ]

@@ -1,0 +1,91 @@
+"""Requeue claimed tasks that have not started while every thread of this process runs a long task."""
+
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from queue import PriorityQueue
+from typing import Any
+
+from dramatiq.common import iter_queue
+
+from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.holdings import Holdings
+from workers.wire.message import for_attempt
+from workers.wire.queue import WireQueue
+
+#: Seconds between two looks at the threads while tasks wait for one.
+LOOK_SECONDS = 0.01
+
+
+class Rebalancer:
+    """Moves waiting tasks to where other processes can take them.
+
+    Parameters:
+      work_queue: The worker's queue, from which its threads take messages.
+    """
+
+    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: "PriorityQueue[Any]") -> None:
+        self.holdings = holdings
+        self.wire = wire
+        self.work_queue = work_queue
+        self._look_at = 0.0
+        #: Taken off the worker's queue, so that no thread starts them, and not released yet.
+        self._leaving: list[Attempt] = []
+
+    @property
+    def is_possible(self) -> bool:
+        """Whether a task waits for a thread, so that a look is worth while."""
+        return bool(self._leaving) or not self.work_queue.empty()
+
+    def rebalance(self, *, end: Callable[[Attempt], None]) -> None:
+        """Release and requeue waiting tasks if no thread will be free soon. Often called, and mostly without effect.
+
+        Parameters:
+          end: Called with each attempt whose release did not take, since its row is locked or has changed. The writer
+            then settles it like any other.
+
+        Raises: Errors of the database and of Redis. Nothing is lost: the next call or the reconciler goes on.
+        """
+        from apps.tasks import ledger
+
+        if not self._leaving and not self._is_stuck():
+            return
+        self._leaving += self._take_waiting()
+        if not self._leaving:
+            return
+        taken = ledger.release_unstarted([attempt.claim for attempt in self._leaving])
+        leaving, self._leaving = self._leaving, []
+        by_queue: defaultdict[str, list[Attempt]] = defaultdict(list)
+        for attempt in leaving:
+            if attempt.claim.task_id in taken:
+                by_queue[attempt.message.queue_name].append(attempt)
+            else:
+                attempt.taken = False
+                end(attempt)
+        self.holdings.drop([attempt for attempts in by_queue.values() for attempt in attempts])
+        for queue_name, attempts in by_queue.items():
+            messages = {
+                attempt.wire_id: for_attempt(attempt.message, attempt.claim.attempt + 1) for attempt in attempts
+            }
+            self.wire.requeue_as(queue_name, self.holdings.broker_id, messages)
+
+    def _is_stuck(self) -> bool:
+        now = time.monotonic()
+        if now < self._look_at or self.work_queue.empty():
+            return False
+        self._look_at = now + LOOK_SECONDS
+        return self.holdings.long_running() >= self.holdings.threads
+
+    def _take_waiting(self) -> list[Attempt]:
+        """Take all messages that wait for a thread off the worker's queue, in order. No thread gets them then."""
+        attempts = []
+        for item in iter_queue(self.work_queue):
+            assert isinstance(item.message, ClaimedMessage)
+            attempt = item.message.attempt
+            # An attempt that the reconciler took for forgotten has an outcome. The writer releases it, once.
+            if not attempt.taken:
+                # Otherwise the reconciler would take it for the task of a dead thread.
+                attempt.taken = True
+                attempts.append(attempt)
+            self.work_queue.task_done()
+        return attempts

@@ -1,0 +1,143 @@
+"""Compares the memory of a process with Redis and the rows, and repairs what was forgotten."""
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+from django.db import DatabaseError, InterfaceError
+from dramatiq import Worker
+
+from apps.core.connections import close_broken
+from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.consumer import LedgerConsumer
+from workers.process.holdings import Holdings
+from workers.process.writer import Writer
+from workers.wire.errors import UNREACHABLE
+from workers.wire.message import wire_id_of
+from workers.wire.queue import WireQueue
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two comparisons.
+RECONCILE_SECONDS = 2.0
+
+
+class Reconciler(threading.Thread):
+    """Finds a fetch or a claim whose reply was lost, and the tasks of a thread that died.
+
+    A message or row that two comparisons in a row find unknown is requeued or released. One on its way is unknown to
+    one comparison at most.
+
+    Parameters:
+      worker: Dramatiq's worker, whose dead threads are replaced.
+      queues: Returns the names of the declared queues.
+      stopping: Set when the process stops.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        wire: WireQueue,
+        writer: Writer,
+        worker: Worker,
+        *,
+        queues: Callable[[], Iterable[str]],
+        stopping: threading.Event,
+    ) -> None:
+        super().__init__(name="reconciler", daemon=True)
+        self.holdings = holdings
+        self.wire = wire
+        self.writer = writer
+        self.worker = worker
+        self.queues = queues
+        self.stopping = stopping
+        self._ended = threading.Event()
+        self._unknown_rows: set[tuple[str, int]] = set()
+        self._unknown_acks: set[tuple[str, str]] = set()
+        self._lost: set[Attempt] = set()
+
+    def stop(self) -> None:
+        """End the thread and wait for it."""
+        self._ended.set()
+        self.join(RECONCILE_SECONDS)
+
+    def run(self) -> None:
+        while not self._ended.wait(RECONCILE_SECONDS):
+            try:
+                self.replace_dead_threads()
+                self.compare_rows()
+                self.requeue_forgotten_messages()
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("reconciliation skipped, database does not answer error=%s", error)
+                close_broken()
+            except UNREACHABLE as error:
+                logger.error("reconciliation skipped, redis does not answer error=%s", error)
+            except Exception:
+                logger.exception("reconciliation failed")
+        close_broken()
+
+    def replace_dead_threads(self) -> None:
+        """Replace each worker thread that died, and release the task that it ran."""
+        for thread in [thread for thread in self.worker.workers if thread.ident and not thread.is_alive()]:
+            if self.stopping.is_set():
+                return
+            logger.error("worker thread died and is replaced thread=%s", thread.name)
+            self.worker.workers.remove(thread)
+            self.worker._add_worker()
+        waiting, lost = self._waiting(), set()
+        for attempt in list(self.holdings.held.values()):
+            if attempt.taken:
+                continue
+            if attempt.thread is None:
+                # Perhaps taken off the queue by a thread that died before it began.
+                if attempt not in waiting:
+                    lost.add(attempt)
+            elif not attempt.thread.is_alive():
+                # Its outcome may be settled and not passed on.
+                self.writer.end(attempt)
+        for attempt in lost & self._lost:
+            self.writer.end(attempt)
+        self._lost = lost
+
+    def _waiting(self) -> set[Attempt]:
+        """Return the attempts that wait for a worker thread."""
+        with self.worker.work_queue.mutex:
+            messages = [item.message for item in self.worker.work_queue.queue]
+        for thread in list(self.worker.consumers.values()):
+            if isinstance(thread.consumer, LedgerConsumer):
+                messages += list(thread.consumer.ready)
+        return {message.attempt for message in messages if isinstance(message, ClaimedMessage)}
+
+    def compare_rows(self) -> None:
+        """Release rows that name this process as their holder and that it does not know. Note cancel requests."""
+        from apps.tasks import ledger
+
+        rows = ledger.held_by(self.holdings.worker_id)
+        # Read before the held attempts: a consumer may have claimed a batch and still ask about the rest of it.
+        wire_ids = self.holdings.wire_ids
+        known = {
+            (attempt.claim.task_id, attempt.claim.attempt): attempt for attempt in list(self.holdings.held.values())
+        }
+        for key, attempt in known.items():
+            attempt.cancelled = rows.get(key, False)
+        unknown = {key for key in rows.keys() - known.keys() if wire_id_of(*key) not in wire_ids}
+        for task_id, number in unknown & self._unknown_rows:
+            if ledger.release_one(task_id, number, worker_id=self.holdings.worker_id):
+                logger.warning("forgotten task released id=%s attempt=%d", task_id, number)
+        self._unknown_rows = unknown
+
+    def requeue_forgotten_messages(self) -> None:
+        """Requeue messages that this process fetched according to Redis and that it does not know."""
+        broker_id = self.holdings.broker_id
+        unknown: set[tuple[str, str]] = set()
+        queues = list(self.queues())
+        # One command while the process holds nothing.
+        if self.wire.has_fetched((queue_name, broker_id) for queue_name in queues):
+            for queue_name in queues:
+                fetched = self.wire.fetched_by(queue_name, broker_id)
+                unknown |= {(queue_name, wire_id) for wire_id in fetched - self.holdings.wire_ids}
+        unknown -= set(self.writer.unacked)
+        for queue_name, wire_id in unknown & self._unknown_acks:
+            if self.wire.requeue(queue_name, broker_id, [wire_id]):
+                logger.warning("forgotten message requeued wire_id=%s queue=%s", wire_id, queue_name)
+        self._unknown_acks = unknown

@@ -1,0 +1,116 @@
+"""Builds, starts and stops the parts of one worker process."""
+
+import contextlib
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Iterable
+
+import redis
+from dramatiq import Worker
+
+from apps.tasks.conf import conf
+from workers.process import identity
+from workers.process.consumer import LedgerConsumer
+from workers.process.heartbeat import Heartbeat
+from workers.process.holdings import Holdings
+from workers.process.rebalancer import Rebalancer
+from workers.process.reconciler import Reconciler
+from workers.process.writer import Writer
+from workers.wire.errors import UNREACHABLE
+from workers.wire.queue import WireQueue
+
+logger = logging.getLogger(__name__)
+
+
+class Runtime:
+    """One worker process, from its boot to its end. Each process makes its own: a fork must not share it.
+
+    Parameters:
+      worker: Dramatiq's worker, which has the threads.
+      wire: Redis.
+      actors: Known actors by name.
+      queues: Returns the names of the declared queues.
+    """
+
+    def __init__(
+        self, worker: Worker, *, wire: WireQueue, actors: "dict[str, object]", queues: Callable[[], Iterable[str]]
+    ) -> None:
+        self.worker = worker
+        self.wire = wire
+        self.actors = actors
+        self.queues = queues
+        self.worker_id = uuid.uuid4()
+        self.stopping = threading.Event()
+        #: Set when a relay has declared this process dead.
+        self.refused = threading.Event()
+        self.heartbeat = Heartbeat(
+            self.worker_id, timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS, on_refused=self._refuse
+        )
+        self.holdings = Holdings(self.worker_id, threads=worker.worker_threads, may_start=self.may_start)
+        self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
+        self.writer = Writer(self.holdings, wire, self.rebalancer)
+        self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
+
+    def may_start(self) -> bool:
+        """Return whether tasks may be fetched and started now."""
+        return not self.stopping.is_set() and self.heartbeat.is_fresh
+
+    def consumer(self, queue_name: str, *, timeout_seconds: float) -> LedgerConsumer:
+        """Return a consumer of one queue."""
+        return LedgerConsumer(
+            queue_name,
+            holdings=self.holdings,
+            wire=self.wire,
+            writer=self.writer,
+            actors=self.actors,
+            timeout_seconds=timeout_seconds,
+        )
+
+    def start(self) -> None:
+        """Register the process and start its threads."""
+        from apps.tasks import presence
+
+        me = identity.of_this_process()
+        presence.register(
+            self.worker_id,
+            broker_id=self.holdings.broker_id,
+            host=me.host,
+            hostname=me.hostname,
+            pid=me.pid,
+            process_started=me.started,
+            queues=sorted(self.worker.consumer_whitelist or ()),
+            threads=self.worker.worker_threads,
+        )
+        self.writer.start()
+        self.heartbeat.start()
+        self.reconciler.start()
+        logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.worker.worker_threads)
+
+    def stop_fetching(self) -> None:
+        """Fetch nothing from now on and end the wait of every consumer."""
+        self.stopping.set()
+        with contextlib.suppress(redis.RedisError):  # Away or full: each consumer wakes by itself seconds later.
+            self.wire.wake(self.holdings.broker_id, count=len(self.worker.consumers))
+
+    def close(self, *, timeout_seconds: float = 3.0) -> None:
+        """Write the outcomes, release and requeue the rest, and sign off."""
+        from apps.tasks import ledger, presence
+
+        self.stopping.set()
+        self.reconciler.stop()
+        self.writer.close(timeout_seconds=timeout_seconds)
+        try:
+            released = ledger.release_all(self.worker_id)
+            for queue_name in self.queues():
+                self.wire.requeue(queue_name, self.holdings.broker_id)
+            logger.info("worker stopped worker=%s released=%d", self.worker_id, released)
+        except UNREACHABLE as error:
+            logger.error("redis does not answer, a relay requeues what was fetched error=%s", error)
+        finally:
+            self.heartbeat.stop()
+            presence.stop(self.worker_id)
+
+    def _refuse(self) -> None:
+        self.stopping.set()
+        self.refused.set()

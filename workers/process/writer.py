@@ -1,0 +1,250 @@
+"""One thread a process through which everything that its tasks report reaches the database.
+
+Outcomes that gather within a few milliseconds are one transaction (group commit). Their messages are acked after it,
+in one round trip. Worker threads never wait for the database: they append to a queue and go on.
+"""
+
+import logging
+import threading
+import time
+from dataclasses import replace
+from queue import Empty, SimpleQueue
+
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
+
+from apps.core.connections import close_broken
+from apps.tasks import ledger, states
+from apps.tasks.values import Outcome, Settled
+from workers.process.attempt import Attempt
+from workers.process.holdings import Holdings
+from workers.process.rebalancer import LOOK_SECONDS, Rebalancer
+from workers.sending.on_commit import publish_sends
+from workers.wire.errors import UNREACHABLE
+from workers.wire.queue import WireQueue
+
+logger = logging.getLogger(__name__)
+
+#: Seconds in which outcomes gather before they are written.
+GATHER_SECONDS = 0.003
+#: Outcomes in one transaction, at most.
+BATCH_LIMIT = 500
+#: Seconds between two writes of progress.
+REPORT_SECONDS = 0.1
+#: Seconds that the writer sleeps while the process holds nothing, unless it is woken.
+REST_SECONDS = 1.0
+#: Seconds that the writer waits after the database or Redis failed.
+PAUSE_SECONDS = 0.5
+#: Seconds before an outcome is tried again whose row another transaction has locked.
+DEFERRED_SECONDS = 0.05
+
+
+class Writer(threading.Thread):
+    """Writes outcomes and progress of the attempts in `holdings`, and acks their messages.
+
+    Between two batches it lets the rebalancer look at the tasks that wait.
+    """
+
+    def __init__(self, holdings: Holdings, wire: WireQueue, rebalancer: Rebalancer) -> None:
+        super().__init__(name="writer", daemon=True)
+        self.holdings = holdings
+        self.wire = wire
+        self.rebalancer = rebalancer
+        #: Ended attempts; pairs of queue and wire id to ack; None to wake the thread.
+        self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
+        self._reports_due = 0.0
+        self._unacked: list[tuple[str, str]] = []
+        self._closing = False
+        #: Waits for the inbox, long if nothing is held.
+        self._resting = False
+
+    # --- For worker and consumer threads ---
+
+    def end(self, attempt: Attempt) -> None:
+        """Take an attempt that ended. One without an outcome is released: its end is unknown."""
+        attempt.release()
+        if attempt.started is not None:
+            self.holdings.prefetch.ran(time.monotonic() - attempt.started)
+        self._inbox.put(attempt)
+
+    def ack(self, queue_name: str, wire_id: str) -> None:
+        """Ack a message that needs no outcome, with the next batch."""
+        self._inbox.put((queue_name, wire_id))
+
+    def wake(self) -> None:
+        """Look at the holdings soon: an attempt was added whose progress will have to be written."""
+        if self._resting:
+            self._resting = False
+            self._inbox.put(None)
+
+    @property
+    def unacked(self) -> list[tuple[str, str]]:
+        """Pairs of queue and wire id that are to be acked."""
+        return list(self._unacked)
+
+    def close(self, *, timeout_seconds: float) -> None:
+        """Write the outcomes that were taken and end the thread."""
+        self._closing = True
+        self._inbox.put(None)
+        self.join(timeout_seconds)
+
+    # --- The thread ---
+
+    def run(self) -> None:
+        pending: list[Attempt] = []
+        deferred: list[Attempt] = []
+        while True:
+            self._gather(pending)
+            try:
+                self._write_reports()
+                while pending:
+                    batch, pending = pending[:BATCH_LIMIT], pending[BATCH_LIMIT:]
+                    try:
+                        deferred += self._write(batch)
+                    except BaseException:
+                        pending = batch + pending
+                        raise
+                was_deferred = bool(deferred)
+                # Before the acks, which wait for Redis.
+                pending, deferred = deferred, []
+                self._ack_written()
+                self.rebalancer.rebalance(end=self.end)
+                if was_deferred:
+                    time.sleep(DEFERRED_SECONDS)
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("outcomes wait, database does not answer count=%d error=%s", len(pending), error)
+                self._pause()
+            except UNREACHABLE as error:
+                logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
+                self._pause()
+            except Exception:
+                logger.exception("outcomes wait, writer failed count=%d", len(pending))
+                self._pause()
+            if self._closing and not pending and not deferred and self._inbox.empty():
+                break
+        close_broken()
+
+    def _pause(self) -> None:
+        close_broken()
+        time.sleep(PAUSE_SECONDS)
+
+    # --- Gathering: wait for the first item, then take what comes within GATHER_SECONDS ---
+
+    def _gather(self, pending: list[Attempt]) -> None:
+        # Before the look at the holdings: a consumer that adds to them is either seen, or sees this.
+        self._resting = True
+        is_idle = not (pending or self._closing or self.holdings.held or self._unacked)
+        deadline = time.monotonic() + self._patience_seconds(pending, is_idle=is_idle)
+        while len(pending) < BATCH_LIMIT:
+            remaining = deadline - time.monotonic()
+            try:
+                item = self._inbox.get(timeout=remaining) if remaining > 0 else self._inbox.get_nowait()
+            except Empty:
+                return
+            finally:
+                self._resting = False
+            deadline = min(deadline, time.monotonic() + GATHER_SECONDS)
+            if is_idle:
+                # The first report of a task that begins now can wait: most tasks are done by then.
+                is_idle = False
+                self._reports_due = time.monotonic() + REPORT_SECONDS
+            self._sort_in(item, pending)
+
+    def _patience_seconds(self, pending: list[Attempt], *, is_idle: bool) -> float:
+        """Return the seconds to wait for the first item."""
+        if pending or self._closing:
+            return 0.0
+        if is_idle:
+            return REST_SECONDS
+        if self.rebalancer.is_possible:
+            return LOOK_SECONDS
+        return max(self._reports_due - time.monotonic(), 0.01)
+
+    def _sort_in(self, item: Attempt | tuple[str, str] | None, pending: list[Attempt]) -> None:
+        if isinstance(item, Attempt):
+            # An attempt comes twice if its thread died just after it passed the attempt on.
+            if not item.taken:
+                item.taken = True
+                pending.append(item)
+        elif item is not None:
+            self._unacked.append(item)
+
+    # --- Writing ---
+
+    def _write_reports(self) -> None:
+        if not self.holdings.held or time.monotonic() < self._reports_due:
+            return
+        self._reports_due = time.monotonic() + REPORT_SECONDS
+        held = list(self.holdings.held.values())
+        news = [attempt for attempt in held if attempt.has_news and attempt.outcome is None]
+        if news:
+            busy = ledger.report([attempt.report() for attempt in news])
+            for attempt in news:
+                attempt.reporter.has_news |= attempt.claim.task_id in busy
+
+    def _write(self, batch: list[Attempt]) -> list[Attempt]:
+        """Write a batch. Return the attempts whose rows another transaction has locked: they are tried again."""
+        unwritten = [attempt for attempt in batch if not attempt.written]
+        outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
+        deferred = []
+        for attempt, outcome, settled in zip(unwritten, outcomes, self._finish(outcomes), strict=True):
+            attempt.written = not settled.deferred
+            if settled.deferred:
+                deferred.append(attempt)
+            elif settled.took:
+                publish_sends(settled.sends, self.wire)
+            else:
+                logger.warning(
+                    "stale outcome refused id=%s attempt=%d move=%s",
+                    outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
+                )  # fmt: skip
+        written = [attempt for attempt in batch if attempt.written]
+        self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
+        self.holdings.drop(written)
+        return deferred
+
+    def _finish(self, outcomes: list[Outcome]) -> list[Settled]:
+        """Write a batch. If the database refuses its data, find the outcome that is to blame and fail that one."""
+        if not outcomes:
+            return []
+        try:
+            return ledger.finish(outcomes)
+        except Exception as error:
+            if not _is_data_error(error):
+                raise
+            if len(outcomes) > 1:
+                middle = len(outcomes) // 2
+                return self._finish(outcomes[:middle]) + self._finish(outcomes[middle:])
+            logger.exception("outcome cannot be stored id=%s", outcomes[0].claim.task_id)
+            return ledger.finish([_not_storable(outcomes[0], error)])
+
+    def _ack_written(self) -> None:
+        if self._unacked:
+            acks, self._unacked = self._unacked, []
+            try:
+                self.wire.ack(self.holdings.broker_id, acks)
+            except BaseException:
+                self._unacked += acks
+                raise
+
+
+def _is_data_error(error: Exception) -> bool:
+    """Return whether the data are at fault, and not a database that is away or has other tables just now."""
+    if isinstance(error, DataError | IntegrityError):
+        return True
+    if isinstance(error, DatabaseError | InterfaceError):
+        # PostgreSQL's class 54: too deep, too long, too many. Django reports these like a lost connection.
+        return str(getattr(error.__cause__, "sqlstate", "") or "").startswith("54")
+    return True
+
+
+def _not_storable(outcome: Outcome, error: Exception) -> Outcome:
+    return replace(
+        outcome,
+        move=states.FAIL,
+        result=None,
+        error_message=f"Its outcome could not be stored: {type(error).__name__}.",
+        traceback="",
+        text="",
+        sends=(),
+        group_sends=(),
+    )

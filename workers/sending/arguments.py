@@ -1,0 +1,120 @@
+"""Arguments are checked where they are sent, not where they run: the sender can still mend them."""
+
+import inspect
+import math
+from functools import lru_cache
+from typing import Any
+
+from dramatiq import Actor, Message
+
+from apps.tasks.errors import BadArgumentsError, TooLargeError
+from apps.tasks.json_safe import clean_text
+from workers.sending.encoder import COMPACT
+
+#: How many lists and dicts may be in each other. JSON is written by recursion, and Python allows for about a thousand.
+MAX_DEPTH = 100
+
+
+@lru_cache(maxsize=1024)
+def _signature(actor: Actor[..., Any]) -> inspect.Signature:
+    return inspect.signature(actor.fn)
+
+
+@lru_cache(maxsize=1024)
+def _positional(actor: Actor[..., Any]) -> tuple[tuple[str, ...], int]:
+    """The names of the parameters that may be given by position, and how many arguments there must be.
+
+    Where some can only be given by name, no number of positions is enough.
+    """
+    parameters = _signature(actor).parameters.values()
+    named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
+    required = [one for one in named if one.default is one.empty]
+    positions = tuple(one.name for one in named if one.kind is not one.KEYWORD_ONLY)
+    if any(one.kind is one.KEYWORD_ONLY for one in required):
+        return positions, len(positions) + 1
+    return positions, len(required)
+
+
+def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> dict[str, Any]:
+    """Raise unless the actor can be called with what the message carries, and JSON can carry it.
+
+    Returns:
+      The arguments by their names, in the actor's order.
+
+    Raises:
+      BadArgumentsError: A missing or unknown argument, or a value that JSON does not know.
+      TooLargeError: The arguments as JSON have more than `max_bytes`.
+    """
+    bound = _bound(actor, message)
+    for position, value in enumerate(message.args):
+        _check_value(actor, f"argument {position + 1}", value)
+    for name, value in message.kwargs.items():
+        _check_value(actor, f"argument {name!r}", value)
+    for name, value in message.options.items():
+        _check_value(actor, f"option {name!r}", value)
+    size = len(COMPACT.encode([message.args, message.kwargs]))
+    if size > max_bytes:
+        raise TooLargeError(
+            f"the arguments for {actor.actor_name} have {size:,} bytes as JSON, at most {max_bytes:,} are allowed "
+            "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
+        )
+    return bound
+
+
+def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
+    args = message.args
+    names, required = _positional(actor)
+    if not message.kwargs and required <= len(args) <= len(names):
+        return dict(zip(names, args, strict=False))
+    try:
+        return dict(_signature(actor).bind(*args, **message.kwargs).arguments)
+    except TypeError as error:
+        raise BadArgumentsError(
+            f"{actor.actor_name}{_signature(actor)} cannot be called with {_call(message)}: {error}"
+        ) from None
+
+
+def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int = 0) -> None:
+    """Raise unless JSON gives back the value as it is."""
+    if depth > MAX_DEPTH:
+        raise BadArgumentsError(f"an argument or option for {actor.actor_name} is nested more than {MAX_DEPTH} deep")
+    if value is None or isinstance(value, bool | int | str):
+        if isinstance(value, str) and clean_text(value) != value:
+            raise BadArgumentsError(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
+        return
+    if isinstance(value, float):
+        if math.isfinite(value):
+            return
+        raise BadArgumentsError(f"{where} for {actor.actor_name} is {value}, which JSON does not know")
+    if isinstance(value, list | tuple):
+        for index, item in enumerate(value):
+            _check_value(actor, f"{where}[{index}]", item, depth=depth + 1)
+        return
+    if isinstance(value, dict):
+        for key, item in value.items():
+            if not isinstance(key, str):
+                raise BadArgumentsError(f"{where} for {actor.actor_name} has the key {key!r}, JSON keys are texts")
+            _check_value(actor, f"a key of {where}", key)
+            _check_value(actor, f"{where}[{key!r}]", item, depth=depth + 1)
+        return
+    raise BadArgumentsError(f"{where} for {actor.actor_name} is {_describe(value)}")
+
+
+def _describe(value: Any) -> str:
+    kind = type(value)
+    if hasattr(value, "pk") and hasattr(value, "_meta"):
+        name = kind.__name__
+        return f"the {name} itself; send {name.lower()}.id, not the {name}"
+    hint = {"bytes": "send text, or store the bytes and send an id", "set": "send a list", "UUID": "send str(value)"}
+    hint |= {"datetime": "send value.isoformat()", "date": "send value.isoformat()", "Decimal": "send str(value)"}
+    known = "None, bool, int, float, str, list, dict"
+    return f"of type {kind.__name__}, must be one of: {known}" + (
+        f" ({hint[kind.__name__]})" if kind.__name__ in hint else ""
+    )
+
+
+def _call(message: Message[Any]) -> str:
+    """The types that were sent; values may be secret."""
+    words = [type(value).__name__ for value in message.args]
+    words += [f"{name}={type(value).__name__}" for name, value in message.kwargs.items()]
+    return f"({', '.join(words)})"

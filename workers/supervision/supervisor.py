@@ -1,0 +1,350 @@
+"""A supervisor over child processes: what dies is replaced, its siblings go on.
+
+`bin/run` keeps the server, the web, the worker and the scheduler with it, and `manage.py runworker` its worker
+processes and the relay. One thread a child waits for its end, so a death is known at once; everything else, the
+callbacks too, happens in the one thread that calls `run()`.
+"""
+
+import contextlib
+import logging
+import queue
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import FrameType, TracebackType
+from typing import Any, TextIO
+
+from apps.tasks.errors import TaskError
+from workers.supervision.child import Child, ending
+from workers.supervision.terminal import Terminal
+from workers.supervision.watchdog import Watchdog, kill_group
+
+__all__ = ["Child", "GaveUpError", "Supervisor", "pause_seconds"]
+
+logger = logging.getLogger(__name__)
+
+STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+
+#: A child that lived so long starts with a clean sheet.
+PROVEN_SECONDS = 30.0
+#: The pause before the second replacement in a row; it doubles up to the longest. The first comes at once.
+SHORTEST_PAUSE_SECONDS = 0.5
+LONGEST_PAUSE_SECONDS = 30.0
+#: What is shown of a child that is given up.
+TAIL_LINES = 20
+#: A line without an end is cut here.
+LINE_BYTES = 64 * 1024
+#: For the last lines of a process that is gone; a grandchild may hold the pipe open.
+LAST_LINES_SECONDS = 0.5
+
+
+class GaveUpError(TaskError):
+    """A child ended again and again, right after its start."""
+
+
+@dataclass(eq=False)
+class Place:
+    """Where one child runs: its process of the moment, and what became of those before."""
+
+    child: Child
+    colour: int
+    process: "subprocess.Popen[bytes] | None" = None
+    reader: threading.Thread | None = None
+    started_at: float = 0.0
+    restart_at: float | None = None
+    early_deaths: int = 0
+    deaths: "deque[float]" = field(default_factory=deque)
+    tail: "deque[str]" = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
+
+
+def pause_seconds(early_deaths: int) -> float:
+    """How long to wait before the replacement after so many deaths in a row: 0, 0.5, 1, 2 ... 30."""
+    if early_deaths <= 1:
+        return 0.0
+    return float(min(SHORTEST_PAUSE_SECONDS * 2 ** min(early_deaths - 2, 16), LONGEST_PAUSE_SECONDS))
+
+
+class Supervisor:
+    """Starts children, replaces each that ends, and stops them all.
+
+    Parameters:
+      prefixed: Show the children's lines with their names in front. False: they write to the supervisor's own
+        stdout and stderr.
+      give_up_after: End the run when one child ended so often within `PROVEN_SECONDS`. None: never.
+      on_start: Called with a child and its pid after each start.
+      on_exit: Called with a child, its pid and its return code (negative: the signal) when it ends, also while
+        stopping. Both are called in the thread of `run()` or `start()`; an error in them is logged.
+      keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, also where the
+        supervisor is killed.
+      stream: Where prefixed lines go. None: stdout.
+
+    As a context manager it takes SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
+    children at its end. The first signal before `run()` raises KeyboardInterrupt. Repeats do nothing, not even
+    after its end: a process that was asked to stop is about to, and an impatient Ctrl-C must not cut that short.
+    """
+
+    def __init__(
+        self,
+        *,
+        prefixed: bool = False,
+        give_up_after: int | None = None,
+        on_start: Callable[[Child, int], None] | None = None,
+        on_exit: Callable[[Child, int, int], None] | None = None,
+        keep_open: Sequence[int] = (),
+        stream: TextIO | None = None,
+    ) -> None:
+        self.prefixed = prefixed
+        self.give_up_after = give_up_after
+        self.on_start = on_start
+        self.on_exit = on_exit
+        self._keep_open = keep_open
+        self.terminal = Terminal(stream or sys.stdout)
+        self._places: dict[str, Place] = {}
+        # A SimpleQueue, since a signal handler may put into it at any moment.
+        self._inbox: queue.SimpleQueue[tuple[Place, int, int] | None] = queue.SimpleQueue()
+        self._watchdog: Watchdog | None = None
+        self._stop_asked = False
+        self._signalled = False
+        self._looping = False
+        self._launching = False
+        self._stopping = False
+        self._handlers: dict[signal.Signals, Any] = {}
+
+    def __enter__(self) -> "Supervisor":
+        if threading.current_thread() is threading.main_thread():
+            self._handlers = {signum: signal.signal(signum, self._take_signal) for signum in STOP_SIGNALS}
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self._stop_asked = True  # From here on a signal raises nothing.
+        try:
+            self.stop()
+        finally:
+            for signum, handler in self._handlers.items():
+                signal.signal(signum, signal.SIG_IGN if self._signalled else handler)
+            self._handlers = {}
+
+    def start(self, child: Child) -> int:
+        """Start the child and keep it running; return its pid. OSError where the program cannot be started."""
+        if child.name in self._places:
+            raise ValueError(f"There is a child {child.name!r} already; names are unique")
+        place = Place(child=child, colour=len(self._places))
+        self._launching = True
+        try:
+            pid = self._launch(place)
+            self._places[child.name] = place
+        finally:
+            self._launching = False
+        if self._stop_asked and not self._looping:
+            raise KeyboardInterrupt
+        return pid
+
+    def run(self) -> int:
+        """Keep the children running until a stop is asked for; stop them; return the exit code: 0, or 1 if given up."""
+        with contextlib.ExitStack() as stack:
+            self._looping = True  # From here on a signal is an event, not a KeyboardInterrupt.
+            if not self._handlers:
+                stack.enter_context(self)
+            try:
+                while not self._stop_asked:
+                    self._turn()
+            except GaveUpError as error:
+                self._stop_asked = True
+                self.stop()
+                self._shout(str(error))
+                return 1
+            finally:
+                self._looping = False
+            if self.prefixed:
+                self.write("Stopping ...")
+            self.stop()
+            return 0
+
+    def request_stop(self) -> None:
+        """Make `run()` stop everything and return. Any thread and any signal handler may call it, repeatedly."""
+        self._stop_asked = True
+        self._inbox.put(None)
+
+    def stop(self) -> None:
+        """Stop all children in their order; return when every one is gone."""
+        self._stopping = True
+        for place in self._places.values():
+            place.restart_at = None
+        for order in sorted({place.child.stop_order for place in self._places.values()}):
+            self._stop_group([place for place in self._places.values() if place.child.stop_order == order])
+        if self._watchdog is not None:
+            self._watchdog.close()
+            self._watchdog = None
+
+    def pid(self, name: str) -> int | None:
+        """The pid of the child's process of the moment; None while it is down."""
+        process = self._places[name].process
+        return process.pid if process is not None else None
+
+    def alive(self, name: str) -> bool:
+        """Whether the child's process of the moment runs."""
+        process = self._places[name].process
+        return process is not None and process.poll() is None
+
+    def show_tail(self, name: str) -> None:
+        """Show a prefixed child's last lines."""
+        place = self._places[name]
+        if place.reader is not None and not self.alive(name):
+            place.reader.join(LAST_LINES_SECONDS)
+        for line in list(place.tail):
+            self.terminal.say(name, line, colour=place.colour)
+
+    def say(self, name: str, text: str) -> None:
+        """Write one line of somebody who is no child among the children's."""
+        self.terminal.say(name, text)
+
+    def write(self, text: str) -> None:
+        """Write whole lines as they are."""
+        self.terminal.write(text)
+
+    def _take_signal(self, signum: int, frame: FrameType | None) -> None:
+        first = not self._stop_asked
+        self._signalled = True
+        self.request_stop()
+        if first and not self._looping and not self._launching:
+            raise KeyboardInterrupt
+
+    def _turn(self) -> None:
+        """Wait for one event or for the next replacement that is due."""
+        due = [place.restart_at for place in self._places.values() if place.restart_at is not None]
+        timeout = max(0.0, min(due) - time.monotonic()) if due else None
+        try:
+            event = self._inbox.get(timeout=timeout)
+        except queue.Empty:
+            event = None
+        if event is not None:
+            self._bury(*event)
+        for place in self._places.values():
+            if place.restart_at is not None and place.restart_at <= time.monotonic() and not self._stop_asked:
+                self._relaunch(place)
+
+    def _launch(self, place: Place) -> int:
+        if self._watchdog is None:
+            self._watchdog = Watchdog(keep_open=self._keep_open)
+        child = place.child
+        output = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT} if self.prefixed else {}
+        process = child.popen(**output)
+        self._watchdog.hold(
+            process.pid,
+            stop_signal=child.stop_signal,
+            stop_order=child.stop_order,
+            grace_seconds=child.grace_seconds,
+        )
+        place.process, place.started_at, place.restart_at = process, time.monotonic(), None
+        threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
+        if self.prefixed:
+            place.reader = threading.Thread(
+                target=self._relay, args=(place, process), name=f"{child.name} lines", daemon=True
+            )
+            place.reader.start()
+        if self.on_start is not None:
+            self._call(self.on_start, child, process.pid)
+        return process.pid
+
+    def _relaunch(self, place: Place) -> None:
+        try:
+            self._launch(place)
+        except OSError as error:
+            self._tell(place, f"could not be started: {error}")
+            self._plan_restart(place)
+
+    def _await(self, place: Place, process: "subprocess.Popen[bytes]") -> None:
+        returncode = process.wait()
+        self._inbox.put((place, process.pid, returncode))
+
+    def _relay(self, place: Place, process: "subprocess.Popen[bytes]") -> None:
+        assert process.stdout is not None
+        with process.stdout as pipe:
+            while raw := pipe.readline(LINE_BYTES):
+                line = raw.decode("utf-8", "replace").rstrip("\r\n")
+                place.tail.append(line)
+                if place.child.shown:
+                    self.terminal.say(place.child.name, line, colour=place.colour)
+
+    def _bury(self, place: Place, pid: int, returncode: int) -> None:
+        """Take note of an end: tell of it, and plan the replacement unless all is being stopped."""
+        kill_group(pid)  # What it left behind would stand in the way of the next.
+        if self._watchdog is not None:
+            self._watchdog.release(pid)
+        place.process = None
+        if self.on_exit is not None:
+            self._call(self.on_exit, place.child, pid, returncode)
+        if place.reader is not None:
+            place.reader.join(LAST_LINES_SECONDS)
+        if self._stopping or self._stop_asked:
+            return
+        if not place.child.shown:
+            self.show_tail(place.child.name)
+        self._tell(place, ending(returncode))
+        self._plan_restart(place)
+
+    def _plan_restart(self, place: Place) -> None:
+        now = time.monotonic()
+        place.early_deaths = 1 if now - place.started_at >= PROVEN_SECONDS else place.early_deaths + 1
+        place.deaths.append(now)
+        while place.deaths and place.deaths[0] < now - PROVEN_SECONDS:
+            place.deaths.popleft()
+        if self.give_up_after is not None and len(place.deaths) >= self.give_up_after:
+            lines = "".join(f"\n  {line}" for line in place.tail)
+            raise GaveUpError(
+                f"{place.child.name} ended {len(place.deaths)} times within {PROVEN_SECONDS:.0f} s; stopped."
+                + (f" Its last lines:{lines}" if lines else "")
+            )
+        pause = pause_seconds(place.early_deaths)
+        place.restart_at = now + pause
+        if pause:
+            self._tell(place, f"starts again in {pause:g} s")
+
+    def _stop_group(self, group: list[Place]) -> None:
+        began = time.monotonic()
+        for place in group:
+            if place.process is not None:
+                with contextlib.suppress(ProcessLookupError):
+                    place.process.send_signal(place.child.stop_signal)
+        killed: set[int] = set()
+        while alive := [place for place in group if place.process is not None]:
+            graces = [p.child.grace_seconds for p in alive if p.process and p.process.pid not in killed]
+            timeout = max(0.0, began + min(graces) - time.monotonic()) if graces else None
+            try:
+                event = self._inbox.get(timeout=timeout)
+            except queue.Empty:
+                event = None
+            if event is not None:
+                self._bury(*event)
+            for place in alive:
+                process = place.process
+                late = time.monotonic() >= began + place.child.grace_seconds
+                if process is not None and late and process.pid not in killed:
+                    self._tell(place, f"did not stop within {place.child.grace_seconds:g} s, is killed")
+                    killed.add(process.pid)
+                    kill_group(process.pid)
+
+    def _tell(self, place: Place, text: str) -> None:
+        if self.prefixed:
+            self.terminal.say(place.child.name, text, colour=place.colour)
+        else:
+            logger.warning("child %s name=%s", text, place.child.name)
+
+    def _shout(self, text: str) -> None:
+        if self.prefixed:
+            self.write(text)
+        else:
+            logger.error("%s", text)
+
+    def _call(self, callback: Callable[..., None], *arguments: Any) -> None:
+        try:
+            callback(*arguments)
+        except Exception:
+            logger.exception("a supervisor's callback failed callback=%r", callback)

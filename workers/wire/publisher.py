@@ -1,0 +1,203 @@
+"""Publish messages without waiting for the answer of Redis.
+
+The rows are safe by then, so nothing is lost with an answer: the relay publishes a message that did not arrive. A
+sender saves a round trip, and the whole wait while Redis is slow.
+"""
+
+import logging
+import os
+import time
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any
+
+import redis
+from dramatiq import Message
+
+from workers.wire.scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
+
+logger = logging.getLogger(__name__)
+
+#: Words of the PUBLISH script for one message: queue, wire id, message.
+WORDS_OF_A_MESSAGE = 3
+#: Seconds in which a connection that was seen open is taken for open.
+SETTLED_SECONDS = 0.05
+
+
+def _words(message: Message[Any]) -> tuple[bytes, bytes, bytes]:
+    return message.queue_name.encode(), message.options["redis_message_id"].encode(), message.encode()
+
+
+def _bulk(word: bytes) -> bytes:
+    """Return a word as a bulk string of Redis's protocol."""
+    return b"$%d\r\n%s\r\n" % (len(word), word)
+
+
+class Publisher:
+    """One connection. The answer to a single message is read before the next one is sent.
+
+    Parameters:
+      client: Gives the address, the password and the time limits.
+      namespace: First part of every key.
+    """
+
+    def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
+        self.pid = os.getpid()
+        pool = client.connection_pool
+        # Not one of the pool's connections: the pool counts those it made, and would make no more some day.
+        self._connection = pool.connection_class(**pool.connection_kwargs)
+        # With the script's text, not its hash: an answer that Redis does not know the hash would not be waited for.
+        words = (b"EVAL", PUBLISH.encode(), b"1", namespace.encode(), b"%d" % BELL_LIMIT)
+        self._command, self._command_words = b"".join(map(_bulk, words)), len(words)
+        #: Published and not answered yet.
+        self._unanswered: Sequence[bytes] = ()
+        #: Error of the last answer.
+        self._error: Exception | None = None
+        #: When the connection was last seen open, by the monotonic clock. 0: something was written since.
+        self._settled_at = 0.0
+
+    def settle(self) -> None:
+        """Read the answer to the last messages, and notice whether Redis has closed the connection since.
+
+        Raises nothing and logs nothing: `publish` tells of an error.
+        """
+        if self._error is None and self._connection.is_connected:
+            try:
+                if self._unanswered:
+                    self._connection.read_response()
+                    self._unanswered = ()
+                # Notices a connection that Redis closed. A write would succeed, and arrive nowhere.
+                self._connection.can_read(timeout=0)
+                self._settled_at = time.monotonic()
+            except Exception as error:
+                self._error = error
+
+    def publish(self, packed: Sequence[bytes]) -> None:
+        """Put packed messages on their queues. Messages that are there already stay as they are.
+
+        Raises:
+          redis.RedisError: Redis is away. Some of several messages may be on their queues.
+        """
+        is_used = self._connection.is_connected or self._error is not None
+        try:
+            self._publish(packed)
+        except redis.ConnectionError:
+            if not is_used:
+                raise
+            # The connection was closed since the last time, as by a restart of Redis. Publishing twice has no effect.
+            self._connection.disconnect()
+            again, self._unanswered = [*self._unanswered, *packed], ()
+            self._publish(again)
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._connection.disconnect()
+
+    def _publish(self, packed: Sequence[bytes]) -> None:
+        if self._error is not None or time.monotonic() - self._settled_at > SETTLED_SECONDS:
+            self._take_answer()
+        for start in range(0, len(packed), UNPACK_LIMIT):
+            if self._unanswered:
+                self._take_answer()
+            self._send(packed[start : start + UNPACK_LIMIT])
+        if len(packed) > 1:
+            self._take_answer()
+
+    def _send(self, packed: Sequence[bytes]) -> None:
+        head = b"*%d\r\n" % (self._command_words + WORDS_OF_A_MESSAGE * len(packed))
+        self._connection.send_packed_command([b"".join((head, self._command, *packed))])
+        self._unanswered, self._settled_at = packed, 0.0
+
+    def _take_answer(self) -> None:
+        self.settle()
+        error, self._error = self._error, None
+        if isinstance(error, redis.ResponseError):
+            count, self._unanswered = len(self._unanswered), ()
+            logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)
+        elif error is not None:
+            raise error
+
+
+class Publishers:
+    """As many connections as there are senders at once.
+
+    Threads keep none, since a web server makes a thread for each request.
+    """
+
+    def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
+        self.client, self.namespace = client, namespace
+        self._idle: deque[Publisher] = deque()
+
+    def pack(self, message: Message[Any]) -> bytes:
+        """Return a message as the three words that the PUBLISH script takes, in Redis's protocol."""
+        return b"".join(map(_bulk, _words(message)))
+
+    def publish(self, packed: Sequence[bytes]) -> None:
+        """Publish as a publisher does. A publisher that failed is not used again."""
+        with self._one() as publisher:
+            publisher.publish(packed)
+
+    def settle(self) -> None:
+        """Settle the publisher that is used next."""
+        with self._one() as publisher:
+            publisher.settle()
+
+    def close(self) -> None:
+        """Close the connections that are not in use."""
+        while self._idle:
+            self._idle.pop().close()
+
+    @contextmanager
+    def _one(self) -> Iterator[Publisher]:
+        publisher = self._take()
+        try:
+            yield publisher
+        except BaseException:
+            publisher.close()
+            raise
+        self._idle.append(publisher)
+
+    def _take(self) -> Publisher:
+        while True:
+            try:
+                publisher = self._idle.pop()
+            except IndexError:
+                return Publisher(self.client, namespace=self.namespace)
+            # A forked process has the sockets of its parent.
+            if publisher.pid == os.getpid():
+                return publisher
+
+
+class PlainPublishers:
+    """Publishes with redis-py's own commands and waits for each answer: the off position of `TASK_FAST_PATH`."""
+
+    def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
+        self.namespace = namespace
+        self._publish = client.register_script(PUBLISH)
+
+    def pack(self, message: Message[Any]) -> tuple[bytes, bytes, bytes]:
+        """Return the words that the PUBLISH script takes for a message."""
+        return _words(message)
+
+    def publish(self, packed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+        """Put messages on their queues. Messages that are there already stay as they are.
+
+        Raises:
+          redis.RedisError: Redis is away. Some of several messages may be on their queues.
+        """
+        for start in range(0, len(packed), UNPACK_LIMIT):
+            words = chain.from_iterable(packed[start : start + UNPACK_LIMIT])
+            try:
+                self._publish(keys=[self.namespace], args=[BELL_LIMIT, *words])
+            except redis.ResponseError as error:
+                count = len(packed) - start
+                logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)
+                return
+
+    def settle(self) -> None:
+        """Do nothing: every answer was waited for."""
+
+    def close(self) -> None:
+        """Do nothing: the connections are the client's."""
