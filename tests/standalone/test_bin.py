@@ -24,7 +24,7 @@ class Checkout:
         (self.root / "aiWriting" / "standalone.py").write_text("import sys; print('started', *sys.argv[1:])\n")
         for name in ("_venv.sh", "_venv.py", "run"):
             shutil.copy(ROOT / "bin" / name, self.root / "bin")
-        for name in ("requirements.txt", "requirements-dev.txt", "constraints.txt"):
+        for name in ("requirements.txt", "requirements-dev.txt"):
             (self.root / name).touch()
         self.path.mkdir()
         (self.path / "dirname").symlink_to(shutil.which("dirname"))
