@@ -1,11 +1,18 @@
-"""The scripts' first steps: which Python is taken, and that .venv becomes what the requirements say."""
+"""bin/run and bin/test: which Python is taken, what .venv becomes, and how the jobs of bin/test run and end."""
 
+import os
+import pty
+import re
 import shutil
+import signal
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from tests.waiting import wait_until
 
 ROOT = Path(__file__).parents[2]
 
@@ -132,3 +139,215 @@ def test_it_installs_once_from_anywhere_and_without_a_home(checkout: Checkout) -
     (checkout.root / "requirements.txt").write_text("")
     assert checkout.run().stdout.endswith("started\n")
     assert not checkout.home.exists()
+
+
+# --- The jobs of bin/test ---
+
+#: Stands for pytest: says how it was called, and writes down that it was there.
+PYTEST = """
+import pathlib, sys
+database, = [word.partition("=")[2] for word in sys.argv if word.startswith("--database=")]
+session = database + "-once" * ("once" in sys.argv)
+print("pytest", *sys.argv[1:], flush=True)
+"""
+#: Waits for a signal, as pytest does: it takes a while to tidy up, in which no other may come, and ends with 2.
+WAITING = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.default_int_handler)
+signal.signal(signal.SIGINT, signal.default_int_handler)
+pathlib.Path(f"started-{session}").touch()
+try:
+    time.sleep(60)
+except KeyboardInterrupt:
+    time.sleep(0.3)
+    pathlib.Path(f"tidied-{session}").touch()
+    sys.exit(2)
+"""
+CHECKS = ["ruff check", "ruff format", "mypy", "lint-imports", "manage.py check", "manage.py makemigrations"]
+#: Arguments, and the sessions that run side by side.
+RUNNING = [([], ["postgresql", "sqlite", "sqlite-once"]), (["tests/some"], ["sqlite"])]
+SESSIONS = ["tests not about the database", "tests on SQLite", "tests on PostgreSQL"]
+
+
+class Jobs:
+    """A copy of bin/_test.py with stand-ins for what it runs."""
+
+    def __init__(self, directory: Path) -> None:
+        self.root = directory / "checkout"
+        self.temporary = directory / "tmp"
+        programs = self.root / "programs"
+        for folder in (self.root / "bin", self.temporary, programs):
+            folder.mkdir(parents=True)
+        shutil.copy(ROOT / "bin" / "_test.py", self.root / "bin")
+        self.python = programs / "python"
+        self.python.symlink_to(os.path.realpath(sys.executable))
+        self.stand_in("programs/ruff", f"#!{sys.executable}\nimport sys; print('ruff', *sys.argv[1:])\n")
+        self.stand_in("programs/lint-imports", "print('lint-imports')\n")
+        self.stand_in("mypy.py", "print('mypy')\n")
+        self.stand_in("manage.py", "import sys; print('manage.py', *sys.argv[1:])\n")
+        self.stand_in("pytest.py", PYTEST)
+
+    def stand_in(self, path: str, code: str) -> None:
+        (self.root / path).write_text(code)
+        (self.root / path).chmod(0o755)
+
+    def start(self, *arguments: str, **variables: str) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            [self.python, self.root / "bin" / "_test.py", *arguments],
+            cwd=self.root,
+            env={"PATH": str(self.root), "TMPDIR": str(self.temporary)} | variables,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+        )
+
+    def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
+        """Return the exit code and the output."""
+        with self.start(*arguments, **variables) as process:
+            output, _ = process.communicate(timeout=60)
+        return process.returncode, output
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> Iterator[Jobs]:
+    made = Jobs(tmp_path)
+    yield made
+    assert list(made.temporary.iterdir()) == []
+
+
+def headings(output: str) -> list[str]:
+    return re.findall(r"^== (.*)$", output, flags=re.MULTILINE)
+
+
+def summary(output: str) -> list[tuple[str, str]]:
+    """Return the outcome and the name of each job."""
+    lines = output.rpartition("== summary\n")[2].splitlines()
+    return [
+        (outcome, name) for outcome, name in re.findall(r"^(\S+) +(.*?) +\d+ s$", "\n".join(lines), flags=re.MULTILINE)
+    ]
+
+
+def test_all_checks_and_tests_run_and_those_in_the_background_are_shown_last(jobs: Jobs) -> None:
+    code, output = jobs.run()
+    assert code == 0, output
+    beside = [f"{name}, from the beginning" for name in SESSIONS[1:]]
+    assert headings(output) == [*CHECKS, SESSIONS[0], *beside, "summary"]
+    assert summary(output) == [("ok", name) for name in [*CHECKS, *SESSIONS]]
+    for line in (
+        "ruff check .",
+        "ruff format --check .",
+        "manage.py check --fail-level WARNING",
+        "manage.py makemigrations --check --dry-run",
+        "pytest --database=sqlite -m once",
+        "pytest --database=sqlite -m not once",
+        "pytest --database=postgresql",
+    ):
+        assert line in output.splitlines()
+
+
+def test_the_long_sessions_run_beside_the_checks(jobs: Jobs) -> None:
+    # Each waits for the other: the check for the sessions' start, the sessions for the check's end.
+    wait = "import pathlib, time\nwhile not all(pathlib.Path(name).exists() for name in {names}): time.sleep(0.01)\n"
+    jobs.stand_in(
+        "mypy.py", wait.format(names=["began-sqlite", "began-postgresql"]) + "pathlib.Path('checked').touch()"
+    )
+    begin = "pathlib.Path(f'began-{session}').touch()\nprint('first words', flush=True)\n"
+    jobs.stand_in("pytest.py", PYTEST + begin + wait.format(names=["checked"]) + "print('last words')\n")
+    code, output = jobs.run()
+    assert code == 0, output
+    assert output.count("first words\nlast words") == 3
+
+
+def test_a_failure_stops_nothing_and_fails_the_whole(jobs: Jobs) -> None:
+    jobs.stand_in("mypy.py", "raise SystemExit(1)\n")
+    jobs.stand_in("pytest.py", PYTEST + "sys.exit(1 if database == 'postgresql' else 0)\n")
+    code, output = jobs.run()
+    assert code == 1
+    failed = ["mypy", "tests on PostgreSQL"]
+    assert summary(output) == [("FAILED" if name in failed else "ok", name) for name in [*CHECKS, *SESSIONS]]
+
+
+def test_arguments_are_pytest_s_and_the_databases_come_one_after_the_other(jobs: Jobs) -> None:
+    jobs.stand_in("pytest.py", PYTEST + "print('end of', database)\n")
+    code, output = jobs.run("tests/some", "-k", "one or two")
+    assert code == 0, output
+    sessions = [
+        f"pytest --database={name} tests/some -k one or two\nend of {name}\n" for name in ("sqlite", "postgresql")
+    ]
+    assert output.startswith(f"\n== tests on SQLite\n{sessions[0]}\n== tests on PostgreSQL\n{sessions[1]}\n== summary")
+    assert summary(output) == [("ok", "tests on SQLite"), ("ok", "tests on PostgreSQL")]
+
+
+@pytest.mark.parametrize(("without", "code"), [("postgresql", 0), ("sqlite", 0), ("sqlite postgresql", 1)])
+def test_tests_must_be_found_on_one_database_at_least(jobs: Jobs, without: str, code: int) -> None:
+    jobs.stand_in("pytest.py", PYTEST + f"sys.exit(5 if database in {without.split()} else 0)\n")
+    ended, output = jobs.run("tests/some")
+    assert ended == code
+    assert [outcome for outcome, _ in summary(output)].count("none") == len(without.split())
+    assert ("no test was found" in output) == bool(code)
+
+
+@pytest.mark.parametrize("arguments", [[], ["tests/some"]])
+def test_another_redis_is_tried_where_there_is_one(jobs: Jobs, arguments: list[str]) -> None:
+    url = "redis://127.0.0.1:6379/5"
+    expected = " ".join(["pytest --database=sqlite", f"--redis={url} -m redis", *arguments])
+    assert expected in jobs.run(*arguments, TEST_REDIS_URL=url)[1].splitlines()
+    jobs.stand_in("redis-server", "")
+    assert f"--redis={jobs.root / 'redis-server'} -m redis" in jobs.run(*arguments)[1]
+
+
+@pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda signum: signum.name)
+@pytest.mark.parametrize(("arguments", "sessions"), RUNNING)
+def test_a_signal_ends_what_runs_and_nothing_more_is_started(
+    jobs: Jobs, signum: int, arguments: list[str], sessions: list[str]
+) -> None:
+    jobs.stand_in("pytest.py", PYTEST + WAITING)
+    with jobs.start(*arguments) as process:
+        wait_until(lambda: all((jobs.root / f"started-{name}").exists() for name in sessions), timeout=30)
+        process.send_signal(signum)
+        output, _ = process.communicate(timeout=30)
+    assert process.returncode == 130
+    assert "summary" not in output
+    assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
+
+
+#: Makes its standard input the terminal of its session and becomes what it was told to run.
+ON_A_TERMINAL = (
+    "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+)
+
+
+@pytest.mark.parametrize(("arguments", "sessions"), RUNNING)
+def test_ctrl_c_on_a_terminal_reaches_each_session_once(jobs: Jobs, arguments: list[str], sessions: list[str]) -> None:
+    jobs.stand_in("pytest.py", PYTEST + WAITING)
+    master, slave = pty.openpty()
+    try:
+        process = subprocess.Popen(
+            [sys.executable, "-c", ON_A_TERMINAL, jobs.python, jobs.root / "bin" / "_test.py", *arguments],
+            cwd=jobs.root,
+            env={"PATH": str(jobs.root), "TMPDIR": str(jobs.temporary)},
+            stdin=slave,
+            stdout=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+        wait_until(lambda: all((jobs.root / f"started-{name}").exists() for name in sessions), timeout=30)
+        os.write(master, b"\x03")
+        assert process.wait(30) == 130
+    finally:
+        os.close(slave)
+        os.close(master)
+    assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
+
+
+def test_a_second_signal_ends_what_does_not_listen(jobs: Jobs) -> None:
+    deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    jobs.stand_in("pytest.py", PYTEST + deaf + "pathlib.Path('deaf').touch()\ntime.sleep(60)\n")
+    with jobs.start("tests/some") as process:
+        wait_until(lambda: (jobs.root / "deaf").exists(), timeout=30)
+        process.send_signal(signal.SIGTERM)
+        with pytest.raises(subprocess.TimeoutExpired):
+            process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
