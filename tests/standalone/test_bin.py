@@ -312,6 +312,28 @@ def test_a_signal_ends_what_runs_and_nothing_more_is_started(
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
 
 
+#: Stands for coverage: runs a module, or reports.
+COVERAGE = """
+import os, runpy, sys
+if sys.argv[1:3] == ["run", "-m"]:
+    print("measured into", os.environ["COVERAGE_FILE"])
+    sys.argv[:] = sys.argv[3:]
+    runpy.run_module(sys.argv[0], run_name="__main__")
+else:
+    print("87" if "--format=total" in sys.argv else " ".join(["coverage", *sys.argv[1:]]))
+"""
+
+
+def test_coverage_is_measured_on_request(jobs: Jobs) -> None:
+    jobs.stand_in("coverage.py", COVERAGE)
+    code, output = jobs.run("--coverage", "tests/some")
+    assert code == 0, output
+    assert headings(output) == ["tests on SQLite", "tests on PostgreSQL", "coverage", "summary"]
+    assert output.count(f"measured into {jobs.temporary}") == 2
+    assert "pytest --database=postgresql tests/some\n" in output
+    assert "\n87 % of the lines of aiWriting, apps and workers were covered\n" in output
+
+
 #: Makes its standard input the terminal of its session and becomes what it was told to run.
 ON_A_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
