@@ -1,5 +1,6 @@
 """A project in figures."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,8 +9,10 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.projects.contents import Found
 from apps.projects.models import Project
-from apps.projects.reports import figures
-from apps.projects.reports.figures import READING_EASE, SENTENCE_LENGTH, Figures, gather
+from apps.projects.reports import courses, tally
+from apps.projects.reports.courses import READING_EASE, SENTENCE_LENGTH
+from apps.projects.reports.figures import Figures, gather
+from apps.projects.reports.periods import Period
 from apps.projects.reports.wording import compact, counted, duration, ease
 from tests.projects.sources import chapter, draft, holding, line
 
@@ -59,8 +62,8 @@ def test_means_are_over_the_words_and_leave_out_who_does_not_know(project: Proje
 def test_only_the_first_documents_have_a_line_and_all_are_counted(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "MAX_DOCUMENT_LINES", 2)
-    monkeypatch.setattr(figures, "MAX_LONGEST", 2)
+    monkeypatch.setattr(tally, "MAX_DOCUMENT_LINES", 2)
+    monkeypatch.setattr(tally, "MAX_LONGEST", 2)
     with holding(*(line(str(number), words=number) for number in range(5))):
         found = gather(project)
     assert [one.title for one in found.lines] == ["0", "1"]
@@ -87,15 +90,15 @@ def test_keywords_are_added_up_whatever_their_capitals(project: Project) -> None
 
 
 def test_the_keywords_of_many_documents_take_bounded_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "MAX_KEYWORDS_COUNTED", 10)
+    monkeypatch.setattr(tally, "MAX_KEYWORDS_COUNTED", 10)
     sizes: list[int] = []
-    add = figures._Tally._add_findings
+    add = tally.Keywords.add
 
-    def spy(tally: figures._Tally, one: object) -> None:
-        add(tally, one)  # type: ignore[arg-type]
-        sizes.append(max(len(tally.keyword_numbers), len(tally.keyword_texts), len(tally.keyword_documents)))
+    def spy(kept: tally.Keywords, found: Iterable[Found]) -> None:
+        add(kept, found)
+        sizes.append(max(len(kept.numbers), len(kept.texts), len(kept.documents)))
 
-    monkeypatch.setattr(figures._Tally, "_add_findings", spy)
+    monkeypatch.setattr(tally.Keywords, "add", spy)
     words = [(Found(text=f"rare {number}", number=1), Found(text="often", number=9)) for number in range(50)]
     with holding(*(line(keywords=found) for found in words)):
         found = gather(project)
@@ -128,7 +131,7 @@ def test_where_weeks_are_too_many_progress_is_by_month_and_then_by_year(project:
     with holding(line(created_at=first), line(created_at=first + timedelta(days=3000))):
         by_year = gather(project)
     assert (by_month.unit, len(by_month.periods), by_month.periods[0].start) == ("month", 15, date(2020, 1, 1))
-    assert by_month.periods[1] == figures.Period(start=date(2020, 2, 1), words=0, documents=0)
+    assert by_month.periods[1] == Period(start=date(2020, 2, 1), words=0, documents=0)
     assert (by_year.unit, len(by_year.periods)) == ("year", 9)
     assert sum(period.words for period in by_year.periods) == 2000
 
@@ -167,7 +170,7 @@ def test_a_course_of_very_many_chapters_is_thinned(project: Project) -> None:
     with holding(line(chapters=1000, reading_ease=500.0), chapters=chapters):
         (course,) = gather(project).courses
     assert course.chapters == 1000
-    assert len(course.values) <= figures.MAX_COURSE_POINTS
+    assert len(course.values) <= courses.MAX_POINTS
     assert course.values[0] == sum(range(1, 8)) / 7
 
 

@@ -11,9 +11,11 @@ import pytest
 from PIL import Image
 
 from apps.accounts.models import User
+from apps.plots import faces, png
+from apps.plots.marks import Bar, Plot, Target
 from apps.projects.contents import DocumentLine, Found
 from apps.projects.models import Project
-from apps.projects.reports import faces, html, pdf, plots, png
+from apps.projects.reports import html, pdf, plots
 from apps.projects.reports.figures import Figures, gather
 from apps.projects.reports.filename import filename
 from tests.pages import Page
@@ -61,6 +63,12 @@ def pages(content: bytes) -> list[str]:
         return [document[number].get_textpage().get_text_bounded() for number in range(len(document))]
     finally:
         document.close()
+
+
+def bars(plot: Plot | None) -> list[Bar]:
+    assert plot is not None
+    marks = (mark.mark for mark in plot.marks if isinstance(mark, Target))
+    return [mark for mark in marks if isinstance(mark, Bar)]
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -196,7 +204,8 @@ def test_a_text_that_is_too_wide_is_cut_with_an_ellipsis() -> None:
 @pytest.mark.parametrize("case", CASES)
 def test_marks_stay_within_their_plot(case: str, width: float) -> None:
     for plot in plots.made(figures(*CASES[case]), width=width):
-        for mark in plot.marks:
+        targeted = (mark.mark for mark in plot.marks if isinstance(mark, Target) and mark.mark)
+        for mark in (*plot.marks, *targeted):
             places = getattr(mark, "points", None) or ((mark.x, mark.y),)  # type: ignore[union-attr]
             for x, y in places:
                 assert -0.01 <= x <= plot.width + 0.01
@@ -204,14 +213,12 @@ def test_marks_stay_within_their_plot(case: str, width: float) -> None:
 
 
 def test_the_longest_bar_is_the_longest_document() -> None:
-    (plot,) = plots.made(figures(full(words=4000), full(words=1000)), width=plots.WIDE, makers=[plots.lengths])
-    widths = [mark.width for mark in plot.marks if type(mark).__name__ == "Bar"]
+    widths = [bar.width for bar in bars(plots.lengths(figures(full(words=4000), full(words=1000)), plots.WIDE))]
     assert widths[0] == pytest.approx(4 * widths[1])
 
 
 def test_a_single_document_is_compared_chapter_by_chapter() -> None:
-    (plot,) = plots.made(figures(full()), width=plots.WIDE, makers=[plots.lengths])
-    heights = [mark.height for mark in plot.marks if type(mark).__name__ == "Bar"]
+    heights = [bar.height for bar in bars(plots.lengths(figures(full()), plots.WIDE))]
     assert len(heights) == 19
     assert all(before < after for before, after in itertools.pairwise(heights))
 

@@ -15,7 +15,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects import contents
 from apps.projects.models import Project, Report
 from apps.projects.reports import html, pdf
-from apps.projects.reports.figures import READING_EASE
+from apps.projects.reports.courses import READING_EASE
 from apps.projects.services import report_service
 from apps.projects.services.report_service import ReportService
 from apps.tasks import progress

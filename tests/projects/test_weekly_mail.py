@@ -184,7 +184,7 @@ def test_an_owner_without_an_address_a_project_or_a_life_is_not_mailed(project: 
 def test_an_unknown_report_is_refused_with_the_known_ones(project: Project) -> None:
     with pytest.raises(UnknownReportTypeError, match="Unknown report_type 'sumary', must be one of: summary"):
         ReportService.mail_owner(project.owner_id, report_type="sumary")
-    assert mail.batch == []
+    assert mail.outbox == []
 
 
 def test_owners_with_a_project_and_an_address_are_mailed(project: Project) -> None:

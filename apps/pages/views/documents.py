@@ -8,14 +8,12 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.documents.models import Analysis, Chapter, Document, Manuscript
+from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
-from apps.pages import following, plots
+from apps.pages import following
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import TitleForm
-from apps.pages.plots import Plot
-from apps.pages.templatetags.figures import ease, percent
-from apps.projects.reports.wording import EASE_WORDS
+from apps.pages.plots import plots_of
 
 #: Of a document with more chapters, the page shows the first ones.
 SHOWN_CHAPTERS = 400
@@ -64,7 +62,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "chapter_count": len(chapters) + more_chapters,
         "more_chapters": more_chapters,
         "keywords": sized(analysis.keywords or []) if analysis else [],
-        "plots": plots_of(analysis, chapters) if analysis else [],
+        "plots": plots_of(chapters) if analysis else [],
         "rename": TitleForm({"title": document.title}, auto_id="rename_%s"),
     }
     return render(request, "pages/document.html", context | filled_in, status=400 if filled_in else 200)
@@ -81,39 +79,6 @@ def sized(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
         return 1 + round(share * (SIZES - 1))
 
     return [keyword | {"size": size(keyword["count"])} for keyword in keywords]
-
-
-def plots_of(analysis: Analysis, chapters: list[Chapter]) -> list[Plot]:
-    """The plots of a document, as far as there are figures for them. One chapter is no plot."""
-    if len(chapters) < 2:
-        return []
-    labels = [str(chapter) for chapter in chapters]
-    found = [
-        plots.bars(
-            title="Length of the chapters, in words",
-            values=[chapter.words for chapter in chapters],
-            labels=labels,
-            written=lambda value: f"{value:,.0f} words",
-            scale=lambda value: f"{value:,.0f}",
-        )
-    ]
-    eases = [chapter.reading_ease for chapter in chapters]
-    if any(value is not None for value in eases):
-        found.append(
-            plots.dots(
-                title="Reading ease",
-                values=eases,
-                labels=labels,
-                written=lambda value: f"{value:.0f}, {ease(value)}",
-                guides=EASE_WORDS,
-            )
-        )
-    shares = [chapter.dialogue_share for chapter in chapters]
-    if any(share is not None for share in shares):
-        found.append(
-            plots.bars(title="Share of dialogue", values=shares, labels=labels, written=percent, scale=percent, top=1)
-        )
-    return found
 
 
 @writers_page
