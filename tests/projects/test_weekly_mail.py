@@ -16,9 +16,8 @@ from PIL import Image
 from apps.accounts.models import User
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
-from apps.projects.mail_refused import MailRefusedError
+from apps.projects.errors import MailRefusedError, UnknownReportTypeError
 from apps.projects.models import Mailing, Project
-from apps.projects.report_types import UnknownReportTypeError
 from apps.projects.reports import mail as mails
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
