@@ -1,4 +1,4 @@
-"""The admin's pages of projects."""
+"""Projects in the admin."""
 
 import pytest
 from django.test import Client

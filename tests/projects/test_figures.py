@@ -51,7 +51,7 @@ def test_a_failed_document_that_has_older_figures_is_processed_and_named(project
     assert (found.processed, found.failed, found.waiting, len(found.failures)) == (1, 0, 0, 1)
 
 
-def test_means_are_over_the_words_and_leave_out_who_does_not_know(project: Project) -> None:
+def test_means_are_over_the_words_of_the_documents_that_have_the_figure(project: Project) -> None:
     with holding(
         line(words=3000, reading_ease=80.0, dialogue_share=0.5), line(words=1000, reading_ease=40.0), line(words=9000)
     ):
@@ -151,7 +151,7 @@ def test_readability_goes_from_chapter_to_chapter(project: Project) -> None:
     assert course.values == (51.0, 52.0, 53.0)
 
 
-def test_where_reading_ease_is_not_known_the_length_of_sentences_tells(project: Project) -> None:
+def test_without_reading_ease_the_course_is_of_sentence_lengths(project: Project) -> None:
     chapters = (chapter(1, words=100), chapter(2, words=300), chapter(3, words=50, sentences=0))
     with holding(line(chapters=3), chapters=chapters):
         (course,) = gather(project).courses
@@ -185,11 +185,11 @@ def test_a_course_of_very_many_chapters_is_thinned(project: Project) -> None:
         (1e5, "1,666 h 40 min"),
     ],
 )
-def test_reading_times_are_said_in_hours_and_minutes(minutes: float, text: str) -> None:
+def test_reading_times_are_in_hours_and_minutes(minutes: float, text: str) -> None:
     assert duration(minutes) == text
 
 
-def test_one_is_said_in_the_singular() -> None:
+def test_one_is_singular() -> None:
     assert (counted(1, "word"), counted(0, "word"), counted(1234, "word")) == ("1 word", "0 words", "1,234 words")
 
 
@@ -203,5 +203,5 @@ def test_figures_on_an_axis_are_short(number: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("reading_ease", "text"), [(120, "very easy"), (70, "easy"), (69.9, "plain"), (30, "hard"), (-5, "very hard")]
 )
-def test_reading_ease_is_said_in_words(reading_ease: float, text: str) -> None:
+def test_reading_ease_in_words(reading_ease: float, text: str) -> None:
     assert ease(reading_ease) == text

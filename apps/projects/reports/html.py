@@ -18,6 +18,7 @@ STYLE_SHEET = Path(__file__).parent / "report.css"
 
 @cache
 def style() -> str:
+    """Return the page's style sheet."""
     return STYLE_SHEET.read_text()
 
 
