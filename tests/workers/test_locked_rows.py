@@ -67,7 +67,7 @@ def test_a_process_that_stops_leaves_a_locked_row_to_the_relay(broker) -> None:
     locked = claimed(worker_id)[0]
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=locked)
-        assert beside(lambda: ledger.release(worker_id)) == 2
+        assert beside(lambda: ledger.release_all(worker_id)) == 2
         assert beside(lambda: ledger.release_one(locked, 0, worker_id=worker_id)) is False
     assert TaskStatus.objects.get(status="processing").task_id == locked
 

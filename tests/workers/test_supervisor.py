@@ -336,7 +336,7 @@ class Popen(subprocess.Popen):
     def __init__(self, argv, **options):
         global guards
         super().__init__(argv, **options)
-        guards += argv[-1].endswith("guard.py")
+        guards += argv[-1].endswith("watchdog.py")
         if guards == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 subprocess.Popen = Popen
