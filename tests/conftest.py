@@ -71,7 +71,7 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     parts = urlsplit(settings.DATABASE_URL)
-    return urlunsplit(parts._requeue_as(path=f"/{name}", netloc=parts.netloc or "localhost"))
+    return urlunsplit(parts._replace(path=f"/{name}", netloc=parts.netloc or "localhost"))
 
 
 @pytest.fixture

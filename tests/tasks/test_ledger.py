@@ -314,7 +314,7 @@ def _plan(sql: str, *parameters: Any) -> str:
     return "\n".join(line for (line,) in Statement("EXPLAIN " + sql).execute(*parameters))
 
 
-@pytest.mark.parametrize("care", ["hasty", "careful"])
+@pytest.mark.parametrize("care", ["optimistic", "skip_locked"])
 @pytest.mark.parametrize("analysed", ["before", "after"])
 def test_a_batch_is_looked_up_by_its_rows_however_many_others_there_are(care: str, analysed: str) -> None:
     """PostgreSQL's planner would go through the backlog, or read the whole table: it thinks that is cheaper."""

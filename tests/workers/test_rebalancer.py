@@ -127,7 +127,7 @@ def test_what_cannot_be_given_back_at_once_is_given_back_later(
 def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, ended, monkeypatch, wait_until) -> None:
     long, short = sent
     monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
-    heard = broker.wire.replace
+    heard = broker.wire.requeue_as
     calls = []
 
     def is_away_once(*args: object, **kwargs: object) -> None:
