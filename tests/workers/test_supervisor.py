@@ -206,7 +206,7 @@ def test_lines_carry_the_child_s_name_and_broken_bytes_do_no_harm(supervise: Cal
 def test_a_hidden_child_shows_its_lines_only_when_it_ends_unasked(supervise: Callable[..., Watched]) -> None:
     quiet = Child(name="quiet", argv=python(SLEEP), shown=False)
     watched = supervise(quiet)
-    wait_until(lambda: len(watched.supervisor._places["quiet"].tail) == 1)
+    wait_until(lambda: len(watched.supervisor.tail("quiet")) == 1)
     assert "up" not in watched.text
     os.kill(watched.starts[0][1], signal.SIGKILL)
     wait_until(lambda: "quiet     | was ended by SIGKILL" in watched.text)

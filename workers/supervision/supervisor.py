@@ -1,8 +1,8 @@
-"""A supervisor over child processes: what dies is replaced, its siblings go on.
+"""A supervisor over child processes: it replaces a child that dies, and the siblings go on.
 
-`bin/run` keeps the server, the web, the worker and the scheduler with it, and `manage.py runworker` its worker
-processes and the relay. One thread a child waits for its end, so a death is known at once; everything else, the
-callbacks too, happens in the one thread that calls `run()`.
+`bin/run` supervises the server, the web, the worker and the scheduler with it, and `manage.py runworker` its worker
+processes and the relay. One thread a child waits for its end, so a death is known at once. Everything else, callbacks
+included, happens in the one thread that calls `run()`.
 """
 
 import contextlib
@@ -30,16 +30,16 @@ logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
-#: A child that lived so long starts with a clean sheet.
+#: Seconds of life after which a child's earlier deaths no longer count.
 PROVEN_SECONDS = 30.0
-#: The pause before the second replacement in a row; it doubles up to the longest. The first comes at once.
+#: Seconds before the second replacement in a row. They double up to the longest pause. The first comes at once.
 SHORTEST_PAUSE_SECONDS = 0.5
 LONGEST_PAUSE_SECONDS = 30.0
-#: What is shown of a child that is given up.
+#: Last lines that are shown of a child that is given up.
 TAIL_LINES = 20
-#: A line without an end is cut here.
+#: Bytes at which a line without an end is cut.
 LINE_BYTES = 64 * 1024
-#: For the last lines of a process that is gone; a grandchild may hold the pipe open.
+#: Seconds to wait for the last lines of a process that is gone. A grandchild may hold the pipe open.
 LAST_LINES_SECONDS = 0.5
 
 
@@ -49,7 +49,7 @@ class GaveUpError(TaskError):
 
 @dataclass(eq=False)
 class Place:
-    """Where one child runs: its process of the moment, and what became of those before."""
+    """One child: its current process, and the deaths of those before."""
 
     child: Child
     colour: int
@@ -63,7 +63,7 @@ class Place:
 
 
 def pause_seconds(early_deaths: int) -> float:
-    """How long to wait before the replacement after so many deaths in a row: 0, 0.5, 1, 2 ... 30."""
+    """Return the seconds to wait before a replacement, by the number of deaths in a row: 0, 0.5, 1, 2 ... 30."""
     if early_deaths <= 1:
         return 0.0
     return float(min(SHORTEST_PAUSE_SECONDS * 2 ** min(early_deaths - 2, 16), LONGEST_PAUSE_SECONDS))
@@ -75,17 +75,17 @@ class Supervisor:
     Parameters:
       prefixed: Show the children's lines with their names in front. False: they write to the supervisor's own
         stdout and stderr.
-      give_up_after: End the run when one child ended so often within `PROVEN_SECONDS`. None: never.
+      give_up_after: Number of deaths of one child within `PROVEN_SECONDS` that ends the run. None: no limit.
       on_start: Called with a child and its pid after each start.
       on_exit: Called with a child, its pid and its return code (negative: the signal) when it ends, also while
-        stopping. Both are called in the thread of `run()` or `start()`; an error in them is logged.
-      keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, also where the
+        stopping. Both are called in the thread of `run()` or `start()`. An error in them is logged.
+      keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, even if the
         supervisor is killed.
-      stream: Where prefixed lines go. None: stdout.
+      stream: Stream of the prefixed lines. None: stdout.
 
-    As a context manager it takes SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
+    As a context manager it handles SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
     children at its end. The first signal before `run()` raises KeyboardInterrupt. Repeats do nothing, not even
-    after its end: a process that was asked to stop is about to, and an impatient Ctrl-C must not cut that short.
+    after its end: the process is about to stop, and an impatient Ctrl-C must not cut that short.
     """
 
     def __init__(
@@ -105,7 +105,7 @@ class Supervisor:
         self._keep_open = keep_open
         self.terminal = Terminal(stream or sys.stdout)
         self._places: dict[str, Place] = {}
-        # A SimpleQueue, since a signal handler may put into it at any moment.
+        # A SimpleQueue: a signal handler may put into it at any time.
         self._inbox: queue.SimpleQueue[tuple[Place, int, int] | None] = queue.SimpleQueue()
         self._watchdog: Watchdog | None = None
         self._stop_asked = False
@@ -132,7 +132,11 @@ class Supervisor:
             self._handlers = {}
 
     def start(self, child: Child) -> int:
-        """Start the child and keep it running; return its pid. OSError where the program cannot be started."""
+        """Start a child, keep it running and return its pid.
+
+        Raises:
+          OSError: The program cannot be started.
+        """
         if child.name in self._places:
             raise ValueError(f"There is a child {child.name!r} already; names are unique")
         place = Place(child=child, colour=len(self._places))
@@ -147,7 +151,7 @@ class Supervisor:
         return pid
 
     def run(self) -> int:
-        """Keep the children running until a stop is asked for; stop them; return the exit code: 0, or 1 if given up."""
+        """Keep the children running until a stop is requested, then stop them. Return the exit code: 1 if given up."""
         with contextlib.ExitStack() as stack:
             self._looping = True  # From here on a signal is an event, not a KeyboardInterrupt.
             if not self._handlers:
@@ -168,12 +172,12 @@ class Supervisor:
             return 0
 
     def request_stop(self) -> None:
-        """Make `run()` stop everything and return. Any thread and any signal handler may call it, repeatedly."""
+        """Make `run()` stop everything and return. Threads and signal handlers may call this, repeatedly."""
         self._stop_asked = True
         self._inbox.put(None)
 
     def stop(self) -> None:
-        """Stop all children in their order; return when every one is gone."""
+        """Stop all children in their order. Return when every one is gone."""
         self._stopping = True
         for place in self._places.values():
             place.restart_at = None
@@ -184,25 +188,29 @@ class Supervisor:
             self._watchdog = None
 
     def pid(self, name: str) -> int | None:
-        """The pid of the child's process of the moment; None while it is down."""
+        """Return the pid of a child's current process. None: it is down."""
         process = self._places[name].process
         return process.pid if process is not None else None
 
     def alive(self, name: str) -> bool:
-        """Whether the child's process of the moment runs."""
+        """Return whether a child's current process runs."""
         process = self._places[name].process
         return process is not None and process.poll() is None
 
     def show_tail(self, name: str) -> None:
-        """Show a prefixed child's last lines."""
+        """Show the last lines of a prefixed child."""
         place = self._places[name]
         if place.reader is not None and not self.alive(name):
             place.reader.join(LAST_LINES_SECONDS)
-        for line in list(place.tail):
+        for line in self.tail(name):
             self.terminal.say(name, line, colour=place.colour)
 
+    def tail(self, name: str) -> list[str]:
+        """Return the last lines of a prefixed child."""
+        return list(self._places[name].tail)
+
     def say(self, name: str, text: str) -> None:
-        """Write one line of somebody who is no child among the children's."""
+        """Write a line under a name that is no child's."""
         self.terminal.say(name, text)
 
     def write(self, text: str) -> None:
@@ -217,7 +225,7 @@ class Supervisor:
             raise KeyboardInterrupt
 
     def _turn(self) -> None:
-        """Wait for one event or for the next replacement that is due."""
+        """Wait for one event, or for the next replacement that is due."""
         due = [place.restart_at for place in self._places.values() if place.restart_at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
         try:
@@ -274,8 +282,8 @@ class Supervisor:
                     self.terminal.say(place.child.name, line, colour=place.colour)
 
     def _bury(self, place: Place, pid: int, returncode: int) -> None:
-        """Take note of an end: tell of it, and plan the replacement unless all is being stopped."""
-        kill_group(pid)  # What it left behind would stand in the way of the next.
+        """Note the end of a process and plan its replacement, unless everything is being stopped."""
+        kill_group(pid)  # Its orphans would stand in the way of the next process.
         if self._watchdog is not None:
             self._watchdog.release(pid)
         place.process = None

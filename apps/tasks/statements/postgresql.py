@@ -197,7 +197,8 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
         {
             "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
             "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
-            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms, "owner_id": None if send.owner_id is None else str(send.owner_id),
+            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
+            "owner_id": None if send.owner_id is None else str(send.owner_id),
             "related_type": send.related_object_type, "related_id": send.related_object_id,
         }
         for send in sends

@@ -71,8 +71,8 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
             send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
             json.dumps(send.kwargs), json.dumps(send.options),
             _later(now, send.delay_ms) if send.delay_ms else at_once, send.delay_ms > 0,
-            None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms), owner_value(send.owner_id),
-            send.related_object_type, send.related_object_id, at_once, at_once,
+            None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms),
+            owner_value(send.owner_id), send.related_object_type, send.related_object_id, at_once, at_once,
         )
         for send in sends
     ]  # fmt: skip
