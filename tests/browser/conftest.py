@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -82,7 +83,7 @@ def new_page(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
     """
     contexts: list[BrowserContext] = []
 
-    def open_page(**options: object) -> Page:
+    def open_page(**options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
@@ -105,12 +106,14 @@ def address(
 ) -> Iterator[str]:
     """The address of the site, which a process of its own serves for the tests of a file."""
     port = free_port()
+    watchdog = request.config.stash[SERVERS].watchdog
+    assert watchdog is not None
     started = RunningCommand(
         *(sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--port", str(port)),
         *("--timeout-graceful-shutdown", "1"),
         env=environment(DATABASE_URL=database_url(), DOCUMENT_MAX_UPLOAD_BYTES=str(LIMIT_BYTES)),
         log=tmp_path_factory.mktemp("web") / "web.log",
-        watchdog=request.config.stash[SERVERS].watchdog,
+        watchdog=watchdog,
     )
     started.good_ends = {0, -signal.SIGTERM}  # Uvicorn shuts down cleanly and then passes the signal on.
     try:
@@ -125,7 +128,7 @@ def address(
 def signed_in(new_page: Callable[..., Page], client: Client, jane: User, address: str) -> Callable[..., Page]:
     """Open a page in a browser in which jane is signed in."""
 
-    def open_page(path: str = "/", **options: object) -> Page:
+    def open_page(path: str = "/", **options: Any) -> Page:
         client.force_login(jane)
         page = new_page(base_url=address, **options)
         name = settings.SESSION_COOKIE_NAME

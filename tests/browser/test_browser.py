@@ -1,10 +1,11 @@
 """The pages in a real Chromium."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from apps.accounts.models import User
 from apps.documents.models import Document
@@ -36,7 +37,8 @@ TWO_CHAPTERS = "Chapter 1\n\nIt rained. Nobody came.\n\nChapter 2\n\nThe sun sho
 
 def values(page: Page) -> list[str]:
     assert page.evaluate("window.unbroken"), "the page was loaded again"
-    return page.evaluate("window.values")
+    found: list[str] = page.evaluate("window.values")
+    return found
 
 
 @pytest.fixture
@@ -97,13 +99,12 @@ def test_each_refused_file_of_several_has_a_reason(signed_in: Callable[..., Page
     page = signed_in(f"/projects/{project.pk}/")
     page.evaluate("window.unbroken = true")
 
-    page.get_by_label("Choose files").set_input_files(
-        [
-            {"name": "blank.txt", "mimeType": "text/plain", "buffer": b""},
-            {"name": "Emma.txt", "mimeType": "text/plain", "buffer": b"Emma Woodhouse, handsome, clever, and rich."},
-            {"name": "fake.pdf", "mimeType": "application/pdf", "buffer": b"This is no PDF, whatever its name says."},
-        ]
-    )
+    files: list[FilePayload] = [
+        {"name": "blank.txt", "mimeType": "text/plain", "buffer": b""},
+        {"name": "Emma.txt", "mimeType": "text/plain", "buffer": b"Emma Woodhouse, handsome, clever, and rich."},
+        {"name": "fake.pdf", "mimeType": "application/pdf", "buffer": b"This is no PDF, whatever its name says."},
+    ]
+    page.get_by_label("Choose files").set_input_files(files)
 
     refused = page.locator(".uploads .refused")
     expect(refused).to_have_count(2)
@@ -334,10 +335,10 @@ def test_all_can_be_done_with_the_keyboard_alone(
 
 
 @pytest.fixture
-def many_pages(jane: User) -> Iterator[list[str]]:
-    """The paths of pages of every kind, with long names and every state in them."""
+def many_pages(jane: User) -> list[str]:
+    """The paths of pages of every kind, with long names and all states."""
     project = rows.project("Unaussprechlichkeitsgrundsätze" * 3, owner="jane")
-    long = {"title": "Donaudampfschifffahrtsgesellschaft" * 4, "project": project}
+    long: dict[str, Any] = {"title": "Donaudampfschifffahrtsgesellschaft" * 4, "project": project}
     rows.document(**long)
     failed = rows.document(**long, status=Document.Status.FAILED, error_message="x" * 300)
     moving = rows.document(**long, status=Document.Status.PROCESSING)

@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.documents.models import Analysis, Document, Manuscript
+from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project, Report
 from apps.projects.services.report_service import GENERATE_PROJECT_REPORT
 from apps.tasks import states
@@ -300,8 +301,6 @@ def test_a_conflict_and_a_lost_database_have_a_page_of_their_own(
 ) -> None:
     from django.db import IntegrityError, OperationalError
 
-    from apps.pages.views import projects
-
     for error, status, sentence in (
         (IntegrityError("gone"), 409, "was deleted or changed at this moment"),
         (OperationalError("away"), 503, "The database does not answer."),
@@ -310,7 +309,7 @@ def test_a_conflict_and_a_lost_database_have_a_page_of_their_own(
         def refuse(*args: Any, error: Exception = error, **kwargs: Any) -> None:
             raise error
 
-        monkeypatch.setattr(projects.DocumentService, "create", refuse)
+        monkeypatch.setattr(DocumentService, "create", refuse)
         response = browser.post(f"/projects/{project.pk}/paste/", {"title": "Emma", "text": TEXT})
         assert sentence in page_of(response, status=status).text
 

@@ -109,11 +109,11 @@ def test_every_field_has_a_label_of_its_own(browser: Client, addresses: list[str
     for address in addresses:
         page = get(browser, address)
         fields = [
-            attributes.get("id")
+            str(attributes.get("id"))
             for tag, attributes in page.elements
             if tag in ("input", "textarea") and attributes.get("type") != "hidden"
         ]
-        labels = [attributes.get("for") for tag, attributes in page.elements if tag == "label"]
+        labels = [str(attributes.get("for")) for tag, attributes in page.elements if tag == "label"]
         assert sorted(fields) == sorted(labels)
         ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
         assert len(ids) == len(set(ids))
@@ -143,8 +143,8 @@ def test_a_visitors_form_that_is_larger_than_a_manuscript_is_refused_unread(sett
     kind = "application/x-www-form-urlencoded"
 
     # Refused by its length, unread.
-    length = {"CONTENT_LENGTH": str(2 * settings.DOCUMENT_MAX_UPLOAD_BYTES)}
-    response = stranger.post("/sign-in/", b"username=x", content_type=kind, **length)
+    length = str(2 * settings.DOCUMENT_MAX_UPLOAD_BYTES)
+    response = stranger.post("/sign-in/", b"username=x", content_type=kind, CONTENT_LENGTH=length)
 
     assert response.status_code == 400
     assert "too large or malformed" in response.content.decode()

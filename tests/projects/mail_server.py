@@ -60,7 +60,8 @@ def mail_server(*, port: int = 0) -> Iterator[tuple[Handler, int]]:
     thread = threading.Thread(target=loop.run_forever, name="mail server")
     thread.start()
     try:
-        yield handler, controller.server.sockets[0].getsockname()[1]
+        server: Any = controller.server
+        yield handler, server.sockets[0].getsockname()[1]
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

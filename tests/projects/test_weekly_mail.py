@@ -189,7 +189,8 @@ def test_an_unknown_report_is_refused_with_the_known_ones(project: Project) -> N
 def test_owners_with_a_project_and_an_address_are_mailed(project: Project) -> None:
     Project.objects.create(owner=project.owner, name="Letters")
     User.objects.create_user("reader", email="reader@example.com")
-    for number, fields in enumerate([{"email": ""}, {"email": "gone@example.com", "is_active": False}]):
+    without: list[dict[str, Any]] = [{"email": ""}, {"email": "gone@example.com", "is_active": False}]
+    for number, fields in enumerate(without):
         Project.objects.create(owner=User.objects.create_user(f"user{number}", **fields), name="A")
     assert ReportService.owners_to_mail() == [project.owner_id]
 
@@ -361,7 +362,8 @@ def test_a_weekly_report_that_is_retried_mails_each_owner_once(
     owners: list[User], server: Handler, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
 ) -> None:
     calls: list[list[str]] = []
-    send_many = tasks.send_report_to_owner.broker.send_many
+    broker: Any = tasks.send_report_to_owner.broker
+    send_many = broker.send_many
 
     def lose_the_answer(messages: list[Any]) -> None:
         send_many(messages)
@@ -369,7 +371,7 @@ def test_a_weekly_report_that_is_retried_mails_each_owner_once(
         if len(calls) == 1:
             raise ConnectionError("it was sent, but we do not know")
 
-    monkeypatch.setattr(tasks.send_report_to_owner.broker, "send_many", lose_the_answer)
+    monkeypatch.setattr(broker, "send_many", lose_the_answer)
     tasks.send_weekly_report.send()
     (parent,) = ended("projects.send_weekly_report", wait_until, count=1)
     ended(OWNER_TASK, wait_until, count=4)
