@@ -43,7 +43,7 @@ def _add(parent: Element, mark: Mark, *, unit: str) -> None:
     match mark:
         case Target(hint=hint):
             if hint := _visible(hint):
-                parent = SubElement(parent, "g", {"class": "mark"} | ({"data-label": hint} if unit else {}))
+                parent = SubElement(parent, "g", {"class": "mark", "data-label": hint} if unit else {})
                 SubElement(parent, "title").text = hint
                 SubElement(parent, "rect", {"class": "target"} | _box(mark, unit))
             if mark.mark:

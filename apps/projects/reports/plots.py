@@ -23,7 +23,7 @@ PANEL, STRIP, TITLE, SPACE = 108.0, 64.0, 20.0, 22.0
 MAX_DOTS = 80
 SIZE = 8.5
 #: Factors by which a page's font may be wider than the one that is measured here.
-SLACK, BOLD_SLACK = 1.18, 1.45
+SLACK, BOLD_SLACK = 1.18, 1.27
 #: Names of a period in its hint and below the panel, by the period's unit.
 PERIODS = {
     "week": ("Week of {0.day} {0:%b %Y}", "{0.day} {0:%b}"),
@@ -189,7 +189,7 @@ def _panel(
     width: float, *, highest: float = 1, scale: Scale | None = None, top: float = TOP, height: float = PANEL
 ) -> Panel:
     """Return a panel across the plot. Without a `scale`, it begins at 0."""
-    scale = scale or Scale.rounded(0, max(highest, 1), steps=4, label=compact)
+    scale = scale or Scale.rounded(0, max(highest, 1), steps=5, label=compact)
     return Panel(left=LEFT, right=width - RIGHT, top=top, bottom=top + height, scale=scale)
 
 
