@@ -3,7 +3,6 @@
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import F, QuerySet
@@ -17,9 +16,9 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckb
 from unfold.decorators import display
 from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.documents import readers
 from apps.documents.models import Chapter, Document, Manuscript
-from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
+from apps.documents.readers.errors import UnreadableTextError
+from apps.documents.services import manuscripts
 from apps.documents.services.document_service import DocumentService
 from apps.tasks.admin import elements
 from apps.tasks.admin.read_only import ReadOnlyInline
@@ -54,12 +53,8 @@ class DocumentAddForm(forms.ModelForm):
         fields = ("project", "title", "expires_at")
 
     def clean_text(self) -> str:
-        text: str = self.cleaned_data["text"]
-        size_bytes = len(text.encode(errors="surrogatepass"))
         try:
-            if size_bytes > settings.DOCUMENT_MAX_UPLOAD_BYTES:
-                raise TextTooLargeError(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
-            return readers.read_pasted(text)
+            return manuscripts.pasted(self.cleaned_data["text"])
         except UnreadableTextError as error:
             raise ValidationError(str(error)) from None
 

@@ -1,7 +1,6 @@
 """Documents through the API: to the owner of their project, and to nobody else."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -23,10 +22,9 @@ from apps.core.api.formats import JSONParser
 from apps.documents.models import Document
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
-from apps.documents.services.document_service import PROCESS_DOCUMENT, DocumentService
+from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 from apps.tasks.api.views import task_started
-from apps.tasks.models import TaskStatus
 
 #: What a form has besides the file: the other fields and what stands between them.
 FORM_BYTES = 64 * 1024
@@ -112,18 +110,9 @@ def _store(
 
 
 def _settle(documents: Collection[Document]) -> bool:
-    """Mend those that say "processing" though no task is on its way. Whether there were any: then ask again.
+    """Settle the documents that say "processing" although no task is unfinished. Return whether there was one.
 
-    One that was processed a moment ago is among them: its status and its analysis must be read together.
+    The caller then reads them again: a status and its figures must be read together.
     """
-    processing = {document.pk: document for document in documents if document.status == Document.Status.PROCESSING}
-    if not processing:
-        return False
-    on_the_way = TaskStatus.objects.unfinished().filter(
-        task_name=PROCESS_DOCUMENT, related_object_type=Document._meta.label, related_object_id__in=list(processing)
-    )
-    stranded = processing.keys() - set(on_the_way.values_list("related_object_id", flat=True))
-    for pk in stranded:
-        with suppress(Document.DoesNotExist):
-            DocumentService.settle(processing[pk])
-    return bool(stranded)
+    processing = {document.pk for document in documents if document.status == Document.Status.PROCESSING}
+    return bool(processing - DocumentService.running_tasks(documents).keys())

@@ -1,4 +1,4 @@
-"""Expired documents go, with their files, in chunks."""
+"""Expired documents go, with their files, in batches."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,8 +15,9 @@ from django.utils import timezone
 from apps.core.models import StoredChunk, StoredFile
 from apps.documents import tasks
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
-from apps.documents.services import document_service
-from apps.documents.services.document_service import DocumentService, FilesNotDeletedError
+from apps.documents.services import expiry
+from apps.documents.services.document_service import DocumentService
+from apps.documents.services.expiry import FilesNotDeletedError
 from apps.projects.models import Project
 from apps.tasks import progress
 
@@ -45,8 +46,8 @@ def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FragileStorage:
 
 
 @pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 3)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "BATCH_SIZE", 3)
 
 
 @pytest.fixture
@@ -142,19 +143,19 @@ def test_what_stops_half_way_goes_on_in_the_next_run(
 def test_an_expiry_that_is_put_off_meanwhile_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = expired(project, 5)
     put_off = documents[4]
-    find = document_service._with_kept_files
+    find = expiry.delete_files
 
     def put_off_meanwhile(*arguments: Any, **options: Any) -> set[int]:
         Document.objects.filter(pk=put_off.pk).update(expires_at=None)
         return find(*arguments, **options)
 
-    monkeypatch.setattr(document_service, "_with_kept_files", put_off_meanwhile)
+    monkeypatch.setattr(expiry, "delete_files", put_off_meanwhile)
     assert DocumentService.delete_expired() == 4
     assert list(Document.objects.all()) == [put_off]
 
 
 def test_statements_and_what_they_name_are_bounded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 10)
+    monkeypatch.setattr(expiry, "BATCH_SIZE", 10)
     documents = expired(project, 40)
     figures = {"words": 1, "sentences": 1, "reading_minutes": 0.1}
     Analysis.objects.bulk_create(Analysis(document=document, **figures) for document in documents)

@@ -10,9 +10,10 @@ from django.utils import timezone
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.samples import PRIDE_AND_PREJUDICE
-from apps.documents.services import document_service
-from apps.documents.services.document_service import DocumentService, ManuscriptChangedError
+from apps.documents.services import expiry, figures, findings
+from apps.documents.services.document_service import DocumentService
 from apps.documents.services.findings import Findings
+from apps.documents.services.processing import ManuscriptChangedError
 from apps.projects.models import Project
 from apps.tasks import progress
 from apps.tasks.models import TaskStatus
@@ -272,8 +273,8 @@ def test_a_long_title_is_cut_to_its_column(project: Project) -> None:
     assert [len(title) for title in document.chapters.values_list("title", flat=True)] == [255, 255]
 
 
-def test_many_chapters_are_stored_in_chunks(project: Project) -> None:
-    number = 2 * document_service.CHUNK_SIZE + 1
+def test_many_chapters_are_stored_in_batches(project: Project) -> None:
+    number = 2 * figures.BATCH_SIZE + 1
     text = "".join(f"Chapter {position}\n\nIt went on.\n\n" for position in range(1, number + 1))
     document = DocumentService.create(project=project, title="A", text=text)
     DocumentService.process_document(document)
@@ -345,14 +346,14 @@ def test_a_document_that_is_gone_is_said_to_be(document: Document) -> None:
 
 def after_analysis(monkeypatch: pytest.MonkeyPatch, happening: Callable[[], object]) -> None:
     """Let something happen when the text is analysed and nothing is stored yet."""
-    analyse = document_service.analyse
+    analyse = findings.analyse
 
     def wrapped(text: str) -> Findings:
         found = analyse(text)
         happening()
         return found
 
-    monkeypatch.setattr(document_service, "analyse", wrapped)
+    monkeypatch.setattr(findings, "analyse", wrapped)
 
 
 def test_a_document_that_is_deleted_meanwhile_leaves_no_rows(
@@ -383,13 +384,13 @@ def test_a_failure_while_storing_leaves_the_old_figures(document: Document, monk
     DocumentService.process_document(document)
     before = rows(document)
     Manuscript.objects.update(text="One chapter now.", updated_at=timezone.now())
-    store = document_service._store
+    store = figures.store
 
     def fail(*args: Any) -> None:
         store(*args)
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr(document_service, "_store", fail)
+    monkeypatch.setattr(figures, "store", fail)
     with pytest.raises(RuntimeError):
         DocumentService.process_document(document)
     after = rows(document)
@@ -489,7 +490,7 @@ def test_settling_a_document_that_is_not_in_processing_asks_nothing(
 
 
 def test_only_documents_whose_time_has_passed_are_deleted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 2)
+    monkeypatch.setattr(expiry, "BATCH_SIZE", 2)
     now = timezone.now()
     for number in range(5):
         expired = DocumentService.create(project=project, title=str(number), text=TEXT, expires_at=now)

@@ -59,7 +59,7 @@ def test_the_weekly_report_is_a_task_for_each_owner(owners: list[User]) -> None:
     assert list(rows) == [
         ("projects.send_report_to_owner", [owner.pk, "summary"], owner.pk, "accounts.User") for owner in owners
     ]
-    assert mail.batch == []
+    assert mail.outbox == []
 
 
 def test_an_unknown_report_is_refused_before_anything_is_sent(owners: list[User]) -> None:

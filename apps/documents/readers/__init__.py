@@ -26,11 +26,21 @@ from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
 
-__all__ = ["READERS", "Limits", "OnProgress", "Reader", "UnreadableText", "check", "checked", "read", "read_pasted"]
+__all__ = [
+    "READERS",
+    "Limits",
+    "OnProgress",
+    "Reader",
+    "UnreadableTextError",
+    "check",
+    "checked",
+    "read",
+    "read_pasted",
+]
 
 
 class Reader(Protocol):
-    """What a module of this package offers. All of it says what is wrong with an `UnreadableText`, for the writer."""
+    """Interface of a module of this package. It refuses with `UnreadableTextError`, whose message is for the writer."""
 
     __name__: str
 
@@ -67,7 +77,7 @@ def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None =
       file: Open for reading and seekable, or the whole file.
       filename: What the writer called it.
     Raises:
-      UnreadableText: It cannot be read; the message is for the writer.
+      UnreadableTextError: It cannot be read; the message is for the writer.
     """
     limits = limits or Limits()
     source = _source(file, filename)
@@ -89,8 +99,8 @@ def read(
       filename: What the writer called it.
       on_progress: Told of the share that is done, 0 to 1, and of what is being done.
     Raises:
-      UnreadableText: It cannot be read, or there is nothing to read in it; the message is for the writer.
-      ReadingInterrupted: The process that reads was ended from outside: try again.
+      UnreadableTextError: It cannot be read, or there is nothing to read in it; the message is for the writer.
+      ReadingInterruptedError: The process that reads was ended from outside: try again.
     """
     limits = limits or Limits()
     source = _source(file, filename)
@@ -107,7 +117,7 @@ def read_pasted(text: str) -> str:
     dropped. Half surrogate pairs, which JSON can express and UTF-8 cannot, become U+FFFD.
 
     Raises:
-      UnreadableText: There is nothing to read in it; the message is for the writer.
+      UnreadableTextError: There is nothing to read in it; the message is for the writer.
     """
     text = text.replace("\x00", "")
     try:
@@ -126,7 +136,7 @@ def _reader(source: Source) -> Reader:
     """The reader that claims the file.
 
     Raises:
-      UnreadableText: It is of a kind that no reader is for, or empty.
+      UnreadableTextError: It is of a kind that no reader is for, or empty.
     """
     if source.size_bytes == 0:
         raise UnreadableTextError("The file is empty: it has 0 bytes. Look whether it was saved, and send it again.")

@@ -21,7 +21,7 @@ def checked(text: str) -> str:
     """The same text, if there is something to read in it.
 
     Raises:
-      UnreadableText: It is blank, has no word, or is not text at all.
+      UnreadableTextError: It is blank, has no word, or is not text at all.
     """
     if not text or text.isspace():
         raise UnreadableTextError("There is no text in it: it is empty or holds nothing but white space.")

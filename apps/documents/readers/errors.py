@@ -22,7 +22,7 @@ class TextTooLargeError(UnreadableTextError):
         )
 
 
-class TookTooLong(UnreadableTextError):
+class ReadingTimeoutError(UnreadableTextError):
     """Reading the file took longer than it may.
 
     Parameters:

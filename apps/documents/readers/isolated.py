@@ -18,7 +18,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from apps.documents.readers.errors import TookTooLong, UnreadableTextError
+from apps.documents.readers.errors import ReadingTimeoutError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -51,11 +51,11 @@ BROKE_OFF = (
 )
 
 
-class ReadingInterrupted(Exception):  # noqa: N818 (its name is what happened)
+class ReadingInterruptedError(Exception):
     """The process that reads was ended from outside, as happens when memory runs out or a machine stops: try again."""
 
 
-class ReaderNotInstalled(Exception):  # noqa: N818 (its name is what happened)
+class ReaderNotInstalledError(Exception):
     """A library that reads such files cannot be loaded: no fault of the file. The message has what was said."""
 
 
@@ -63,8 +63,8 @@ def read(source: Source, limits: Limits, on_progress: OnProgress, *, reader: str
     """The text of a file, by the named reader.
 
     Raises:
-      UnreadableText: As the reader says, or: it took too long or too much memory, or broke the process.
-      ReadingInterrupted: The process was ended from outside.
+      UnreadableTextError: As the reader says, or: it took too long or too much memory, or broke the process.
+      ReadingInterruptedError: The process was ended from outside.
     """
     return _run("read", source, limits, on_progress, reader=reader).decode()
 
@@ -73,10 +73,10 @@ def check(source: Source, limits: Limits, *, reader: str) -> None:
     """As the reader's `check`; somebody waits for it, so what takes longer is left to be found by `read`.
 
     Raises:
-      UnreadableText: As the reader says, or: it took too much memory, or broke the process.
+      UnreadableTextError: As the reader says, or: it took too much memory, or broke the process.
     """
     quick = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-    with suppress(TookTooLong, ReadingInterrupted):
+    with suppress(ReadingTimeoutError, ReadingInterruptedError):
         _run("check", source, quick, ignore, reader=reader)
 
 
@@ -99,7 +99,7 @@ def _run(verb: str, source: Source, limits: Limits, on_progress: OnProgress, *, 
         try:
             assert process.stdout is not None
             return _Conversation(process, limits, on_progress).result()
-        except _Ended:
+        except _NoAnswerError:
             raise _reason(process.wait(), last_words, reader=reader) from None
         finally:
             process.kill()
@@ -113,7 +113,7 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 
-class _Ended(Exception):  # noqa: N818 (its name is what happened)
+class _NoAnswerError(Exception):
     """The process ended without an answer."""
 
 
@@ -161,9 +161,9 @@ class _Conversation:
             if selector.select(TICK_SECONDS):
                 piece = os.read(self.fd, PIECE_BYTES)
                 if not piece:
-                    raise _Ended
+                    raise _NoAnswerError
                 return piece
-        raise TookTooLong(seconds=self.limits.seconds)
+        raise ReadingTimeoutError(seconds=self.limits.seconds)
 
 
 def _reason(code: int, last_words: BinaryIO, *, reader: str) -> Exception:
@@ -172,7 +172,7 @@ def _reason(code: int, last_words: BinaryIO, *, reader: str) -> Exception:
     said = last_words.read().decode(errors="replace").strip()
     logger.warning("reader broke off reader=%s code=%s said=%r", reader, code, said)
     if code == NOT_INSTALLED:
-        return ReaderNotInstalled(said)
+        return ReaderNotInstalledError(said)
     if code < 0 and -code not in CRASHES:
-        return ReadingInterrupted(f"The process that reads was ended by {signal.Signals(-code).name}.")
+        return ReadingInterruptedError(f"The process that reads was ended by {signal.Signals(-code).name}.")
     return UnreadableTextError(BROKE_OFF)

@@ -56,7 +56,7 @@ class Package:
         return self.archive.getinfo(name).file_size
 
     def require(self, name: str) -> None:
-        """Raises `UnreadableText` where there is no such part."""
+        """Raises `UnreadableTextError` where there is no such part."""
         if name not in self.names:
             raise UnreadableTextError(f"The file is damaged: its part {shown(name)} is missing. {_SAVE_AGAIN}")
 
@@ -65,7 +65,7 @@ class Package:
         """A part, unpacked as it is read.
 
         Raises:
-          UnreadableText: The archive has no such part or is damaged.
+          UnreadableTextError: The archive has no such part or is damaged.
         """
         self.require(name)
         with _damage_told(), self.archive.open(name) as part:
@@ -90,7 +90,7 @@ def opened(source: Source, limits: Limits) -> Iterator[Package]:
     """The package, after what it claims to hold was held against the limits. Unpacks nothing.
 
     Raises:
-      UnreadableText: It is damaged, too large when unpacked, or names parts outside of itself.
+      UnreadableTextError: It is damaged, too large when unpacked, or names parts outside of itself.
     """
     _check_directory(source, limits)
     with _damage_told():
@@ -116,7 +116,7 @@ def inside(base: str, path: str) -> str:
     """The name of a part, from a path that stands in the part `base`.
 
     Raises:
-      UnreadableText: It leads out of the package.
+      UnreadableTextError: It leads out of the package.
     """
     name = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
     if _OUTSIDE.search(name):

@@ -61,7 +61,7 @@ def decoded(data: bytes) -> str:
     encodings that Western and Central European writers had.
 
     Raises:
-      UnreadableText: It is binary, or of unknown encoding.
+      UnreadableTextError: It is binary, or of unknown encoding.
     """
     for mark, encoding in BYTE_ORDER_MARKS:
         if data.startswith(mark):

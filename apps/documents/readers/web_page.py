@@ -82,7 +82,7 @@ def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web 
     """The text of a page.
 
     Raises:
-      UnreadableText: It holds what only programs use, or makes no sense.
+      UnreadableTextError: It holds what only programs use, or makes no sense.
     """
     if "\x00" in page:
         raise UnreadableTextError(NOT_TEXT)
@@ -90,7 +90,7 @@ def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web 
         # Elements without content, such as `<title/>`, end there in XML, and swallow the page in HTML.
         try:
             return _of_xml(page, on_progress, what)
-        except xml_events.NotWellFormed:
+        except xml_events.NotWellFormedError:
             pass
     return _of_html(page, on_progress, what)
 

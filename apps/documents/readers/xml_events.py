@@ -21,7 +21,7 @@ ENTITIES = (
 )
 
 
-class NotWellFormed(UnreadableTextError):
+class NotWellFormedError(UnreadableTextError):
     """The file is no XML, or breaks off."""
 
     def __init__(self) -> None:
@@ -51,8 +51,8 @@ def parse(
       on_bytes: Called with the number of bytes of each piece.
       entities: What names such as "nbsp;" stand for. Others are left out. None: an unknown name is an error.
     Raises:
-      NotWellFormed: It is no XML, or too deep.
-      UnreadableText: It defines entities.
+      NotWellFormedError: It is no XML, or too deep.
+      UnreadableTextError: It defines entities.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -65,7 +65,7 @@ def parse(
         nonlocal depth
         depth += 1
         if depth > MAX_DEPTH:
-            raise NotWellFormed
+            raise NotWellFormedError
         handler.start(_local(name), {_local(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
@@ -87,7 +87,7 @@ def parse(
                 on_bytes(len(piece))
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError):
-        raise NotWellFormed from None
+        raise NotWellFormedError from None
 
 
 def _local(name: str) -> str:

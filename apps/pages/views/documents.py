@@ -10,7 +10,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
-from apps.pages import following, plots
+from apps.pages import plots
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import Plot
@@ -46,7 +46,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     """
     document = own_document(request, pk)
     said_processing = document.status == Document.Status.PROCESSING
-    task = following.running_tasks([document]).get(pk)
+    task = DocumentService.running_tasks([document]).get(pk)
     if said_processing and task is None:
         # Processed a moment ago, or mended: its status and its figures are shown as of one moment.
         document = own_document(request, pk)
