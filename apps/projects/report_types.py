@@ -12,6 +12,6 @@ class UnknownReportTypeError(ValueError):
 
 
 def check(report_type: str) -> None:
-    """Raise `UnknownReportType` unless there is such a report."""
+    """Raise `UnknownReportTypeError` unless there is such a report."""
     if report_type not in REPORT_TYPES:
         raise UnknownReportTypeError(report_type)
