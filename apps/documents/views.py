@@ -1,4 +1,4 @@
-"""Documents through the API: to the owner of their project, and to nobody else."""
+"""Documents in the API, for the owner of their project alone."""
 
 from collections.abc import Collection
 from typing import Any
@@ -26,14 +26,14 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 from apps.tasks.api.views import task_started
 
-#: What a form has besides the file: the other fields and what stands between them.
+#: Bytes of a form besides the file: the other fields and the boundaries.
 FORM_BYTES = 64 * 1024
-#: A text that is sent as JSON may take three times its size: six bytes for a letter that has two.
+#: Size of a text in JSON, as a multiple of its size in UTF-8: six bytes for a letter of two.
 JSON_FACTOR = 3
 
 
 class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
-    """The documents of the user's own projects. The newest come first."""
+    """The documents of the user's own projects, the newest first."""
 
     serializer_class = DocumentSerializer
     parser_classes = (JSONParser, MultiPartParser)
@@ -79,7 +79,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def process(self, request: Request, pk: str) -> Response:
-        """Start the task that analyses the document, unless one is on its way already."""
+        """Start the task that analyses the document, or find the unfinished one."""
         try:
             task_id = DocumentService.start_processing(self.get_object(), owner_id=request.user.pk)
         except Document.DoesNotExist:
@@ -88,7 +88,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """Send what the writer sent in: the file as it was, or the pasted text as a text file."""
+        """Send the manuscript: the file as it was uploaded, or the pasted text as a text file."""
         original = DocumentService.original(self.get_object())
         if original is None:
             raise NotFound
@@ -98,7 +98,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 def _store(
     *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
 ) -> Document:
-    """Store what came out of validation; what cannot be read is the client's mistake."""
+    """Store a validated document. An unreadable text is the client's error."""
     try:
         if file is None:
             return DocumentService.create(project=project, title=title, text=text)

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.documents.admin import EXCERPT_LENGTH
+from apps.documents.admin.document import EXCERPT_LENGTH
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.tasks import states
 from apps.tasks.models import TaskStatus

@@ -30,7 +30,7 @@ MAILINGS_KEPT = timedelta(days=60)
 
 
 class ReportService:
-    """The verbs of reports. The views and the actors call these and nothing below them."""
+    """All operations on reports. Views and actors call these and nothing below them."""
 
     @staticmethod
     def start(project: Project, *, owner_id: int | None) -> str:
