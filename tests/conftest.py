@@ -1,7 +1,7 @@
 """Fixtures for all tests."""
 
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -71,7 +71,7 @@ def database_url() -> str:
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
     parts = urlsplit(settings.DATABASE_URL)
-    return urlunsplit(parts._requeue_as(path=f"/{name}", netloc=parts.netloc or "localhost"))
+    return urlunsplit(parts._replace(path=f"/{name}", netloc=parts.netloc or "localhost"))
 
 
 @pytest.fixture
@@ -126,15 +126,7 @@ def broker(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Ledg
     assert isinstance(found, LedgerBroker)
     wire = found.wire
     wire.reopen()
-    wire._publishers.close()  # They remember what Redis said to the test before.
-    publish = wire.publish_packed
-
-    def publish_and_settle(packed: Sequence[bytes]) -> bool:
-        is_published = publish(packed)
-        wire.settle()
-        return is_published
-
-    monkeypatch.setattr(wire, "publish_packed", publish_and_settle)
+    monkeypatch.setattr(wire, "is_synchronous", True)
     return found
 
 

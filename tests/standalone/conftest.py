@@ -47,7 +47,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
     name = f"standalone_{secrets.token_hex(4)}"
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as link:
         link.execute(f"CREATE DATABASE {name}")
-    yield urlunsplit(parts._requeue_as(path=f"/{name}", netloc=parts.netloc or "localhost"))
+    yield urlunsplit(parts._replace(path=f"/{name}", netloc=parts.netloc or "localhost"))
     with psycopg.connect(settings.DATABASE_URL, autocommit=True) as link:
         link.execute(f"DROP DATABASE {name} WITH (FORCE)")
 

@@ -192,7 +192,7 @@ def test_a_failure_keeps_the_progress_it_had() -> None:
 def test_handing_back_counts_neither_retry_nor_crash() -> None:
     task = recorded()
     claimed(task)
-    assert ledger.release(WORKER) == 1
+    assert ledger.release_all(WORKER) == 1
     again = row(task.task_id)
     assert (again.status, again.attempt, again.retries, again.crashes) == ("pending", 1, 0, 0)
 
@@ -314,7 +314,7 @@ def _plan(sql: str, *parameters: Any) -> str:
     return "\n".join(line for (line,) in Statement("EXPLAIN " + sql).execute(*parameters))
 
 
-@pytest.mark.parametrize("care", ["hasty", "careful"])
+@pytest.mark.parametrize("care", ["optimistic", "skip_locked"])
 @pytest.mark.parametrize("analysed", ["before", "after"])
 def test_a_batch_is_looked_up_by_its_rows_however_many_others_there_are(care: str, analysed: str) -> None:
     """PostgreSQL's planner would go through the backlog, or read the whole table: it thinks that is cheaper."""
@@ -355,7 +355,7 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.due_after(0, limit=500),
         presence.dead_holders,
         lambda: ledger.held_by(WORKER),
-        lambda: ledger.release(WORKER),
+        lambda: ledger.release_all(WORKER),
         lambda: ledger.release_one("nobody", 0, worker_id=WORKER),
         lambda: ledger.release_unstarted(
             [Claim(task_id="nobody", row_id=0, attempt=0, claim_id=WORKER, worker_id=WORKER)]

@@ -552,7 +552,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self._hand_back_unstarted(worker)
         else:
             if how == "stops":
-                assert ledger.release(worker) == self.model.release(worker)
+                assert ledger.release_all(worker) == self.model.release(worker)
                 self.wire.requeue(worker)
             if how != "freezes":
                 self.batches[worker] = FetchedBatch(claim_id=self.new_uuid())

@@ -42,7 +42,7 @@ def test_a_task_that_is_called_off_while_it_runs_is_not_tried_again(failing, wor
 
 @pytest.mark.parametrize(
     "come_back",
-    [ledger.release, lambda worker_id: ledger.rescue(worker_id, max_crashes=3)],
+    [ledger.release_all, lambda worker_id: ledger.rescue(worker_id, max_crashes=3)],
     ids=["handed back", "rescued"],
 )
 def test_a_task_that_is_called_off_and_comes_back_is_cancelled(

@@ -69,14 +69,14 @@ def test_consumers_of_two_queues_put_back_what_is_early_once(working, broker, mo
             meet.wait(0.5)
         return 1
 
-    monkeypatch.setattr(broker.wire, "put_back", slow)
-    monkeypatch.setattr("workers.process.runtime.EARLY_SECONDS", 0)
-    runtime.requeue_later("default", "a:1")
+    monkeypatch.setattr(broker.wire, "requeue", slow)
+    monkeypatch.setattr("workers.process.holdings.EARLY_SECONDS", 0)
+    runtime.holdings.keep_early("default", "a:1")
     errors = []
 
     def look() -> None:
         try:
-            runtime._requeue_early()
+            runtime.consumer("default", timeout_seconds=1).requeue_early()
         except Exception as error:
             errors.append(error)
 

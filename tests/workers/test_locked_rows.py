@@ -23,7 +23,7 @@ def _row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite has no row locks")
     for statement in (postgresql.CLAIM, postgresql.CLAIM_ONE, postgresql.COMPLETE):
-        monkeypatch.setattr(statement, "careful_until", 0.0)
+        monkeypatch.setattr(statement, "skip_locked_until", 0.0)
 
 
 def beside(work: Callable[[], object]) -> object:
@@ -67,7 +67,7 @@ def test_a_process_that_stops_leaves_a_locked_row_to_the_relay(broker) -> None:
     locked = claimed(worker_id)[0]
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=locked)
-        assert beside(lambda: ledger.release(worker_id)) == 2
+        assert beside(lambda: ledger.release_all(worker_id)) == 2
         assert beside(lambda: ledger.release_one(locked, 0, worker_id=worker_id)) is False
     assert TaskStatus.objects.get(status="processing").task_id == locked
 
@@ -94,7 +94,7 @@ def test_a_locked_row_does_not_hold_up_the_claim_of_its_batch_and_is_claimed_lat
 
 @pytest.mark.parametrize("hurry", [True, False], ids=["in a hurry", "with care"])
 def test_a_lone_locked_row_is_put_back_and_claimed_later(broker, monkeypatch: pytest.MonkeyPatch, hurry: bool) -> None:
-    monkeypatch.setattr(postgresql.CLAIM_ONE, "careful_until", 0.0 if hurry else time.monotonic() + 60)
+    monkeypatch.setattr(postgresql.CLAIM_ONE, "skip_locked_until", 0.0 if hurry else time.monotonic() + 60)
     message = tasks.effect.send("n")
 
     def claim() -> object:
@@ -130,14 +130,14 @@ def outcomes(task_ids: list[str]) -> list[Outcome]:
 def test_a_locked_row_does_not_hold_up_the_outcomes_of_its_batch_and_is_written_later(
     broker, monkeypatch: pytest.MonkeyPatch, hurry: bool
 ) -> None:
-    monkeypatch.setattr(postgresql.COMPLETE, "careful_until", 0.0 if hurry else time.monotonic() + 60)
+    monkeypatch.setattr(postgresql.COMPLETE, "skip_locked_until", 0.0 if hurry else time.monotonic() + 60)
     task_ids = claimed(uuid.uuid4())
     ended = outcomes(task_ids)
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=task_ids[0])
         settled = beside(lambda: ledger.finish(ended))
-    assert settled == [Settled(took=False, deferred=True), ledger.TAKEN, ledger.TAKEN]
-    assert ledger.finish(ended[:1]) == [ledger.TAKEN]
+    assert settled == [Settled(took=False, deferred=True), Settled(took=True), Settled(took=True)]
+    assert ledger.finish(ended[:1]) == [Settled(took=True)]
     assert {row.status for row in TaskStatus.objects.all()} == {"completed"}
     assert {row.task_id: row.result for row in TaskStatus.objects.all()} == {key: {"of": key} for key in task_ids}
 

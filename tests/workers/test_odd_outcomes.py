@@ -15,7 +15,7 @@ from tests.acting import tasks
 from tests.acting.models import Effect
 from workers.process import reconciler
 from workers.process.consumer import LedgerConsumer
-from workers.process.writer import _is_to_blame
+from workers.process.writer import is_data_error
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -77,27 +77,27 @@ def test_a_retry_beyond_the_end_of_dates_does_not_hold_up_its_neighbours(declare
     [(OverflowError(), True), (RecursionError(), True), (OperationalError("the server closed the connection"), False)],
 )
 def test_the_writer_tells_a_bad_outcome_from_a_database_that_is_away(error, is_to_blame) -> None:
-    assert _is_to_blame(error) is is_to_blame
+    assert is_data_error(error) is is_to_blame
 
 
-def test_a_value_that_postgresql_finds_too_deep_is_to_blame() -> None:
+def test_a_value_that_postgresql_finds_too_deepis_data_error() -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite says so with another error")
     with pytest.raises(OperationalError) as caught, connection.cursor() as cursor:
         cursor.execute("SELECT (repeat('[', 1000000))::jsonb")
-    assert _is_to_blame(caught.value)
+    assert is_data_error(caught.value)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_outcome_whose_thread_died_before_it_passed_it_on_is_written(working, ended, monkeypatch) -> None:
-    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
     deaths = []
 
     def dies(self: LedgerConsumer, message: Any) -> None:
         if not deaths:
             deaths.append(message.message_id)
             raise Shutdown
-        self.runtime.end(message.attempt)
+        self.writer.end(message.attempt)
 
     monkeypatch.setattr(LedgerConsumer, "ack", dies)
     row = ended(tasks.add.send(1, 2))
@@ -107,20 +107,20 @@ def test_an_outcome_whose_thread_died_before_it_passed_it_on_is_written(working,
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_outcome_that_is_passed_on_twice_is_written_once(working, broker, ended, monkeypatch) -> None:
-    end = type(broker.runtime).end
+    end = type(broker.runtime.writer).end
 
     def twice(self: Any, attempt: Any) -> None:
         end(self, attempt)
         end(self, attempt)
 
-    monkeypatch.setattr(type(broker.runtime), "end", twice)
+    monkeypatch.setattr(type(broker.runtime.writer), "end", twice)
     assert [ended(tasks.add.send(n, n)).result for n in range(3)] == [0, 2, 4]
-    assert broker.runtime.prefetch.held == 0
+    assert broker.runtime.holdings.prefetch.held == 0
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_task_whose_thread_died_before_it_began_is_handed_back(working, ended, monkeypatch) -> None:
-    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
     deaths = []
     process = type(working.workers[0]).process_message
 

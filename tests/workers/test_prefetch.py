@@ -47,5 +47,5 @@ def test_there_is_room_for_what_is_not_held() -> None:
     assert (prefetch.room, prefetch.wait_for_room(timeout_seconds=0)) == (3, 3)
     prefetch.take(4)
     assert (prefetch.room, prefetch.wait_for_room(timeout_seconds=0)) == (0, 0)
-    prefetch.release(9)
+    prefetch.free(9)
     assert prefetch.room == 8

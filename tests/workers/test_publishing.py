@@ -22,6 +22,7 @@ from workers.broker import LedgerBroker
 from workers.sending.on_commit import publish_on_commit
 from workers.wire import message as wire_message
 from workers.wire import queue
+from workers.wire.message import wire_id_of
 from workers.wire.publisher import Publisher, Publishers, pack
 from workers.wire.queue import PUBLISH_TIMEOUT_SECONDS, WireQueue
 
@@ -38,7 +39,7 @@ def publisher(broker: LedgerBroker) -> Iterator[Publisher]:
 @pytest.fixture
 def unsettled(broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> WireQueue:
     """The broker's wire as it is outside the tests: a lone message is not answered when its send returns."""
-    monkeypatch.delattr(broker.wire, "publish_packed")
+    monkeypatch.setattr(broker.wire, "is_synchronous", False)
     return broker.wire
 
 
@@ -99,7 +100,7 @@ def test_what_was_not_answered_goes_along_when_the_connection_broke(
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
         publish(publishers, messages[:1])
-        publishers._idle[0]._connection._sock.shutdown(socket.SHUT_RDWR)
+        publishers.idle[0].connection._sock.shutdown(socket.SHUT_RDWR)
     finally:
         os.kill(redis_server_pid, signal.SIGCONT)
     redis_client.flushdb()
@@ -140,7 +141,7 @@ def test_a_connection_that_was_closed_since_it_was_settled_is_opened_again(
     tasks.effect.send("before")
     sent = send(redis_client)
     unsettled.settle()
-    assert wire_message.wire_id(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
+    assert wire_id_of(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
 
 
 def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, monkeypatch) -> None:
@@ -148,9 +149,9 @@ def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, mo
     options = broker.wire.senders.connection_pool.connection_kwargs
     with monkeypatch.context() as away:
         away.setitem(options, "port", 1)
-        broker.wire._publishers.close()
+        broker.wire.publishers.close()
         assert not any(broker.wire.publish([message(number)]) for number in range(150))
-    broker.wire._publishers.close()  # It knows the wrong port.
+    broker.wire.publishers.close()  # It knows the wrong port.
     one = message(1)
     assert broker.wire.publish([one])
     assert redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1) == ids([one])
@@ -185,7 +186,7 @@ def test_an_answer_that_makes_no_sense_fails_neither_a_send_nor_its_transaction(
         broker.wire.reopen()
         tasks.effect.send("its answer makes no sense")
         with monkeypatch.context() as broken:
-            broken.setattr(broker.wire._publishers._idle[-1]._connection, "read_response", read_response)
+            broken.setattr(broker.wire.publishers.idle[-1].connection, "read_response", read_response)
             with inside():
                 TaskStatus.objects.count()
                 tasks.effect.send("reads that answer")
@@ -204,7 +205,7 @@ def test_a_publication_that_fails_leaves_the_hooks_after_it(transactional_db, ca
         publish_on_commit(["message"], fail)
         transaction.on_commit(lambda: hooks.append("called"))
     assert hooks == ["called"]
-    assert "Error calling Outbox in on_commit()" in caplog.text
+    assert "Error calling CommitBatch in on_commit()" in caplog.text
 
 
 def test_what_redis_refuses_is_said_and_left_to_the_relay(publisher, broker, redis_client, caplog) -> None:
@@ -224,29 +225,29 @@ def test_a_redis_that_forgot_its_scripts_takes_the_message_all_the_same(publishe
 def test_connections_are_used_again_and_one_that_failed_is_not(broker) -> None:
     publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
     publish(publishers, [message(1)])
-    [first] = publishers._idle
+    [first] = publishers.idle
     publish(publishers, [message(2)])
-    assert list(publishers._idle) == [first]
+    assert list(publishers.idle) == [first]
     with pytest.raises(TypeError):
         publishers.publish([None])
-    assert not publishers._idle
+    assert not publishers.idle
     publishers.close()
 
 
 def test_a_forked_process_does_not_use_its_parents_connection(broker) -> None:
     publishers = Publishers(broker.wire.senders, namespace=broker.namespace)
     publish(publishers, [message(1)])
-    [publisher] = publishers._idle
+    [publisher] = publishers.idle
     publisher.pid = os.getppid()
     publish(publishers, [message(2)])
-    assert publisher not in publishers._idle
+    assert publisher not in publishers.idle
     publishers.close()
     publisher.close()
 
 
 def test_a_lone_send_does_not_wait_for_a_redis_that_hangs(redis_server_pid, publisher) -> None:
     publish(publisher, [message(0)])
-    publisher._take_answer()
+    publisher.settle()
     os.kill(redis_server_pid, signal.SIGSTOP)
     try:
         publish(publisher, [message(1)])
@@ -297,7 +298,7 @@ def redis_server_pid(redis_client) -> int:
     return int(redis_client.info("server")["process_id"])
 
 
-def test_an_idle_consumer_gets_what_is_published_while_it_waits(broker, redis_client) -> None:
+def test_anidle_consumer_gets_what_is_published_while_it_waits(broker, redis_client) -> None:
     found: list[tuple[str, bytes]] = []
 
     def wait() -> None:

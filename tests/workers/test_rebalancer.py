@@ -20,6 +20,7 @@ from tests.acting.models import Effect
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.runtime import Runtime
 from workers.wire import message as wire_message
+from workers.wire.message import wire_id_of
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -32,9 +33,9 @@ LONG_SECONDS = 1.5
 def used_to_short_tasks(working, broker, ended) -> None:
     """The worker claims many at once from now on."""
     for _ in range(100):
-        broker.runtime.prefetch.ran(0.001)
+        broker.runtime.holdings.prefetch.ran(0.001)
     ended(tasks.slow_effect.send("its consumer waited for as many as there was room for before", 0))
-    assert broker.runtime.prefetch.limit > 5 * THREADS
+    assert broker.runtime.holdings.prefetch.limit > 5 * THREADS
 
 
 @pytest.fixture
@@ -67,7 +68,7 @@ def given_back(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
     """Wait until these wait in Redis in their order, each for its second attempt."""
 
     def wait(messages: list[dramatiq.Message]) -> None:
-        wire_ids = [wire_message.wire_id(message.message_id, 1) for message in messages]
+        wire_ids = [wire_id_of(message.message_id, 1) for message in messages]
         wait_until(
             lambda: waiting(broker) == wire_ids,
             timeout=LONG_SECONDS - 0.1,
@@ -84,13 +85,15 @@ def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(
     given_back(short)
     assert rows_of(short) == [("pending", 1, False)] * len(short)
     assert [status for status, *_ in rows_of(long)] == ["processing"] * THREADS
-    assert broker.wire.fetched_by("slow", broker.runtime.broker_id) == {f"{message.message_id}:0" for message in long}
+    assert broker.wire.fetched_by("slow", broker.runtime.holdings.broker_id) == {
+        f"{message.message_id}:0" for message in long
+    }
     for message in [*long, *short]:
         assert ended(message).status == "completed"
     assert set(TaskStatus.objects.values_list("retries", "crashes")) == {(0, 0)}
     assert not TaskAttempt.objects.exists()
     assert Effect.objects.count() == 1 + len(long) + len(short)
-    wait_until(lambda: broker.runtime.prefetch.held == 0)
+    wait_until(lambda: broker.runtime.holdings.prefetch.held == 0)
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
@@ -114,7 +117,7 @@ def test_what_cannot_be_given_back_at_once_is_given_back_later(
             raise OperationalError("the database is away")
         return works(claims)
 
-    monkeypatch.setattr(ledger, "hand_back_unstarted", fails_once)
+    monkeypatch.setattr(ledger, "release_unstarted", fails_once)
     for message in [*long, *short]:
         assert ended(message).status == "completed"
     assert calls[0] == calls[1] == len(short), "all of them, and none was started in between"
@@ -124,7 +127,7 @@ def test_what_cannot_be_given_back_at_once_is_given_back_later(
 def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, ended, monkeypatch, wait_until) -> None:
     long, short = sent
     monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
-    heard = broker.wire.replace
+    heard = broker.wire.requeue_as
     calls = []
 
     def is_away_once(*args: object, **kwargs: object) -> None:
@@ -133,7 +136,7 @@ def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, end
             raise redis.ConnectionError("Redis is away")
         heard(*args, **kwargs)
 
-    monkeypatch.setattr(broker.wire, "replace", is_away_once)
+    monkeypatch.setattr(broker.wire, "requeue_as", is_away_once)
     for message in [*long, *short]:
         assert ended(message, timeout=20).status == "completed"
     assert calls
@@ -161,16 +164,16 @@ def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, 
 
     if reply == "of Redis":
         error = redis.TimeoutError("no answer")
-        monkeypatch.setattr(broker.wire, "replace", loses_the_first(broker.wire.replace, error))
+        monkeypatch.setattr(broker.wire, "requeue_as", loses_the_first(broker.wire.requeue_as, error))
     else:
         error = OperationalError("the connection is closed")
-        monkeypatch.setattr(ledger, "hand_back_unstarted", loses_the_first(ledger.release_unstarted, error))
+        monkeypatch.setattr(ledger, "release_unstarted", loses_the_first(ledger.release_unstarted, error))
     for message in [*long, *short]:
         assert ended(message, timeout=20).status == "completed"
     assert calls
     assert Effect.objects.count() == 1 + len(long) + len(short)
-    wait_until(lambda: broker.runtime.prefetch.held == 0)
-    assert not broker.runtime.held
+    wait_until(lambda: broker.runtime.holdings.prefetch.held == 0)
+    assert not broker.runtime.holdings.held
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
 
 
@@ -230,23 +233,25 @@ def test_what_must_run_alone_does_not_wait_here_behind_a_long_task(working, brok
         assert ended(message).status == "completed"
     assert Effect.objects.count() == 4
     assert set(TaskStatus.objects.values_list("attempt", "crashes")) == {(0, 1)}
-    wait_until(broker.runtime.may_run_suspect, timeout=2)
-    broker.runtime.release_suspect()
+    wait_until(broker.runtime.holdings.begin_suspect, timeout=2)
+    broker.runtime.holdings.end_suspect()
 
 
 def test_what_the_writer_gives_back_already_frees_its_room_once(broker) -> None:
     """As where a sweep thought it forgotten. Else the process would hold more than it may, for ever."""
-    runtime = Runtime(broker, Worker(broker, worker_threads=1))
+    runtime = Runtime(
+        Worker(broker, worker_threads=1), wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues
+    )
     running, forgotten = (claimed(tasks.effect.send(nonce), runtime.worker_id) for nonce in "ab")
-    runtime.hold([running, forgotten])
+    runtime.holdings.hold([running, forgotten])
     running.started = 0.0
     runtime.worker.work_queue.put(_WorkQueueItem(0, ClaimedMessage(forgotten)))
-    runtime.end(forgotten)
+    runtime.writer.end(forgotten)
     pending: list[Attempt] = []
-    runtime.writer._gather(pending)
-    runtime.rebalancer.rebalance()
-    assert runtime.writer._write(pending) == []
-    assert (runtime.prefetch.held, list(runtime.held.values())) == (1, [running])
+    runtime.writer.gather(pending)
+    runtime.rebalancer.rebalance(end=runtime.writer.end)
+    assert runtime.writer.write(pending) == []
+    assert (runtime.holdings.prefetch.held, list(runtime.holdings.held.values())) == (1, [running])
 
 
 def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:

@@ -16,13 +16,13 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture(autouse=True)
 def _often(monkeypatch) -> None:
-    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.1)
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
 
 
 def test_a_message_whose_fetch_was_forgotten_runs(working, broker, ended) -> None:
     broker.runtime.stopping.set()
     message = tasks.add.send(1, 2)
-    broker.wire.fetch("default", broker.runtime.broker_id, limit=1)
+    broker.wire.fetch("default", broker.runtime.holdings.broker_id, limit=1)
     broker.runtime.stopping.clear()
     assert ended(message).result == 3
 
@@ -30,7 +30,7 @@ def test_a_message_whose_fetch_was_forgotten_runs(working, broker, ended) -> Non
 def test_a_claim_that_was_forgotten_is_handed_back_and_runs(working, broker, ended) -> None:
     broker.runtime.stopping.set()
     message = tasks.add.send(1, 2)
-    broker.wire.fetch("default", broker.runtime.broker_id, limit=1)
+    broker.wire.fetch("default", broker.runtime.holdings.broker_id, limit=1)
     ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=broker.runtime.worker_id)
     broker.runtime.stopping.clear()
     row = ended(message)
@@ -72,7 +72,7 @@ def test_the_task_of_a_thread_that_died_after_it_is_handed_back(working, broker,
             deaths.append(message.message_id)
             message.attempt.outcome = None
             raise Shutdown
-        self.runtime.end(message.attempt)
+        self.writer.end(message.attempt)
 
     monkeypatch.setattr(LedgerConsumer, "ack", dies)
     row = ended(tasks.add.send(1, 2))

@@ -12,7 +12,7 @@ from apps.tasks.values import Send
 from tests.acting import tasks
 from workers.process import identity
 from workers.relay import Relay
-from workers.wire import message as wire_message
+from workers.wire.message import wire_id_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -61,7 +61,7 @@ def test_a_delayed_row_is_published_at_its_time(relay, waiting) -> None:
     assert relay.publish_due() == 0
     TaskStatus.objects.update(run_at=timezone.now() - timedelta(seconds=1))
     assert relay.publish_due() == 1
-    assert waiting() == [wire_message.wire_id(message.message_id, 0)]
+    assert waiting() == [wire_id_of(message.message_id, 0)]
     assert relay.publish_due() == 0
 
 
@@ -74,12 +74,12 @@ def test_a_row_whose_publisher_died_before_it_published_is_found(relay, waiting)
 
 def test_a_wiped_redis_gets_every_waiting_task_again(relay, waiting, broker) -> None:
     messages = [tasks.effect.send(str(number)) for number in range(5)]
-    assert relay._is_new_redis()
-    assert not relay._is_new_redis()
+    assert relay.is_new_redis()
+    assert not relay.is_new_redis()
     broker.wire.workers.flushall()
-    assert relay._is_new_redis()
+    assert relay.is_new_redis()
     assert relay.audit() == 5
-    assert waiting() == [wire_message.wire_id(message.message_id, 0) for message in messages]
+    assert waiting() == [wire_id_of(message.message_id, 0) for message in messages]
 
 
 def test_what_waits_or_is_fetched_is_not_published_again(relay, waiting, broker) -> None:
@@ -159,7 +159,7 @@ def test_what_a_dead_worker_had_fetched_and_not_claimed_waits_again(relay, broke
     broker.wire.fetch("default", worker.broker_id, limit=1)
     assert waiting() == []
     relay.rescue()
-    assert waiting() == [wire_message.wire_id(message.message_id, 0)]
+    assert waiting() == [wire_id_of(message.message_id, 0)]
 
 
 def test_a_rescue_that_was_cut_off_is_finished_by_the_next_relay(relay, broker) -> None:

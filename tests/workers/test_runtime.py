@@ -69,9 +69,8 @@ def test_a_process_that_was_declared_dead_starts_nothing_more(monkeypatch) -> No
     monkeypatch.setattr(presence, "beat", lambda worker_id: False)
     heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=refused.set)
     assert heartbeat.is_fresh
-    heartbeat._stopping.wait = lambda seconds: False  # type: ignore[method-assign]
-    heartbeat.start()
-    assert refused.wait(10)
+    assert not heartbeat.beat()
+    assert refused.is_set()
     assert not heartbeat.is_fresh
 
 
@@ -87,7 +86,7 @@ def test_a_clock_that_is_set_makes_no_process_another_one(monkeypatch) -> None:
 
 def test_a_sweep_leaves_a_batch_alone_that_is_being_claimed(working, broker, ended, wait_until, monkeypatch) -> None:
     """The claim is made, and the consumer still asks about the rest of the batch, for as long as a lock lasts."""
-    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.05)
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.05)
     looks, real_rows, real_claim = [], ledger.held_by, ledger.claim
 
     def count(worker_id: uuid.UUID) -> object:
@@ -113,7 +112,7 @@ def test_a_worker_that_stops_while_redis_is_away_says_that_it_stopped(broker, bo
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     with monkeypatch.context() as patch:
-        patch.setattr(broker.wire, "put_back", away)
+        patch.setattr(broker.wire, "requeue", away)
         worker.stop(timeout=5_000)
     broker.middleware.pop()  # Dramatiq adds one a worker and has no word for taking it away.
     assert broker.runtime is None
@@ -153,13 +152,16 @@ def test_what_a_worker_had_fetched_waits_again_though_redis_was_away_for_hours(b
 def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_order(broker) -> None:
     """The consumer of another queue may have filled it meanwhile, and another process may be idle."""
     wire_ids = [f"{message.message_id}:0" for message in broker.send_many(tasks.effect.message(n) for n in "abcde")]
-    runtime = Runtime(broker, Worker(broker, worker_threads=3))
-    runtime.prefetch.take(1)
-    fetched = runtime.wait_and_fetch("default", limit=5, timeout_seconds=1)
+    runtime = Runtime(
+        Worker(broker, worker_threads=3), wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues
+    )
+    consumer = runtime.consumer("default", timeout_seconds=1)
+    runtime.holdings.prefetch.take(1)
+    fetched = consumer.wait_and_fetch(limit=5, timeout_seconds=1)
     assert [wire_id for wire_id, _ in fetched] == wire_ids[:2]
-    assert broker.wire.fetched_by("default", runtime.broker_id) == set(wire_ids[:2])
+    assert broker.wire.fetched_by("default", runtime.holdings.broker_id) == set(wire_ids[:2])
     runtime.stop_fetching()
-    assert runtime.wait_and_fetch("default", limit=5, timeout_seconds=1) == []
+    assert consumer.wait_and_fetch(limit=5, timeout_seconds=1) == []
     waiting = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
     assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
 
@@ -167,7 +169,7 @@ def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_o
 def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
     broker, booted, monkeypatch, wait_until, redis_client
 ) -> None:
-    monkeypatch.setattr("workers.process.runtime.IDLE_SECONDS", 4.5)
+    monkeypatch.setattr("workers.process.consumer.IDLE_SECONDS", 4.5)
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     try:
@@ -205,8 +207,8 @@ def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
 def test_what_waits_is_given_back_at_a_stop_though_redis_is_full(
     working, broker, redis_client, wait_until, monkeypatch
 ) -> None:
-    monkeypatch.setattr(broker.runtime.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.runtime.AHEAD_SECONDS", 60)  # Else it is given back before.
+    monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Else it is given back before.
     for number in range(4):
         tasks.slow_effect.send(f"busy {number}", 3)
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)

@@ -16,7 +16,8 @@ import pytest
 
 from tests.commands import is_gone
 from tests.waiting import wait_until
-from workers.supervision.supervisor import Child, Supervisor, pause_seconds
+from workers.supervision.restarts import pause_seconds
+from workers.supervision.supervisor import Child, Supervisor
 from workers.supervision.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +127,7 @@ def test_the_pause_before_a_replacement_grows_to_half_a_minute() -> None:
 def test_a_child_that_lived_long_is_replaced_without_a_pause(
     supervise: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.supervision.supervisor.PROVEN_SECONDS", 0.0)
+    monkeypatch.setattr("workers.supervision.restarts.PROVEN_SECONDS", 0.0)
     watched = supervise(Child(name="one", argv=python("pass")))
     wait_until(lambda: len(watched.exits) >= 5)
     assert "starts again in" not in watched.text
@@ -206,7 +207,7 @@ def test_lines_carry_the_child_s_name_and_broken_bytes_do_no_harm(supervise: Cal
 def test_a_hidden_child_shows_its_lines_only_when_it_ends_unasked(supervise: Callable[..., Watched]) -> None:
     quiet = Child(name="quiet", argv=python(SLEEP), shown=False)
     watched = supervise(quiet)
-    wait_until(lambda: len(watched.supervisor._places["quiet"].tail) == 1)
+    wait_until(lambda: len(watched.supervisor.tail("quiet")) == 1)
     assert "up" not in watched.text
     os.kill(watched.starts[0][1], signal.SIGKILL)
     wait_until(lambda: "quiet     | was ended by SIGKILL" in watched.text)
@@ -336,7 +337,7 @@ class Popen(subprocess.Popen):
     def __init__(self, argv, **options):
         global guards
         super().__init__(argv, **options)
-        guards += argv[-1].endswith("guard.py")
+        guards += argv[-1].endswith("watchdog.py")
         if guards == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 subprocess.Popen = Popen

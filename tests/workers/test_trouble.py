@@ -104,9 +104,9 @@ def test_redis_away_for_a_while_delays_work_and_loses_none(working, broker, ende
 def test_a_task_that_is_called_off_while_it_waits_in_a_process_is_not_started(
     working, broker, ended, wait_until, monkeypatch
 ) -> None:
-    monkeypatch.setattr(reconciler, "SWEEP_SECONDS", 0.1)
-    monkeypatch.setattr(broker.runtime.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.runtime.AHEAD_SECONDS", 60)  # Else it is given back.
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
+    monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Else it is given back.
     busy = [tasks.slow_effect.send(f"busy {number}", 2.5) for number in range(4)]
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
     held = tasks.slow_effect.send("held", 0)
