@@ -1,4 +1,4 @@
-"""The figures of a whole text and of its chapters together."""
+"""Figures of a whole text and of its chapters."""
 
 import time
 from dataclasses import fields

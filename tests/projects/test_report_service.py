@@ -26,10 +26,10 @@ TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
 
 @pytest.fixture
 def directory(settings: Any, tmp_path: Path) -> Path:
-    """Where reports are files of the disk, whose deletion no rollback undoes."""
+    """Folder of reports in a storage on the disk, whose deletions no rollback undoes."""
     backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "reports": backend}
-    # The fields hold the storage that was there at the start.
+    # The fields keep the storage that they had at the start.
     storage = storages["reports"]
     for name in ("html", "pdf"):
         Report._meta.get_field(name).storage = storage  # type: ignore[union-attr]
@@ -55,7 +55,7 @@ def files(directory: Path) -> list[str]:
     return sorted(path.suffix for path in directory.rglob("*.*"))
 
 
-# --- What documents tell --------------------------------------------------------------------------
+# --- Figures of documents --------------------------------------------------------------------------
 
 
 def test_a_report_shows_the_documents_with_their_figures(project: Project) -> None:
@@ -72,7 +72,7 @@ def test_a_report_shows_the_documents_with_their_figures(project: Project) -> No
     ]
 
 
-def test_what_went_wrong_with_a_document_is_in_the_report(project: Project) -> None:
+def test_the_error_of_a_document_is_in_the_report(project: Project) -> None:
     document = DocumentService.create(project=project, title="Scan", text=TEXT)
     Document.objects.filter(pk=document.pk).update(status="failed", error_message="There is no text in it.")
     _, figures = ReportService.generate(project)
@@ -110,7 +110,7 @@ def test_projects_work_without_documents(project: Project, monkeypatch: pytest.M
     assert ReportService.generate(project)[1].documents == 0
 
 
-# --- What is stored -------------------------------------------------------------------------------
+# --- Stored reports -------------------------------------------------------------------------------
 
 
 def test_a_report_is_stored_as_a_page_and_a_pdf(project: Project) -> None:
@@ -125,24 +125,24 @@ def test_a_report_is_stored_as_a_page_and_a_pdf(project: Project) -> None:
     assert StoredFile.objects.filter(name__startswith="reports/").count() == 2
 
 
-def test_progress_is_told_while_a_report_is_made(project: Project) -> None:
+def test_progress_is_reported_while_a_report_is_made(project: Project) -> None:
     for title in ("Emma", "Persuasion"):
         processed(project, title)
-    told: list[tuple[float | None, str | None]] = []
+    heard: list[tuple[float | None, str | None]] = []
 
     class Listener(progress.Reporter):
         def report(self, percent: float | None, text: str | None) -> None:
-            told.append((percent, text))
+            heard.append((percent, text))
 
     progress.bind(Listener())
     try:
         ReportService.generate(project)
     finally:
         progress.unbind()
-    percents = [percent for percent, _ in told if percent is not None]
+    percents = [percent for percent, _ in heard if percent is not None]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-    assert {text for _, text in told} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
+    assert {text for _, text in heard} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
 
 
 def test_only_the_newest_reports_are_kept_with_their_files(project: Project, settings: Any) -> None:
@@ -184,7 +184,7 @@ def test_of_a_project_that_is_deleted_meanwhile_nothing_is_left(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_leaves_no_file_in_the_database(project: Project) -> None:
+def test_a_rollback_leaves_no_file_in_the_database(project: Project) -> None:
     class Interrupted(BaseException):
         pass
 
