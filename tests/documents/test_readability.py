@@ -56,7 +56,7 @@ def test_there_is_no_figure_that_would_mean_nothing(figures: Measure, language: 
         ("en", 200, True, "Flesch, 1948"),
         ("en", 200, True, "Flesch and Kincaid"),
         ("en", 99, False, "at least 100 words"),
-        ("", 200, False, "language could not be told"),
+        ("", 200, False, "the language is unknown"),
         ("fi", 200, False, "measured in English texts only, not in this language (fi)"),
         ("en", 200, False, "hardly any ends of sentences"),
     ],

@@ -172,7 +172,7 @@ def test_all_that_was_found_in_a_text_is_shown(browser: Client, document: Docume
 def test_a_text_whose_readability_nobody_knows_says_why(browser: Client, document: Document) -> None:
     page = get(browser, address(analysed(document, keywords=[], language="")))
 
-    assert "the language could not be told" in page.text
+    assert "the language is unknown" in page.text
     assert "Reading ease" not in page.text
 
 

@@ -84,7 +84,7 @@ def note(*, language: str, words: int, has_ease: bool) -> str:
     if words < MIN_WORDS:
         return f"No readability: it takes at least {MIN_WORDS} words."
     if not language:
-        return "No readability: the language could not be told."
+        return "No readability: the language is unknown."
     if language not in LANGUAGES:
         return f"No readability: it is measured in English texts only, not in this language ({language})."
     return "No readability: the text has hardly any ends of sentences."

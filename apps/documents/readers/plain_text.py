@@ -30,7 +30,7 @@ LEGACY_ENCODINGS: tuple[tuple[str, ...], ...] = (("cp1252", "mac_roman", "cp850"
 SAMPLE_BYTES = 64 * 1024
 
 UNKNOWN_ENCODING = (
-    "The file's characters cannot be told: its encoding is unknown or it is damaged. "
+    "The file's characters cannot be read: its encoding is unknown or it is damaged. "
     "Save it again as plain text in UTF-8 and send that."
 )
 

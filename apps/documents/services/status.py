@@ -84,8 +84,8 @@ def settle(document: Document) -> Document:
 def running_tasks(documents: Iterable[Document]) -> dict[int, TaskStatus]:
     """Return the unfinished task of each document that says "processing", by the document's id.
 
-    The other documents that say so are settled. The figures of such a document may be newer than those that the caller
-    has read, so it reads them again.
+    The other documents that say so are settled. Their figures may be newer than those that the caller has read, so the
+    caller reads them again.
     """
     processing = {document.pk: document for document in documents if document.status == Document.Status.PROCESSING}
     if not processing:
