@@ -6,6 +6,6 @@ from apps.tasks.models import TaskStatus
 
 
 def report_task(project: Project) -> TaskStatus | None:
-    """The newest task that makes the project's report, did or will."""
+    """Return the newest task that makes, made or will make the project's report."""
     tasks = TaskStatus.objects.about(project).filter(task_name=GENERATE_PROJECT_REPORT)
     return tasks.order_by("-pk").first()

@@ -12,8 +12,7 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
 from apps.projects import report_types
-from apps.projects.mail_refused import MailRefusedError
-from apps.projects.report_types import UnknownReportTypeError
+from apps.projects.errors import MailRefusedError, UnknownReportTypeError
 
 logger = logging.getLogger(__name__)
 

@@ -9,8 +9,8 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
+from apps.projects.errors import UnknownReportTypeError
 from apps.projects.models import Project, Report
-from apps.projects.report_types import UnknownReportTypeError
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
 from tests.commands import RunningCommand

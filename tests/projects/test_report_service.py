@@ -15,7 +15,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects import contents
 from apps.projects.models import Project, Report
 from apps.projects.reports import html, pdf
-from apps.projects.reports.figures import READING_EASE
+from apps.projects.reports.courses import READING_EASE
 from apps.projects.services import report_service
 from apps.projects.services.report_service import ReportService
 from apps.tasks import progress
@@ -96,7 +96,7 @@ def test_the_documents_take_the_same_few_queries_whatever_their_number(
     assert [line.chapters for line in lines] == [2] * 5
 
 
-def test_a_document_tells_its_chapters_in_their_order(project: Project) -> None:
+def test_the_chapters_of_a_document_come_in_their_order(project: Project) -> None:
     document = processed(project, "Emma")
     assert [(line.position, line.title, line.words) for line in project_documents.chapters_of(document.pk)] == [
         (1, "Chapter 1", 4),
@@ -167,7 +167,7 @@ def test_an_owner_takes_the_files_of_the_reports_with_them(project: Project) -> 
     assert not StoredFile.objects.exists()
 
 
-def test_of_a_project_that_is_deleted_meanwhile_nothing_is_left(
+def test_a_project_that_is_deleted_meanwhile_leaves_no_report(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     render = pdf.render
@@ -207,7 +207,7 @@ def test_a_report_that_cannot_be_written_leaves_no_file_on_the_disk(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_on_a_disk_files_go_with_the_reports_that_are_too_many(
+def test_files_on_a_disk_are_deleted_with_surplus_reports(
     project: Project, directory: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_service, "report_storage", lambda: storages["reports"])
@@ -240,8 +240,11 @@ def test_the_novel_makes_a_report_with_its_chapters(project: Project) -> None:
     assert (figures.chapters, course.chapters, course.measure) == (61, 61, READING_EASE)
     assert figures.words == analysis.words
     assert figures.reading_ease == pytest.approx(analysis.reading_ease)
-    assert (figures.languages, figures.dialogue_share) == (("en",), pytest.approx(analysis.dialogue_share))
-    assert analysis.keywords is not None
+    assert figures.languages == ("en",)
+    assert figures.dialogue_share == pytest.approx(analysis.dialogue_share)
+    assert analysis.keywords
+    assert analysis.longest_sentences
+    assert analysis.repeated_phrases
     assert {keyword.text for keyword in figures.keywords} == {found["text"] for found in analysis.keywords}
     assert figures.longest_sentences[0].number == analysis.longest_sentences[0]["words"]
     assert figures.repeated_phrases[0].number == analysis.repeated_phrases[0]["count"]
@@ -259,7 +262,7 @@ def test_starting_sends_one_task_about_the_project(project: Project) -> None:
     assert list(TaskStatus.objects.about(project)) == [task]
 
 
-def test_a_report_that_is_on_its_way_is_not_asked_for_twice(project: Project) -> None:
+def test_a_report_that_is_unfinished_is_not_started_twice(project: Project) -> None:
     task_id = ReportService.start(project, owner_id=None)
     assert ReportService.start(project, owner_id=None) == task_id
     TaskStatus.objects.update(status="completed")

@@ -13,7 +13,7 @@ from django.utils import timezone
 
 from apps.core.owned_file import saved
 from apps.projects import report_types
-from apps.projects.mail_refused import MailRefusedError
+from apps.projects.errors import MailRefusedError
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
 from apps.tasks import progress
