@@ -172,7 +172,7 @@ def test_all_findings_are_shown(browser: Client, document: Document) -> None:
 def test_a_text_without_readability_says_why(browser: Client, document: Document) -> None:
     page = get(browser, address(analysed(document, keywords=[], language="")))
 
-    assert "the language could not be told" in page.text
+    assert "the language is unknown" in page.text
     assert "Reading ease" not in page.text
 
 

@@ -79,7 +79,7 @@ def test_an_owner_that_is_gone_is_a_note_and_no_failure(db: None) -> None:
 
 
 @pytest.mark.usefixtures("working")
-def test_a_worker_makes_the_report_and_tells_how_far_it_is(owners: list[User], wait_until: Callable[..., Any]) -> None:
+def test_a_worker_makes_the_report_and_reports_progress(owners: list[User], wait_until: Callable[..., Any]) -> None:
     project = Project.objects.get(owner=owners[0])
     task_id = ReportService.start(project, owner_id=owners[0].pk)
     rows = TaskStatus.objects.filter(task_id=task_id)

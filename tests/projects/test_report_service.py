@@ -26,10 +26,10 @@ TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
 
 @pytest.fixture
 def directory(settings: Any, tmp_path: Path) -> Path:
-    """A directory in which reports are files. No rollback undoes their deletion."""
+    """Folder of reports in a storage on the disk, whose deletions no rollback undoes."""
     backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "reports": backend}
-    # The fields keep the storage of the settings at the start.
+    # The fields keep the storage that they had at the start.
     storage = storages["reports"]
     for name in ("html", "pdf"):
         Report._meta.get_field(name).storage = storage  # type: ignore[union-attr]
@@ -55,7 +55,7 @@ def files(directory: Path) -> list[str]:
     return sorted(path.suffix for path in directory.rglob("*.*"))
 
 
-# --- Documents in the report ----------------------------------------------------------------------
+# --- Figures of documents --------------------------------------------------------------------------
 
 
 def test_a_report_shows_the_documents_with_their_figures(project: Project) -> None:
@@ -128,21 +128,21 @@ def test_a_report_is_stored_as_a_page_and_a_pdf(project: Project) -> None:
 def test_progress_is_reported_while_a_report_is_made(project: Project) -> None:
     for title in ("Emma", "Persuasion"):
         processed(project, title)
-    told: list[tuple[float | None, str | None]] = []
+    heard: list[tuple[float | None, str | None]] = []
 
     class Listener(progress.Reporter):
         def report(self, percent: float | None, text: str | None) -> None:
-            told.append((percent, text))
+            heard.append((percent, text))
 
     progress.bind(Listener())
     try:
         ReportService.generate(project)
     finally:
         progress.unbind()
-    percents = [percent for percent, _ in told if percent is not None]
+    percents = [percent for percent, _ in heard if percent is not None]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-    assert {text for _, text in told} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
+    assert {text for _, text in heard} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
 
 
 def test_only_the_newest_reports_are_kept_with_their_files(project: Project, settings: Any) -> None:

@@ -10,7 +10,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
-from apps.pages import following
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
@@ -44,7 +43,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     """
     document = own_document(request, pk)
     said_processing = document.status == Document.Status.PROCESSING
-    task = following.running_tasks([document]).get(pk)
+    task = DocumentService.running_tasks([document]).get(pk)
     if said_processing and task is None:
         # Processed or settled meanwhile. The page shows status and figures of the same time.
         document = own_document(request, pk)

@@ -74,7 +74,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
     )
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     documents = list(page.object_list)
-    running = following.running_tasks(documents)
+    running = DocumentService.running_tasks(documents)
     context = {
         "project": project,
         "page": page,
@@ -141,7 +141,7 @@ def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
     """Create a document from an uploaded file, and name it after the file.
 
     Raises:
-      UnreadableText: It cannot be taken; the message is for the writer.
+      UnreadableTextError: It cannot be taken; the message is for the writer.
     """
     name = file.name or ""
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
