@@ -1,4 +1,4 @@
-"""What the libraries' own clocks make of cron texts. When one of these fails, its bug is mended upstream."""
+"""Bugs in the libraries' own clocks. A test that fails means that its bug is mended upstream."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
