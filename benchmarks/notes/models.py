@@ -1,4 +1,4 @@
-"""What a project writes beside its tasks."""
+"""Rows that a project writes beside its tasks."""
 
 from django.db import models
 

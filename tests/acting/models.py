@@ -1,4 +1,4 @@
-"""What the test actors leave behind: each run writes what it did, so that a run too many is seen."""
+"""Effects of the test actors. Each run writes one, so that a run too many is noticed."""
 
 from django.db import models
 

@@ -1,4 +1,4 @@
-"""What the storm left, held against the invariants by queries."""
+"""Queries that check the invariants after a storm."""
 
 from collections import Counter, defaultdict
 from dataclasses import dataclass, field
@@ -16,7 +16,7 @@ from tests.chaos.world import Kill, World
 
 @dataclass
 class Verdict:
-    """Figures, and every breach found. Empty breaches: the invariants hold."""
+    """Figures and breaches. Without a breach the invariants hold."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
@@ -41,7 +41,7 @@ def judge(world: World) -> Verdict:
     _check_slots(verdict, rows)
     _check_redis(verdict, world)
     _measure_rescues(verdict, world, effects)
-    verdict.figures["kills"] = dict(Counter(kill.what for kill in world.kills if kill.pid or kill.what == "FLUSHALL"))
+    verdict.figures["kills"] = dict(Counter(kill.kind for kill in world.kills if kill.pid or kill.kind == "FLUSHALL"))
     return verdict
 
 
@@ -61,16 +61,16 @@ def _check_sends(
     failed = [task_id for task_id, row in rows.items() if row["status"] == states.FAILED]
     verdict.figures |= {
         "tasks": len(rows),
-        "sent for sure": len(sent),
+        "sent": len(sent),
         "rolled back": sum(word == "rolled-back" for word in noted.values()),
-        "cut off while sending": sum(word == "sending" for word in noted.values()),
+        "interrupted while sending": sum(word == "sending" for word in noted.values()),
         "lost": len(lost),
         "never finished": len(unfinished),
         "failed": len(failed),
     }
     verdict.expect(not lost, f"lost: {lost[:5]}")
     verdict.expect(not double, f"sent twice: {double[:5]}")
-    verdict.expect(not ghosts, f"rolled back and yet there: {ghosts[:5]}")
+    verdict.expect(not ghosts, f"rolled back and recorded: {ghosts[:5]}")
     verdict.expect(not unfinished, f"never finished: {unfinished[:5]}")
     verdict.expect(not failed, f"failed: {[(task_id, rows[task_id]['error_message']) for task_id in failed[:5]]}")
     verdict.expect(not TaskGroup.objects.exists(), "a group never called back")
@@ -97,7 +97,7 @@ def _check_runs(verdict: Verdict, rows: dict[str, dict[str, Any]], effects: list
         if row["task_name"] == "chaos.commit" and len(done) > 1:
             double_transactional.append(task_id)
         for attempt in sorted(set(attempts))[:-1]:
-            causes[ends.get((row["id"], attempt), "hand back")] += 1
+            causes[ends.get((row["id"], attempt), "release")] += 1
     for task_id, row in rows.items():
         if row["status"] == states.COMPLETED and row["task_name"] != "chaos.tick" and task_id not in runs:
             silent.append(task_id)
@@ -127,7 +127,7 @@ def _check_slots(verdict: Verdict, rows: dict[str, dict[str, Any]]) -> None:
 
 
 def _check_redis(verdict: Verdict, world: World) -> None:
-    """5 and 9. Nothing is left in Redis, and nobody dead is named as a holder."""
+    """5 and 9. No message is left in Redis, and no dead worker is named as a holder."""
     with redis.Redis.from_url(world.redis.url, decode_responses=True) as client:
         waiting = client.llen("aiwriting:chaos")
         acks = {key: client.scard(key) for key in client.scan_iter("aiwriting:__acks__.*")}
@@ -138,11 +138,11 @@ def _check_redis(verdict: Verdict, world: World) -> None:
 
 
 def _measure_rescues(verdict: Verdict, world: World, effects: list[dict[str, Any]]) -> None:
-    """How long after a kill of its worker a task started again, in seconds, where nothing else was away meanwhile."""
+    """Measure the seconds from the kill of a worker to the new start of its task, if nothing else was disturbed."""
     starts = {(effect["task_id"], effect["attempt"]): effect["at"] for effect in effects}
     workers = {worker.pk: worker for worker in WorkerProcess.objects.all()}
     slowest, measured = 0.0, 0
-    kills = [kill for kill in world.kills if kill.what == "kill -9 worker" and kill.pid]
+    kills = [kill for kill in world.kills if kill.kind == "kill -9 worker" and kill.pid]
     for kill in kills:
         for attempt in TaskAttempt.objects.filter(outcome="rescue").select_related("task"):
             worker = workers.get(attempt.worker_id)
@@ -158,5 +158,5 @@ def _measure_rescues(verdict: Verdict, world: World, effects: list[dict[str, Any
 
 
 def _was_disturbed(world: World, kill: Kill, start: datetime) -> bool:
-    """Whether more than this one worker was harmed between the kill and the new start."""
+    """Return whether another process was harmed between the kill and the new start."""
     return any(other is not kill and kill.at - 1 < other.at < start.timestamp() for other in world.kills)
