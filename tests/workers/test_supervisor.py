@@ -16,7 +16,8 @@ import pytest
 
 from tests.commands import is_gone
 from tests.waiting import wait_until
-from workers.supervision.supervisor import Child, Supervisor, pause_seconds
+from workers.supervision.restarts import pause_seconds
+from workers.supervision.supervisor import Child, Supervisor
 from workers.supervision.watchdog import Watchdog
 
 ROOT = Path(__file__).parents[2]
@@ -126,7 +127,7 @@ def test_the_pause_before_a_replacement_grows_to_half_a_minute() -> None:
 def test_a_child_that_lived_long_is_replaced_without_a_pause(
     supervise: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("workers.supervision.supervisor.PROVEN_SECONDS", 0.0)
+    monkeypatch.setattr("workers.supervision.restarts.PROVEN_SECONDS", 0.0)
     watched = supervise(Child(name="one", argv=python("pass")))
     wait_until(lambda: len(watched.exits) >= 5)
     assert "starts again in" not in watched.text

@@ -13,34 +13,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from apps.tasks.errors import TaskError
+from workers.supervision import restarts
 from workers.supervision.child import Child, ending
+from workers.supervision.lines import Lines
+from workers.supervision.restarts import Restarts
 from workers.supervision.terminal import Terminal
 from workers.supervision.watchdog import Watchdog, kill_group
 
-__all__ = ["Child", "GaveUpError", "Supervisor", "pause_seconds"]
+__all__ = ["Child", "GaveUpError", "Supervisor"]
 
 logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-#: Seconds of life after which a child's earlier deaths no longer count.
-PROVEN_SECONDS = 30.0
-#: Seconds before the second replacement in a row. They double up to the longest pause. The first comes at once.
-SHORTEST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-#: Last lines that are shown of a child that is given up.
-TAIL_LINES = 20
-#: Bytes at which a line without an end is cut.
-LINE_BYTES = 64 * 1024
-#: Seconds to wait for the last lines of a process that is gone. A grandchild may hold the pipe open.
-LAST_LINES_SECONDS = 0.5
 
 
 class GaveUpError(TaskError):
@@ -52,21 +42,10 @@ class Place:
     """One child: its current process, and the deaths of those before."""
 
     child: Child
-    colour: int
+    lines: Lines
     process: "subprocess.Popen[bytes] | None" = None
-    reader: threading.Thread | None = None
     started_at: float = 0.0
-    restart_at: float | None = None
-    early_deaths: int = 0
-    deaths: "deque[float]" = field(default_factory=deque)
-    tail: "deque[str]" = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-
-
-def pause_seconds(early_deaths: int) -> float:
-    """Return the seconds to wait before a replacement, by the number of deaths in a row: 0, 0.5, 1, 2 ... 30."""
-    if early_deaths <= 1:
-        return 0.0
-    return float(min(SHORTEST_PAUSE_SECONDS * 2 ** min(early_deaths - 2, 16), LONGEST_PAUSE_SECONDS))
+    restarts: Restarts = field(default_factory=Restarts)
 
 
 class Supervisor:
@@ -139,7 +118,8 @@ class Supervisor:
         """
         if child.name in self._places:
             raise ValueError(f"There is a child {child.name!r} already; names are unique")
-        place = Place(child=child, colour=len(self._places))
+        lines = Lines(child.name, terminal=self.terminal, shown=child.shown, colour=len(self._places))
+        place = Place(child=child, lines=lines)
         self._launching = True
         try:
             pid = self._launch(place)
@@ -180,7 +160,7 @@ class Supervisor:
         """Stop all children in their order. Return when every one is gone."""
         self._stopping = True
         for place in self._places.values():
-            place.restart_at = None
+            place.restarts.cancel()
         for order in sorted({place.child.stop_order for place in self._places.values()}):
             self._stop_group([place for place in self._places.values() if place.child.stop_order == order])
         if self._watchdog is not None:
@@ -199,15 +179,14 @@ class Supervisor:
 
     def show_tail(self, name: str) -> None:
         """Show the last lines of a prefixed child."""
-        place = self._places[name]
-        if place.reader is not None and not self.alive(name):
-            place.reader.join(LAST_LINES_SECONDS)
-        for line in self.tail(name):
-            self.terminal.say(name, line, colour=place.colour)
+        lines = self._places[name].lines
+        if not self.alive(name):
+            lines.wait()
+        lines.show_tail()
 
     def tail(self, name: str) -> list[str]:
         """Return the last lines of a prefixed child."""
-        return list(self._places[name].tail)
+        return list(self._places[name].lines.tail)
 
     def say(self, name: str, text: str) -> None:
         """Write a line under a name that is no child's."""
@@ -226,7 +205,7 @@ class Supervisor:
 
     def _turn(self) -> None:
         """Wait for one event, or for the next replacement that is due."""
-        due = [place.restart_at for place in self._places.values() if place.restart_at is not None]
+        due = [place.restarts.due_at for place in self._places.values() if place.restarts.due_at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
         try:
             event = self._inbox.get(timeout=timeout)
@@ -235,7 +214,7 @@ class Supervisor:
         if event is not None:
             self._bury(*event)
         for place in self._places.values():
-            if place.restart_at is not None and place.restart_at <= time.monotonic() and not self._stop_asked:
+            if place.restarts.is_due and not self._stop_asked:
                 self._relaunch(place)
 
     def _launch(self, place: Place) -> int:
@@ -250,13 +229,12 @@ class Supervisor:
             stop_order=child.stop_order,
             grace_seconds=child.grace_seconds,
         )
-        place.process, place.started_at, place.restart_at = process, time.monotonic(), None
+        place.process, place.started_at = process, time.monotonic()
+        place.restarts.cancel()
         threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
         if self.prefixed:
-            place.reader = threading.Thread(
-                target=self._relay, args=(place, process), name=f"{child.name} lines", daemon=True
-            )
-            place.reader.start()
+            assert process.stdout is not None
+            place.lines.read(process.stdout)
         if self.on_start is not None:
             self._call(self.on_start, child, process.pid)
         return process.pid
@@ -272,15 +250,6 @@ class Supervisor:
         returncode = process.wait()
         self._inbox.put((place, process.pid, returncode))
 
-    def _relay(self, place: Place, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None
-        with process.stdout as pipe:
-            while raw := pipe.readline(LINE_BYTES):
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                place.tail.append(line)
-                if place.child.shown:
-                    self.terminal.say(place.child.name, line, colour=place.colour)
-
     def _bury(self, place: Place, pid: int, returncode: int) -> None:
         """Note the end of a process and plan its replacement, unless everything is being stopped."""
         kill_group(pid)  # Its orphans would stand in the way of the next process.
@@ -289,29 +258,23 @@ class Supervisor:
         place.process = None
         if self.on_exit is not None:
             self._call(self.on_exit, place.child, pid, returncode)
-        if place.reader is not None:
-            place.reader.join(LAST_LINES_SECONDS)
+        place.lines.wait()
         if self._stopping or self._stop_asked:
             return
         if not place.child.shown:
-            self.show_tail(place.child.name)
+            place.lines.show_tail()
         self._tell(place, ending(returncode))
         self._plan_restart(place)
 
     def _plan_restart(self, place: Place) -> None:
-        now = time.monotonic()
-        place.early_deaths = 1 if now - place.started_at >= PROVEN_SECONDS else place.early_deaths + 1
-        place.deaths.append(now)
-        while place.deaths and place.deaths[0] < now - PROVEN_SECONDS:
-            place.deaths.popleft()
-        if self.give_up_after is not None and len(place.deaths) >= self.give_up_after:
-            lines = "".join(f"\n  {line}" for line in place.tail)
+        pause = place.restarts.plan(started_at=place.started_at)
+        deaths = place.restarts.recent_deaths
+        if self.give_up_after is not None and deaths >= self.give_up_after:
+            lines = "".join(f"\n  {line}" for line in place.lines.tail)
             raise GaveUpError(
-                f"{place.child.name} ended {len(place.deaths)} times within {PROVEN_SECONDS:.0f} s; stopped."
+                f"{place.child.name} ended {deaths} times within {restarts.PROVEN_SECONDS:.0f} s; stopped."
                 + (f" Its last lines:{lines}" if lines else "")
             )
-        pause = pause_seconds(place.early_deaths)
-        place.restart_at = now + pause
         if pause:
             self._tell(place, f"starts again in {pause:g} s")
 
@@ -341,7 +304,7 @@ class Supervisor:
 
     def _tell(self, place: Place, text: str) -> None:
         if self.prefixed:
-            self.terminal.say(place.child.name, text, colour=place.colour)
+            place.lines.say(text)
         else:
             logger.warning("child %s name=%s", text, place.child.name)
 
