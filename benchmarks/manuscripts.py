@@ -13,12 +13,12 @@ from typing import Any
 
 import psutil
 
+from aiWriting.environment import BASE_DIR
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from benchmarks.rig.figures import Figure
 from benchmarks.rig.rig import Rig
 from benchmarks.rig.setup import OURS, Setup
 from benchmarks.rig.system import System
-from tests.commands import BASE_DIR
 
 NOVEL = BASE_DIR / "tests" / "documents" / "novel"
 MEGABYTE = 1024**2

@@ -18,7 +18,7 @@ GRACE_SECONDS = 40
 def is_gone(pid: int) -> bool:
     """Return whether no such process runs. A zombie does not run."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
@@ -69,7 +69,7 @@ class RunningCommand:
     def descendants(self) -> list[psutil.Process]:
         """Return its living descendants."""
         try:
-            found = psutil.Process(self.pid).children(recursive=True)
+            found = list(psutil.Process(self.pid).children(recursive=True))
         except psutil.NoSuchProcess:
             found = []
         self.seen |= {process.pid: process for process in found}

@@ -160,10 +160,9 @@ def ended() -> Callable[..., Any]:
     from apps.tasks.models import TaskStatus
 
     def wait_for(message: dramatiq.Message, *, timeout: float = 10) -> TaskStatus:
-        def find() -> TaskStatus | None:
-            return TaskStatus.objects.finished().filter(task_id=message.message_id).first()
-
-        return wait(find, timeout=timeout, explain=lambda: list(TaskStatus.objects.values()))
+        finished = TaskStatus.objects.finished().filter(task_id=message.message_id)
+        wait(finished.exists, timeout=timeout, explain=lambda: list(TaskStatus.objects.values()))
+        return finished.get()
 
     return wait_for
 

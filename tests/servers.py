@@ -51,7 +51,7 @@ class Servers:
 
     def __init__(self, *, database: str, redis_server: str) -> None:
         self.directory = private_directory(Path(tempfile.gettempdir()))
-        self.watchdog: Watchdog | None = None
+        self._watchdog: Watchdog | None = None
         self.launched: list[tuple[Child, subprocess.Popen[bytes]]] = []
         self.postgres: Postgres | None = None
         self.redis: embedded.EmbeddedServer | None = None
@@ -72,6 +72,12 @@ class Servers:
             self.database_url = self.postgres.url
 
     @property
+    def watchdog(self) -> Watchdog:
+        """Ends the session's processes if this process is killed. It exists between `start` and `stop`."""
+        assert self._watchdog is not None
+        return self._watchdog
+
+    @property
     def environment(self) -> dict[str, str]:
         """Variables for Django's settings. They are set before Django is, and the started commands inherit them."""
         return {
@@ -83,22 +89,17 @@ class Servers:
         }
 
     def start(self) -> None:
-        self.watchdog = Watchdog()
+        self._watchdog = Watchdog()
         if self.redis is not None:
             process = self.launch(self.redis.child(), log=self.directory / "redis.log")
             self.redis.wait_until_ready(alive=lambda: process.poll() is None)
         if self.postgres is not None:
             self.postgres.make()
             process = self.launch(self.postgres.child, log=self.directory / "postgresql.log")
-            wait_until(
-                lambda: self.postgres.answers(),
-                timeout=30,
-                explain=(self.directory / "postgresql.log").read_text,
-            )
+            wait_until(self.postgres.answers, timeout=30, explain=(self.directory / "postgresql.log").read_text)
 
     def launch(self, child: Child, *, log: Path) -> "subprocess.Popen[bytes]":
         """Start the child with its output in the log. It ends with this process, even if this process is killed."""
-        assert self.watchdog is not None
         with log.open("ab") as output:
             process = child.popen(stdout=output, stderr=subprocess.STDOUT)
         self.watchdog.hold(
@@ -116,8 +117,8 @@ class Servers:
                 process.wait(child.grace_seconds)
             kill_group(process.pid)
             process.wait()
-        if self.watchdog is not None:
-            self.watchdog.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         if self.postgres is not None:
             shutil.rmtree(self.postgres.directory, ignore_errors=True)
@@ -128,7 +129,8 @@ class Servers:
         database = f"SQLite {sqlite3.sqlite_version}"
         if not self.database_url.startswith("sqlite"):
             with psycopg.connect(self.database_url) as connection:
-                database = f"PostgreSQL {connection.execute('SHOW server_version').fetchone()[0]}"
+                [(version,)] = connection.execute("SHOW server_version").fetchall()
+                database = f"PostgreSQL {version}"
         with redis.Redis.from_url(self.redis_url) as client:
             info: dict[str, Any] = client.info("server")
         name = info.get("server_name", "redis").capitalize()
@@ -200,7 +202,9 @@ class Postgres:
         return all(parent.stat().st_mode & stat.S_IXOTH for parent in (directory, *directory.resolve().parents))
 
     def run(self, program: str, *arguments: str) -> None:
-        rights = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        rights: dict[str, Any] = {}
+        if self.user is not None:
+            rights = {"user": self.user, "group": self.user, "extra_groups": []}
         done = subprocess.run(
             [self.binaries / program, *arguments], cwd="/", capture_output=True, text=True, check=False, **rights
         )

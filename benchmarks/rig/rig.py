@@ -90,7 +90,6 @@ class Rig:
             slug = re.sub(r"\W+", "-", setup.name.lower())
             directory = self.servers.directory / slug
             directory.mkdir()
-            assert self.servers.watchdog is not None
             self._systems[setup.name] = System(
                 setup,
                 directory=directory,

@@ -10,8 +10,11 @@ import os
 import random
 import sys
 import time
+from typing import cast
 
 import django
+
+from workers.broker import LedgerBroker
 
 
 class RolledBackError(Exception):
@@ -64,12 +67,10 @@ class Sender:
         return [nonce]
 
     def send_many(self) -> list[str]:
-        import dramatiq
-
         from tests.chaos import tasks
 
         nonces = [self.nonce() for _ in range(20)]
-        dramatiq.get_broker().send_many([tasks.work.message(nonce) for nonce in nonces])
+        cast(LedgerBroker, tasks.work.broker).send_many([tasks.work.message(nonce) for nonce in nonces])
         return nonces
 
     def send_group(self, nonce: str) -> list[str]:

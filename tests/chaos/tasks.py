@@ -2,13 +2,14 @@
 
 import os
 import time
+from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
 #: The storm stops the database for seconds, so every failure is retried soon and without end.
-PATIENT = {"max_retries": 100_000, "min_backoff": 100, "max_backoff": 1_000}
+PATIENT: dict[str, Any] = {"max_retries": 100_000, "min_backoff": 100, "max_backoff": 1_000}
 
 
 def _record(nonce: str) -> int:

@@ -1,6 +1,7 @@
 """Queries that check the invariants after a storm."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -12,6 +13,9 @@ from apps.tasks import states
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
 from tests.acting.models import Effect
 from tests.chaos.world import Kill, World
+
+#: Columns of a row by name.
+Row = Mapping[str, Any]
 
 
 @dataclass
@@ -45,12 +49,12 @@ def judge(world: World) -> Verdict:
     return verdict
 
 
-def _nonce(row: dict[str, Any]) -> str | None:
+def _nonce(row: Row) -> str | None:
     return row["args"][0] if row["args"] else None
 
 
 def _check_sends(
-    verdict: Verdict, noted: dict[str, str], tasks_of: dict[str, list[str]], rows: dict[str, dict[str, Any]]
+    verdict: Verdict, noted: dict[str, str], tasks_of: dict[str, list[str]], rows: Mapping[str, Row]
 ) -> None:
     """1. A committed send ends in exactly one terminal row. 2. A rolled-back send leaves nothing."""
     sent = [nonce for nonce, word in noted.items() if word == "sent"]
@@ -76,7 +80,7 @@ def _check_sends(
     verdict.expect(not TaskGroup.objects.exists(), "a group never called back")
 
 
-def _check_runs(verdict: Verdict, rows: dict[str, dict[str, Any]], effects: list[dict[str, Any]]) -> None:
+def _check_runs(verdict: Verdict, rows: Mapping[str, Row], effects: list[dict[str, Any]]) -> None:
     """3. Nothing runs uncommitted or early. 4. One attempt finishes. 5. What is acked is durable."""
     runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for effect in effects:
@@ -119,7 +123,7 @@ def _ends() -> Any:
     return TaskAttempt.objects.values_list("task_id", "attempt", "outcome")
 
 
-def _check_slots(verdict: Verdict, rows: dict[str, dict[str, Any]]) -> None:
+def _check_slots(verdict: Verdict, rows: Mapping[str, Row]) -> None:
     """6. A schedule's slot fires once."""
     ticks = [row["options"]["slot"] for row in rows.values() if row["task_name"] == "chaos.tick"]
     verdict.figures["slots fired"] = len(ticks)
@@ -145,8 +149,10 @@ def _measure_rescues(verdict: Verdict, world: World, effects: list[dict[str, Any
     kills = [kill for kill in world.kills if kill.kind == "kill -9 worker" and kill.pid]
     for kill in kills:
         for attempt in TaskAttempt.objects.filter(outcome="rescue").select_related("task"):
-            worker = workers.get(attempt.worker_id)
-            if worker is None or worker.pid != kill.pid or abs(worker.stopped_at.timestamp() - kill.at) > 30:
+            worker = workers.get(attempt.worker_id) if attempt.worker_id else None
+            if worker is None or worker.pid != kill.pid or worker.stopped_at is None:
+                continue
+            if abs(worker.stopped_at.timestamp() - kill.at) > 30:
                 continue
             start = starts.get((attempt.task.task_id, attempt.attempt + 1))
             if start is None or _was_disturbed(world, kill, start):

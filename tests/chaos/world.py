@@ -104,7 +104,6 @@ class World:
         )
         with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
             process = subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        assert self.servers.watchdog is not None
         self.servers.watchdog.hold(process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
         self.processes[name] = process
 
@@ -160,7 +159,7 @@ class World:
 
     def words(self, process: psutil.Process) -> list[str]:
         with contextlib.suppress(psutil.Error):
-            return process.cmdline()
+            return list(process.cmdline())
         return []
 
     def kill(self, pid: int) -> int:
@@ -200,7 +199,7 @@ class World:
         found = self.children("workers elsewhere", "--single")
         if not found:
             return None
-        pid = self.random.choice(found).pid
+        pid: int = self.random.choice(found).pid
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
         self.frozen.append((time.monotonic() + HEARTBEAT_SECONDS * self.random.uniform(0.3, 2.5), pid))

@@ -72,6 +72,7 @@ def test_a_delayed_send_waits_for_the_relay() -> None:
     task = recorded(delay_ms=60_000, max_age_ms=1_000)
     assert task.delayed
     assert timedelta(seconds=59) < task.run_at - timezone.now() < timedelta(seconds=61)
+    assert task.expires_at is not None
     assert task.expires_at - task.run_at == pytest.approx(timedelta(seconds=1), abs=timedelta(milliseconds=200))
     assert not TaskStatus.objects.due().exists()
 
@@ -137,6 +138,8 @@ def test_completing_keeps_the_result_and_the_times() -> None:
     assert finish(claimed(task), result={"words": 3}, ran_ms=1500, text="All read")
     done = row(task.task_id)
     assert (done.status, done.progress, done.progress_text, done.result) == ("completed", 100, "All read", {"words": 3})
+    assert done.finished_at is not None
+    assert done.started_at is not None
     assert done.finished_at - done.started_at == pytest.approx(timedelta(seconds=1.5), abs=timedelta(milliseconds=200))
     assert not TaskAttempt.objects.exists(), "success costs no second row"
 
@@ -302,7 +305,7 @@ def test_a_hand_written_insert_writes_the_same_row_as_the_model() -> None:
 
 
 def test_one_send_and_many_write_the_same_rows() -> None:
-    values = {
+    values: dict[str, Any] = {
         "args": (1,),
         "delay_ms": 60_000,
         "max_age_ms": 1_000,
@@ -318,7 +321,7 @@ def test_one_send_and_many_write_the_same_rows() -> None:
         )
     )
     assert rows == [("a.b", "q", [1], True, "a.B", 7)] * 3
-    assert all(row.expires_at > row.run_at > timezone.now() for row in TaskStatus.objects.all())
+    assert all(row.expires_at and row.expires_at > row.run_at > timezone.now() for row in TaskStatus.objects.all())
 
 
 def _plan(sql: str, *parameters: Any) -> str:

@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -252,6 +252,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     #: Over all examples, the number of times that each move was made, and the number of steps.
     made: Counter[str] = Counter()
+    model: Model
 
     def __init__(self) -> None:
         super().__init__()
@@ -817,10 +818,10 @@ def read_rows() -> dict[str, dict[str, Any]]:
     return {row["task_id"]: row for row in TaskStatus.objects.order_by("pk").values(*COLUMNS)}
 
 
-def task_of(row: dict[str, Any], *, now: Any, hours: int) -> Task:
+def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
     """Return the row as a task of the model. Its times are off by the seconds that the test has taken so far."""
 
-    def hour(time: Any) -> int:
+    def hour(time: datetime) -> int:
         return hours + round((time - now) / HOUR)
 
     return Task(

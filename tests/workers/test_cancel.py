@@ -23,7 +23,7 @@ def failing(broker) -> Iterator[tuple[Any, threading.Event]]:
         go.wait(20)
         raise RuntimeError("it fails")
 
-    actor = dramatiq.actor(fail, actor_name="acting.fail_on_event", max_retries=5, min_backoff=10, max_backoff=20)
+    actor = dramatiq.actor(actor_name="acting.fail_on_event", max_retries=5, min_backoff=10, max_backoff=20)(fail)
     yield actor, go
     go.set()
     del broker.actors[actor.actor_name]

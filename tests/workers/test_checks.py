@@ -47,7 +47,7 @@ def test_an_unknown_related_model_is_an_error_that_lists_the_known_ones(declared
     with declared(actor_name="documents.odd", related_to="documents.Dokument"):
         (message,) = checks.check_related()
     assert message.id == "tasks.E002"
-    assert "documents.Document" in message.hint
+    assert "documents.Document" in str(message.hint)
 
 
 def test_a_periodic_actor_that_lacks_an_argument_is_refused(declared) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -82,7 +83,7 @@ def test_a_message_ahead_of_its_row_waits_for_the_row(broker, request, wait_unti
 def test_a_task_of_an_unknown_actor_waits_for_a_deploy_and_then_fails(broker, request, wait_until, monkeypatch) -> None:
     actor = broker.actors["acting.add"]
     young, old = tasks.add.send(1, 2), tasks.add.send(3, 4)
-    TaskStatus.objects.filter(task_id=old.message_id).update(created_at=timezone.now() - timezone.timedelta(hours=1))
+    TaskStatus.objects.filter(task_id=old.message_id).update(created_at=timezone.now() - timedelta(hours=1))
     monkeypatch.delitem(broker.actors, "acting.add")
     request.getfixturevalue("working")
     failed = wait_until(lambda: TaskStatus.objects.filter(task_id=old.message_id, status="failed").first())

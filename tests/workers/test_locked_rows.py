@@ -4,6 +4,8 @@ import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 from django.db import connection, connections, transaction
@@ -12,8 +14,10 @@ from django.utils import timezone
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
 from apps.tasks.statements import postgresql
-from apps.tasks.values import Claim, Outcome, Settled
+from apps.tasks.values import Claim, Held, Outcome, Settled
 from tests.acting import tasks
+
+T = TypeVar("T")
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -26,9 +30,9 @@ def _row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(statement, "skip_locked_until", 0.0)
 
 
-def beside(work: Callable[[], object]) -> object:
+def beside(work: Callable[[], T]) -> T:
     """Return the result of `work` in another thread, which must not wait for the locks of this one."""
-    results: list[object] = []
+    results: list[T] = []
 
     def run() -> None:
         with connection.cursor() as cursor:
@@ -75,7 +79,7 @@ def test_a_stopping_process_leaves_a_locked_row_to_the_relay(broker) -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_expired_tasks_fail_although_a_neighbour_is_locked(broker) -> None:
     locked, *_ = [tasks.effect.send(str(number)).message_id for number in range(3)]
-    TaskStatus.objects.update(expires_at=timezone.now() - timezone.timedelta(seconds=1))
+    TaskStatus.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=locked)
         assert beside(ledger.expire_waiting) == 2
@@ -99,7 +103,7 @@ def test_a_single_locked_row_is_requeued_and_claimed_later(
     monkeypatch.setattr(postgresql.CLAIM_ONE, "skip_locked_until", 0.0 if is_optimistic else time.monotonic() + 60)
     message = tasks.effect.send("n")
 
-    def claim() -> object:
+    def claim() -> tuple[list[Held], list[ledger.Refusal]]:
         return ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
 
     with transaction.atomic():
@@ -110,22 +114,14 @@ def test_a_single_locked_row_is_requeued_and_claimed_later(
 
 
 def outcomes(task_ids: list[str]) -> list[Outcome]:
-    rows = {row.task_id: row for row in TaskStatus.objects.filter(task_id__in=task_ids)}
-    return [
-        Outcome(
-            claim=Claim(
-                task_id=task_id,
-                row_id=rows[task_id].pk,
-                attempt=0,
-                claim_id=rows[task_id].claim_id,
-                worker_id=rows[task_id].worker_id,
-            ),
-            move=states.COMPLETE,
-            result={"of": task_id},
-            ran_ms=1.5,
-        )
-        for task_id in task_ids
-    ]
+    found = []
+    for task_id in task_ids:
+        row = TaskStatus.objects.get(task_id=task_id)
+        assert row.claim_id is not None
+        assert row.worker_id is not None
+        claim = Claim(task_id=task_id, row_id=row.pk, attempt=0, claim_id=row.claim_id, worker_id=row.worker_id)
+        found.append(Outcome(claim=claim, move=states.COMPLETE, result={"of": task_id}, ran_ms=1.5))
+    return found
 
 
 @pytest.mark.parametrize("is_optimistic", [True, False], ids=["optimistic", "skip-locked"])

@@ -26,7 +26,7 @@ def declare(broker) -> Iterator[Callable[..., Any]]:
     names = []
 
     def declare(fn: Callable[..., Any], **options: Any) -> Any:
-        actor = dramatiq.actor(fn, actor_name=f"acting.{fn.__name__}", **options)
+        actor = dramatiq.actor(actor_name=f"acting.{fn.__name__}", **options)(fn)
         names.append(actor.actor_name)
         return actor
 
@@ -91,7 +91,7 @@ def test_a_value_that_postgresql_finds_too_deep_is_a_data_error() -> None:
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_an_outcome_is_written_although_its_thread_died_before_the_writer_had_it(working, ended, monkeypatch) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
-    deaths = []
+    deaths: list[str] = []
 
     def dies(self: LedgerConsumer, message: Any) -> None:
         if not deaths:
@@ -121,7 +121,7 @@ def test_an_outcome_that_the_writer_gets_twice_is_written_once(working, broker, 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_task_whose_thread_died_before_it_started_is_released(working, ended, monkeypatch) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
-    deaths = []
+    deaths: list[str] = []
     process = type(working.workers[0]).process_message
 
     def dies(self: Any, message: Any) -> None:

@@ -10,11 +10,11 @@ from dramatiq.middleware import CurrentMessage
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
 from apps.tasks import ledger
+from apps.tasks.errors import SupersededError
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.values import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
-from workers.middleware.transactional import SupersededError
 from workers.process.attempt import Attempt, ClaimedMessage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("working")]
@@ -25,6 +25,8 @@ def test_a_result_is_read_from_the_row() -> None:
     assert message.get_result(block=True) == 3
     row = TaskStatus.objects.get()
     assert (row.status, row.progress, row.result) == ("completed", 100, 3)
+    assert row.claimed_at is not None
+    assert row.started_at is not None
     assert row.started_at >= row.claimed_at >= row.run_at
 
 
@@ -123,7 +125,7 @@ def test_callbacks_are_sent_with_the_outcome(ended, wait_until) -> None:
 
 
 def test_a_pipeline_passes_results_on(ended) -> None:
-    pipe = tasks.add.message(1, 2) | tasks.add.message(3) | tasks.add.message(4)
+    pipe = tasks.add.message(1, 2) | tasks.add.message(3) | tasks.add.message(4)  # type: ignore[call-arg]
     pipe.run()
     assert pipe.get_result(block=True) == 10
     assert TaskStatus.objects.finished().count() == 3
@@ -228,5 +230,5 @@ def test_an_async_transactional_actor_is_refused_when_it_is_declared(broker) -> 
         return None
 
     with pytest.raises(Exception, match="async"):
-        dramatiq.actor(later, actor_name="acting.later", transactional=True)
+        dramatiq.actor(actor_name="acting.later", transactional=True)(later)
     assert "acting.later" not in broker.actors

@@ -53,7 +53,8 @@ def publish(publisher: Publisher | Publishers, messages: list[Message]) -> None:
 
 def waiting(publisher: Publisher | Publishers, redis_client: "redis.Redis", queue_name: str = QUEUE) -> list[str]:
     publisher.settle()
-    return redis_client.lrange(f"{settings.DRAMATIQ_NAMESPACE}:{queue_name}", 0, -1)
+    found = redis_client.lrange(f"{settings.DRAMATIQ_NAMESPACE}:{queue_name}", 0, -1)
+    return [str(wire_id) for wire_id in found]
 
 
 def ids(messages: list[Message]) -> list[str]:
@@ -231,7 +232,7 @@ def test_connections_are_used_again_and_one_that_failed_is_not(broker) -> None:
     publish(publishers, [message(2)])
     assert list(publishers.idle) == [first]
     with pytest.raises(TypeError):
-        publishers.publish([None])
+        publishers.publish([None])  # type: ignore[list-item]
     assert not publishers.idle
     publishers.close()
 

@@ -162,12 +162,11 @@ def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, 
 
         return call
 
-    if reply == "of Redis":
-        error = redis.TimeoutError("no answer")
-        monkeypatch.setattr(broker.wire, "requeue_as", loses_the_first(broker.wire.requeue_as, error))
-    else:
-        error = OperationalError("the connection is closed")
-        monkeypatch.setattr(ledger, "release_unstarted", loses_the_first(ledger.release_unstarted, error))
+    owner, name, error = {
+        "of the database": (ledger, "release_unstarted", OperationalError("the connection is closed")),
+        "of Redis": (broker.wire, "requeue_as", redis.TimeoutError("no answer")),
+    }[reply]
+    monkeypatch.setattr(owner, name, loses_the_first(getattr(owner, name), error))
     for message in [*long, *short]:
         assert ended(message, timeout=20).status == "completed"
     assert calls

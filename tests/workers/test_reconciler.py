@@ -40,7 +40,8 @@ def test_a_forgotten_claim_is_released_and_runs(working, broker, ended) -> None:
 def test_a_claim_that_fails_at_first_loses_no_task(working, broker, ended, monkeypatch) -> None:
     from django.db import OperationalError
 
-    real, failures = ledger.claim, []
+    real = ledger.claim
+    failures: list[int] = []
 
     def failing(*args, **kwargs):
         if len(failures) < 3:
@@ -65,7 +66,7 @@ def test_a_worker_thread_that_died_is_replaced(working, ended, wait_until) -> No
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_task_whose_thread_died_after_it_ran_is_released(working, broker, ended, monkeypatch) -> None:
     """A late interrupt hits the thread between the after-hooks and the ack."""
-    deaths = []
+    deaths: list[str] = []
 
     def dies(self, message) -> None:
         if not deaths:

@@ -5,12 +5,14 @@ import socket
 import threading
 import time
 import uuid
+from datetime import timedelta
 
 import psutil
 import pytest
 import redis
 from django.conf import settings
 from django.db import OperationalError
+from django.utils import timezone
 from dramatiq import Worker
 
 from apps.tasks import ledger, presence
@@ -18,6 +20,7 @@ from apps.tasks.models import TaskStatus, WorkerProcess
 from tests.acting import tasks
 from workers.middleware.lifecycle import BootError
 from workers.process import identity, reconciler, writer
+from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
 from workers.process.runtime import Runtime
 from workers.relay import Relay
@@ -124,10 +127,6 @@ def test_a_worker_that_stops_while_redis_is_away_signs_off(broker, booted, monke
 def test_fetched_messages_of_a_stopped_worker_are_requeued_although_redis_was_away_for_hours(
     broker, monkeypatch
 ) -> None:
-    from datetime import timedelta
-
-    from django.utils import timezone
-
     worker_id = uuid.uuid4()
     presence.register(
         worker_id,
@@ -177,7 +176,12 @@ def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_seconds(
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     try:
-        wait_until(lambda: all(thread.consumer and thread.consumer.is_idle for thread in worker.consumers.values()))
+        wait_until(
+            lambda: all(
+                isinstance(thread.consumer, LedgerConsumer) and thread.consumer.is_idle
+                for thread in worker.consumers.values()
+            )
+        )
         wait_until(lambda: redis_client.info("clients")["blocked_clients"] == len(worker.consumers) > 1)
     finally:
         began = time.monotonic()

@@ -135,6 +135,7 @@ def test_a_delayed_send_is_a_row_that_redis_does_not_know(published) -> None:
 def test_max_age_counts_from_the_time_at_which_the_task_may_run() -> None:
     message = tasks.effect.send_with_options(args=("n",), delay=2_000, max_age=1_000)
     row = TaskStatus.objects.get(task_id=message.message_id)
+    assert row.expires_at is not None
     assert row.expires_at - row.run_at == pytest.approx(timedelta(seconds=1), abs=timedelta(milliseconds=200))
 
 
@@ -149,7 +150,7 @@ def test_send_many_is_one_insert_and_keeps_the_order(broker, published, django_a
 
 def test_send_many_sends_nothing_if_one_message_is_wrong(broker, published) -> None:
     with pytest.raises(BadArgumentsError):
-        broker.send_many([tasks.effect.message("right"), tasks.effect.message()])
+        broker.send_many([tasks.effect.message("right"), tasks.effect.message()])  # type: ignore[call-arg]
     assert published() == []
     assert not TaskStatus.objects.exists()
 
@@ -173,7 +174,9 @@ def test_the_owner_is_an_option_and_not_in_the_message(broker) -> None:
 
 
 def test_an_unknown_actor_is_refused(broker) -> None:
-    message = dramatiq.Message(queue_name="default", actor_name="unknown", args=(), kwargs={}, options={})
+    message: dramatiq.Message = dramatiq.Message(
+        queue_name="default", actor_name="unknown", args=(), kwargs={}, options={}
+    )
     with pytest.raises(ActorNotFound):
         broker.enqueue(message)
     assert not TaskStatus.objects.exists()
@@ -216,10 +219,10 @@ def test_a_wrong_argument_is_refused_in_the_caller(arguments, error, words, publ
 def test_a_model_instance_is_refused_with_a_hint_to_send_its_id() -> None:
     user = get_user_model().objects.create_user("writer")
     with pytest.raises(BadArgumentsError, match=r"the User itself; send user\.id, not the User"):
-        tasks.effect.send(user)
+        tasks.effect.send(user)  # type: ignore[arg-type]
 
 
 def test_the_values_of_arguments_are_not_in_the_error() -> None:
     with pytest.raises(BadArgumentsError) as caught:
-        tasks.effect.send("hunter2", password="hunter2")
+        tasks.effect.send("hunter2", password="hunter2")  # type: ignore[call-arg]
     assert "hunter2" not in str(caught.value)

@@ -4,6 +4,7 @@ import io
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,7 +18,7 @@ from workers.supervision.supervisor import Supervisor
 
 
 @pytest.fixture
-def supervisor() -> Supervisor:
+def supervisor() -> Iterator[Supervisor]:
     with Supervisor(prefixed=True, stream=io.StringIO()) as supervisor:
         yield supervisor
 

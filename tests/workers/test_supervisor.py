@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -59,7 +61,7 @@ def python(code: str, *arguments: str) -> tuple[str, ...]:
 class Watched:
     """A supervisor that runs in a thread, with its callbacks and its output."""
 
-    def __init__(self, *children: Child, **options: object) -> None:
+    def __init__(self, *children: Child, **options: Any) -> None:
         self.starts: list[tuple[str, int]] = []
         self.exits: list[tuple[str, int, int, float]] = []
         self.stream = io.StringIO()
@@ -184,7 +186,7 @@ def test_a_child_that_ignores_the_signal_is_killed_with_its_group_after_the_grac
 ) -> None:
     watched = supervise(Child(name="stubborn", argv=python(NESTED), grace_seconds=0.3))
     wait_until(lambda: watched.text.count("up") == 2)
-    grandchild = int(re.search(r"\| (\d+)", watched.text)[1])
+    grandchild = int(re.findall(r"\| (\d+)", watched.text)[0])
     watched.stop()
     assert watched.exits[0][2] == -signal.SIGKILL
     wait_until(lambda: is_gone(grandchild))
@@ -218,7 +220,11 @@ def test_a_callback_that_fails_stops_nothing(
     supervise: Callable[..., Watched], caplog: pytest.LogCaptureFixture
 ) -> None:
     watched = supervise(Child(name="one", argv=python(SLEEP)))
-    watched.supervisor.on_exit = lambda *_: 1 / 0
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    watched.supervisor.on_exit = fail
     os.kill(watched.starts[0][1], signal.SIGKILL)
     wait_until(lambda: len(watched.starts) == 2)
     assert "ZeroDivisionError" in caplog.text
@@ -276,7 +282,8 @@ def run_script(tmp_path: Path) -> Iterator[Callable[..., tuple["subprocess.Popen
     for process, pids in started:
         process.kill()
         process.wait()
-        wait_until(lambda pids=pids: all(is_gone(pid) for pid in pids))
+        for pid in pids:
+            wait_until(partial(is_gone, pid))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -359,6 +366,7 @@ def test_a_new_watchdog_knows_the_children_from_its_start(
 def test_a_watchdog_leaves_a_released_process_alone() -> None:
     watchdog = Watchdog()
     child = Child(name="one", argv=python(SLEEP)).popen(stdout=subprocess.PIPE)
+    assert child.stdout is not None
     try:
         watchdog.hold(child.pid, stop_signal=signal.SIGKILL, stop_order=0, grace_seconds=1)
         assert child.stdout.readline() == b"up\n"
