@@ -35,6 +35,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="embedded (Valkey), a program on the PATH such as redis-server, or a URL whose database may be flushed",
     )
     group.addoption(
+        "--fast-path",
+        choices=("on", "off"),
+        default="on",
+        help="TASK_FAST_PATH, here and in the processes that tests start; off skips the tests that are about it",
+    )
+    group.addoption(
         "--chaos-minutes",
         type=float,
         default=0.75,
@@ -63,6 +69,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         for name in STRAY_VARIABLES:
             os.environ.pop(name, None)
         os.environ.update(servers.environment)
+        os.environ["TASK_FAST_PATH"] = "1" if options.fast_path == "on" else "0"
     return (yield)
 
 
@@ -83,6 +90,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")
         if not (marked or fixtures & DATABASE_FIXTURES):
             item.add_marker(pytest.mark.once)
+        if config.getoption("--fast-path") == "off" and (about := item.get_closest_marker("fast_path")):
+            item.add_marker(pytest.mark.skip(reason=f"--fast-path=off: {about.args[0]}"))
     if config.getoption("--database") != "sqlite":
         once = [item for item in items if item.get_closest_marker("once")]
         config.hook.pytest_deselected(items=once)

@@ -15,7 +15,10 @@ from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
 from tests.acting import tasks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.fast_path("statements go through Django's cursors"),
+]
 
 PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE name = 'test_number'"
 
@@ -131,14 +134,12 @@ def test_a_statement_discarded_in_a_transaction_is_an_error(number: Statement) -
     assert number.execute(3, "c") == [(4, "c")]
 
 
-def test_a_connection_whose_health_check_is_due_is_checked(number: Statement) -> None:
+def test_a_connection_whose_health_check_is_due_is_checked(number: Statement, monkeypatch: pytest.MonkeyPatch) -> None:
     number.execute(1, "a")
     terminate()
-    connection.health_check_enabled, connection.health_check_done = True, False
-    try:
-        assert number.execute(2, "b") == [(3, "b")]
-    finally:
-        connection.health_check_enabled = False
+    monkeypatch.setattr(connection, "health_check_enabled", True)
+    monkeypatch.setattr(connection, "health_check_done", False)
+    assert number.execute(2, "b") == [(3, "b")]
 
 
 def terminate() -> None:
