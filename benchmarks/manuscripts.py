@@ -1,8 +1,8 @@
-"""Time and memory that a manuscript takes.
+"""Measure the time and the memory that a manuscript takes.
 
-The sample novel as plain text, web page and PDF, and 50 MB of text are each processed by a worker that has just
-started. It is one process with one thread, so its peak is the manuscript's. A PDF and a web page are read in another
-process, whose peak is measured separately. A quick run starts one worker for all manuscripts.
+The sample novel as plain text, web page and PDF, and 50 MB of text, each processed by a worker that has just started.
+It has one process with one thread, so its peak of memory is that of this manuscript. A PDF and a web page are read in a
+process of their own, whose peak is measured apart. A quick run starts one worker for all manuscripts.
 """
 
 import gzip
@@ -22,12 +22,12 @@ from benchmarks.rig.system import System
 
 NOVEL = BASE_DIR / "tests" / "documents" / "novel"
 MEGABYTE = 1024**2
-#: A word on the command line of the process that reads a file.
+#: Words in the command line of a process that reads a file.
 READER = "apps.documents.readers"
-#: Looks at the memory for each look into the database.
-LOOKS_PER_QUERY = 10
+#: Looks at the processes for each query of the database.
+LOOKS_A_QUERY = 10
 PATIENCE_SECONDS = 1_200
-#: Goals by the name of the manuscript: seconds, and megabytes of a worker.
+#: Goals by the manuscript's name: seconds, and megabytes of the worker.
 GOALS = {"the novel as txt": ("<= 20", "<= 350"), "50 MB of text": ("<= 600", "<= 700")}
 
 
@@ -37,7 +37,7 @@ def run(rig: Rig) -> list[Figure]:
     for name, path in manuscripts.items():
         for setup in OURS:
             found += _measure(rig, setup, name, path)
-    # Both systems of a measure below each other.
+    # Both systems below each other for each measure.
     order = {figure.measure: number for number, figure in enumerate(reversed(found))}
     return sorted(found, key=lambda figure: -order[figure.measure])
 
@@ -75,8 +75,8 @@ def _measure(rig: Rig, setup: Setup, name: str, path: Path) -> list[Figure]:
             for process in workers.processes():
                 kind = "reader" if READER in _words(process) else "worker"
                 peaks[kind] = max(peaks[kind], _peak_mb(process))
-            # A reader lives for a moment, so the looks are frequent. Those into the database are less frequent.
-            if next(looks) % LOOKS_PER_QUERY == 0:
+            # A reader lives for a moment only, so the processes are looked at more often than the database.
+            if next(looks) % LOOKS_A_QUERY == 0:
                 outcome.update(_outcome(system, task_id))
             return bool(outcome)
 
@@ -92,8 +92,8 @@ def _measure(rig: Rig, setup: Setup, name: str, path: Path) -> list[Figure]:
     if peaks["reader"]:
         lines.append(("reader's peak", peaks["reader"], "MB", ""))
     return [
-        Figure(measure=f"{name}, {quantity}", system=setup.name, value=value, unit=unit, goal=goal)
-        for quantity, value, unit, goal in lines
+        Figure(measure=f"{name}, {what}", system=setup.name, value=value, unit=unit, goal=goal)
+        for what, value, unit, goal in lines
     ]
 
 
@@ -109,7 +109,7 @@ def _words(process: psutil.Process) -> str:
 
 
 def _peak_mb(process: psutil.Process) -> float:
-    """Return the peak memory of a process in MB, or its current memory if the system keeps no peak."""
+    """Return the peak of a process's memory in MB, or its current memory if the system does not record the peak."""
     try:
         status = Path(f"/proc/{process.pid}/status")
         if status.exists():

@@ -1,4 +1,4 @@
-"""Small files of every kind, as writers upload them or as attackers would."""
+"""Files of writers and of attackers, made here and as small as possible."""
 
 import io
 import re
@@ -24,7 +24,7 @@ LAUGHS = (
 
 
 def packed(parts: Mapping[str, bytes | str], *, stored: Iterable[str] = ()) -> bytes:
-    """Return a ZIP archive of these parts. Those of `stored` are not compressed."""
+    """Return a ZIP archive of these parts. Those in `stored` are not compressed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -35,7 +35,7 @@ def packed(parts: Mapping[str, bytes | str], *, stored: Iterable[str] = ()) -> b
 
 
 def docx(body: str, *, prolog: str = "", **more: bytes | str) -> bytes:
-    """Return a Word file with this XML as its body. `more` has other parts."""
+    """Return a Word file with this XML as its body. `more` are other parts."""
     document = f"<?xml version='1.0'?>{prolog}<w:document {W}><w:body>{body}</w:body></w:document>"
     relationships = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
@@ -115,7 +115,7 @@ def pdf(*pages: bytes, image: bool = False) -> bytes:
 
 
 def text_lines(*lines: str, left: int = 72, top: int = 720, pitch: int = 14) -> bytes:
-    """Return the content of a page: these lines, one below the other. One that begins with spaces is indented."""
+    """Return the content of a page: these lines, one below the other. Spaces at the start indent a line."""
     drawn = []
     for index, line in enumerate(lines):
         said = line.lstrip(" ")
@@ -126,17 +126,17 @@ def text_lines(*lines: str, left: int = 72, top: int = 720, pitch: int = 14) -> 
     return "\n".join(drawn).encode("cp1252")
 
 
-#: A page of a scanned book: a picture that covers it.
+#: A page of a scanned book: a picture that fills it.
 SCANNED_PAGE = b"q 612 0 0 792 0 0 cm /I Do Q"
 
 
 def spaces_docx(megabytes: int) -> bytes:
-    """Return a Word file of some kilobytes that unpacks to this number of megabytes of spaces."""
+    """Return a Word file of some kilobytes that unpacks to megabytes of spaces."""
     return docx(docx_paragraphs(" " * (megabytes * 1024**2)))
 
 
 def with_lying_count(data: bytes) -> bytes:
-    """Return the archive with an end record that claims 60,000 parts."""
+    """Return the archive with an end record that declares 60,000 parts."""
     at = data.rindex(b"PK\x05\x06")
     return data[: at + 8] + struct.pack("<HH", 60_000, 60_000) + data[at + 12 :]
 
@@ -147,7 +147,7 @@ def many_parts(number: int) -> bytes:
 
 
 def overlapping(number: int, *, megabytes: int) -> bytes:
-    """Return an archive whose directory names the same compressed bytes many times: small, but endless unpacked."""
+    """Return an archive whose list names the same compressed bytes many times: small, but huge when unpacked."""
     kernel: dict[str, Any] = {"word/kernel": b"\x00" * (megabytes * 1024**2)}
     data = docx(docx_paragraphs("Some words."), **kernel)
     at = data.rindex(b"PK\x05\x06")
@@ -167,7 +167,7 @@ def deflated(size_bytes: int) -> bytes:
 
 
 def pdf_bomb(megabytes: int) -> bytes:
-    """Return a PDF whose only page is a small stream that unpacks to this number of megabytes of drawing."""
+    """Return a PDF whose only page is a small stream that unpacks to megabytes of drawing."""
     content = zlib.compress(b"BT /F 12 Tf 72 720 Td (word ) Tj ET\n" * (megabytes * 1024**2 // 36))
     plain = pdf(b"CONTENT")
     return re.sub(
@@ -177,7 +177,7 @@ def pdf_bomb(megabytes: int) -> bytes:
     )
 
 
-#: Files that are refused at the upload, by mistake or attack: name, maker, and the error that the writer sees.
+#: Files that are refused at upload: filename, factory and pattern of the message for the writer.
 REFUSED_AT_ONCE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "0 bytes": ("novel.docx", lambda: b"", "The file is empty: it has 0 bytes"),
     "a picture": ("novel.txt", lambda: b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", r"This is a picture \(PNG\)"),
@@ -267,7 +267,7 @@ REFUSED_AT_ONCE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "no word": ("novel.md", lambda: "— … —\n".encode(), "not a single word"),
 }  # fmt: skip
 
-#: Files that are refused when their text is read.
+#: Files that are refused when they are read.
 REFUSED_WHEN_READ: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a scanned PDF": ("novel.pdf", lambda: pdf(SCANNED_PAGE, SCANNED_PAGE), "no text in the PDF: its pages are pic"),
     "a docx that laughs": (
