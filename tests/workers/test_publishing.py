@@ -15,6 +15,7 @@ from django.conf import settings
 from django.db import transaction
 from dramatiq import Message
 
+from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.waiting import wait_until
@@ -172,9 +173,11 @@ def test_a_log_handler_may_use_the_database(broker, redis_client, transactional_
     redis_client.set(broker.wire.queue_key(QUEUE), "not a list")
     for _ in range(2):
         tasks.effect.send("n")
-    assert counted == [2]
+    # With the fast path, the second send reads the answer to the first.
+    assert counted == ([2] if conf.TASK_FAST_PATH else [1, 2])
 
 
+@pytest.mark.fast_path("no message is unanswered")
 @pytest.mark.parametrize("error", [redis.InvalidResponse("HTTP/1.1 400"), ValueError("no number")])
 def test_an_invalid_answer_fails_neither_a_send_nor_its_transaction(
     broker, unsettled, transactional_db, monkeypatch, caplog, error
@@ -260,6 +263,7 @@ def test_a_single_send_does_not_wait_for_a_redis_that_hangs(redis_server_pid, pu
         os.kill(redis_server_pid, signal.SIGCONT)
 
 
+@pytest.mark.fast_path("no message is unanswered")
 def test_a_send_is_recorded_while_redis_hangs_and_the_next_ones_do_not_try_redis(
     unsettled, redis_server_pid, caplog, transactional_db
 ) -> None:
