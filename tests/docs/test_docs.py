@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import dramatiq
 import pytest
@@ -64,7 +65,7 @@ def test_the_actor_of_the_readme_works(working, django_user_model) -> None:
     from apps.tasks.models import TaskStatus
 
     (code,) = blocks(BASE_DIR / "README.md", "python")
-    namespace: dict[str, object] = {"__name__": "readme"}
+    namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), namespace)
     try:
         owner = django_user_model.objects.create_user("writer")

@@ -215,6 +215,7 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     ]
     later = sent.get(task_id=here["later"].message_id)
     assert (later.status, later.owner_id) == ("pending", user.pk)
+    assert later.expires_at is not None
     assert round((later.expires_at - later.run_at).total_seconds()) == 3_600
     assert round((later.run_at - later.created_at).total_seconds()) == 60
     words = {"whale": 2, "sea": 0, "ship": 0}
@@ -309,7 +310,7 @@ def test_what_is_said_of_retries_and_limits_is_so(working, forgotten: None, ende
     @dramatiq.actor(actor_name="documents.async", max_retries=0)
     async def asynchronous() -> str | None:
         message = dramatiq.middleware.CurrentMessage.get_current_message()
-        return message and message.message_id
+        return message.message_id if message else None
 
     message = asynchronous.send()
     assert ended(message).result == message.message_id

@@ -209,8 +209,9 @@ def test_random_texts_zones_and_instants_agree_with_the_manual(pytestconfig) -> 
 def slots(text: str, zone_name: str, begin: str, end: str) -> list[str]:
     """Return the local times, with their offsets, of the slots between two timestamps."""
     zone = ZoneInfo(zone_name)
-    slot, last, found = datetime.fromisoformat(begin) - timedelta(seconds=1), datetime.fromisoformat(end), []
-    while (slot := cron.parse(text).next_after(slot, zone)) is not None and slot < last:
+    last, found = datetime.fromisoformat(end), []
+    slot: datetime | None = datetime.fromisoformat(begin) - timedelta(seconds=1)
+    while slot and (slot := cron.parse(text).next_after(slot, zone)) is not None and slot < last:
         found.append(slot.astimezone(zone).isoformat(timespec="minutes").split("T")[1])
     return found
 

@@ -141,7 +141,8 @@ def test_a_slot_with_jitter_is_neither_early_nor_late_before_it_fires() -> None:
 @pytest.mark.parametrize("missed", [ONCE, ALL, SKIP])
 def test_a_jitter_that_is_longer_than_the_time_between_two_slots_loses_none_and_doubles_none(missed) -> None:
     timing = minutely(jitter=timedelta(minutes=10), key="a")
-    until, at, fired = EIGHT, timing.fires_at(EIGHT + MINUTE), []
+    fired: list[datetime] = []
+    until, at = EIGHT, timing.fires_at(EIGHT + MINUTE)
     while at < EIGHT + timedelta(hours=2):
         decision = decide(timing, Policy(missed=missed), decided_until=until, now=at)
         assert decision.missed is None

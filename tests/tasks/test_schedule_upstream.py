@@ -20,7 +20,8 @@ def ours(text: str, after: datetime, zone: str = "UTC") -> datetime | None:
 
 
 def periodiq_next(text: str, after: datetime) -> datetime:
-    return periodiq_cron(text).next_valid_date(pendulum.instance(after))
+    found: datetime = periodiq_cron(text).next_valid_date(pendulum.instance(after))
+    return found
 
 
 @pytest.mark.parametrize("text", ["@weekly", "0 0 * * sun", "0 0 * * 0", "0 0 * * 0-6"])

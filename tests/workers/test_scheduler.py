@@ -223,11 +223,11 @@ def test_a_slot_that_comes_twice_has_one_task(time, make) -> None:
 def test_a_firing_is_written_whole_or_not_at_all(time, make, monkeypatch) -> None:
     make()
 
-    def fail(sendings) -> None:
+    def fail(messages) -> None:
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(firing, "_send", fail)
+        patch.setattr(dramatiq.get_broker(), "send_many", fail)
         time.forward(minutes=1)
     assert (TaskStatus.objects.count(), ScheduleSlot.objects.count()) == (0, 0)
     assert time.forward(seconds=60) == 1
