@@ -7,19 +7,19 @@ import textwrap
 from collections import defaultdict
 from functools import cache
 from importlib import import_module
-from types import ModuleType
 from typing import Any
-
-import dramatiq.asyncio
-import dramatiq.middleware.time_limit
-import dramatiq.worker
 
 import apps
 import workers
 from apps.tasks.conf import SETTINGS
 
-#: Modules of Dramatiq whose threads and queues are part of a worker process.
-OF_DRAMATIQ = (dramatiq.worker, dramatiq.asyncio, dramatiq.middleware.time_limit)
+#: Names that a dotted name may begin with.
+ROOTS = ("apps", "workers", "aiWriting", "tests", "dramatiq", "logging")
+#: Modules of Dramatiq whose classes the pages name.
+OF_DRAMATIQ = [
+    import_module(f"dramatiq.{name}")
+    for name in ("actor", "asyncio", "message", "middleware.current_message", "worker")
+]
 
 
 def find(name: str) -> Any:
@@ -43,7 +43,7 @@ def find(name: str) -> Any:
 
 def _from_root(name: str) -> list[tuple[Any, list[str]]]:
     parts = name.split(".")
-    if parts[0] not in ("apps", "workers", "aiWriting", "tests", "dramatiq", "django_dramatiq", "periodiq"):
+    if parts[0] not in ROOTS:
         return []
     for end in range(len(parts), 0, -1):
         try:
@@ -77,7 +77,7 @@ def _set_on_instances(found: type) -> set[str]:
 def _short_names() -> dict[str, list[Any]]:
     """Return the task system's modules and classes by their last names, and the settings."""
     found: defaultdict[str, list[Any]] = defaultdict(list)
-    modules: list[ModuleType] = list(OF_DRAMATIQ)
+    modules = list(OF_DRAMATIQ)
     for package in (workers, apps):
         for info in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             is_part = info.name.startswith(("workers.", "apps.core", "apps.tasks"))

@@ -19,7 +19,9 @@ OPERATIONS = DOCS / "operations.md"
 CHANGELOG = BASE_DIR / "CHANGELOG.md"
 
 #: A word in backticks that is a file or folder of the project.
-PATH = re.compile(r"[\w./-]+\.(?:py|md|sh|txt|toml|html|css|js)|(?:apps|workers|aiWriting|tests|benchmarks|bin|docs)/[\w/-]*")
+PATH = re.compile(
+    r"[\w./-]+\.(?:py|md|sh|txt|toml|html|css|js)|(?:apps|workers|aiWriting|tests|benchmarks|bin|docs)/[\w/-]*"
+)
 #: A constant with its value, such as `relay.DUE_SECONDS` (0.2 s).
 CONSTANT = re.compile(r"`([\w.]+\.[A-Z][A-Z_]+)`\s\(([\d.,]+)(?: (s|ms))?\)")
 #: Folders that are not part of the project.
