@@ -89,8 +89,19 @@ class Migration(migrations.Migration):
             name="Schedule",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
                 (
                     "name",
                     models.CharField(
@@ -238,8 +249,19 @@ class Migration(migrations.Migration):
             name="TaskStatus",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
                 (
                     "task_id",
                     models.CharField(help_text="The Dramatiq message id, for life.", max_length=255, unique=True),

@@ -1,11 +1,8 @@
-"""The documents' pages in the admin."""
+"""The documents' list and pages in the admin."""
 
 from typing import Any
 
-from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
-from django.core.exceptions import ValidationError
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left, Length
 from django.http import HttpRequest
@@ -15,17 +12,16 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 from unfold.decorators import display
-from unfold.widgets import UnfoldAdminTextareaWidget
 
-from apps.documents import readers
-from apps.documents.models import Chapter, Document, Manuscript
-from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
+from apps.documents.admin.add_form import DocumentAddForm
+from apps.documents.admin.chapters import ChapterInline
+from apps.documents.admin.wording import counted, documents, minutes, percent
+from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
 from apps.tasks.admin import elements
-from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.models import TaskStatus
 
-#: So much of a manuscript is shown, in characters: enough to know it by.
+#: Characters of a manuscript that its page shows.
 EXCERPT_LENGTH = 3_000
 
 STATUS_KINDS: dict[str, str] = {
@@ -35,70 +31,11 @@ STATUS_KINDS: dict[str, str] = {
     Document.Status.FAILED: "danger",
 }
 
-#: What a document's page tells and does not let anybody change.
+#: Read-only fields of a document's page.
 SHOWN_FIELDS = (
     "state_label", "error", "figures", "tasks", "readability", "language", "dialogue", "keywords", "repeated_phrases",
     "longest_sentences", "filename", "excerpt",
 )  # fmt: skip
-
-
-class DocumentAddForm(forms.ModelForm):
-    """A new document with a pasted text."""
-
-    text = forms.CharField(
-        strip=False, widget=UnfoldAdminTextareaWidget(attrs={"rows": 16}), help_text="The manuscript, pasted."
-    )
-
-    class Meta:
-        model = Document
-        fields = ("project", "title", "expires_at")
-
-    def clean_text(self) -> str:
-        text: str = self.cleaned_data["text"]
-        size_bytes = len(text.encode(errors="surrogatepass"))
-        try:
-            if size_bytes > settings.DOCUMENT_MAX_UPLOAD_BYTES:
-                raise TextTooLargeError(size_bytes=size_bytes, limit_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES)
-            return readers.read_pasted(text)
-        except UnreadableTextError as error:
-            raise ValidationError(str(error)) from None
-
-    def save(self, commit: bool = True) -> Document:
-        return DocumentService.create(**self.cleaned_data)
-
-    def save_m2m(self) -> None:
-        """Nothing: the admin calls it after `save`, and there is no such field."""
-
-
-class ChapterInline(ReadOnlyInline):
-    """The chapters that were found."""
-
-    model = Chapter
-    fields = readonly_fields = (
-        "position", "title", "words", "sentences", "reading_time", "ease", "grade", "dialogue", "telling",
-    )  # fmt: skip
-    permission = "documents.view_document"
-    per_page = 50
-
-    @admin.display(description="reading time")
-    def reading_time(self, chapter: Chapter) -> str:
-        return minutes(chapter.reading_minutes)
-
-    @admin.display(description="reading ease")
-    def ease(self, chapter: Chapter) -> str:
-        return tenth(chapter.reading_ease)
-
-    @admin.display(description="grade level")
-    def grade(self, chapter: Chapter) -> str:
-        return tenth(chapter.grade_level)
-
-    @admin.display(description="dialogue")
-    def dialogue(self, chapter: Chapter) -> str:
-        return percent(chapter.dialogue_share)
-
-    @admin.display(description="keywords")
-    def telling(self, chapter: Chapter) -> str:
-        return ", ".join(entry["text"] for entry in chapter.keywords or ()) or elements.NOTHING
 
 
 @admin.register(Document)
@@ -144,7 +81,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         return self.inlines if obj is not None and obj.chapters.exists() else ()
 
     def save_model(self, request: HttpRequest, obj: Document, form: Any, change: bool) -> None:
-        """Write what was edited and no more: a worker may be writing the status meanwhile."""
+        """Write the edited columns only: a worker may be writing the status."""
         if change:
             obj.save(update_fields=[*form.changed_data, "updated_at"])
 
@@ -158,7 +95,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
             .values_list("task_id", flat=True)
         )
         started = already = 0
-        for document in queryset.model._default_manager.filter(pk__in=keys).order_by("pk"):
+        for document in Document.objects.filter(pk__in=keys).order_by("pk"):
             try:
                 task_id = DocumentService.start_processing(document, owner_id=request.user.pk)
             except Document.DoesNotExist:
@@ -213,28 +150,28 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         figures = [] if analysis.reading_ease is None else [f"Reading ease {analysis.reading_ease:.1f}"]
         if analysis.grade_level is not None:
             figures.append(f"grade level {analysis.grade_level:.1f}")
-        said = f"{', '.join(figures)}. " if figures else ""
-        return said + str(analysis.readability_note)
+        measures = f"{', '.join(figures)}. " if figures else ""
+        return measures + str(analysis.readability_note)
 
     @admin.display(description="language")
     def language(self, document: Document) -> str:
-        return getattr(getattr(document, "analysis", None), "language", "") or elements.NOTHING
+        return figure(document, "language") or elements.NOTHING
 
     @admin.display(description="dialogue")
     def dialogue(self, document: Document) -> str:
-        return percent(getattr(getattr(document, "analysis", None), "dialogue_share", None))
+        return percent(figure(document, "dialogue_share"))
 
     @admin.display(description="keywords")
     def keywords(self, document: Document) -> str:
-        return counted(found_in(document, "keywords"))
+        return counted(figure(document, "keywords") or [])
 
     @admin.display(description="repeated phrases")
     def repeated_phrases(self, document: Document) -> str:
-        return counted(found_in(document, "repeated_phrases"))
+        return counted(figure(document, "repeated_phrases") or [])
 
     @admin.display(description="longest sentences")
     def longest_sentences(self, document: Document) -> SafeString | str:
-        found = found_in(document, "longest_sentences")
+        found = figure(document, "longest_sentences") or []
         lines = ((f"{entry['words']:,}", entry["text"]) for entry in found)
         return format_html_join("", '<p class="mb-2">{} words: {}</p>', lines) or elements.NOTHING
 
@@ -255,33 +192,13 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
             .values_list(Left("text", EXCERPT_LENGTH), Length("text"))
             .first()
         )
-        # The text of a file is nowhere but in the file.
+        # The text of a file is in the file only.
         if found is None or not found[1]:
             return elements.NOTHING
         start, length = found
         return elements.block(start if length <= EXCERPT_LENGTH else f"{start}…\n\n({length:,} characters)")
 
 
-def minutes(number: float) -> str:
-    return f"{number:,.0f} min" if number >= 10 else f"{number:.1f} min"
-
-
-def tenth(number: float | None) -> str:
-    return elements.NOTHING if number is None else f"{number:.1f}"
-
-
-def percent(share: float | None) -> str:
-    return elements.NOTHING if share is None else f"{share:.0%}"
-
-
-def found_in(document: Document, name: str) -> list[dict[str, Any]]:
-    """One of the lists of what was found in a document; empty where it was not looked for."""
-    return getattr(getattr(document, "analysis", None), name, None) or []
-
-
-def counted(found: list[dict[str, Any]]) -> str:
-    return ", ".join(f"{entry['text']} ({entry['count']:,})" for entry in found) or elements.NOTHING
-
-
-def documents(count: int) -> str:
-    return "1 document" if count == 1 else f"{count:,} documents"
+def figure(document: Document, name: str) -> Any:
+    """Return a figure of the whole document. None: it has none, or was not processed."""
+    return getattr(getattr(document, "analysis", None), name, None)
