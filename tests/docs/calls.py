@@ -57,7 +57,7 @@ class Calls:
 
     def __exit__(self, *error: Any) -> None:
         sys.setprofile(None)
-        threading.setprofile(None)  # type: ignore[arg-type]
+        threading.setprofile(None)
         self._statements.__exit__(*error)
         self._is_active = False
 

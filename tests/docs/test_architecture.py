@@ -23,6 +23,7 @@ from tests.docs.calls import Call, Calls, kind_of
 from tests.docs.mermaid import Edge, Flowchart, Message, Sequence, flowchart, sequence
 from tests.docs.names import find
 from tests.docs.pages import DOCS, blocks, code_words, rows
+from workers.broker import LedgerBroker
 from workers.process import identity, reconciler
 from workers.process.runtime import Runtime
 from workers.relay import Relay
@@ -127,7 +128,14 @@ def test_the_parts_are_built_as_described() -> None:
 
 
 @pytest.fixture
-def seen(broker, transactional_db: None, booted: None, settings, monkeypatch, wait_until) -> list[Call]:
+def seen(
+    broker: LedgerBroker,
+    transactional_db: None,
+    booted: None,
+    settings: Any,
+    monkeypatch: pytest.MonkeyPatch,
+    wait_until: Callable[..., Any],
+) -> list[Call]:
     """The calls of a worker process, here in the test's own, from its start to its end."""
     settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS = 4
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
@@ -139,6 +147,7 @@ def seen(broker, transactional_db: None, booted: None, settings, monkeypatch, wa
         worker = Worker(broker, queues={"default", "slow"}, worker_threads=2, worker_timeout=50)
         worker.start()
         runtime = broker.runtime
+        assert runtime is not None
         _forget(runtime)
         for _ in range(100):
             runtime.holdings.prefetch.ran(0.001)  # Tasks were short so far, so many are claimed at once.
@@ -209,7 +218,7 @@ def test_the_arrows_between_threads_are_calls_in_them(seen: list[Call]) -> None:
     assert {(call.thread, asks(call)) for call in seen if asks(call)} - named == set(), "calls that are not drawn"
 
 
-def test_the_threads_are_those_of_a_process(broker, transactional_db: None, booted: None) -> None:
+def test_the_threads_are_those_of_a_process(broker: LedgerBroker, transactional_db: None, booted: None) -> None:
     before = set(threading.enumerate())
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
@@ -270,7 +279,7 @@ def _is_script(diagram: Sequence, message: Message) -> bool:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_send_goes_as_it_is_drawn(broker, django_user_model: Any) -> None:
+def test_a_send_goes_as_it_is_drawn(broker: LedgerBroker, django_user_model: Any) -> None:
     from apps.documents.models import Document
     from apps.documents.tasks import process_document
     from apps.projects.models import Project
@@ -278,7 +287,7 @@ def test_a_send_goes_as_it_is_drawn(broker, django_user_model: Any) -> None:
     owner = django_user_model.objects.create_user("writer")
     document = Document.objects.create(project=Project.objects.create(owner=owner, name="p"), title="t")
     (code,) = blocks(PAGE, "python")
-    here = {"document": document, "process_document": process_document}
+    here: dict[str, Any] = {"document": document, "process_document": process_document}
     with Calls() as calls:
         exec(compile(code, PAGE.name, "exec"), here)
     assert missing(sequence(SEND), calls.seen) == []
@@ -286,7 +295,7 @@ def test_a_send_goes_as_it_is_drawn(broker, django_user_model: Any) -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_a_rescue_goes_as_it_is_drawn(broker) -> None:
+def test_a_rescue_goes_as_it_is_drawn(broker: LedgerBroker) -> None:
     worker_id, me = uuid.uuid4(), identity.of_this_process()
     presence.register(
         worker_id,

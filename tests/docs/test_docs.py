@@ -8,6 +8,7 @@ from typing import Any
 
 import dramatiq
 import pytest
+from dramatiq import Worker
 
 from aiWriting.environment import BASE_DIR
 from apps.tasks import conf, states
@@ -190,13 +191,13 @@ def test_the_log_lines_are_those_of_the_code() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_actor_of_the_readme_works(working, django_user_model) -> None:
+def test_the_actor_of_the_readme_works(working: Worker, django_user_model: Any) -> None:
     from apps.documents.models import Document, Manuscript
     from apps.projects.models import Project
     from apps.tasks.models import TaskStatus
 
     (code,) = blocks(README, "python")
-    namespace: dict[str, object] = {"__name__": "readme"}
+    namespace: dict[str, Any] = {"__name__": "readme"}
     exec(compile(code, "README.md", "exec"), namespace)
     try:
         owner = django_user_model.objects.create_user("writer")

@@ -21,7 +21,7 @@ from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import declared
 from tests.docs import pages
 from tests.docs.names import find
-from workers.broker import COLUMN_OPTIONS
+from workers.broker import COLUMN_OPTIONS, LedgerBroker
 
 PAGE = pages.DOCS / "guidelines.md"
 
@@ -162,7 +162,7 @@ def forgotten() -> Iterator[None]:
         del actors[name]
 
 
-def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus], django_user_model: Any) -> None:
+def test_the_code_runs(working: Any, forgotten: None, ended: Callable[..., TaskStatus], django_user_model: Any) -> None:
     from apps.documents.models import Document, Manuscript
     from apps.projects.models import Project
 
@@ -179,16 +179,19 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     assert list(sent.values_list("task_name", flat=True)) == [
         "documents.process_document",
         *["documents.find_word"] * 5,
+        "projects.count_documents",
     ]
+    assert here["task_id"] == list(sent)[-1].task_id
     later = sent.get(task_id=here["later"].message_id)
     assert (later.status, later.owner_id) == ("pending", user.pk)
+    assert later.expires_at is not None
     assert round((later.expires_at - later.run_at).total_seconds()) == 3_600
     assert round((later.run_at - later.created_at).total_seconds()) == 60
     words = {"whale": 2, "sea": 0, "ship": 0}
     for row in sent.filter(task_name="documents.find_word").exclude(pk=later.pk):
         assert ended(_message(row)).result == {"found": words[row.args[1]]}
     assert ended(_message(sent[0])).status == "completed"
-    assert here["mine"].get() == later
+    assert here["mine"].filter(task_name="documents.find_word").get() == later
     assert here["task"].task_id == here["message"].message_id
     assert here["told"][0] in {"pending", "processing", "completed"}
 
@@ -214,6 +217,7 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     for message in [here["look_up"].send(word) for word in ("A", "B", "C", "D")]:
         assert ended(message, timeout=30).result == message.args[0].lower()
     old = TaskStatus.objects.finished()
+    assert empty.finished_at is not None
     old.filter(task_id=empty.task_id).update(finished_at=empty.finished_at - here["timedelta"](days=91))
     assert result_of("forget_old_tasks") == {"deleted": 2}  # The row and its one attempt.
     assert not old.filter(task_id=empty.task_id).exists()
@@ -239,7 +243,7 @@ def _message(row: TaskStatus) -> dramatiq.Message:
     )
 
 
-def test_retries_and_limits_are_as_described(working, forgotten: None, ended: Callable[..., TaskStatus]) -> None:
+def test_retries_and_limits_are_as_described(working: Any, forgotten: None, ended: Callable[..., TaskStatus]) -> None:
     calls: list[str] = []
 
     @dramatiq.actor(actor_name="documents.note_failure", max_retries=0)
@@ -276,7 +280,7 @@ def test_retries_and_limits_are_as_described(working, forgotten: None, ended: Ca
     @dramatiq.actor(actor_name="documents.async", max_retries=0)
     async def asynchronous() -> str | None:
         message = dramatiq.middleware.CurrentMessage.get_current_message()
-        return message and message.message_id
+        return message.message_id if message else None
 
     message = asynchronous.send()
     assert ended(message).result == message.message_id
@@ -303,7 +307,7 @@ def _go_on() -> None:
 
 
 @pytest.mark.django_db
-def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, broker) -> None:
+def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, broker: LedgerBroker) -> None:
     from tests.acting.tasks import say
 
     with pytest.raises(ValueError, match="bind"):
@@ -314,7 +318,7 @@ def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_commands_run(broker) -> None:
+def test_the_commands_run(broker: LedgerBroker) -> None:
     Schedule.objects.all().delete()
     for line in commands():
         if line.startswith("runworker"):
@@ -329,7 +333,7 @@ def test_the_commands_run(broker) -> None:
 
 
 @pytest.mark.processes
-def test_the_worker_command_works_off_its_queue(command, ended: Callable[..., TaskStatus]) -> None:
+def test_the_worker_command_works_off_its_queue(command: Callable[..., Any], ended: Callable[..., TaskStatus]) -> None:
     from apps.documents.tasks import process_document
 
     (line,) = [line for line in commands() if line.startswith("runworker")]
