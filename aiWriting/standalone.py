@@ -24,7 +24,7 @@ from django.db import DatabaseError, connection
 
 from aiWriting import environment, reachable
 from aiWriting.environment import BASE_DIR, VAR_DIR
-from workers.embedded.secret_file import keep, kept
+from workers.embedded import secret_file
 from workers.embedded.server import ServerError, prepare
 from workers.supervision.supervisor import Child, Supervisor
 
@@ -112,14 +112,14 @@ class Standalone:
         os.environ["WORKER_DRAIN_SECONDS"] = environment.text("WORKER_DRAIN_SECONDS", str(DRAIN_SECONDS))
         os.environ["PYTHONUNBUFFERED"] = "1"
         if not environment.text("SECRET_KEY"):
-            kept(VAR_DIR / "secret-key", make=lambda: secrets.token_urlsafe(50))
+            secret_file.read_or_make(VAR_DIR / "secret-key", make=lambda: secrets.token_urlsafe(50))
         for name in ("DATABASE_URL", "REDIS_URL"):
             reachable.check_form(name, environment.text(name))
         (VAR_DIR / "redis-url").unlink(missing_ok=True)
         server = None
         if not environment.text("REDIS_URL"):
             server = prepare(VAR_DIR / "valkey")
-            keep(VAR_DIR / "redis-url", server.url)
+            secret_file.write(VAR_DIR / "redis-url", server.url)
             supervisor.start(server.child())
         django.setup()
         if server is not None:

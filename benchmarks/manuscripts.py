@@ -1,8 +1,8 @@
-"""How long does a manuscript take, and how much memory?
+"""Measure the time and the memory that a manuscript takes.
 
-The sample novel as plain text, web page and PDF, and 50 MB of text, each processed by a worker that has just started:
-one process with one thread, so that what it took at most is what this manuscript took. A PDF and a web page are read in
-a process of their own, whose peak is told apart. A quick run starts one worker for all manuscripts.
+The sample novel as plain text, web page and PDF, and 50 MB of text, each processed by a worker that has just started.
+It has one process with one thread, so its peak of memory is that of this manuscript. A PDF and a web page are read in a
+process of their own, whose peak is measured apart. A quick run starts one worker for all manuscripts.
 """
 
 import gzip
@@ -13,20 +13,21 @@ from typing import Any
 
 import psutil
 
+from aiWriting.environment import BASE_DIR
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from benchmarks.rig.figures import Figure
 from benchmarks.rig.rig import Rig
 from benchmarks.rig.setup import OURS, Setup
 from benchmarks.rig.system import System
-from tests.commands import BASE_DIR
 
 NOVEL = BASE_DIR / "tests" / "documents" / "novel"
 MEGABYTE = 1024**2
-#: What reads a file, as its command line has it.
+#: Words in the command line of a process that reads a file.
 READER = "apps.documents.readers"
-LOOKS_A_QUESTION = 10
+#: Looks at the processes for each query of the database.
+LOOKS_A_QUERY = 10
 PATIENCE_SECONDS = 1_200
-#: By the manuscript's name: how long it may take, and how much memory a worker.
+#: Goals by the manuscript's name: seconds, and megabytes of the worker.
 GOALS = {"the novel as txt": ("<= 20", "<= 350"), "50 MB of text": ("<= 600", "<= 700")}
 
 
@@ -36,7 +37,7 @@ def run(rig: Rig) -> list[Figure]:
     for name, path in manuscripts.items():
         for setup in OURS:
             found += _measure(rig, setup, name, path)
-    # Each measure with both systems below each other.
+    # Both systems below each other for each measure.
     order = {figure.measure: number for number, figure in enumerate(reversed(found))}
     return sorted(found, key=lambda figure: -order[figure.measure])
 
@@ -74,15 +75,15 @@ def _measure(rig: Rig, setup: Setup, name: str, path: Path) -> list[Figure]:
             for process in workers.processes():
                 kind = "reader" if READER in _words(process) else "worker"
                 peaks[kind] = max(peaks[kind], _peak_mb(process))
-            # A reader lives for a moment, so we look often; the database is asked less often.
-            if next(looks) % LOOKS_A_QUESTION == 0:
+            # A reader lives for a moment only, so the processes are looked at more often than the database.
+            if next(looks) % LOOKS_A_QUERY == 0:
                 outcome.update(_outcome(system, task_id))
             return bool(outcome)
 
-        workers.wait_for(has_ended, what=name, seconds=PATIENCE_SECONDS)
+        workers.wait_for(has_ended, awaited=name, seconds=PATIENCE_SECONDS)
     if outcome["error"]:
         raise RuntimeError(f"{setup.name}: {name}: {outcome['error']}")
-    rig.say(
+    rig.log(
         f"manuscripts: {setup.name}: {name}: {outcome['seconds']:.1f} s, {outcome['words']:,} words, "
         f"{outcome['chapters']:,} chapters, {peaks['worker']:.0f} MB, reader {peaks['reader']:.0f} MB"
     )
@@ -108,7 +109,7 @@ def _words(process: psutil.Process) -> str:
 
 
 def _peak_mb(process: psutil.Process) -> float:
-    """The most memory that a process ever took, in MB; where the system does not keep it, what it takes now."""
+    """Return the peak of a process's memory in MB, or its current memory if the system does not record the peak."""
     try:
         status = Path(f"/proc/{process.pid}/status")
         if status.exists():

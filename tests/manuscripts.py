@@ -1,4 +1,4 @@
-"""Files as writers, and those who mean harm, send them in: made here, as small as they can be."""
+"""Files of writers and of attackers, made here and as small as possible."""
 
 import io
 import re
@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 WRITTEN_ELSEWHERE = Path(__file__).parent / "documents" / "written_elsewhere"
 
@@ -23,7 +24,7 @@ LAUGHS = (
 
 
 def packed(parts: Mapping[str, bytes | str], *, stored: Iterable[str] = ()) -> bytes:
-    """A ZIP archive of these parts, those of `stored` not compressed."""
+    """Return a ZIP archive of these parts. Those in `stored` are not compressed."""
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, content in parts.items():
@@ -34,7 +35,7 @@ def packed(parts: Mapping[str, bytes | str], *, stored: Iterable[str] = ()) -> b
 
 
 def docx(body: str, *, prolog: str = "", **more: bytes | str) -> bytes:
-    """A Word file with this XML as its body; `more` are other parts."""
+    """Return a Word file with this XML as its body. `more` are other parts."""
     document = f"<?xml version='1.0'?>{prolog}<w:document {W}><w:body>{body}</w:body></w:document>"
     relationships = (
         '<Relationships xmlns="http://schemas.openxmlformats.org/package/2006/relationships"><Relationship Id="r1" '
@@ -50,7 +51,7 @@ def docx_paragraphs(*paragraphs: str) -> str:
 
 
 def odt(body: str, *, prolog: str = "", **more: bytes | str) -> bytes:
-    """An OpenDocument text with this XML as its body."""
+    """Return an OpenDocument text with this XML as its body."""
     content = (
         f"<?xml version='1.0'?>{prolog}<office:document-content {ODF}><office:body><office:text>{body}</office:text>"
         "</office:body></office:document-content>"
@@ -62,7 +63,7 @@ def odt(body: str, *, prolog: str = "", **more: bytes | str) -> bytes:
 def epub(
     pages: Mapping[str, str], *, manifest: str = "", order: Iterable[str] | None = None, **more: bytes | str
 ) -> bytes:
-    """An e-book of these XHTML pages, in their order or in another."""
+    """Return an e-book of these XHTML pages, in their order or in another."""
     items = "".join(f'<item id="{name}" href="{name}" media-type="application/xhtml+xml"/>' for name in pages)
     spine = "".join(f'<itemref idref="{name}"/>' for name in (pages if order is None else order))
     package = (
@@ -83,7 +84,7 @@ def xhtml(body: str) -> str:
 
 
 def pdf(*pages: bytes, image: bool = False) -> bytes:
-    """A PDF whose pages have these content streams, such as `text_lines(...)`."""
+    """Return a PDF whose pages have these content streams, such as `text_lines(...)`."""
     picture = (
         b"<< /Type /XObject /Subtype /Image /Width 2 /Height 2 /ColorSpace /DeviceGray /BitsPerComponent 8 "
         b"/Length 4 >>\nstream\n\x00\xff\xff\x00\nendstream"
@@ -114,7 +115,7 @@ def pdf(*pages: bytes, image: bool = False) -> bytes:
 
 
 def text_lines(*lines: str, left: int = 72, top: int = 720, pitch: int = 14) -> bytes:
-    """A page's content: these lines, one below the other. One that begins with spaces is set in."""
+    """Return the content of a page: these lines, one below the other. Spaces at the start indent a line."""
     drawn = []
     for index, line in enumerate(lines):
         said = line.lstrip(" ")
@@ -125,28 +126,30 @@ def text_lines(*lines: str, left: int = 72, top: int = 720, pitch: int = 14) -> 
     return "\n".join(drawn).encode("cp1252")
 
 
-#: A page of a scanned book: a picture all over it.
+#: A page of a scanned book: a picture that fills it.
 SCANNED_PAGE = b"q 612 0 0 792 0 0 cm /I Do Q"
 
 
 def spaces_docx(megabytes: int) -> bytes:
-    """A Word file of some kilobytes that unpacks to so many megabytes of spaces."""
+    """Return a Word file of some kilobytes that unpacks to megabytes of spaces."""
     return docx(docx_paragraphs(" " * (megabytes * 1024**2)))
 
 
 def with_lying_count(data: bytes) -> bytes:
-    """The archive, its end record saying that it has 60,000 parts."""
+    """Return the archive with an end record that declares 60,000 parts."""
     at = data.rindex(b"PK\x05\x06")
     return data[: at + 8] + struct.pack("<HH", 60_000, 60_000) + data[at + 12 :]
 
 
 def many_parts(number: int) -> bytes:
-    return docx(docx_paragraphs("Some words."), **{f"word/media/{index}.txt": b"" for index in range(number)})
+    more: dict[str, Any] = {f"word/media/{index}.txt": b"" for index in range(number)}
+    return docx(docx_paragraphs("Some words."), **more)
 
 
 def overlapping(number: int, *, megabytes: int) -> bytes:
-    """An archive whose list names the same compressed bytes many times: small, and endless when unpacked."""
-    data = docx(docx_paragraphs("Some words."), **{"word/kernel": b"\x00" * (megabytes * 1024**2)})
+    """Return an archive whose list names the same compressed bytes many times: small, but huge when unpacked."""
+    kernel: dict[str, Any] = {"word/kernel": b"\x00" * (megabytes * 1024**2)}
+    data = docx(docx_paragraphs("Some words."), **kernel)
     at = data.rindex(b"PK\x05\x06")
     directory_at = struct.unpack_from("<L", data, at + 16)[0]
     directory = data[directory_at:at]
@@ -164,7 +167,7 @@ def deflated(size_bytes: int) -> bytes:
 
 
 def pdf_bomb(megabytes: int) -> bytes:
-    """A PDF whose only page is a small stream that unpacks to so many megabytes of drawing."""
+    """Return a PDF whose only page is a small stream that unpacks to megabytes of drawing."""
     content = zlib.compress(b"BT /F 12 Tf 72 720 Td (word ) Tj ET\n" * (megabytes * 1024**2 // 36))
     plain = pdf(b"CONTENT")
     return re.sub(
@@ -174,7 +177,7 @@ def pdf_bomb(megabytes: int) -> bytes:
     )
 
 
-#: What somebody may send in by mistake or to do harm: its name, how it is made, and what the writer is told at once.
+#: Files that are refused at upload: filename, factory and pattern of the message for the writer.
 REFUSED_AT_ONCE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "0 bytes": ("novel.docx", lambda: b"", "The file is empty: it has 0 bytes"),
     "a picture": ("novel.txt", lambda: b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR", r"This is a picture \(PNG\)"),
@@ -264,7 +267,7 @@ REFUSED_AT_ONCE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "no word": ("novel.md", lambda: "— … —\n".encode(), "not a single word"),
 }  # fmt: skip
 
-#: And what is found when the text is read.
+#: Files that are refused when they are read.
 REFUSED_WHEN_READ: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a scanned PDF": ("novel.pdf", lambda: pdf(SCANNED_PAGE, SCANNED_PAGE), "no text in the PDF: its pages are pic"),
     "a docx that laughs": (

@@ -1,4 +1,4 @@
-"""The runtime's app. It comes last in `INSTALLED_APPS`: when it is ready, all models exist."""
+"""The workers' app. It comes last in `INSTALLED_APPS`: all models exist when it is ready."""
 
 from importlib import import_module
 

@@ -162,7 +162,7 @@ class LedgerBroker(RedisBroker):
             options=options,
             delay_ms=max(int(delay or 0), 0),
             max_age_ms=message.options.get("max_age") or actor.options.get("max_age"),
-            owner_id=message.options.get("owner_id", _current_owner()),
+            owner_id=arguments.owner_key(message.options.get("owner_id", _current_owner())),
             related_object_type=related_type,
             related_object_id=related_id,
         )

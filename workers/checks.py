@@ -1,4 +1,4 @@
-"""System checks: a mistake in a declaration is told at boot, not when the task runs."""
+"""System checks: a mistake in a declaration is reported at boot, not when the task runs."""
 
 import inspect
 from typing import Any
@@ -15,19 +15,20 @@ from apps.tasks.schedules import cron, declared
 
 
 def actors() -> list[Actor[..., Any]]:
+    """Return all declared actors, by name."""
     return [actor for _, actor in sorted(dramatiq.get_broker().actors.items())]
 
 
 @register("tasks")
 def check_names(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.E001: An actor's name begins with the label of its app, so that a person finds it."""
+    """tasks.E001: An actor's name begins with the label of its app."""
     messages: list[CheckMessage] = []
     for actor in actors():
         config = apps.get_containing_app_config(actor.fn.__module__)
         if config is not None and not actor.actor_name.startswith(f"{config.label}."):
             messages.append(
                 Error(
-                    f"The actor {actor.actor_name!r} of {actor.fn.__module__} has not its app's prefix.",
+                    f"The actor {actor.actor_name!r} of {actor.fn.__module__} has no app prefix.",
                     hint=f"Declare it with actor_name={f'{config.label}.{actor.fn.__name__}'!r}.",
                     id="tasks.E001",
                 )
@@ -68,7 +69,7 @@ def check_schedules(**kwargs: Any) -> list[CheckMessage]:
 
 @register("tasks")
 def check_transactional(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.W001: On SQLite a transactional actor keeps everybody else from writing while it runs."""
+    """tasks.W001: On SQLite a transactional actor holds the only write lock while it runs."""
     if connection.vendor != "sqlite":
         return []
     return [

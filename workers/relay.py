@@ -1,7 +1,7 @@
-"""The relay: makes sure that every task that waits is in Redis, and that no dead worker holds one.
+"""The relay publishes due and lost tasks and takes tasks back from dead workers.
 
-Any number may run. None of what it does is remembered in it alone: a relay that dies half-way leaves nothing that
-the next pass, of whichever relay, does not find.
+Any number of relays may run. A relay keeps no state that matters: if it dies half-way, the next pass of any relay finds
+the rest.
 """
 
 import logging
@@ -21,43 +21,48 @@ from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers.broker import LedgerBroker
 from workers.process import identity
-from workers.wire import message as wire_message
 from workers.wire.errors import UNREACHABLE
+from workers.wire.message import from_row, wire_id_of
 from workers.wire.queue import chunks
 
 logger = logging.getLogger(__name__)
 
-#: How often due rows are looked for, and what else is looked after, in seconds.
+#: Seconds between two looks for due rows.
 DUE_SECONDS = 0.2
+#: Seconds between two looks for dead workers.
 RESCUE_SECONDS = 0.5
-#: How long a relay waits after a pass that failed, in seconds.
+#: Seconds that a relay waits after a pass that failed.
 PAUSE_SECONDS = 1.0
+#: Seconds between two audits, which compare the due rows with Redis.
 AUDIT_SECONDS = 5.0
-EXPIRE_SECONDS = 1.0
-FORGET_SECONDS = 600.0
-#: An audit that took long is not repeated before so many times its own length.
+#: Pause after an audit, at least, in multiples of its own duration.
 AUDIT_REST = 20
-#: How many rows are taken in one page.
+#: Seconds between two looks for expired tasks.
+EXPIRE_SECONDS = 1.0
+#: Seconds between two deletions of old worker rows.
+FORGET_SECONDS = 600.0
+#: Rows that are published in one page.
 PAGE = 500
+#: Rows that are audited in one page.
 AUDIT_PAGE = 2_000
-#: Observations of heartbeats count only while passes follow each other this closely, in seconds.
+#: Seconds between two passes, at most, for observations of heartbeats to count.
 GAP_SECONDS = 2.0
-#: How long a dead worker's messages in Redis are looked after.
+#: Time for which the messages of a dead worker in Redis are requeued.
 DEAD_FOR = timedelta(minutes=10)
-#: How long rows of stopped workers are kept.
+#: Time for which rows of stopped workers are kept.
 KEPT_FOR = timedelta(days=7)
 
 
 @dataclass
 class Sighting:
-    """A heartbeat that this relay saw, and since when it has not moved, by its own monotonic clock."""
+    """A heartbeat that this relay saw, and when it last moved, by the relay's own monotonic clock."""
 
     beats: int
     since: float
 
 
 class Relay:
-    """One relay. `run` goes on until it is told to stop."""
+    """One relay. `run` is its whole life."""
 
     def __init__(self, broker: LedgerBroker) -> None:
         self.broker = broker
@@ -68,7 +73,7 @@ class Relay:
         self._due: dict[Callable[[], object], float] = {}
 
     def run(self, stop: threading.Event) -> None:
-        """Make passes until `stop` is set. Trouble with the database or Redis is logged and tried again."""
+        """Make passes until `stop` is set. After an error of the database or Redis, try again."""
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS
         while not stop.wait(pause):
@@ -76,23 +81,23 @@ class Relay:
                 pause = PAUSE_SECONDS
                 self.publish_due()
                 self._every(RESCUE_SECONDS, self.rescue)
-                if self._is_new_redis():
+                if self.is_new_redis():
                     self._due[self.audit] = 0
-                    # It may have been away, or be from a backup, for longer than the dead are looked after.
+                    # It may have been away for longer than DEAD_FOR, or come from a backup.
                     self._requeue(KEPT_FOR)
                 self._every(AUDIT_SECONDS, self.audit)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = DUE_SECONDS
             except (DatabaseError, InterfaceError) as error:
-                logger.error("the database does not answer error=%s", error)
+                logger.error("database does not answer error=%s", error)
                 close_broken()
                 self.sightings.clear()
             except UNREACHABLE as error:
                 logger.error("redis does not answer error=%s", error)
                 self._epoch = None
             except Exception:
-                logger.exception("a pass of the relay failed")
+                logger.exception("relay pass failed")
                 close_broken()
         close_broken()
         logger.info("relay stopped host=%s", self.host)
@@ -108,7 +113,7 @@ class Relay:
     # --- Due rows ---
 
     def publish_due(self) -> int:
-        """Publish delayed rows whose time has come. Returns how many."""
+        """Publish delayed rows that are due. Return their number."""
         published = 0
         while TaskStatus.objects.due().filter(delayed=True).exists():
             rows = ledger.take_due(limit=PAGE)
@@ -120,22 +125,22 @@ class Relay:
 
     def _publish(self, rows: list[TaskStatus]) -> None:
         if rows:
-            self.broker.wire.publish([wire_message.from_row(row) for row in rows])
+            self.broker.wire.publish([from_row(row) for row in rows])
 
-    # --- What Redis lost ---
+    # --- Lost messages ---
 
     def audit(self) -> int:
-        """Publish again every due row that Redis does not have. Returns how many."""
+        """Publish every due row that Redis does not have. Return their number."""
         lost, pk = 0, 0
         while rows := ledger.due_after(pk, limit=AUDIT_PAGE):
             if absent := self._absent(rows):
-                # Read anew: most were fetched, run and acked since the page was read.
+                # Read anew: most have been fetched, run and acked since the page was read.
                 found = ledger.still_due(absent)
                 self._publish(found)
                 lost += len(found)
             pk = rows[-1].pk
         if lost:
-            logger.warning("published again what redis did not have count=%d", lost)
+            logger.warning("lost messages published count=%d", lost)
         return lost
 
     def _absent(self, rows: list[ledger.Waiting]) -> list[ledger.Waiting]:
@@ -144,14 +149,12 @@ class Relay:
             by_queue[row.queue_name].append(row)
         absent = []
         for queue_name, group in by_queue.items():
-            present = self.broker.wire.present(
-                queue_name, [wire_message.wire_id(row.task_id, row.attempt) for row in group]
-            )
+            present = self.broker.wire.present(queue_name, [wire_id_of(row.task_id, row.attempt) for row in group])
             absent += [row for row, there in zip(group, present, strict=True) if not there]
         return absent
 
-    def _is_new_redis(self) -> bool:
-        """Whether Redis was wiped or changed since the last pass: our mark in it is gone."""
+    def is_new_redis(self) -> bool:
+        """Return whether Redis was wiped or replaced since the last pass: its epoch key is gone or another one."""
         key = f"{self.broker.namespace}:__epoch__"
         client = self.broker.wire.workers
         epoch = client.get(key)
@@ -164,7 +167,7 @@ class Relay:
     # --- Dead workers ---
 
     def rescue(self) -> int:
-        """Take from dead workers what they held. Returns how many tasks are pending again."""
+        """Take tasks back from dead workers. Return the number of tasks that are pending again."""
         for worker in presence.living():
             if self._is_dead(worker) and presence.stop(worker.pk):
                 logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
@@ -178,27 +181,27 @@ class Relay:
         return returned
 
     def _requeue(self, time: timedelta) -> None:
-        """Let wait again what workers had fetched that stopped no longer ago than that."""
+        """Requeue the messages that workers had fetched which stopped within that time."""
         queues = self.broker.get_declared_queues()
         stopped = [(queue, worker.broker_id) for worker in presence.stopped_within(time) for queue in queues]
         for page in chunks(stopped, PAGE):
-            # One command where they left nothing, as mostly.
+            # One command if they left nothing, which is usual.
             if self.broker.wire.has_fetched(page):
                 for queue_name, broker_id in page:
                     self.broker.wire.requeue(queue_name, broker_id)
 
     def _is_dead(self, worker: WorkerProcess) -> bool:
-        """Judge by the process itself on this host, by its heartbeat elsewhere."""
+        """Judge a worker of this host by its process, any other by its heartbeat."""
         if worker.host == self.host:
             if not identity.is_running(worker.pid, worker.process_started):
                 return True
             if not identity.is_stopped(worker.pid):
-                # Busy in C code, or waiting for a lock: silent, but alive.
+                # Alive though silent: busy in C code, or waiting for a lock.
                 self.sightings.pop(worker.pk, None)
                 return False
         now = time.monotonic()
         if now - self._last_look > GAP_SECONDS:
-            # We were away ourselves: nobody's silence in the meantime counts.
+            # This relay was away itself: the silence of workers meanwhile does not count.
             self.sightings.clear()
             self._last_look = now
         seen = self.sightings.get(worker.pk)
@@ -208,5 +211,5 @@ class Relay:
         return now - seen.since > conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
 
     def forget(self) -> int:
-        """Delete workers that stopped long ago."""
+        """Delete the rows of workers that stopped more than `KEPT_FOR` ago."""
         return presence.forget(older_than=KEPT_FOR)

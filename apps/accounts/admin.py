@@ -1,4 +1,4 @@
-"""Who may sign in: users, groups and the tokens of the API."""
+"""Users, groups and API tokens in the admin."""
 
 from typing import Any
 
@@ -32,14 +32,14 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
 
 @admin.register(TokenProxy)
 class TokenAdmin(RestTokenAdmin, ModelAdmin):  # type: ignore[misc]
-    """A token is a password: the list shows none, a token's own page does."""
+    """A token is a password. The list shows its first characters, its own page all of it."""
 
     list_display = ("user", "key_start", "created")
     list_select_related = ("user",)
     autocomplete_fields = ("user",)
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """A token is made and deleted; there is nothing in it to change."""
+        """Return False: a token is made and deleted, never changed."""
         return False
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:

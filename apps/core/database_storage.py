@@ -1,6 +1,7 @@
-"""Files in the database: every process that reaches the database reaches them, whatever its disk."""
+"""Store files in the database, where processes on every machine find them."""
 
 import io
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
@@ -11,29 +12,29 @@ from django.utils.deconstruct import deconstructible
 
 from apps.core.models import StoredChunk, StoredFile
 
-#: A file is written and read in pieces of so many bytes, and no more of it is in memory.
+#: Bytes of a chunk. No more of a file is in memory.
 CHUNK_BYTES = 1024 * 1024
 
 
 @deconstructible
 class DatabaseStorage(Storage):
-    """A Django storage that keeps files as rows, in pieces of `CHUNK_BYTES`.
+    """A Django storage that stores files as rows, in chunks of `CHUNK_BYTES`.
 
-    A file is written and deleted in the caller's transaction: rolled back, it was never there or is still there. Until
-    the commit nobody else sees it. Files are only read and written whole: there is no appending, and no URL.
+    A file is written and deleted in the caller's transaction. A rollback undoes it, and other connections see it after
+    the commit. Files are written as a whole: there is no appending. They have no URL.
     """
 
-    #: Whether what is done to files is part of the database's transaction.
+    #: Whether writing and deleting files is part of the database's transaction.
     transactional = True
 
     def exists(self, name: str) -> bool:
         return StoredFile.objects.filter(name=name).exists()
 
     def delete(self, name: str) -> None:
-        """Delete the file. One that is not there is no error."""
+        """Delete a file. A missing one is no error."""
         if not name:
             raise ValueError("The name of the file to delete is empty.")
-        # Its pieces go with it, in one statement and without being loaded.
+        # Its chunks go with it, in one statement and without a load.
         StoredFile.objects.filter(name=name).delete()
 
     def size(self, name: str) -> int:
@@ -46,7 +47,7 @@ class DatabaseStorage(Storage):
         return self._stored(name).created_at
 
     def listdir(self, path: str) -> tuple[list[str], list[str]]:
-        """The folders and the files right below a folder, sorted."""
+        """Return the folders and the files directly in a folder, sorted."""
         prefix = f"{path.rstrip('/')}/" if path.strip("/") else ""
         folders: set[str] = set()
         files: list[str] = []
@@ -69,9 +70,9 @@ class DatabaseStorage(Storage):
         with transaction.atomic():
             stored = StoredFile.objects.create(name=name, size_bytes=0)
             size_bytes = 0
-            for position, piece in enumerate(_pieces(content)):
-                StoredChunk.objects.create(file=stored, position=position, content=piece)
-                size_bytes += len(piece)
+            for position, chunk in enumerate(_chunks(content)):
+                StoredChunk.objects.create(file=stored, position=position, content=chunk)
+                size_bytes += len(chunk)
             StoredFile.objects.filter(pk=stored.pk).update(size_bytes=size_bytes)
         return name
 
@@ -82,8 +83,8 @@ class DatabaseStorage(Storage):
         return stored
 
 
-def _pieces(content: "File[Any]") -> Any:
-    """The content in pieces of just `CHUNK_BYTES`, the last one smaller."""
+def _chunks(content: "File[Any]") -> Iterator[bytes]:
+    """Yield the content in chunks of exactly `CHUNK_BYTES`; the last one may be smaller."""
     if content.seekable():
         content.seek(0)
     pending = bytearray()
@@ -97,7 +98,7 @@ def _pieces(content: "File[Any]") -> Any:
 
 
 class _StoredContent(io.RawIOBase):
-    """A stored file's bytes, one piece in memory at a time."""
+    """Reads a stored file, with one chunk in memory at a time."""
 
     def __init__(self, *, file_id: int, name: str, size_bytes: int) -> None:
         super().__init__()
@@ -106,7 +107,7 @@ class _StoredContent(io.RawIOBase):
         self.size_bytes = size_bytes
         self.offset = 0
         self.position = -1
-        self.piece = memoryview(b"")
+        self.chunk = memoryview(b"")
 
     def readable(self) -> bool:
         return True
@@ -129,17 +130,17 @@ class _StoredContent(io.RawIOBase):
             return 0
         position, start = divmod(self.offset, CHUNK_BYTES)
         if position != self.position:
-            self.piece = self._load(position)
+            self.chunk = self._load(position)
             self.position = position
-        taken = self.piece[start : start + len(buffer)]
+        taken = self.chunk[start : start + len(buffer)]
         buffer[: len(taken)] = taken
         self.offset += len(taken)
         return len(taken)
 
     def _load(self, position: int) -> memoryview:
-        pieces = StoredChunk.objects.filter(file_id=self.file_id, position=position)
-        # SQLite gives bytes, PostgreSQL a memoryview.
-        content: bytes | memoryview | None = pieces.values_list("content", flat=True).first()
+        chunks = StoredChunk.objects.filter(file_id=self.file_id, position=position)
+        # SQLite returns bytes, PostgreSQL a memoryview.
+        content: bytes | memoryview | None = chunks.values_list("content", flat=True).first()
         if content is None:
             raise FileNotFoundError(f"The file {self.name!r} was deleted from the database while it was read.")
         return memoryview(content)

@@ -1,4 +1,4 @@
-"""A file that lives and dies with its row."""
+"""Files that belong to a row and are deleted with it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,10 +12,10 @@ from django.db.models.signals import post_delete
 
 
 class OwnedFileField(models.FileField):
-    """A file field whose file is deleted with the row, however the row is deleted.
+    """A file field whose file is deleted with its row, in whatever way the row is deleted.
 
-    Where the storage is `transactional`, as `DatabaseStorage` is, that happens in the same transaction; elsewhere after
-    the commit, so that a deletion which is rolled back costs no file. A file belongs to one row: no two name the same.
+    In a `transactional` storage, such as `DatabaseStorage`, the file is deleted in the same transaction. In any other
+    it is deleted after the commit, so that a rollback costs no file. No two rows may name the same file.
     """
 
     def contribute_to_class(self, cls: type[models.Model], name: str, *args: Any, **kwargs: Any) -> None:
@@ -31,18 +31,18 @@ class OwnedFileField(models.FileField):
 
 @contextmanager
 def saved(storage: Storage, name: str, content: "File[Any]") -> Iterator[str]:
-    """Save a file for the rows that are written in the block, which is a transaction. If it fails there is no file.
+    """Save a file for rows that are written in the block. If the block fails, rows and file are gone.
 
-    Where the storage is not `transactional`, a transaction around this one that fails later leaves the file.
+    The block is a transaction. If the storage is not `transactional`, a rollback of an outer one leaves the file.
 
-    Returns:
-      The name that the storage gave it.
+    Yields:
+      The file's name in the storage.
     """
     if getattr(storage, "transactional", False):
         with transaction.atomic():
             yield storage.save(name, content)
         return
-    # Before the transaction: a distant store may be slow, and rows would be locked meanwhile.
+    # Before the transaction: a remote store may be slow, and rows would be locked meanwhile.
     saved_name = storage.save(name, content)
     try:
         with transaction.atomic():
@@ -53,13 +53,13 @@ def saved(storage: Storage, name: str, content: "File[Any]") -> Iterator[str]:
 
 
 def delete(storage: Storage, name: str, *, using: str | None = None) -> None:
-    """Delete a file as soon as it is sure that the row which named it is gone.
+    """Delete a file whose row is deleted: at once in a `transactional` storage, else after the commit.
 
     Parameters:
-      using: The database whose transaction decides. None: the default one.
+      using: Database of the transaction. None: the default one.
     """
     if getattr(storage, "transactional", False):
         storage.delete(name)
     else:
-        # Robust: a store that does not answer costs an orphan and a line in the log, not the other files.
+        # Robust: a store that does not answer leaves one orphan and a log line. The other files are deleted.
         transaction.on_commit(partial(storage.delete, name), using=using, robust=True)

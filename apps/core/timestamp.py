@@ -1,13 +1,13 @@
-"""Points in time, as people and settings write them."""
+"""Read timestamps that people and settings write."""
 
 from datetime import UTC, datetime
 
 
 def parse(text: str) -> datetime:
-    """The moment that an ISO 8601 text names. Without an offset it is UTC.
+    """Return the timestamp of an ISO 8601 text. Without an offset it is in UTC.
 
     Raises:
-      ValueError: It is no such text.
+      ValueError: The text is no ISO 8601 timestamp.
     """
     found = datetime.fromisoformat(text)
     return found if found.tzinfo else found.replace(tzinfo=UTC)

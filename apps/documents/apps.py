@@ -8,7 +8,7 @@ class DocumentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Tell projects, which know nothing of documents, how to ask for those of a project."""
+        """Register the provider of documents with the reports of projects, which do not import documents."""
         from apps.documents.services.project_documents import CONTENTS
         from apps.projects import contents
 

@@ -1,4 +1,4 @@
-"""Documents, the text they hold and what was found in it."""
+"""Documents, their manuscripts, and the figures of their texts."""
 
 import uuid
 from pathlib import PurePosixPath
@@ -21,12 +21,27 @@ class Document(BaseModel):
         PROCESSED = "processed", "Processed"
         FAILED = "failed", "Failed"
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="documents")
-    title = models.CharField(max_length=200)
-    status = models.CharField(max_length=20, choices=Status.choices, default=Status.DRAFT)
-    error_message = models.TextField(blank=True, help_text="Why processing failed, in words for the writer.")
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="documents",
+        help_text="Project that the document belongs to. Written by the writer when it is made, and by staff.",
+    )
+    title = models.CharField(max_length=200, help_text="Title of the document. Written by the writer, and by staff.")
+    status = models.CharField(
+        max_length=20,
+        choices=Status.choices,
+        default=Status.DRAFT,
+        help_text="Draft: never processed. The other states are written by the start of processing, and by its task.",
+    )
+    error_message = models.TextField(
+        blank=True,
+        help_text="Why processing failed, in words for the writer. Written with the status. Empty: it did not fail.",
+    )
     expires_at = models.DateTimeField(
-        null=True, blank=True, help_text="When cleaning up may delete the document. Empty: never."
+        null=True,
+        blank=True,
+        help_text="Time from which the nightly clean-up deletes the document, in UTC. Written by staff. Empty: never.",
     )
 
     class Meta:
@@ -37,34 +52,47 @@ class Document(BaseModel):
 
 
 def manuscript_storage() -> Storage:
-    """Where uploaded files are kept: the storage that settings call `manuscripts`."""
+    """Return the storage of uploaded files, which the settings call `manuscripts`."""
     return storages["manuscripts"]
 
 
 def stored_name(manuscript: "Manuscript | None" = None, filename: str = "") -> str:
-    """A new name for a file in the storage. Of the writer's name it has the suffix at most."""
+    """Return a new name for a file in the storage. It has at most the suffix of the writer's name."""
     suffix = PurePosixPath(filename).suffix.lower()
     known = suffix[1:].isascii() and suffix[1:].isalnum() and len(suffix) <= 10
     return f"manuscripts/{uuid.uuid4().hex}{suffix if known else ''}"
 
 
 class ManuscriptsWithoutText(models.Manager["Manuscript"]):
-    """Manuscripts whose texts are loaded when they are asked for: each may have 50 MB."""
+    """Manuscripts whose texts are loaded on access only. A text may have 50 MB."""
 
     def get_queryset(self) -> "models.QuerySet[Manuscript]":
         return super().get_queryset().defer("text")
 
 
 class Manuscript(BaseModel):
-    """What a writer sent in: a file, or a pasted text. Apart from the document, so that lists stay light."""
+    """An uploaded file or a pasted text. A row of its own, so that lists of documents stay light."""
 
-    document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="manuscript")
-    filename = models.CharField(max_length=255, blank=True, help_text="The uploaded file's name. Empty: pasted.")
+    document = models.OneToOneField(
+        Document,
+        on_delete=models.CASCADE,
+        related_name="manuscript",
+        help_text="Document that the manuscript belongs to. Written when the document is made.",
+    )
+    filename = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="Name of the uploaded file, without its path. Written when the document is made. Empty: pasted.",
+    )
     file = OwnedFileField(
-        storage=manuscript_storage, upload_to=stored_name, blank=True, help_text="As it was uploaded. Empty: pasted."
+        storage=manuscript_storage,
+        upload_to=stored_name,
+        blank=True,
+        help_text="The file as it was uploaded. Written when the document is made. Empty: pasted.",
     )
     text = models.TextField(
-        blank=True, help_text="As it was pasted. Empty: it is read from the file each time it is processed."
+        blank=True,
+        help_text="The text as it was pasted. Written when the document is made. Empty: processing reads the file.",
     )
 
     objects = models.Manager["Manuscript"]()
@@ -79,31 +107,56 @@ class Manuscript(BaseModel):
 
 
 class Counts(BaseModel):
-    """What is counted and found in a text, be it the whole or a chapter.
+    """Figures of a text, the whole or a chapter. They are written by the task that processes the document.
 
-    What was processed before a figure was known has none: it is null, or empty for the language.
+    A figure that did not exist yet when the text was processed is null; the language is empty.
     """
 
-    words = models.PositiveIntegerField()
-    sentences = models.PositiveIntegerField()
-    reading_minutes = models.FloatField(help_text="At `READING_WORDS_PER_MINUTE`.")
+    words = models.PositiveIntegerField(help_text="Number of words. Written by processing.")
+    sentences = models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")
+    reading_minutes = models.FloatField(
+        help_text="Minutes to read it at `READING_WORDS_PER_MINUTE`. Written by processing."
+    )
     language = models.CharField(
-        max_length=2, blank=True, default="", db_default="", help_text="ISO 639-1 code. Empty: it could not be told."
+        max_length=2,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="ISO 639-1 code of the language. Written by processing. Empty: unknown.",
     )
     reading_ease = models.FloatField(
-        null=True, help_text="Flesch's, as fitted to the language: 100 is very easy, 0 very hard. Null: none."
+        null=True,
+        help_text="Flesch's reading ease: 100 is very easy, 0 very hard. Written by processing. "
+        "Null: too short a text, or a language that is not measured.",
     )
-    grade_level = models.FloatField(null=True, help_text="The school year that understands it. Null: none.")
-    dialogue_share = models.FloatField(null=True, help_text="The share of words in quotation marks, 0 to 1.")
-    keywords = models.JSONField(null=True, help_text='`[{"text": "Elizabeth", "count": 635}]`, the best first.')
-    longest_sentences = models.JSONField(null=True, help_text='`[{"text": "It is", "words": 2}]`, the longest first.')
+    grade_level = models.FloatField(
+        null=True,
+        help_text="School year from which on a reader understands it. Written by processing. Null: no reading ease.",
+    )
+    dialogue_share = models.FloatField(
+        null=True,
+        help_text="Share of the words in quotation marks, 0 to 1. Written by processing. "
+        "Null: no word, or a language that is not measured.",
+    )
+    keywords = models.JSONField(
+        null=True,
+        help_text='Keywords and their counts, the best first: `[{"text": "Elizabeth", "count": 635}]`. '
+        "Written by processing.",
+    )
+    longest_sentences = models.JSONField(
+        null=True,
+        help_text='Longest sentences and their words, the longest first: `[{"text": "It is", "words": 2}]`. '
+        "Written by processing.",
+    )
     repeated_phrases = models.JSONField(
-        null=True, help_text='`[{"text": "a great deal", "count": 23}]`, the most frequent first.'
+        null=True,
+        help_text="Repeated phrases and their counts, the most frequent first: "
+        '`[{"text": "a great deal", "count": 23}]`. Written by processing.',
     )
 
     @property
     def readability_note(self) -> str:
-        """What the reading ease and the grade level mean for this text, or why there are none."""
+        """The meaning of the reading ease and the grade level of this text, or why there are none."""
         if self.keywords is None:
             return "Process it again to see how easy it is to read."
         return readability.note(language=self.language, words=self.words, has_ease=self.reading_ease is not None)
@@ -113,9 +166,14 @@ class Counts(BaseModel):
 
 
 class Analysis(Counts):
-    """What was found in a whole document."""
+    """Figures of a whole document."""
 
-    document = models.OneToOneField(Document, on_delete=models.CASCADE, related_name="analysis")
+    document = models.OneToOneField(
+        Document,
+        on_delete=models.CASCADE,
+        related_name="analysis",
+        help_text="Document whose text was analysed. Written by processing.",
+    )
 
     class Meta:
         verbose_name_plural = "analyses"
@@ -127,9 +185,18 @@ class Analysis(Counts):
 class Chapter(Counts):
     """A chapter of a document, in the order of the text."""
 
-    document = models.ForeignKey(Document, on_delete=models.CASCADE, related_name="chapters")
-    position = models.PositiveIntegerField(help_text="1 for the first chapter.")
-    title = models.CharField(max_length=255, blank=True)
+    document = models.ForeignKey(
+        Document,
+        on_delete=models.CASCADE,
+        related_name="chapters",
+        help_text="Document that the chapter belongs to. Written by processing.",
+    )
+    position = models.PositiveIntegerField(help_text="Place among the chapters, from 1. Written by processing.")
+    title = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="Title as its heading gives it. Written by processing. Empty: the text has no headings.",
+    )
 
     class Meta:
         ordering = ["document_id", "position"]

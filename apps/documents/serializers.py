@@ -1,4 +1,4 @@
-"""Documents as the API takes them and tells of them. The manuscript itself is never sent back."""
+"""Documents in the API. The text of a manuscript is never part of an answer."""
 
 from typing import Any
 
@@ -20,15 +20,16 @@ TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
 class LanguageField(serializers.CharField):
-    """An ISO 639-1 code; null where there is none."""
+    """An ISO 639-1 code. Null: unknown."""
 
     def to_representation(self, value: str) -> str | None:  # type: ignore[override]
         return value or None
 
 
 class FiguresSerializer(serializers.ModelSerializer[Any]):
-    """The figures that are numbers. Null where there is none: what was processed before a figure was known has none,
-    and `readability_note` says why there is no readability.
+    """Figures of a text. A figure is null if the text was processed before it existed, or if it would mean nothing.
+
+    `readability_note` says why there is no readability.
     """
 
     language = LanguageField(read_only=True)
@@ -42,7 +43,7 @@ class ChapterSerializer(FiguresSerializer):
 
 
 class AnalysisSerializer(FiguresSerializer):
-    """What was found in the whole document, without what takes room."""
+    """Numeric figures of the whole document."""
 
     class Meta:
         model = Analysis
@@ -50,7 +51,7 @@ class AnalysisSerializer(FiguresSerializer):
 
 
 class ChapteredAnalysisSerializer(AnalysisSerializer):
-    """All that was found in the whole document and in each chapter."""
+    """All figures of the whole document and of each chapter."""
 
     chapters = ChapterSerializer(many=True, read_only=True, source="document.chapters")
 
@@ -59,7 +60,7 @@ class ChapteredAnalysisSerializer(AnalysisSerializer):
 
 
 class DocumentLineSerializer(serializers.ModelSerializer[Document]):
-    """A document in a list: its analysis comes without the chapters."""
+    """A document in a list. Its analysis comes without lists and chapters."""
 
     analysis = AnalysisSerializer(read_only=True, allow_null=True)
 
@@ -70,7 +71,7 @@ class DocumentLineSerializer(serializers.ModelSerializer[Document]):
 
 
 class DocumentSerializer(DocumentLineSerializer):
-    """A document with all that was found in it. The title can be changed, and nothing else."""
+    """A document with all its figures. Only the title can be changed."""
 
     analysis = ChapteredAnalysisSerializer(read_only=True, allow_null=True)
 
@@ -81,7 +82,7 @@ class DocumentSerializer(DocumentLineSerializer):
 
 
 class OwnProjectField(serializers.PrimaryKeyRelatedField[Project]):
-    """The id of one of the user's own projects. One of somebody else's is no other than one that is not there."""
+    """The id of one of the user's own projects. Another user's project is answered like one that does not exist."""
 
     default_error_messages = {"does_not_exist": "No such project: {pk_value}."}
 
@@ -93,18 +94,18 @@ class OwnProjectField(serializers.PrimaryKeyRelatedField[Project]):
 
 
 class TextField(serializers.CharField):
-    """A text of any length, as it is: what cannot stay in it, the reader knows."""
+    """A text of any length, unchanged. The reader removes what cannot be stored."""
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(allow_blank=True, trim_whitespace=False, **kwargs)
-        # The stock ones look at each character in Python, which takes seconds for a long book.
+        # Those of REST framework check each character in Python, which takes seconds for a long book.
         self.validators = []
 
 
 class NewDocumentSerializer(serializers.Serializer[Any]):
-    """A document as it is sent in: with a file or with a text.
+    """A new document with a file or a text.
 
-    After validation there is a title: a file's name stands in for one.
+    After validation it has a title. The default is the file's name.
     """
 
     project = OwnProjectField()

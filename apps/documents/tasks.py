@@ -1,6 +1,6 @@
 """The actors of documents. Each loads by id, calls one service and returns small JSON.
 
-Imported when a process starts, so the services are imported where they are used.
+Every process imports this module at its start, so services are imported on use.
 """
 
 import logging
@@ -29,10 +29,10 @@ MINUTE_MS = 60 * SECOND_MS
     on_retry_exhausted="documents.mark_document_failed",
 )
 def process_document(document_id: int) -> dict[str, Any]:
-    """Count what there is to count in a document and its chapters.
+    """Analyse a document and its chapters.
 
-    A text that cannot be read fails at once: it will be no better in 15 seconds. Anything else is tried again; the
-    document is marked as failed when that is used up.
+    A text that cannot be read fails at once, since a retry would not help. Any other error is retried; when the retries
+    are used up, the document is marked as failed.
     """
     from apps.documents.models import Document
     from apps.documents.services.document_service import DocumentService
@@ -51,11 +51,11 @@ def process_document(document_id: int) -> dict[str, Any]:
 
 @dramatiq.actor(actor_name="documents.mark_document_failed", queue_name="documents", min_backoff=SECOND_MS)
 def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> dict[str, Any]:
-    """Say on the document that its task was given up.
+    """Write on the document that its task used up its retries.
 
     Parameters:
       message: The message of the task, as Dramatiq sends it when retries are exhausted.
-      retries: How often it was tried again, and how often it might.
+      retries: Number of retries, and their limit.
     """
     from apps.documents.services.document_service import DocumentService
 
@@ -68,7 +68,7 @@ def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> di
     actor_name="documents.clean_expired_documents", queue_name="documents", max_retries=3, periodic=cron("0 3 * * *")
 )
 def clean_expired_documents() -> dict[str, int]:
-    """Delete the documents whose time has passed."""
+    """Delete the documents whose `expires_at` has passed."""
     from apps.documents.services.document_service import DocumentService
 
     return {"deleted": DocumentService.delete_expired()}

@@ -1,7 +1,6 @@
-"""Documents through the API: to the owner of their project, and to nobody else."""
+"""Documents in the API, for the owner of their project alone."""
 
 from collections.abc import Collection
-from contextlib import suppress
 from typing import Any
 
 from django.conf import settings
@@ -23,19 +22,18 @@ from apps.core.api.formats import JSONParser
 from apps.documents.models import Document
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
-from apps.documents.services.document_service import PROCESS_DOCUMENT, DocumentService
+from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 from apps.tasks.api.views import task_started
-from apps.tasks.models import TaskStatus
 
-#: What a form has besides the file: the other fields and what stands between them.
+#: Bytes of a form besides the file: the other fields and the boundaries.
 FORM_BYTES = 64 * 1024
-#: A text that is sent as JSON may take three times its size: six bytes for a letter that has two.
+#: Size of a text in JSON, as a multiple of its size in UTF-8: six bytes for a letter of two.
 JSON_FACTOR = 3
 
 
 class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
-    """The documents of the user's own projects. The newest come first."""
+    """The documents of the user's own projects, the newest first."""
 
     serializer_class = DocumentSerializer
     parser_classes = (JSONParser, MultiPartParser)
@@ -81,7 +79,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
     @action(detail=True, methods=["post"])
     @transaction.atomic
     def process(self, request: Request, pk: str) -> Response:
-        """Start the task that analyses the document, unless one is on its way already."""
+        """Start the task that analyses the document, or find the unfinished one."""
         try:
             task_id = DocumentService.start_processing(self.get_object(), owner_id=request.user.pk)
         except Document.DoesNotExist:
@@ -90,7 +88,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 
     @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
-        """Send what the writer sent in: the file as it was, or the pasted text as a text file."""
+        """Send the manuscript: the file as it was uploaded, or the pasted text as a text file."""
         original = DocumentService.original(self.get_object())
         if original is None:
             raise NotFound
@@ -100,7 +98,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 def _store(
     *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
 ) -> Document:
-    """Store what came out of validation; what cannot be read is the client's mistake."""
+    """Store a validated document. An unreadable text is the client's error."""
     try:
         if file is None:
             return DocumentService.create(project=project, title=title, text=text)
@@ -112,18 +110,9 @@ def _store(
 
 
 def _settle(documents: Collection[Document]) -> bool:
-    """Mend those that say "processing" though no task is on its way. Whether there were any: then ask again.
+    """Settle the documents that say "processing" although no task is unfinished. Return whether there was one.
 
-    One that was processed a moment ago is among them: its status and its analysis must be read together.
+    The caller then reads them again: a status and its figures must be read together.
     """
-    processing = {document.pk: document for document in documents if document.status == Document.Status.PROCESSING}
-    if not processing:
-        return False
-    on_the_way = TaskStatus.objects.unfinished().filter(
-        task_name=PROCESS_DOCUMENT, related_object_type=Document._meta.label, related_object_id__in=list(processing)
-    )
-    stranded = processing.keys() - set(on_the_way.values_list("related_object_id", flat=True))
-    for pk in stranded:
-        with suppress(Document.DoesNotExist):
-            DocumentService.settle(processing[pk])
-    return bool(stranded)
+    processing = {document.pk for document in documents if document.status == Document.Status.PROCESSING}
+    return bool(processing - DocumentService.running_tasks(documents).keys())

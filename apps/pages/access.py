@@ -1,4 +1,4 @@
-"""Who may see a page, and what a browser may do with it."""
+"""Access to the pages, and the rules that a browser keeps for them."""
 
 import logging
 from collections.abc import Callable
@@ -18,7 +18,7 @@ logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
 
-#: Everything comes from us, nothing is written inline, and nobody shows our pages in a frame of theirs.
+#: Pages load everything from this site, have nothing inline, and are in no frame of another site.
 CONTENT_SECURITY_POLICY = "; ".join(
     [
         "default-src 'none'",
@@ -33,24 +33,26 @@ CONTENT_SECURITY_POLICY = "; ".join(
     ]
 )
 
-
 CHANGED = "Something this needs was deleted or changed at this moment. Go back, look at it again, then repeat."
 UNAVAILABLE = "The database does not answer. Try again in a moment."
 
 
 class WriterRequest(HttpRequest):
-    """The request of somebody who is signed in."""
+    """The request of a user who is signed in."""
 
     user: User
 
 
 def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
-    """A page that says what went wrong. It asks the database for nothing."""
+    """Return a page that says what went wrong. It needs no database."""
     return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
 
 
 def guarded(view: View) -> View:
-    """A view whose pages may load and send to nothing but this site, and are kept by no cache."""
+    """Return the view with pages that load from and send to this site alone, and that no cache keeps.
+
+    A conflict or a database that does not answer becomes a page that says so.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
@@ -70,5 +72,5 @@ def guarded(view: View) -> View:
 
 
 def writers_page(view: View) -> View:
-    """A guarded view for those who are signed in; others are sent to the sign-in page."""
+    """Return a guarded view for users who are signed in. Others are sent to the sign-in page."""
     return guarded(login_required(view))

@@ -1,4 +1,4 @@
-"""What a writer fills in."""
+"""The forms that a writer fills in."""
 
 from typing import Any
 
@@ -11,7 +11,7 @@ from apps.projects.models import Project
 
 
 class PlainForm(forms.Form):
-    """What the page's forms look like: a line of label, field, error; fields of two forms never share an id."""
+    """A form as the pages show it: each field with its label and errors. Forms of a page need different `auto_id`s."""
 
     template_name = "pages/parts/form.html"
     error_css_class = "wrong"
@@ -33,22 +33,24 @@ class TitleForm(PlainForm):
 
 
 class PasteForm(TitleForm):
-    """A document whose text is pasted. Whether it can be read, the service knows."""
+    """A document whose text is pasted. The service checks whether the text can be read."""
 
     text = forms.CharField(strip=False, widget=forms.Textarea(attrs={"rows": 9, "spellcheck": "false"}))
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        # Refused by the service, in words for the writer.
+        # The service refuses a text in words for the writer.
         self.fields["text"].validators = []
 
 
 class FilesInput(forms.ClearableFileInput):
+    """An input for several files."""
+
     allow_multiple_selected = True
 
 
 class FilesField(forms.FileField):
-    """Any number of files; each is looked at by itself, later."""
+    """Any number of files. The service checks each of them."""
 
     widget = FilesInput
 
@@ -64,5 +66,5 @@ class UploadForm(PlainForm):
 
     @property
     def limit_bytes(self) -> int:
-        """How large a file may be."""
+        """Largest size of a file, in bytes."""
         return int(settings.DOCUMENT_MAX_UPLOAD_BYTES)

@@ -1,4 +1,4 @@
-"""The addresses of the pages."""
+"""Addresses of the pages."""
 
 from django.urls import path
 

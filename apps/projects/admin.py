@@ -1,4 +1,4 @@
-"""The projects' pages in the admin."""
+"""Projects in the admin."""
 
 from typing import Any
 

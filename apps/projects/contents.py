@@ -1,6 +1,6 @@
-"""What a project holds, as reports hear of it.
+"""The contents of a project, as reports read them.
 
-Projects know nothing of documents: whoever has some registers here how to ask for them.
+Projects know nothing of documents. The app that has documents registers providers here.
 """
 
 from collections.abc import Callable, Iterable
@@ -10,7 +10,7 @@ from datetime import datetime
 
 @dataclass(frozen=True, kw_only=True)
 class Found:
-    """Some words of a text, with a number: how often they are there, or how many words they are."""
+    """Words of a text, with a number: of their occurrences, or of the words themselves."""
 
     text: str
     number: int
@@ -18,18 +18,18 @@ class Found:
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentLine:
-    """What a report says of one document. Figures are None where it was not processed, or not by this version.
+    """One document in a report. Figures are None where it was not processed, or by a version that had no such figure.
 
     Parameters:
-      created_at: When it came into the project.
+      created_at: Time at which it came into the project.
       status: In words, such as "Processed".
-      error: Why it could not be processed, in words for the writer.
+      error: Reason for which it could not be processed, in words for the writer.
       reading_ease: Flesch's, about 0 (hard) to 100 (easy).
       grade_level: Years at school.
       dialogue_share: 0 to 1.
-      language: ISO 639-1; empty where nobody knows.
-      keywords, repeated_phrases: With how often each is there.
-      longest_sentences: With how many words each has.
+      language: ISO 639-1; empty where it is unknown.
+      keywords, repeated_phrases: Each with the number of its occurrences.
+      longest_sentences: Each with the number of its words.
     """
 
     id: int
@@ -53,7 +53,7 @@ class DocumentLine:
 
 @dataclass(frozen=True, kw_only=True)
 class ChapterLine:
-    """What a report says of one chapter. `reading_ease` is None where nobody knows it."""
+    """One chapter in a report. `reading_ease` is None where it is unknown."""
 
     position: int
     title: str
@@ -62,16 +62,16 @@ class ChapterLine:
     reading_ease: float | None = None
 
 
-#: The documents of a project by the project's id, in the order in which they came; and how many they are.
+#: Return the documents of a project, in the order in which they came, or their number. Both take the project's id.
 DocumentsProvider = Callable[[int], Iterable[DocumentLine]]
 DocumentsCounter = Callable[[int], int]
-#: The chapters of a document by the document's id, in the order of the text.
+#: Return the chapters of a document by the document's id, in the order of the text.
 ChaptersProvider = Callable[[int], Iterable[ChapterLine]]
 
 
 @dataclass(frozen=True, kw_only=True)
 class Contents:
-    """Where reports learn what a project holds."""
+    """The providers from which reports read a project's contents."""
 
     documents: DocumentsProvider
     count: DocumentsCounter
@@ -84,10 +84,11 @@ _registered = NOTHING
 
 
 def register(contents: Contents) -> None:
-    """Say where reports learn what a project holds. The last one that is registered counts."""
+    """Register the providers of projects' contents, in place of earlier ones."""
     global _registered
     _registered = contents
 
 
 def registered() -> Contents:
+    """Return the registered providers; `NOTHING` without any."""
     return _registered

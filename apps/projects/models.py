@@ -1,4 +1,4 @@
-"""A project: what a writing team works on."""
+"""Projects, their reports and the mails about them."""
 
 import uuid
 
@@ -11,10 +11,15 @@ from apps.core.owned_file import OwnedFileField
 
 
 class Project(BaseModel):
-    """A body of documents that belongs to one user; nobody else but staff sees it."""
+    """A body of documents that belongs to one user. Only that user and staff see it."""
 
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="projects")
-    name = models.CharField(max_length=200)
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="projects",
+        help_text="User whom the project belongs to. Written when it is made, and by staff.",
+    )
+    name = models.CharField(max_length=200, help_text="Name of the project. Written by its owner, and by staff.")
 
     class Meta:
         ordering = ["-created_at", "-id"]
@@ -24,23 +29,38 @@ class Project(BaseModel):
 
 
 def report_storage() -> Storage:
-    """Where reports are kept: the storage that settings call `reports`."""
+    """Return the storage of reports, which the settings call `reports`."""
     return storages["reports"]
 
 
 def stored_name(report: "Report", filename: str) -> str:
-    """A name that no other file has: two reports of a project never write over each other."""
+    """Return a new name for a file of a report. Two reports of a project never share one."""
     _, _, kind = filename.rpartition(".")
     return f"reports/{report.project_id}/{uuid.uuid4().hex}.{kind}"
 
 
 class Report(BaseModel):
-    """A report on a project, as files. The newest one counts; `REPORTS_KEPT` are kept."""
+    """A report on a project, as files. The newest one is shown; `REPORTS_KEPT` are kept."""
 
-    project = models.ForeignKey(Project, on_delete=models.CASCADE, related_name="reports")
-    task_id = models.CharField(max_length=255, blank=True, help_text="The task that made it.")
-    html = OwnedFileField(storage=report_storage, upload_to=stored_name)
-    pdf = OwnedFileField(storage=report_storage, upload_to=stored_name)
+    project = models.ForeignKey(
+        Project,
+        on_delete=models.CASCADE,
+        related_name="reports",
+        help_text="Project that the report is about. Written by the report's task.",
+    )
+    task_id = models.CharField(
+        max_length=255,
+        blank=True,
+        help_text="Id of the task that made the report. Written by that task. Empty: made without a task.",
+    )
+    html = OwnedFileField(
+        storage=report_storage,
+        upload_to=stored_name,
+        help_text="The report as a web page. Written by the report's task.",
+    )
+    pdf = OwnedFileField(
+        storage=report_storage, upload_to=stored_name, help_text="The report as a PDF. Written by the report's task."
+    )
 
     class Meta:
         ordering = ["-id"]
@@ -50,11 +70,20 @@ class Report(BaseModel):
 
 
 class Mailing(BaseModel):
-    """A mail that a mail server took. It is there so that a task that runs again does not send it again."""
+    """A mail that a mail server took. A task that runs again finds it here and does not send the mail again."""
 
-    task_id = models.CharField(max_length=255, unique=True, help_text="The task that sent it.")
-    owner = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    message_id = models.CharField(max_length=255, help_text="The mail's Message-ID.")
+    task_id = models.CharField(
+        max_length=255, unique=True, help_text="Id of the task that sent the mail. Written by that task."
+    )
+    owner = models.ForeignKey(
+        settings.AUTH_USER_MODEL,
+        on_delete=models.CASCADE,
+        related_name="+",
+        help_text="User whom the mail was sent to. Written by the task that sent it.",
+    )
+    message_id = models.CharField(
+        max_length=255, help_text="Message-ID header of the mail. Written by the task that sent it."
+    )
 
     class Meta:
         ordering = ["-id"]

@@ -1,17 +1,12 @@
-"""Which reports there are."""
+"""The types of reports."""
 
-#: Each report's name and what it is.
+from apps.projects.errors import UnknownReportTypeError
+
+#: Each type and its content.
 REPORT_TYPES: dict[str, str] = {"summary": "The figures of each project and its documents."}
 
 
-class UnknownReportTypeError(ValueError):
-    """Unknown report_type 'sumary', must be one of: summary"""
-
-    def __init__(self, report_type: str) -> None:
-        super().__init__(f"Unknown report_type {report_type!r}, must be one of: {', '.join(REPORT_TYPES)}")
-
-
 def check(report_type: str) -> None:
-    """Raise `UnknownReportType` unless there is such a report."""
+    """Raise `UnknownReportTypeError` unless there is such a type."""
     if report_type not in REPORT_TYPES:
-        raise UnknownReportTypeError(report_type)
+        raise UnknownReportTypeError(report_type, known=REPORT_TYPES)

@@ -1,4 +1,4 @@
-"""Projects as the API tells of them."""
+"""Projects in the API."""
 
 from typing import Any
 
@@ -10,7 +10,7 @@ from apps.projects.models import Project, Report
 
 
 class ProjectSerializer(serializers.ModelSerializer[Project]):
-    """A project of the user who asks."""
+    """A project of the user who makes the request."""
 
     class Meta:
         model = Project
@@ -18,7 +18,7 @@ class ProjectSerializer(serializers.ModelSerializer[Project]):
 
 
 def report_links(report: Report | None, *, request: Request) -> dict[str, Any]:
-    """When a report was made and where its files are; null where there is none."""
+    """Return a report's time and the addresses of its files; null where there is none."""
     if report is None:
         return {"created_at": None, "html_url": None, "pdf_url": None}
     urls = {

@@ -1,6 +1,6 @@
 """The actors of projects. Each loads by id, calls one service and returns small JSON.
 
-Imported when a process starts, so the services are imported where they are used.
+Every process imports this module at its start, so services are imported on use.
 """
 
 import logging
@@ -12,8 +12,7 @@ from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
 from apps.projects import report_types
-from apps.projects.mail_refused import MailRefusedError
-from apps.projects.report_types import UnknownReportTypeError
+from apps.projects.errors import MailRefusedError, UnknownReportTypeError
 
 logger = logging.getLogger(__name__)
 
@@ -24,7 +23,7 @@ MINUTE_MS = 60 * 1_000
     actor_name="projects.generate_project_report", queue_name="default", max_retries=3, related_to="projects.Project"
 )
 def generate_project_report(project_id: int) -> dict[str, Any]:
-    """Make a report of a project and its documents, as HTML and PDF. Tells the main figures."""
+    """Make a report of a project and its documents, as HTML and PDF. Return the main figures."""
     from apps.projects.models import Project
     from apps.projects.services.report_service import ReportService
 
@@ -57,7 +56,7 @@ def generate_project_report(project_id: int) -> dict[str, Any]:
     throws=(UnknownReportTypeError,),
 )
 def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
-    """Send a task for each owner of a project, so that one address that fails stops no other."""
+    """Send a task for each owner of a project. A failing address then stops no other mail."""
     from apps.projects.services.report_service import ReportService
 
     report_types.check(report_type)
@@ -69,7 +68,7 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
     ]
     parent_id = _task_id()
     if parent_id is not None:
-        # Run again, this task gives its children the ids that they had: the ledger records each only once.
+        # A second run gives the children the same ids, and the ledger records each id only once.
         messages = [
             message.copy(message_id=_child_id(parent_id, owner_id))
             for message, owner_id in zip(messages, owner_ids, strict=True)
@@ -82,7 +81,7 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
 @dramatiq.actor(
     actor_name="projects.send_report_to_owner",
     queue_name="default",
-    # A server that is down or wants a mail to come again later gets three hours.
+    # Three hours for a mail server that is down or defers the mail.
     max_retries=8,
     min_backoff=MINUTE_MS,
     max_backoff=60 * MINUTE_MS,
@@ -90,7 +89,7 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
     throws=(UnknownReportTypeError, MailRefusedError),
 )
 def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
-    """Mail one owner the reports of their projects. An address that is refused for good fails at once."""
+    """Mail one owner the reports of their projects. A permanently refused address fails at once."""
     from apps.projects.services.report_service import ReportService
 
     mailed = ReportService.mail_owner(owner_id, report_type=report_type, task_id=_task_id())
@@ -100,7 +99,7 @@ def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
 
 
 def _task_id() -> str | None:
-    """The id of the task that runs; None where an actor is called as a function."""
+    """Return the id of the running task. None: the actor was called as a function."""
     message = CurrentMessage.get_current_message()
     return None if message is None else message.message_id
 

@@ -1,4 +1,4 @@
-"""Projects through the API, and their reports as files: to the owner, and to nobody else but staff."""
+"""Projects through the API, and their reports as files. Only the owner and staff get a report."""
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
@@ -22,7 +22,7 @@ from apps.tasks.api.views import task_started
 
 
 class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
-    """The user's own projects. The newest come first."""
+    """The user's own projects, the newest first."""
 
     serializer_class = ProjectSerializer
     http_method_names = ["get", "head", "post", "patch", "delete"]
@@ -35,13 +35,13 @@ class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
 
     @action(detail=True, methods=["get"])
     def report(self, request: Request, pk: str) -> Response:
-        """Tell where the project's newest report is; of a project that has none, null."""
+        """Return the addresses of the project's newest report; null where there is none."""
         return Response(report_links(ReportService.newest(self.get_object()), request=request))
 
     @report.mapping.post
     @transaction.atomic
     def start_report(self, request: Request, pk: str) -> Response:
-        """Start the task that makes the project's report, unless one is on its way already."""
+        """Start the task that makes the project's report, unless one is unfinished already."""
         try:
             task_id = ReportService.start(self.get_object(), owner_id=request.user.pk)
         except Project.DoesNotExist:
@@ -49,7 +49,7 @@ class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
         return task_started(request, task_id, what="Project report")
 
 
-#: A report's page may do nothing but show itself. The page says the same of itself, and names its one style sheet.
+#: A report's page may only show itself. Its own policy says the same, and names its one style sheet.
 PAGE_POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "sandbox"
@@ -63,7 +63,7 @@ class ReportFileView(LimitedBody):
     http_method_names = ["get", "head"]
 
     def get(self, request: Request, project_id: int, kind: str) -> HttpResponse:
-        """The file. The page is shown; the PDF is saved under the project's name."""
+        """Return the file. A browser shows the page, and saves the PDF under the project's name."""
         projects = Project.objects.all() if request.user.is_staff else Project.objects.filter(owner_id=request.user.pk)
         project = projects.filter(pk=project_id).first()
         report = ReportService.newest(project) if project else None
@@ -82,7 +82,7 @@ class ReportFileView(LimitedBody):
         return response
 
     def handle_exception(self, exc: Exception) -> HttpResponseBase:  # type: ignore[override]
-        """Send a person who is not signed in to the sign-in page; a program gets its answer as everywhere."""
+        """Send a person who is not signed in to the sign-in page. A program gets the usual answer."""
         if isinstance(exc, NotAuthenticated) and "text/html" in self.request.headers.get("Accept", ""):
             return redirect_to_login(self.request.get_full_path())
         return super().handle_exception(exc)

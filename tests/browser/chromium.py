@@ -1,4 +1,4 @@
-"""Where there is a Chromium, and how it is started."""
+"""Find a Chromium and start it."""
 
 import os
 import shutil
@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Browser, Playwright
 
 PROGRAMS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
-#: It asks nobody for anything but our pages, and runs where there is no graphics card.
+#: Chromium loads our pages alone, and runs without a graphics card.
 ARGUMENTS = [
     "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking",
     "--disable-component-update", "--disable-sync",
@@ -20,7 +20,7 @@ MISSING = (
 
 
 def find(playwright: Playwright) -> str | None:
-    """The path of a Chromium: what CHROMIUM names, one on the PATH, or Playwright's own where it was installed."""
+    """Return the path of a Chromium: the one that CHROMIUM names, one on the PATH, or Playwright's own."""
     if named := os.environ.get("CHROMIUM"):
         assert shutil.which(named), f"CHROMIUM is {named!r}, which is no program"
         return named
@@ -29,7 +29,7 @@ def find(playwright: Playwright) -> str | None:
 
 
 def launch(playwright: Playwright) -> Browser:
-    """A Chromium. Without one the test is skipped, and fails where CI is true."""
+    """Start a Chromium. Without one the test is skipped; if CI is true, it fails."""
     path = find(playwright)
     if path is None and os.environ.get("CI") == "true":
         pytest.fail(MISSING)

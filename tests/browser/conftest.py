@@ -4,6 +4,7 @@ import signal
 import sys
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
@@ -18,22 +19,22 @@ from tests.conftest import database_url
 from tests.plugin import SERVERS
 from workers.embedded.server import free_port
 
-#: A machine that does other work at the same time is slow.
+#: Generous, for a machine that does other work at the same time.
 TIMEOUT_MS = 20_000
 expect.set_options(timeout=TIMEOUT_MS)
-#: What the server takes of a file.
+#: Largest file that the server takes.
 LIMIT_BYTES = 2 * 1024**2
 PASSWORD = "sense-and-sensibility"
 
 
 @dataclass
 class Seen:
-    """What a page must not do.
+    """Errors and foreign requests of a page, which a test refuses.
 
     Parameters:
-      errors: What stood in the console.
-      elsewhere: Requests to another host.
-      expected: Parts of those errors that a test provokes.
+      errors: Errors and warnings of the console.
+      elsewhere: Addresses of requests to another host.
+      expected: Parts of the errors that a test provokes.
     """
 
     errors: list[str] = field(default_factory=list)
@@ -55,8 +56,8 @@ class Seen:
 
 @pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """One Chromium for the tests of a file."""
-    # Playwright keeps an event loop in this thread, where Django would refuse to ask the database.
+    """A Chromium for the tests of a file."""
+    # Playwright keeps an event loop in this thread, in which Django would refuse a query.
     with pytest.MonkeyPatch.context() as patch, sync_playwright() as playwright:
         patch.setenv("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
         found = chromium.launch(playwright)
@@ -76,13 +77,13 @@ def seen() -> Seen:
 
 @pytest.fixture
 def new_page(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
-    """Open a page in a browser of its own; keywords are Playwright's `new_context`.
+    """Open a page in a browser of its own. Keywords are Playwright's for `new_context`.
 
-    At the end: nothing stood in the console, and nobody else was asked for anything.
+    At the end the console must have no unexpected error, and no other host may have had a request.
     """
     contexts: list[BrowserContext] = []
 
-    def open_page(**options: object) -> Page:
+    def open_page(**options: Any) -> Page:
         context = browser.new_context(**options)
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
@@ -103,16 +104,18 @@ def new_page(browser: Browser, seen: Seen) -> Iterator[Callable[..., Page]]:
 def address(
     request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory, django_db_setup: None
 ) -> Iterator[str]:
-    """Where the site answers, from a process of its own that the tests of a file share."""
+    """The address of the site, which a process of its own serves for the tests of a file."""
     port = free_port()
+    watchdog = request.config.stash[SERVERS].watchdog
+    assert watchdog is not None
     started = RunningCommand(
         *(sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--port", str(port)),
         *("--timeout-graceful-shutdown", "1"),
         env=environment(DATABASE_URL=database_url(), DOCUMENT_MAX_UPLOAD_BYTES=str(LIMIT_BYTES)),
         log=tmp_path_factory.mktemp("web") / "web.log",
-        watchdog=request.config.stash[SERVERS].watchdog,
+        watchdog=watchdog,
     )
-    started.good_ends = {0, -signal.SIGTERM}  # Uvicorn shuts down in peace and then passes the signal on.
+    started.good_ends = {0, -signal.SIGTERM}  # Uvicorn shuts down cleanly and then passes the signal on.
     try:
         started.wait_for("Uvicorn running")
         yield f"http://127.0.0.1:{port}"
@@ -125,7 +128,7 @@ def address(
 def signed_in(new_page: Callable[..., Page], client: Client, jane: User, address: str) -> Callable[..., Page]:
     """Open a page in a browser in which jane is signed in."""
 
-    def open_page(path: str = "/", **options: object) -> Page:
+    def open_page(path: str = "/", **options: Any) -> Page:
         client.force_login(jane)
         page = new_page(base_url=address, **options)
         name = settings.SESSION_COOKIE_NAME

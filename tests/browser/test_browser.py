@@ -1,10 +1,11 @@
 """The pages in a real Chromium."""
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
+from typing import Any
 
 import pytest
-from playwright.sync_api import Page, Route, expect
+from playwright.sync_api import FilePayload, Page, Route, expect
 
 from apps.accounts.models import User
 from apps.documents.models import Document
@@ -18,7 +19,7 @@ from tests.commands import RunningCommand
 
 pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
-#: Notes each value that the bar takes from now on, and marks this page, so that a reload shows.
+#: Records each value of the bar from now on, and marks the page, so that a reload is noticed.
 WATCH = """() => {
     window.unbroken = true;
     window.values = [];
@@ -36,12 +37,13 @@ TWO_CHAPTERS = "Chapter 1\n\nIt rained. Nobody came.\n\nChapter 2\n\nThe sun sho
 
 def values(page: Page) -> list[str]:
     assert page.evaluate("window.unbroken"), "the page was loaded again"
-    return page.evaluate("window.values")
+    found: list[str] = page.evaluate("window.values")
+    return found
 
 
 @pytest.fixture
 def shows_the_figures(request: pytest.FixtureRequest) -> Callable[[Page], None]:
-    """`shows_the_figures(page)`: work begins, and in the end the page shows what was found, without a reload."""
+    """`shows_the_figures(page)` starts a worker, and expects the figures on the page without a reload."""
 
     def watch(page: Page) -> None:
         page.evaluate(WATCH)
@@ -52,7 +54,7 @@ def shows_the_figures(request: pytest.FixtureRequest) -> Callable[[Page], None]:
     return watch
 
 
-def test_a_writer_uploads_a_novel_sees_it_being_processed_and_what_was_found(
+def test_a_writer_uploads_a_novel_watches_its_progress_and_sees_its_figures(
     address: str, worker: Callable[..., RunningCommand], new_page: Callable[..., Page], jane: User
 ) -> None:
     page = new_page(base_url=address)
@@ -91,19 +93,18 @@ def test_a_writer_uploads_a_novel_sees_it_being_processed_and_what_was_found(
     expect(page).to_have_url(f"{address}/sign-in/?next=/documents/1/")
 
 
-def test_of_several_files_each_one_that_is_refused_says_why(signed_in: Callable[..., Page], seen: Seen) -> None:
+def test_each_refused_file_of_several_has_a_reason(signed_in: Callable[..., Page], seen: Seen) -> None:
     seen.expected = ["status of 400"]
     project = rows.project(owner="jane")
     page = signed_in(f"/projects/{project.pk}/")
     page.evaluate("window.unbroken = true")
 
-    page.get_by_label("Choose files").set_input_files(
-        [
-            {"name": "blank.txt", "mimeType": "text/plain", "buffer": b""},
-            {"name": "Emma.txt", "mimeType": "text/plain", "buffer": b"Emma Woodhouse, handsome, clever, and rich."},
-            {"name": "fake.pdf", "mimeType": "application/pdf", "buffer": b"This is no PDF, whatever its name says."},
-        ]
-    )
+    files: list[FilePayload] = [
+        {"name": "blank.txt", "mimeType": "text/plain", "buffer": b""},
+        {"name": "Emma.txt", "mimeType": "text/plain", "buffer": b"Emma Woodhouse, handsome, clever, and rich."},
+        {"name": "fake.pdf", "mimeType": "application/pdf", "buffer": b"This is no PDF, whatever its name says."},
+    ]
+    page.get_by_label("Choose files").set_input_files(files)
 
     refused = page.locator(".uploads .refused")
     expect(refused).to_have_count(2)
@@ -152,7 +153,7 @@ def test_a_file_that_is_too_large_is_not_even_sent(signed_in: Callable[..., Page
     assert not [url for url in sent if "/api/" in url]
 
 
-def test_without_a_stream_the_page_looks_again_by_itself(
+def test_without_a_stream_the_page_polls(
     signed_in: Callable[..., Page], seen: Seen, shows_the_figures: Callable[[Page], None]
 ) -> None:
     seen.expected = ["status of 502"]
@@ -165,9 +166,7 @@ def test_without_a_stream_the_page_looks_again_by_itself(
     shows_the_figures(page)
 
 
-def test_a_stream_that_breaks_off_is_taken_up_again(
-    signed_in: Callable[..., Page], shows_the_figures: Callable[[Page], None]
-) -> None:
+def test_a_broken_stream_is_resumed(signed_in: Callable[..., Page], shows_the_figures: Callable[[Page], None]) -> None:
     document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
     task_id = DocumentService.start_processing(document, owner_id=document.project.owner_id)
     state = {"task_id": task_id, "status": "processing", "progress": 12, "progress_text": "Page 3 of 25"}
@@ -181,7 +180,7 @@ def test_a_stream_that_breaks_off_is_taken_up_again(
             route.fulfill(content_type="text/event-stream", body=body)
         elif is_shown:
             route.continue_()
-        # Else it waits: it would tell that nothing has begun, maybe before anybody saw what the first one told.
+        # Else it waits: its answer would say that the task has not begun, before the page shows the first answer.
 
     page = signed_in("about:blank")
     page.route("**/events/", break_off_once)
@@ -196,7 +195,7 @@ def test_a_stream_that_breaks_off_is_taken_up_again(
     assert len(asked) >= 2
 
 
-def test_who_was_signed_out_meanwhile_is_told(signed_in: Callable[..., Page], seen: Seen) -> None:
+def test_a_writer_who_was_signed_out_meanwhile_sees_it(signed_in: Callable[..., Page], seen: Seen) -> None:
     seen.expected = ["status of 502"]
     document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
     DocumentService.start_processing(document, owner_id=document.project.owner_id)
@@ -209,7 +208,7 @@ def test_who_was_signed_out_meanwhile_is_told(signed_in: Callable[..., Page], se
     expect(page.get_by_text("or you are no longer signed in. Reload it.")).to_be_visible()
 
 
-def test_a_task_that_is_called_off_says_so_and_can_be_started_again(signed_in: Callable[..., Page]) -> None:
+def test_a_cancelled_task_says_so_and_can_be_started_again(signed_in: Callable[..., Page]) -> None:
     document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
     task_id = DocumentService.start_processing(document, owner_id=document.project.owner_id)
     page = signed_in(f"/documents/{document.pk}/")
@@ -225,7 +224,7 @@ def test_a_task_that_is_called_off_says_so_and_can_be_started_again(signed_in: C
     assert TaskStatus.objects.unfinished().exclude(task_id=task_id).exists()
 
 
-def test_more_documents_than_a_page_has_streams_for_come_to_their_ends(
+def test_more_documents_than_streams_reach_their_ends(
     signed_in: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:
     project = rows.project(owner="jane")
@@ -244,7 +243,7 @@ def test_more_documents_than_a_page_has_streams_for_come_to_their_ends(
     values(page)
 
 
-def test_a_page_that_shows_a_refused_form_goes_on_by_itself(
+def test_a_page_with_a_refused_form_still_refreshes(
     signed_in: Callable[..., Page], seen: Seen, shows_the_figures: Callable[[Page], None]
 ) -> None:
     seen.expected = ["status of 400"]
@@ -260,7 +259,7 @@ def test_a_page_that_shows_a_refused_form_goes_on_by_itself(
     shows_the_figures(page)
 
 
-def test_a_report_is_made_while_one_looks_on_and_can_be_opened(
+def test_a_report_is_made_under_the_writers_eyes_and_can_be_opened(
     signed_in: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:
     document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
@@ -283,7 +282,7 @@ def test_a_report_is_made_while_one_looks_on_and_can_be_opened(
 
 
 def tab_to(page: Page, selector: str) -> None:
-    """Press Tab until the element has the focus; it must show that it has it."""
+    """Press Tab until the element has the focus. The element must show the focus."""
     for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("selector => document.activeElement.matches(selector)", selector):
@@ -336,10 +335,10 @@ def test_all_can_be_done_with_the_keyboard_alone(
 
 
 @pytest.fixture
-def many_pages(jane: User) -> Iterator[list[str]]:
-    """The paths of pages of every kind, with long names and every state in them."""
+def many_pages(jane: User) -> list[str]:
+    """The paths of pages of every kind, with long names and all states."""
     project = rows.project("Unaussprechlichkeitsgrundsätze" * 3, owner="jane")
-    long = {"title": "Donaudampfschifffahrtsgesellschaft" * 4, "project": project}
+    long: dict[str, Any] = {"title": "Donaudampfschifffahrtsgesellschaft" * 4, "project": project}
     rows.document(**long)
     failed = rows.document(**long, status=Document.Status.FAILED, error_message="x" * 300)
     moving = rows.document(**long, status=Document.Status.PROCESSING)
@@ -370,7 +369,7 @@ def test_letters_stand_out_from_their_ground_in_light_and_in_dark(
             assert {name: ratio for name, ratio in found.items() if ratio < 4.5} == {}, (scheme, path)
 
 
-#: The lowest contrast of each colour of letters with the ground they stand on, after WCAG 2.
+#: Contrast of each colour of letters with its background, after WCAG 2.
 CONTRASTS = """() => {
     const parts = (colour) => colour.match(/[\\d.]+/g).map(Number);
     const light = (colour) => {

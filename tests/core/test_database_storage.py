@@ -1,4 +1,4 @@
-"""Files in the database: written and read in pieces, and in the transaction of whoever writes them."""
+"""Files in the database, written and read in chunks, in the transaction of their writer."""
 
 import io
 import tracemalloc
@@ -67,7 +67,7 @@ def test_a_deleted_file_is_gone_with_its_pieces(storage: DatabaseStorage) -> Non
     name = storage.save("a", ContentFile(b"x" * (CHUNK_BYTES + 1)))
     other = storage.save("b", ContentFile(b"y"))
     storage.delete(name)
-    storage.delete(name)  # Once more is no error.
+    storage.delete(name)  # A second deletion is no error.
     assert not storage.exists(name)
     assert storage.open(other).read() == b"y"
     assert (StoredFile.objects.count(), StoredChunk.objects.count()) == (1, 1)
@@ -127,7 +127,7 @@ def test_a_file_whose_source_breaks_off_is_not_there(storage: DatabaseStorage) -
 
 
 def test_a_large_file_is_never_in_memory_as_a_whole(storage: DatabaseStorage) -> None:
-    """Among the pieces that are, some are copies: one being read, one being written, one in the driver."""
+    """Some chunks are copies: one for the reader, one for the writer, one in the driver."""
 
     class Endless(io.RawIOBase):
         left = 40 * CHUNK_BYTES

@@ -1,4 +1,4 @@
-"""Where files are kept is said by a URL."""
+"""A URL sets the storage of files."""
 
 import subprocess
 from importlib.util import find_spec
@@ -49,7 +49,7 @@ def test_a_store_that_speaks_s3_is_found_by_its_url(monkeypatch: pytest.MonkeyPa
     assert "access_key" not in file_storage.backend("s3://bucket", name="FILES")["OPTIONS"]
 
 
-def test_what_is_wrong_with_an_s3_url_is_said_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_fault_of_an_s3_url_is_named_without_its_secrets(monkeypatch: pytest.MonkeyPatch) -> None:
     with_packages(monkeypatch, True)
     with pytest.raises(ImproperlyConfigured, match="names no bucket"):
         file_storage.backend("s3:///folder", name="FILES")
@@ -58,7 +58,7 @@ def test_what_is_wrong_with_an_s3_url_is_said_without_its_secrets(monkeypatch: p
     assert "secret" not in str(told.value)
 
 
-def test_missing_packages_are_named_with_what_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypatch: pytest.MonkeyPatch) -> None:
     with_packages(monkeypatch, False)
     with pytest.raises(ImproperlyConfigured, match=r"not installed: storages, boto3\. .* -r requirements-s3\.txt"):
         file_storage.backend("s3://bucket", name="FILES")

@@ -10,7 +10,7 @@ from django.test import Client
 from django.urls import reverse
 
 from apps.accounts.models import User
-from apps.documents.admin import EXCERPT_LENGTH
+from apps.documents.admin.document import EXCERPT_LENGTH
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
@@ -39,7 +39,7 @@ def processed(title: str = "Emma", **values: Any) -> Document:
 
 
 def process(client: Client, *documents: Document) -> str:
-    """Choose "Process selected documents" for these. Returns the text of the page that follows."""
+    """Choose "Process selected documents" for these. Return the text of the page that follows."""
     form = {"action": "process", "_selected_action": [document.pk for document in documents]}
     return Page(client.post(DOCUMENTS, form, follow=True).content.decode()).text
 
@@ -47,7 +47,7 @@ def process(client: Client, *documents: Document) -> str:
 # --- The list ------------------------------------------------------------------------------------
 
 
-def test_the_list_shows_what_is_known_of_a_document(admin_client: Client) -> None:
+def test_the_list_shows_a_document_with_its_figures(admin_client: Client) -> None:
     processed(project=rows.project("Highbury", owner="jane"))
 
     text = get(admin_client, DOCUMENTS).text
@@ -101,7 +101,7 @@ def test_documents_of_one_project_are_found(admin_client: Client) -> None:
 # --- The page ------------------------------------------------------------------------------------
 
 
-def test_a_page_shows_what_was_found_in_a_document(admin_client: Client) -> None:
+def test_a_page_shows_the_figures_of_a_document(admin_client: Client) -> None:
     document = processed()
 
     text = get(admin_client, page_of(document)).text
@@ -113,7 +113,7 @@ def test_a_page_shows_what_was_found_in_a_document(admin_client: Client) -> None
         assert expected in text
 
 
-def test_a_page_shows_how_a_document_reads(admin_client: Client) -> None:
+def test_a_page_shows_readability_keywords_and_phrases(admin_client: Client) -> None:
     document = processed()
     figures = {
         "language": "en", "reading_ease": 62.9, "grade_level": 9.5, "dialogue_share": 0.4713,
@@ -133,7 +133,7 @@ def test_a_page_shows_how_a_document_reads(admin_client: Client) -> None:
         assert expected in text
 
 
-def test_a_page_of_a_document_that_was_processed_before_says_what_to_do(admin_client: Client) -> None:
+def test_a_page_of_a_document_with_old_figures_asks_to_process_it_again(admin_client: Client) -> None:
     assert "Process it again to see how easy it is to read." in get(admin_client, page_of(processed())).text
 
 
@@ -193,7 +193,7 @@ def worker_finishes_meanwhile() -> Iterator[None]:
     pre_save.disconnect(finish, sender=Document)
 
 
-def test_saving_a_page_leaves_what_a_worker_wrote_meanwhile(
+def test_saving_a_page_leaves_the_columns_of_a_worker_alone(
     admin_client: Client, worker_finishes_meanwhile: None
 ) -> None:
     document = Document.objects.bulk_create(
@@ -223,7 +223,7 @@ def test_a_document_is_added_by_pasting_its_text(admin_client: Client) -> None:
     response = admin_client.post(ADD, form)
 
     document = Document.objects.get()
-    assert (response.status_code, response.url) == (302, DOCUMENTS)
+    assert (response.status_code, response.headers["Location"]) == (302, DOCUMENTS)
     assert (document.title, document.project, document.status) == ("Emma", project, Document.Status.DRAFT)
     assert document.manuscript.text.split() == ["Emma", "Woodhouse", "handsome"]
     assert document.manuscript.text.startswith("  ")
@@ -253,7 +253,7 @@ def test_a_text_that_cannot_be_taken_is_refused_with_the_reason(
 # --- Processing ----------------------------------------------------------------------------------
 
 
-def test_selected_documents_are_processed_for_who_asked(admin_client: Client, admin_user: User) -> None:
+def test_selected_documents_are_processed_for_the_asking_user(admin_client: Client, admin_user: User) -> None:
     documents = [rows.document(title) for title in ("Emma", "Persuasion")]
     untouched = rows.document("Sanditon")
 
@@ -267,7 +267,7 @@ def test_selected_documents_are_processed_for_who_asked(admin_client: Client, ad
     assert untouched.status == Document.Status.DRAFT
 
 
-def test_documents_that_are_being_processed_are_told_from_those_that_were_started(admin_client: Client) -> None:
+def test_started_documents_are_counted_apart_from_running_ones(admin_client: Client) -> None:
     emma, persuasion, sanditon = (rows.document(title) for title in ("Emma", "Persuasion", "Sanditon"))
     process(admin_client, emma)
 
@@ -281,7 +281,7 @@ def test_documents_that_are_being_processed_are_told_from_those_that_were_starte
     assert TaskStatus.objects.count() == 3
 
 
-def test_who_may_only_look_cannot_start_processing(client: Client) -> None:
+def test_a_user_who_may_only_view_cannot_start_processing(client: Client) -> None:
     document = rows.document()
     user = User.objects.create_user("rosa", is_staff=True)
     user.user_permissions.set(Permission.objects.filter(codename="view_document"))
@@ -296,7 +296,7 @@ def test_who_may_only_look_cannot_start_processing(client: Client) -> None:
 # --- Nothing that a document holds becomes HTML --------------------------------------------------
 
 
-def test_what_a_document_holds_is_text(admin_client: Client) -> None:
+def test_the_content_of_a_document_is_escaped(admin_client: Client) -> None:
     project = rows.project(SCRIPT, owner=SCRIPT)
     document = rows.document(SCRIPT, project=project, status=Document.Status.FAILED, error_message=SCRIPT)
     Manuscript.objects.create(document=document, filename=SCRIPT, text=SCRIPT)

@@ -30,7 +30,7 @@ pytestmark = pytest.mark.django_db
 
 TEXT = "Chapter 1\n\nEmma Woodhouse, handsome, clever, and rich.\n\nChapter 2\n\nShe was the youngest."
 
-#: Two chapters in which five words of sixteen are spoken.
+#: Two chapters with 16 words, five of them spoken.
 RAIN = "\n\n".join(
     f"Chapter {number}\n\n" + "“The rain never stops here,” said she. It went on and on over the grey roofs.\n\n" * 10
     for number in (1, 2)
@@ -137,7 +137,7 @@ def test_invisible_nuls_in_a_pasted_text_are_dropped(jane: Writer, project: Proj
     ],
     ids=lambda value: repr(value)[:60],
 )
-def test_what_cannot_be_stored_is_refused_by_its_name(
+def test_a_value_that_cannot_be_stored_is_refused_by_its_name(
     jane: Writer, project: Project, fields: dict[str, Any], complaint: str
 ) -> None:
     response = post_raw(jane, "/api/documents/", json.dumps({"project": project.pk, **fields}))
@@ -355,7 +355,7 @@ def test_a_project_that_cannot_be_is_refused(jane: Writer, project: Project, pk:
     assert nothing_was_stored()
 
 
-def test_somebody_elses_project_is_no_other_than_a_missing_one(jane: Writer, emily: Writer, project: Project) -> None:
+def test_another_users_project_is_answered_like_a_missing_one(jane: Writer, emily: Writer, project: Project) -> None:
     theirs = emily.post("/api/documents/", {"project": project.pk, "title": "Mine", "text": TEXT})
     missing = emily.post("/api/documents/", {"project": project.pk + 1, "title": "Mine", "text": TEXT})
 
@@ -371,7 +371,7 @@ def test_somebody_elses_project_is_no_other_than_a_missing_one(jane: Writer, emi
     [("get", ""), ("get", "file/"), ("patch", ""), ("delete", ""), ("post", "process/")],
     ids=str,
 )
-def test_somebody_elses_document_is_not_there(document: Document, method: str, suffix: str, is_staff: bool) -> None:
+def test_another_users_document_is_not_found(document: Document, method: str, suffix: str, is_staff: bool) -> None:
     other = writer("other", is_staff=is_staff)
 
     theirs = getattr(other, method)(f"/api/documents/{document.pk}/{suffix}", {"title": "Taken"})
@@ -387,7 +387,7 @@ def test_somebody_elses_document_is_not_there(document: Document, method: str, s
 # --- Reading ---
 
 
-#: What is not known of a text that was processed before it was looked for.
+#: Figures of a text that was processed before they existed.
 NOT_KNOWN = {
     "language": None, "reading_ease": None, "grade_level": None, "dialogue_share": None,
     "readability_note": "Process it again to see how easy it is to read.",
@@ -412,14 +412,14 @@ def test_a_processed_document_comes_with_all_that_was_found(jane: Writer, docume
 
     assert answer["status"] == "processed"
     chapters = answer["analysis"].pop("chapters")
-    counted = {"words": 60, "sentences": 6, "reading_minutes": 0.5}
-    assert answer["analysis"] == {**counted, **NOT_KNOWN, **NOT_LISTED}
+    whole = {"words": 60, "sentences": 6, "reading_minutes": 0.5}
+    assert answer["analysis"] == {**whole, **NOT_KNOWN, **NOT_LISTED}
     assert [chapter["position"] for chapter in chapters] == [1, 2, 3]
-    counted = {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
-    assert chapters[0] == {**counted, **NOT_KNOWN, **NOT_LISTED}
+    first = {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
+    assert chapters[0] == {**first, **NOT_KNOWN, **NOT_LISTED}
 
 
-def test_all_figures_of_the_whole_and_of_each_chapter_are_told(jane: Writer, project: Project) -> None:
+def test_all_figures_of_the_whole_and_of_each_chapter_are_shown(jane: Writer, project: Project) -> None:
     document = DocumentService.create(project=project, title="Rain", text=RAIN)
     DocumentService.process_document(document)
 
@@ -431,7 +431,7 @@ def test_all_figures_of_the_whole_and_of_each_chapter_are_told(jane: Writer, pro
     assert "Flesch, 1948" in found["readability_note"]
     assert found["keywords"][0] == {"text": "rain", "count": 20}
     assert found["longest_sentences"][0] == {"text": "It went on and on over the grey roofs.", "words": 9}
-    # As often as the other one.
+    # With the same count as the other one.
     assert {"text": "and on over the grey roofs", "count": 20} in found["repeated_phrases"]
     chapters = found.pop("chapters")
     assert [set(chapter) for chapter in chapters] == [set(found) | {"position", "title"}] * 2
@@ -464,7 +464,7 @@ def test_one_document_takes_as_many_queries_as_it_has_chapters_or_not(
 ) -> None:
     processed(document, chapters=61)
 
-    with django_assert_num_queries(3):  # Who asks, the document, its chapters.
+    with django_assert_num_queries(3):  # Queries: the user, the document, its chapters.
         jane.get(f"/api/documents/{document.pk}/")
 
 
@@ -478,7 +478,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
         if number % 3 == 1:
             DocumentService.start_processing(document, owner_id=jane.user.pk)
 
-    with django_assert_num_queries(4):  # Who asks, how many, the page, which of them are on their way.
+    with django_assert_num_queries(4):  # Queries: the user, the count, the page, the unfinished tasks.
         answer = jane.get("/api/documents/").json()
 
     assert answer["count"] == 30
@@ -516,7 +516,7 @@ def test_an_id_that_cannot_be_is_not_there(jane: Writer, pk: str, method: str, s
 
 
 def test_the_title_can_be_changed_and_nothing_else(jane: Writer, document: Document) -> None:
-    before = Document.objects.values().get()
+    before: dict[str, Any] = {**Document.objects.values().get()}
 
     changes = {
         "title": "Emma, again",
@@ -527,7 +527,7 @@ def test_the_title_can_be_changed_and_nothing_else(jane: Writer, document: Docum
     }
     response = jane.patch(f"/api/documents/{document.pk}/", changes)
 
-    after = Document.objects.values().get()
+    after: dict[str, Any] = {**Document.objects.values().get()}
     assert (response.status_code, response.json()["title"]) == (200, "Emma, again")
     assert after.pop("updated_at") > before.pop("updated_at")
     assert after == before | {"title": "Emma, again"}
@@ -541,7 +541,7 @@ def test_a_change_of_nothing_changes_nothing(jane: Writer, document: Document) -
     assert Document.objects.values().get() == before
 
 
-def test_a_new_title_leaves_alone_what_a_worker_writes_meanwhile(
+def test_a_new_title_leaves_the_columns_of_a_worker_alone(
     jane: Writer, document: Document, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     load = views.DocumentViewSet.get_object

@@ -12,7 +12,7 @@ PROSE = (
     "“Who is there?” she asked.\n"
 )
 
-#: No hostile text of some hundred kilobytes takes longer; with time by the square it would be ten times as much.
+#: Time limit for a hostile text of some hundred kilobytes. Quadratic time would be ten times as long.
 SECONDS = 5
 
 
@@ -81,7 +81,7 @@ def test_headings_begin_chapters(headings: tuple[str, ...]) -> None:
         ("Chapter 1\n=========", "Chapter 1"),
     ],
 )
-def test_a_title_is_said_without_marks_and_on_one_line(heading: str, title: str) -> None:
+def test_a_title_is_shown_without_marks_and_on_one_line(heading: str, title: str) -> None:
     assert titles(book("Chapter 55", heading)) == ["Chapter 55", title]
 
 
@@ -225,7 +225,7 @@ def test_white_space_and_marks_without_end_take_no_long_time() -> None:
 
 
 def test_contents_lines_without_end_take_no_long_time() -> None:
-    # Each was held against all headings below it: half an hour for a text of some megabytes.
+    # Each was compared with all headings below it: half an hour for a text of some megabytes.
     text = "Contents\n\n" * 3 + "Contents\n\nChapter 1\n\n" * 20_000 + PROSE
     began = time.process_time()
     assert titles(text) == ["Chapter 1"]
@@ -234,7 +234,7 @@ def test_contents_lines_without_end_take_no_long_time() -> None:
 
 @pytest.mark.parametrize("line", ["one\n", "first\n\n", "twenty-\n", "one and\n", "one and "])
 def test_number_words_without_end_take_no_long_time(line: str) -> None:
-    # Their time went up with the square of the lines, in C code that no time limit ends.
+    # They took quadratic time in the number of lines, in C code that no time limit ends.
     assert titles(f"{line * 100_000}b") == [""]
 
 

@@ -1,4 +1,4 @@
-"""Expired documents go, with their files, in chunks."""
+"""Expired documents go, with their files, in batches."""
 
 from collections.abc import Iterator
 from datetime import timedelta
@@ -15,8 +15,9 @@ from django.utils import timezone
 from apps.core.models import StoredChunk, StoredFile
 from apps.documents import tasks
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
-from apps.documents.services import document_service
-from apps.documents.services.document_service import DocumentService, FilesNotDeletedError
+from apps.documents.services import expiry
+from apps.documents.services.document_service import DocumentService
+from apps.documents.services.expiry import FilesNotDeletedError
 from apps.projects.models import Project
 from apps.tasks import progress
 
@@ -38,15 +39,15 @@ class FragileStorage(FileSystemStorage):
 
 @pytest.fixture
 def storage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FragileStorage:
-    """Where files are now."""
+    """The storage of the files."""
     found = FragileStorage(tmp_path)
     monkeypatch.setattr(Manuscript._meta.get_field("file"), "storage", found)
     return found
 
 
 @pytest.fixture(autouse=True)
-def small_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 3)
+def small_batches(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "BATCH_SIZE", 3)
 
 
 @pytest.fixture
@@ -64,7 +65,7 @@ def told() -> Iterator[list[float]]:
 
 
 def expired(project: Project, count: int, *, hours: int = 1) -> list[Document]:
-    """Documents with a file each, whose time has passed."""
+    """Expired documents with a file each."""
     made = []
     for number in range(count):
         document = Document.objects.create(
@@ -115,7 +116,7 @@ def test_a_document_whose_file_stays_stays_and_holds_up_no_other(project: Projec
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_stops_half_way_goes_on_in_the_next_run(
+def test_an_interrupted_run_goes_on_in_the_next_one(
     project: Project, storage: FragileStorage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -133,28 +134,28 @@ def test_what_stops_half_way_goes_on_in_the_next_run(
     with monkeypatch.context() as patch, pytest.raises(Killed):
         patch.setattr(FragileStorage, "delete", die)
         DocumentService.delete_expired()
-    # A chunk is gone; of the next one a file is, and its row is still there to be found.
+    # The first batch is gone. Of the second one a file is gone, and the next run finds its row.
     assert (Document.objects.count(), files(storage)) == (4, 3)
     assert DocumentService.delete_expired() == 4
     assert (Document.objects.count(), files(storage)) == (0, 0)
 
 
-def test_an_expiry_that_is_put_off_meanwhile_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_expiry_that_is_postponed_meanwhile_counts(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     documents = expired(project, 5)
-    put_off = documents[4]
-    find = document_service._with_kept_files
+    postponed = documents[4]
+    find = expiry.delete_files
 
-    def put_off_meanwhile(*arguments: Any, **options: Any) -> set[int]:
-        Document.objects.filter(pk=put_off.pk).update(expires_at=None)
+    def postpone_meanwhile(*arguments: Any, **options: Any) -> set[int]:
+        Document.objects.filter(pk=postponed.pk).update(expires_at=None)
         return find(*arguments, **options)
 
-    monkeypatch.setattr(document_service, "_with_kept_files", put_off_meanwhile)
+    monkeypatch.setattr(expiry, "delete_files", postpone_meanwhile)
     assert DocumentService.delete_expired() == 4
-    assert list(Document.objects.all()) == [put_off]
+    assert list(Document.objects.all()) == [postponed]
 
 
-def test_statements_and_what_they_name_are_bounded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 10)
+def test_statements_and_their_parameters_are_bounded(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(expiry, "BATCH_SIZE", 10)
     documents = expired(project, 40)
     figures = {"words": 1, "sentences": 1, "reading_minutes": 0.1}
     Analysis.objects.bulk_create(Analysis(document=document, **figures) for document in documents)
@@ -169,7 +170,7 @@ def test_statements_and_what_they_name_are_bounded(project: Project, monkeypatch
     assert not any("SELECT" in statement and '"documents_chapter"' in statement for statement in statements)
 
 
-def test_the_task_fails_where_files_stay_and_is_tried_again(project: Project, storage: FragileStorage) -> None:
+def test_the_task_fails_if_files_stay_and_is_retried(project: Project, storage: FragileStorage) -> None:
     (document,) = expired(project, 1)
     storage.stuck.add(str(Manuscript.objects.get(document=document).file.name))
     with pytest.raises(FilesNotDeletedError):

@@ -1,4 +1,4 @@
-"""An uploaded file lives as long as its document, in every way in which that ends."""
+"""An uploaded file is deleted with its document, in whatever way that is deleted."""
 
 import http.client
 import io
@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -52,7 +52,7 @@ def upload(client: Writer, data: bytes, *, filename: str, **fields: Any) -> Any:
 
 
 def stored() -> tuple[int, int]:
-    """How many files there are, and how many pieces."""
+    """Return the number of files, and of chunks."""
     return StoredFile.objects.count(), StoredChunk.objects.count()
 
 
@@ -139,7 +139,7 @@ def test_a_creation_that_is_rolled_back_leaves_no_file(project: Project) -> None
     project_id = project.pk
     Project.objects.all().delete()
     project.pk = project_id
-    # The project is gone: the row cannot be written.
+    # The project is gone, so the row cannot be written.
     with pytest.raises(Exception, match=r"(?i)foreign key"), transaction.atomic():
         made(project)
     assert stored() == (0, 0)
@@ -149,8 +149,8 @@ def test_a_creation_that_is_rolled_back_leaves_no_file(project: Project) -> None
 
 
 @pytest.fixture
-def folder(settings: Settings, tmp_path: Path) -> Path:
-    """Files are kept in a folder, as an example of a store without transactions."""
+def folder(settings: Settings, tmp_path: Path) -> Iterator[Path]:
+    """Store files in a folder, as an example of a storage without transactions."""
     options = {"location": str(tmp_path)}
     settings.STORAGES = {
         **settings.STORAGES,
@@ -213,7 +213,7 @@ def test_the_original_can_be_downloaded(jane: Writer, project: Project, filename
     response = jane.get(f"/api/documents/{document.pk}/file/")
 
     assert response.status_code == 200
-    assert b"".join(response.streaming_content) == DOCX
+    assert response.getvalue() == DOCX
     assert response["Content-Disposition"].startswith("attachment; filename")
     assert response["Content-Type"] == "application/octet-stream"
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -226,7 +226,7 @@ def test_a_pasted_text_is_downloaded_as_a_text_file(jane: Writer, project: Proje
 
     response = jane.get(f"/api/documents/{document.pk}/file/")
 
-    assert b"".join(response.streaming_content) == "Some words, été.\n".encode()
+    assert response.getvalue() == "Some words, été.\n".encode()
     assert "%C3%A9t%C3%A9.txt" in response["Content-Disposition"]
 
 
@@ -238,7 +238,7 @@ def test_a_document_without_anything_has_no_file(jane: Writer, project: Project)
     assert jane.get(f"/api/documents/{made_document.pk}/file/").status_code == 404
 
 
-def test_nobody_else_can_download_it(jane: Writer, project: Project) -> None:
+def test_no_other_user_can_download_it(jane: Writer, project: Project) -> None:
     path = f"/api/documents/{made(project).pk}/file/"
     for other in (writer("emily"), writer("staff", is_staff=True)):
         assert other.get(path).status_code == 404
@@ -257,7 +257,7 @@ def test_a_real_server_sends_a_large_original_in_pieces(jane: Writer, project: P
             assert response.read() == content
 
 
-# --- What nobody should send in ---
+# --- Hostile and unreadable files ---
 
 
 def nothing_was_stored() -> bool:
@@ -384,7 +384,7 @@ def test_a_file_that_one_machine_takes_is_read_by_another(
         found = wait_until(processed, timeout=60)
         assert [chapter["title"] for chapter in found["chapters"]] == ["Chapter 1", "Chapter 2", "Chapter 3"]
         assert ask("GET", f"{path}file/") == (200, content)
-    # Nothing was kept on either disk.
+    # No file is left on either disk.
     assert not [path for place in (web_place, worker_place) for path in (place / "tmp").iterdir()]
 
 

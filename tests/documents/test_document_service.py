@@ -10,9 +10,10 @@ from django.utils import timezone
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.samples import PRIDE_AND_PREJUDICE
-from apps.documents.services import document_service
-from apps.documents.services.document_service import DocumentService, ManuscriptChangedError
+from apps.documents.services import expiry, figures, findings
+from apps.documents.services.document_service import DocumentService
 from apps.documents.services.findings import Findings
+from apps.documents.services.processing import ManuscriptChangedError
 from apps.projects.models import Project
 from apps.tasks import progress
 from apps.tasks.models import TaskStatus
@@ -26,7 +27,7 @@ def document(project: Project) -> Document:
 
 
 def rows(document: Document) -> dict[str, Any]:
-    """All that processing stores, with the ids of the rows."""
+    """Return all rows that processing stores, with their ids."""
     counts = ("id", "words", "sentences", "reading_minutes")
     return {
         "analysis": list(Analysis.objects.filter(document=document).values_list(*counts)),
@@ -62,7 +63,7 @@ def finish(task_id: str, status: str) -> None:
 
 
 def at_once(*calls: Callable[[], object]) -> list[object]:
-    """The results of calls that begin at the same moment, each in a thread with a connection of its own."""
+    """Return the results of calls that start at once, each in a thread with a connection of its own."""
     barrier = threading.Barrier(len(calls))
     results: list[object] = [None] * len(calls)
 
@@ -114,7 +115,7 @@ def test_a_document_is_made_of_a_file_or_of_a_pasted_text(project: Project, sour
 @pytest.mark.parametrize(
     "source", [{"text": " \n"}, {"data": b""}, {"data": b"%PDF-1.7", "filename": "a.pdf"}, {"data": b"a\x00b"}]
 )
-def test_what_cannot_be_read_leaves_no_document(project: Project, source: dict[str, Any]) -> None:
+def test_an_unreadable_text_leaves_no_document(project: Project, source: dict[str, Any]) -> None:
     with pytest.raises(UnreadableTextError):
         DocumentService.create(project=project, title="A", **source)
     assert not Document.objects.exists()
@@ -272,8 +273,8 @@ def test_a_long_title_is_cut_to_its_column(project: Project) -> None:
     assert [len(title) for title in document.chapters.values_list("title", flat=True)] == [255, 255]
 
 
-def test_many_chapters_are_stored_in_chunks(project: Project) -> None:
-    number = 2 * document_service.CHUNK_SIZE + 1
+def test_many_chapters_are_stored_in_batches(project: Project) -> None:
+    number = 2 * figures.BATCH_SIZE + 1
     text = "".join(f"Chapter {position}\n\nIt went on.\n\n" for position in range(1, number + 1))
     document = DocumentService.create(project=project, title="A", text=text)
     DocumentService.process_document(document)
@@ -294,14 +295,14 @@ def test_a_failure_of_an_earlier_time_is_forgotten(document: Document) -> None:
 
 
 class Listener(progress.Reporter):
-    """Keeps all that is reported."""
+    """Keeps all reports."""
 
     def __init__(self) -> None:
         super().__init__()
-        self.heard: list[tuple[float | None, str | None]] = []
+        self.reports: list[tuple[float | None, str | None]] = []
 
     def report(self, percent: float | None, text: str | None) -> None:
-        self.heard.append((percent, text))
+        self.reports.append((percent, text))
 
 
 def test_progress_is_reported_by_chapter(document: Document) -> None:
@@ -311,7 +312,7 @@ def test_progress_is_reported_by_chapter(document: Document) -> None:
         DocumentService.process_document(document)
     finally:
         progress.unbind()
-    assert [text for _, text in listener.heard if text] == [
+    assert [text for _, text in listener.reports if text] == [
         "Reading the text",
         "Chapter 1 of 2",
         "Chapter 2 of 2",
@@ -320,7 +321,7 @@ def test_progress_is_reported_by_chapter(document: Document) -> None:
         "Storing the figures",
         "Done",
     ]
-    percents = [percent for percent, _ in listener.heard if percent is not None]
+    percents = [percent for percent, _ in listener.reports if percent is not None]
     assert percents == sorted(percents)
     assert (percents[0], percents[1] >= 40, percents[-2:]) == (0, True, [95, 100])
 
@@ -337,22 +338,22 @@ def test_a_text_that_came_by_another_way_is_checked_too(document: Document) -> N
         DocumentService.process_document(document)
 
 
-def test_a_document_that_is_gone_is_said_to_be(document: Document) -> None:
+def test_a_document_that_is_gone_raises_its_error(document: Document) -> None:
     Document.objects.all().delete()
     with pytest.raises(Document.DoesNotExist, match=f"Document {document.pk} no longer exists"):
         DocumentService.process_document(document)
 
 
 def after_analysis(monkeypatch: pytest.MonkeyPatch, happening: Callable[[], object]) -> None:
-    """Let something happen when the text is analysed and nothing is stored yet."""
-    analyse = document_service.analyse
+    """Call `happening` after the text is analysed and before the figures are stored."""
+    analyse = findings.analyse
 
     def wrapped(text: str) -> Findings:
         found = analyse(text)
         happening()
         return found
 
-    monkeypatch.setattr(document_service, "analyse", wrapped)
+    monkeypatch.setattr(findings, "analyse", wrapped)
 
 
 def test_a_document_that_is_deleted_meanwhile_leaves_no_rows(
@@ -383,13 +384,13 @@ def test_a_failure_while_storing_leaves_the_old_figures(document: Document, monk
     DocumentService.process_document(document)
     before = rows(document)
     Manuscript.objects.update(text="One chapter now.", updated_at=timezone.now())
-    store = document_service._store
+    store = figures.store
 
     def fail(*args: Any) -> None:
         store(*args)
         raise RuntimeError("the database went away")
 
-    monkeypatch.setattr(document_service, "_store", fail)
+    monkeypatch.setattr(figures, "store", fail)
     with pytest.raises(RuntimeError):
         DocumentService.process_document(document)
     after = rows(document)
@@ -489,7 +490,7 @@ def test_settling_a_document_that_is_not_in_processing_asks_nothing(
 
 
 def test_only_documents_whose_time_has_passed_are_deleted(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(document_service, "EXPIRED_CHUNK_SIZE", 2)
+    monkeypatch.setattr(expiry, "BATCH_SIZE", 2)
     now = timezone.now()
     for number in range(5):
         expired = DocumentService.create(project=project, title=str(number), text=TEXT, expires_at=now)

@@ -41,7 +41,7 @@ def test_the_actors_are_declared_as_the_guidelines_say() -> None:
     assert tasks.clean_expired_documents.options["periodic"].parsed_from == "0 3 * * *"
 
 
-def test_the_task_says_what_it_found(document: Document) -> None:
+def test_the_task_returns_its_figures(document: Document) -> None:
     assert tasks.process_document(document.pk) == {"document_id": document.pk, "words": 8, "chapters": 2}
 
 
@@ -59,7 +59,7 @@ def test_a_text_that_cannot_be_read_fails_the_document_and_the_task(document: Do
 
 
 @pytest.mark.parametrize("by_name", [False, True])
-def test_a_task_that_was_given_up_is_said_on_the_document(document: Document, by_name: bool) -> None:
+def test_a_task_without_retries_left_is_written_on_the_document(document: Document, by_name: bool) -> None:
     task_id = DocumentService.start_processing(document, owner_id=None)
     TaskStatus.objects.update(status="failed")
     arguments: dict[str, Any] = {"kwargs": {"document_id": document.pk}} if by_name else {"args": (document.pk,)}
@@ -71,7 +71,7 @@ def test_a_task_that_was_given_up_is_said_on_the_document(document: Document, by
     assert task_id in document.error_message
 
 
-def test_cleaning_up_says_how_many_it_deleted(document: Document) -> None:
+def test_cleaning_up_returns_the_number_of_deleted_documents(document: Document) -> None:
     Document.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     assert tasks.clean_expired_documents() == {"deleted": 1}
     assert tasks.clean_expired_documents() == {"deleted": 0}
@@ -101,6 +101,8 @@ def test_the_novel_is_processed_by_a_worker(document: Document, run: Callable[[s
     novel.refresh_from_db()
     assert novel.status == "processed"
     assert novel.chapters.count() == 61
+    assert row.finished_at is not None
+    assert row.started_at is not None
     assert (row.finished_at - row.started_at).total_seconds() < 20
 
 
@@ -112,7 +114,7 @@ def test_a_hopeless_text_fails_at_once(document: Document, run: Callable[[str], 
     assert (document.status, document.error_message) == ("failed", "There is not a single word in it.")
 
 
-def test_trouble_that_passes_is_tried_again(
+def test_a_passing_error_is_retried(
     document: Document, run: Callable[[str], TaskStatus], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     process, calls = DocumentService.process_document, []
@@ -132,7 +134,7 @@ def test_trouble_that_passes_is_tried_again(
     assert calls == ["processing", "processing"]
 
 
-def test_trouble_that_stays_fails_the_document_in_the_end(
+def test_a_lasting_error_fails_the_document_in_the_end(
     document: Document,
     run: Callable[[str], TaskStatus],
     monkeypatch: pytest.MonkeyPatch,

@@ -1,4 +1,4 @@
-"""The figures of a whole text and of its chapters together."""
+"""Figures of a whole text and of its chapters."""
 
 import time
 from dataclasses import fields
@@ -21,7 +21,7 @@ def novel() -> Findings:
     return analyse(PRIDE_AND_PREJUDICE.read_text("utf-8-sig"))
 
 
-def test_the_figures_of_a_text_are_those_worked_out_by_hand() -> None:
+def test_the_figures_of_a_text_are_those_calculated_by_hand() -> None:
     found = analyse(BOOK)
     assert (found.words, found.sentences) == (2 + 3 * (2 + 20 * 10), 1 + 3 * 20 * 2)
     chapter = found.chapters[0]
@@ -74,7 +74,18 @@ def test_a_chapter_in_another_language_has_figures_of_its_own() -> None:
     german = "Er ging hinaus in den Regen, und niemand fragte ihn, warum. " * 30
     chapters = analyse(f"Chapter 1\n\n{english}\n\nChapter 2\n\n{german}\n\nChapter 3\n\n{english}").chapters
     assert [chapter.language for chapter in chapters] == ["en", "de", "en"]
-    assert chapters[0].reading_ease == chapters[2].reading_ease != chapters[1].reading_ease
+    assert chapters[0].reading_ease == chapters[2].reading_ease is not None
+    assert (chapters[1].reading_ease, chapters[1].grade_level, chapters[1].dialogue_share) == (None, None, None)
+
+
+def test_a_chapter_in_another_language_does_not_change_the_measures_of_the_whole() -> None:
+    english = "“Go out,” he said. He went out into the rain, and nobody asked him why. " * 30
+    german = "„Geh hinaus“, sagte er. Er ging hinaus in den Regen, und niemand fragte ihn, warum. " * 30
+    found = analyse(f"Chapter 1\n\n{english}\n\nChapter 2\n\n{german}\n\nChapter 3\n\n{english}")
+    assert [chapter.language for chapter in found.chapters] == ["en", "de", "en"]
+    first = found.chapters[0]
+    assert (found.language, found.dialogue_share) == ("en", first.dialogue_share)
+    assert (found.reading_ease, found.grade_level) == (first.reading_ease, first.grade_level)
 
 
 def test_a_short_text_has_no_readability_and_all_the_rest() -> None:
@@ -82,9 +93,19 @@ def test_a_short_text_has_no_readability_and_all_the_rest() -> None:
     assert (found.reading_ease, found.grade_level, found.dialogue_share) == (None, None, 0.0)
 
 
-def test_a_language_without_a_formula_has_no_readability() -> None:
-    found = analyse("Hän meni taas ulos sateeseen, eikä kukaan kysynyt häneltä miksi. " * 30)
-    assert (found.language, found.reading_ease, found.grade_level) == ("fi", None, None)
+@pytest.mark.parametrize(
+    ("language", "sentence"),
+    [
+        ("de", "„Geh“, sagte er. Er ging wieder hinaus in den Regen, und niemand fragte ihn, warum. "),
+        ("fi", "”Mene”, hän sanoi. Hän meni taas ulos sateeseen, eikä kukaan kysynyt häneltä miksi. "),
+        ("fr", "« Sors », dit-il. Il sortit de nouveau sous la pluie, et personne ne lui demanda pourquoi. "),
+    ],
+)
+def test_a_text_in_another_language_has_no_readability_and_no_dialogue(language: str, sentence: str) -> None:
+    found = analyse(sentence * 30)
+    assert (found.language, found.reading_ease, found.grade_level) == (language, None, None)
+    assert found.dialogue_share is None
+    assert (found.words > 300, bool(found.keywords), bool(found.longest_sentences)) == (True, True, True)
 
 
 def test_many_different_words_are_counted_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:

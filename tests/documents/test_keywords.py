@@ -30,13 +30,13 @@ def test_a_word_is_the_same_in_any_case_and_shown_as_it_stands_most_often() -> N
         ("it", ("acqua", "l'acqua", "dell'acqua"), "acqua"),
     ],
 )
-def test_what_is_joined_to_a_word_with_an_apostrophe_is_no_part_of_it(
+def test_an_article_joined_with_an_apostrophe_is_no_part_of_a_word(
     language: str, words: tuple[str, ...], bare: str
 ) -> None:
     assert found(dict.fromkeys(words, 2), language=language) == [(bare, 6)]
 
 
-def test_a_chapter_is_told_by_what_other_chapters_have_not() -> None:
+def test_the_keywords_of_a_chapter_are_those_that_others_lack() -> None:
     terms = [Term(text="Elizabeth", count=12), Term(text="letter", count=9), Term(text="Pemberley", count=6)]
     telling = keywords.most_telling(
         terms, parts_with={"elizabeth": 60, "letter": 20, "pemberley": 2}, parts=61, number=2
@@ -45,5 +45,5 @@ def test_a_chapter_is_told_by_what_other_chapters_have_not() -> None:
     assert [term.text for term in telling] == ["Pemberley", "letter"]
 
 
-def test_a_language_that_nobody_knows_has_keywords_too() -> None:
+def test_an_unknown_language_has_keywords_too() -> None:
     assert found({"zorg": 3}, language="") == [("zorg", 3)]

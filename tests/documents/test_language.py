@@ -21,12 +21,12 @@ SENTENCES = {
 
 
 @pytest.mark.parametrize("code", SENTENCES)
-def test_the_language_of_a_sentence_or_two_is_told(code: str) -> None:
+def test_the_language_of_a_sentence_or_two_is_detected(code: str) -> None:
     assert language.detect(SENTENCES[code]) == code
 
 
 @pytest.mark.parametrize("text", ["", "1 2 3 4", "word " * 50, "Mm.", "asdf qwer zxcv uiop hjkl"])
-def test_what_cannot_be_told_is_not_guessed(text: str) -> None:
+def test_an_unknown_language_is_not_guessed(text: str) -> None:
     assert language.detect(text) == ""
 
 
@@ -34,12 +34,12 @@ def test_the_novel_is_english() -> None:
     assert language.detect(PRIDE_AND_PREJUDICE.read_text("utf-8-sig")) == "en"
 
 
-def test_a_long_text_is_told_from_samples_of_all_of_it() -> None:
+def test_a_long_text_is_detected_from_samples_of_all_of_it() -> None:
     begins_in_latin = "Gallia est omnis divisa in partes tres. " * 50 + f"{SENTENCES['de']} " * 2_000
     assert language.detect(begins_in_latin) == "de"
 
 
-def test_only_what_is_between_two_offsets_counts() -> None:
+def test_only_text_between_the_offsets_counts() -> None:
     text = SENTENCES["de"] + SENTENCES["fr"]
     assert language.detect(text, len(SENTENCES["de"])) == "fr"
 

@@ -6,7 +6,7 @@ from apps.documents.analysis.longest_sentences import MAX_CHARACTERS, Longest, S
 
 def longest(*sentences: str, count: int = 2) -> list[tuple[int, str]]:
     found = Longest(count)
-    assert list(found.hear(sentences)) == list(sentences)
+    assert list(found.watch(sentences)) == list(sentences)
     return [(sentence.words, sentence.text) for sentence in found.found()]
 
 

@@ -1,4 +1,4 @@
-"""The figures of the sample novel, frozen: a change of how words, sentences or chapters are told must be meant."""
+"""Figures of the sample novel, frozen. They change only with the rules for words, sentences or chapters."""
 
 import pytest
 
@@ -21,7 +21,7 @@ CHAPTER_SENTENCES = [
 
 @pytest.fixture(scope="module")
 def novel() -> str:
-    """The book alone, as the analysis sees it."""
+    """The book alone, as it is analysed."""
     return gutenberg.without_licence(newlines.normalised(readers.read(PRIDE_AND_PREJUDICE.read_bytes())))
 
 

@@ -65,12 +65,12 @@ def test_a_tally_in_which_nothing_is_forgotten_is_exact() -> None:
     assert tally.exact() == {"a": 3, "b": 1, "c": 1}
 
 
-def test_a_tally_keeps_the_frequent_and_tells_what_is_certain() -> None:
+def test_a_tally_keeps_the_frequent_items_and_knows_the_exact_counts() -> None:
     tally: Tally[str] = Tally(limit=4)
     tally.add("aaabb")
-    tally.add("cdefg")  # Too many: what came once is forgotten.
+    tally.add("cdefg")  # Too many: items with one occurrence are dropped.
     tally.add("accc")
-    assert tally.at_least() == {"a": 4, "b": 2, "c": 3}  # "c" has really come four times.
+    assert tally.at_least() == {"a": 4, "b": 2, "c": 3}  # "c" really occurred four times.
     assert tally.exact() == {"a": 4, "b": 2}
 
 

@@ -1,4 +1,4 @@
-"""The reading ease and the grade level, against figures worked out by hand."""
+"""Reading ease and grade level, held against figures that were calculated by hand."""
 
 from collections import Counter
 
@@ -16,49 +16,21 @@ def measured(**values: int) -> Measure:
 
 
 def test_a_text_is_measured_by_its_words() -> None:
-    assert readability.measure(CAT, sentences=25, language="en") == Measure(
-        words=200, sentences=25, syllables=250, monosyllables=150, polysyllables=0, long_words=0
-    )
+    assert readability.measure(CAT, sentences=25, language="en") == Measure(words=200, sentences=25, syllables=250)
 
 
 def test_numbers_are_no_words_to_read() -> None:
     assert readability.measure(Counter({"1813": 3, "year": 1}), sentences=1, language="en").words == 1
 
 
-@pytest.mark.parametrize(
-    ("language", "ease"),
-    [
-        # 10 words a sentence, 1.5 syllables a word.
-        ("en", 69.8),  # 206.835 - 10.15 - 126.9
-        ("de", 82.2),  # 180 - 10 - 87.75 = 82.25; half goes to the even digit
-        ("fr", 86.4),  # 207 - 10.15 - 110.4
-        ("es", 103.4),  # 206.835 - 10 - 93.45
-        ("it", 114.0),  # 217 - 13 - 90
-        ("nl", 82.0),  # 206.835 - 9.3 - 115.5
-        ("pt", 111.8),  # 248.835 - 10.15 - 126.9
-        ("ru", 103.7),  # 206.835 - 13 - 90.15
-        ("tr", 112.5),  # 198.825 - 26.1 - 60.2625
-    ],
-)
-def test_the_reading_ease_is_that_of_the_language(language: str, ease: float) -> None:
-    assert readability.reading_ease(measured(), language=language) == pytest.approx(ease, abs=0.051)
+def test_the_reading_ease_is_that_of_flesch() -> None:
+    # 10 words a sentence, 1.5 syllables a word: 206.835 - 1.015 * 10 - 84.6 * 1.5
+    assert readability.reading_ease(measured(), language="en") == 69.8
 
 
-def test_the_english_grade_is_that_of_flesch_and_kincaid() -> None:
+def test_the_grade_is_that_of_flesch_and_kincaid() -> None:
     # 0.39 * 10 + 11.8 * 1.5 - 15.59
     assert readability.grade_level(measured(), language="en") == 6.0
-
-
-def test_the_german_grade_is_the_first_vienna_formula() -> None:
-    # 0.1935 * 20 % + 0.1672 * 10 + 0.1297 * 30 % - 0.0327 * 50 % - 0.875 = 6.923
-    figures = measured(polysyllables=40, long_words=60, monosyllables=100)
-    assert readability.grade_level(figures, language="de") == 6.9
-
-
-@pytest.mark.parametrize("language", sorted(readability.EASE.keys() - {"de", "en"}))
-def test_no_grade_is_made_up_for_other_languages(language: str) -> None:
-    assert readability.grade_level(measured(), language=language) is None
-    assert "no grade level" in readability.note(language=language, words=200, has_ease=True)
 
 
 @pytest.mark.parametrize(
@@ -68,11 +40,12 @@ def test_no_grade_is_made_up_for_other_languages(language: str) -> None:
         (measured(words=0, sentences=0, syllables=0), "en"),
         (measured(words=20_200, sentences=200), "en"),
         (measured(sentences=0), "en"),
+        (measured(), "de"),
         (measured(), "fi"),
         (measured(), ""),
     ],
 )
-def test_where_it_would_mean_nothing_there_is_no_figure(figures: Measure, language: str) -> None:
+def test_there_is_no_figure_that_would_mean_nothing(figures: Measure, language: str) -> None:
     assert readability.reading_ease(figures, language=language) is None
     assert readability.grade_level(figures, language=language) is None
 
@@ -82,17 +55,13 @@ def test_where_it_would_mean_nothing_there_is_no_figure(figures: Measure, langua
     [
         ("en", 200, True, "Flesch, 1948"),
         ("en", 200, True, "Flesch and Kincaid"),
-        ("de", 200, True, "Amstad, 1978"),
-        ("de", 200, True, "Vienna"),
         ("en", 99, False, "at least 100 words"),
-        ("", 200, False, "language could not be told"),
-        ("fi", 200, False, "no formula was published for this language (fi)"),
+        ("", 200, False, "the language is unknown"),
+        ("fi", 200, False, "measured in English texts only, not in this language (fi)"),
         ("en", 200, False, "hardly any ends of sentences"),
     ],
 )
-def test_the_note_says_what_the_figures_mean_or_why_there_are_none(
-    language: str, words: int, has_ease: bool, said: str
-) -> None:
+def test_the_note_explains_the_figures_or_their_absence(language: str, words: int, has_ease: bool, said: str) -> None:
     assert said in readability.note(language=language, words=words, has_ease=has_ease)
 
 
@@ -101,3 +70,7 @@ def test_the_measures_of_parts_add_up() -> None:
     other = readability.measure(Counter({"beautiful": 1, "dog": 4}), sentences=2, language="en")
     both = readability.measure(Counter({"beautiful": 3, "cat": 1, "dog": 4}), sentences=3, language="en")
     assert one + other == both
+
+
+def test_a_text_in_another_language_is_not_measured() -> None:
+    assert readability.measure(CAT, sentences=25, language="de") == Measure()

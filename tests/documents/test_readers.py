@@ -54,7 +54,7 @@ def test_a_central_european_encoding_is_read_where_no_western_one_makes_sense() 
     assert readers.read(POLISH.encode("iso8859_2")) == POLISH
 
 
-def test_the_encoding_is_told_by_the_few_lines_that_tell_it() -> None:
+def test_the_encoding_is_guessed_from_the_lines_beyond_ascii() -> None:
     text = "Plain words, line by line.\n" * 20_000 + FRENCH + "Plain words, line by line.\n" * 20_000
     assert readers.read(text.encode("cp1252")) == text
 
@@ -129,7 +129,7 @@ def test_prose_that_speaks_of_html_or_begins_like_a_file_is_text() -> None:
     assert readers.read(b"<p>Some words</p> of mine") == "<p>Some words</p> of mine"
 
 
-def test_a_pasted_text_loses_what_no_database_takes() -> None:
+def test_a_pasted_text_loses_characters_that_no_database_takes() -> None:
     assert readers.read_pasted("one\x00two \ud83d three") == "onetwo \ufffd three"
     assert readers.read_pasted("a pair \ud83d\ude00 of halves") == "a pair 😀 of halves"
 
@@ -150,7 +150,7 @@ def test_a_pasted_binary_is_refused() -> None:
 
 
 def read_or_none(read: Callable[[Any], str], source: object) -> str | None:
-    """The text, or None where it was refused. Any other error is the test's failure."""
+    """Return the text, or None if it was refused. Any other error fails the test."""
     try:
         return read(source)
     except UnreadableTextError:

@@ -1,4 +1,4 @@
-"""What is read out of each format."""
+"""The text that is read from each format."""
 
 import gzip
 import io
@@ -19,7 +19,7 @@ NOVEL = Path(__file__).parent / "novel"
 
 
 def plain(text: str) -> str:
-    """The text with every run of white space as one space."""
+    """Return the text with every run of white space as one space."""
     return " ".join(text.split())
 
 
@@ -43,7 +43,7 @@ def md(text: str) -> str:
 
 
 @pytest.mark.parametrize("suffix", ["docx", "odt", "epub", "pdf", "html", "xhtml"])
-def test_what_another_program_wrote_has_the_same_text_as_plain_text(suffix: str) -> None:
+def test_a_file_of_another_program_has_the_same_text_as_plain_text(suffix: str) -> None:
     text = (WRITTEN_ELSEWHERE / "three-chapters.txt").read_text()
     file = WRITTEN_ELSEWHERE / f"three-chapters.{suffix}"
     read = readers.read(file.read_bytes(), filename=file.name)
@@ -67,7 +67,7 @@ def test_paragraphs_stand_between_empty_lines(suffix: str) -> None:
     wanted = [plain(block) for block in (WRITTEN_ELSEWHERE / "three-chapters.txt").read_text().split("\n\n")]
     found = [plain(block) for block in read.split("\n\n")]
     if suffix == "pdf":
-        # A page may end where a paragraph does, and nothing tells.
+        # A page may end with a paragraph, without a sign of it.
         assert len(set(wanted) - set(found)) <= 4
     else:
         assert found == wanted
@@ -118,7 +118,7 @@ def test_the_novel_in_markdown_and_as_an_e_book_has_61_chapters() -> None:
         assert abs(words.count(read) - words.count(text)) < 10
 
 
-def test_progress_is_told_by_page_and_by_part() -> None:
+def test_progress_is_reported_by_page_and_by_part() -> None:
     told: list[tuple[float, str]] = []
 
     def listen(share: float, what: str) -> None:
@@ -135,7 +135,7 @@ def test_progress_is_told_by_page_and_by_part() -> None:
 # --- Word ---
 
 
-def test_a_word_file_has_what_was_inserted_and_not_what_was_deleted() -> None:
+def test_a_word_file_has_inserted_text_and_no_deleted_text() -> None:
     body = (
         "<w:p><w:r><w:t>It </w:t></w:r><w:ins><w:r><w:t>really </w:t></w:r></w:ins>"
         "<w:del><w:r><w:delText>never </w:delText></w:r></w:del><w:moveFrom><w:r><w:t>gone </w:t></w:r></w:moveFrom>"
@@ -199,7 +199,7 @@ def test_an_opendocument_text_has_its_paragraphs_and_spaces() -> None:
     assert odt(body) == "Chapter 1\n\none two three\nfour five\n\nsix\n"
 
 
-def test_what_is_no_text_of_an_opendocument_text_is_left_out() -> None:
+def test_notes_and_lists_of_an_opendocument_text_are_left_out() -> None:
     body = (
         "<text:tracked-changes><text:p>deleted</text:p></text:tracked-changes>"
         "<text:table-of-content><text:index-body><text:p>Chapter 1</text:p></text:index-body></text:table-of-content>"
@@ -283,7 +283,7 @@ def test_a_web_pages_list_of_links_to_itself_is_left_out() -> None:
         ('<meta http-equiv="Content-Type" content="text/html; charset=windows-1252">', "cp1252"),
         ("", "utf-8"),
         ("", "utf-16"),
-        ('<meta charset="utf-8">', "cp1252"),  # It says what it is not.
+        ('<meta charset="utf-8">', "cp1252"),  # The declared encoding is wrong.
         ('<meta charset="bogus">', "utf-8"),
     ],
 )
@@ -322,9 +322,9 @@ def test_a_long_markdown_text_is_read_in_pieces_as_if_it_were_one(monkeypatch: p
     ]
     chosen = random.Random(5)
     text = "\n\n".join(chosen.choice(blocks).format(number) for number in range(200))
-    whole = list(markdown._pieces(text))
+    whole = list(markdown.pieces(text))
     monkeypatch.setattr(markdown, "PIECE_CHARACTERS", 50)
-    pieces = list(markdown._pieces(text))
+    pieces = list(markdown.pieces(text))
     assert len(whole) == 1
     assert len(pieces) > 50
     assert "".join(pieces) == text
@@ -346,7 +346,7 @@ def read_pdf(*pages: bytes) -> str:
 LONG = "It was a truth universally acknowledged, that a single man in want of"
 
 
-def test_a_pdfs_paragraphs_are_told_by_the_gaps_between_them_and_by_their_first_lines() -> None:
+def test_paragraphs_of_a_pdf_show_by_gaps_and_by_first_lines() -> None:
     gaps = read_pdf(text_lines("Chapter 1", "", LONG, LONG, "a fortune.", "", LONG, LONG, "the end."))
     assert gaps == f"Chapter 1\n\n{LONG}\n{LONG}\na fortune.\n\n{LONG}\n{LONG}\nthe end.\n"
     set_in = read_pdf(text_lines(f"   {LONG}", LONG, f"{LONG}.", f"   {LONG}", LONG))

@@ -1,4 +1,4 @@
-"""What tests ask of an HTML page."""
+"""HTML pages as tests read them."""
 
 from html.parser import HTMLParser
 from typing import Any
@@ -7,7 +7,7 @@ from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-#: Where a page names what the browser loads with it. A link that somebody may follow is not among them.
+#: Attributes by which a page makes the browser load a file. A link to another page is not among them.
 LOADING = {
     ("link", "href"), ("script", "src"), ("img", "src"), ("img", "srcset"), ("iframe", "src"), ("source", "src"),
     ("video", "src"), ("audio", "src"), ("embed", "src"), ("object", "data"), ("use", "href"),
@@ -15,10 +15,10 @@ LOADING = {
 
 
 class Page(HTMLParser):
-    """A page's text, what it loads, and its elements.
+    """A page's text, the files it loads, and its elements.
 
     Parameters:
-      loads: The addresses.
+      loads: The addresses of the files.
       elements: Pairs of tag and attributes.
     """
 
@@ -39,23 +39,23 @@ class Page(HTMLParser):
 
     @property
     def text(self) -> str:
-        """What can be read, with single spaces."""
+        """The text of the page, with single spaces."""
         return " ".join(" ".join(self.texts).split())
 
     def with_attribute(self, name: str, value: str) -> list[dict[str, str | None]]:
-        """The attributes of all elements that have this one."""
+        """Return the attributes of all elements that have this one."""
         return [attributes for _, attributes in self.elements if attributes.get(name) == value]
 
 
 def get(client: Client, address: str, **query: Any) -> Page:
-    """The page at the address, which must be there."""
+    """Return the page at the address. It must exist."""
     response = client.get(address, query)
     assert response.status_code == 200, f"{address} answered {response.status_code}"
     return Page(response.content.decode())
 
 
 def statements(client: Client, address: str, **query: Any) -> list[str]:
-    """The SQL statements that it takes to make the page, once what is kept between requests is there."""
+    """Return the SQL statements that make the page, once all that is cached between requests is there."""
     get(client, address, **query)
     with CaptureQueriesContext(connection) as queries:
         get(client, address, **query)

@@ -1,4 +1,4 @@
-"""Two writers with a browser each."""
+"""A writer and her browser."""
 
 import pytest
 from django.test import Client

@@ -1,4 +1,4 @@
-"""The page of a document: what was found in it, or how far it is."""
+"""The page of a document: its figures, or the progress of processing it."""
 
 from typing import Any
 
@@ -20,12 +20,12 @@ FOUND = {"words": 121_876, "sentences": 5_992, "reading_minutes": 529.9}
 
 @pytest.fixture
 def document(project: Project) -> Document:
-    """A draft of jane's."""
+    """A draft that jane owns."""
     return DocumentService.create(project=project, title="Emma", text="Emma Woodhouse, handsome, clever, and rich.")
 
 
 def analysed(document: Document, *, chapters: int = 3, **figures: Any) -> Document:
-    """The document with figures, and chapters of 1,000 words, 2,000 and so on."""
+    """Give the document figures, and chapters of 1,000 words, 2,000 and so on."""
     Document.objects.filter(pk=document.pk).update(status=Document.Status.PROCESSED)
     Analysis.objects.create(document=document, **FOUND | figures)
     Chapter.objects.bulk_create(
@@ -43,7 +43,7 @@ def address(document: Document, verb: str = "") -> str:
 
 
 @pytest.mark.parametrize("verb", ["", "rename/", "delete/", "process/"])
-def test_somebody_elses_document_is_not_there(browser: Client, verb: str) -> None:
+def test_the_document_of_another_user_does_not_exist(browser: Client, verb: str) -> None:
     theirs = rows.document(project=rows.project(owner="rosa"))
 
     for there in (address(theirs, verb), f"/documents/{10**30}/{verb}"):
@@ -72,7 +72,7 @@ def test_processing_from_the_project_leads_back_to_it(browser: Client, document:
     assert response.headers["Location"] == f"/projects/{document.project_id}/"
 
 
-def test_what_went_wrong_is_said_and_can_be_tried_again(browser: Client, document: Document) -> None:
+def test_a_failure_is_shown_with_a_button_to_try_again(browser: Client, document: Document) -> None:
     sentence = "The pages of this PDF are pictures."
     Document.objects.filter(pk=document.pk).update(status=Document.Status.FAILED, error_message=sentence)
 
@@ -83,7 +83,7 @@ def test_what_went_wrong_is_said_and_can_be_tried_again(browser: Client, documen
     assert not page.with_attribute("http-equiv", "refresh")
 
 
-def test_figures_of_an_earlier_time_are_shown_beside_a_failure(browser: Client, document: Document) -> None:
+def test_earlier_figures_are_shown_beside_a_failure(browser: Client, document: Document) -> None:
     analysed(document)
     Document.objects.filter(pk=document.pk).update(status=Document.Status.FAILED, error_message="It broke.")
 
@@ -104,7 +104,7 @@ def test_figures_of_an_earlier_time_are_shown_beside_a_failure(browser: Client, 
     ],
     ids=["waiting", "again", "beginning", "at it"],
 )
-def test_the_bar_says_how_far_it_is(browser: Client, document: Document, values: dict[str, Any], text: str) -> None:
+def test_the_bar_shows_the_progress(browser: Client, document: Document, values: dict[str, Any], text: str) -> None:
     Document.objects.filter(pk=document.pk).update(status=Document.Status.PROCESSING)
     rows.task(about=document, **values)
 
@@ -115,7 +115,7 @@ def test_the_bar_says_how_far_it_is(browser: Client, document: Document, values:
     assert page.with_attribute("http-equiv", "refresh")
 
 
-def test_a_task_that_ended_a_moment_ago_shows_what_it_found(browser: Client, document: Document) -> None:
+def test_a_task_that_ended_meanwhile_shows_its_figures(browser: Client, document: Document) -> None:
     analysed(document)
     Document.objects.filter(pk=document.pk).update(status=Document.Status.PROCESSING)
     rows.task(about=document, status=states.COMPLETED)
@@ -136,7 +136,7 @@ def test_the_figures_the_plot_and_the_chapters_are_shown(browser: Client, docume
     assert len(page.with_attribute("scope", "row")) == 3
 
 
-def test_all_that_was_found_in_a_text_is_shown(browser: Client, document: Document) -> None:
+def test_all_findings_are_shown(browser: Client, document: Document) -> None:
     analysed(
         document,
         language="en",
@@ -158,7 +158,7 @@ def test_all_that_was_found_in_a_text_is_shown(browser: Client, document: Docume
 
     for text in ("63 plain", "9.5", "47 %", "English", "Flesch, 1948", "180 words Every lingering"):
         assert text in page.text
-    assert [attributes["class"] for tag, attributes in page.elements if "size-" in attributes.get("class", "")] == [
+    assert [attributes["class"] for tag, attributes in page.elements if "size-" in str(attributes.get("class"))] == [
         "size-5", "size-4", "size-1",
     ]  # fmt: skip
     assert "a great deal 23" in page.text
@@ -169,10 +169,10 @@ def test_all_that_was_found_in_a_text_is_shown(browser: Client, document: Docume
     ]  # fmt: skip
 
 
-def test_a_text_whose_readability_nobody_knows_says_why(browser: Client, document: Document) -> None:
+def test_a_text_without_readability_says_why(browser: Client, document: Document) -> None:
     page = get(browser, address(analysed(document, keywords=[], language="")))
 
-    assert "the language could not be told" in page.text
+    assert "the language is unknown" in page.text
     assert "Reading ease" not in page.text
 
 
@@ -192,7 +192,7 @@ def test_a_text_of_one_piece_has_no_plot(browser: Client, document: Document) ->
     assert not page.with_attribute("scope", "row")
 
 
-def test_of_very_many_chapters_the_first_are_shown(browser: Client, document: Document) -> None:
+def test_only_the_first_chapters_of_very_many_are_shown(browser: Client, document: Document) -> None:
     page = get(browser, address(analysed(document, chapters=405)))
 
     assert len(page.with_attribute("scope", "row")) == 400
@@ -217,7 +217,7 @@ def test_a_document_is_renamed(browser: Client, document: Document) -> None:
     assert Document.objects.get().title == "Emma, again"
 
 
-def test_a_wrong_title_is_told_at_the_form(browser: Client, document: Document) -> None:
+def test_an_invalid_title_is_shown_at_the_form(browser: Client, document: Document) -> None:
     response = browser.post(address(document, "rename/"), {"title": "x" * 201})
 
     assert response.status_code == 400

@@ -18,7 +18,7 @@ def test_the_ease_in_a_word(value: float, word: str) -> None:
     assert figures.ease(value) == word
 
 
-def test_what_is_not_known_is_not_written() -> None:
+def test_an_unknown_figure_is_empty() -> None:
     filters = (figures.number, figures.minutes, figures.percent, figures.ease, figures.language)
     assert [filter(None) for filter in filters] == [""] * 5
 

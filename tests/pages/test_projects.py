@@ -1,4 +1,4 @@
-"""A writer's projects, and what is added to them."""
+"""A writer's projects, and the documents that are added to them."""
 
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.documents.models import Analysis, Document, Manuscript
+from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project, Report
 from apps.projects.services.report_service import GENERATE_PROJECT_REPORT
 from apps.tasks import states
@@ -33,7 +34,7 @@ def page_of(response: Any, *, status: int) -> Page:
 # --- The list ------------------------------------------------------------------------------------
 
 
-def test_without_projects_the_page_says_what_one_is(browser: Client) -> None:
+def test_without_projects_the_page_explains_them(browser: Client) -> None:
     assert "Give your first one a name" in get(browser, "/").text
 
 
@@ -51,7 +52,7 @@ def test_a_new_project_is_the_writers_and_is_shown(browser: Client, jane: User) 
     [("", "This field is required"), ("x" * 201, "at most 200 characters"), ("a\x00b", "Null characters")],
     ids=["empty", "too long", "NUL"],
 )
-def test_a_wrong_name_is_told_at_the_form_and_kept(browser: Client, name: str, sentence: str) -> None:
+def test_an_invalid_name_is_shown_at_the_form_and_kept(browser: Client, name: str, sentence: str) -> None:
     page = page_of(browser.post("/", {"name": name}), status=400)
 
     assert sentence in page.text
@@ -61,7 +62,7 @@ def test_a_wrong_name_is_told_at_the_form_and_kept(browser: Client, name: str, s
     assert not Project.objects.exists()
 
 
-def test_each_project_tells_its_documents_and_words(browser: Client, project: Project) -> None:
+def test_each_project_shows_its_documents_and_words(browser: Client, project: Project) -> None:
     for words in (1_000, 234):
         document = rows.document(project=project)
         Analysis.objects.create(document=document, words=words, sentences=1, reading_minutes=1)
@@ -85,11 +86,11 @@ def test_many_projects_come_in_pages(browser: Client) -> None:
     assert get(browser, "/", page="x").text == first
 
 
-# --- Whose it is ---------------------------------------------------------------------------------
+# --- Ownership -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("verb", ["", "rename/", "delete/", "upload/", "paste/", "process/", "report/"])
-def test_somebody_elses_project_is_not_there(browser: Client, verb: str) -> None:
+def test_the_project_of_another_user_does_not_exist(browser: Client, verb: str) -> None:
     theirs = rows.project("Theirs", owner="rosa")
 
     for address in (f"/projects/{theirs.pk}/{verb}", f"/projects/{10**30}/{verb}"):
@@ -114,7 +115,7 @@ def test_a_project_is_renamed(browser: Client, project: Project) -> None:
     assert "<h1>Novels &amp; Stories</h1>" in get(browser, f"/projects/{project.pk}/").html
 
 
-def test_a_wrong_new_name_is_told_at_the_open_form(browser: Client, project: Project) -> None:
+def test_an_invalid_new_name_is_shown_at_the_open_form(browser: Client, project: Project) -> None:
     page = page_of(browser.post(f"/projects/{project.pk}/rename/", {"name": " "}), status=400)
 
     assert "This field is required" in page.text
@@ -137,7 +138,7 @@ def test_deleting_asks_first(browser: Client, project: Project) -> None:
 # --- Adding --------------------------------------------------------------------------------------
 
 
-def test_files_become_documents_named_as_they_are(browser: Client, project: Project) -> None:
+def test_files_become_documents_named_after_them(browser: Client, project: Project) -> None:
     response = browser.post(
         f"/projects/{project.pk}/upload/", {"chosen": [file(), file("Persuasion.txt")]}, follow=True
     )
@@ -147,7 +148,7 @@ def test_files_become_documents_named_as_they_are(browser: Client, project: Proj
     assert "“emma” was added." in response.content.decode()
 
 
-def test_each_file_that_is_refused_says_why_and_the_others_are_taken(browser: Client, project: Project) -> None:
+def test_each_refused_file_has_a_reason_and_the_others_are_taken(browser: Client, project: Project) -> None:
     response = browser.post(f"/projects/{project.pk}/upload/", {"chosen": [file("blank.txt", b""), file()]})
 
     page = page_of(response, status=400)
@@ -192,7 +193,7 @@ def test_a_pasted_text_becomes_a_document(browser: Client, project: Project) -> 
     ],
     ids=["no title", "blank", "no text"],
 )
-def test_what_cannot_be_pasted_is_told_and_what_was_typed_is_kept(
+def test_a_refused_text_has_a_reason_and_stays_in_the_form(
     browser: Client, project: Project, sent: dict[str, str], sentence: str
 ) -> None:
     page = page_of(browser.post(f"/projects/{project.pk}/paste/", sent), status=400)
@@ -295,12 +296,10 @@ def test_a_report_that_could_not_be_made_says_so(browser: Client, project: Proje
     assert page.with_attribute("id", "make-report")
 
 
-def test_a_page_that_is_too_late_says_so_instead_of_breaking(
+def test_a_conflict_and_a_lost_database_have_a_page_of_their_own(
     browser: Client, project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from django.db import IntegrityError, OperationalError
-
-    from apps.pages.views import projects
 
     for error, status, sentence in (
         (IntegrityError("gone"), 409, "was deleted or changed at this moment"),
@@ -310,7 +309,7 @@ def test_a_page_that_is_too_late_says_so_instead_of_breaking(
         def refuse(*args: Any, error: Exception = error, **kwargs: Any) -> None:
             raise error
 
-        monkeypatch.setattr(projects.DocumentService, "create", refuse)
+        monkeypatch.setattr(DocumentService, "create", refuse)
         response = browser.post(f"/projects/{project.pk}/paste/", {"title": "Emma", "text": TEXT})
         assert sentence in page_of(response, status=status).text
 

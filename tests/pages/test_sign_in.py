@@ -1,4 +1,4 @@
-"""Who gets in, where they are led, and what holds for every page."""
+"""Signing in and out, and rules that hold for every page."""
 
 import re
 from typing import Any
@@ -20,7 +20,7 @@ SIGN_IN = {"username": "jane", "password": "sense-and-sensibility"}
 
 @pytest.fixture
 def addresses(project: Project) -> list[str]:
-    """A page of every kind."""
+    """The addresses of a page of every kind."""
     document = rows.document(project=project, status=Document.Status.FAILED, error_message="It is empty.")
     return [
         "/",
@@ -31,9 +31,7 @@ def addresses(project: Project) -> list[str]:
     ]
 
 
-def test_a_visitor_is_led_to_the_sign_in_page_and_then_where_they_wanted_to_go(
-    client: Client, addresses: list[str]
-) -> None:
+def test_a_visitor_is_led_to_the_sign_in_page_and_back(client: Client, addresses: list[str]) -> None:
     for address in addresses:
         assert client.get(address).headers["Location"] == f"/sign-in/?next={address}"
 
@@ -49,13 +47,13 @@ def test_signing_in_leads_to_the_projects(client: Client, jane: User) -> None:
     assert "<h1>Projects</h1>" in response.content.decode()
 
 
-def test_nobody_is_led_to_another_host(client: Client, jane: User) -> None:
+def test_signing_in_leads_to_no_other_host(client: Client, jane: User) -> None:
     response = client.post("/sign-in/", SIGN_IN | {"next": "https://example.org/"})
 
     assert response.headers["Location"] == "/"
 
 
-def test_a_wrong_password_is_told_at_the_form_and_the_name_is_kept(client: Client, jane: User) -> None:
+def test_a_wrong_password_is_shown_at_the_form_and_the_name_is_kept(client: Client, jane: User) -> None:
     response = client.post("/sign-in/", {"username": "jane", "password": "wrong"})
 
     page = Page(response.content.decode())
@@ -64,7 +62,7 @@ def test_a_wrong_password_is_told_at_the_form_and_the_name_is_kept(client: Clien
     assert "_auth_user_id" not in client.session
 
 
-def test_who_is_signed_in_is_not_asked_again(browser: Client) -> None:
+def test_a_user_who_is_signed_in_skips_the_sign_in_page(browser: Client) -> None:
     assert browser.get("/sign-in/").headers["Location"] == "/"
 
 
@@ -111,11 +109,11 @@ def test_every_field_has_a_label_of_its_own(browser: Client, addresses: list[str
     for address in addresses:
         page = get(browser, address)
         fields = [
-            attributes.get("id")
+            str(attributes.get("id"))
             for tag, attributes in page.elements
             if tag in ("input", "textarea") and attributes.get("type") != "hidden"
         ]
-        labels = [attributes.get("for") for tag, attributes in page.elements if tag == "label"]
+        labels = [str(attributes.get("for")) for tag, attributes in page.elements if tag == "label"]
         assert sorted(fields) == sorted(labels)
         ids = [attributes["id"] for _, attributes in page.elements if "id" in attributes]
         assert len(ids) == len(set(ids))
@@ -132,21 +130,21 @@ def test_forms_without_their_token_are_refused_with_a_sentence(jane: User, proje
     assert Project.objects.exists()
 
 
-def test_a_page_that_is_not_there_says_so(browser: Client) -> None:
+def test_a_missing_page_says_so(browser: Client) -> None:
     response = browser.get("/nowhere/")
 
     assert response.status_code == 404
     assert "There is nothing at this address" in response.content.decode()
 
 
-def test_of_somebody_who_is_not_signed_in_no_form_larger_than_a_manuscript_is_held_in_memory(settings: Any) -> None:
+def test_a_visitors_form_that_is_larger_than_a_manuscript_is_refused_unread(settings: Any) -> None:
     stranger = Client(enforce_csrf_checks=True)
     stranger.get("/sign-in/")
     kind = "application/x-www-form-urlencoded"
 
-    # Refused by its length: none of it is read.
-    length = {"CONTENT_LENGTH": str(2 * settings.DOCUMENT_MAX_UPLOAD_BYTES)}
-    response = stranger.post("/sign-in/", b"username=x", content_type=kind, **length)
+    # Refused by its length, unread.
+    length = str(2 * settings.DOCUMENT_MAX_UPLOAD_BYTES)
+    response = stranger.post("/sign-in/", b"username=x", content_type=kind, CONTENT_LENGTH=length)
 
     assert response.status_code == 400
     assert "too large or malformed" in response.content.decode()

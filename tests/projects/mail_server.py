@@ -1,4 +1,4 @@
-"""A real SMTP server on a port of its own, which refuses whom the test says."""
+"""A real SMTP server on its own port, which refuses mails as a test says."""
 
 import email
 import email.policy
@@ -17,16 +17,17 @@ class Handler:
     """Takes mails and refuses some.
 
     Parameters:
-      taken: The mails, as they came.
-      answers: What an address is answered, each answer once; then it is taken. "550 ..." again and again.
-      asked: How often each address was asked for.
+      taken: The mails in the order in which they came.
+      answers: Answers to each address, such as "550 No such user". Each is given once; then the address is accepted.
+      data_answers: Answers to the mail itself, each given once.
+      asked: The addresses that clients named, one for each time.
     """
 
     def __init__(self) -> None:
         self.taken: list[EmailMessage] = []
         self.answers: dict[str, list[str]] = {}
         self.data_answers: list[str] = []
-        #: Called when a mail was taken, before the server says so.
+        #: Called when a mail was taken, before the server answers.
         self.on_taken: Callable[[], None] = lambda: None
         self.asked: list[str] = []
 
@@ -52,14 +53,15 @@ class Handler:
 
 @contextmanager
 def mail_server(*, port: int = 0) -> Iterator[tuple[Handler, int]]:
-    """What the server takes, and its port. It answers as long as the block lasts."""
+    """Run a server in a thread as long as the block lasts. Yields its handler and its port."""
     handler, loop = Handler(), new_event_loop()
     controller = UnthreadedController(handler, hostname="127.0.0.1", port=port, loop=loop)
     controller.begin()
     thread = threading.Thread(target=loop.run_forever, name="mail server")
     thread.start()
     try:
-        yield handler, controller.server.sockets[0].getsockname()[1]
+        server: Any = controller.server
+        yield handler, server.sockets[0].getsockname()[1]
     finally:
         loop.call_soon_threadsafe(loop.stop)
         thread.join(10)

@@ -1,4 +1,4 @@
-"""What a project holds, made up for tests that only read it."""
+"""Contents of projects, made up for tests that only read them."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -12,7 +12,7 @@ CREATED_AT = datetime(2026, 3, 4, 12, tzinfo=UTC)
 
 
 def line(title: str = "Emma", **values: Any) -> DocumentLine:
-    """A document that was processed, but for the values."""
+    """Return a processed document with these values and defaults."""
     defaults: dict[str, Any] = {
         "id": 1, "title": title, "created_at": CREATED_AT, "status": "Processed",
         "words": 1000, "sentences": 50, "reading_minutes": 4.3, "chapters": 1,
@@ -21,7 +21,7 @@ def line(title: str = "Emma", **values: Any) -> DocumentLine:
 
 
 def draft(title: str = "Sanditon", **values: Any) -> DocumentLine:
-    """A document without any figures."""
+    """Return a document without figures."""
     nothing = {"words": None, "sentences": None, "reading_minutes": None, "chapters": 0}
     return line(title, **{"status": "Draft", **nothing, **values})
 
@@ -32,7 +32,7 @@ def chapter(position: int, **values: Any) -> ChapterLine:
 
 @contextmanager
 def holding(*lines: DocumentLine, chapters: tuple[ChapterLine, ...] = ()) -> Iterator[None]:
-    """Every project holds these documents, and every document these chapters."""
+    """Give every project these documents, and every document these chapters."""
     before = contents.registered()
     contents.register(
         Contents(documents=lambda _: iter(lines), count=lambda _: len(lines), chapters=lambda _: iter(chapters))

@@ -13,7 +13,7 @@ from tests.clients import Writer, writer
 pytestmark = pytest.mark.django_db
 
 
-def test_a_project_is_created_for_who_asks(jane: Writer) -> None:
+def test_a_project_is_created_for_the_user_who_sends_it(jane: Writer) -> None:
     response = jane.post("/api/projects/", {"name": "Persuasion", "owner": 12345})
 
     assert response.status_code == 201
@@ -26,8 +26,8 @@ def test_a_project_is_created_for_who_asks(jane: Writer) -> None:
 @pytest.mark.parametrize(
     "name", ["", "   ", None, "x" * 201, "nul\x00", "half \ud83d", ["Emma"], {"a": 1}, True], ids=repr
 )
-def test_a_name_that_cannot_be_is_refused(jane: Writer, name: Any) -> None:
-    # In ASCII: UTF-8 has no half characters, JSON has.
+def test_an_invalid_name_is_refused(jane: Writer, name: Any) -> None:
+    # In ASCII: JSON can escape half a surrogate pair, UTF-8 cannot encode it.
     response = jane.post("/api/projects/", json.dumps({"name": name}), content_type="application/json")
 
     assert response.status_code == 400
@@ -73,7 +73,9 @@ def test_a_page_has_fifty_and_at_most_two_hundred(jane: Writer) -> None:
 
 @pytest.mark.parametrize("method", ["get", "patch", "delete"])
 @pytest.mark.parametrize("is_staff", [False, True])
-def test_somebody_elses_project_is_not_there(jane: Writer, project: Project, method: str, is_staff: bool) -> None:
+def test_the_project_of_another_user_does_not_exist(
+    jane: Writer, project: Project, method: str, is_staff: bool
+) -> None:
     emily = writer("emily", is_staff=is_staff)
 
     theirs = getattr(emily, method)(f"/api/projects/{project.pk}/", {"name": "Taken"})
@@ -100,7 +102,7 @@ def test_a_report_is_started(jane: Writer, project: Project) -> None:
     assert jane.get(response.json()["task_url"]).json()["status"] == "pending"
 
 
-def test_a_second_report_is_the_first_one_while_that_is_on_its_way(jane: Writer, project: Project) -> None:
+def test_a_second_request_gets_the_unfinished_report_task(jane: Writer, project: Project) -> None:
     first = jane.post(f"/api/projects/{project.pk}/report/")
     second = jane.post(f"/api/projects/{project.pk}/report/")
 
@@ -108,7 +110,7 @@ def test_a_second_report_is_the_first_one_while_that_is_on_its_way(jane: Writer,
     assert TaskStatus.objects.count() == 1
 
 
-def test_nobody_else_starts_a_report(jane: Writer, project: Project) -> None:
+def test_another_user_cannot_start_a_report(jane: Writer, project: Project) -> None:
     assert writer("emily").post(f"/api/projects/{project.pk}/report/").status_code == 404
     assert not TaskStatus.objects.exists()
 
@@ -119,7 +121,7 @@ def test_nobody_else_starts_a_report(jane: Writer, project: Project) -> None:
     ids=lambda pk: pk[:30],
 )
 @pytest.mark.parametrize("suffix", ["", "report/"])
-def test_an_id_that_cannot_be_is_not_there(jane: Writer, pk: str, suffix: str) -> None:
+def test_an_invalid_id_is_not_found(jane: Writer, pk: str, suffix: str) -> None:
     response = jane.post(f"/api/projects/{pk}/{suffix}") if suffix else jane.get(f"/api/projects/{pk}/")
 
     assert response.status_code == 404

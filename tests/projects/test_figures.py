@@ -1,5 +1,6 @@
 """A project in figures."""
 
+from collections.abc import Iterable
 from datetime import UTC, date, datetime, timedelta
 
 import pytest
@@ -8,8 +9,10 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.projects.contents import Found
 from apps.projects.models import Project
-from apps.projects.reports import figures
-from apps.projects.reports.figures import READING_EASE, SENTENCE_LENGTH, Figures, gather
+from apps.projects.reports import courses, tally
+from apps.projects.reports.courses import READING_EASE, SENTENCE_LENGTH
+from apps.projects.reports.figures import Figures, gather
+from apps.projects.reports.periods import Period
 from apps.projects.reports.wording import compact, counted, duration, ease
 from tests.projects.sources import chapter, draft, holding, line
 
@@ -48,7 +51,7 @@ def test_a_failed_document_that_has_older_figures_is_processed_and_named(project
     assert (found.processed, found.failed, found.waiting, len(found.failures)) == (1, 0, 0, 1)
 
 
-def test_means_are_over_the_words_and_leave_out_who_does_not_know(project: Project) -> None:
+def test_means_are_over_the_words_of_the_documents_that_have_the_figure(project: Project) -> None:
     with holding(
         line(words=3000, reading_ease=80.0, dialogue_share=0.5), line(words=1000, reading_ease=40.0), line(words=9000)
     ):
@@ -59,8 +62,8 @@ def test_means_are_over_the_words_and_leave_out_who_does_not_know(project: Proje
 def test_only_the_first_documents_have_a_line_and_all_are_counted(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(figures, "MAX_DOCUMENT_LINES", 2)
-    monkeypatch.setattr(figures, "MAX_LONGEST", 2)
+    monkeypatch.setattr(tally, "MAX_DOCUMENT_LINES", 2)
+    monkeypatch.setattr(tally, "MAX_LONGEST", 2)
     with holding(*(line(str(number), words=number) for number in range(5))):
         found = gather(project)
     assert [one.title for one in found.lines] == ["0", "1"]
@@ -87,15 +90,15 @@ def test_keywords_are_added_up_whatever_their_capitals(project: Project) -> None
 
 
 def test_the_keywords_of_many_documents_take_bounded_memory(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(figures, "MAX_KEYWORDS_COUNTED", 10)
+    monkeypatch.setattr(tally, "MAX_KEYWORDS_COUNTED", 10)
     sizes: list[int] = []
-    add = figures._Tally._add_findings
+    add = tally.Keywords.add
 
-    def spy(tally: figures._Tally, one: object) -> None:
-        add(tally, one)  # type: ignore[arg-type]
-        sizes.append(max(len(tally.keyword_numbers), len(tally.keyword_texts), len(tally.keyword_documents)))
+    def spy(kept: tally.Keywords, found: Iterable[Found]) -> None:
+        add(kept, found)
+        sizes.append(max(len(kept.numbers), len(kept.texts), len(kept.documents)))
 
-    monkeypatch.setattr(figures._Tally, "_add_findings", spy)
+    monkeypatch.setattr(tally.Keywords, "add", spy)
     words = [(Found(text=f"rare {number}", number=1), Found(text="often", number=9)) for number in range(50)]
     with holding(*(line(keywords=found) for found in words)):
         found = gather(project)
@@ -128,7 +131,7 @@ def test_where_weeks_are_too_many_progress_is_by_month_and_then_by_year(project:
     with holding(line(created_at=first), line(created_at=first + timedelta(days=3000))):
         by_year = gather(project)
     assert (by_month.unit, len(by_month.periods), by_month.periods[0].start) == ("month", 15, date(2020, 1, 1))
-    assert by_month.periods[1] == figures.Period(start=date(2020, 2, 1), words=0, documents=0)
+    assert by_month.periods[1] == Period(start=date(2020, 2, 1), words=0, documents=0)
     assert (by_year.unit, len(by_year.periods)) == ("year", 9)
     assert sum(period.words for period in by_year.periods) == 2000
 
@@ -148,7 +151,7 @@ def test_readability_goes_from_chapter_to_chapter(project: Project) -> None:
     assert course.values == (51.0, 52.0, 53.0)
 
 
-def test_where_reading_ease_is_not_known_the_length_of_sentences_tells(project: Project) -> None:
+def test_without_reading_ease_the_course_is_of_sentence_lengths(project: Project) -> None:
     chapters = (chapter(1, words=100), chapter(2, words=300), chapter(3, words=50, sentences=0))
     with holding(line(chapters=3), chapters=chapters):
         (course,) = gather(project).courses
@@ -167,7 +170,7 @@ def test_a_course_of_very_many_chapters_is_thinned(project: Project) -> None:
     with holding(line(chapters=1000, reading_ease=500.0), chapters=chapters):
         (course,) = gather(project).courses
     assert course.chapters == 1000
-    assert len(course.values) <= figures.MAX_COURSE_POINTS
+    assert len(course.values) <= courses.MAX_POINTS
     assert course.values[0] == sum(range(1, 8)) / 7
 
 
@@ -182,11 +185,11 @@ def test_a_course_of_very_many_chapters_is_thinned(project: Project) -> None:
         (1e5, "1,666 h 40 min"),
     ],
 )
-def test_reading_times_are_said_in_hours_and_minutes(minutes: float, text: str) -> None:
+def test_reading_times_are_in_hours_and_minutes(minutes: float, text: str) -> None:
     assert duration(minutes) == text
 
 
-def test_one_is_said_in_the_singular() -> None:
+def test_one_is_singular() -> None:
     assert (counted(1, "word"), counted(0, "word"), counted(1234, "word")) == ("1 word", "0 words", "1,234 words")
 
 
@@ -200,5 +203,5 @@ def test_figures_on_an_axis_are_short(number: float, text: str) -> None:
 @pytest.mark.parametrize(
     ("reading_ease", "text"), [(120, "very easy"), (70, "easy"), (69.9, "plain"), (30, "hard"), (-5, "very hard")]
 )
-def test_reading_ease_is_said_in_words(reading_ease: float, text: str) -> None:
+def test_reading_ease_in_words(reading_ease: float, text: str) -> None:
     assert ease(reading_ease) == text

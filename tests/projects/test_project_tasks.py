@@ -9,8 +9,8 @@ from django.test import Client
 from apps.accounts.models import User
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
+from apps.projects.errors import UnknownReportTypeError
 from apps.projects.models import Project, Report
-from apps.projects.report_types import UnknownReportTypeError
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
 from tests.commands import RunningCommand
@@ -59,7 +59,7 @@ def test_the_weekly_report_is_a_task_for_each_owner(owners: list[User]) -> None:
     assert list(rows) == [
         ("projects.send_report_to_owner", [owner.pk, "summary"], owner.pk, "accounts.User") for owner in owners
     ]
-    assert mail.batch == []
+    assert mail.outbox == []
 
 
 def test_an_unknown_report_is_refused_before_anything_is_sent(owners: list[User]) -> None:
@@ -79,13 +79,14 @@ def test_an_owner_that_is_gone_is_a_note_and_no_failure(db: None) -> None:
 
 
 @pytest.mark.usefixtures("working")
-def test_a_worker_makes_the_report_and_tells_how_far_it_is(owners: list[User], wait_until: Callable[..., Any]) -> None:
+def test_a_worker_makes_the_report_and_reports_progress(owners: list[User], wait_until: Callable[..., Any]) -> None:
     project = Project.objects.get(owner=owners[0])
     task_id = ReportService.start(project, owner_id=owners[0].pk)
     rows = TaskStatus.objects.filter(task_id=task_id)
     wait_until(lambda: rows.finished().exists(), timeout=20, explain=lambda: list(rows.values()))
     row, report = rows.get(), project.reports.get()
     assert (row.status, row.progress, row.progress_text, row.error_message) == ("completed", 100, "Done", "")
+    assert row.result is not None
     assert (row.result["report_id"], report.task_id) == (report.pk, task_id)
 
 

@@ -1,4 +1,4 @@
-"""Reports through the API and as files, to those who may."""
+"""Reports through the API and as files, for their owner and staff."""
 
 import pytest
 from django.test import Client
@@ -35,7 +35,7 @@ def address(project: Project, kind: str) -> str:
     return f"/projects/{project.pk}/report.{kind}"
 
 
-def test_the_api_tells_where_the_newest_report_is(jane: Writer, project: Project, report: Report) -> None:
+def test_the_api_has_the_addresses_of_the_newest_report(jane: Writer, project: Project, report: Report) -> None:
     answer = jane.get(f"/api/projects/{project.pk}/report/")
     assert answer.status_code == 200
     assert answer.json() == {
@@ -45,12 +45,12 @@ def test_the_api_tells_where_the_newest_report_is(jane: Writer, project: Project
     }
 
 
-def test_of_a_project_without_a_report_the_api_tells_null(jane: Writer, project: Project) -> None:
+def test_a_project_without_a_report_has_null_addresses(jane: Writer, project: Project) -> None:
     answer = jane.get(f"/api/projects/{project.pk}/report/")
     assert (answer.status_code, answer.json()) == (200, {"created_at": None, "html_url": None, "pdf_url": None})
 
 
-def test_somebody_elses_report_is_not_told_of(project: Project, report: Report) -> None:
+def test_the_report_of_another_user_does_not_exist(project: Project, report: Report) -> None:
     assert writer("emily").get(f"/api/projects/{project.pk}/report/").status_code == 404
 
 
@@ -67,10 +67,10 @@ def test_the_owner_gets_the_file_with_a_session_and_with_a_token(
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_report_that_is_deleted_while_it_is_asked_for_is_not_there(
+def test_a_report_that_is_deleted_during_the_request_is_not_found(
     jane: Writer, project: Project, report: Report, kind: str
 ) -> None:
-    """Five newer ones may be made between the row and its file."""
+    """Five newer reports may be made between reading the row and opening its file."""
     StoredFile.objects.all().delete()
     assert jane.get(address(project, kind)).status_code == 404
 
@@ -98,7 +98,7 @@ def test_the_pdf_is_saved_under_the_projects_name(jane: Writer, project: Project
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_staff_get_it_and_nobody_else(project: Project, report: Report, kind: str) -> None:
+def test_staff_get_the_file_and_other_users_do_not(project: Project, report: Report, kind: str) -> None:
     staff = User.objects.create_user("support", is_staff=True)
     emily = User.objects.create_user("emily")
     assert signed_in(staff).get(address(project, kind)).status_code == 200
@@ -109,9 +109,7 @@ def test_staff_get_it_and_nobody_else(project: Project, report: Report, kind: st
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_who_is_not_signed_in_is_sent_to_sign_in_and_a_program_is_told(
-    project: Project, report: Report, kind: str
-) -> None:
+def test_a_visitor_is_sent_to_sign_in_and_a_program_gets_a_401(project: Project, report: Report, kind: str) -> None:
     person = Client().get(address(project, kind), HTTP_ACCEPT="text/html,*/*")
     assert person.status_code == 302
     assert person["Location"].endswith(f"?next={address(project, kind)}")
@@ -127,11 +125,11 @@ def test_a_project_without_a_report_has_no_file(jane: Writer, project: Project, 
 
 
 @pytest.mark.parametrize("pk", ["99999999999999999999999", "9" * 5000, "-1", "abc", "٣", "0"], ids=lambda pk: pk[:30])
-def test_an_id_that_cannot_be_is_not_there(jane: Writer, pk: str) -> None:
+def test_an_invalid_id_is_not_found(jane: Writer, pk: str) -> None:
     assert jane.get(f"/projects/{pk}/report.html").status_code == 404
 
 
-def test_there_is_no_other_kind_of_file(jane: Writer, project: Project, report: Report) -> None:
+def test_another_kind_of_file_is_not_found(jane: Writer, project: Project, report: Report) -> None:
     assert jane.get(f"/projects/{project.pk}/report.docx").status_code == 404
 
 

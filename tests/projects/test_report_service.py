@@ -15,7 +15,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects import contents
 from apps.projects.models import Project, Report
 from apps.projects.reports import html, pdf
-from apps.projects.reports.figures import READING_EASE
+from apps.projects.reports.courses import READING_EASE
 from apps.projects.services import report_service
 from apps.projects.services.report_service import ReportService
 from apps.tasks import progress
@@ -26,10 +26,10 @@ TEXT = "Chapter 1\n\nIt began.\n\nChapter 2\n\nIt ended.\n"
 
 @pytest.fixture
 def directory(settings: Any, tmp_path: Path) -> Path:
-    """Where reports are files of the disk, whose deletion no rollback undoes."""
+    """Folder of reports in a storage on the disk, whose deletions no rollback undoes."""
     backend = {"BACKEND": "django.core.files.storage.FileSystemStorage", "OPTIONS": {"location": str(tmp_path)}}
     settings.STORAGES = {**settings.STORAGES, "reports": backend}
-    # The fields hold the storage that was there at the start.
+    # The fields keep the storage that they had at the start.
     storage = storages["reports"]
     for name in ("html", "pdf"):
         Report._meta.get_field(name).storage = storage  # type: ignore[union-attr]
@@ -55,7 +55,7 @@ def files(directory: Path) -> list[str]:
     return sorted(path.suffix for path in directory.rglob("*.*"))
 
 
-# --- What documents tell --------------------------------------------------------------------------
+# --- Figures of documents --------------------------------------------------------------------------
 
 
 def test_a_report_shows_the_documents_with_their_figures(project: Project) -> None:
@@ -72,7 +72,7 @@ def test_a_report_shows_the_documents_with_their_figures(project: Project) -> No
     ]
 
 
-def test_what_went_wrong_with_a_document_is_in_the_report(project: Project) -> None:
+def test_the_error_of_a_document_is_in_the_report(project: Project) -> None:
     document = DocumentService.create(project=project, title="Scan", text=TEXT)
     Document.objects.filter(pk=document.pk).update(status="failed", error_message="There is no text in it.")
     _, figures = ReportService.generate(project)
@@ -96,7 +96,7 @@ def test_the_documents_take_the_same_few_queries_whatever_their_number(
     assert [line.chapters for line in lines] == [2] * 5
 
 
-def test_a_document_tells_its_chapters_in_their_order(project: Project) -> None:
+def test_the_chapters_of_a_document_come_in_their_order(project: Project) -> None:
     document = processed(project, "Emma")
     assert [(line.position, line.title, line.words) for line in project_documents.chapters_of(document.pk)] == [
         (1, "Chapter 1", 4),
@@ -106,11 +106,11 @@ def test_a_document_tells_its_chapters_in_their_order(project: Project) -> None:
 
 def test_projects_work_without_documents(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     processed(project, "Emma")
-    monkeypatch.setattr(contents, "_registered", contents.NOTHING)
+    monkeypatch.setattr(contents, "registered", lambda: contents.NOTHING)
     assert ReportService.generate(project)[1].documents == 0
 
 
-# --- What is stored -------------------------------------------------------------------------------
+# --- Stored reports -------------------------------------------------------------------------------
 
 
 def test_a_report_is_stored_as_a_page_and_a_pdf(project: Project) -> None:
@@ -125,24 +125,24 @@ def test_a_report_is_stored_as_a_page_and_a_pdf(project: Project) -> None:
     assert StoredFile.objects.filter(name__startswith="reports/").count() == 2
 
 
-def test_progress_is_told_while_a_report_is_made(project: Project) -> None:
+def test_progress_is_reported_while_a_report_is_made(project: Project) -> None:
     for title in ("Emma", "Persuasion"):
         processed(project, title)
-    told: list[tuple[float | None, str | None]] = []
+    heard: list[tuple[float | None, str | None]] = []
 
     class Listener(progress.Reporter):
         def report(self, percent: float | None, text: str | None) -> None:
-            told.append((percent, text))
+            heard.append((percent, text))
 
     progress.bind(Listener())
     try:
         ReportService.generate(project)
     finally:
         progress.unbind()
-    percents = [percent for percent, _ in told if percent is not None]
+    percents = [percent for percent, _ in heard if percent is not None]
     assert percents == sorted(percents)
     assert percents[-1] == 100
-    assert {text for _, text in told} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
+    assert {text for _, text in heard} >= {"Documents: 1 of 2", "Documents: 2 of 2", "Drawing the page", "Done"}
 
 
 def test_only_the_newest_reports_are_kept_with_their_files(project: Project, settings: Any) -> None:
@@ -167,7 +167,7 @@ def test_an_owner_takes_the_files_of_the_reports_with_them(project: Project) -> 
     assert not StoredFile.objects.exists()
 
 
-def test_of_a_project_that_is_deleted_meanwhile_nothing_is_left(
+def test_a_project_that_is_deleted_meanwhile_leaves_no_report(
     project: Project, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     render = pdf.render
@@ -184,7 +184,7 @@ def test_of_a_project_that_is_deleted_meanwhile_nothing_is_left(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_what_is_rolled_back_leaves_no_file_in_the_database(project: Project) -> None:
+def test_a_rollback_leaves_no_file_in_the_database(project: Project) -> None:
     class Interrupted(BaseException):
         pass
 
@@ -207,7 +207,7 @@ def test_a_report_that_cannot_be_written_leaves_no_file_on_the_disk(
 
 
 @pytest.mark.django_db(transaction=True)
-def test_on_a_disk_files_go_with_the_reports_that_are_too_many(
+def test_files_on_a_disk_are_deleted_with_surplus_reports(
     project: Project, directory: Path, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(report_service, "report_storage", lambda: storages["reports"])
@@ -240,8 +240,11 @@ def test_the_novel_makes_a_report_with_its_chapters(project: Project) -> None:
     assert (figures.chapters, course.chapters, course.measure) == (61, 61, READING_EASE)
     assert figures.words == analysis.words
     assert figures.reading_ease == pytest.approx(analysis.reading_ease)
-    assert (figures.languages, figures.dialogue_share) == (("en",), pytest.approx(analysis.dialogue_share))
-    assert analysis.keywords is not None
+    assert figures.languages == ("en",)
+    assert figures.dialogue_share == pytest.approx(analysis.dialogue_share)
+    assert analysis.keywords
+    assert analysis.longest_sentences
+    assert analysis.repeated_phrases
     assert {keyword.text for keyword in figures.keywords} == {found["text"] for found in analysis.keywords}
     assert figures.longest_sentences[0].number == analysis.longest_sentences[0]["words"]
     assert figures.repeated_phrases[0].number == analysis.repeated_phrases[0]["count"]
@@ -259,7 +262,7 @@ def test_starting_sends_one_task_about_the_project(project: Project) -> None:
     assert list(TaskStatus.objects.about(project)) == [task]
 
 
-def test_a_report_that_is_on_its_way_is_not_asked_for_twice(project: Project) -> None:
+def test_a_report_that_is_unfinished_is_not_started_twice(project: Project) -> None:
     task_id = ReportService.start(project, owner_id=None)
     assert ReportService.start(project, owner_id=None) == task_id
     TaskStatus.objects.update(status="completed")

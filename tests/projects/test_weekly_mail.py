@@ -16,9 +16,8 @@ from PIL import Image
 from apps.accounts.models import User
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
-from apps.projects.mail_refused import MailRefusedError
+from apps.projects.errors import MailRefusedError, UnknownReportTypeError
 from apps.projects.models import Mailing, Project
-from apps.projects.report_types import UnknownReportTypeError
 from apps.projects.reports import mail as mails
 from apps.projects.services.report_service import ReportService
 from apps.tasks.models import TaskStatus
@@ -62,7 +61,7 @@ def parts(message: EmailMessage, kind: str) -> list[EmailMessage]:
     return [part for part in message.walk() if part.get_content_type() == kind]
 
 
-# --- What arrives ---------------------------------------------------------------------------------
+# --- The mail that arrives ------------------------------------------------------------------------
 
 
 def test_the_mail_arrives_as_text_and_as_html_with_its_plots_inside(project: Project, server: Handler) -> None:
@@ -171,7 +170,7 @@ def test_what_writers_typed_is_text_in_the_mail(project: Project, server: Handle
     assert (message["Bcc"], server.asked) == (None, ["jane@example.com"])
 
 
-def test_an_owner_without_an_address_a_project_or_a_life_is_not_mailed(project: Project, server: Handler) -> None:
+def test_an_inactive_owner_or_one_without_address_or_project_is_not_mailed(project: Project, server: Handler) -> None:
     reader = User.objects.create_user("reader", email="reader@example.com")
     assert not ReportService.mail_owner(reader.pk, report_type="summary")
     for change in ({"email": ""}, {"email": "jane@example.com", "is_active": False}):
@@ -184,13 +183,14 @@ def test_an_owner_without_an_address_a_project_or_a_life_is_not_mailed(project: 
 def test_an_unknown_report_is_refused_with_the_known_ones(project: Project) -> None:
     with pytest.raises(UnknownReportTypeError, match="Unknown report_type 'sumary', must be one of: summary"):
         ReportService.mail_owner(project.owner_id, report_type="sumary")
-    assert mail.batch == []
+    assert mail.outbox == []
 
 
 def test_owners_with_a_project_and_an_address_are_mailed(project: Project) -> None:
     Project.objects.create(owner=project.owner, name="Letters")
     User.objects.create_user("reader", email="reader@example.com")
-    for number, fields in enumerate([{"email": ""}, {"email": "gone@example.com", "is_active": False}]):
+    without: list[dict[str, Any]] = [{"email": ""}, {"email": "gone@example.com", "is_active": False}]
+    for number, fields in enumerate(without):
         Project.objects.create(owner=User.objects.create_user(f"user{number}", **fields), name="A")
     assert ReportService.owners_to_mail() == [project.owner_id]
 
@@ -216,7 +216,7 @@ def test_another_week_is_another_mail(project: Project, server: Handler) -> None
     ]
 
 
-def test_what_the_server_did_not_take_is_not_written_down(project: Project, server: Handler) -> None:
+def test_a_mail_that_the_server_refused_is_not_recorded(project: Project, server: Handler) -> None:
     server.answers["jane@example.com"] = ["451 Try later"]
     with pytest.raises(smtplib.SMTPRecipientsRefused):
         send(project)
@@ -225,7 +225,7 @@ def test_what_the_server_did_not_take_is_not_written_down(project: Project, serv
     assert len(server.taken) == 1
 
 
-def test_where_it_cannot_be_written_down_that_it_was_taken_the_task_is_done_all_the_same(
+def test_a_task_completes_when_its_mail_cannot_be_recorded(
     project: Project, server: Handler, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     def fail(mailing: Mailing) -> None:
@@ -237,7 +237,7 @@ def test_where_it_cannot_be_written_down_that_it_was_taken_the_task_is_done_all_
     assert "mail was taken and that is not written down message_id=<task-1@writing.example>" in caplog.text
 
 
-def test_a_process_that_dies_right_after_the_servers_yes_mails_twice_with_one_message_id(
+def test_a_process_that_dies_after_the_server_accepted_mails_twice_with_one_message_id(
     project: Project, server: Handler, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     class Killed(BaseException):
@@ -254,7 +254,7 @@ def test_a_process_that_dies_right_after_the_servers_yes_mails_twice_with_one_me
     assert first["Message-ID"] == second["Message-ID"]
 
 
-def test_old_mailings_are_forgotten(project: Project, server: Handler) -> None:
+def test_old_mailings_are_deleted(project: Project, server: Handler) -> None:
     send(project, "old")
     Mailing.objects.update(created_at="2020-01-01T00:00Z")
     send(project, "new")
@@ -266,7 +266,7 @@ def test_old_mailings_are_forgotten(project: Project, server: Handler) -> None:
 
 
 @pytest.mark.parametrize("answer", ["550 No such user", "553 <jane@example.com> is no mailbox"])
-def test_an_address_that_is_refused_for_good_is_said_with_the_servers_words(
+def test_a_permanent_refusal_of_the_address_has_the_words_of_the_server(
     project: Project, server: Handler, answer: str
 ) -> None:
     server.answers["jane@example.com"] = [answer]
@@ -275,7 +275,7 @@ def test_an_address_that_is_refused_for_good_is_said_with_the_servers_words(
     assert str(caught.value) == f"The mail server refused the mail to jane@example.com for good: {answer}"
 
 
-def test_a_mail_that_is_refused_for_good_after_it_was_sent_is_said_too(project: Project, server: Handler) -> None:
+def test_a_permanent_refusal_of_the_mail_has_the_words_of_the_server(project: Project, server: Handler) -> None:
     server.data_answers = ["552 Too large"]
     with pytest.raises(MailRefusedError, match="for good: 552 Too large"):
         send(project)
@@ -285,7 +285,7 @@ def test_a_mail_that_is_refused_for_good_after_it_was_sent_is_said_too(project: 
 
 
 @pytest.mark.parametrize("address", ["jane@example.com\nBcc: all@example.com", "jane doe@", "@"], ids=ascii)
-def test_an_address_that_is_none_fails_for_good_before_the_server_is_asked(
+def test_an_invalid_address_fails_for_good_before_the_server_is_asked(
     project: Project, server: Handler, address: str
 ) -> None:
     User.objects.update(email=address)
@@ -332,9 +332,7 @@ def test_one_address_that_is_refused_stops_no_other_and_is_asked_once(
 
 
 @pytest.mark.usefixtures("working", "impatient")
-def test_an_address_that_shall_come_later_comes_later(
-    project: Project, server: Handler, wait_until: Callable[..., Any]
-) -> None:
+def test_an_address_that_is_busy_is_retried(project: Project, server: Handler, wait_until: Callable[..., Any]) -> None:
     server.answers["jane@example.com"] = ["451 Greylisted, try again", "421 Busy"]
     tasks.send_weekly_report.send()
     (row,) = ended(OWNER_TASK, wait_until, count=1)
@@ -360,11 +358,12 @@ def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
 
 
 @pytest.mark.usefixtures("working", "impatient")
-def test_a_weekly_report_that_runs_again_mails_nobody_twice(
+def test_a_weekly_report_that_is_retried_mails_each_owner_once(
     owners: list[User], server: Handler, monkeypatch: pytest.MonkeyPatch, wait_until: Callable[..., Any]
 ) -> None:
     calls: list[list[str]] = []
-    send_many = tasks.send_report_to_owner.broker.send_many
+    broker: Any = tasks.send_report_to_owner.broker
+    send_many = broker.send_many
 
     def lose_the_answer(messages: list[Any]) -> None:
         send_many(messages)
@@ -372,7 +371,7 @@ def test_a_weekly_report_that_runs_again_mails_nobody_twice(
         if len(calls) == 1:
             raise ConnectionError("it was sent, but we do not know")
 
-    monkeypatch.setattr(tasks.send_report_to_owner.broker, "send_many", lose_the_answer)
+    monkeypatch.setattr(broker, "send_many", lose_the_answer)
     tasks.send_weekly_report.send()
     (parent,) = ended("projects.send_weekly_report", wait_until, count=1)
     ended(OWNER_TASK, wait_until, count=4)

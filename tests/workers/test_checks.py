@@ -11,7 +11,7 @@ from workers import checks
 
 @pytest.fixture
 def declared(broker):
-    """Declare an actor for the length of a block."""
+    """Declare an actor while a block runs."""
 
     @contextmanager
     def declare(fn=None, **options):
@@ -32,22 +32,22 @@ def ids(messages) -> list[str]:
     return [message.id for message in messages]
 
 
-def test_the_projects_own_actors_are_right() -> None:
+def test_the_actors_of_this_project_pass_every_check() -> None:
     assert checks.check_names() == checks.check_related() == checks.check_schedules() == []
 
 
-def test_an_actor_without_its_apps_prefix_is_told_what_to_be_called(declared) -> None:
+def test_an_actor_without_the_prefix_of_its_app_is_an_error_that_suggests_the_name(declared) -> None:
     with declared(actor_name="process"):
         (message,) = checks.check_names()
     assert message.id == "tasks.E001"
     assert message.hint == "Declare it with actor_name='documents.nothing'."
 
 
-def test_an_unknown_related_model_is_told_with_the_known_ones(declared) -> None:
+def test_an_unknown_related_model_is_an_error_that_lists_the_known_ones(declared) -> None:
     with declared(actor_name="documents.odd", related_to="documents.Dokument"):
         (message,) = checks.check_related()
     assert message.id == "tasks.E002"
-    assert "documents.Document" in message.hint
+    assert "documents.Document" in str(message.hint)
 
 
 def test_a_periodic_actor_that_lacks_an_argument_is_refused(declared) -> None:

@@ -1,0 +1,1 @@
+"""The server and the secret files that `bin/run` brings along."""

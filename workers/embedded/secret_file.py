@@ -1,4 +1,4 @@
-"""Small secrets that a machine makes for itself and keeps in files that only their owner reads."""
+"""Files with a secret that a machine makes for itself on first use. Only their owner can read them."""
 
 import os
 import tempfile
@@ -6,7 +6,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 
-def keep(path: Path, text: str) -> None:
+def write(path: Path, text: str) -> None:
     """Write the file with mode 0600, whole or not at all."""
     handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}-")  # Made with mode 0600.
     try:
@@ -18,13 +18,13 @@ def keep(path: Path, text: str) -> None:
         raise
 
 
-def kept(path: Path, *, make: Callable[[], str]) -> str:
-    """The file's text without white space around it; made and kept where there is none."""
+def read_or_make(path: Path, *, make: Callable[[], str]) -> str:
+    """Return the file's text without white space around it. Make and write one if there is none."""
     try:
         text = path.read_text().strip()
     except FileNotFoundError:
         text = ""
     if not text:
         text = make()
-        keep(path, text)
+        write(path, text)
     return text

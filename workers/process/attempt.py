@@ -1,4 +1,4 @@
-"""One attempt of a task in this process, from its claim to the outcome that the ledger is told."""
+"""One attempt of a task in this process, from its claim to its outcome."""
 
 import logging
 import threading

@@ -129,18 +129,22 @@ class LedgerConsumer(Consumer):
         if not self.batch.fetched:
             if self.is_idle and not self.batch.suspects and not self.holdings.has_early:
                 timeout_seconds = max(timeout_seconds, IDLE_SECONDS)
-            self.batch.fill(self._wait_and_fetch(room, timeout_seconds))
+            self.batch.fill(self.wait_and_fetch(limit=room, timeout_seconds=timeout_seconds))
         self.is_idle = not self.batch.fetched
 
     def _wait_for_room(self, timeout_seconds: float) -> int:
         """Return the number of messages to fetch. 0: no room within the time, or nothing may be fetched."""
-        self.holdings.requeue_early(self._requeue)
+        self.requeue_early()
         if not self.holdings.may_start():
             time.sleep(min(timeout_seconds, REST_SECONDS))
             return 0
         return self.holdings.prefetch.wait_for_room(timeout_seconds=timeout_seconds)
 
-    def _wait_and_fetch(self, limit: int, timeout_seconds: float) -> list[tuple[str, bytes]]:
+    def requeue_early(self) -> None:
+        """Requeue the messages of all queues that were kept for a while since they could not be claimed."""
+        self.holdings.requeue_early(self._requeue)
+
+    def wait_and_fetch(self, *, limit: int, timeout_seconds: float) -> list[tuple[str, bytes]]:
         """Fetch as soon as there is a message. Requeue messages that there is no room for by then."""
         fetched = self.wire.wait_and_fetch(
             self.queue_name, self.holdings.broker_id, limit=limit, timeout_seconds=timeout_seconds

@@ -1,4 +1,4 @@
-"""What a worker process has fetched, claimed and runs: the ground floor that its threads share."""
+"""The messages and attempts of a worker process: the ground floor that its threads share."""
 
 import threading
 import time
@@ -99,7 +99,7 @@ class Holdings:
         self.prefetch.free(len(attempts))
 
     def long_running(self) -> int:
-        """Return the number of tasks that have run for so long that their end cannot be foreseen."""
+        """Return the number of tasks that have run for longer than `AHEAD_SECONDS`."""
         return len(self._long())
 
     # --- Suspects ---
@@ -114,7 +114,7 @@ class Holdings:
 
     @property
     def has_long_suspect(self) -> bool:
-        """Whether a suspect runs whose end cannot be foreseen."""
+        """Whether a suspect has run for longer than `AHEAD_SECONDS`."""
         return any(attempt.is_suspect for attempt in self._long())
 
     def _long(self) -> list[Attempt]:

@@ -1,4 +1,4 @@
-"""Who a process is: what makes a host a host, and a process this process."""
+"""Identity of a process and of its host."""
 
 import os
 import socket
@@ -14,7 +14,7 @@ class Identity:
 
     Parameters:
       host: Boot id and pid namespace. Two containers may share a name, and a restarted host keeps its own.
-      started: When the process began, as the system tells it: a later process may get the same pid.
+      started: Start of the process, in the system's terms. A later process may get the same pid.
     """
 
     host: str
@@ -24,12 +24,13 @@ class Identity:
 
 
 def of_this_process() -> Identity:
+    """Return the identity of this process."""
     pid = os.getpid()
     return Identity(host=host(), hostname=socket.gethostname(), pid=pid, started=started(pid) or "")
 
 
 def host() -> str:
-    """What tells this host from others. `WORKER_HOST` overrides it."""
+    """Return the identity of this host. `WORKER_HOST` in the environment overrides it."""
     if named := os.environ.get("WORKER_HOST", "").strip():
         return named
     try:
@@ -40,13 +41,13 @@ def host() -> str:
 
 
 def started(pid: int) -> str | None:
-    """When a process of this host began; None where there is none.
+    """Return the start of a process of this host. None: there is no such process.
 
-    On Linux in ticks since the boot: the time of day changes when somebody sets the clock, and every living process
+    On Linux it is in ticks since the boot. The time of day changes when the clock is set, and every living process
     would be taken for another one.
     """
     try:
-        # The name, in brackets, may hold anything; after it the start is the twentieth word.
+        # The name, in brackets, may hold any character. After it, the start is the twentieth word.
         return Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[19]
     except (OSError, IndexError):
         pass
@@ -57,7 +58,7 @@ def started(pid: int) -> str | None:
 
 
 def is_running(pid: int, process_started: str) -> bool:
-    """Whether this very process can run: neither gone, nor a zombie."""
+    """Return whether this very process can run: it is neither gone nor a zombie."""
     try:
         return started(pid) == process_started and psutil.Process(pid).status() not in GONE
     except psutil.Error:
@@ -65,7 +66,7 @@ def is_running(pid: int, process_started: str) -> bool:
 
 
 def is_stopped(pid: int) -> bool:
-    """Whether the process is frozen, as by SIGSTOP."""
+    """Return whether the process is frozen, as by SIGSTOP."""
     try:
         return bool(psutil.Process(pid).status() in FROZEN)
     except psutil.Error:

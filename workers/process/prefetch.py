@@ -1,4 +1,4 @@
-"""How many messages a process may hold: many while tasks are short, one for each thread while they are long."""
+"""The number of messages a process may hold: many while tasks are short, one a thread while they are long."""
 
 import threading
 import time

@@ -4,7 +4,7 @@ import contextlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Container, Iterable
 
 import redis
 from dramatiq import Worker
@@ -29,12 +29,12 @@ class Runtime:
     Parameters:
       worker: Dramatiq's worker, which has the threads.
       wire: Redis.
-      actors: Known actors by name.
+      actors: Names of the known actors.
       queues: Returns the names of the declared queues.
     """
 
     def __init__(
-        self, worker: Worker, *, wire: WireQueue, actors: "dict[str, object]", queues: Callable[[], Iterable[str]]
+        self, worker: Worker, *, wire: WireQueue, actors: Container[str], queues: Callable[[], Iterable[str]]
     ) -> None:
         self.worker = worker
         self.wire = wire

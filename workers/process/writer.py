@@ -93,13 +93,13 @@ class Writer(threading.Thread):
         pending: list[Attempt] = []
         deferred: list[Attempt] = []
         while True:
-            self._gather(pending)
+            self.gather(pending)
             try:
                 self._write_reports()
                 while pending:
                     batch, pending = pending[:BATCH_LIMIT], pending[BATCH_LIMIT:]
                     try:
-                        deferred += self._write(batch)
+                        deferred += self.write(batch)
                     except BaseException:
                         pending = batch + pending
                         raise
@@ -129,7 +129,8 @@ class Writer(threading.Thread):
 
     # --- Gathering: wait for the first item, then take what comes within GATHER_SECONDS ---
 
-    def _gather(self, pending: list[Attempt]) -> None:
+    def gather(self, pending: list[Attempt]) -> None:
+        """Add ended attempts to `pending`."""
         # Before the look at the holdings: a consumer that adds to them is either seen, or sees this.
         self._resting = True
         is_idle = not (pending or self._closing or self.holdings.held or self._unacked)
@@ -181,7 +182,7 @@ class Writer(threading.Thread):
             for attempt in news:
                 attempt.reporter.has_news |= attempt.claim.task_id in busy
 
-    def _write(self, batch: list[Attempt]) -> list[Attempt]:
+    def write(self, batch: list[Attempt]) -> list[Attempt]:
         """Write a batch. Return the attempts whose rows another transaction has locked: they are tried again."""
         unwritten = [attempt for attempt in batch if not attempt.written]
         outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
@@ -209,7 +210,7 @@ class Writer(threading.Thread):
         try:
             return ledger.finish(outcomes)
         except Exception as error:
-            if not _is_data_error(error):
+            if not is_data_error(error):
                 raise
             if len(outcomes) > 1:
                 middle = len(outcomes) // 2
@@ -227,7 +228,7 @@ class Writer(threading.Thread):
                 raise
 
 
-def _is_data_error(error: Exception) -> bool:
+def is_data_error(error: Exception) -> bool:
     """Return whether the data are at fault, and not a database that is away or has other tables just now."""
     if isinstance(error, DataError | IntegrityError):
         return True

@@ -1,0 +1,1 @@
+"""From a send to Redis: arguments, encoding, and publication on commit."""

@@ -1,17 +1,19 @@
-"""Arguments are checked where they are sent, not where they run: the sender can still mend them."""
+"""Checks the arguments of a message at the send, where they can still be mended."""
 
 import inspect
 import math
 from functools import lru_cache
 from typing import Any
 
+from django.contrib.auth import get_user_model
+from django.core.exceptions import ValidationError
 from dramatiq import Actor, Message
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.json_safe import clean_text
 from workers.sending.encoder import COMPACT
 
-#: How many lists and dicts may be in each other. JSON is written by recursion, and Python allows for about a thousand.
+#: Depth of lists and dicts in an argument, at most. JSON is written by recursion, and Python allows about a thousand.
 MAX_DEPTH = 100
 
 
@@ -22,9 +24,9 @@ def _signature(actor: Actor[..., Any]) -> inspect.Signature:
 
 @lru_cache(maxsize=1024)
 def _positional(actor: Actor[..., Any]) -> tuple[tuple[str, ...], int]:
-    """The names of the parameters that may be given by position, and how many arguments there must be.
+    """Return the names of the positional parameters, and the least number of arguments.
 
-    Where some can only be given by name, no number of positions is enough.
+    If the actor requires a keyword-only argument, no number of positions is enough.
     """
     parameters = _signature(actor).parameters.values()
     named = [one for one in parameters if one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)]
@@ -36,13 +38,13 @@ def _positional(actor: Actor[..., Any]) -> tuple[tuple[str, ...], int]:
 
 
 def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> dict[str, Any]:
-    """Raise unless the actor can be called with what the message carries, and JSON can carry it.
+    """Check that the actor can be called with the message's arguments and that JSON can carry them.
 
     Returns:
-      The arguments by their names, in the actor's order.
+      The arguments by name, in the actor's order.
 
     Raises:
-      BadArgumentsError: A missing or unknown argument, or a value that JSON does not know.
+      BadArgumentsError: An argument is missing or unknown, or JSON does not know a value.
       TooLargeError: The arguments as JSON have more than `max_bytes`.
     """
     bound = _bound(actor, message)
@@ -51,7 +53,8 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
     for name, value in message.kwargs.items():
         _check_value(actor, f"argument {name!r}", value)
     for name, value in message.options.items():
-        _check_value(actor, f"option {name!r}", value)
+        if name != "owner_id":  # `owner_key` checks it.
+            _check_value(actor, f"option {name!r}", value)
     size = len(COMPACT.encode([message.args, message.kwargs]))
     if size > max_bytes:
         raise TooLargeError(
@@ -59,6 +62,23 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
     return bound
+
+
+def owner_key(value: Any) -> Any:
+    """Return the primary key of a task's owner, in the type that the user model has.
+
+    Raises:
+      BadArgumentsError: The value is no such key.
+    """
+    if value is None:
+        return None
+    key = get_user_model()._meta.pk
+    try:
+        return key.to_python(value)
+    except ValidationError:
+        raise BadArgumentsError(
+            f"owner_id is {value!r}, must be the primary key of a user ({key.__class__.__name__}) or None"
+        ) from None
 
 
 def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
@@ -75,7 +95,7 @@ def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
 
 
 def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int = 0) -> None:
-    """Raise unless JSON gives back the value as it is."""
+    """Check that JSON gives the value back as it is."""
     if depth > MAX_DEPTH:
         raise BadArgumentsError(f"an argument or option for {actor.actor_name} is nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool | int | str):
@@ -114,7 +134,7 @@ def _describe(value: Any) -> str:
 
 
 def _call(message: Message[Any]) -> str:
-    """The types that were sent; values may be secret."""
+    """Return the types of the arguments. Values may be secret."""
     words = [type(value).__name__ for value in message.args]
     words += [f"{name}={type(value).__name__}" for name, value in message.kwargs.items()]
     return f"({', '.join(words)})"

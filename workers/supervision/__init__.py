@@ -1,0 +1,1 @@
+"""Child processes: started, replaced, stopped, and ended with a dead supervisor."""

@@ -1,4 +1,4 @@
-"""What a supervisor keeps running, and how it ended."""
+"""A child process of a supervisor, and how it ended."""
 
 import signal
 import subprocess
@@ -13,15 +13,15 @@ class Child:
     """A process to keep running.
 
     Parameters:
-      name: What its lines and the log call it; unique in a supervisor.
+      name: Prefix of its lines, and its name in the log. Unique in a supervisor.
       argv: The program and its arguments.
-      env: Its whole environment. None: the supervisor's.
-      cwd: Its working directory. None: the supervisor's.
-      user: The uid, and gid, it runs as. None: the supervisor's.
-      stop_order: Lower ones are stopped first, equal ones together; a later group only when the earlier is gone.
-      stop_signal: What asks it to stop. It goes to the process, not to its group.
-      grace_seconds: How long it may take; then its process group gets SIGKILL.
-      shown: Whether a prefixed supervisor shows its lines as they come. False: the last ones, if it ends unasked.
+      env: Whole environment. None: the supervisor's.
+      cwd: Working directory. None: the supervisor's.
+      user: Uid and gid that it runs as. None: the supervisor's.
+      stop_order: Lower ones are stopped first, equal ones together. A later group waits until the earlier is gone.
+      stop_signal: Signal that asks the process, not its group, to stop.
+      grace_seconds: Seconds until its process group gets SIGKILL.
+      shown: Whether a prefixed supervisor shows its lines as they come. False: its last ones, if it ends unasked.
     """
 
     name: str
@@ -35,7 +35,7 @@ class Child:
     shown: bool = True
 
     def popen(self, **options: Any) -> "subprocess.Popen[bytes]":
-        """Start it in a session of its own: a terminal's Ctrl-C must reach the supervisor alone."""
+        """Start the process in a session of its own: a terminal's Ctrl-C must reach the supervisor alone."""
         if self.user is not None:
             options |= {"user": self.user, "group": self.user, "extra_groups": []}
         return subprocess.Popen(
@@ -49,7 +49,7 @@ class Child:
 
 
 def ending(returncode: int) -> str:
-    """How a process ended, in words."""
+    """Return how a process ended, in words."""
     if returncode >= 0:
         return f"ended with exit code {returncode}"
     try:

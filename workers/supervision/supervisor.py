@@ -1,8 +1,8 @@
-"""A supervisor over child processes: what dies is replaced, its siblings go on.
+"""A supervisor over child processes: it replaces a child that dies, and the siblings go on.
 
-`bin/run` keeps the server, the web, the worker and the scheduler with it, and `manage.py runworker` its worker
-processes and the relay. One thread a child waits for its end, so a death is known at once; everything else, the
-callbacks too, happens in the one thread that calls `run()`.
+`bin/run` supervises the server, the web, the worker and the scheduler with it, and `manage.py runworker` its worker
+processes and the relay. One thread a child waits for its end, so a death is known at once. Everything else, callbacks
+included, happens in the one thread that calls `run()`.
 """
 
 import contextlib
@@ -13,34 +13,24 @@ import subprocess
 import sys
 import threading
 import time
-from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from apps.tasks.errors import TaskError
+from workers.supervision import restarts
 from workers.supervision.child import Child, ending
+from workers.supervision.lines import Lines
+from workers.supervision.restarts import Restarts
 from workers.supervision.terminal import Terminal
 from workers.supervision.watchdog import Watchdog, kill_group
 
-__all__ = ["Child", "GaveUpError", "Supervisor", "pause_seconds"]
+__all__ = ["Child", "GaveUpError", "Supervisor"]
 
 logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-
-#: A child that lived so long starts with a clean sheet.
-PROVEN_SECONDS = 30.0
-#: The pause before the second replacement in a row; it doubles up to the longest. The first comes at once.
-SHORTEST_PAUSE_SECONDS = 0.5
-LONGEST_PAUSE_SECONDS = 30.0
-#: What is shown of a child that is given up.
-TAIL_LINES = 20
-#: A line without an end is cut here.
-LINE_BYTES = 64 * 1024
-#: For the last lines of a process that is gone; a grandchild may hold the pipe open.
-LAST_LINES_SECONDS = 0.5
 
 
 class GaveUpError(TaskError):
@@ -49,24 +39,13 @@ class GaveUpError(TaskError):
 
 @dataclass(eq=False)
 class Place:
-    """Where one child runs: its process of the moment, and what became of those before."""
+    """One child: its current process, and the deaths of those before."""
 
     child: Child
-    colour: int
+    lines: Lines
     process: "subprocess.Popen[bytes] | None" = None
-    reader: threading.Thread | None = None
     started_at: float = 0.0
-    restart_at: float | None = None
-    early_deaths: int = 0
-    deaths: "deque[float]" = field(default_factory=deque)
-    tail: "deque[str]" = field(default_factory=lambda: deque(maxlen=TAIL_LINES))
-
-
-def pause_seconds(early_deaths: int) -> float:
-    """How long to wait before the replacement after so many deaths in a row: 0, 0.5, 1, 2 ... 30."""
-    if early_deaths <= 1:
-        return 0.0
-    return float(min(SHORTEST_PAUSE_SECONDS * 2 ** min(early_deaths - 2, 16), LONGEST_PAUSE_SECONDS))
+    restarts: Restarts = field(default_factory=Restarts)
 
 
 class Supervisor:
@@ -75,17 +54,17 @@ class Supervisor:
     Parameters:
       prefixed: Show the children's lines with their names in front. False: they write to the supervisor's own
         stdout and stderr.
-      give_up_after: End the run when one child ended so often within `PROVEN_SECONDS`. None: never.
+      give_up_after: Number of deaths of one child within `PROVEN_SECONDS` that ends the run. None: no limit.
       on_start: Called with a child and its pid after each start.
       on_exit: Called with a child, its pid and its return code (negative: the signal) when it ends, also while
-        stopping. Both are called in the thread of `run()` or `start()`; an error in them is logged.
-      keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, also where the
+        stopping. Both are called in the thread of `run()` or `start()`. An error in them is logged.
+      keep_open: File descriptors, such as a lock's, that stay open until the last child is gone, even if the
         supervisor is killed.
-      stream: Where prefixed lines go. None: stdout.
+      stream: Stream of the prefixed lines. None: stdout.
 
-    As a context manager it takes SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
+    As a context manager it handles SIGINT, SIGTERM and SIGHUP (in the main thread) from its start and stops all
     children at its end. The first signal before `run()` raises KeyboardInterrupt. Repeats do nothing, not even
-    after its end: a process that was asked to stop is about to, and an impatient Ctrl-C must not cut that short.
+    after its end: the process is about to stop, and an impatient Ctrl-C must not cut that short.
     """
 
     def __init__(
@@ -105,7 +84,7 @@ class Supervisor:
         self._keep_open = keep_open
         self.terminal = Terminal(stream or sys.stdout)
         self._places: dict[str, Place] = {}
-        # A SimpleQueue, since a signal handler may put into it at any moment.
+        # A SimpleQueue: a signal handler may put into it at any time.
         self._inbox: queue.SimpleQueue[tuple[Place, int, int] | None] = queue.SimpleQueue()
         self._watchdog: Watchdog | None = None
         self._stop_asked = False
@@ -132,10 +111,15 @@ class Supervisor:
             self._handlers = {}
 
     def start(self, child: Child) -> int:
-        """Start the child and keep it running; return its pid. OSError where the program cannot be started."""
+        """Start a child, keep it running and return its pid.
+
+        Raises:
+          OSError: The program cannot be started.
+        """
         if child.name in self._places:
             raise ValueError(f"There is a child {child.name!r} already; names are unique")
-        place = Place(child=child, colour=len(self._places))
+        lines = Lines(child.name, terminal=self.terminal, shown=child.shown, colour=len(self._places))
+        place = Place(child=child, lines=lines)
         self._launching = True
         try:
             pid = self._launch(place)
@@ -147,7 +131,7 @@ class Supervisor:
         return pid
 
     def run(self) -> int:
-        """Keep the children running until a stop is asked for; stop them; return the exit code: 0, or 1 if given up."""
+        """Keep the children running until a stop is requested, then stop them. Return the exit code: 1 if given up."""
         with contextlib.ExitStack() as stack:
             self._looping = True  # From here on a signal is an event, not a KeyboardInterrupt.
             if not self._handlers:
@@ -168,15 +152,15 @@ class Supervisor:
             return 0
 
     def request_stop(self) -> None:
-        """Make `run()` stop everything and return. Any thread and any signal handler may call it, repeatedly."""
+        """Make `run()` stop everything and return. Threads and signal handlers may call this, repeatedly."""
         self._stop_asked = True
         self._inbox.put(None)
 
     def stop(self) -> None:
-        """Stop all children in their order; return when every one is gone."""
+        """Stop all children in their order. Return when every one is gone."""
         self._stopping = True
         for place in self._places.values():
-            place.restart_at = None
+            place.restarts.cancel()
         for order in sorted({place.child.stop_order for place in self._places.values()}):
             self._stop_group([place for place in self._places.values() if place.child.stop_order == order])
         if self._watchdog is not None:
@@ -184,25 +168,28 @@ class Supervisor:
             self._watchdog = None
 
     def pid(self, name: str) -> int | None:
-        """The pid of the child's process of the moment; None while it is down."""
+        """Return the pid of a child's current process. None: it is down."""
         process = self._places[name].process
         return process.pid if process is not None else None
 
     def alive(self, name: str) -> bool:
-        """Whether the child's process of the moment runs."""
+        """Return whether a child's current process runs."""
         process = self._places[name].process
         return process is not None and process.poll() is None
 
     def show_tail(self, name: str) -> None:
-        """Show a prefixed child's last lines."""
-        place = self._places[name]
-        if place.reader is not None and not self.alive(name):
-            place.reader.join(LAST_LINES_SECONDS)
-        for line in list(place.tail):
-            self.terminal.say(name, line, colour=place.colour)
+        """Show the last lines of a prefixed child."""
+        lines = self._places[name].lines
+        if not self.alive(name):
+            lines.wait()
+        lines.show_tail()
+
+    def tail(self, name: str) -> list[str]:
+        """Return the last lines of a prefixed child."""
+        return list(self._places[name].lines.tail)
 
     def say(self, name: str, text: str) -> None:
-        """Write one line of somebody who is no child among the children's."""
+        """Write a line under a name that is no child's."""
         self.terminal.say(name, text)
 
     def write(self, text: str) -> None:
@@ -217,8 +204,8 @@ class Supervisor:
             raise KeyboardInterrupt
 
     def _turn(self) -> None:
-        """Wait for one event or for the next replacement that is due."""
-        due = [place.restart_at for place in self._places.values() if place.restart_at is not None]
+        """Wait for one event, or for the next replacement that is due."""
+        due = [place.restarts.due_at for place in self._places.values() if place.restarts.due_at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
         try:
             event = self._inbox.get(timeout=timeout)
@@ -227,7 +214,7 @@ class Supervisor:
         if event is not None:
             self._bury(*event)
         for place in self._places.values():
-            if place.restart_at is not None and place.restart_at <= time.monotonic() and not self._stop_asked:
+            if place.restarts.is_due and not self._stop_asked:
                 self._relaunch(place)
 
     def _launch(self, place: Place) -> int:
@@ -242,13 +229,12 @@ class Supervisor:
             stop_order=child.stop_order,
             grace_seconds=child.grace_seconds,
         )
-        place.process, place.started_at, place.restart_at = process, time.monotonic(), None
+        place.process, place.started_at = process, time.monotonic()
+        place.restarts.cancel()
         threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
         if self.prefixed:
-            place.reader = threading.Thread(
-                target=self._relay, args=(place, process), name=f"{child.name} lines", daemon=True
-            )
-            place.reader.start()
+            assert process.stdout is not None
+            place.lines.read(process.stdout)
         if self.on_start is not None:
             self._call(self.on_start, child, process.pid)
         return process.pid
@@ -264,46 +250,31 @@ class Supervisor:
         returncode = process.wait()
         self._inbox.put((place, process.pid, returncode))
 
-    def _relay(self, place: Place, process: "subprocess.Popen[bytes]") -> None:
-        assert process.stdout is not None
-        with process.stdout as pipe:
-            while raw := pipe.readline(LINE_BYTES):
-                line = raw.decode("utf-8", "replace").rstrip("\r\n")
-                place.tail.append(line)
-                if place.child.shown:
-                    self.terminal.say(place.child.name, line, colour=place.colour)
-
     def _bury(self, place: Place, pid: int, returncode: int) -> None:
-        """Take note of an end: tell of it, and plan the replacement unless all is being stopped."""
-        kill_group(pid)  # What it left behind would stand in the way of the next.
+        """Note the end of a process and plan its replacement, unless everything is being stopped."""
+        kill_group(pid)  # Its orphans would stand in the way of the next process.
         if self._watchdog is not None:
             self._watchdog.release(pid)
         place.process = None
         if self.on_exit is not None:
             self._call(self.on_exit, place.child, pid, returncode)
-        if place.reader is not None:
-            place.reader.join(LAST_LINES_SECONDS)
+        place.lines.wait()
         if self._stopping or self._stop_asked:
             return
         if not place.child.shown:
-            self.show_tail(place.child.name)
+            place.lines.show_tail()
         self._tell(place, ending(returncode))
         self._plan_restart(place)
 
     def _plan_restart(self, place: Place) -> None:
-        now = time.monotonic()
-        place.early_deaths = 1 if now - place.started_at >= PROVEN_SECONDS else place.early_deaths + 1
-        place.deaths.append(now)
-        while place.deaths and place.deaths[0] < now - PROVEN_SECONDS:
-            place.deaths.popleft()
-        if self.give_up_after is not None and len(place.deaths) >= self.give_up_after:
-            lines = "".join(f"\n  {line}" for line in place.tail)
+        pause = place.restarts.plan(started_at=place.started_at)
+        deaths = place.restarts.recent_deaths
+        if self.give_up_after is not None and deaths >= self.give_up_after:
+            lines = "".join(f"\n  {line}" for line in place.lines.tail)
             raise GaveUpError(
-                f"{place.child.name} ended {len(place.deaths)} times within {PROVEN_SECONDS:.0f} s; stopped."
+                f"{place.child.name} ended {deaths} times within {restarts.PROVEN_SECONDS:.0f} s; stopped."
                 + (f" Its last lines:{lines}" if lines else "")
             )
-        pause = pause_seconds(place.early_deaths)
-        place.restart_at = now + pause
         if pause:
             self._tell(place, f"starts again in {pause:g} s")
 
@@ -333,7 +304,7 @@ class Supervisor:
 
     def _tell(self, place: Place, text: str) -> None:
         if self.prefixed:
-            self.terminal.say(place.child.name, text, colour=place.colour)
+            place.lines.say(text)
         else:
             logger.warning("child %s name=%s", text, place.child.name)
 

@@ -1,4 +1,4 @@
-"""Where the lines of several processes meet."""
+"""Output of several processes on one terminal."""
 
 import os
 import threading
@@ -12,8 +12,7 @@ class Terminal:
     """Writes whole lines, from any thread, each with a name in front.
 
     Parameters:
-      stream: Coloured where it is a terminal and NO_COLOR is not set. One that is closed (`| head`) ends the lines
-        and nothing else.
+      stream: Coloured if it is a terminal and NO_COLOR is not set. Lines to a closed stream (`| head`) are dropped.
     """
 
     def __init__(self, stream: TextIO) -> None:
@@ -22,14 +21,14 @@ class Terminal:
         self._lock = threading.Lock()
 
     def say(self, name: str, text: str, *, colour: int | None = None) -> None:
-        """Write one line. Names of the same colour number look the same; None has no colour."""
+        """Write one line. Equal colour numbers look the same. None: no colour."""
         label = f"{name:<{NAME_WIDTH}} | "
         if self._coloured and colour is not None:
             label = f"\x1b[{COLOURS[colour % len(COLOURS)]}m{label}\x1b[0m"
         self.write(label + text)
 
     def write(self, text: str) -> None:
-        """Write the text as it is, and an end of line."""
+        """Write the text as it is, with a line end."""
         with self._lock:
             if self._stream is None:
                 return

@@ -1,8 +1,8 @@
-"""Ends a process's children when that process itself is gone, however it went.
+"""Ends the children of a dead supervisor, whatever it died of.
 
-`kill -9` and the out-of-memory killer leave a supervisor no time to stop what it started, and its children would
-live on as orphans. So it starts this file as one more, tiny process that holds the reading end of a pipe. The
-kernel closes the other end when the supervisor dies, whatever the cause, and the guard then stops what is left.
+`kill -9` and the out-of-memory killer leave a supervisor no time to stop its children, which would live on as orphans.
+It therefore starts this file as one more, tiny process that holds the reading end of a pipe. The kernel closes the
+other end when the supervisor dies, and the watchdog then stops the children.
 
 Why not the alternatives: Linux's parent-death signal is tied to the *thread* that forked and does not exist on
 macOS; a parent watch inside each child needs a wrapper around every program that is not ours (Valkey, PostgreSQL).
@@ -23,9 +23,9 @@ POLL_SECONDS = 0.05
 
 
 class Watchdog:
-    """The supervisor's side: names the processes that must not outlive the caller.
+    """The supervisor's side: it names the processes that must not outlive the caller.
 
-    Each must lead a process group of its own (`start_new_session=True`). The guard is replaced when it dies.
+    Each must lead a process group of its own (`start_new_session=True`). A watchdog that dies is replaced.
 
     Parameters:
       keep_open: File descriptors that stay open until the last process is gone, such as that of a lock.
@@ -52,7 +52,7 @@ class Watchdog:
                 self._tell(f"release {pid}\n")
 
     def close(self) -> None:
-        """Let the guard go. It ends what it still holds."""
+        """Let the watchdog end. It first ends the processes that it still holds."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -60,10 +60,10 @@ class Watchdog:
         self._process.wait()
 
     def _start(self) -> tuple["subprocess.Popen[bytes]", int]:
-        """Start a guard that is told all that is held before it exists; return it and the pipe's writing end.
+        """Start a watchdog and return it with the writing end of its pipe. The pipe names all held processes by then.
 
-        A caller killed between the start and the telling would leave a guard that knows nobody. The lines wait in the
-        pipe, which has room for some hundreds at the least.
+        A caller killed between the start and the naming would leave a watchdog that knows none. The lines wait in the
+        pipe, which has room for some hundreds at least.
         """
         reading, writing = os.pipe()
         try:
@@ -90,7 +90,7 @@ class Watchdog:
             with self._lock:
                 if self._closed:
                     return
-                with contextlib.suppress(OSError):  # No process to be had just now: tried again below.
+                with contextlib.suppress(OSError):  # No process can be started just now: tried again below.
                     process, pipe = self._start()
                     os.close(self._pipe)
                     self._process, self._pipe = process, pipe
@@ -99,12 +99,12 @@ class Watchdog:
     def _tell(self, line: str) -> None:
         if self._closed:
             return
-        with contextlib.suppress(OSError):  # Just dead: its successor is told everything.
+        with contextlib.suppress(OSError):  # Just dead: its successor gets all lines.
             os.write(self._pipe, line.encode())
 
 
 def leads_its_group(pid: int) -> bool:
-    """Whether the process lives and is still the one that we were told of, as far as a pid can say."""
+    """Return whether the process lives and leads a group of its own: it is the one that was held."""
     try:
         return os.getpgid(pid) == pid
     except OSError:
@@ -112,13 +112,13 @@ def leads_its_group(pid: int) -> bool:
 
 
 def kill_group(pid: int) -> None:
-    """SIGKILL to the group that `pid` leads or led."""
+    """Send SIGKILL to the group that `pid` leads or led."""
     with contextlib.suppress(OSError):
         os.killpg(pid, signal.SIGKILL)
 
 
 def end(held: dict[int, tuple[int, int, float]]) -> None:
-    """Stop `{pid: (signal, order, grace in seconds)}`, order by order; return when each is gone or killed."""
+    """Stop `{pid: (signal, order, grace in seconds)}`, order by order. Return when each is gone or killed."""
     for wanted in sorted({order for _, order, _ in held.values()}):
         began = time.monotonic()
         left = {}
@@ -130,13 +130,13 @@ def end(held: dict[int, tuple[int, int, float]]) -> None:
         while left:
             for pid, deadline in list(left.items()):
                 if not leads_its_group(pid) or time.monotonic() > deadline:
-                    kill_group(pid)  # What it left behind goes with it.
+                    kill_group(pid)  # Its orphans go with it.
                     del left[pid]
             time.sleep(POLL_SECONDS)
 
 
 def told(lines: Iterator[str]) -> dict[int, tuple[int, int, float]]:
-    """Read `hold` and `release` lines to the end of the pipe; return what is still held."""
+    """Read `hold` and `release` lines to the end of the pipe. Return the processes that are still held."""
     held: dict[int, tuple[int, int, float]] = {}
     for line in lines:
         match line.split():
@@ -148,7 +148,7 @@ def told(lines: Iterator[str]) -> dict[int, tuple[int, int, float]]:
 
 
 def main() -> None:
-    # Platforms that stop a machine signal every process; the guard goes by the pipe alone.
+    # Platforms that stop a machine signal every process. The watchdog goes by the pipe alone.
     for signum in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         signal.signal(signum, signal.SIG_IGN)
     end(told(iter(sys.stdin.readline, "")))

@@ -1,0 +1,1 @@
+"""Redis as the fast wire: messages, queues, scripts and the senders' connections."""

@@ -26,8 +26,14 @@ WORDS_OF_A_MESSAGE = 3
 SETTLED_SECONDS = 0.05
 
 
-def _words(message: Message[Any]) -> tuple[bytes, bytes, bytes]:
+def words(message: Message[Any]) -> tuple[bytes, bytes, bytes]:
+    """Return the words that the PUBLISH script takes for a message."""
     return message.queue_name.encode(), message.options["redis_message_id"].encode(), message.encode()
+
+
+def pack(message: Message[Any]) -> bytes:
+    """Return the words of a message in Redis's protocol."""
+    return b"".join(map(_bulk, words(message)))
 
 
 def _bulk(word: bytes) -> bytes:
@@ -47,10 +53,10 @@ class Publisher:
         self.pid = os.getpid()
         pool = client.connection_pool
         # Not one of the pool's connections: the pool counts those it made, and would make no more some day.
-        self._connection = pool.connection_class(**pool.connection_kwargs)
+        self.connection = pool.connection_class(**pool.connection_kwargs)
         # With the script's text, not its hash: an answer that Redis does not know the hash would not be waited for.
-        words = (b"EVAL", PUBLISH.encode(), b"1", namespace.encode(), b"%d" % BELL_LIMIT)
-        self._command, self._command_words = b"".join(map(_bulk, words)), len(words)
+        command = (b"EVAL", PUBLISH.encode(), b"1", namespace.encode(), b"%d" % BELL_LIMIT)
+        self._command, self._command_words = b"".join(map(_bulk, command)), len(command)
         #: Published and not answered yet.
         self._unanswered: Sequence[bytes] = ()
         #: Error of the last answer.
@@ -63,13 +69,13 @@ class Publisher:
 
         Raises nothing and logs nothing: `publish` tells of an error.
         """
-        if self._error is None and self._connection.is_connected:
+        if self._error is None and self.connection.is_connected:
             try:
                 if self._unanswered:
-                    self._connection.read_response()
+                    self.connection.read_response()
                     self._unanswered = ()
                 # Notices a connection that Redis closed. A write would succeed, and arrive nowhere.
-                self._connection.can_read(timeout=0)
+                self.connection.can_read(timeout=0)
                 self._settled_at = time.monotonic()
             except Exception as error:
                 self._error = error
@@ -80,20 +86,20 @@ class Publisher:
         Raises:
           redis.RedisError: Redis is away. Some of several messages may be on their queues.
         """
-        is_used = self._connection.is_connected or self._error is not None
+        is_used = self.connection.is_connected or self._error is not None
         try:
             self._publish(packed)
         except redis.ConnectionError:
             if not is_used:
                 raise
             # The connection was closed since the last time, as by a restart of Redis. Publishing twice has no effect.
-            self._connection.disconnect()
+            self.connection.disconnect()
             again, self._unanswered = [*self._unanswered, *packed], ()
             self._publish(again)
 
     def close(self) -> None:
         """Close the connection."""
-        self._connection.disconnect()
+        self.connection.disconnect()
 
     def _publish(self, packed: Sequence[bytes]) -> None:
         if self._error is not None or time.monotonic() - self._settled_at > SETTLED_SECONDS:
@@ -107,7 +113,7 @@ class Publisher:
 
     def _send(self, packed: Sequence[bytes]) -> None:
         head = b"*%d\r\n" % (self._command_words + WORDS_OF_A_MESSAGE * len(packed))
-        self._connection.send_packed_command([b"".join((head, self._command, *packed))])
+        self.connection.send_packed_command([b"".join((head, self._command, *packed))])
         self._unanswered, self._settled_at = packed, 0.0
 
     def _take_answer(self) -> None:
@@ -126,13 +132,12 @@ class Publishers:
     Threads keep none, since a web server makes a thread for each request.
     """
 
+    pack = staticmethod(pack)
+
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
         self.client, self.namespace = client, namespace
-        self._idle: deque[Publisher] = deque()
-
-    def pack(self, message: Message[Any]) -> bytes:
-        """Return a message as the three words that the PUBLISH script takes, in Redis's protocol."""
-        return b"".join(map(_bulk, _words(message)))
+        #: Publishers that are not in use, the latest last.
+        self.idle: deque[Publisher] = deque()
 
     def publish(self, packed: Sequence[bytes]) -> None:
         """Publish as a publisher does. A publisher that failed is not used again."""
@@ -146,8 +151,8 @@ class Publishers:
 
     def close(self) -> None:
         """Close the connections that are not in use."""
-        while self._idle:
-            self._idle.pop().close()
+        while self.idle:
+            self.idle.pop().close()
 
     @contextmanager
     def _one(self) -> Iterator[Publisher]:
@@ -157,12 +162,12 @@ class Publishers:
         except BaseException:
             publisher.close()
             raise
-        self._idle.append(publisher)
+        self.idle.append(publisher)
 
     def _take(self) -> Publisher:
         while True:
             try:
-                publisher = self._idle.pop()
+                publisher = self.idle.pop()
             except IndexError:
                 return Publisher(self.client, namespace=self.namespace)
             # A forked process has the sockets of its parent.
@@ -173,13 +178,11 @@ class Publishers:
 class PlainPublishers:
     """Publishes with redis-py's own commands and waits for each answer: the off position of `TASK_FAST_PATH`."""
 
+    pack = staticmethod(words)
+
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
         self.namespace = namespace
         self._publish = client.register_script(PUBLISH)
-
-    def pack(self, message: Message[Any]) -> tuple[bytes, bytes, bytes]:
-        """Return the words that the PUBLISH script takes for a message."""
-        return _words(message)
 
     def publish(self, packed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
         """Put messages on their queues. Messages that are there already stay as they are.
@@ -188,9 +191,9 @@ class PlainPublishers:
           redis.RedisError: Redis is away. Some of several messages may be on their queues.
         """
         for start in range(0, len(packed), UNPACK_LIMIT):
-            words = chain.from_iterable(packed[start : start + UNPACK_LIMIT])
+            sent = chain.from_iterable(packed[start : start + UNPACK_LIMIT])
             try:
-                self._publish(keys=[self.namespace], args=[BELL_LIMIT, *words])
+                self._publish(keys=[self.namespace], args=[BELL_LIMIT, *sent])
             except redis.ResponseError as error:
                 count = len(packed) - start
                 logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)

@@ -1,20 +1,20 @@
-"""The scripts that run inside Redis. The keys are those of Dramatiq's own broker:
+"""Scripts that run inside Redis. The keys are those of Dramatiq's own broker:
 
-    <namespace>:<queue>                       a list of wire ids that wait
-    <namespace>:<queue>.msgs                  a hash of wire id -> message
-    <namespace>:__acks__.<broker id>.<queue>  a set of wire ids that a process fetched and has not acked
+    <namespace>:<queue>                       list of waiting wire ids
+    <namespace>:<queue>.msgs                  hash of wire id -> message
+    <namespace>:__acks__.<broker id>.<queue>  set of wire ids that a process has fetched and not acked
 
-and two of ours, the doorbells on which idle consumers wait:
+and two bells of ours, on which idle consumers wait:
 
-    <namespace>:<queue>.bell                  a list that has something in it while messages wait
-    <namespace>:__stop__.<broker id>          a list that has something in it when the process stops
+    <namespace>:<queue>.bell                  list that is not empty while messages wait
+    <namespace>:__stop__.<broker id>          list that is not empty when the process stops
 """
 
-#: How many consumers one call may wake.
+#: Consumers that one call wakes, at most.
 BELL_LIMIT = 16
 
-#: KEYS: namespace. ARGV: bell limit, then queue, wire id, message for each. Returns how many were new.
-#: Messages of one queue stand together mostly: what is new of such a run waits with one command.
+#: KEYS: namespace. ARGV: bell limit, then queue, wire id and message of each. Returns the number of new messages.
+#: Messages of one queue mostly stand together, and one command queues the new ones of such a run.
 PUBLISH = """
 local namespace, limit, published = KEYS[1], tonumber(ARGV[1]), 0
 local name, queue, messages, new
@@ -45,7 +45,7 @@ if name then wake() end
 return published
 """
 
-#: KEYS: queue, messages, acks, bell. ARGV: how many. Returns wire id, message, wire id, message, ...
+#: KEYS: queue, messages, acks, bell. ARGV: limit. Returns wire id, message, wire id, message, ...
 FETCH = """
 local ids = redis.call("lpop", KEYS[1], ARGV[1])
 if not ids then
@@ -77,7 +77,7 @@ redis.call("srem", KEYS[2], unpack(ARGV))
 return redis.call("hdel", KEYS[1], unpack(ARGV))
 """
 
-#: KEYS: queue, messages, acks, bell. ARGV: wire ids; none: all of the acks. Returns how many wait again.
+#: KEYS: queue, messages, acks, bell. ARGV: wire ids; none: all of the acks. Returns the number of requeued messages.
 REQUEUE = """
 local ids, back = ARGV, 0
 if #ids == 0 then
@@ -95,7 +95,7 @@ end
 return back
 """
 
-#: KEYS: queue, messages, acks, bell. ARGV: wire id, wire id of the message instead of it, that message for each.
+#: KEYS: queue, messages, acks, bell. ARGV: fetched wire id, new wire id and new message of each.
 REQUEUE_AS = """
 for i = 1, #ARGV, 3 do
     redis.call("srem", KEYS[3], ARGV[i])
@@ -109,7 +109,7 @@ if redis.call("llen", KEYS[1]) > 0 then
 end
 """
 
-#: KEYS: messages. ARGV: wire ids. Returns 1 or 0 for each: the messages themselves need not travel.
+#: KEYS: messages. ARGV: wire ids. Returns 1 or 0 for each, so that the messages need not travel.
 PRESENT = """
 local present = {}
 for i = 1, #ARGV do
@@ -118,5 +118,5 @@ end
 return present
 """
 
-#: `unpack` may not be given more than Lua's stack holds.
+#: Arguments that `unpack` takes at once. Lua's stack holds no more.
 UNPACK_LIMIT = 500

@@ -1,1 +1,1 @@
-"""What the API's views of all apps stand on."""
+"""The base of the API's views in all apps. It needs Django REST framework."""

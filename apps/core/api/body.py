@@ -1,4 +1,4 @@
-"""The body of a request, before it is read."""
+"""Limit the body of a request before it is read."""
 
 from typing import Any
 
@@ -7,15 +7,15 @@ from rest_framework.views import APIView
 
 from apps.core.api.errors import LengthRequiredError, RequestTooLargeError
 
-#: The body of a request that carries no text may not be larger.
+#: Largest body of a request without a manuscript, in bytes.
 SMALL_BODY_BYTES = 64 * 1024
 
 
 class LimitedBody(APIView):
-    """Refuses a body by its length, before any of it is parsed and before anybody is signed in."""
+    """Refuses a body by its length, before it is parsed and before the user is authenticated."""
 
     def body_limit_bytes(self, request: Request) -> int:
-        """How many bytes the body of this request may have."""
+        """Return the largest size of this request's body, in bytes."""
         return SMALL_BODY_BYTES
 
     def too_large(self, *, size_bytes: int, limit_bytes: int) -> RequestTooLargeError:

@@ -1,4 +1,4 @@
-"""A file, sent to be saved and not to be shown."""
+"""Send a file that the browser saves and does not show."""
 
 from collections.abc import AsyncIterator
 from typing import IO
@@ -9,17 +9,17 @@ from django.http import FileResponse, HttpRequest, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.http import content_disposition_header
 
-#: A file is read and sent in pieces of so many bytes, so that no more of it is in memory.
+#: Bytes of a file that are read and sent at a time. No more of it is in memory.
 PIECE_BYTES = 256 * 1024
-#: What a browser neither shows nor runs.
+#: Content type that a browser neither shows nor runs.
 CONTENT_TYPE = "application/octet-stream"
 
 
 def download(request: HttpRequest, file: IO[bytes], *, filename: str, size_bytes: int) -> HttpResponseBase:
-    """The answer that sends a file under a name, piece by piece.
+    """Return the response that sends a file under a name, piece by piece.
 
     Parameters:
-      file: Open for reading. It is closed when it was sent.
+      file: Open for reading. It is closed after it was sent.
     """
     headers = {
         "Content-Length": str(size_bytes),

@@ -1,4 +1,4 @@
-"""What went wrong, as a client hears of it."""
+"""Errors as the API answers them."""
 
 import logging
 from typing import Any
@@ -12,7 +12,7 @@ from rest_framework.views import exception_handler as stock_exception_handler
 
 logger = logging.getLogger(__name__)
 
-#: When a client may try again after the database did not answer.
+#: Seconds after which a client may retry when the database did not answer.
 RETRY_AFTER_SECONDS = 5
 
 
@@ -50,12 +50,12 @@ class UnavailableError(APIException):
 
 
 def exception_handler(exception: Exception, context: dict[str, Any]) -> Response | None:
-    """The answer to an error, as JSON. What nobody foresaw is left to Django: a 500 and a line in the log."""
+    """Return the JSON response to an error. None: Django answers an unexpected one with 500 and logs it."""
     return stock_exception_handler(_answerable(exception), context)
 
 
 def _answerable(exception: Exception) -> Exception:
-    """What Django and the database raise, as what the client should hear of it."""
+    """Return the API's error for one of Django or of the database. Any other is returned as it is."""
     match exception:
         case RequestDataTooBig():
             return RequestTooLargeError()
@@ -67,7 +67,7 @@ def _answerable(exception: Exception) -> Exception:
             logger.warning("conflict error=%s", exception)
             return ConflictError()
         case DataError():
-            logger.warning("value refused by the database error=%s", exception)
+            logger.warning("database refused a value error=%s", exception)
             return ParseError("A value cannot be stored.")
         case OperationalError() | InterfaceError():
             logger.error("database does not answer error=%s", exception)

@@ -1,4 +1,4 @@
-"""JSON, in and out. Django REST framework's settings name these, so no view is imported here."""
+"""JSON requests and responses. REST framework's settings name these classes, so no view is imported here."""
 
 from collections.abc import Iterable, Mapping
 from typing import IO, Any
@@ -11,7 +11,7 @@ from rest_framework.request import Request
 
 
 class JSONParser(StockJSONParser):
-    """The stock one, for lists in lists in lists, too."""
+    """REST framework's parser, which also refuses JSON that is nested too deeply."""
 
     def parse(
         self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
@@ -23,7 +23,7 @@ class JSONParser(StockJSONParser):
 
 
 class AlwaysJSON(DefaultContentNegotiation):
-    """Answers in JSON whatever is asked for: who waits for a page or for events can read an error, too."""
+    """Answers in JSON whatever the client accepts: a client that waits for a page or for events can read an error."""
 
     def select_renderer(
         self, request: Request, renderers: Iterable[BaseRenderer], format_suffix: str | None = None

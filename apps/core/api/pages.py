@@ -1,10 +1,10 @@
-"""Lists, a page at a time."""
+"""Pages of a list."""
 
 from rest_framework.pagination import PageNumberPagination
 
 
 class Pages(PageNumberPagination):
-    """`?page=2&page_size=100`."""
+    """Pages that are chosen with `?page=2&page_size=100`."""
 
     page_size = 50
     page_size_query_param = "page_size"

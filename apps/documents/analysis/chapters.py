@@ -1,4 +1,4 @@
-"""Where the chapters of a text are."""
+"""Find the chapters of a text."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from apps.documents.analysis import contents, headings
 from apps.documents.analysis.headings import Family, Heading
 
-#: A heading that ends like a sentence has no more words than this.
+#: Most words of a heading that ends like a sentence.
 MAX_WORDS_OF_SENTENCE_TITLE = 20
-#: Its number is the next one; or by so many higher, where headings between were not recognised.
+#: Largest step from the number of the heading before it, since headings between may not be recognised.
 MAX_NUMBERS_MISSED = 3
-#: So many lines such as "Book Two" and "Part One" may stand above a chapter's heading and belong to it.
+#: Most lines such as "Book Two" and "Part One" above a chapter's heading that belong to it.
 MAX_PART_LINES = 3
 
 
@@ -19,10 +19,10 @@ class Chapter:
     """A chapter as offsets into the text.
 
     Parameters:
-      start: Where its heading begins, with the lines above that begin a part.
-      body_start: Where its heading ends.
-      end: Where the next chapter begins, or the end of the text.
-      title: Its heading; empty for a text without headings.
+      start: Start of its heading, including the lines above that begin a part.
+      body_start: End of its heading.
+      end: Start of the next chapter, or end of the text.
+      title: Its heading. Empty: the text has no headings.
     """
 
     start: int
@@ -32,11 +32,11 @@ class Chapter:
 
 
 def find(text: str) -> list[Chapter]:
-    """The chapters of a text, in order, at least one.
+    """Return the chapters of a text, in order, at least one.
 
-    They follow each other without a gap to the end of the text. What comes before the first heading (a title, a
-    dedication, a table of contents) is front matter: it belongs to no chapter. A text without headings is one
-    chapter without a title, from its beginning.
+    They follow each other without a gap to the end of the text. The text before the first heading (a title, a
+    dedication, a table of contents) is front matter and belongs to no chapter. A text without headings is one chapter
+    without a title.
     """
     candidates = headings.candidates(text)
     parts = [heading for heading in candidates if heading.family is Family.PART]
@@ -52,7 +52,7 @@ def find(text: str) -> list[Chapter]:
 
 
 def _chosen(text: str, candidates: Sequence[Heading]) -> list[Heading]:
-    """The headings of the first family that has any, a prologue and an epilogue being of each."""
+    """Return the headings of the first family that has any. A prologue and an epilogue belong to every family."""
     for family in Family:
         numbered = [heading for heading in candidates if heading.family is family or heading.name]
         found = _in_sequence(contents.without(text, _no_prose(numbered)), strictly=family is Family.NUMBER)
@@ -62,7 +62,7 @@ def _chosen(text: str, candidates: Sequence[Heading]) -> list[Heading]:
 
 
 def _no_prose(found: Sequence[Heading]) -> list[Heading]:
-    """Without what ends like a sentence, unless it is short and its number is 1 or among the next ones."""
+    """Remove headings that end like a sentence, unless they are short and their number is 1 or one of the next."""
     kept: list[Heading] = []
     number = 0
     for heading in found:
@@ -78,9 +78,9 @@ def _no_prose(found: Sequence[Heading]) -> list[Heading]:
 
 
 def _in_sequence(found: Sequence[Heading], *, strictly: bool) -> list[Heading]:
-    """All, or strictly those that count from 1 without a gap, where there are two or more of them.
+    """Return all headings, or strictly those that count from 1 without a gap, if there are two or more.
 
-    Numbers may begin again at 1, as they do in a second part.
+    Numbers may begin again at 1, as in a second part.
     """
     if not strictly:
         return list(found)
@@ -96,7 +96,7 @@ def _in_sequence(found: Sequence[Heading], *, strictly: bool) -> list[Heading]:
 
 
 def _starts(text: str, chosen: Sequence[Heading], parts: Sequence[Heading]) -> list[int]:
-    """Where each chapter begins: at its heading, or at the lines right above it that begin a part."""
+    """Return the start of each chapter: its heading, or the lines directly above it that begin a part."""
     part_that_ends_at = {_text_end(text, part.end): part for part in parts}
     starts: list[int] = []
     floor = 0
@@ -113,7 +113,7 @@ def _starts(text: str, chosen: Sequence[Heading], parts: Sequence[Heading]) -> l
 
 
 def _text_end(text: str, end: int) -> int:
-    """The offset after the last character before `end` that is no white space."""
+    """Return the offset after the last character before `end` that is no white space."""
     while end > 0 and text[end - 1].isspace():
         end -= 1
     return end

@@ -1,4 +1,4 @@
-"""Tables of contents: lines that look like the headings of chapters and are not."""
+"""Tell the lines of a table of contents from the headings of chapters."""
 
 import re
 from bisect import bisect_left
@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from apps.documents.analysis import words
 from apps.documents.analysis.headings import Heading, Key
 
-#: Between two lines of a table of contents there may be a page number, a subtitle or a sentence of summary.
+#: Most words between two lines of a table of contents: a page number, a subtitle or a sentence of summary.
 HARDLY_ANY_WORDS = 20
-#: So many chapters without a word in a row are an outline.
+#: Fewest headings in a row without a word between them that are an outline.
 OUTLINE_LINES = 3
 
 _CONTENTS_LINE = re.compile(
@@ -20,14 +20,16 @@ _CONTENTS_LINE = re.compile(
 
 
 def without(text: str, found: Sequence[Heading]) -> list[Heading]:
-    """The headings that are no lines of a table of contents.
+    """Return the headings that are no lines of a table of contents.
 
-    Such a line has hardly any text below it, and one of these holds:
-    it is one of several without a word between them;
-    no text came yet, and a heading of the same number follows that does have some;
-    it stands below a line that says "Contents".
-    The last line of the table may have any text below it, such as a foreword: it is known by its number, which is
-    the next one, and comes again later or is the last of all.
+    Such a line has hardly any text below it, and one of these is true:
+
+    - it is one of several without a word between them;
+    - it stands before any text, and a heading with the same number follows and has text;
+    - it stands below the line "Contents".
+
+    The last line of the table may have any text below it, such as a foreword. It has the next number, and it comes
+    again later or is the last heading.
     """
     thin = [_words_at_most(HARDLY_ANY_WORDS, text, found, index) for index in range(len(found))]
     empty = [_words_at_most(0, text, found, index) for index in range(len(found))]
@@ -68,7 +70,7 @@ def _outlines(empty: Sequence[bool]) -> set[int]:
 
 
 def _repeated(found: Sequence[Heading], thin: Sequence[bool], empty: Sequence[bool]) -> set[int]:
-    """Of the thin headings that come before any text, those whose number comes again with text."""
+    """Return the thin headings before any text whose number comes again with text."""
     before_text = next((index for index, is_thin in enumerate(thin) if not is_thin), len(found))
     with_text = {heading.key for heading, is_thin in zip(found, thin, strict=True) if not is_thin}
     listed: set[int] = set()
@@ -79,7 +81,7 @@ def _repeated(found: Sequence[Heading], thin: Sequence[bool], empty: Sequence[bo
             listed.add(index)
         if not empty[index]:
             not_empty.add(key)
-    # A single one is a short first chapter of a part, unless its heading is simply said twice.
+    # A single one is a short first chapter of a part, unless its heading simply stands there twice.
     if len(listed) == 1 and found[0].key != found[1].key:
         return set()
     return listed
@@ -94,16 +96,16 @@ def _below_contents_line(text: str, found: Sequence[Heading], thin: Sequence[boo
         first = bisect_left(starts, line.end())
         if first == len(found) or not words.at_most(HARDLY_ANY_WORDS, text, line.end(), starts[first]):
             continue
-        # Where all is short, the table ends where its first line comes again.
+        # If all chapters are short, the table ends where its first line comes again.
         stop = with_text[first] if with_text[first] < len(found) else again[first]
-        # A table that an earlier line began reaches up to there, and is not gone through again.
+        # The lines up to there belong to a table that an earlier line began.
         listed.update(range(max(first, covered), stop))
         covered = max(covered, stop)
     return listed
 
 
 def _next_with_text(thin: Sequence[bool]) -> list[int]:
-    """For each heading, the first from it on that has text below it; their number where there is none."""
+    """Return, for each heading, the index of the first from it on that has text below it, or their number."""
     following = [len(thin)] * len(thin)
     for index in range(len(thin) - 1, -1, -1):
         if not thin[index]:
@@ -114,7 +116,7 @@ def _next_with_text(thin: Sequence[bool]) -> list[int]:
 
 
 def _next_of_same_key(found: Sequence[Heading]) -> list[int]:
-    """For each heading, the next one with its number; their number where there is none."""
+    """Return, for each heading, the index of the next one with the same number, or their number."""
     following = [len(found)] * len(found)
     seen: dict[Key, int] = {}
     for index in range(len(found) - 1, -1, -1):

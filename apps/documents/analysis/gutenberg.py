@@ -1,4 +1,4 @@
-"""What Project Gutenberg puts around a book: a header, a credit line and the licence."""
+"""Remove the header, the credit line and the licence that Project Gutenberg puts around a book."""
 
 import re
 
@@ -8,7 +8,7 @@ _START = re.compile(
     re.IGNORECASE | re.MULTILINE,
 )
 _END = re.compile(r"^\*{3} ?END OF (?:THE|THIS) PROJECT GUTENBERG E-?(?:BOOK|TEXT)\b", re.IGNORECASE | re.MULTILINE)
-#: Older files have this sentence above the line of stars, or instead of it.
+#: Sentence of older files, above the line of stars or instead of it.
 _END_SENTENCE = re.compile(
     r"^[^\S\n]*End of (?:the |this )?Project Gutenberg(?:'s|\u2019s| E-?(?:book|text))\b.{0,300}$",
     re.IGNORECASE | re.MULTILINE,
@@ -22,10 +22,10 @@ _CREDIT = re.compile(
 
 
 def without_licence(text: str) -> str:
-    """The book alone. Any other text, and one of which nothing would be left, comes back as it is.
+    """Return the book alone. Any other text, and one that would become empty, is returned as it is.
 
-    Cut are the header to the line that starts the book, a credit such as "Produced by Anonymous Volunteers" right
-    below it, and all from the line that ends the book, with the sentence above it that says the same.
+    Removed are the header up to the line that starts the book, a credit such as "Produced by Anonymous Volunteers"
+    directly below it, and everything from the line that ends the book, with the sentence above it that says the same.
     """
     first = _START.search(text)
     start = first.end() if first else 0
@@ -35,7 +35,7 @@ def without_licence(text: str) -> str:
             start = credit.end()
     last = _END.search(text, start)
     sentence = _END_SENTENCE.search(text, start, last.start() if last else len(text))
-    # Without its start or its line of stars, the sentence may well be the author's.
+    # Without a start line or a line of stars, the sentence may be the author's own.
     marks = [mark.start() for mark in (last, sentence if first or last else None) if mark]
     end = min(marks, default=len(text))
     if not (start or marks):

@@ -1,6 +1,6 @@
-"""Lines that may begin a chapter, judged by themselves and the lines next to them.
+"""Find lines that may begin a chapter, judged by themselves and the lines next to them.
 
-Whether they do is for `contents` (is it a table of contents?) and `chapters` (do they make a sequence?) to say.
+`contents` then removes the lines of a table of contents, and `chapters` those that make no sequence.
 """
 
 import re
@@ -11,25 +11,25 @@ from itertools import islice
 
 from apps.documents.analysis import numerals, words
 
-#: A text with more lines that look like headings is no book; the rest of them is not looked at.
+#: Most lines of one kind that are considered. A text with more of them is no book.
 MAX_CANDIDATES = 20_000
-#: A longer line is prose.
+#: Longest heading, in characters.
 MAX_CHARACTERS = 120
-#: A heading with text right below it, without an empty line between, is no longer than this: prose fills its lines.
+#: Longest heading with text directly below it, in characters. Prose fills its lines.
 MAX_CHARACTERS_ABOVE_TEXT = 60
-#: A line of so many characters that does not end like a sentence is prose that goes on; titles are shorter.
+#: Characters above which a line that does not end like a sentence is prose that goes on. Titles are shorter.
 PROSE_CHARACTERS = 45
 
 
 class Family(StrEnum):
-    """How a text marks its chapters. The first family that a text has is the one that counts."""
+    """Ways to mark chapters. The first family that a text has is the one that counts."""
 
     CHAPTER = "chapter"  # "Chapter 1", "Prologue"
     NUMBER = "number"  # "1", "IV.", "I. The Period"
     PART = "part"  # "Part One", "Book II"
 
 
-#: A heading's number, or its name where it has none.
+#: A heading's number and name.
 Key = tuple[int | None, str]
 
 
@@ -38,9 +38,9 @@ class Heading:
     """A line that may begin a chapter.
 
     Parameters:
-      start, end: Offsets of the line, with a subtitle in the line below if there is one; without the last line end.
-      title: The line as a reader would say it, without marks such as `#`.
-      number: What the chapter is numbered as. None for a prologue or an epilogue.
+      start, end: Offsets of the line, including a subtitle in the line below, without the last line end.
+      title: The line without marks such as `#`.
+      number: Number of the chapter. None: a prologue or an epilogue.
       name: `prologue` or `epilogue`, else empty.
       ends_like_a_sentence: Whether it is prose unless its number follows the one before.
     """
@@ -55,7 +55,7 @@ class Heading:
 
     @property
     def key(self) -> Key:
-        """The same for a chapter's heading and its line in the table of contents."""
+        """Number and name, which are the same for a chapter's heading and its line in the table of contents."""
         return self.number, self.name
 
 
@@ -68,7 +68,7 @@ _SPECIAL_NAMES = {
     "epilog": "epilogue",
     "épilogue": "epilogue",
 }
-#: What may stand around a heading: Markdown's marks and other emphasis. Possessive, so that no line takes long.
+#: Markdown's marks and other emphasis around a heading. Possessive, so that no line takes long.
 _BEFORE = r"^(?P<marks>(?:[^\S\n]++|[#*_=~\[]++)*+)(?=\w)"
 _AFTER_TITLE = " \t*_=~#]"
 
@@ -98,7 +98,7 @@ _PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»")
 
 
 def candidates(text: str) -> list[Heading]:
-    """The lines that may begin a chapter, in the order of the text; of each kind at most `MAX_CANDIDATES`."""
+    """Return the lines that may begin a chapter, in the order of the text; at most `MAX_CANDIDATES` of each kind."""
     kinds = (_numbered(text), _special(text), _numbers(text))
     found = (heading for kind in kinds for heading in islice(kind, MAX_CANDIDATES))
     return sorted(found, key=lambda heading: heading.start)
@@ -133,7 +133,7 @@ def _numbers(text: str) -> Iterator[Heading]:
         # A page number may stand apart as well, but most often in the middle of a sentence.
         if number is not None and stands_apart and not _in_mid_sentence(text, match.start(), match.end()):
             yield Heading(
-                start=match.start(), end=match.end(), title=_said(match[0]), family=Family.NUMBER, number=number
+                start=match.start(), end=match.end(), title=_shown(match[0]), family=Family.NUMBER, number=number
             )
 
 
@@ -149,19 +149,19 @@ def _heading(
     bare = not rest.strip(" \t.:\u2012\u2013\u2014\u2015-)")
     ends_like_a_sentence = False
     end = match.end()
-    title = _said(line)
+    title = _shown(line)
     if bare:
         subtitle = _subtitle(text, end) if below else ""
         if subtitle:
             end += 1 + len(subtitle)
-            title = f"{title} {_said(subtitle)}"
+            title = f"{title} {_shown(subtitle)}"
     else:
         found = _SEPARATED_TITLE.fullmatch(rest) or _SPACED_TITLE.fullmatch(rest)
         if found is None:
             return None
         if below and _second_line(text, match):
             end += 1 + len(_raw_line_below(text, end))
-            title = f"{title} {_said(below)}"
+            title = f"{title} {_shown(below)}"
             rest = below
         elif below and (len(line) > MAX_CHARACTERS_ABOVE_TEXT or below[0].islower() or rest.endswith(_SENTENCE_ENDS)):
             return None
@@ -178,15 +178,15 @@ def _heading(
 
 
 def _subtitle(text: str, heading_end: int) -> str:
-    """The line right below a bare heading, if it stands between the heading and an empty line like a title does."""
+    """Return the line directly below a bare heading if it stands like a title, with an empty line below. Else empty."""
     line = _raw_line_below(text, heading_end)
-    said = line.strip()
+    shown = line.strip()
     apart = _line_below(text, heading_end + 1 + len(line)) == ""
-    return line if apart and _title_like(said) and not _is_heading(said) and words.any_in(said) else ""
+    return line if apart and _title_like(shown) and not _is_heading(shown) and words.any_in(shown) else ""
 
 
 def _second_line(text: str, match: re.Match[str]) -> bool:
-    """Whether a heading goes on in the line below and ends there: its word is in capitals, as in no sentence."""
+    """Return whether a heading goes on in the line below and ends there. Its word is in capitals, as in no sentence."""
     line = _raw_line_below(text, match.end())
     in_capitals = (match["word"] or "").isupper()
     return in_capitals and not _is_heading(line) and _line_below(text, match.end() + 1 + len(line)) == ""
@@ -203,16 +203,16 @@ def _is_heading(line: str) -> bool:
 
 
 def _ends_paragraph(line: str) -> bool:
-    """Whether a line right above a heading may stand there: prose that runs on may not."""
+    """Return whether a line may stand directly above a heading. Prose that goes on may not."""
     return line.endswith(_PARAGRAPH_ENDS) or line.isupper() or _is_heading(line)
 
 
-def _said(line: str) -> str:
+def _shown(line: str) -> str:
     return " ".join(line.strip().lstrip("#*_=~[ \t").rstrip(_AFTER_TITLE).split())
 
 
 def _line_above(text: str, start: int) -> str:
-    """The line above the one that begins at `start`, stripped; empty at the beginning of the text."""
+    """Return the line above the one that begins at `start`, stripped. Empty: the beginning of the text."""
     return text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : max(start - 1, 0)].strip()
 
 
@@ -222,12 +222,12 @@ def _raw_line_below(text: str, end: int) -> str:
 
 
 def _line_below(text: str, end: int) -> str:
-    """The line below the one that ends at `end`, stripped; empty at the end of the text."""
+    """Return the line below the one that ends at `end`, stripped. Empty: the end of the text."""
     return _raw_line_below(text, end).strip()
 
 
 def _in_mid_sentence(text: str, start: int, end: int) -> bool:
-    """Whether the text around a line that stands apart seems to run on across it."""
+    """Return whether the text around a line that stands apart seems to go on across it."""
     following = _NEXT.match(text, end)
     above = _text_above(text, start)
     return (following is not None and following[1].islower()) or (
@@ -236,7 +236,7 @@ def _in_mid_sentence(text: str, start: int, end: int) -> bool:
 
 
 def _text_above(text: str, start: int) -> str:
-    """The nearest line above that is not blank, stripped; empty if there is none."""
+    """Return the nearest line above that is not blank, stripped. Empty: there is none."""
     while start > 0:
         line = _line_above(text, start)
         if line:

@@ -1,4 +1,4 @@
-"""Keywords: the words that a text uses often, and others do not."""
+"""Keywords: words that a text uses often and other texts do not."""
 
 import math
 from collections import Counter
@@ -9,10 +9,10 @@ from functools import lru_cache
 from apps.documents.analysis import stop_words
 from apps.documents.analysis.term import Term
 
-#: A keyword occurs at least so often, and has so many letters.
+#: Fewest occurrences and letters of a keyword.
 MIN_COUNT = 2
 MIN_LETTERS = 3
-#: In these scripts a word may have fewer.
+#: First and last character of scripts in which a word may have two letters.
 _DENSE_SCRIPTS = ("\u2e80", "\ud7ff")
 
 #: Languages in which an article or a pronoun is joined to its word with an apostrophe: "l'homme", "dell'arte".
@@ -28,13 +28,13 @@ class _Forms:
 
 
 def terms(counts: Mapping[str, int], *, language: str) -> dict[str, Term]:
-    """The words that may be keywords, by their lower case: no stop words, no numbers, no single letters.
+    """Return the words that may be keywords, by their lower case: no stop words, no numbers, no single letters.
 
-    Words are the same whatever their case; an English possessive is the same as its word.
+    Words that differ in their case only are the same, and so are an English possessive and its word.
 
     Parameters:
-      counts: How often each word occurs, as it is written.
-      language: The ISO 639-1 code.
+      counts: Number of occurrences of each word, as it is written.
+      language: ISO 639-1 code.
     """
     found: dict[str, _Forms] = {}
     for word, count in counts.items():
@@ -53,18 +53,18 @@ def terms(counts: Mapping[str, int], *, language: str) -> dict[str, Term]:
 
 
 def most_frequent(found: Mapping[str, Term], *, number: int) -> list[Term]:
-    """The terms that occur most often, at least `MIN_COUNT` times; of equals, the one that comes first."""
+    """Return the terms that occur most often, at least `MIN_COUNT` times. Of equals, the earlier one is first."""
     often = [term for term in found.values() if term.count >= MIN_COUNT]
     return sorted(often, key=lambda term: -term.count)[:number]
 
 
 def most_telling(found: Iterable[Term], *, parts_with: Mapping[str, int], parts: int, number: int) -> Sequence[Term]:
-    """The terms that set one part of a text apart from the others (tf-idf).
+    """Return the terms that set one part of a text apart from the others (tf-idf).
 
     Parameters:
       found: The most frequent terms of the part.
-      parts_with: In how many parts each term occurs, by its lower case.
-      parts: How many there are.
+      parts_with: Number of parts in which each term occurs, by its lower case.
+      parts: Number of all parts.
     """
 
     def weight(term: Term) -> float:
@@ -75,13 +75,13 @@ def most_telling(found: Iterable[Term], *, parts_with: Mapping[str, int], parts:
 
 
 def keys(found: Mapping[str, Term]) -> Counter[str]:
-    """Each term once, to count the parts that have it."""
+    """Count each term once. The sum over all parts is the number of parts that have it."""
     return Counter(dict.fromkeys(found, 1))
 
 
 @lru_cache(maxsize=50_000)
 def _candidate(word: str, language: str) -> tuple[str, str] | None:
-    """The word as it may be shown, and in lower case; None if it tells nothing."""
+    """Return the word as it is shown, and in lower case. None: it is no keyword."""
     stopped = stop_words.of(language)
     form = _bare(word, language)
     key = form.lower().replace("\u2019", "'")

@@ -1,31 +1,31 @@
-"""The language that a text is written in, told from samples of it."""
+"""Detect the language of a text from samples of it."""
 
 from functools import cache
 from threading import Lock
 from typing import Any
 
-#: Samples are taken at even distances: so many, and so long.
+#: Number and length of the samples, which are taken at even distances.
 SAMPLES = 10
 SAMPLE_CHARACTERS = 2_000
-#: A guess that is less sure than this is none.
+#: Least confidence of a detected language.
 MIN_CONFIDENCE = 0.9
 
 _LOADING = Lock()
 
 
 def detect(text: str, start: int = 0, end: int | None = None, *, samples: int = SAMPLES) -> str:
-    """The ISO 639-1 code of the language between two offsets; empty if it cannot be told.
+    """Return the ISO 639-1 code of the language between two offsets. Empty: unknown.
 
-    Of several languages it is the one that prevails. Some words are not enough to tell it.
+    Of several languages it is the prevailing one. Some words are not enough to detect it.
 
     Parameters:
-      samples: How many samples are looked at; a shorter text is looked at as a whole.
+      samples: Number of samples. A text that is shorter than all of them is read as a whole.
     """
     end = len(text) if end is None else end
     with _LOADING:
         identifier = _identifier()
     language, confidence = identifier.classify(_sampled(text, start, end, samples))
-    # "zxx" is what is no language.
+    # "zxx" stands for no language.
     return str(language) if confidence >= MIN_CONFIDENCE and len(language) == 2 else ""
 
 
@@ -38,7 +38,7 @@ def _sampled(text: str, start: int, end: int, samples: int) -> str:
 
 @cache
 def _identifier() -> Any:
-    """The model: half a second and 100 MB, once a process and only where it is needed."""
+    """Load the model: half a second and 100 MB, once in a process and only on use."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -6,17 +6,17 @@ from dataclasses import dataclass
 
 from apps.documents.analysis import words
 
-#: So much of a sentence is shown, in characters.
+#: Characters of a sentence that are shown.
 MAX_CHARACTERS = 400
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sentence:
-    """A sentence and how long it is.
+    """A sentence and its length.
 
     Parameters:
-      words: How many it has.
-      text: It, in one line, cut after `MAX_CHARACTERS` with an ellipsis.
+      words: Number of its words.
+      text: The sentence in one line, cut after `MAX_CHARACTERS` with an ellipsis.
     """
 
     words: int
@@ -24,39 +24,40 @@ class Sentence:
 
 
 class Longest:
-    """Keeps the longest of the sentences that it hears, at most `count` of them.
+    """Keeps the longest of the sentences that pass through it.
 
     Parameters:
-      heard: How many sentences it heard.
+      count: Sentences that are kept.
+      seen: Sentences that have passed.
     """
 
     def __init__(self, count: int) -> None:
         self.count = count
-        self.heard = 0
+        self.seen = 0
         self._heap: list[tuple[int, int, str]] = []
 
-    def hear(self, sentences: Iterable[str]) -> Iterator[str]:
-        """Pass the sentences through, listening."""
+    def watch(self, sentences: Iterable[str]) -> Iterator[str]:
+        """Yield the sentences, and keep the longest."""
         for sentence in sentences:
-            self.heard += 1
-            # A word and what parts it from the next take two characters.
+            self.seen += 1
+            # A word and the gap to the next one take two characters.
             if len(self._heap) < self.count or len(sentence) // 2 >= self._heap[0][0]:
                 self._keep(words.count(sentence), sentence)
             yield sentence
 
     def add(self, found: Iterable[Sentence]) -> None:
-        """Take the longest of a part into account."""
+        """Add the longest sentences of a part."""
         for sentence in found:
-            self.heard += 1
-            self._push((sentence.words, -self.heard, sentence.text))
+            self.seen += 1
+            self._push((sentence.words, -self.seen, sentence.text))
 
     def found(self) -> Sequence[Sentence]:
-        """The longest first; of two that are equally long, the one that comes first."""
+        """Return the longest first. Of two with the same length, the earlier one is first."""
         return [Sentence(words=count, text=text) for count, _, text in sorted(self._heap, reverse=True)]
 
     def _keep(self, count: int, sentence: str) -> None:
         if len(self._heap) < self.count or count > self._heap[0][0]:
-            self._push((count, -self.heard, shown(sentence)))
+            self._push((count, -self.seen, shown(sentence)))
 
     def _push(self, entry: tuple[int, int, str]) -> None:
         if len(self._heap) < self.count:
@@ -66,8 +67,8 @@ class Longest:
 
 
 def shown(sentence: str) -> str:
-    """The sentence in one line, without control characters, cut at a word where it is too long."""
-    # What is white space at most doubles the length; a sentence of a million characters is not looked at as a whole.
+    """Return a sentence in one line, without control characters, cut at a word if it is too long."""
+    # White space at most doubles the length. A sentence of a million characters is not scanned as a whole.
     line = " ".join(sentence[: 4 * MAX_CHARACTERS].split())
     line = "".join(character for character in line if character.isprintable())
     if len(line) <= MAX_CHARACTERS:

@@ -2,7 +2,7 @@
 
 
 def normalised(text: str) -> str:
-    """The text with every line end as a line feed.
+    """Return the text with every line end as a line feed.
 
     CRLF and CR, the Unicode line and paragraph separators and page breaks become line feeds.
     """

@@ -1,4 +1,4 @@
-"""Numbers as chapters are numbered: in digits, in Roman numerals, in words."""
+"""Read the numbers of chapters: digits, Roman numerals and words."""
 
 import re
 
@@ -20,7 +20,7 @@ _GERMAN = _counted("eins zwei drei vier fünf sechs sieben acht neun zehn elf zw
 _GERMAN_ORDINALS = _counted("erste zweite dritte vierte fünfte sechste siebte achte neunte zehnte elfte zwölfte")
 _FRENCH = _counted("un deux trois quatre cinq six sept huit neuf dix onze douze treize quatorze quinze seize")
 
-#: What each word stands for.
+#: Number of each word.
 WORDS: dict[str, int] = {
     **_UNITS,
     **_UNIT_ORDINALS,
@@ -42,8 +42,8 @@ _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000
 
 _WORD = "|".join(sorted((*WORDS, *_HUNDREDS), key=len, reverse=True))
 _SPACES = r"[^\S\n]++"
-#: Matches a number in a line, ignoring case; what it matches may still be none ("hundred two hundred"): ask `read`.
-#: No number has more than four words; without that bound lines of such words would take time by their square.
+#: Matches a number in a line, ignoring case. Some matches are no number ("hundred two hundred"): `read` tells.
+#: No number has more than four words. Without that bound, lines of such words would take quadratic time.
 PATTERN = (
     rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)+)(?:{_WORD})){{0,3}}"
     r"|[mdclxvi]{1,12})(?![^\W_])"
@@ -51,9 +51,9 @@ PATTERN = (
 
 
 def read(text: str) -> int | None:
-    """The number that is written here, 1 or more; None where it is none.
+    """Return the number of a text, 1 or more. None: it is no number.
 
-    Takes digits, Roman numerals (also "IIII"), and numbers and ordinals in words: English ones below 1,000,
+    It reads digits, Roman numerals (also "IIII"), and numbers and ordinals in words: English ones below 1,000,
     German ones to 12, French ones to 16.
     """
     if text.isdecimal():

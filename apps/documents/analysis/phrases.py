@@ -1,7 +1,7 @@
-"""Phrases that come again: three to six words that stand together more than once.
+"""Repeated phrases: three to six words that stand together more than once.
 
-In two passes, so that it needs little memory whatever the length of the text. The first counts three words at a time.
-The second counts, exactly, the phrases that are made of frequent threes.
+Two passes need little memory, however long the text is. The first counts three words at a time. The second counts,
+exactly, the phrases that consist of frequent threes.
 """
 
 from collections import Counter
@@ -14,19 +14,19 @@ from apps.documents.analysis.tally import Tally
 from apps.documents.analysis.term import Term
 
 SHORTEST = 3
-#: So many different threes are kept while counting them: those of a text of 400,000 words and more. In longer texts
-#: the rare ones are forgotten from time to time; 70 MB.
+#: Different threes that are kept while they are counted: 70 MB, enough for a text of 400,000 words. In a longer text
+#: the rare ones are dropped from time to time.
 MAX_THREES = 400_000
-#: So many different words are kept in lower case at a time.
+#: Different words that are kept in lower case at a time.
 MAX_WORDS = 100_000
-#: Of the frequent ones so many go into the second pass.
+#: Frequent threes that go into the second pass.
 MAX_FREQUENT = 150_000
 
 Phrase = tuple[str, ...]
 
 
 class Lowered(dict[str, str]):
-    """The words of a text in lower case: `lowered[word]`. The same word is the same object, however often it comes."""
+    """Words of a text in lower case: `lowered[word]`. The same word is always the same object."""
 
     def __missing__(self, word: str) -> str:
         if len(self) >= MAX_WORDS:
@@ -45,11 +45,11 @@ class Threes:
         self._tally: Tally[Phrase] = Tally(limit=MAX_THREES)
 
     def add(self, runs: Iterable[Sequence[str]], *, lowered: Lowered) -> None:
-        """Count what stands in these runs of words."""
+        """Count the threes in these runs of words."""
         self._tally.add(chain.from_iterable(_threes(lowered.run(run)) for run in runs))
 
     def frequent(self) -> frozenset[Phrase]:
-        """Those that occur more than once."""
+        """Return the threes that occur more than once."""
         often = {phrase: count for phrase, count in self._tally.at_least().items() if count > 1}
         if len(often) > MAX_FREQUENT:
             often = dict(Counter(often).most_common(MAX_FREQUENT))
@@ -57,7 +57,7 @@ class Threes:
 
 
 def find(runs: Iterable[Sequence[str]], *, frequent: frozenset[Phrase], lowered: Lowered) -> list[Phrase]:
-    """The second pass, over some runs of words: each place of a phrase whose threes are all frequent, as written."""
+    """Run the second pass over some runs of words. Return each phrase whose threes are all frequent, as written."""
     found: list[Phrase] = []
     for run in runs:
         hits = [at for at, three in enumerate(_threes(lowered.run(run))) if three in frequent]
@@ -72,27 +72,27 @@ def find(runs: Iterable[Sequence[str]], *, frequent: frozenset[Phrase], lowered:
 
 
 class Phrases:
-    """How often each phrase occurs.
+    """Counts phrases.
 
     Parameters:
-      limit: So many different ones are kept; see `Tally`.
+      limit: Different phrases that are kept; see `Tally`.
     """
 
     def __init__(self, *, limit: int) -> None:
         self._tally: Tally[Phrase] = Tally(limit=limit)
 
     def add(self, found: Iterable[Phrase]) -> None:
-        """Count what `find` found in some runs."""
+        """Count the phrases that `find` returned for some runs."""
         self._tally.add(found)
 
     def repeated(self, *, language: str, number: int) -> list[Term]:
-        """The phrases that matter most, at most `number`: the longer and the more frequent the more.
+        """Return the phrases that matter most, at most `number`. Length and frequency count.
 
-        A phrase of three words must occur three times, a longer one twice. What consists of stop words ("and it was")
-        or of a name and a stop word ("that Mr Darcy") is none, nor is what has words in common with a better one.
+        A phrase of three words must occur three times, a longer one twice. Left out are phrases of stop words ("and it
+        was"), of a name and a stop word ("that Mr Darcy"), and those that have words in common with a better one.
 
         Parameters:
-          language: The ISO 639-1 code.
+          language: ISO 639-1 code.
         """
         stopped = stop_words.of(language)
         often = [
@@ -112,7 +112,7 @@ class Phrases:
 
 
 def _folded(counts: Counter[Phrase]) -> Counter[Phrase]:
-    """With a phrase that begins a sentence counted as the same one within a sentence, where there is one."""
+    """Add the count of a phrase that begins a sentence to that of the same phrase within a sentence."""
     folded = Counter(counts)
     for phrase, count in counts.items():
         first = phrase[0]
@@ -128,14 +128,14 @@ def _telling(phrase: Phrase, stopped: frozenset[str], language: str) -> bool:
     others = [word for word in phrase if word.lower().replace("\u2019", "'") not in stopped]
     if not any(character.isalpha() for word in others for character in word):
         return False
-    # In German every noun begins with a capital, so it tells nothing there.
+    # In German every noun begins with a capital, not only names.
     if language == "de" or not all(word[0].isupper() for word in others):
         return True
     return not (phrase[0][0].islower() or phrase[-1][0].islower())
 
 
 def _overlap(one: Phrase, other: Phrase) -> bool:
-    """Whether one is part of the other, or ends with two or more words with which the other begins."""
+    """Return whether one phrase contains the other, or they share two or more words at an end and a beginning."""
     short, long = sorted((one, other), key=len)
     if any(long[at : at + len(short)] == short for at in range(len(long) - len(short) + 1)):
         return True
@@ -147,7 +147,7 @@ def _threes(words: Sequence[str]) -> Iterator[Phrase]:
 
 
 def _stretches(hits: Sequence[int]) -> Iterator[tuple[int, int]]:
-    """The first and the last of numbers that follow each other."""
+    """Yield the first and the last of numbers that follow each other."""
     first = 0
     for index in range(1, len(hits) + 1):
         if index == len(hits) or hits[index] != hits[index - 1] + 1:

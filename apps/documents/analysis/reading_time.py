@@ -2,5 +2,5 @@
 
 
 def minutes(words: int, *, words_per_minute: int) -> float:
-    """How long one reads, in minutes, to the hundredth."""
+    """Return the reading time in minutes, to the hundredth."""
     return round(words / words_per_minute, 2)

@@ -1,22 +1,22 @@
-"""Words that stand together: what is between two marks."""
+"""Find runs of words: words that stand together between two marks."""
 
 import re
 from collections.abc import Iterable, Iterator
 
 from apps.documents.analysis import words
 
-#: A longer word is no word of a language, and many of them would not fit into memory.
+#: Longest word of a run, in characters. Many longer ones would not fit into memory.
 MAX_WORD_CHARACTERS = 40
 
 _MARK = re.compile(r"[,;:!?()\[\]{}<>|*/=+“”\"«»„‟\u2018…—\u2013―\n\u3001-\u3011\uff01-\uff0f\uff1a-\uff1f]|--+|\.\.+")
-#: So many sentences are looked at together.
+#: Sentences that are split together.
 _SENTENCES = 50
 
 
 def find(sentences: Iterable[str]) -> Iterator[list[list[str]]]:
-    """The runs of words in sentences, some sentences at once. No run goes on beyond a mark or its sentence.
+    """Yield the runs of words in sentences, some sentences at once. No run goes on beyond a mark or its sentence.
 
-    The full stop of an abbreviation is no mark: "Mr. Darcy" is in one run. Words that are too long are left out.
+    The full stop of an abbreviation is no mark, so "Mr. Darcy" is in one run. Words that are too long are left out.
     """
     gathered: list[str] = []
     for sentence in sentences:
@@ -34,6 +34,6 @@ def _runs(text: str) -> list[list[str]]:
 
 
 def _shortened(run: list[str]) -> bool:
-    """Take the words out that are too long. Whether there are others."""
+    """Remove the words that are too long. Return whether any are left."""
     run[:] = [word for word in run if len(word) <= MAX_WORD_CHARACTERS]
     return bool(run)

@@ -1,4 +1,4 @@
-"""Sentences, as sentencex tells them apart, with those inside quotations counted too."""
+"""Find sentences with sentencex, and those inside quotations as well."""
 
 import re
 from collections.abc import Iterator
@@ -7,16 +7,16 @@ from sentencex import segment  # type: ignore[import-untyped]
 
 from apps.documents.analysis import words
 
-#: sentencex is quadratic in opening quotation marks that nothing closes, so it never gets more at once.
+#: Most characters for sentencex at once. It takes quadratic time for opening quotation marks without a closing one.
 BLOCK_CHARACTERS = 10_000
 
-#: sentencex takes a quotation for a part of the sentence around it, however many sentences it holds.
+#: Quotations, each of which sentencex takes for a part of the sentence around it, whatever its number of sentences.
 #: A single closing mark between letters is an apostrophe.
 QUOTATION = re.compile(
     r"“([^“”]*)”|\"([^\"]*)\"|«([^«»]*)»|»([^«»]*)«|„([^„“”]*)[“”]|\u2018((?:[^\u2018\u2019]++|\u2019(?=\w))*+)\u2019"
 )
 
-#: Where sentencex needs a space to know an abbreviation: between a mark and a short capitalised word ("“Mr.").
+#: Place where sentencex needs a space to recognise an abbreviation: between a mark and a short name ("“Mr.").
 _BEFORE_ABBREVIATION = re.compile(r"(?:(?<=[^\w\s])|(?<=_))(?=[A-Z][a-z]{0,5}\.\s)")
 _PARAGRAPH_END = re.compile(r"\n(?:[^\S\n]*\n)+")
 _CLOSING_MARKS = ("”", "\u2019", "»", '"', "'")
@@ -24,19 +24,19 @@ _MARK_THEN_SPACE = re.compile(r"[.!?…]\s+\S")
 
 
 def count(text: str, start: int = 0, end: int | None = None, *, language: str = "en") -> int:
-    """How many sentences there are between two offsets, as `find` finds them."""
+    """Return the number of sentences between two offsets."""
     return sum(1 for _ in find(text, start, end, language=language))
 
 
 def find(text: str, start: int = 0, end: int | None = None, *, language: str = "en") -> Iterator[str]:
-    """The sentences between two offsets, as they are written, with the white space behind them.
+    """Yield the sentences between two offsets, as they are written, with the white space after them.
 
-    What speech and its reporting verb make together is one sentence ("“Is he single?” she asked."); a quotation of
-    several sentences is taken apart, so that each of them counts. What holds no word is no sentence; a line of its
-    own that has no full stop, such as a title, is one.
+    Speech and its reporting verb are one sentence ("“Is he single?” she asked."). A quotation of several sentences is
+    split, so that each of them counts. A piece without a word is no sentence. A line of its own without a full stop,
+    such as a title, is one.
 
     Parameters:
-      language: The ISO 639-1 code, for abbreviations such as "Mr.".
+      language: ISO 639-1 code, for abbreviations such as "Mr.".
     """
     for block in _blocks(text, start, len(text) if end is None else end):
         yield from _in_block(block, language)
@@ -54,7 +54,7 @@ def _in_block(block: str, language: str) -> Iterator[str]:
 
 
 def _cuts(sentence: str, language: str) -> Iterator[int]:
-    """Where, inside its quotations, further sentences begin."""
+    """Yield the offsets of further sentences inside the quotations of a sentence."""
     for quotation in QUOTATION.finditer(sentence):
         group = quotation.lastindex or 0
         inner = quotation[group]
@@ -64,7 +64,7 @@ def _cuts(sentence: str, language: str) -> Iterator[int]:
 
 
 def _sentences(segments: list[str]) -> list[tuple[int, str]]:
-    """What holds a word, each with its offset; speech and a reporting verb that were taken apart are together again."""
+    """Return the pieces with a word, and their offsets. Speech and its reporting verb are joined again."""
     found: list[tuple[int, str]] = []
     offset = 0
     for piece in segments:
@@ -77,7 +77,7 @@ def _sentences(segments: list[str]) -> list[tuple[int, str]]:
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[str]:
-    """Pieces of at most `BLOCK_CHARACTERS`, cut at the end of a paragraph, else of a line or a word if there is one."""
+    """Yield pieces of at most `BLOCK_CHARACTERS`, cut at the end of a paragraph, else of a line, else of a word."""
     while end - start > BLOCK_CHARACTERS:
         limit = start + BLOCK_CHARACTERS
         cut = next((at for mark in ("\n\n", "\n", " ") if (at := text.rfind(mark, start + 1, limit)) > 0), limit)

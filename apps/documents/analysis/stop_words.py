@@ -1,16 +1,16 @@
-"""The words that every text of a language is full of: "the", "of", "said"."""
+"""Stop words: the most frequent words of a language, such as "the" and "of"."""
 
 from functools import cache
 
 
 @cache
 def of(language: str) -> frozenset[str]:
-    """The stop words of a language, in lower case with straight apostrophes; none if the language is not known.
+    """Return the stop words of a language, in lower case with straight apostrophes. Empty: an unknown language.
 
     Parameters:
-      language: The ISO 639-1 code.
+      language: ISO 639-1 code.
     """
-    # Reads the words of all languages, and few processes ever ask.
+    # The import reads the words of all languages, and few processes need them.
     from stopwordsiso import stopwords
 
     return frozenset(stopwords(language))

@@ -1,4 +1,4 @@
-"""Counting what occurs how often, in bounded memory."""
+"""Count the items of a stream in bounded memory."""
 
 from collections import Counter
 from collections.abc import Hashable, Iterable
@@ -8,47 +8,47 @@ T = TypeVar("T", bound=Hashable)
 
 
 class Tally(Generic[T]):
-    """How often each item of a stream occurs, of at most so many different ones.
+    """Counts the occurrences of each item.
 
-    When there are more, the rare ones are forgotten. An item that comes after that may have come before, so its count
-    is a lower bound; what was there from the start and never forgotten is counted exactly.
+    When there are more different items than the limit, the rare ones are dropped. An item that comes after that may
+    have been dropped before, so its count is a lower bound. The count of an item that was never dropped is exact.
 
     Parameters:
-      limit: So many items are kept; a few more between two calls of `add`.
+      limit: Different items that are kept; a few more between two calls of `add`.
     """
 
     def __init__(self, *, limit: int) -> None:
         self.limit = limit
         self._counts: Counter[T] = Counter()
-        self._never_forgotten: set[T] | None = None
+        self._never_dropped: set[T] | None = None
 
     def add(self, items: Iterable[T]) -> None:
-        """Count these too. Give no more at once than a page or so: it is what the limit may be exceeded by."""
+        """Count more items. Pass about a page at once: the limit may be exceeded by as many."""
         self._counts.update(items)
         if len(self._counts) > self.limit:
-            self._forget()
+            self._drop_rare()
 
     def merge(self, counts: "Counter[T]") -> None:
-        """Add counts that were made elsewhere."""
+        """Add the counts of another tally."""
         self._counts.update(counts)
         if len(self._counts) > self.limit:
-            self._forget()
+            self._drop_rare()
 
     def exact(self) -> Counter[T]:
-        """The items whose count is certain; all of them, unless there were too many."""
-        if self._never_forgotten is None:
+        """Return the items whose count is exact: all items, unless there were too many."""
+        if self._never_dropped is None:
             return self._counts
-        return Counter({item: self._counts[item] for item in self._never_forgotten})
+        return Counter({item: self._counts[item] for item in self._never_dropped})
 
     def at_least(self) -> Counter[T]:
-        """All items that are known; those that came late may have occurred more often."""
+        """Return all items that are kept. Late ones may have occurred more often."""
         return self._counts
 
-    def _forget(self) -> None:
+    def _drop_rare(self) -> None:
         kept, floor = self._counts, 1
         while len(kept) > self.limit // 2:
             kept = Counter({item: count for item, count in kept.items() if count > floor})
             floor *= 2
         self._counts = kept
-        before = self._never_forgotten
-        self._never_forgotten = set(kept) if before is None else before & kept.keys()
+        before = self._never_dropped
+        self._never_dropped = set(kept) if before is None else before & kept.keys()

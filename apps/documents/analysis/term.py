@@ -1,11 +1,11 @@
-"""A word or a phrase and how often it occurs."""
+"""A word or a phrase and its number of occurrences."""
 
 from dataclasses import dataclass
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Term:
-    """As a writer would write it, in the case in which it stands most often, or at first."""
+    """A word or a phrase in the case in which it occurs most often, or first."""
 
     text: str
     count: int

@@ -18,9 +18,25 @@ class Migration(migrations.Migration):
             name="Document",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                ("title", models.CharField(max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
+                (
+                    "title",
+                    models.CharField(
+                        help_text="Title of the document. Written by the writer, and by staff.", max_length=200
+                    ),
+                ),
                 (
                     "status",
                     models.CharField(
@@ -31,23 +47,32 @@ class Migration(migrations.Migration):
                             ("failed", "Failed"),
                         ],
                         default="draft",
+                        help_text="Draft: never processed. The other states are written by the start of processing, and by its task.",
                         max_length=20,
                     ),
                 ),
                 (
                     "error_message",
-                    models.TextField(blank=True, help_text="Why processing failed, in words for the writer."),
+                    models.TextField(
+                        blank=True,
+                        help_text="Why processing failed, in words for the writer. Written with the status. Empty: it did not fail.",
+                    ),
                 ),
                 (
                     "expires_at",
                     models.DateTimeField(
-                        blank=True, help_text="When cleaning up may delete the document. Empty: never.", null=True
+                        blank=True,
+                        help_text="Time from which the nightly clean-up deletes the document, in UTC. Written by staff. Empty: never.",
+                        null=True,
                     ),
                 ),
                 (
                     "project",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="documents", to="projects.project"
+                        help_text="Project that the document belongs to. Written by the writer when it is made, and by staff.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="documents",
+                        to="projects.project",
                     ),
                 ),
             ],
@@ -59,54 +84,86 @@ class Migration(migrations.Migration):
             name="Analysis",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                ("words", models.PositiveIntegerField()),
-                ("sentences", models.PositiveIntegerField()),
-                ("reading_minutes", models.FloatField(help_text="At `READING_WORDS_PER_MINUTE`.")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
+                ("words", models.PositiveIntegerField(help_text="Number of words. Written by processing.")),
+                ("sentences", models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")),
+                (
+                    "reading_minutes",
+                    models.FloatField(
+                        help_text="Minutes to read it at `READING_WORDS_PER_MINUTE`. Written by processing."
+                    ),
+                ),
                 (
                     "language",
                     models.CharField(
                         blank=True,
                         db_default="",
                         default="",
-                        help_text="ISO 639-1 code. Empty: it could not be told.",
+                        help_text="ISO 639-1 code of the language. Written by processing. Empty: unknown.",
                         max_length=2,
                     ),
                 ),
                 (
                     "reading_ease",
                     models.FloatField(
-                        help_text="Flesch's, as fitted to the language: 100 is very easy, 0 very hard. Null: none.",
+                        help_text="Flesch's reading ease: 100 is very easy, 0 very hard. Written by processing. Null: too short a text, or a language that is not measured.",
                         null=True,
                     ),
                 ),
                 (
                     "grade_level",
-                    models.FloatField(help_text="The school year that understands it. Null: none.", null=True),
+                    models.FloatField(
+                        help_text="School year from which on a reader understands it. Written by processing. Null: no reading ease.",
+                        null=True,
+                    ),
                 ),
                 (
                     "dialogue_share",
-                    models.FloatField(help_text="The share of words in quotation marks, 0 to 1.", null=True),
+                    models.FloatField(
+                        help_text="Share of the words in quotation marks, 0 to 1. Written by processing. Null: no word, or a language that is not measured.",
+                        null=True,
+                    ),
                 ),
                 (
                     "keywords",
-                    models.JSONField(help_text='`[{"text": "Elizabeth", "count": 635}]`, the best first.', null=True),
+                    models.JSONField(
+                        help_text='Keywords and their counts, the best first: `[{"text": "Elizabeth", "count": 635}]`. Written by processing.',
+                        null=True,
+                    ),
                 ),
                 (
                     "longest_sentences",
-                    models.JSONField(help_text='`[{"text": "It is", "words": 2}]`, the longest first.', null=True),
+                    models.JSONField(
+                        help_text='Longest sentences and their words, the longest first: `[{"text": "It is", "words": 2}]`. Written by processing.',
+                        null=True,
+                    ),
                 ),
                 (
                     "repeated_phrases",
                     models.JSONField(
-                        help_text='`[{"text": "a great deal", "count": 23}]`, the most frequent first.', null=True
+                        help_text='Repeated phrases and their counts, the most frequent first: `[{"text": "a great deal", "count": 23}]`. Written by processing.',
+                        null=True,
                     ),
                 ),
                 (
                     "document",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="analysis", to="documents.document"
+                        help_text="Document whose text was analysed. Written by processing.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="analysis",
+                        to="documents.document",
                     ),
                 ),
             ],
@@ -118,17 +175,32 @@ class Migration(migrations.Migration):
             name="Manuscript",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
                 (
                     "filename",
-                    models.CharField(blank=True, help_text="The uploaded file's name. Empty: pasted.", max_length=255),
+                    models.CharField(
+                        blank=True,
+                        help_text="Name of the uploaded file, without its path. Written when the document is made. Empty: pasted.",
+                        max_length=255,
+                    ),
                 ),
                 (
                     "file",
                     apps.core.owned_file.OwnedFileField(
                         blank=True,
-                        help_text="As it was uploaded. Empty: pasted.",
+                        help_text="The file as it was uploaded. Written when the document is made. Empty: pasted.",
                         storage=apps.documents.models.manuscript_storage,
                         upload_to=apps.documents.models.stored_name,
                     ),
@@ -137,13 +209,16 @@ class Migration(migrations.Migration):
                     "text",
                     models.TextField(
                         blank=True,
-                        help_text="As it was pasted. Empty: it is read from the file each time it is processed.",
+                        help_text="The text as it was pasted. Written when the document is made. Empty: processing reads the file.",
                     ),
                 ),
                 (
                     "document",
                     models.OneToOneField(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="manuscript", to="documents.document"
+                        help_text="Document that the manuscript belongs to. Written when the document is made.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="manuscript",
+                        to="documents.document",
                     ),
                 ),
             ],
@@ -159,56 +234,98 @@ class Migration(migrations.Migration):
             name="Chapter",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                ("words", models.PositiveIntegerField()),
-                ("sentences", models.PositiveIntegerField()),
-                ("reading_minutes", models.FloatField(help_text="At `READING_WORDS_PER_MINUTE`.")),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
+                ("words", models.PositiveIntegerField(help_text="Number of words. Written by processing.")),
+                ("sentences", models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")),
+                (
+                    "reading_minutes",
+                    models.FloatField(
+                        help_text="Minutes to read it at `READING_WORDS_PER_MINUTE`. Written by processing."
+                    ),
+                ),
                 (
                     "language",
                     models.CharField(
                         blank=True,
                         db_default="",
                         default="",
-                        help_text="ISO 639-1 code. Empty: it could not be told.",
+                        help_text="ISO 639-1 code of the language. Written by processing. Empty: unknown.",
                         max_length=2,
                     ),
                 ),
                 (
                     "reading_ease",
                     models.FloatField(
-                        help_text="Flesch's, as fitted to the language: 100 is very easy, 0 very hard. Null: none.",
+                        help_text="Flesch's reading ease: 100 is very easy, 0 very hard. Written by processing. Null: too short a text, or a language that is not measured.",
                         null=True,
                     ),
                 ),
                 (
                     "grade_level",
-                    models.FloatField(help_text="The school year that understands it. Null: none.", null=True),
+                    models.FloatField(
+                        help_text="School year from which on a reader understands it. Written by processing. Null: no reading ease.",
+                        null=True,
+                    ),
                 ),
                 (
                     "dialogue_share",
-                    models.FloatField(help_text="The share of words in quotation marks, 0 to 1.", null=True),
+                    models.FloatField(
+                        help_text="Share of the words in quotation marks, 0 to 1. Written by processing. Null: no word, or a language that is not measured.",
+                        null=True,
+                    ),
                 ),
                 (
                     "keywords",
-                    models.JSONField(help_text='`[{"text": "Elizabeth", "count": 635}]`, the best first.', null=True),
+                    models.JSONField(
+                        help_text='Keywords and their counts, the best first: `[{"text": "Elizabeth", "count": 635}]`. Written by processing.',
+                        null=True,
+                    ),
                 ),
                 (
                     "longest_sentences",
-                    models.JSONField(help_text='`[{"text": "It is", "words": 2}]`, the longest first.', null=True),
+                    models.JSONField(
+                        help_text='Longest sentences and their words, the longest first: `[{"text": "It is", "words": 2}]`. Written by processing.',
+                        null=True,
+                    ),
                 ),
                 (
                     "repeated_phrases",
                     models.JSONField(
-                        help_text='`[{"text": "a great deal", "count": 23}]`, the most frequent first.', null=True
+                        help_text='Repeated phrases and their counts, the most frequent first: `[{"text": "a great deal", "count": 23}]`. Written by processing.',
+                        null=True,
                     ),
                 ),
-                ("position", models.PositiveIntegerField(help_text="1 for the first chapter.")),
-                ("title", models.CharField(blank=True, max_length=255)),
+                (
+                    "position",
+                    models.PositiveIntegerField(help_text="Place among the chapters, from 1. Written by processing."),
+                ),
+                (
+                    "title",
+                    models.CharField(
+                        blank=True,
+                        help_text="Title as its heading gives it. Written by processing. Empty: the text has no headings.",
+                        max_length=255,
+                    ),
+                ),
                 (
                     "document",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="chapters", to="documents.document"
+                        help_text="Document that the chapter belongs to. Written by processing.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="chapters",
+                        to="documents.document",
                     ),
                 ),
             ],

@@ -1,6 +1,6 @@
-"""From the file or the text that a writer sends in to the text that is analysed.
+"""Read the text of an uploaded file, or of a pasted text.
 
-A module reads a family of formats. To add one: write the module, and name it in `READERS`.
+A module reads a family of formats. To add one, write the module and name it in `READERS`.
 """
 
 import io
@@ -26,48 +26,59 @@ from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
 
-__all__ = ["READERS", "Limits", "OnProgress", "Reader", "UnreadableText", "check", "checked", "read", "read_pasted"]
+__all__ = [
+    "READERS",
+    "Limits",
+    "OnProgress",
+    "Reader",
+    "UnreadableTextError",
+    "check",
+    "checked",
+    "read",
+    "read_pasted",
+]
 
 
 class Reader(Protocol):
-    """What a module of this package offers. All of it says what is wrong with an `UnreadableText`, for the writer."""
+    """Interface of a module of this package. It refuses with `UnreadableTextError`, whose message is for the writer."""
 
     __name__: str
 
     @property
     def claims(self) -> Callable[[Source], bool]:
-        """Whether this reader is for such a file, judged by its content first and its name second."""
+        """Whether this reader takes such a file. Its content counts first, its name second."""
 
     @property
     def check(self) -> Callable[[Source, Limits], None]:
-        """Find what is quickly found to be wrong, when the file is sent in."""
+        """Find the faults that are found quickly, at upload."""
 
     @property
     def read(self) -> Callable[[Source, Limits, OnProgress], str]:
-        """The file's text. Headings of chapters stand on lines of their own."""
+        """Return the file's text. Headings of chapters stand on lines of their own."""
 
 
-#: The first that claims a file reads it. Plain text claims everything, so it is the last.
+#: The first reader that claims a file reads it. Plain text claims every file, so it is the last.
 READERS: tuple[Reader, ...] = (pdf, word, open_document, e_book, web_page, markdown, plain_text)
 
-#: Those whose libraries are in C, or hold more than a piece of the file at a time: not in the worker's own process.
+#: Readers that run in a process of their own. Their libraries are in C, or hold more than a piece of the file.
 ISOLATED = (pdf, word, open_document, e_book, web_page, markdown)
-#: And those that are not even looked at in the process that answers requests.
+#: Readers whose check runs in a process of its own, too.
 CHECKED_ISOLATED = (pdf,)
-#: A file of so many bytes is looked at while no other one is: as text it may take six times its size in memory, and
-#: a process that answers requests is sent many at once.
+#: Bytes from which on a file is checked while no other large one is. As text it may take six times its size in
+#: memory, and a process that answers requests gets many files at once.
 LARGE_BYTES = 4 * 1024**2
 _one_large = threading.Lock()
 
 
 def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None) -> None:
-    """Find what is quickly found to be wrong with an uploaded file.
+    """Find the faults of an uploaded file that are found quickly.
 
     Parameters:
       file: Open for reading and seekable, or the whole file.
-      filename: What the writer called it.
+      filename: The writer's name for it.
+
     Raises:
-      UnreadableText: It cannot be read; the message is for the writer.
+      UnreadableTextError: It cannot be read; the message is for the writer.
     """
     limits = limits or Limits()
     source = _source(file, filename)
@@ -82,15 +93,16 @@ def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None =
 def read(
     file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None, on_progress: OnProgress = ignore
 ) -> str:
-    """The text of an uploaded file.
+    """Return the text of an uploaded file.
 
     Parameters:
       file: Open for reading and seekable, or the whole file.
-      filename: What the writer called it.
-      on_progress: Told of the share that is done, 0 to 1, and of what is being done.
+      filename: The writer's name for it.
+      on_progress: Called with the share that is done, 0 to 1, and a text that names the step.
+
     Raises:
-      UnreadableText: It cannot be read, or there is nothing to read in it; the message is for the writer.
-      ReadingInterrupted: The process that reads was ended from outside: try again.
+      UnreadableTextError: It cannot be read, or has no text; the message is for the writer.
+      ReadingInterruptedError: The process that reads was ended from outside. Retry.
     """
     limits = limits or Limits()
     source = _source(file, filename)
@@ -101,13 +113,13 @@ def read(
 
 
 def read_pasted(text: str) -> str:
-    """The text that a writer pasted, without what no database takes.
+    """Return a pasted text without the characters that no database takes.
 
-    NUL characters come along invisibly from some programs; the writer could not find them, so they are
-    dropped. Half surrogate pairs, which JSON can express and UTF-8 cannot, become U+FFFD.
+    NUL characters come along invisibly from some programs. The writer could not find them, so they are dropped. Half
+    surrogate pairs, which JSON can express and UTF-8 cannot, become U+FFFD.
 
     Raises:
-      UnreadableText: There is nothing to read in it; the message is for the writer.
+      UnreadableTextError: There is no text in it; the message is for the writer.
     """
     text = text.replace("\x00", "")
     try:
@@ -123,10 +135,10 @@ def _source(file: BinaryIO | bytes, filename: str) -> Source:
 
 
 def _reader(source: Source) -> Reader:
-    """The reader that claims the file.
+    """Return the reader that claims the file.
 
     Raises:
-      UnreadableText: It is of a kind that no reader is for, or empty.
+      UnreadableTextError: The file is empty, or no reader takes its kind.
     """
     if source.size_bytes == 0:
         raise UnreadableTextError("The file is empty: it has 0 bytes. Look whether it was saved, and send it again.")

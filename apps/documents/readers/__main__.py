@@ -1,4 +1,4 @@
-"""The process in which `isolated` reads a file. The file is standard input; the order is the first argument."""
+"""The process in which `isolated` reads a file. Standard input is the file, the first argument the order as JSON."""
 
 import json
 import logging
@@ -17,7 +17,7 @@ from apps.documents.readers.isolated import GRACE_SECONDS, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.source import Source
 
-#: Progress is told no more often than this.
+#: Least seconds between two reports of progress.
 PROGRESS_SECONDS = 0.1
 
 
@@ -25,39 +25,39 @@ def main() -> None:
     order = json.loads(sys.argv[1])
     limits = Limits(**order["limits"])
     _limit(limits)
-    # What libraries print must not come between our lines.
+    # The output of libraries must not come between our lines.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     reader = import_module(f"apps.documents.readers.{order['reader']}")
     source = Source(os.fdopen(0, "rb"), filename=order["filename"])
     try:
-        if order["verb"] == "check":
+        if order["action"] == "check":
             reader.check(source, limits)
             text = ""
         else:
-            text = reader.read(source, limits, _Teller(answers))
+            text = reader.read(source, limits, _ProgressWriter(answers))
     except ImportError:
         traceback.print_exc()
         sys.stderr.flush()
         os._exit(NOT_INSTALLED)
     except UnreadableTextError as error:
-        _tell(answers, refused=str(error))
+        _write(answers, refused=str(error))
     except MemoryError:
-        _tell(
+        _write(
             answers,
             refused=f"Reading the file takes more than {in_words(limits.memory_bytes)} of memory. "
             "Split it into several documents, or send it as plain text (.txt).",
         )
     else:
         _send(answers, text, limits)
-    # Without tidying up: libraries in C may crash even then.
+    # Without clean-up, in which libraries in C may still crash.
     os._exit(0)
 
 
 def _limit(limits: Limits) -> None:
-    """Bound what the process takes, and let it live on a little when a machine says that it will stop."""
+    """Limit memory and time of the process, and let it outlive the SIGTERM with which a machine stops."""
     signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # Should nobody be there any more to end us.
+    # The process that started us may be gone and cannot end us then.
     signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
     resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
     with suppress(ValueError, OSError):
@@ -65,32 +65,32 @@ def _limit(limits: Limits) -> None:
     logging.disable()
 
 
-class _Teller:
-    """Tells how far reading is."""
+class _ProgressWriter:
+    """Writes the progress of reading."""
 
     def __init__(self, answers: BinaryIO) -> None:
         self.answers = answers
-        self.told_at = 0.0
+        self.written_at = 0.0
 
     def __call__(self, share: float, what: str) -> None:
         now = time.monotonic()
-        if now - self.told_at >= PROGRESS_SECONDS:
-            self.told_at = now
-            _tell(self.answers, share=share, what=what)
+        if now - self.written_at >= PROGRESS_SECONDS:
+            self.written_at = now
+            _write(self.answers, share=share, what=what)
 
 
 def _send(answers: BinaryIO, text: str, limits: Limits) -> None:
-    """Send the text, if it is no more than a plain text may be: the analysis takes as long as that is large."""
+    """Send the text, unless it is larger than a plain text may be. The analysis takes as long as the text is large."""
     content = text.encode(errors="replace")
     if len(content) > limits.text_bytes:
-        _tell(answers, refused=str(TextTooLargeError(size_bytes=len(content), limit_bytes=limits.text_bytes)))
+        _write(answers, refused=str(TextTooLargeError(size_bytes=len(content), limit_bytes=limits.text_bytes)))
         return
-    _tell(answers, bytes=len(content))
+    _write(answers, bytes=len(content))
     answers.write(content)
     answers.flush()
 
 
-def _tell(answers: BinaryIO, **line: object) -> None:
+def _write(answers: BinaryIO, **line: object) -> None:
     answers.write(json.dumps(line).encode() + b"\n")
     answers.flush()
 

@@ -1,4 +1,4 @@
-"""A text as it is put together from the paragraphs of a file."""
+"""A text that is built from the paragraphs of a file."""
 
 import re
 from collections.abc import Iterable
@@ -8,9 +8,9 @@ _AROUND_LINE_END = re.compile(r" ?\n ?")
 
 
 class Blocks:
-    """Paragraphs and headings, one after the other, each of which will stand between empty lines.
+    """Collects paragraphs and headings. In the text, each stands between empty lines.
 
-    White space in them collapses to a space, as it does on a page; `line_end` alone begins a new line.
+    White space collapses to one space, as on a web page. Only `line_end` begins a new line.
     """
 
     def __init__(self) -> None:
@@ -18,18 +18,18 @@ class Blocks:
         self.pieces: list[str] = []
 
     def add(self, text: str) -> None:
-        """Go on with the paragraph."""
+        """Add text to the paragraph."""
         self.pieces.append(_SPACES.sub(" ", text))
 
     def add_as_it_is(self, text: str) -> None:
-        """Go on with lines whose ends count."""
+        """Add lines to the paragraph, with their line ends."""
         self.pieces.append(text)
 
     def line_end(self) -> None:
         self.pieces.append("\n")
 
     def end(self) -> str:
-        """End the paragraph, if there is one, and return it."""
+        """End the paragraph and return it. Empty: there was none."""
         text = joined(self.pieces)
         self.pieces = []
         if text:
@@ -42,6 +42,6 @@ class Blocks:
 
 
 def joined(pieces: Iterable[str]) -> str:
-    """Pieces of a paragraph as one, without spaces that double where two meet, nor at the ends of lines."""
+    """Join the pieces of a paragraph, without double spaces and without spaces at the ends of lines."""
     text = re.sub(r" {2,}", " ", "".join(pieces))
     return _AROUND_LINE_END.sub("\n", text).strip(" \n")

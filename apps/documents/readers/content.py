@@ -1,4 +1,4 @@
-"""What any text must be, wherever it came from."""
+"""Checks that every text must pass, pasted or read from a file."""
 
 import re
 from itertools import islice
@@ -6,9 +6,9 @@ from itertools import islice
 from apps.documents.analysis import words
 from apps.documents.readers.errors import UnreadableTextError
 
-#: Control characters that no writer types. Tab, line ends, form feed and escape are not among them.
+#: Control characters that no writer types. Tab, line ends, form feed and escape are allowed.
 CONTROL = re.compile(r"[\x01-\x08\x0e-\x1a\x1c-\x1f\x7f]")
-#: More of them than this share of the text, and it is not text.
+#: Largest share of control characters in a text.
 CONTROL_SHARE = 0.01
 
 NOT_TEXT = (
@@ -18,14 +18,14 @@ NOT_TEXT = (
 
 
 def checked(text: str) -> str:
-    """The same text, if there is something to read in it.
+    """Return the same text, if it can be read.
 
     Raises:
-      UnreadableText: It is blank, has no word, or is not text at all.
+      UnreadableTextError: It is blank, has no word, or is not text.
     """
     if not text or text.isspace():
         raise UnreadableTextError("There is no text in it: it is empty or holds nothing but white space.")
-    # Counted one by one and no further than it must: a list of them may be ten times as large as the text.
+    # Counted one by one, up to the limit: a list of them may be ten times as large as the text.
     too_many = islice(CONTROL.finditer(text), int(CONTROL_SHARE * len(text)), None)
     if "\x00" in text or next(too_many, None):
         raise UnreadableTextError(NOT_TEXT)

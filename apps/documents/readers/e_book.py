@@ -15,7 +15,7 @@ MEDIA_TYPE = b"application/epub+zip"
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"
 
-#: How fonts are hidden, which does not concern the text. Anything else is copy protection.
+#: Algorithms that hide fonts and leave the text readable. Any other is copy protection.
 FONT_ALGORITHMS = frozenset({"http://www.idpf.org/2008/embedding", "http://ns.adobe.com/pdf/enc#RC"})
 
 PROTECTED = "The e-book is protected against copying, so its text cannot be read. Send one without protection."
@@ -40,9 +40,9 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text of the book's pages in the order of reading, each paragraph between empty lines.
+    """Return the text of the book's pages in the order of reading, each paragraph between empty lines.
 
-    Nothing that they point to is loaded. The book's own table of contents is left out.
+    No link is loaded. The book's own table of contents is left out.
     """
     with package.opened(source, limits) as parts:
         pages = _pages(parts)
@@ -58,7 +58,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
 
 
 def _pages(parts: Package) -> list[str]:
-    """The names of the parts that are read, in order."""
+    """Return the names of the parts to read, in order."""
     _check_protection(parts)
     parts.require(CONTAINER)
     container = _Container()
@@ -70,7 +70,7 @@ def _pages(parts: Package) -> list[str]:
     xml_events.parse(io.BytesIO(parts.read(book_name)), book)
     contents = {urlsplit(href).path for href in book.contents}
     found: dict[str, None] = {}
-    # Each once, however often it is named: its properties may be long.
+    # Each id once, although it may be named many times: its properties may be long.
     for item in dict.fromkeys(book.order):
         href, kind, properties = book.items.get(item, ("", "", ""))
         if kind in _PAGES and "nav" not in properties.split() and urlsplit(href).path not in contents:
@@ -91,7 +91,7 @@ def _check_protection(parts: Package) -> None:
 
 
 class _Container(xml_events.Handler):
-    """Which part describes the book."""
+    """Finds the part that describes the book."""
 
     def __init__(self) -> None:
         self.book = ""
@@ -102,13 +102,13 @@ class _Container(xml_events.Handler):
 
 
 class _Book(xml_events.Handler):
-    """The parts of the book and their order."""
+    """Collects the parts of the book and their order."""
 
     def __init__(self) -> None:
-        #: By its id, each part's path, media type and properties.
+        #: Path, media type and properties of each part, by its id.
         self.items: dict[str, tuple[str, str, str]] = {}
         self.order: list[str] = []
-        #: Paths of tables of contents, as older books name them.
+        #: Paths of tables of contents, in the way of older books.
         self.contents: list[str] = []
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -126,7 +126,7 @@ class _Book(xml_events.Handler):
 
 
 class _Encryption(xml_events.Handler):
-    """How parts are encrypted."""
+    """Collects the algorithms by which parts are encrypted."""
 
     def __init__(self) -> None:
         self.algorithms: set[str] = set()

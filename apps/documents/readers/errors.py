@@ -1,16 +1,16 @@
-"""Why a text cannot be taken."""
+"""Errors of texts that cannot be read. Their messages are for the writer."""
 
 
 class UnreadableTextError(Exception):
-    """The text cannot be read. The message tells a writer why and what to do; trying again will not help."""
+    """The text cannot be read. The message tells the writer why, and what to do. A retry does not help."""
 
 
 class TextTooLargeError(UnreadableTextError):
     """The text is larger than `DOCUMENT_MAX_UPLOAD_BYTES`. The message names both sizes.
 
     Parameters:
-      size_bytes: What was sent in, as UTF-8 if it was pasted.
-      limit_bytes: What may be.
+      size_bytes: Size of the file, or of the pasted text in UTF-8.
+      limit_bytes: Largest size that is taken.
     """
 
     def __init__(self, *, size_bytes: int, limit_bytes: int) -> None:
@@ -22,11 +22,11 @@ class TextTooLargeError(UnreadableTextError):
         )
 
 
-class TookTooLong(UnreadableTextError):
-    """Reading the file took longer than it may.
+class ReadingTimeoutError(UnreadableTextError):
+    """Reading the file took longer than its time limit.
 
     Parameters:
-      seconds: What it may take.
+      seconds: The limit.
     """
 
     def __init__(self, *, seconds: int) -> None:
@@ -37,7 +37,7 @@ class TookTooLong(UnreadableTextError):
 
 
 def in_words(size_bytes: int, other_bytes: int | None = None) -> str:
-    """A size as people say it; in bytes where MB would hide how it differs from `other_bytes`."""
+    """Return a size in MB, or in bytes if it is small or if MB would hide its difference from `other_bytes`."""
     megabytes = f"{size_bytes / 1024**2:,.1f} MB"
     if size_bytes < 1024**2 or (other_bytes is not None and megabytes == in_words(other_bytes)):
         return f"{size_bytes:,} bytes"

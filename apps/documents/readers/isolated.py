@@ -1,6 +1,6 @@
-"""Reads a file in a process of its own, which may crash, hang or eat its memory without harm to the worker.
+"""Read a file in a process of its own, which may crash, hang or use up its memory without harm to the worker.
 
-The process knows nothing but the file: neither the settings nor the environment, where passwords are.
+The process gets the file and its limits. It gets neither the settings nor the environment, where passwords are.
 """
 
 import json
@@ -18,89 +18,89 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from apps.documents.readers.errors import TookTooLong, UnreadableTextError
+from apps.documents.readers.errors import ReadingTimeoutError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
 
 logger = logging.getLogger(__name__)
 
-#: Where `apps` is.
+#: Folder that holds `apps`.
 ROOT = Path(__file__).resolve().parents[3]
-#: What reads; the order is added.
+#: Command line of the process, without the order.
 COMMAND = (sys.executable, "-m", "apps.documents.readers")
-#: A check of a file that was just sent in takes no longer.
+#: Time limit of a check at upload.
 CHECK_SECONDS = 15
-#: How often we look whether time is up, or whether we are wanted elsewhere.
+#: Seconds of one wait. After each, the time limit is checked, and an exception can interrupt the thread.
 TICK_SECONDS = 0.5
 PIECE_BYTES = 1024 * 1024
-#: So much of what the process said at its end goes to the log.
-LAST_WORDS_BYTES = 4_000
-#: The process ends itself so long after we should have ended it.
+#: Bytes of the end of the process's error output that are logged.
+ERROR_OUTPUT_BYTES = 4_000
+#: Seconds after its time limit at which the process ends itself, if it was not ended.
 GRACE_SECONDS = 10
 
-#: How a process ends that is broken by what it reads. Any other signal came from outside.
+#: Signals with which a file crashes the process. Any other signal came from outside.
 CRASHES = frozenset({signal.SIGSEGV, signal.SIGABRT, signal.SIGBUS, signal.SIGILL, signal.SIGFPE, signal.SIGTRAP})
 
-#: The exit code of a process that cannot load what it reads with.
+#: Exit code of a process that cannot load the library of its reader.
 NOT_INSTALLED = 3
 
-BROKE_OFF = (
+CRASHED = (
     "The file could not be read to its end: something in it breaks the program that reads it. "
     "Open it in the program that wrote it, save it again, or as plain text (.txt), and send that."
 )
 
 
-class ReadingInterrupted(Exception):  # noqa: N818 (its name is what happened)
-    """The process that reads was ended from outside, as happens when memory runs out or a machine stops: try again."""
+class ReadingInterruptedError(Exception):
+    """The process that reads was ended from outside: memory ran out, or the machine stops. Retry."""
 
 
-class ReaderNotInstalled(Exception):  # noqa: N818 (its name is what happened)
-    """A library that reads such files cannot be loaded: no fault of the file. The message has what was said."""
+class ReaderNotInstalledError(Exception):
+    """A library that reads such files cannot be loaded. The message is the error output; the file is not at fault."""
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress, *, reader: str) -> str:
-    """The text of a file, by the named reader.
+    """Return the text of a file, by the named reader.
 
     Raises:
-      UnreadableText: As the reader says, or: it took too long or too much memory, or broke the process.
-      ReadingInterrupted: The process was ended from outside.
+      UnreadableTextError: The reader refuses it, or it took too long or too much memory, or crashed the process.
+      ReadingInterruptedError: The process was ended from outside.
     """
     return _run("read", source, limits, on_progress, reader=reader).decode()
 
 
 def check(source: Source, limits: Limits, *, reader: str) -> None:
-    """As the reader's `check`; somebody waits for it, so what takes longer is left to be found by `read`.
+    """Run the reader's `check`. A writer waits for it, so `read` finds the faults that take longer to find.
 
     Raises:
-      UnreadableText: As the reader says, or: it took too much memory, or broke the process.
+      UnreadableTextError: The reader refuses it, or it took too much memory, or crashed the process.
     """
     quick = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
-    with suppress(TookTooLong, ReadingInterrupted):
+    with suppress(ReadingTimeoutError, ReadingInterruptedError):
         _run("check", source, quick, ignore, reader=reader)
 
 
-def _run(verb: str, source: Source, limits: Limits, on_progress: OnProgress, *, reader: str) -> bytes:
-    with tempfile.TemporaryFile() as copy, tempfile.TemporaryFile() as last_words:
+def _run(action: str, source: Source, limits: Limits, on_progress: OnProgress, *, reader: str) -> bytes:
+    with tempfile.TemporaryFile() as copy, tempfile.TemporaryFile() as error_output:
         source.file.seek(0)
         shutil.copyfileobj(source.file, copy, PIECE_BYTES)
         copy.flush()
         copy.seek(0)
-        order = {"verb": verb, "reader": reader, "filename": source.filename, "limits": limits.as_dict()}
+        order = {"action": action, "reader": reader, "filename": source.filename, "limits": limits.as_dict()}
         process = subprocess.Popen(
             [*COMMAND, json.dumps(order)],
             stdin=copy,
             stdout=subprocess.PIPE,
-            stderr=last_words,
+            stderr=error_output,
             cwd=ROOT,
             env=_environment(),
-            start_new_session=True,  # Ctrl+C is for us.
+            start_new_session=True,  # Ctrl+C is for the worker.
         )
         try:
             assert process.stdout is not None
             return _Conversation(process, limits, on_progress).result()
-        except _Ended:
-            raise _reason(process.wait(), last_words, reader=reader) from None
+        except _NoAnswerError:
+            raise _reason(process.wait(), error_output, reader=reader) from None
         finally:
             process.kill()
             process.wait()
@@ -113,14 +113,14 @@ def _environment() -> dict[str, str]:
     return {**kept, "PYTHONPATH": str(ROOT), "PYTHONDONTWRITEBYTECODE": "1", "PYTHONUTF8": "1"}
 
 
-class _Ended(Exception):  # noqa: N818 (its name is what happened)
+class _NoAnswerError(Exception):
     """The process ended without an answer."""
 
 
 class _Conversation:
-    """What the process says: lines of JSON, and at last the text.
+    """Reads the output of the process: lines of JSON, and then the text.
 
-    A line is one of: {"share", "what"}; {"refused": the sentence}; {"bytes": the length of the text that follows}.
+    A line is one of: {"share", "what"}; {"refused": the message}; {"bytes": the length of the text that follows}.
     """
 
     def __init__(self, process: "subprocess.Popen[bytes]", limits: Limits, on_progress: OnProgress) -> None:
@@ -161,18 +161,18 @@ class _Conversation:
             if selector.select(TICK_SECONDS):
                 piece = os.read(self.fd, PIECE_BYTES)
                 if not piece:
-                    raise _Ended
+                    raise _NoAnswerError
                 return piece
-        raise TookTooLong(seconds=self.limits.seconds)
+        raise ReadingTimeoutError(seconds=self.limits.seconds)
 
 
-def _reason(code: int, last_words: BinaryIO, *, reader: str) -> Exception:
-    """Why the process ended: the file's fault, or somebody else's."""
-    last_words.seek(max(0, last_words.seek(0, os.SEEK_END) - LAST_WORDS_BYTES))
-    said = last_words.read().decode(errors="replace").strip()
-    logger.warning("reader broke off reader=%s code=%s said=%r", reader, code, said)
+def _reason(code: int, error_output: BinaryIO, *, reader: str) -> Exception:
+    """Return the error that explains the end of the process: the file's fault, or another cause."""
+    error_output.seek(max(0, error_output.seek(0, os.SEEK_END) - ERROR_OUTPUT_BYTES))
+    output = error_output.read().decode(errors="replace").strip()
+    logger.warning("reader ended without an answer reader=%s code=%s output=%r", reader, code, output)
     if code == NOT_INSTALLED:
-        return ReaderNotInstalled(said)
+        return ReaderNotInstalledError(output)
     if code < 0 and -code not in CRASHES:
-        return ReadingInterrupted(f"The process that reads was ended by {signal.Signals(-code).name}.")
-    return UnreadableTextError(BROKE_OFF)
+        return ReadingInterruptedError(f"The process that reads was ended by {signal.Signals(-code).name}.")
+    return UnreadableTextError(CRASHED)

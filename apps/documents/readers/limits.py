@@ -1,4 +1,4 @@
-"""How much a file may ask for before it is refused."""
+"""Limits above which a file is refused."""
 
 from dataclasses import asdict, dataclass
 
@@ -7,16 +7,16 @@ MEGABYTE = 1024**2
 
 @dataclass(frozen=True, kw_only=True)
 class Limits:
-    """What reading a file may cost.
+    """Limits of reading one file.
 
     Parameters:
-      unpacked_bytes: What the parts of a packed file (docx, odt, epub) may have together when they are unpacked.
-      unpacked_ratio: How many times a packed file's size that may be; asked from `RATIO_FROM_BYTES` on.
-      parts: How many files a packed file may hold.
-      pages: How many pages a PDF may have.
-      seconds: How long reading may take.
-      text_bytes: How much text may come out of it, as UTF-8.
-      memory_bytes: How much memory the process that reads may take, where the system can say so.
+      unpacked_bytes: Size of all parts of a packed file (docx, odt, epub) together, unpacked.
+      unpacked_ratio: That size divided by the size of the packed file. Checked from `RATIO_FROM_BYTES` on.
+      parts: Number of parts of a packed file.
+      pages: Number of pages of a PDF.
+      seconds: Duration of reading.
+      text_bytes: Size of the text that is read, in UTF-8.
+      memory_bytes: Memory of the process that reads, where the system can limit it.
     """
 
     unpacked_bytes: int = 256 * MEGABYTE
@@ -31,5 +31,5 @@ class Limits:
         return asdict(self)
 
 
-#: Text compresses well: below this nobody is hurt, however well it does.
+#: Unpacked size from which on the ratio is checked. Text compresses well, and a smaller file does no harm.
 RATIO_FROM_BYTES = 10 * MEGABYTE

@@ -1,4 +1,4 @@
-"""Markdown. It looks like plain text, so it is known by its name."""
+"""Markdown. It looks like plain text, so its name tells it apart."""
 
 import re
 from collections.abc import Iterator
@@ -11,10 +11,10 @@ from apps.documents.readers.source import Source
 
 SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 
-#: A long text is read in pieces of at least so much, since all that is known of a piece is held in memory.
+#: Least characters of a piece of a long text. The parser holds a whole piece in memory.
 PIECE_CHARACTERS = 200_000
 
-#: Title, author and the like, as some programs put them above the text.
+#: Title, author and the like, which some programs put above the text.
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)[^\S\n]*(?:\n|\Z)")
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 
@@ -28,17 +28,17 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text without its marks, each paragraph and heading between empty lines."""
+    """Return the text without its marks, each paragraph and heading between empty lines."""
     from markdown_it import MarkdownIt
 
     text = plain_text.decoded(source.content()).replace("\r\n", "\n").replace("\r", "\n")
     text = _FRONT_MATTER.sub("", text, count=1)
-    # Tags of HTML are allowed in Markdown: they pass here, and the reader of web pages leaves out what is no text.
+    # Markdown may contain HTML. The tags pass here, and the reader of web pages removes them.
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     known: dict[str, object] = {}
     found = Blocks()
     done = 0
-    for piece in _pieces(text):
+    for piece in pieces(text):
         page = parser.render(piece, known)
         found.done.append(web_page.text_of(page, on_progress=ignore).rstrip("\n"))
         done += len(piece)
@@ -46,8 +46,8 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     return found.text()
 
 
-def _pieces(text: str) -> Iterator[str]:
-    """The text, cut at empty lines that stand between paragraphs: not in code, nor before a line that is set in."""
+def pieces(text: str) -> Iterator[str]:
+    """Yield the text in pieces, cut at empty lines between paragraphs: not in code, nor before an indented line."""
     piece: list[str] = []
     size = 0
     fence = ""

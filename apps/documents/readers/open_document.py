@@ -13,12 +13,12 @@ from apps.documents.readers.source import Source
 MEDIA_TYPE = b"application/vnd.oasis.opendocument.text"
 CONTENT = "content.xml"
 MANIFEST = "META-INF/manifest.xml"
-#: Where newer programs put a document that has a password.
+#: Part in which newer programs put a document with a password.
 ENCRYPTED = "encrypted-package"
 
 LOCKED = "The OpenDocument file has a password. Save it without one and send that."
 
-#: Left out with all that is in them: what was deleted, lists that a program makes, notes and comments.
+#: Elements that are left out with their content: deleted passages, generated lists, notes and comments.
 _SKIPPED = frozenset(
     {
         "tracked-changes", "table-of-content", "alphabetical-index", "illustration-index", "table-index",
@@ -27,7 +27,7 @@ _SKIPPED = frozenset(
     }
 )  # fmt: skip
 _PARAGRAPHS = ("p", "h")
-#: More spaces than this in a row are as good as one.
+#: Most spaces in a row that are kept.
 _MAX_SPACES = 100
 
 
@@ -52,9 +52,9 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text of the document's body, each paragraph between empty lines.
+    """Return the text of the document's body, each paragraph between empty lines.
 
-    Left out are deleted passages, tables of contents and other lists, notes, comments, headers and footers.
+    Deleted passages, tables of contents and other lists, notes, comments, headers and footers are left out.
     """
     check(source, limits)
     with package.opened(source, limits) as parts, parts.open(CONTENT) as part:
@@ -65,7 +65,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
 
 
 class _Manifest(xml_events.Handler):
-    """Whether a part is encrypted."""
+    """Finds out whether a part is encrypted."""
 
     is_encrypted = False
 
@@ -79,7 +79,7 @@ class _Body(xml_events.Handler):
 
     def __init__(self) -> None:
         self.blocks = Blocks()
-        #: What there is so far of the paragraphs around the one that we are in: a text box has its own.
+        #: Begun paragraphs around the current one, which a text box in them has interrupted.
         self.around: list[list[str]] = []
         self.in_body = False
         self.skipped_depth = 0

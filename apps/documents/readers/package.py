@@ -1,4 +1,4 @@
-"""Packed files: a ZIP archive of parts, as docx, odt and epub are."""
+"""Packed files (docx, odt, epub): ZIP archives of parts."""
 
 import posixpath
 import re
@@ -15,21 +15,21 @@ from apps.documents.readers.source import Source
 
 MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 
-#: The record at the end of an archive: what it counts, and where a comment of at most 64 KB begins.
+#: Record at the end of an archive. A comment of at most 64 KB may follow it.
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_RECORD_MAGIC = b"PK\x05\x06"
 _LONG_RECORD_MAGIC = b"PK\x06\x07"
 _LONG_RECORD_BYTES = 20
 _MAX_COMMENT_BYTES = 0xFFFF
-#: What the list of parts may take, for each part that there may be: its names are short.
+#: Bytes of the list of parts for each part that the limits allow. Names of parts are short.
 _DIRECTORY_BYTES_A_PART = 256
 
-#: What the formats that we read are packed with. Others take hundreds of megabytes to unpack.
+#: Compressions of the formats that are read. Others take hundreds of megabytes to unpack.
 _COMPRESSIONS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 
 _OUTSIDE = re.compile(r"^[/\\]|^[A-Za-z]:|(?:^|[/\\])\.\.(?:[/\\]|$)")
 
-#: A part such as a list of contents is no larger.
+#: Largest size of a part that is read as a whole, such as a list of contents.
 SMALL_PART_BYTES = 4 * 1024**2
 
 DAMAGED = (
@@ -37,7 +37,7 @@ DAMAGED = (
     "Open it in the program that wrote it, save it again and send that."
 )
 
-#: What the standard library raises for archives that are none. `RuntimeError`: a part has a password.
+#: Errors of the standard library for broken archives. `RuntimeError`: a part has a password.
 _BROKEN = (
     zipfile.BadZipFile, zipfile.LargeZipFile, zlib.error, EOFError, NotImplementedError, OSError, OverflowError,
     RuntimeError, UnicodeError, ValueError, struct.error,
@@ -45,34 +45,34 @@ _BROKEN = (
 
 
 class Package:
-    """The parts of a packed file. Nothing is unpacked to a disk: parts are read by name, from the archive."""
+    """The parts of a packed file. They are read from the archive by name; no part is unpacked to a disk."""
 
     def __init__(self, archive: zipfile.ZipFile) -> None:
         self.archive = archive
         self.names = frozenset(archive.namelist())
 
     def size(self, name: str) -> int:
-        """How many bytes the part has when it is unpacked."""
+        """Return the unpacked size of a part, in bytes."""
         return self.archive.getinfo(name).file_size
 
     def require(self, name: str) -> None:
-        """Raises `UnreadableText` where there is no such part."""
+        """Raise `UnreadableTextError` if there is no such part."""
         if name not in self.names:
             raise UnreadableTextError(f"The file is damaged: its part {shown(name)} is missing. {_SAVE_AGAIN}")
 
     @contextmanager
     def open(self, name: str) -> Iterator[IO[bytes]]:
-        """A part, unpacked as it is read.
+        """Open a part. It is unpacked as it is read.
 
         Raises:
-          UnreadableText: The archive has no such part or is damaged.
+          UnreadableTextError: The archive has no such part or is damaged.
         """
         self.require(name)
-        with _damage_told(), self.archive.open(name) as part:
+        with _damage_reported(), self.archive.open(name) as part:
             yield part
 
     def read(self, name: str) -> bytes:
-        """A whole small part."""
+        """Return the content of a small part."""
         if name in self.names and self.size(name) > SMALL_PART_BYTES:
             raise UnreadableTextError(
                 f"The part {shown(name)} of the file has {in_words(self.size(name))}, and at most "
@@ -87,13 +87,13 @@ _SAVE_AGAIN = "Open the file in the program that wrote it, save it again and sen
 
 @contextmanager
 def opened(source: Source, limits: Limits) -> Iterator[Package]:
-    """The package, after what it claims to hold was held against the limits. Unpacks nothing.
+    """Open a package whose declared parts are within the limits. No part is unpacked.
 
     Raises:
-      UnreadableText: It is damaged, too large when unpacked, or names parts outside of itself.
+      UnreadableTextError: It is damaged, too large when unpacked, or names parts outside of itself.
     """
     _check_directory(source, limits)
-    with _damage_told():
+    with _damage_reported():
         archive = zipfile.ZipFile(source.file)
     with archive:
         _check_parts(archive, source.size_bytes, limits)
@@ -101,22 +101,22 @@ def opened(source: Source, limits: Limits) -> Iterator[Package]:
 
 
 def names(source: Source) -> frozenset[str]:
-    """The names of the parts; none where it is no archive or a damaged one. To tell what it is, not to trust."""
+    """Return the names of the parts, to recognise the format. Empty: no archive, or a damaged one."""
     if not source.head.startswith(MAGICS):
         return frozenset()
     try:
         _check_directory(source, Limits())
-        with _damage_told(), zipfile.ZipFile(source.file) as archive:
+        with _damage_reported(), zipfile.ZipFile(source.file) as archive:
             return frozenset(archive.namelist())
     except UnreadableTextError:
         return frozenset()
 
 
 def inside(base: str, path: str) -> str:
-    """The name of a part, from a path that stands in the part `base`.
+    """Return the name of a part, from a path in the part `base`.
 
     Raises:
-      UnreadableText: It leads out of the package.
+      UnreadableTextError: The path leads out of the package.
     """
     name = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
     if _OUTSIDE.search(name):
@@ -125,7 +125,7 @@ def inside(base: str, path: str) -> str:
 
 
 def shown(name: str, *, limit: int = 80) -> str:
-    """A name as a message may show it."""
+    """Return a name as a message shows it: printable, quoted, and cut at the limit."""
     text = "".join(character if character.isprintable() else "\N{REPLACEMENT CHARACTER}" for character in name)
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
@@ -138,7 +138,7 @@ def _points_outside(name: str) -> UnreadableTextError:
 
 
 @contextmanager
-def _damage_told() -> Iterator[None]:
+def _damage_reported() -> Iterator[None]:
     try:
         yield
     except _BROKEN as error:
@@ -146,7 +146,7 @@ def _damage_told() -> Iterator[None]:
 
 
 def _check_directory(source: Source, limits: Limits) -> None:
-    """Look at the record at the end before the list of parts is loaded: a list of millions takes gigabytes."""
+    """Check the record at the end before the list of parts is loaded. A list of millions takes gigabytes."""
     parts, directory_bytes = _directory(source.file, source.size_bytes)
     if parts > limits.parts or directory_bytes > limits.parts * _DIRECTORY_BYTES_A_PART:
         raise UnreadableTextError(
@@ -156,7 +156,7 @@ def _check_directory(source: Source, limits: Limits) -> None:
 
 
 def _directory(file: BinaryIO, size_bytes: int) -> tuple[int, int]:
-    """How many parts an archive says it has, and how many bytes their list takes."""
+    """Return the number of parts that an archive declares, and the size of their list in bytes."""
     start = max(0, size_bytes - _END_RECORD.size - _MAX_COMMENT_BYTES - _LONG_RECORD_BYTES)
     file.seek(start)
     tail = file.read(size_bytes - start)
@@ -164,7 +164,7 @@ def _directory(file: BinaryIO, size_bytes: int) -> tuple[int, int]:
     if at < 0 or len(tail) < at + _END_RECORD.size:
         raise UnreadableTextError(DAMAGED)
     if tail[max(0, at - _LONG_RECORD_BYTES) : at].startswith(_LONG_RECORD_MAGIC):
-        return 0xFFFF, 0xFFFFFFFF  # An archive of the long form: no manuscript has so many parts or bytes.
+        return 0xFFFF, 0xFFFFFFFF  # An archive of the long form. No manuscript needs one.
     _, _, _, _, parts, directory_bytes, _, _ = _END_RECORD.unpack_from(tail, at)
     return parts, directory_bytes
 
@@ -178,7 +178,7 @@ def _check_parts(archive: zipfile.ZipFile, size_bytes: int, limits: Limits) -> N
             raise UnreadableTextError("The file has a password. Save it without one and send that.")
         if part.compress_type not in _COMPRESSIONS:
             raise UnreadableTextError(DAMAGED)
-        # The library gives out no more of a part than this.
+        # The library returns at most this many bytes of a part.
         unpacked_bytes += part.file_size
     if unpacked_bytes > limits.unpacked_bytes:
         raise UnreadableTextError(

@@ -1,4 +1,4 @@
-"""PDF files. The library is a large one in C that reads what strangers send: see `isolated`."""
+"""PDF files. The library is a large one in C and the files come from strangers, so `isolated` runs this reader."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -14,7 +14,7 @@ from apps.documents.readers.source import Source
 if TYPE_CHECKING:
     import pypdfium2
 
-#: The signature may come after some bytes of something else.
+#: Signature of a PDF. Other bytes may come before it.
 SIGNATURE = b"%PDF-"
 SIGNATURE_WITHIN_BYTES = 1024
 
@@ -39,7 +39,7 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text of all pages, each paragraph between empty lines; running heads and page numbers left out."""
+    """Return the text of all pages, each paragraph between empty lines, without running heads and page numbers."""
     pages: list[list[Line]] = []
     with _opened(source, limits) as document:
         count = len(document)
@@ -77,7 +77,7 @@ def _opened(source: Source, limits: Limits) -> Iterator["pypdfium2.PdfDocument"]
 
 
 def _lines(document: "pypdfium2.PdfDocument", number: int) -> list[Line]:
-    """The lines of a page, from top to bottom as the page gives them. None where the page is damaged."""
+    """Return the lines of a page, in the order of the page. A damaged page has none."""
     import pypdfium2
 
     try:
@@ -98,17 +98,17 @@ def _lines(document: "pypdfium2.PdfDocument", number: int) -> list[Line]:
 
 def _read_lines(textpage: "pypdfium2.PdfTextPage") -> Iterator[Line]:
     text = textpage.get_text_range()
-    # Places are asked for by number of character: a page where numbers do not fit has lines without places.
+    # A place is asked for by the number of its character. Where these numbers do not fit, lines have no places.
     fits = len(text) == textpage.count_chars()
     start = 0
     for line in text.split("\n"):
-        said = line.strip("\r\n ")
-        if said:
+        shown = line.strip("\r\n ")
+        if shown:
             first = start + len(line) - len(line.lstrip())
             last = start + len(line.rstrip()) - 1
             left, baseline = _origin(textpage, first) if fits else (None, None)
             right = _right(textpage, last) if fits else None
-            yield Line(text=said, left=left, right=right, baseline=baseline)
+            yield Line(text=shown, left=left, right=right, baseline=baseline)
         start += len(line) + 1
 
 

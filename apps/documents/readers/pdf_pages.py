@@ -1,4 +1,4 @@
-"""From the lines of pages to paragraphs."""
+"""Join the lines of PDF pages to paragraphs."""
 
 import re
 from collections import Counter
@@ -9,31 +9,31 @@ from itertools import pairwise
 from apps.documents.analysis import headings, words
 from apps.documents.analysis.headings import Family
 
-#: A running head stands on so many pages, and on this share of them.
+#: Least number and least share of pages on which a line must stand to be a running head.
 MIN_HEADS = 3
 HEADS_SHARE = 0.25
 
-#: A chapter's name stands on every page, or on each left or right one.
+#: Pages from one running head with the chapter's name to the next. It stands on every page, or on left or right ones.
 PAGES_BETWEEN_HEADS = 2
 
-#: Lines are so many times as far apart as usual where a paragraph ends.
+#: Distance of two lines between which a paragraph ends, as a multiple of the usual one.
 PARAGRAPH_GAP = 1.3
-#: A first line is set in by so many points, but not by more than the second.
+#: Least and largest indent of the first line of a paragraph, in points.
 MIN_INDENT, MAX_INDENT = 6.0, 80.0
-#: A line that ends so much before the others, as a share of their length, ends a paragraph if its sentence ends.
+#: Share of the line length that the last line of a paragraph stays short of. Its sentence ends, too.
 SHORT_SHARE = 0.12
 
-#: A table of contents has so many lines.
+#: Fewest lines of a table of contents.
 MIN_CONTENTS_LINES = 3
 
-#: What the library puts where a word was divided at the end of a line; what it is not, is for us to say.
+#: The library's mark of a word that was divided at the end of a line. It also marks true hyphens there.
 DIVISION = "\ufffe"
 
 _SENTENCE_ENDS = (*".!?…:\"”\u2019'»)—",)
 _CONTENTS_TITLE = re.compile(
     r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.IGNORECASE
 )
-#: The number of a page at the end of a line of contents, with the dots before it.
+#: Page number at the end of a line of contents, with the dots before it.
 _PAGE_NUMBER = re.compile(r"[\s.…_]*\s*\d+$")
 _NUMBER = re.compile(r"\d+")
 _DIVIDED = re.compile(rf"([^\W\d_]+)[{DIVISION}\x02]([^\W\d_]*)")
@@ -44,7 +44,7 @@ class Line:
     """A line of a page, without white space around it.
 
     Parameters:
-      left, right, baseline: Where it stands, in points from the lower left corner of the page. None: not known.
+      left, right, baseline: Its place, in points from the lower left corner of the page. None: unknown.
     """
 
     text: str
@@ -54,14 +54,14 @@ class Line:
 
 
 def text(pages: Iterable[Sequence[Line]]) -> str:
-    """The text of pages: lines as they are, an empty line between paragraphs."""
+    """Return the text of pages: lines as they are, and an empty line between paragraphs."""
     joined = "".join(_joined(_without_contents(_without_heads([list(page) for page in pages]))))
-    # Signs of which the file does not say what they mean come as NULs.
+    # Glyphs without a known character come as NULs.
     return _undivided(joined.replace("\x00", ""))
 
 
 def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
-    """The pages without what stands at the top or the bottom of many: page numbers, the title, the author."""
+    """Return the pages without their first and last lines that stand on many: page numbers, title, author."""
     for end in (0, -1):
         keys = [_head_key(page[end].text, index) if page else None for index, page in enumerate(pages)]
         counts = Counter(key for key in keys if key is not None)
@@ -72,7 +72,7 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
             if key is None or len(page) < 2:
                 continue
             if _is_chapter(ends[index]):
-                # Above its chapter it is the heading; on the pages that follow it is no news.
+                # Above its chapter the line is the heading; on the pages that follow it is a running head.
                 is_head = ends[index] in ends[max(0, index - PAGES_BETWEEN_HEADS) : index]
             else:
                 is_head = counts[key] >= enough
@@ -86,12 +86,12 @@ def _is_chapter(line: str) -> bool:
 
 
 def _head_key(line: str, index: int) -> str:
-    """The same for lines that differ only as the numbers of their pages do."""
+    """Return a key that is the same for lines that differ only as their page numbers do."""
     return _NUMBER.sub(lambda match: f"#{int(match[0]) - index}" if len(match[0]) < 6 else "#", line)
 
 
 def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
-    """The pages without a table of contents: a line that says so, and below it lines that come again as headings."""
+    """Return the pages without tables of contents: a title line, and below it lines that come again as headings."""
     lines = [line for page in pages for line in page]
     counts = Counter(line.text for line in lines)
     dropped: set[int] = set()
@@ -100,11 +100,11 @@ def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
             continue
         entries: set[str] = set()
         for entry in lines[index + 1 :]:
-            said = entry.text if counts[entry.text] > 1 else _PAGE_NUMBER.sub("", entry.text)
-            # The first heading ends the table: it is said for the second time.
-            if said in entries or counts[said] < (2 if said == entry.text else 1):
+            name = entry.text if counts[entry.text] > 1 else _PAGE_NUMBER.sub("", entry.text)
+            # The first heading ends the table, in which it stood before.
+            if name in entries or counts[name] < (2 if name == entry.text else 1):
                 break
-            entries.add(said)
+            entries.add(name)
         if len(entries) >= MIN_CONTENTS_LINES:
             dropped.update(id(gone) for gone in lines[index : index + 1 + len(entries)])
     return [[line for line in page if id(line) not in dropped] for page in pages]
@@ -124,14 +124,14 @@ def _joined(pages: Sequence[Sequence[Line]]) -> Iterable[str]:
 
 
 def _pitches(page: Sequence[Line]) -> Iterator[float]:
-    """How far apart the lines of a page are."""
+    """Yield the distances of the lines of a page, in points."""
     for above, below in pairwise(page):
         if above.baseline is not None and below.baseline is not None and above.baseline > below.baseline:
             yield above.baseline - below.baseline
 
 
 def _least_usual(numbers: Iterable[float]) -> float:
-    """Of the numbers that occur often, the least: a page of dialogue may have more first lines than others. 0: none."""
+    """Return the least frequent-enough number: dialogue may have more first lines than others. 0: no number."""
     counts = Counter(round(number) for number in numbers)
     often = max(counts.values(), default=0) / 4
     return float(min((number for number, count in counts.items() if count >= often), default=0))
@@ -139,11 +139,11 @@ def _least_usual(numbers: Iterable[float]) -> float:
 
 @dataclass(frozen=True, kw_only=True)
 class _Layout:
-    """How a page is set, in points.
+    """Layout of a page, in points.
 
     Parameters:
-      pitch: How far apart the lines of a paragraph are; 0 where that is not known.
-      left, right: Where lines begin that are not set in, and where full lines end.
+      pitch: Distance of the lines of a paragraph. 0: unknown.
+      left, right: Start of lines without an indent, and end of full lines.
     """
 
     pitch: float
@@ -174,17 +174,17 @@ class _Layout:
         return gap > PARAGRAPH_GAP * self.pitch or gap < 0 or is_set_in or (ends and is_short)
 
     def _stands_like(self, before: Line, line: Line) -> bool:
-        """Whether two lines are set in alike, as the lines of a quotation are; first lines end like sentences."""
+        """Return whether two lines have the same indent, as in a quotation. First lines end like sentences."""
         if before.left is None or line.left is None or before.text.endswith(_SENTENCE_ENDS):
             return False
         return abs(before.left - line.left) < MIN_INDENT / 2
 
 
 def _undivided(text: str) -> str:
-    """The text with divided words put together again: with their hyphen where the text has them so elsewhere."""
+    """Return the text with divided words joined again, with their hyphen if the text has them so elsewhere."""
     if DIVISION not in text and "\x02" not in text:
         return text
-    # The halves themselves are no words that are known.
+    # The halves do not count as known words.
     known = {match[0].lower() for match in words.WORD.finditer(_DIVIDED.sub(" ", text))}
 
     def put_together(match: re.Match[str]) -> str:

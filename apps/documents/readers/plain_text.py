@@ -1,4 +1,4 @@
-"""Plain text, in whatever encoding it was saved."""
+"""Plain text, in any encoding that writers have."""
 
 import codecs
 import re
@@ -11,7 +11,7 @@ from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
 
-#: UTF-32 comes first: its little-endian mark begins with the one of UTF-16.
+#: UTF-32 comes first. Its little-endian mark begins with that of UTF-16.
 BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -19,18 +19,18 @@ BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
 
-#: What a text may begin with that says how it is encoded.
+#: Byte order marks, with which a text may begin.
 MARKS = (codecs.BOM_UTF8, *(mark for mark, _ in BYTE_ORDER_MARKS))
 
-#: Guessed among the first; only where none of them makes sense, among the second. In one list the Central
-#: European ones win over cp1252 for short English and Swedish texts.
+#: Encodings that are guessed, the second group only if none of the first makes sense. In one group, the Central
+#: European ones would win over cp1252 for short English and Swedish texts.
 LEGACY_ENCODINGS: tuple[tuple[str, ...], ...] = (("cp1252", "mac_roman", "cp850"), ("cp1250", "iso8859_2"))
 
-#: The guess is made on lines that hold what differs between encodings, not on pages of ASCII.
+#: Bytes of lines beyond ASCII on which the guess is made.
 SAMPLE_BYTES = 64 * 1024
 
 UNKNOWN_ENCODING = (
-    "The file's characters cannot be told: its encoding is unknown or it is damaged. "
+    "The file's characters cannot be read: its encoding is unknown or it is damaged. "
     "Save it again as plain text in UTF-8 and send that."
 )
 
@@ -40,28 +40,28 @@ _LINE_END = re.compile(rb"\r\n?|\n")
 
 
 def claims(source: Source) -> bool:
-    """Everything: what is no text is refused in words that say so."""
+    """Return True: a file that is no text is refused by its content."""
     return True
 
 
 def check(source: Source, limits: Limits) -> None:
-    """Read it: that takes no longer than storing it."""
+    """Read it, which takes no longer than to store it."""
     checked(read(source, limits, ignore))
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text of a plain text file, without a byte order mark; line ends stay as they are."""
+    """Return the text of a plain text file, without a byte order mark. Line ends stay as they are."""
     return decoded(source.content())
 
 
 def decoded(data: bytes) -> str:
-    """The characters of a plain text.
+    """Decode a plain text.
 
-    UTF-8 with or without a mark, UTF-16 and UTF-32 with one, otherwise the best guess among the one-byte
-    encodings that Western and Central European writers had.
+    UTF-8 may have a byte order mark, UTF-16 and UTF-32 must have one. Otherwise the encoding is the best guess among
+    the one-byte encodings of Western and Central European writers.
 
     Raises:
-      UnreadableText: It is binary, or of unknown encoding.
+      UnreadableTextError: It is binary, or its encoding is unknown.
     """
     for mark, encoding in BYTE_ORDER_MARKS:
         if data.startswith(mark):
@@ -82,7 +82,7 @@ def _decoded(data: bytes, encoding: str) -> str:
 
 
 def _salvaged(data: bytes) -> str | None:
-    """UTF-8 with some damage: nine of ten characters beyond ASCII are sound, the others become U+FFFD."""
+    """Decode damaged UTF-8, if nine of ten characters beyond ASCII are sound. The others become U+FFFD."""
     text = data.decode("utf-8-sig", "replace")
     beyond_ascii = len(data.translate(None, _ASCII))
     return text if text.count("\ufffd") * 10 <= beyond_ascii else None
@@ -98,12 +98,12 @@ def _guessed(data: bytes) -> str:
 
 
 def _telling_lines(data: bytes) -> bytes:
-    """The lines with bytes beyond ASCII, at most `SAMPLE_BYTES`. Not all lines at once: they may be millions."""
+    """Return the lines with bytes beyond ASCII, at most `SAMPLE_BYTES`. One by one, since there may be millions."""
     lines: list[bytes] = []
     room, at = SAMPLE_BYTES, 0
     while room > 0 and (found := _BEYOND_ASCII.search(data, at)):
         start = max(at, *(data.rfind(line_end, at, found.start()) + 1 for line_end in (b"\n", b"\r")))
-        # A book in one line has nothing to tell at its beginning.
+        # A line may be a whole book, so the sample begins near the byte that was found.
         start = max(start, found.start() - room // 2)
         stop = _LINE_END.search(data, found.end(), found.end() + room)
         at = stop.end() if stop else found.end() + room

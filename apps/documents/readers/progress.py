@@ -1,16 +1,17 @@
-"""How far reading is."""
+"""Progress of reading."""
 
 from collections.abc import Callable
 
-#: Called with the share that is done, 0 to 1, and what is being done.
+#: Called with the share that is done, 0 to 1, and a text that names the step.
 OnProgress = Callable[[float, str], None]
 
 
 class Steps:
-    """Counts bytes or pages, and tells the share.
+    """Counts bytes or pages, and reports the share that is done.
 
     Parameters:
-      total: How many there are; 0 counts as 1.
+      total: Number of all of them; 0 counts as 1.
+      what: Text that names the step.
     """
 
     def __init__(self, on_progress: OnProgress, *, total: int, what: str) -> None:
@@ -25,4 +26,4 @@ class Steps:
 
 
 def ignore(share: float, what: str) -> None:
-    """For those who do not want to know."""
+    """Ignore the progress."""

@@ -1,4 +1,4 @@
-"""Files that are known by how they begin, so that a writer is told what was sent instead of text."""
+"""Recognise files by their first bytes, so that the refusal of a file can name its format."""
 
 import re
 
@@ -11,7 +11,7 @@ SEND_INSTEAD = (
 
 OLD_WORD = "an old Word file (.doc)"
 
-#: The first bytes of formats that are not text, and what people call them.
+#: First bytes of formats that are not text, and the name of each format.
 SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"%PDF-", "a PDF file"),
     (b"{\\rtf", "an RTF file"),
@@ -24,14 +24,14 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"Rar!\x1a\x07", "an archive (RAR)"),
 )
 
-#: What stands near the beginning of a ZIP file, and what it then is.
+#: Bytes near the beginning of a ZIP file, and the name of the format that they show.
 ZIP_CONTENTS: tuple[tuple[bytes, str], ...] = (
     (b"application/epub+zip", "an e-book (.epub)"),
     (b"application/vnd.oasis.opendocument.text", "an OpenDocument text (.odt)"),
     (b"word/", "a Word file (.docx)"),
 )
 
-#: Names that say a file is no plain text, and what it should be.
+#: Suffixes of files that are no plain text, and the name of each format.
 BINARY_SUFFIXES: dict[str, str] = {
     ".pdf": "PDF file",
     ".docx": "Word file",
@@ -44,23 +44,23 @@ BINARY_SUFFIXES: dict[str, str] = {
     ".zip": "archive",
 }
 
-#: In an old compound file: a newer Word file with a password.
+#: In an old compound file, it marks a newer Word file with a password.
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 
-#: A comment matches in one way only: a page of nothing but comments would be tried in all ways to divide it, which has
-#: no end. Not by a possessive group, which Python before 3.11.5 gets wrong.
+#: A comment matches in one way only. Otherwise a page of nothing but comments would be tried in all ways to divide it,
+#: without end. A possessive group would do the same, but Python before 3.11.5 gets it wrong.
 _HTML = re.compile(
     rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^-]*(?:-(?!->)[^-]*)*-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE
 )
 
 
 def is_html(head: bytes) -> bool:
-    """Whether a file that begins so is a web page."""
+    """Return whether a file with these first bytes is a web page."""
     return _HTML.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
 
 
 def recognised(head: bytes) -> str | None:
-    """What a file is that begins so, such as "a PDF file", or None where it may be text."""
+    """Return the name of the format with these first bytes, such as "a PDF file". None: it may be text."""
     start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
     for signature, name in SIGNATURES:
         if start.startswith(signature):
@@ -73,7 +73,7 @@ def recognised(head: bytes) -> str | None:
 
 
 def refusal(source: Source) -> str | None:
-    """Why a file of a kind that no reader is for cannot be read, for the writer. None where it may be text."""
+    """Return the refusal of a file that no reader takes, for the writer. None: it may be text."""
     kind = recognised(source.head)
     if kind == OLD_WORD and _ENCRYPTED_PACKAGE in source.content():
         return "This is a Word file with a password. Save it without one and send that."

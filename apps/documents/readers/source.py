@@ -1,11 +1,11 @@
-"""A file that somebody sent in, as readers look at it."""
+"""An uploaded file as the readers see it."""
 
 import io
 from functools import cached_property
 from pathlib import PurePosixPath
 from typing import BinaryIO
 
-#: How much of a file is looked at to tell what it is.
+#: Bytes at the beginning of a file by which its format is recognised.
 HEAD_BYTES = 4096
 
 
@@ -14,7 +14,7 @@ class Source:
 
     Parameters:
       file: Open for reading, and seekable.
-      filename: What the writer called it.
+      filename: The writer's name for it.
     """
 
     def __init__(self, file: BinaryIO, *, filename: str = "") -> None:
@@ -32,7 +32,7 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The end of the name, such as ".docx", in lower case; empty where there is none."""
+        """The suffix of the name in lower case, such as ".docx". Empty: there is none."""
         return PurePosixPath(self.filename.strip().lower()).suffix
 
     def content(self) -> bytes:

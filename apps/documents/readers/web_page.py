@@ -15,9 +15,9 @@ from apps.documents.readers.source import Source
 
 SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
 
-#: So much is parsed at a time.
+#: Characters that are parsed at a time.
 PIECE_CHARACTERS = 64 * 1024
-#: So many links in a row, with nothing else around them, are a table of contents.
+#: Fewest links in a row, with no other text between them, that are a table of contents.
 CONTENTS_LINKS = 3
 
 NO_PAGE = (
@@ -31,7 +31,7 @@ _IS_XML = re.compile(r"\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORE
 _CONTENTS_TITLE = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.I)
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
-#: Left out with all that is in them.
+#: Elements that are left out with their content.
 _SKIPPED = frozenset(
     {
         "head", "script", "style", "template", "noscript", "nav", "svg", "math", "iframe", "frameset", "object",
@@ -56,41 +56,41 @@ def claims(source: Source) -> bool:
 
 
 def check(source: Source, limits: Limits) -> None:
-    """Nothing: what is wrong with a page shows when it is read."""
+    """Find nothing: the faults of a page show when it is read."""
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text that a browser would show, each paragraph between empty lines. Nothing else is loaded or run.
+    """Return the text that a browser would show, each paragraph between empty lines. No link is loaded, no script run.
 
-    Left out are navigation, lists of links to the page's own parts, forms and scripts.
+    Navigation, lists of links to the page's own parts, forms and scripts are left out.
     """
     return text_of(decoded(source.content()), on_progress=on_progress)
 
 
 def decoded(data: bytes) -> str:
-    """A page's characters: as its byte order mark says, as it says itself, or as plain text is guessed."""
+    """Decode a page by its byte order mark, by the encoding that it declares, or as plain text."""
     declared = _CHARSET.search(data, 0, 4096) or _ENCODING.search(data, 0, 200)
     if declared and not data.startswith(plain_text.MARKS):
         try:
             return data.decode(declared[1].decode("ascii"))
         except (LookupError, UnicodeError):
-            pass  # It says what it is not, as pages do that were saved again.
+            pass  # The declared encoding is wrong, as in pages that were saved again.
     return plain_text.decoded(data)
 
 
 def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web page") -> str:
-    """The text of a page.
+    """Return the text of a page.
 
     Raises:
-      UnreadableText: It holds what only programs use, or makes no sense.
+      UnreadableTextError: It holds characters that only programs use, or makes no sense.
     """
     if "\x00" in page:
         raise UnreadableTextError(NOT_TEXT)
     if _IS_XML.match(page):
-        # Elements without content, such as `<title/>`, end there in XML, and swallow the page in HTML.
+        # An element without content, such as `<title/>`, ends there in XML. In HTML it would contain the whole page.
         try:
             return _of_xml(page, on_progress, what)
-        except xml_events.NotWellFormed:
+        except xml_events.NotWellFormedError:
             pass
     return _of_html(page, on_progress, what)
 
@@ -122,7 +122,7 @@ def _of_html(page: str, on_progress: OnProgress, what: str) -> str:
 
 
 class _Target:
-    """A page handler as lxml calls it."""
+    """Adapts a page handler to lxml."""
 
     def __init__(self, page: "Page") -> None:
         self.start: Callable[[str, Mapping[str, str]], None] = page.start
@@ -137,15 +137,15 @@ class Page(xml_events.Handler):
 
     def __init__(self) -> None:
         self.blocks = Blocks()
-        #: For each paragraph, how many links it is made of; 0 where there is anything else in it.
+        #: For each paragraph, the number of links that it consists of. 0: it has other text, too.
         self.links: list[int] = []
         self.links_here = 0
         self.other_text = False
         self.in_link = self.in_heading = False
         self.pre_depth = self.skipped_depth = 0
-        #: For each list that we are in, the next number; None for one without numbers.
+        #: Next number of each open list, the innermost last. None: a list without numbers.
         self.lists: list[int | None] = []
-        #: The number of a list's line, which stands before its first word.
+        #: Number of a list item, to be added before its first word.
         self.label = ""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -208,7 +208,7 @@ class Page(xml_events.Handler):
             self.blocks.add(text)
 
     def text(self) -> str:
-        """All paragraphs, without tables of contents made of links."""
+        """Return all paragraphs, without tables of contents that consist of links."""
         self._end_block()
         kept: list[str] = []
         index = 0

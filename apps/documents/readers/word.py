@@ -12,11 +12,11 @@ from apps.documents.readers.source import Source
 
 TYPES = "[Content_Types].xml"
 RELATIONSHIPS = "_rels/.rels"
-#: The document, where the relationships name no other.
+#: Part of the document, unless the relationships name another.
 DOCUMENT = "word/document.xml"
 
-#: Left out with all that is in them: what was struck out, where a passage was moved away from, what is said again
-#: for old programs, and how a paragraph looks.
+#: Elements that are left out with their content: deleted text, the old place of a moved passage, the copy for old
+#: programs, and the format of a paragraph.
 _SKIPPED = frozenset({"del", "moveFrom", "Fallback", "pPr", "tblPr"})
 _CHARACTERS = {"tab": " ", "noBreakHyphen": "\u2011"}
 _LINE_ENDS = ("br", "cr")
@@ -37,10 +37,9 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """The text of the document's body, each paragraph between empty lines.
+    """Return the text of the document's body, each paragraph between empty lines.
 
-    Inserted text is in it, deleted text is not. Left out are tables of contents, footnotes, comments, headers and
-    footers.
+    Inserted text is in it. Deleted text, tables of contents, footnotes, comments, headers and footers are not.
     """
     with package.opened(source, limits) as parts:
         name = _document_name(parts)
@@ -61,7 +60,7 @@ def _document_name(parts: Package) -> str:
 
 
 class _Relationships(xml_events.Handler):
-    """Which part is the document."""
+    """Finds the part that is the document."""
 
     def __init__(self) -> None:
         self.document = ""
@@ -72,7 +71,7 @@ class _Relationships(xml_events.Handler):
 
 
 class _Field:
-    """A field, such as a page number or a table of contents: its instruction comes before its text."""
+    """A field, such as a page number or a table of contents. Its instruction comes before its text."""
 
     def __init__(self) -> None:
         self.instruction = ""
@@ -84,10 +83,10 @@ class _Body(xml_events.Handler):
 
     def __init__(self) -> None:
         self.blocks = Blocks()
-        #: What there is so far of the paragraphs around the one that we are in: a text box has its own.
+        #: Begun paragraphs around the current one, which a text box in them has interrupted.
         self.around: list[list[str]] = []
         self.fields: list[_Field] = []
-        #: For each structured part that we are in, whether it is a table of contents.
+        #: For each open structured part, whether it is a table of contents.
         self.structured: list[bool] = []
         self.skipped_depth = 0
         self.in_text = self.in_instruction = False

@@ -1,4 +1,4 @@
-"""XML as a stream of events, without the parts of it that hurt: entities, and files elsewhere."""
+"""Read XML as a stream of events. Entities are refused, and no other file is loaded."""
 
 from collections.abc import Callable, Mapping
 from typing import IO
@@ -6,9 +6,9 @@ from xml.parsers import expat
 
 from apps.documents.readers.errors import UnreadableTextError
 
-#: So much is parsed at a time.
+#: Bytes that are parsed at a time.
 PIECE_BYTES = 64 * 1024
-#: Elements may stand in each other so deep.
+#: Largest depth of nested elements.
 MAX_DEPTH = 1_000
 
 NOT_WELL_FORMED = (
@@ -21,15 +21,15 @@ ENTITIES = (
 )
 
 
-class NotWellFormed(UnreadableTextError):
-    """The file is no XML, or breaks off."""
+class NotWellFormedError(UnreadableTextError):
+    """The file is no XML, is cut off, or is nested too deeply."""
 
     def __init__(self) -> None:
         super().__init__(NOT_WELL_FORMED)
 
 
 class Handler:
-    """Hears of elements and texts, and does nothing. Names come without their namespace."""
+    """Receives elements and texts, and ignores them. Names come without their namespace."""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None: ...
 
@@ -45,19 +45,20 @@ def parse(
     on_bytes: Callable[[int], None] | None = None,
     entities: Mapping[str, str] | None = None,
 ) -> None:
-    """Tell the handler of all elements and texts of an XML file, reading it piece by piece.
+    """Read an XML file piece by piece, and pass its elements and texts to the handler.
 
     Parameters:
       on_bytes: Called with the number of bytes of each piece.
-      entities: What names such as "nbsp;" stand for. Others are left out. None: an unknown name is an error.
+      entities: Characters of names such as "nbsp;". Other names are left out. None: an unknown name is an error.
+
     Raises:
-      NotWellFormed: It is no XML, or too deep.
-      UnreadableText: It defines entities.
+      NotWellFormedError: It is no XML, is cut off, or is nested too deeply.
+      UnreadableTextError: It defines entities.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
     if entities is not None:
-        parser.UseForeignDTD(True)  # Nothing is loaded: but names may be defined elsewhere now.
+        parser.UseForeignDTD(True)  # Unknown names are no error then. No file is loaded.
         parser.SkippedEntityHandler = lambda name, is_parameter: handler.data(entities.get(f"{name};", ""))
     depth = 0
 
@@ -65,7 +66,7 @@ def parse(
         nonlocal depth
         depth += 1
         if depth > MAX_DEPTH:
-            raise NotWellFormed
+            raise NotWellFormedError
         handler.start(_local(name), {_local(key): value for key, value in attributes.items()})
 
     def end(name: str) -> None:
@@ -87,7 +88,7 @@ def parse(
                 on_bytes(len(piece))
         parser.Parse(b"", True)
     except (expat.ExpatError, LookupError, ValueError):
-        raise NotWellFormed from None
+        raise NotWellFormedError from None
 
 
 def _local(name: str) -> str:

@@ -1,7 +1,8 @@
-"""What is found in a text: the figures of the whole and of each chapter."""
+"""Figures of a text, and of each of its chapters."""
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -22,6 +23,7 @@ from apps.documents.analysis import (
     words,
 )
 from apps.documents.analysis.chapters import Chapter
+from apps.documents.analysis.dialogue import Style
 from apps.documents.analysis.longest_sentences import Longest, Sentence
 from apps.documents.analysis.phrases import Phrases, Threes
 from apps.documents.analysis.readability import Measure
@@ -29,39 +31,39 @@ from apps.documents.analysis.tally import Tally
 from apps.documents.analysis.term import Term
 from apps.tasks import progress
 
-#: The part of the task in which the chapters are analysed, in percent. From `PHRASES_START` on they are gone through
-#: once more, for the phrases that come again.
+#: Percent of the task at which the first pass over the chapters begins, the second begins, and the second ends.
 CHAPTERS_START, PHRASES_START, CHAPTERS_END = 40, 80, 95
 
-#: How much is kept of the whole text, and of each chapter.
+#: Entries that are kept of the whole text, and of each chapter.
 KEYWORDS, CHAPTER_KEYWORDS = 12, 8
 LONGEST_SENTENCES, CHAPTER_LONGEST_SENTENCES = 5, 3
 REPEATED_PHRASES, CHAPTER_REPEATED_PHRASES = 12, 5
 
-#: A chapter with fewer characters is in the language of the whole.
-MIN_CHARACTERS_TO_TELL_LANGUAGE = 1_000
-#: From the middle of a chapter so many characters tell its language.
+#: Characters from which on a chapter's own language is detected. A shorter chapter has that of the whole.
+MIN_CHARACTERS_TO_DETECT = 1_000
+#: Characters from the middle of a chapter that tell its language.
 CHAPTER_SAMPLE = 1_000
-#: So many different words are counted, 40 MB of them; no book has as many. In a text that does, names that come late
-#: are no keywords.
+#: Different words that are counted, 40 MB of them; no book has as many. In a text that has more, names that first
+#: occur late are no keywords.
 MAX_DIFFERENT_WORDS = 250_000
-#: So many different phrases are counted.
+#: Different phrases that are counted.
 MAX_PHRASES = 200_000
-#: The keywords of a chapter are chosen among so many of its words.
+#: Words among which the keywords of a chapter are chosen.
 CHAPTER_CANDIDATES = 40
 
 
 @dataclass(frozen=True, kw_only=True)
 class Figures:
-    """What is counted and found in a text.
+    """Figures of a text.
 
     Parameters:
-      words, sentences: How many.
+      words, sentences: Their numbers.
       reading_minutes: At `READING_WORDS_PER_MINUTE`, to the hundredth.
-      language: ISO 639-1. Empty: it cannot be told.
-      reading_ease, grade_level: See `readability`. None where they would mean nothing.
-      dialogue_share: The share of words that are spoken, 0 to 1. None without a word.
-      keywords, repeated_phrases, longest_sentences: The most telling ones; in order.
+      language: ISO 639-1 code. Empty: unknown.
+      reading_ease, grade_level: See `readability`. None: they would mean nothing.
+      dialogue_share: Share of the words that are spoken, 0 to 1. None: without a word, or in a language whose
+        dialogue is not measured.
+      keywords, repeated_phrases, longest_sentences: The most telling ones, in order.
     """
 
     words: int
@@ -92,16 +94,17 @@ class Findings(Figures):
 
 @dataclass(frozen=True, kw_only=True)
 class _Part:
-    """What the first pass found in a chapter, or before the first.
+    """Results of the first pass over a chapter, or over the front matter.
 
     Parameters:
-      words: With those of the heading. All else is about the text below it.
+      words: Including those of the heading. All other figures are those of the text below it.
+      spoken_words: None: not measured in this language.
       terms: Candidates for keywords, the most frequent first.
     """
 
     words: int
     body_words: int
-    spoken_words: int
+    spoken_words: int | None
     sentences: int
     language: str
     measure: Measure
@@ -110,10 +113,10 @@ class _Part:
 
 
 def analyse(text: str) -> Findings:
-    """Count and find what there is in a text, without what Project Gutenberg puts around a book.
+    """Return the figures of a text, without the header and licence of Project Gutenberg.
 
-    Reports progress by chapter. A heading's words belong to its chapter, but it is no sentence; front matter belongs
-    to the whole and to no chapter.
+    Progress is reported by chapter. A heading's words belong to its chapter, but a heading is no sentence. Front matter
+    belongs to the whole and to no chapter.
     """
     text = newlines.normalised(text)
     text = gutenberg.without_licence(text)
@@ -121,23 +124,24 @@ def analyse(text: str) -> Findings:
 
 
 class _Analysis:
-    """Two passes over the text: all but the phrases, which the first prepares, and then those."""
+    """Two passes over a text. The first finds everything but the phrases, and prepares those for the second."""
 
     def __init__(self, text: str) -> None:
         self.text = text
         self.chapters = chapters.find(text)
         self.language = language.detect(text)
-        self.style = dialogue.style(text, language=self.language)
         self.different_words: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         self.parts_with: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         self.threes = Threes()
         self.lowered = phrases.Lowered()
 
+    @cached_property
+    def style(self) -> Style:
+        return dialogue.style(self.text)
+
     def findings(self) -> Findings:
         front = self._part(Chapter(start=0, body_start=0, end=self.chapters[0].start, title=""))
-        parts: list[_Part] = []
-        for number, chapter in enumerate(self.chapters, start=1):
-            parts.append(self._part(chapter, number=number))
+        parts = [self._part(chapter, number=number) for number, chapter in enumerate(self.chapters, start=1)]
         everything = [front, *parts]
         longest = Longest(LONGEST_SENTENCES)
         for part in everything:
@@ -167,33 +171,34 @@ class _Analysis:
         )
 
     def _part(self, chapter: Chapter, *, number: int = 0) -> _Part:
-        """The first pass over a chapter; number 0 is the front matter."""
+        """Run the first pass over a chapter. Number 0 is the front matter."""
         text, start, end = self.text, chapter.body_start, chapter.end
-        told = self._language(start, end)
+        written_in = self._language(start, end)
         longest = Longest(CHAPTER_LONGEST_SENTENCES)
         counts: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
-        for page in runs.find(longest.hear(self._sentences(chapter, told, number=number))):
+        for page in runs.find(longest.watch(self._sentences(chapter, written_in, number=number))):
             counts.add(chain.from_iterable(page))
             self.threes.add(page, lowered=self.lowered)
         self.different_words.merge(counts.at_least())
-        terms = keywords.terms(counts.exact(), language=told)
+        terms = keywords.terms(counts.exact(), language=written_in)
         if number:
             self.parts_with.merge(keywords.keys(terms))
         heading_words = words.count(text, chapter.start, start)
         body_words = words.count(text, start, end)
+        is_measured = written_in in dialogue.LANGUAGES
         return _Part(
             words=heading_words + body_words,
             body_words=body_words,
-            spoken_words=dialogue.spoken_words(text, start, end, style=self.style),
-            sentences=longest.heard,
-            language=told,
-            measure=readability.measure(counts.at_least(), sentences=longest.heard, language=told),
+            spoken_words=dialogue.spoken_words(text, start, end, style=self.style) if is_measured else None,
+            sentences=longest.seen,
+            language=written_in,
+            measure=readability.measure(counts.at_least(), sentences=longest.seen, language=written_in),
             longest=longest.found(),
             terms=keywords.most_frequent(terms, number=CHAPTER_CANDIDATES),
         )
 
     def _phrases(self, parts: Sequence[_Part]) -> tuple[Sequence[Term], Sequence[Sequence[Term]]]:
-        """The second pass: the phrases that come again in the whole, and in each chapter."""
+        """Run the second pass. Return the repeated phrases of the whole, and of each chapter."""
         frequent = self.threes.frequent()
         self.threes = Threes()
         whole = Phrases(limit=MAX_PHRASES)
@@ -208,20 +213,20 @@ class _Analysis:
         return whole.repeated(language=self.language, number=REPEATED_PHRASES), repeated
 
     def _language(self, start: int, end: int) -> str:
-        if end - start < MIN_CHARACTERS_TO_TELL_LANGUAGE or len(self.chapters) == 1:
+        if end - start < MIN_CHARACTERS_TO_DETECT or len(self.chapters) == 1:
             return self.language
         middle = (start + end) // 2
         sample = max(start, middle - CHAPTER_SAMPLE // 2), min(end, middle + CHAPTER_SAMPLE // 2)
         return language.detect(self.text, *sample) or self.language
 
-    def _sentences(self, chapter: Chapter, told: str, *, number: int, again: bool = False) -> Iterator[str]:
-        """The sentences of a chapter. Reports how far in the text they are."""
+    def _sentences(self, chapter: Chapter, written_in: str, *, number: int, again: bool = False) -> Iterator[str]:
+        """Yield the sentences of a chapter, and report the progress through the text."""
         first, last = (PHRASES_START, CHAPTERS_END) if again else (CHAPTERS_START, PHRASES_START)
         share = (last - first) / max(len(self.text), 1)
         label = f"Chapter {number:,} of {len(self.chapters):,}{': phrases' if again else ''}" if number else None
         done = chapter.body_start
         progress.set(first + share * done, label)
-        for sentence in sentences.find(self.text, chapter.body_start, chapter.end, language=told or "en"):
+        for sentence in sentences.find(self.text, chapter.body_start, chapter.end, language=written_in or "en"):
             yield sentence
             done += len(sentence)
             progress.set(first + share * done)
@@ -229,11 +234,9 @@ class _Analysis:
 
 
 def _sums(parts: Sequence[_Part], *, language: str) -> dict[str, Any]:
-    """The figures of parts together that are numbers."""
+    """Return the numeric figures of parts together."""
     measure = sum((part.measure for part in parts), start=Measure())
     word_count = sum(part.words for part in parts)
-    body_words = sum(part.body_words for part in parts)
-    spoken_words = sum(part.spoken_words for part in parts)
     return {
         "words": word_count,
         "sentences": sum(part.sentences for part in parts),
@@ -241,5 +244,12 @@ def _sums(parts: Sequence[_Part], *, language: str) -> dict[str, Any]:
         "language": language,
         "reading_ease": readability.reading_ease(measure, language=language),
         "grade_level": readability.grade_level(measure, language=language),
-        "dialogue_share": round(spoken_words / body_words, 4) if body_words else None,
+        "dialogue_share": _dialogue_share(parts) if language in dialogue.LANGUAGES else None,
     }
+
+
+def _dialogue_share(parts: Sequence[_Part]) -> float | None:
+    """Return the share of spoken words in the parts whose dialogue is measured."""
+    measured = [(part.spoken_words, part.body_words) for part in parts if part.spoken_words is not None]
+    body_words = sum(body for _, body in measured)
+    return round(sum(spoken for spoken, _ in measured) / body_words, 4) if body_words else None

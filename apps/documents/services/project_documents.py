@@ -1,4 +1,4 @@
-"""What a project's report says of its documents."""
+"""Provide the documents of a project for its report."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -9,17 +9,17 @@ from django.db.models.functions import Coalesce
 from apps.documents.models import Chapter, Document
 from apps.projects.contents import ChapterLine, Contents, DocumentLine, Found
 
-#: So many rows are in memory at a time: each may bring its keywords and longest sentences.
-CHUNK_SIZE = 200
+#: Rows in memory at a time. Each may bring its keywords and longest sentences.
+BATCH_SIZE = 200
 
-#: What is known of a document, and by which name each finding has its number.
+#: Numeric columns of an analysis, and its list columns with the name of the number in each entry.
 FIGURES = ("words", "sentences", "reading_minutes", "reading_ease", "grade_level", "dialogue_share", "language")
 FINDINGS = {"keywords": "count", "longest_sentences": "words", "repeated_phrases": "count"}
 
 
 def documents_of(project_id: int) -> Iterator[DocumentLine]:
-    """The documents of a project, in the order in which they were made, with their figures where there are any."""
-    # Not a join that is counted: the database would group by the keywords, too.
+    """Yield the documents of a project in the order of their creation, with the figures that they have."""
+    # A subquery, since the database would group a counted join by the keywords, too.
     chapters = Chapter.objects.filter(document=OuterRef("pk")).order_by().values("document")
     columns = [f"analysis__{name}" for name in (*FIGURES, *FINDINGS)]
     documents = (
@@ -28,7 +28,7 @@ def documents_of(project_id: int) -> Iterator[DocumentLine]:
         .order_by("created_at", "pk")
         .values("pk", "title", "created_at", "status", "error_message", "chapter_count", *columns)
     )
-    for row in documents.iterator(chunk_size=CHUNK_SIZE):
+    for row in documents.iterator(chunk_size=BATCH_SIZE):
         figures: dict[str, Any] = {name: row[f"analysis__{name}"] for name in FIGURES}
         figures["language"] = figures["language"] or ""
         for name, number in FINDINGS.items():
@@ -46,15 +46,15 @@ def documents_of(project_id: int) -> Iterator[DocumentLine]:
 
 
 def count_of(project_id: int) -> int:
-    """How many documents a project has."""
+    """Return the number of documents of a project."""
     return Document.objects.filter(project_id=project_id).count()
 
 
 def chapters_of(document_id: int) -> Iterator[ChapterLine]:
-    """The chapters of a document, in the order of the text."""
+    """Yield the chapters of a document, in the order of the text."""
     chapters = Chapter.objects.filter(document_id=document_id).order_by("position")
     columns = chapters.values("position", "title", "words", "sentences", "reading_ease")
-    for row in columns.iterator(chunk_size=CHUNK_SIZE):
+    for row in columns.iterator(chunk_size=BATCH_SIZE):
         yield ChapterLine(**row)
 
 
@@ -62,5 +62,5 @@ def _found(entries: list[dict[str, Any]] | None, *, number: str) -> tuple[Found,
     return tuple(Found(text=entry["text"], number=entry[number]) for entry in entries or ())
 
 
-#: What reports know of documents.
+#: Registered with the reports, which do not import documents.
 CONTENTS = Contents(documents=documents_of, count=count_of, chapters=chapters_of)

@@ -1,1 +1,1 @@
-"""The pages. Each view asks a service and fills a template."""
+"""The pages. A view calls a service and fills a template."""

@@ -1,4 +1,4 @@
-"""One document of a writer: its text's figures, or how far it is."""
+"""One document of a writer: the figures of its text, or the progress of processing it."""
 
 import math
 from typing import Any
@@ -8,25 +8,22 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
-from apps.documents.models import Analysis, Chapter, Document, Manuscript
+from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
-from apps.pages import following, plots
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import TitleForm
-from apps.pages.plots import Plot
-from apps.pages.templatetags.figures import ease, percent
-from apps.projects.reports.wording import EASE_WORDS
+from apps.pages.plots import plots_of
 
-#: Of a document with more chapters, the page shows the first ones.
+#: Number of chapters that the page shows at most.
 SHOWN_CHAPTERS = 400
-#: What is long, and shown of a whole document only.
+#: Long fields that are shown of a whole document, not of a chapter or in a list.
 LONG_FIELDS = ("keywords", "longest_sentences", "repeated_phrases")
-#: Keywords are written in so many sizes.
+#: Number of letter sizes for keywords.
 SIZES = 5
 
 
 def own_document(request: WriterRequest, pk: int) -> Document:
-    """One of the writer's own documents. Somebody else's is no other than one that is not there."""
+    """Return one of the writer's own documents. Another user's is as if it did not exist: a 404."""
     found = Document.objects.select_related("project", "analysis")
     return get_object_or_404(found, pk=pk, project__owner_id=request.user.pk)
 
@@ -34,21 +31,21 @@ def own_document(request: WriterRequest, pk: int) -> Document:
 @writers_page
 @require_safe
 def show(request: WriterRequest, pk: int) -> HttpResponse:
-    """A document: what can be done with it, how far it is, what was found in it."""
+    """Show a document with its actions, its progress and its figures."""
     return document_page(request, pk)
 
 
 def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResponse:
-    """The page of a document.
+    """Return the page of a document.
 
     Parameters:
-      filled_in: The form `rename` as it was sent in. With it the answer is a 400.
+      filled_in: The form `rename` as it was sent. With it the answer is a 400.
     """
     document = own_document(request, pk)
     said_processing = document.status == Document.Status.PROCESSING
-    task = following.running_tasks([document]).get(pk)
+    task = DocumentService.running_tasks([document]).get(pk)
     if said_processing and task is None:
-        # Processed a moment ago, or mended: its status and its figures are shown as of one moment.
+        # Processed or settled meanwhile. The page shows status and figures of the same time.
         document = own_document(request, pk)
     analysis = getattr(document, "analysis", None)
     chapters = list(document.chapters.defer(*LONG_FIELDS)[: SHOWN_CHAPTERS + 1])
@@ -64,14 +61,14 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "chapter_count": len(chapters) + more_chapters,
         "more_chapters": more_chapters,
         "keywords": sized(analysis.keywords or []) if analysis else [],
-        "plots": plots_of(analysis, chapters) if analysis else [],
+        "plots": plots_of(chapters) if analysis else [],
         "rename": TitleForm({"title": document.title}, auto_id="rename_%s"),
     }
     return render(request, "pages/document.html", context | filled_in, status=400 if filled_in else 200)
 
 
 def sized(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The keywords, each with a `size` of 1 to `SIZES` by how often it is there."""
+    """Return the keywords, each with a `size` of 1 to `SIZES`, which follows its count."""
     counts = [keyword["count"] for keyword in keywords]
     lowest, highest = min(counts, default=0), max(counts, default=0)
     span = math.log1p(highest) - math.log1p(lowest)
@@ -83,42 +80,10 @@ def sized(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
     return [keyword | {"size": size(keyword["count"])} for keyword in keywords]
 
 
-def plots_of(analysis: Analysis, chapters: list[Chapter]) -> list[Plot]:
-    """The plots of a document, as far as there are figures for them. One chapter is no plot."""
-    if len(chapters) < 2:
-        return []
-    labels = [str(chapter) for chapter in chapters]
-    found = [
-        plots.bars(
-            title="Length of the chapters, in words",
-            values=[chapter.words for chapter in chapters],
-            labels=labels,
-            written=lambda value: f"{value:,.0f} words",
-            scale=lambda value: f"{value:,.0f}",
-        )
-    ]
-    eases = [chapter.reading_ease for chapter in chapters]
-    if any(value is not None for value in eases):
-        found.append(
-            plots.dots(
-                title="Reading ease",
-                values=eases,
-                labels=labels,
-                written=lambda value: f"{value:.0f}, {ease(value)}",
-                guides=EASE_WORDS,
-            )
-        )
-    shares = [chapter.dialogue_share for chapter in chapters]
-    if any(share is not None for share in shares):
-        found.append(
-            plots.bars(title="Share of dialogue", values=shares, labels=labels, written=percent, scale=percent, top=1)
-        )
-    return found
-
-
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: WriterRequest, pk: int) -> HttpResponse:
+    """Rename the document."""
     document = own_document(request, pk)
     form = TitleForm(request.POST, auto_id="rename_%s")
     if request.method == "POST" and not form.is_valid():
@@ -131,7 +96,7 @@ def rename(request: WriterRequest, pk: int) -> HttpResponse:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: WriterRequest, pk: int) -> HttpResponse:
-    """Ask whether the document is to go; a POST says yes."""
+    """Ask whether to delete the document. A POST deletes it."""
     document = own_document(request, pk)
     if request.method == "POST":
         document.delete()
@@ -143,7 +108,7 @@ def delete(request: WriterRequest, pk: int) -> HttpResponse:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def process(request: WriterRequest, pk: int) -> HttpResponse:
-    """Start to process the document, unless that is under way."""
+    """Start processing the document, unless it is being processed."""
     document = own_document(request, pk)
     if request.method == "POST":
         try:

@@ -12,12 +12,12 @@ from apps.pages.forms import PlainForm
 
 
 class SignInForm(AuthenticationForm, PlainForm):
-    """Name and password."""
+    """The form for name and password."""
 
 
 @guarded
 def sign_in(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-    """Let somebody in, and lead them where they wanted to go."""
+    """Sign a user in, and lead them to the page that they asked for."""
     view = LoginView.as_view(
         template_name="pages/sign_in.html",
         authentication_form=SignInForm,
@@ -29,5 +29,5 @@ def sign_in(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
 
 @guarded
 def sign_out(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
-    """End the session; a POST only, so that no link of somebody else's does it."""
+    """End the session. It takes a POST, so that a link on another site cannot do it."""
     return LogoutView.as_view(next_page="pages:sign-in")(request, **kwargs)

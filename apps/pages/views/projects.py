@@ -1,4 +1,4 @@
-"""A writer's projects, and what is in one of them."""
+"""A writer's projects, and the contents of one of them."""
 
 from pathlib import PurePath
 from typing import Any
@@ -23,22 +23,22 @@ from apps.pages.views.documents import LONG_FIELDS
 from apps.projects.models import Project
 from apps.projects.services.report_service import ReportService
 
-#: So many lines are on one page of a list.
+#: Number of entries on one page of a list.
 PAGE_SIZE = 50
-#: A model's own ordering is not applied to rows that are counted.
+#: Said here, since a model's own ordering does not apply to rows that are counted.
 NEWEST_FIRST = ("-created_at", "-pk")
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
 def own_project(request: WriterRequest, pk: int) -> Project:
-    """One of the writer's own projects. Somebody else's is no other than one that is not there."""
+    """Return one of the writer's own projects. Another user's is as if it did not exist: a 404."""
     return get_object_or_404(Project, pk=pk, owner_id=request.user.pk)
 
 
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: WriterRequest) -> HttpResponse:
-    """The writer's projects; a POST makes a new one."""
+    """Show the writer's projects. A POST creates one."""
     form = ProjectForm(request.POST or None, auto_id="new_%s")
     if request.method == "POST" and form.is_valid():
         project = Project.objects.create(owner=request.user, name=form.cleaned_data["name"])
@@ -54,16 +54,16 @@ def home(request: WriterRequest) -> HttpResponse:
 @writers_page
 @require_safe
 def show(request: WriterRequest, pk: int) -> HttpResponse:
-    """A project: its documents, what adds to them, and its report."""
+    """Show a project: its documents, the forms that add to them, and its report."""
     return project_page(request, own_project(request, pk))
 
 
 def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> HttpResponse:
-    """The page of a project.
+    """Return the page of a project.
 
     Parameters:
-      filled_in: What stands in the place of an empty form, or beside it: `rename`, `paste`, `upload` and `refused`
-        (pairs of a file's name and why it was not taken). With any of them the answer is a 400.
+      filled_in: The forms `rename`, `paste` and `upload` as they were sent, and `refused`, which has pairs of a file's
+        name and the reason for which it was refused. With any of them the answer is a 400.
     """
     found = (
         Document.objects.filter(project=project)
@@ -74,7 +74,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
     )
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     documents = list(page.object_list)
-    running = following.running_tasks(documents)
+    running = DocumentService.running_tasks(documents)
     context = {
         "project": project,
         "page": page,
@@ -93,6 +93,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: WriterRequest, pk: int) -> HttpResponse:
+    """Rename the project."""
     project = own_project(request, pk)
     form = ProjectForm(request.POST, auto_id="rename_%s")
     if request.method == "POST" and not form.is_valid():
@@ -105,7 +106,7 @@ def rename(request: WriterRequest, pk: int) -> HttpResponse:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: WriterRequest, pk: int) -> HttpResponse:
-    """Ask whether the project is to go with all that is in it; a POST says yes."""
+    """Ask whether to delete the project with all that is in it. A POST deletes it."""
     project = own_project(request, pk)
     if request.method == "POST":
         project.delete()
@@ -118,7 +119,7 @@ def delete(request: WriterRequest, pk: int) -> HttpResponse:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: WriterRequest, pk: int) -> HttpResponse:
-    """Take files in without JavaScript: those that can be read become documents, of the others it says why not."""
+    """Take files without JavaScript. The page gives the reason for each file that is refused."""
     project = own_project(request, pk)
     if request.method != "POST":
         return redirect("pages:project", pk=pk)
@@ -137,10 +138,10 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
 
 
 def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
-    """Make a document of an uploaded file, named as the file is.
+    """Create a document from an uploaded file, and name it after the file.
 
     Raises:
-      UnreadableText: It cannot be taken; the message is for the writer.
+      UnreadableTextError: It cannot be taken; the message is for the writer.
     """
     name = file.name or ""
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
@@ -150,7 +151,7 @@ def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def paste(request: WriterRequest, pk: int) -> HttpResponse:
-    """Make a document of a pasted text."""
+    """Create a document from a pasted text."""
     project = own_project(request, pk)
     if request.method != "POST":
         return redirect("pages:project", pk=pk)
@@ -168,21 +169,21 @@ def paste(request: WriterRequest, pk: int) -> HttpResponse:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def process(request: WriterRequest, pk: int) -> HttpResponse:
-    """Start to process all drafts of the project."""
+    """Start processing all drafts of the project."""
     project = own_project(request, pk)
     if request.method == "POST":
         for document in Document.objects.filter(project=project, status=Document.Status.DRAFT).order_by("pk"):
             try:
                 DocumentService.start_processing(document, owner_id=request.user.pk)
             except Document.DoesNotExist:
-                continue  # Deleted a moment ago.
+                continue  # Deleted meanwhile.
     return redirect("pages:project", pk=pk)
 
 
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: WriterRequest, pk: int) -> HttpResponseBase:
-    """Start to make the project's report."""
+    """Start the project's report."""
     project = own_project(request, pk)
     if request.method == "POST":
         try:

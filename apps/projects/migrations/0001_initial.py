@@ -18,14 +18,40 @@ class Migration(migrations.Migration):
             name="Mailing",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                ("task_id", models.CharField(help_text="The task that sent it.", max_length=255, unique=True)),
-                ("message_id", models.CharField(help_text="The mail's Message-ID.", max_length=255)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
+                (
+                    "task_id",
+                    models.CharField(
+                        help_text="Id of the task that sent the mail. Written by that task.",
+                        max_length=255,
+                        unique=True,
+                    ),
+                ),
+                (
+                    "message_id",
+                    models.CharField(
+                        help_text="Message-ID header of the mail. Written by the task that sent it.", max_length=255
+                    ),
+                ),
                 (
                     "owner",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                        help_text="User whom the mail was sent to. Written by the task that sent it.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
                     ),
                 ),
             ],
@@ -37,12 +63,29 @@ class Migration(migrations.Migration):
             name="Project",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                ("name", models.CharField(max_length=200)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        help_text="Name of the project. Written by its owner, and by staff.", max_length=200
+                    ),
+                ),
                 (
                     "owner",
                     models.ForeignKey(
+                        help_text="User whom the project belongs to. Written when it is made, and by staff.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="projects",
                         to=settings.AUTH_USER_MODEL,
@@ -57,25 +100,50 @@ class Migration(migrations.Migration):
             name="Report",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("created_at", models.DateTimeField(auto_now_add=True)),
-                ("updated_at", models.DateTimeField(auto_now=True)),
-                ("task_id", models.CharField(blank=True, help_text="The task that made it.", max_length=255)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        auto_now_add=True, help_text="Time of the insert, in UTC. Written once, by Django."
+                    ),
+                ),
+                (
+                    "updated_at",
+                    models.DateTimeField(
+                        auto_now=True,
+                        help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
+                    ),
+                ),
+                (
+                    "task_id",
+                    models.CharField(
+                        blank=True,
+                        help_text="Id of the task that made the report. Written by that task. Empty: made without a task.",
+                        max_length=255,
+                    ),
+                ),
                 (
                     "html",
                     apps.core.owned_file.OwnedFileField(
-                        storage=apps.projects.models.report_storage, upload_to=apps.projects.models.stored_name
+                        help_text="The report as a web page. Written by the report's task.",
+                        storage=apps.projects.models.report_storage,
+                        upload_to=apps.projects.models.stored_name,
                     ),
                 ),
                 (
                     "pdf",
                     apps.core.owned_file.OwnedFileField(
-                        storage=apps.projects.models.report_storage, upload_to=apps.projects.models.stored_name
+                        help_text="The report as a PDF. Written by the report's task.",
+                        storage=apps.projects.models.report_storage,
+                        upload_to=apps.projects.models.stored_name,
                     ),
                 ),
                 (
                     "project",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="reports", to="projects.project"
+                        help_text="Project that the report is about. Written by the report's task.",
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reports",
+                        to="projects.project",
                     ),
                 ),
             ],

@@ -1,1 +1,1 @@
-"""What a report on a project is made of: its figures, its plots, its pages as HTML and PDF, its mail."""
+"""The parts of a report on a project: its figures, its plots, its pages as HTML and PDF, and the weekly mail."""

@@ -1,11 +1,11 @@
-"""What a report is called where it becomes a file of the reader's."""
+"""The name of a report as a file on the reader's machine."""
 
-#: What some system does not take in the name of a file.
+#: Characters that some system refuses in the name of a file.
 FORBIDDEN = '/\\:*?"<>|'
 MAX_LENGTH = 100
 
 
 def filename(project_name: str, *, kind: str) -> str:
-    """The project's name with a suffix, without what a file's name must not have. Parameters: kind: Such as "pdf"."""
+    """Return the project's name as the name of a file of this kind, such as "pdf"."""
     kept = "".join(one if one.isprintable() and one not in FORBIDDEN else " " for one in project_name)
     return (" ".join(kept.split())[:MAX_LENGTH].strip(". ") or "report") + f".{kind}"

@@ -1,4 +1,4 @@
-"""A report as one HTML page that needs nothing else: no script, no address, styles and plots inside."""
+"""A report as one HTML page with its style and plots inside. It has no script and loads nothing."""
 
 import base64
 import hashlib
@@ -6,8 +6,10 @@ from functools import cache
 from pathlib import Path
 
 from django.template.loader import render_to_string
+from django.utils.safestring import mark_safe
 
-from apps.projects.reports import plots, svg
+from apps.plots import svg
+from apps.projects.reports import plots
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.tiles import tiles
 
@@ -16,35 +18,29 @@ STYLE_SHEET = Path(__file__).parent / "report.css"
 
 @cache
 def style() -> str:
+    """Return the page's style sheet."""
     return STYLE_SHEET.read_text()
 
 
 def policy() -> str:
-    """What the page may load, for the page itself: nothing, and of styles only its own."""
+    """Return the page's own Content-Security-Policy: it may load nothing and use no style but its own."""
     digest = base64.b64encode(hashlib.sha256(style().encode()).digest()).decode()
     return f"default-src 'none'; style-src 'sha256-{digest}'; base-uri 'none'; form-action 'none'"
 
 
 def render(figures: Figures) -> bytes:
-    """The page, in UTF-8."""
-    wide = plots.made(figures, width=plots.WIDE)
-    narrow = {plot.name: plot for plot in plots.made(figures, width=plots.NARROW)}
-    drawn = [
-        {
-            "name": plot.name,
-            "title": plot.title,
-            "note": plot.note,
-            "wide": svg.markup(plot, variant="wide"),
-            "narrow": svg.markup(narrow[plot.name], variant="narrow"),
-        }
-        for plot in wide
+    """Return the page in UTF-8."""
+    wide, narrow = (plots.made(figures, width=width) for width in (plots.WIDE, plots.NARROW))
+    drawings = [
+        mark_safe(f"{svg.scaled(one, variant='wide')}\n{svg.scaled(other, variant='narrow')}")  # noqa: S308 (escaped)
+        for one, other in zip(wide, narrow, strict=True)
     ]
     page = render_to_string(
         "projects/report.html",
         {
             "figures": figures,
             "tiles": tiles(figures),
-            "plots": drawn,
+            "plots": list(zip(wide, drawings, strict=True)),
             "style": style(),
             "policy": policy(),
             "left_out": figures.documents - len(figures.lines),

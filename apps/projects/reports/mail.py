@@ -11,28 +11,29 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, SafeMIMEMultipart
 from django.template.loader import render_to_string
 
-from apps.projects.reports import pdf, plots, png
+from apps.plots import png
+from apps.projects.reports import pdf, plots
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.filename import filename
 from apps.projects.reports.tiles import Tile, tiles
 from apps.projects.reports.wording import counted, duration
 
-#: So many projects are shown with plots, and so many named; of the others the mail says how many they are.
+#: Number of projects that the mail shows with plots, and that it names. Of the others it says the number.
 MAX_SHOWN, MAX_NAMED = 5, 50
 PLOTS_A_PROJECT = 2
-#: The figures that a telephone has room for side by side.
+#: Figures for which a telephone has room side by side.
 MAIN_TILES = ("word", "words", "document", "documents", "to read")
-#: How wide a plot is at most, in a mail reader's pixels.
+#: Largest width of a plot, in a mail reader's pixels.
 PLOT_WIDTH_PX = 556
-#: The text names so many documents of a project.
+#: Number of documents of a project that the text names.
 MAX_DOCUMENT_LINES = 50
-#: The PDFs are attached as long as they are not larger together. Many servers take 10 MB, and base64 adds a third.
+#: Largest size of all attached PDFs. Many servers take 10 MB, and base64 adds a third.
 MAX_ATTACHED_BYTES = 3 * 1024 * 1024
 
 
 @dataclass(frozen=True, kw_only=True)
 class Picture:
-    """A plot in the mail. Parameters: content_id: How the HTML names it, without angle brackets."""
+    """A plot in the mail. The HTML refers to it by its `content_id`, which has no angle brackets here."""
 
     content_id: str
     title: str
@@ -44,7 +45,7 @@ class Picture:
 
 @dataclass(frozen=True, kw_only=True)
 class Section:
-    """What the mail says of one project."""
+    """One project in the mail. Without tiles it is named in one line."""
 
     name: str
     text: str
@@ -57,7 +58,7 @@ class Section:
 
 
 class WeeklyMail(EmailMultiAlternatives):
-    """A mail whose pictures belong to its HTML: a reader that shows the HTML shows them in it, not below it."""
+    """A mail whose pictures belong to its HTML. A mail reader shows them in the HTML, not below it."""
 
     def __init__(self, *args: Any, pictures: Iterable[Picture], **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
@@ -78,7 +79,7 @@ class WeeklyMail(EmailMultiAlternatives):
 
 
 def section(figures: Figures, *, is_shown: bool) -> Section:
-    """What is said of a project. Parameters: is_shown: With plots and PDF, rather than in one line."""
+    """Return the section of a project: with plots and PDF if it `is_shown`, else in one line."""
     shown = is_shown and bool(figures.documents)
     drawn = plots.made(figures, width=plots.MAIL)[:PLOTS_A_PROJECT] if shown else []
     return Section(
@@ -104,13 +105,13 @@ def section(figures: Figures, *, is_shown: bool) -> Section:
 
 
 def compose(sections: list[Section], *, projects: int, to: str, message_id: str | None) -> WeeklyMail:
-    """The mail.
+    """Return the mail.
 
     Parameters:
-      sections: What it says of the first projects.
-      projects: How many there are.
-      message_id: The same for each attempt, so that a reader that gets the mail twice may show it once. None: a new
-        one.
+      sections: The first projects.
+      projects: Number of all projects.
+      message_id: The same for each attempt, so that a mail reader that gets the mail twice may show it once. None: a
+        new one.
     """
     words, new = sum(one.words for one in sections), sum(one.new_words for one in sections)
     left_out = projects - len(sections)
@@ -145,12 +146,12 @@ def compose(sections: list[Section], *, projects: int, to: str, message_id: str 
 
 
 def message_id(task_id: str) -> str:
-    """The Message-ID of the mail that a task sends, be it at its second attempt."""
+    """Return the Message-ID of the mail that a task sends. It is the same for each attempt."""
     return f"<{task_id}@{_domain()}>"
 
 
 def text(figures: Figures) -> str:
-    """A project as plain text."""
+    """Return a project as plain text."""
     head = [
         figures.name,
         f"{counted(figures.documents, 'document')}, {figures.processed:,} processed",
@@ -174,7 +175,7 @@ def text(figures: Figures) -> str:
 
 
 def summary(figures: Figures) -> str:
-    """A project in a line."""
+    """Return a project in a line."""
     return f"{counted(figures.documents, 'document')}, {counted(figures.words, 'word')}"
 
 
@@ -186,5 +187,5 @@ def _part(picture: Picture) -> MIMEBase:
 
 
 def _domain() -> str:
-    """The sender's."""
+    """Return the domain of the sender's address."""
     return parseaddr(settings.DEFAULT_FROM_EMAIL)[1].rpartition("@")[2] or "localhost"

@@ -1,4 +1,4 @@
-"""The figures that a report begins with."""
+"""The figures at the head of a report."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from apps.projects.reports.wording import duration, ease
 
 @dataclass(frozen=True, kw_only=True)
 class Tile:
-    """A figure, what it counts, and a word on it."""
+    """A figure, its name, and a remark."""
 
     figure: str
     name: str
@@ -16,7 +16,7 @@ class Tile:
 
 
 def tiles(figures: Figures) -> list[Tile]:
-    """Those that are known."""
+    """Return the tiles of the figures that are known."""
     found = [
         Tile(figure=f"{figures.words:,}", name="word" if figures.words == 1 else "words", note=_new(figures)),
         Tile(
@@ -43,7 +43,7 @@ def _new(figures: Figures) -> str:
 
 
 def _states(figures: Figures) -> str:
-    """Such as "2 waiting, 1 failed"; of documents that are all processed nothing."""
+    """Return the documents without figures, such as "2 not processed yet, 1 failed"; nothing where there are none."""
     parts = [f"{figures.waiting:,} not processed yet"] if figures.waiting else []
     parts += [f"{figures.failed:,} failed"] if figures.failed else []
     return ", ".join(parts)

@@ -4,19 +4,19 @@ from datetime import date
 
 
 def counted(number: int, noun: str) -> str:
-    """Such as "1 word" and "1,234 words"."""
+    """Return a number with its noun, such as "1 word" and "1,234 words"."""
     return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
 
 
 def duration(minutes: float) -> str:
-    """Such as "45 min" and "8 h 50 min", to the minute, and never "0 min" for something."""
+    """Return minutes in words, such as "45 min" and "8 h 50 min". Only nothing is "0 min"."""
     whole = max(round(minutes), 1) if minutes else 0
     hours, rest = divmod(whole, 60)
     return f"{hours:,} h {rest} min" if hours else f"{rest} min"
 
 
 def compact(number: float) -> str:
-    """For an axis: such as "0", "750", "12k", "1.5M"."""
+    """Return a number for a scale, such as "0", "750", "12k" and "1.5M"."""
     for limit, suffix in ((1_000_000, "M"), (1_000, "k")):
         if abs(number) >= limit:
             return f"{number / limit:.1f}".removesuffix(".0") + suffix
@@ -24,14 +24,14 @@ def compact(number: float) -> str:
 
 
 def day(value: date) -> str:
-    """Such as "3 Nov 2026"."""
+    """Return a date such as "3 Nov 2026"."""
     return f"{value.day} {value:%b %Y}"
 
 
-#: From so much reading ease on, a text is called so.
+#: Lowest reading ease of a text that is called by this word.
 EASE_WORDS = ((90, "very easy"), (70, "easy"), (60, "plain"), (50, "fairly hard"), (30, "hard"))
 
 
 def ease(reading_ease: float) -> str:
-    """What Flesch's figure means in words."""
+    """Return the meaning of Flesch's reading ease in a word or two."""
     return next((word for least, word in EASE_WORDS if reading_ease >= least), "very hard")

@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from apps.core.owned_file import saved
 from apps.projects import report_types
-from apps.projects.mail_refused import MailRefusedError
+from apps.projects.errors import MailRefusedError
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
 from apps.tasks import progress
-from apps.tasks.models import TaskStatus
+from apps.tasks.starting import start_once
 
 logger = logging.getLogger(__name__)
 
@@ -30,31 +30,18 @@ MAILINGS_KEPT = timedelta(days=60)
 
 
 class ReportService:
-    """The verbs of reports. The views and the actors call these and nothing below them."""
+    """All operations on reports. Views and actors call these and nothing below them."""
 
     @staticmethod
     def start(project: Project, *, owner_id: int | None) -> str:
-        """Send the task that makes the project's report, unless one is on its way already.
-
-        The project's row is locked meanwhile, so of two requests at once the second gets the first one's task.
+        """Send the task that makes the project's report, or find the unfinished one. Return its id.
 
         Parameters:
-          owner_id: The user who may see the task besides staff.
-        Returns:
-          The id of the task, new or running.
+          owner_id: Primary key of the user who may see the task besides staff.
         Raises:
-          Project.DoesNotExist: Somebody deleted it.
+          Project.DoesNotExist: The project was deleted.
         """
-        from apps.projects.tasks import generate_project_report
-
-        with transaction.atomic():
-            Project.objects.select_for_update().only("pk").get(pk=project.pk)
-            tasks = TaskStatus.objects.about(project).filter(task_name=GENERATE_PROJECT_REPORT)
-            running = tasks.unfinished().order_by("-pk").first()
-            if running is not None:
-                return running.task_id
-            message = generate_project_report.send_with_options(args=(project.pk,), owner_id=owner_id)
-        return str(message.message_id)
+        return start_once(project, GENERATE_PROJECT_REPORT, owner_id=owner_id)
 
     @staticmethod
     def generate(project: Project, *, task_id: str = "") -> tuple[Report, Figures]:
@@ -105,8 +92,8 @@ class ReportService:
         Returns:
           Whether the user has the mail; not one who is gone, may not sign in, or lost address or projects.
         Raises:
-          UnknownReportType: There is no such report.
-          MailRefused: The mail server refused it for good.
+          UnknownReportTypeError: There is no such report.
+          MailRefusedError: The mail server refused it for good.
           OSError: The mail server did not take it; try again later.
         """
         from apps.projects.reports import mail

@@ -1,0 +1,1 @@
+"""The JSON API of tasks. It needs Django REST framework; nothing else here does."""

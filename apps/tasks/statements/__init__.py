@@ -1,6 +1,6 @@
 """The four statements that run for every task, written by hand: one module a database, the same functions in both.
 
-What they do is what the ledger's other moves do through the ORM; a batch of any size is one statement.
+They are moves like the ledger's others, which go through the ORM. A batch of any size is one statement.
 """
 
 from types import ModuleType
@@ -11,5 +11,5 @@ from apps.tasks.statements import postgresql, sqlite
 
 
 def of_this_database() -> ModuleType:
-    """The statements of the database that `TaskStatus` is in."""
+    """Return the statements for the database of `TaskStatus`."""
     return postgresql if connection.vendor == "postgresql" else sqlite

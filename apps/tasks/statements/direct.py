@@ -1,7 +1,8 @@
-"""Runs statements on PostgreSQL with `$1` left to the server, nearly without Django and psycopg.
+"""Runs statements with `$1` parameters on PostgreSQL through libpq, nearly without Django and psycopg.
 
-For a lone row the machinery around a statement costs half as much as the statement. So it is handed to libpq as it is,
-planned once a connection where that pays, and its caller does other work while the server writes.
+For a single row the machinery around a statement costs half as much as the statement. It is therefore handed to libpq
+as it is, planned once per connection where that pays, and its caller works while the server writes. `TASK_FAST_PATH`
+turns this off.
 """
 
 from collections.abc import Callable, Sequence
@@ -22,7 +23,7 @@ from apps.tasks.conf import conf
 
 
 class Batch(RawCursor[Any]):
-    """Sends parameters apart from the statement: a batch may have a megabyte of them."""
+    """A cursor that sends parameters apart from the statement: a batch may have a megabyte of them."""
 
     def execute(self, query: Any, params: Any = None, **options: Any) -> "Batch":
         super().execute(query, params, **{"prepare": False, **options})
@@ -30,27 +31,27 @@ class Batch(RawCursor[Any]):
 
 
 class Statement:
-    """A statement that is planned each time, or once a connection.
+    """A statement that is planned each time, or once per connection.
 
-    Where somebody watches statements (Django's log or a wrapper), it goes through a cursor as others do.
+    If statements are watched (by Django's log or a wrapper), it goes through a cursor like any other.
 
     Parameters:
-      name: What the server calls it. With a name it is planned once a connection, if the settings allow that.
+      name: Name of the prepared statement, which is planned once per connection if the settings allow that.
     """
 
     def __init__(self, sql: str, *, name: str = "") -> None:
         self.sql, self.name = sql, name
-        #: The connections that know it.
+        #: Connections on which it is prepared.
         self._known_to: WeakSet[Connection[Any]] = WeakSet()
 
     def execute(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> list[tuple[Any, ...]]:
-        """Run it and return its rows.
+        """Run the statement and return its rows.
 
         Parameters:
-          meanwhile: Called once; while the server works, where that can be. It must not use the database, not even by
-            a log handler that does.
+          meanwhile: Called once, while the server works where that is possible. It must not use the database, not even
+            through a log handler.
 
-        Raises: Django's database errors, and what `meanwhile` raises. The statement may have taken then.
+        Raises: Django's database errors, and errors of `meanwhile`. The statement may have taken then.
         """
         database = _connected()
         if not _is_plain(database):
@@ -61,12 +62,12 @@ class Statement:
             try:
                 return self._execute(database.connection, parameters, meanwhile)
             except InvalidSqlStatementName:
-                # Somebody discarded it. Nothing was done, so it can be run; in a transaction, only with the next one.
+                # Discarded by another program. Nothing was done, so it can run again; in a transaction, only later.
                 self._known_to.discard(database.connection)
                 if database.connection.pgconn.transaction_status != TransactionStatus.IDLE:
                     raise
             except BaseException:
-                # Cut off in the middle, as by a time limit: the answer would be taken for that of the next statement.
+                # Cut off in the middle, as by a time limit: the next statement would take the answer for its own.
                 if database.connection.pgconn.transaction_status == TransactionStatus.ACTIVE:
                     database.close()
                 raise
@@ -92,18 +93,18 @@ class Statement:
         else:
             server.send_query_params(self.sql.encode(), texts)
         if server.flush():
-            connection.wait(_sent(server))  # All of it: the server waits for the last of a large batch.
+            connection.wait(_sent(server))  # All of it: the server waits for the end of a large batch.
         try:
             meanwhile()
         except Exception:
-            _answer(connection)  # Which is in order.
+            _answer(connection)  # Leaves the connection in order.
             raise
         result = _answer(connection)
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
 
     def _prepare(self, connection: Connection[Any]) -> None:
-        # Noted first: cut off between the two, it would be prepared a second time, and the server refuses that.
+        # Noted first: cut off between the two steps, it would be prepared twice, which the server refuses.
         self._known_to.add(connection)
         try:
             connection.pgconn.send_prepare(self.name.encode(), self.sql.encode())
@@ -114,18 +115,19 @@ class Statement:
 
 
 def _connected() -> Any:
-    """Django's connection, with its health checked where that is due."""
-    database: Any = connections[DEFAULT_DB_ALIAS]  # Each look through `connection` costs as much as this one.
+    """Return Django's connection, its health checked if that is due."""
+    database: Any = connections[DEFAULT_DB_ALIAS]  # A look through `connection` costs as much each time.
     database.close_if_health_check_failed()
     database.ensure_connection()
     return database
 
 
 def _is_plain(database: Any) -> bool:
-    """Whether nobody watches the statements, and this one need not begin a transaction."""
+    """Return whether the statement may go to libpq: none is watched, and this one need not begin a transaction."""
     server = database.connection.pgconn
     return (
-        not database.queries_logged
+        conf.TASK_FAST_PATH
+        and not database.queries_logged
         and not database.execute_wrappers
         and server.pipeline_status == PipelineStatus.OFF
         and (server.transaction_status == TransactionStatus.INTRANS or database.connection.autocommit)
@@ -139,7 +141,7 @@ def _sent(server: PGconn) -> PQGen[None]:
 
 
 def _answer(connection: Connection[Any]) -> PGresult:
-    """The server's answer to what was sent last. Raises: psycopg's errors."""
+    """Return the server's answer to the last statement. Raises: psycopg's errors."""
     results: list[PGresult] = connection.wait(execute(connection.pgconn))
     for result in results:
         if result.status not in (ExecStatus.COMMAND_OK, ExecStatus.TUPLES_OK):

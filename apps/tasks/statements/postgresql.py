@@ -1,14 +1,14 @@
 """Batches on PostgreSQL: a JSON array in, one statement, one answer.
 
-Three things keep these statements as fast when tables are large, small, bloated or of unknown size:
+Three measures keep these statements fast in tables that are large, small, bloated or of unknown size:
 
-- `status || ''` hides the column from the planner. Where it saw `status = 'pending'` it would, whenever its statistics
-  are from a quiet time, go through the index over all pending rows instead of looking up the batch: every claim would
-  then cost as much as the backlog is long.
-- `m.attempt BETWEEN ...` is always true. It lets the planner expect one row of the batch instead of a hundred, so it
-  looks up each row by its index. A hundred it would find by reading a table of some thousand rows from end to end.
-- A batch is planned each time, never prepared: a plan that was made for an empty table would be kept for a full one.
-  A lone row is found by its key whatever the table, so what inserts or claims one is planned once a connection.
+- `status || ''` hides the column from the planner. With `status = 'pending'` and statistics from a quiet time, the
+  planner would walk the index over all pending rows instead of looking the batch up. Every claim would then cost as
+  much as the backlog is long.
+- `m.attempt BETWEEN ...` is always true. It makes the planner expect one row of the batch instead of a hundred, so that
+  it looks each row up by its index. For a hundred rows it would read a table of some thousand from end to end.
+- A batch is planned each time and never prepared: a plan made for an empty table would be kept for a full one. A single
+  row is found by its key in any table, so inserting and claiming one are planned once per connection.
 """
 
 import json
@@ -21,7 +21,11 @@ from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.statements.direct import Statement
+from apps.tasks.statements.table import owner_type, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
+
+TABLE = quoted_table()
+OWNER_TYPE = owner_type()
 
 COLUMNS = """
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
@@ -29,10 +33,10 @@ COLUMNS = """
     attempt, retries, crashes, created_at, updated_at
 """
 
-#: Most sends are alone.
+#: Most sends are single.
 INSERT_ONE = Statement(
     f"""
-INSERT INTO tasks_taskstatus ({COLUMNS})
+INSERT INTO {TABLE} ({COLUMNS})
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::bigint * INTERVAL '1 millisecond', $9,
     clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', $11, $12, $13,
@@ -45,7 +49,7 @@ ON CONFLICT (task_id) DO NOTHING
 
 INSERT = Statement(
     f"""
-INSERT INTO tasks_taskstatus ({COLUMNS})
+INSERT INTO {TABLE} ({COLUMNS})
 SELECT
     m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
@@ -53,38 +57,38 @@ SELECT
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
 FROM json_to_recordset($1::json) AS m (
         task_id text, task_name text, queue_name text, priority int, args jsonb, kwargs jsonb, options jsonb,
-        delay_ms bigint, max_age_ms bigint, owner_id bigint, related_type text, related_id bigint
+        delay_ms bigint, max_age_ms bigint, owner_id {OWNER_TYPE}, related_type text, related_id bigint
     ),
     (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
 """
 )
 
-#: Asked in the first place, together with the time: how long the statement waits for a row that somebody has locked.
+#: Time that a statement waits for a locked row. Selected together with the clock, before the rows.
 PATIENCE = "set_config('lock_timeout', '50ms', true) AS patience"
-#: For so long after such a wait, rows are locked before they are written. That skips what is locked, and costs more.
+#: Seconds after such a wait in which rows are locked before they are written. That skips locked rows and costs more.
 SKIP_LOCKED_SECONDS = 5.0
 
-#: Narrows a statement to the rows that nobody else has locked, and locks them. `key` is how the batch names a row.
-UNLOCKED = """
+#: Narrows a statement to the rows that it can lock at once. `key` is the column by which the batch names a row.
+UNLOCKED = f"""
     AND t.id = ANY (ARRAY(
         SELECT u.id
-        FROM json_to_recordset($1::json) AS w ({key} {type}, attempt int) JOIN tasks_taskstatus AS u USING ({key})
+        FROM json_to_recordset($1::json) AS w ({{key}} {{type}}, attempt int) JOIN {TABLE} AS u USING ({{key}})
         WHERE w.attempt BETWEEN 0 AND 2147483647
         ORDER BY u.id FOR NO KEY UPDATE OF u SKIP LOCKED
     ))"""
 
 
-class Optimistic:
-    """A statement that expects no row to be locked, and a second one for when some are.
+class OptimisticUpdate:
+    """An UPDATE that assumes no row lock, with a fallback that skips locked rows.
 
-    Locks are rare here, and looking for them first is dear. So the first waits a moment for them; where that is too
-    short, nothing was written, and the second goes round them, now and for a while.
+    Locks are rare here and looking for them first is dear. The optimistic statement waits a moment for a lock. If that
+    is too short, nothing was written, and the fallback runs, now and for a while.
 
     Parameters:
-      sql: With places for `patience` and `unlocked`.
-      unlocked: Narrows it to the rows that nobody else has locked.
-      name: As a statement's.
+      sql: Statement with the fields `patience` and `unlocked`.
+      unlocked: Narrows it to the rows that it can lock at once.
+      name: Name of the prepared statement, as in `Statement`.
     """
 
     def __init__(self, sql: str, *, unlocked: str, name: str = "") -> None:
@@ -115,56 +119,56 @@ CLAIMABLE = """
 RETURNING t.task_id, t.id, t.owner_id
 """
 
-CLAIM = Optimistic(
+CLAIM = OptimisticUpdate(
     f"""
-UPDATE tasks_taskstatus AS t
+UPDATE {TABLE} AS t
 SET status = 'processing', claim_id = $2, worker_id = $3, claimed_at = now.at, updated_at = now.at
 FROM json_to_recordset($1::json) AS m (task_id text, attempt int), (SELECT clock_timestamp() AS at{{patience}}) AS now
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND m.attempt BETWEEN 0 AND 2147483647{CLAIMABLE}""",
     unlocked=UNLOCKED.format(key="task_id", type="text"),
 )
 
-#: What an idle worker waits for: half as dear to plan and to run.
-CLAIM_ONE = Optimistic(
+#: A single message, for which an idle worker waits: half as dear to plan and to run.
+CLAIM_ONE = OptimisticUpdate(
     f"""
-UPDATE tasks_taskstatus AS t
+UPDATE {TABLE} AS t
 SET status = 'processing', claim_id = $3, worker_id = $4, claimed_at = now.at, updated_at = now.at
 FROM (SELECT clock_timestamp() AS at{{patience}}) AS now
 WHERE t.task_id = $1 AND t.attempt = $2{CLAIMABLE}""",
-    unlocked="""
+    unlocked=f"""
     AND t.id = ANY (ARRAY(
-        SELECT u.id FROM tasks_taskstatus AS u WHERE u.task_id = $1 FOR NO KEY UPDATE OF u SKIP LOCKED
+        SELECT u.id FROM {TABLE} AS u WHERE u.task_id = $1 FOR NO KEY UPDATE OF u SKIP LOCKED
     ))""",
     name="aiwriting_claim_one",
 )
 
-COMPLETE = Optimistic(
-    """
-UPDATE tasks_taskstatus AS t
+COMPLETE = OptimisticUpdate(
+    f"""
+UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
     traceback = '', finished_at = now.at, updated_at = now.at,
     started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
 FROM json_to_recordset($1::json) AS m (
         id bigint, attempt int, claim_id uuid, result jsonb, text text, ran_ms float8
     ),
-    (SELECT clock_timestamp() AS at{patience}) AS now
+    (SELECT clock_timestamp() AS at{{patience}}) AS now
 WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND m.attempt BETWEEN 0 AND 2147483647
-    AND t.status || '' = 'processing'{unlocked}
+    AND t.status || '' = 'processing'{{unlocked}}
 RETURNING t.id, t.attempt, t.claim_id
 """,
     unlocked=UNLOCKED.format(key="id", type="bigint"),
 )
 
 REPORT = Statement(
-    """
+    f"""
 WITH free AS (
     SELECT u.id
-    FROM json_to_recordset($1::json) AS w (id bigint, attempt int) JOIN tasks_taskstatus AS u USING (id)
+    FROM json_to_recordset($1::json) AS w (id bigint, attempt int) JOIN {TABLE} AS u USING (id)
     WHERE w.attempt BETWEEN 0 AND 2147483647
     ORDER BY u.id FOR NO KEY UPDATE OF u SKIP LOCKED
 ),
 written AS (
-    UPDATE tasks_taskstatus AS t
+    UPDATE {TABLE} AS t
     SET progress = m.percent, progress_text = m.text, updated_at = now.at,
         started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
     FROM free
@@ -181,7 +185,7 @@ SELECT id FROM free
 
 
 def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
-    """Insert a pending row for each send; one whose task id is known already is left as it is.
+    """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, while the server writes.
@@ -193,7 +197,8 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
         {
             "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
             "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
-            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms, "owner_id": send.owner_id,
+            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
+            "owner_id": None if send.owner_id is None else str(send.owner_id),
             "related_type": send.related_object_type, "related_id": send.related_object_id,
         }
         for send in sends
@@ -211,7 +216,7 @@ def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
-    """Take hold of what may be held, and return it."""
+    """Claim the tasks that may be claimed, and return them."""
     if len(attempts) == 1:
         held = CLAIM_ONE.execute(*attempts[0], claim_id, worker_id)
     else:
@@ -221,10 +226,10 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
 
 
 def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
-    """Complete the rows that are still held as the outcomes say and that nobody else has locked.
+    """Complete the rows that are still claimed as the outcomes say and that are not locked.
 
     Returns:
-      Row id, attempt and claim id of each that took.
+      Row id, attempt and claim id of each row that took.
     """
     batch = [
         {
@@ -237,7 +242,7 @@ def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
 
 
 def report(reports: Sequence[Report]) -> set[int]:
-    """Write progress to the rows that nobody else has locked; return the ids of these."""
+    """Write progress to the rows that are not locked. Return their ids."""
     batch = [
         {
             "id": news.claim.row_id, "attempt": news.claim.attempt, "claim_id": news.claim.claim_id.hex,

@@ -1,4 +1,4 @@
-"""Batches on SQLite: one JSON array in, one statement, one answer. There is one writer, so no row is ever locked."""
+"""Batches on SQLite: one JSON array in, one statement, one answer. SQLite has one writer, so no row is ever locked."""
 
 import json
 import uuid
@@ -8,10 +8,13 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.tasks.statements.table import owner_value, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
-INSERT = """
-INSERT INTO tasks_taskstatus (
+TABLE = quoted_table()
+
+INSERT = f"""
+INSERT INTO {TABLE} (
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
     related_object_type, related_object_id, created_at, updated_at, status, progress, progress_text, error_message,
     traceback, attempt, retries, crashes
@@ -20,8 +23,8 @@ VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', 0
 ON CONFLICT (task_id) DO NOTHING
 """
 
-CLAIM = """
-UPDATE tasks_taskstatus AS t
+CLAIM = f"""
+UPDATE {TABLE} AS t
 SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updated_at = %s
 FROM (SELECT value ->> 0 AS task_id, value ->> 1 AS attempt FROM json_each(%s)) AS m
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' AND t.crashes = 0
@@ -29,8 +32,8 @@ WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' A
 RETURNING task_id, id, owner_id
 """
 
-COMPLETE = """
-UPDATE tasks_taskstatus AS t
+COMPLETE = f"""
+UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
     traceback = '', finished_at = %s, updated_at = %s, started_at = m.started_at
 FROM (
@@ -42,8 +45,8 @@ WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.st
 RETURNING id, attempt, claim_id
 """
 
-REPORT = """
-UPDATE tasks_taskstatus AS t
+REPORT = f"""
+UPDATE {TABLE} AS t
 SET progress = m.percent, progress_text = m.text, updated_at = %s, started_at = m.started_at
 FROM (
     SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS percent,
@@ -55,10 +58,10 @@ WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.st
 
 
 def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
-    """Insert a pending row for each send; one whose task id is known already is left as it is.
+    """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
-      meanwhile: Called once. There is no server to wait for, so it comes first.
+      meanwhile: Called once, first: there is no server to wait for.
     """
     meanwhile()
     now = timezone.now()
@@ -68,18 +71,18 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
             send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
             json.dumps(send.kwargs), json.dumps(send.options),
             _later(now, send.delay_ms) if send.delay_ms else at_once, send.delay_ms > 0,
-            None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms), send.owner_id,
-            send.related_object_type, send.related_object_id, at_once, at_once,
+            None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms),
+            owner_value(send.owner_id), send.related_object_type, send.related_object_id, at_once, at_once,
         )
         for send in sends
     ]  # fmt: skip
-    # A statement for each row: all of them or none, and one sync of the disk.
+    # One statement a row: all of them or none, and one sync of the disk.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.executemany(INSERT, rows)
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
-    """Take hold of what may be held, and return it."""
+    """Claim the tasks that may be claimed, and return them."""
     now = _later(timezone.now(), 0)
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [claim_id.hex, worker_id.hex, now, now, json.dumps(attempts), now, now])
@@ -88,10 +91,10 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
 
 
 def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
-    """Complete the rows that are still held as the outcomes say.
+    """Complete the rows that are still claimed as the outcomes say.
 
     Returns:
-      Row id, attempt and claim id of each that took.
+      Row id, attempt and claim id of each row that took.
     """
     now = timezone.now()
     rows = [
@@ -108,7 +111,7 @@ def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
 
 
 def report(reports: Sequence[Report]) -> set[int]:
-    """Write progress; return the ids of all rows, since none can be locked."""
+    """Write progress. Return the ids of all rows, since none can be locked."""
     now = timezone.now()
     rows = [
         (
@@ -123,5 +126,5 @@ def report(reports: Sequence[Report]) -> set[int]:
 
 
 def _later(timestamp: datetime, milliseconds: float) -> str:
-    """The time as Django writes it into SQLite."""
+    """Return a time, some milliseconds later, as Django writes it into SQLite."""
     return str(connection.ops.adapt_datetimefield_value(timestamp + timedelta(milliseconds=milliseconds)))

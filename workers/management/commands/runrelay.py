@@ -1,4 +1,4 @@
-"""`manage.py runrelay`: one relay, for those who want it apart from the workers."""
+"""`manage.py runrelay`: one relay, apart from the workers."""
 
 import signal
 import threading
@@ -13,7 +13,7 @@ from workers.relay import Relay
 
 
 class Command(BaseCommand):
-    help = "Runs a relay: publishes due tasks, finds lost ones, rescues those of dead workers. Any number may run."
+    help = "Runs a relay: publishes due and lost tasks, and takes tasks back from dead workers. Any number may run."
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:

@@ -13,12 +13,12 @@ from apps.tasks.errors import UnknownQueueError
 from workers.process.main import known_queues, leave, work
 from workers.supervision.supervisor import Child, Supervisor
 
-#: What a process needs after its running tasks had their time: to write, to hand back and to say so.
+#: Seconds that a process needs after its running tasks had their time: to write, to release and to sign off.
 CLOSING_SECONDS = 4.0
 
 
 class Command(BaseCommand):
-    help = "Runs worker processes and a relay; what dies is replaced."
+    help = "Runs worker processes and a relay, and replaces each that dies."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
@@ -60,7 +60,7 @@ class Command(BaseCommand):
             for number in range(1, options["processes"] + 1)
         ]
         if not options["no_relay"]:
-            # After the workers: it publishes what they hand back.
+            # Stopped after the workers: it publishes the tasks that they release.
             children.append(
                 Child(
                     name="relay",

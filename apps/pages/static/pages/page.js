@@ -1,4 +1,4 @@
-// What a page does by itself. Everything works without it, with a reload here and there.
+// The script of every page. Without it all works, with a reload here and there.
 
 import { follow } from "./progress.js";
 import { explore } from "./plots.js";

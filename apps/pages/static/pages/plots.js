@@ -1,4 +1,4 @@
-// Plots that tell the figure one points at: with the mouse, a finger, or the arrow keys.
+// Plots show the figure under the mouse or the finger, and with the arrow keys one after the other.
 
 export const explore = (root) => {
     for (const plot of root.querySelectorAll("[data-plot]")) {
@@ -6,7 +6,7 @@ export const explore = (root) => {
         const readout = plot.querySelector("[data-readout]");
         const summary = readout.textContent;
         const marks = [...plot.querySelectorAll(".mark")];
-        // The line above says it, and sooner.
+        // The line above the plot shows the figure sooner than a tooltip.
         for (const title of plot.querySelectorAll("title")) title.remove();
         let at = -1;
 

@@ -1,26 +1,26 @@
-// Bars that move. The first few are told of by the server as it happens; the others, and those whose stream does not
-// come through, by looking again every few seconds.
+// Bars that move. The first few follow a stream of events. The others, and those whose stream does not come through,
+// move when the page is fetched again every few seconds.
 
 import { announce, refresh, show } from "./regions.js";
 
 // A browser has six connections to a site, for all of its tabs.
 const STREAMS = 2;
-// A stream that breaks off comes back by itself, most often before anybody need know.
-const WORRY_MS = 4_000;
+// A browser reconnects a stream by itself, most often before the writer needs to know.
+const RECONNECT_MS = 4_000;
 const FIRST_EVENT_MS = 5_000;
-const FIRST_LOOK_MS = 500;
-const LOOK_MS = 2_000;
-const SLOWEST_LOOK_MS = 15_000;
+const FIRST_POLL_MS = 500;
+const POLL_MS = 2_000;
+const SLOWEST_POLL_MS = 15_000;
 const ANNOUNCE_MS = 10_000;
 
 const followed = new Map();
-let looking = 0;
-let pause = FIRST_LOOK_MS;
+let pollTimer = 0;
+let pollMs = FIRST_POLL_MS;
 
 const AWAY = "No connection at the moment; trying again.";
 const GONE = "This page has changed, or you are no longer signed in. Reload it.";
 
-/** Follow the tasks whose bars are in there, and forget those whose bars are gone. */
+/** Follow the tasks whose bars are in `root`, and forget those whose bars are gone. */
 export const follow = (root) => {
     for (const [element, stream] of followed) {
         if (element.isConnected) continue;
@@ -39,44 +39,44 @@ const distribute = () => {
         const open = [...followed.values()].filter(Boolean).length;
         if (!stream && open < STREAMS && !element.dataset.streamless) listen(element);
     }
-    look();
+    poll();
 };
 
 const listen = (element) => {
     const stream = new EventSource(`/api/tasks/${encodeURIComponent(element.dataset.task)}/events/`);
     followed.set(element, stream);
-    let worry = 0;
-    const calm = () => {
-        clearTimeout(patience);
-        clearTimeout(worry);
-        worry = 0;
-        say(element, "");
+    let lostTimer = 0;
+    const reset = () => {
+        clearTimeout(firstEventTimer);
+        clearTimeout(lostTimer);
+        lostTimer = 0;
+        showConnection(element, "");
     };
-    const giveUp = () => {
-        calm();
+    const pollInstead = () => {
+        reset();
         stream.close();
         element.dataset.streamless = "yes";
         if (followed.get(element) === stream) followed.set(element, null);
         distribute();
     };
-    // A proxy that keeps events back would keep the first one, too.
-    const patience = setTimeout(giveUp, FIRST_EVENT_MS);
+    // A proxy that buffers events keeps the first one back, too.
+    const firstEventTimer = setTimeout(pollInstead, FIRST_EVENT_MS);
     stream.addEventListener("progress", (event) => {
-        calm();
+        reset();
         const task = JSON.parse(event.data);
         if (task.status === "pending" || task.status === "processing") draw(element, task);
         else if (task.status === "completed") show(element, { progress: 100, text: task.progress_text });
     });
     stream.addEventListener("end", () => {
-        calm();
+        reset();
         stream.close();
         if (followed.get(element) === stream) followed.set(element, null);
         element.dataset.streamless = "ended";
         finish();
     });
     stream.addEventListener("error", () => {
-        if (stream.readyState === EventSource.CLOSED) giveUp();
-        else worry ||= setTimeout(() => say(element, AWAY), WORRY_MS);
+        if (stream.readyState === EventSource.CLOSED) pollInstead();
+        else lostTimer ||= setTimeout(() => showConnection(element, AWAY), RECONNECT_MS);
     });
 };
 
@@ -88,13 +88,13 @@ const draw = (element, task) => {
     }
     show(element, { progress: task.progress, text });
     const now = Date.now();
-    if (now - Number(element.dataset.told || 0) > ANNOUNCE_MS) {
-        element.dataset.told = now;
+    if (now - Number(element.dataset.announced || 0) > ANNOUNCE_MS) {
+        element.dataset.announced = now;
         announce(`${text}, ${task.progress} %`);
     }
 };
 
-const say = (element, sentence) => {
+const showConnection = (element, sentence) => {
     const line = element.querySelector("[data-connection]");
     if (line.textContent === sentence) return;
     line.textContent = sentence;
@@ -104,42 +104,42 @@ const say = (element, sentence) => {
 const finish = async () => {
     const outcome = await refresh();
     if (outcome === "fresh") announce(document.querySelector(".state.failed") ? "This did not work." : "Done.");
-    judge(outcome);
+    react(outcome);
 };
 
-/** Look at the page again, from time to time, as long as there are bars that nobody tells us of. */
-const look = () => {
-    const untold = () => [...followed].some(([element, stream]) => element.isConnected && !stream);
-    if (looking || document.hidden || !untold()) return;
-    looking = setTimeout(async () => {
-        looking = 0;
-        if (document.hidden || !untold()) return;
-        judge(await refresh());
-    }, pause);
+/** Fetch the page again from time to time, as long as it has bars without a stream. */
+const poll = () => {
+    const unfollowed = () => [...followed].some(([element, stream]) => element.isConnected && !stream);
+    if (pollTimer || document.hidden || !unfollowed()) return;
+    pollTimer = setTimeout(async () => {
+        pollTimer = 0;
+        if (document.hidden || !unfollowed()) return;
+        react(await refresh());
+    }, pollMs);
 };
 
-const judge = (outcome) => {
+const react = (outcome) => {
     const sentence = { away: AWAY, gone: GONE, fresh: "" }[outcome];
-    for (const [element, stream] of followed) if (!stream && element.isConnected) say(element, sentence);
+    for (const [element, stream] of followed) if (!stream && element.isConnected) showConnection(element, sentence);
     if (outcome === "gone") {
         for (const stream of followed.values()) stream?.close();
         followed.clear();
         return;
     }
-    pause = outcome === "away" ? Math.min(pause * 1.5, SLOWEST_LOOK_MS) : LOOK_MS;
-    look();
+    pollMs = outcome === "away" ? Math.min(pollMs * 1.5, SLOWEST_POLL_MS) : POLL_MS;
+    poll();
 };
 
-// A page that nobody looks at holds no connection.
+// A page in the background holds no connection.
 document.addEventListener("visibilitychange", () => {
     if (document.hidden) {
         for (const [element, stream] of followed) {
             stream?.close();
             followed.set(element, null);
         }
-        clearTimeout(looking);
-        looking = 0;
+        clearTimeout(pollTimer);
+        pollTimer = 0;
     } else if (followed.size) {
-        refresh().then(judge).then(distribute);
+        refresh().then(react).then(distribute);
     }
 });

@@ -1,22 +1,22 @@
-// The parts of a page that change while one looks at it: fetched anew with the page, and put in the place of the old.
+// Regions: the parts of a page that change while it is open. They are fetched with the page, and replaced.
 
 const listeners = [];
 let running = null;
 let again = false;
 
-/** Call `listener(element)` for each part that was put in. */
+/** Call `listener(element)` for each new region. */
 export const onRefresh = (listener) => listeners.push(listener);
 
-/** Say something to those who cannot see it. */
+/** Announce a text to a screen reader. */
 export const announce = (text) => {
     const announcer = document.querySelector("[data-announcer]");
     if (announcer && announcer.textContent !== text) announcer.textContent = text;
 };
 
 /**
- * Bring the parts up to date. Asked for while it is under way, it runs once more.
+ * Bring the regions up to date. A call while this is under way makes it run once more.
  *
- * Resolves to "fresh"; "away" where nobody answers; "gone" where the page is not there any more or not for us.
+ * Resolves to "fresh"; "away" if the server does not answer; "gone" if the page is gone or the writer is signed out.
  */
 export const refresh = () => {
     if (running) {
@@ -36,7 +36,7 @@ export const refresh = () => {
 };
 
 const once = async () => {
-    // A form that was refused shows the page at the address that it was sent to.
+    // A page with a refused form has the address of the form, not its own.
     const page = document.querySelector("main").dataset.page;
     let response;
     try {
@@ -45,7 +45,7 @@ const once = async () => {
         return "away";
     }
     if (response.status >= 500) return "away";
-    // Signed out, one is led to another page; deleted, there is none.
+    // A writer who is signed out is led to another page; a deleted page is a 404.
     if (!response.ok || new URL(response.url).pathname !== page) return "gone";
     let fresh;
     try {
@@ -62,7 +62,7 @@ const once = async () => {
     return "fresh";
 };
 
-/** Only the bars moved: nothing is taken from under anybody's fingers. */
+/** Move the bars and leave all else in place, so that nothing vanishes under the writer's fingers. */
 const move = (old, fresh) => {
     for (const bar of old.querySelectorAll("[data-task]")) {
         const now = fresh.querySelector(`[data-task="${bar.dataset.task}"]`);
@@ -85,7 +85,7 @@ const replace = (old, fresh) => {
     for (const listener of listeners) listener(fresh);
 };
 
-/** Draw how far a task is. */
+/** Show the progress of a task. */
 export const show = (element, { progress, text }) => {
     const bar = element.querySelector("progress");
     if (bar.value !== progress) bar.value = progress;

@@ -1,4 +1,4 @@
-// Uploads: several files, by choosing or dropping them, each with its own bar and, where it is refused, its reason.
+// Uploads: several files, chosen or dropped, each with its own bar and, if it is refused, its reason.
 
 import { announce, refresh } from "./regions.js";
 
@@ -14,7 +14,7 @@ export const receive = (root) => {
     let sending = 0;
     let stored = 0;
     let refused = 0;
-    // Nobody drops anything with a thumb.
+    // Files cannot be dropped with a thumb.
     if (matchMedia("(pointer: fine)").matches) form.querySelector("[data-drop-hint]").textContent = "or drop them here";
 
     const take = (files) => {
@@ -126,14 +126,14 @@ export const receive = (root) => {
         take(input.files);
         input.value = "";
     });
-    // Chosen before this ran, or still there after a step back.
+    // Files chosen before this ran, or kept by the browser after a step back.
     if (input.files.length) {
         take(input.files);
         input.value = "";
     }
     form.addEventListener("submit", (event) => event.preventDefault());
 
-    // A file that misses the place would be opened instead of the page.
+    // The browser would open a file that is dropped beside the zone.
     let depth = 0;
     const carriesFiles = (event) => event.dataTransfer?.types.includes("Files");
     window.addEventListener("dragenter", (event) => {
@@ -161,7 +161,7 @@ export const receive = (root) => {
     });
 };
 
-/** The first sentence of an answer that is no success. */
+/** Return the reason for which a file was not taken, in a sentence for the writer. */
 const reason = (request) => {
     const answer = request.response;
     if (request.status === 0) return "The connection was lost.";

@@ -1,0 +1,26 @@
+"""Names and types of the table of tasks, as the model and the project's user model have them."""
+
+from typing import Any
+
+from django.db import DEFAULT_DB_ALIAS, connections
+
+from apps.tasks.models import TaskStatus
+
+
+def quoted_table() -> str:
+    """Return the table's name, quoted for the database."""
+    return connections[DEFAULT_DB_ALIAS].ops.quote_name(TaskStatus._meta.db_table)
+
+
+def owner_type() -> str:
+    """Return the SQL type of the owner's column: that of the user model's primary key."""
+    owner: Any = TaskStatus._meta.get_field("owner")
+    return str(owner.rel_db_type(connections[DEFAULT_DB_ALIAS])) or "bigint"
+
+
+def owner_value(owner_id: Any) -> Any:
+    """Return a user's primary key as the database stores it."""
+    if owner_id is None:
+        return None
+    owner: Any = TaskStatus._meta.get_field("owner")
+    return owner.get_db_prep_value(owner_id, connections[DEFAULT_DB_ALIAS])
