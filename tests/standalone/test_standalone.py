@@ -1,18 +1,22 @@
 """One machine's set-up as its user meets it: it starts, works, stops, starts again, and says what is wrong."""
 
+import contextlib
 import http.client
 import json
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from tests.commands import RunningCommand, is_gone
@@ -228,6 +232,43 @@ def test_what_is_wrong_in_the_environment_is_told_in_one_line(
     assert re.search(rf"\Abin/run: {message}", started.output), started.output
     assert len(started.output.splitlines()) == 1
     assert "hush" not in started.output
+
+
+#: Some of the migrations of the database of an older checkout: its user model was in `core`.
+OLDER_MIGRATIONS = [
+    ("contenttypes", "0001_initial"), ("auth", "0001_initial"), ("core", "0001_initial"), ("admin", "0001_initial"),
+    ("core", "0002_stored_files"), ("projects", "0001_initial"), ("documents", "0001_initial"),
+    ("documents", "0002_files"), ("tasks", "0001_initial"), ("tasks", "0003_schedules"),
+]  # fmt: skip
+MIGRATIONS_TABLE = """
+CREATE TABLE django_migrations (
+    id integer PRIMARY KEY, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied {timestamp} NOT NULL
+)
+"""
+
+
+def test_the_database_of_an_older_checkout_is_refused_with_what_to_delete(
+    standalone: Standalone, var: Path, database: str
+) -> None:
+    rows = [(number, app, name, datetime.now(UTC)) for number, (app, name) in enumerate(OLDER_MIGRATIONS)]
+    if database:
+        with psycopg.connect(database) as link, link.cursor() as cursor:
+            cursor.execute(MIGRATIONS_TABLE.format(timestamp="timestamptz"))
+            cursor.executemany("INSERT INTO django_migrations VALUES (%s, %s, %s, %s)", rows)
+    else:
+        var.mkdir()
+        with contextlib.closing(sqlite3.connect(var / "db.sqlite3")) as connection, connection:
+            connection.execute(MIGRATIONS_TABLE.format(timestamp="datetime"))
+            texts = [(*row, str(applied)) for *row, applied in rows]
+            connection.executemany("INSERT INTO django_migrations VALUES (?, ?, ?, ?)", texts)
+
+    started = standalone()
+    assert started.wait() == 1
+    place = "the database of DATABASE_URL" if database else var
+    assert started.output == (
+        "bin/run: the database was made by another version of aiWriting and cannot be used; "
+        f"delete {place} to start anew\n"
+    )
 
 
 @pytest.mark.once
