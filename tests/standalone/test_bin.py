@@ -1,4 +1,4 @@
-"""bin/run and bin/test: which Python is taken, what .venv becomes, and how the jobs of bin/test run and end."""
+"""bin/run and bin/test: the choice of a Python, the installation into .venv, and the jobs of bin/test."""
 
 import os
 import pty
@@ -20,7 +20,7 @@ pytestmark = [pytest.mark.once, pytest.mark.processes]
 
 
 class Checkout:
-    """A copy of the scripts with requirements of its own, no home, and a PATH on which there is no Python but ours."""
+    """A copy of the scripts with requirements of its own, no home, and a PATH without any Python but ours."""
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "a checkout"
@@ -37,7 +37,7 @@ class Checkout:
         (self.path / "dirname").symlink_to(shutil.which("dirname"))
 
     def add_python(self, name: str = "python3", *, patch: str = "") -> Path:
-        """A Python that runs the patch before what it is told to run."""
+        """Add a Python that runs the patch before anything else."""
         python = self.path / name
         if patch:
             body = f'exec "{sys.executable}" -c "{patch}; import sys; exec(sys.argv[1])" "$2"'
@@ -59,7 +59,7 @@ class Checkout:
         )
 
     def refusal(self, **variables: str) -> str:
-        """The one line of a start that must be refused."""
+        """Return the one line of a start that must be refused."""
         done = self.run(**variables)
         assert done.returncode == 1
         assert done.stdout == ""
@@ -90,18 +90,18 @@ def test_a_python_without_venv_is_refused_in_one_line(checkout: Checkout) -> Non
     assert "without the venv module (Debian, Ubuntu: apt install python3-venv)" in checkout.refusal()
 
 
-def test_no_python_at_all_is_told_in_one_line(checkout: Checkout) -> None:
+def test_a_machine_without_python_is_refused_in_one_line(checkout: Checkout) -> None:
     assert "python3 does not run: aiWriting needs Python 3.11 or newer" in checkout.refusal()
 
 
-def test_the_python_that_is_named_is_taken_even_if_another_would_do(checkout: Checkout) -> None:
+def test_python_from_the_environment_is_used_though_another_would_do(checkout: Checkout) -> None:
     checkout.add_python()
     old = checkout.add_python("python-old", patch=aged((3, 10, 13)))
     assert f"{old} is Python 3.10.13, too old" in checkout.refusal(PYTHON=str(old))
 
 
-def test_it_installs_once_from_anywhere_and_without_a_home(checkout: Checkout) -> None:
-    # A python3.13 that is on the PATH and does not run, as pyenv has them, is passed over.
+def test_bin_run_installs_once_from_any_folder_and_without_a_home(checkout: Checkout) -> None:
+    # A python3.13 on the PATH that does not run, as pyenv has them, is skipped.
     broken = checkout.path / "python3.13"
     broken.write_text("#!/bin/sh\nexit 127\n")
     broken.chmod(0o755)
@@ -121,7 +121,7 @@ def test_it_installs_once_from_anywhere_and_without_a_home(checkout: Checkout) -
     assert marker.exists()
     assert checkout.run().stdout == "started\n"
 
-    # What an interrupted installation left is made anew.
+    # An interrupted installation is made anew.
     (checkout.root / ".venv" / ".installed-for-run").unlink()
     shutil.rmtree(next((checkout.root / ".venv" / "lib").glob("python*")) / "site-packages" / "pip")
     repaired = checkout.run()
@@ -129,7 +129,7 @@ def test_it_installs_once_from_anywhere_and_without_a_home(checkout: Checkout) -
     assert "Making .venv" in repaired.stdout
     assert not marker.exists()
 
-    # A failure shows what pip said, and the next start tries again.
+    # A failure shows the output of pip, and the next start tries again.
     (checkout.root / "requirements.txt").write_text("./no-such.whl\n")
     failed = checkout.run()
     assert failed.returncode == 1
@@ -143,14 +143,14 @@ def test_it_installs_once_from_anywhere_and_without_a_home(checkout: Checkout) -
 
 # --- The jobs of bin/test ---
 
-#: Stands for pytest: says how it was called, and writes down that it was there.
+#: Stands for pytest: prints its arguments.
 PYTEST = """
 import pathlib, sys
 database, = [word.partition("=")[2] for word in sys.argv if word.startswith("--database=")]
 session = database + "-once" * ("once" in sys.argv)
 print("pytest", *sys.argv[1:], flush=True)
 """
-#: Waits for a signal, as pytest does: it takes a while to tidy up, in which no other may come, and ends with 2.
+#: Waits for a signal as pytest does. It takes a while to tidy up, in which no second signal may come, and ends with 2.
 WAITING = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -170,7 +170,7 @@ SESSIONS = ["tests not about the database", "tests on SQLite", "tests on Postgre
 
 
 class Jobs:
-    """A copy of bin/_test.py with stand-ins for what it runs."""
+    """A copy of bin/_test.py with stand-ins for its programs."""
 
     def __init__(self, directory: Path) -> None:
         self.root = directory / "checkout"
@@ -228,7 +228,7 @@ def summary(output: str) -> list[tuple[str, str]]:
     ]
 
 
-def test_all_checks_and_tests_run_and_those_in_the_background_are_shown_last(jobs: Jobs) -> None:
+def test_all_checks_and_tests_run_and_background_sessions_are_shown_last(jobs: Jobs) -> None:
     code, output = jobs.run()
     assert code == 0, output
     beside = [f"{name}, from the beginning" for name in SESSIONS[1:]]
@@ -247,7 +247,7 @@ def test_all_checks_and_tests_run_and_those_in_the_background_are_shown_last(job
 
 
 def test_the_long_sessions_run_beside_the_checks(jobs: Jobs) -> None:
-    # Each waits for the other: the check for the sessions' start, the sessions for the check's end.
+    # The check waits for the start of the sessions, and they wait for the end of the check.
     wait = "import pathlib, time\nwhile not all(pathlib.Path(name).exists() for name in {names}): time.sleep(0.01)\n"
     jobs.stand_in(
         "mypy.py", wait.format(names=["began-sqlite", "began-postgresql"]) + "pathlib.Path('checked').touch()"
@@ -259,7 +259,7 @@ def test_the_long_sessions_run_beside_the_checks(jobs: Jobs) -> None:
     assert output.count("first words\nlast words") == 3
 
 
-def test_a_failure_stops_nothing_and_fails_the_whole(jobs: Jobs) -> None:
+def test_after_a_failure_the_other_jobs_run_and_the_exit_code_is_1(jobs: Jobs) -> None:
     jobs.stand_in("mypy.py", "raise SystemExit(1)\n")
     jobs.stand_in("pytest.py", PYTEST + "sys.exit(1 if database == 'postgresql' else 0)\n")
     code, output = jobs.run()
@@ -268,7 +268,7 @@ def test_a_failure_stops_nothing_and_fails_the_whole(jobs: Jobs) -> None:
     assert summary(output) == [("FAILED" if name in failed else "ok", name) for name in [*CHECKS, *SESSIONS]]
 
 
-def test_arguments_are_pytest_s_and_the_databases_come_one_after_the_other(jobs: Jobs) -> None:
+def test_arguments_go_to_pytest_on_one_database_after_the_other(jobs: Jobs) -> None:
     jobs.stand_in("pytest.py", PYTEST + "print('end of', database)\n")
     code, output = jobs.run("tests/some", "-k", "one or two")
     assert code == 0, output
@@ -280,7 +280,7 @@ def test_arguments_are_pytest_s_and_the_databases_come_one_after_the_other(jobs:
 
 
 @pytest.mark.parametrize(("without", "code"), [("postgresql", 0), ("sqlite", 0), ("sqlite postgresql", 1)])
-def test_tests_must_be_found_on_one_database_at_least(jobs: Jobs, without: str, code: int) -> None:
+def test_at_least_one_database_must_have_tests(jobs: Jobs, without: str, code: int) -> None:
     jobs.stand_in("pytest.py", PYTEST + f"sys.exit(5 if database in {without.split()} else 0)\n")
     ended, output = jobs.run("tests/some")
     assert ended == code
@@ -289,7 +289,7 @@ def test_tests_must_be_found_on_one_database_at_least(jobs: Jobs, without: str, 
 
 
 @pytest.mark.parametrize("arguments", [[], ["tests/some"]])
-def test_another_redis_is_tried_where_there_is_one(jobs: Jobs, arguments: list[str]) -> None:
+def test_tests_run_on_another_redis_if_there_is_one(jobs: Jobs, arguments: list[str]) -> None:
     url = "redis://127.0.0.1:6379/5"
     expected = " ".join(["pytest --database=sqlite", f"--redis={url} -m redis", *arguments])
     assert expected in jobs.run(*arguments, TEST_REDIS_URL=url)[1].splitlines()
@@ -299,7 +299,7 @@ def test_another_redis_is_tried_where_there_is_one(jobs: Jobs, arguments: list[s
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP], ids=lambda signum: signum.name)
 @pytest.mark.parametrize(("arguments", "sessions"), RUNNING)
-def test_a_signal_ends_what_runs_and_nothing_more_is_started(
+def test_a_signal_ends_all_sessions_and_starts_no_other(
     jobs: Jobs, signum: int, arguments: list[str], sessions: list[str]
 ) -> None:
     jobs.stand_in("pytest.py", PYTEST + WAITING)
@@ -334,7 +334,7 @@ def test_coverage_is_measured_on_request(jobs: Jobs) -> None:
     assert "\n87 % of the lines of aiWriting, apps and workers were covered\n" in output
 
 
-#: Makes its standard input the terminal of its session and becomes what it was told to run.
+#: Makes its standard input the terminal of its session, then runs its arguments.
 ON_A_TERMINAL = (
     "import fcntl, os, sys, termios; fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
@@ -362,7 +362,7 @@ def test_ctrl_c_on_a_terminal_reaches_each_session_once(jobs: Jobs, arguments: l
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
 
 
-def test_a_second_signal_ends_what_does_not_listen(jobs: Jobs) -> None:
+def test_a_second_signal_kills_a_session_that_ignores_the_first(jobs: Jobs) -> None:
     deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     jobs.stand_in("pytest.py", PYTEST + deaf + "pathlib.Path('deaf').touch()\ntime.sleep(60)\n")
     with jobs.start("tests/some") as process:
