@@ -94,7 +94,7 @@ def check_schedules(**kwargs: Any) -> list[CheckMessage]:
 
 
 def check_broker() -> list[CheckMessage]:
-    """tasks.E004: The broker is a `LedgerBroker`. tasks.E005: Its middleware can track a task from start to end.
+    """tasks.E004: The broker is a `LedgerBroker`. tasks.E005: Its middleware has all that tracks tasks, in order.
 
     Not registered: `WorkersConfig` asks it before any actor is declared.
     """
@@ -148,7 +148,7 @@ def check_transactional(**kwargs: Any) -> list[CheckMessage]:
 
 @register("tasks")
 def check_vendor(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.E006: The ledger has statements for this database."""
+    """tasks.E006: The database is PostgreSQL or SQLite."""
     if connection.vendor in VENDORS:
         return []
     return [
@@ -161,7 +161,7 @@ def check_vendor(**kwargs: Any) -> list[CheckMessage]:
 
 @register("tasks")
 def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.E007: Times are instants, with a time zone."""
+    """tasks.E007: `USE_TZ` is True."""
     if settings.USE_TZ:
         return []
     return [Error("USE_TZ is False: delays and schedules need times with a time zone.", id="tasks.E007")]
@@ -169,7 +169,7 @@ def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
 
 @register("tasks")
 def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.W003: On SQLite a transaction takes the write lock when it begins, not half-way."""
+    """tasks.W003: A transaction on SQLite takes the write lock when it begins."""
     mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
     if connection.vendor != "sqlite" or mode.upper() != "DEFERRED":
         return []
@@ -184,7 +184,7 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
 
 @register("tasks")
 def check_order(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.W004: The broker is set before any app is loaded, and tasks are imported after every app is ready."""
+    """tasks.W004: `django_dramatiq` is the first app and `workers` the last."""
     names = [config.name for config in apps.get_app_configs()]
     places = {"django_dramatiq": ("first", 0), "workers": ("last", -1)}
     return [
