@@ -1,11 +1,10 @@
-"""The guidelines say what is so: their code runs, their names exist, and no section of theirs is missing."""
+"""The guidelines are true: their code runs, their names exist, and no section is missing."""
 
 import inspect
 import re
 import shlex
 import time
 from collections.abc import Callable, Iterator
-from importlib import import_module
 from io import StringIO
 from typing import Any
 
@@ -14,18 +13,17 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management import call_command, get_commands
-from django.db import models
 from django.test import Client
 from rest_framework.test import APIRequestFactory, force_authenticate
 
 from aiWriting.environment import BASE_DIR
-from apps.tasks import progress
 from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import declared
-from tests.docs.test_docs import blocks
-from workers.broker import COLUMN_OPTIONS
+from tests.docs import pages
+from tests.docs.names import find
+from workers.broker import COLUMN_OPTIONS, LedgerBroker
 
-PAGE = BASE_DIR / "docs" / "guidelines.md"
+PAGE = pages.DOCS / "guidelines.md"
 
 HEADINGS = [
     "# Asynchronous tasks: guidelines",
@@ -57,7 +55,7 @@ HEADINGS = [
     "### Deployment",
 ]
 
-#: What somebody who comes from Celery looks for.
+#: Names that a developer who knows Celery looks for.
 CELERY = [
     "Celery", "config_from_object", "autodiscover_tasks", "self.request",
     "CELERY_BROKER_URL", "CELERY_RESULT_BACKEND", "CELERY_ACCEPT_CONTENT", "CELERY_TASK_SERIALIZER",
@@ -74,39 +72,27 @@ CELERY = [
     "Redis Commander", "Prometheus exporter", "Sentry",
 ]  # fmt: skip
 
-#: What the tables call by a short name.
-SHORT_NAMES = {
-    "progress": progress,
-    "TaskStatus": TaskStatus,
-    "Schedule": Schedule,
-    "Actor": dramatiq.Actor,
-    "Message": dramatiq.Message,
-    "CurrentMessage": dramatiq.middleware.CurrentMessage,
-}
-
 
 def code() -> tuple[list[str], list[str]]:
-    """The Python blocks that run, and those that begin with the file that they are from."""
-    found = blocks(PAGE, "python")
+    """Return the Python blocks that run, and those that begin with the file that they are from."""
+    found = pages.blocks(PAGE, "python")
     quoted = [block for block in found if re.match(r"# \S+\.py\n", block)]
     return [block for block in found if block not in quoted], quoted
 
 
 def rows() -> list[list[str]]:
-    """The cells of the tables: Celery's names, ours, and the rest."""
-    lines = [line for line in PAGE.read_text().splitlines() if line.startswith("| ")]
-    cells = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-    return [row for row in cells if row[1] != "here"]
+    """Return the cells of the tables: Celery's names, ours, and a note."""
+    return pages.rows(PAGE, header="Celery") + pages.rows(PAGE, header="Celery version")
 
 
 def commands() -> list[str]:
-    lines = [line for block in blocks(PAGE, "sh") for line in block.splitlines()]
+    lines = [line for block in pages.blocks(PAGE, "sh") for line in block.splitlines()]
     assert all(line.startswith("manage.py ") for line in lines)
     return [line.removeprefix("manage.py ") for line in lines]
 
 
 def is_known(name: str) -> bool:
-    """Whether a name of the tables exists in the code, the settings, the environment or the URLs."""
+    """Return whether a name of the tables exists in the code, the settings, the environment or the URLs."""
     broker = dramatiq.get_broker()
     if name.startswith("/"):
         return Client().get(name).status_code != 404
@@ -117,30 +103,11 @@ def is_known(name: str) -> bool:
     if name in inspect.signature(dramatiq.Actor.send_with_options).parameters or hasattr(settings, name):
         return True
     if name.isupper():
-        return f"| `{name}`" in (BASE_DIR / "docs" / "operations.md").read_text()
-    first, *rest = name.split(".")
-    return _has(SHORT_NAMES[first], rest) if first in SHORT_NAMES else _is_importable(name)
-
-
-def _has(found: Any, names: list[str]) -> bool:
-    for name in names:
-        if inspect.isclass(found) and issubclass(found, models.Model):
-            return name in {field.name for field in found._meta.get_fields()}
-        if not hasattr(found, name):
-            return False
-        found = getattr(found, name)
-    return True
-
-
-def _is_importable(name: str) -> bool:
-    parts = name.split(".")
-    for end in range(len(parts) - 1, 0, -1):
-        try:
-            module = import_module(".".join(parts[:end]))
-        except ModuleNotFoundError:
-            continue
-        return _has(module, parts[end:])
-    return False
+        return f"| `{name}`" in (pages.DOCS / "operations.md").read_text()
+    try:
+        return find(name) is not None
+    except LookupError:
+        return False
 
 
 def test_the_sections_are_there_in_order() -> None:
@@ -162,11 +129,11 @@ def test_each_name_of_ours_exists() -> None:
 
 @pytest.mark.django_db
 @pytest.mark.parametrize("name", ["rate_limit", "CELERY_BROKER_URL", "TaskStatus.finish", "manage.py work", "/flower/"])
-def test_a_name_that_is_not_ours_is_found_out(name: str) -> None:
+def test_a_name_that_does_not_exist_is_unknown(name: str) -> None:
     assert not is_known(name)
 
 
-def test_what_is_not_here_is_explained() -> None:
+def test_a_name_without_counterpart_is_explained() -> None:
     for row in rows():
         assert row[1] == "not here" or "`" in row[1], row
         assert row[1] != "not here" or row[2], row
@@ -187,7 +154,7 @@ def test_quoted_code_is_that_of_the_file() -> None:
 
 @pytest.fixture
 def forgotten() -> Iterator[None]:
-    """Lets go of the actors that a test declares."""
+    """Forget the actors that a test declares."""
     actors = dramatiq.get_broker().actors
     before = set(actors)
     yield
@@ -195,7 +162,7 @@ def forgotten() -> Iterator[None]:
         del actors[name]
 
 
-def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus], django_user_model: Any) -> None:
+def test_the_code_runs(working: Any, forgotten: None, ended: Callable[..., TaskStatus], django_user_model: Any) -> None:
     from apps.documents.models import Document, Manuscript
     from apps.projects.models import Project
 
@@ -207,21 +174,24 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     for block in code()[0]:
         exec(compile(block, PAGE.name, "exec"), here)
 
-    # What was sent in the blocks.
+    # The tasks that the blocks sent.
     sent = TaskStatus.objects.order_by("id")
     assert list(sent.values_list("task_name", flat=True)) == [
         "documents.process_document",
         *["documents.find_word"] * 5,
+        "projects.count_documents",
     ]
+    assert here["task_id"] == list(sent)[-1].task_id
     later = sent.get(task_id=here["later"].message_id)
     assert (later.status, later.owner_id) == ("pending", user.pk)
+    assert later.expires_at is not None
     assert round((later.expires_at - later.run_at).total_seconds()) == 3_600
     assert round((later.run_at - later.created_at).total_seconds()) == 60
     words = {"whale": 2, "sea": 0, "ship": 0}
     for row in sent.filter(task_name="documents.find_word").exclude(pk=later.pk):
         assert ended(_message(row)).result == {"found": words[row.args[1]]}
     assert ended(_message(sent[0])).status == "completed"
-    assert here["mine"].get() == later
+    assert here["mine"].filter(task_name="documents.find_word").get() == later
     assert here["task"].task_id == here["message"].message_id
     assert here["told"][0] in {"pending", "processing", "completed"}
 
@@ -247,6 +217,7 @@ def test_the_code_runs(working, forgotten: None, ended: Callable[..., TaskStatus
     for message in [here["look_up"].send(word) for word in ("A", "B", "C", "D")]:
         assert ended(message, timeout=30).result == message.args[0].lower()
     old = TaskStatus.objects.finished()
+    assert empty.finished_at is not None
     old.filter(task_id=empty.task_id).update(finished_at=empty.finished_at - here["timedelta"](days=91))
     assert result_of("forget_old_tasks") == {"deleted": 2}  # The row and its one attempt.
     assert not old.filter(task_id=empty.task_id).exists()
@@ -272,7 +243,7 @@ def _message(row: TaskStatus) -> dramatiq.Message:
     )
 
 
-def test_what_is_said_of_retries_and_limits_is_so(working, forgotten: None, ended: Callable[..., TaskStatus]) -> None:
+def test_retries_and_limits_are_as_described(working: Any, forgotten: None, ended: Callable[..., TaskStatus]) -> None:
     calls: list[str] = []
 
     @dramatiq.actor(actor_name="documents.note_failure", max_retries=0)
@@ -309,7 +280,7 @@ def test_what_is_said_of_retries_and_limits_is_so(working, forgotten: None, ende
     @dramatiq.actor(actor_name="documents.async", max_retries=0)
     async def asynchronous() -> str | None:
         message = dramatiq.middleware.CurrentMessage.get_current_message()
-        return message and message.message_id
+        return message.message_id if message else None
 
     message = asynchronous.send()
     assert ended(message).result == message.message_id
@@ -336,7 +307,7 @@ def _go_on() -> None:
 
 
 @pytest.mark.django_db
-def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, broker) -> None:
+def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, broker: LedgerBroker) -> None:
     from tests.acting.tasks import say
 
     with pytest.raises(ValueError, match="bind"):
@@ -347,7 +318,7 @@ def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, 
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_commands_run(broker) -> None:
+def test_the_commands_run(broker: LedgerBroker) -> None:
     Schedule.objects.all().delete()
     for line in commands():
         if line.startswith("runworker"):
@@ -362,7 +333,7 @@ def test_the_commands_run(broker) -> None:
 
 
 @pytest.mark.processes
-def test_the_worker_command_works_off_its_queue(command, ended: Callable[..., TaskStatus]) -> None:
+def test_the_worker_command_works_off_its_queue(command: Callable[..., Any], ended: Callable[..., TaskStatus]) -> None:
     from apps.documents.tasks import process_document
 
     (line,) = [line for line in commands() if line.startswith("runworker")]
