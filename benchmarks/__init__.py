@@ -1,1 +1,1 @@
-"""Benchmarks: one question a file, peers beside us in the same run. `python -m benchmarks --help`."""
+"""Benchmarks: one question a file, with peers in the same run. `python -m benchmarks --help`."""

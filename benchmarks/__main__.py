@@ -11,7 +11,7 @@ from benchmarks.rig.figures import Figure
 from benchmarks.rig.rig import Rig
 from benchmarks.rig.table import table
 
-#: In this order they run: what only sends comes first, before any workers are there.
+#: In the order of the run. Benchmarks that only send come first, before any workers run.
 NAMES = (
     "send",
     "consume",
@@ -30,13 +30,13 @@ NAMES = (
 def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(NAMES)}; default: all")
-    parser.add_argument("--quick", action="store_true", help="measure very little: does it work?")
+    parser.add_argument("--quick", action="store_true", help="measure very little, only to see that everything works")
     parser.add_argument("--json", action="store_true", help="write an object a line, instead of a table")
     options = parser.parse_args()
     for name in options.names:
         if name not in NAMES:
             parser.error(f"unknown benchmark {name!r}, must be one of: {', '.join(NAMES)}")
-    # Ended by `timeout` and the like: tidy up, too.
+    # Also tidy up if a program such as `timeout` ends the run.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found: list[Figure] = []
     try:
@@ -49,7 +49,7 @@ def main() -> int:
                         for figure in new:
                             print(json.dumps(asdict(figure)), flush=True)
     except KeyboardInterrupt:
-        print("interrupted: what follows is what was found so far", file=sys.stderr)
+        print("interrupted: the figures so far follow", file=sys.stderr)
         return 130
     finally:
         if found and not options.json:

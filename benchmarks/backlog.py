@@ -1,7 +1,7 @@
 """Is a long queue slower than a short one, and does a worker grow with it?
 
-The rate at which tasks are taken while 100,000 wait, and while 1,000 do; and the most memory that a worker process has
-in the meantime.
+Measured are the rate at which tasks are taken while 100,000 or 1,000 of them wait, and the most memory that a worker
+process has meanwhile.
 """
 
 import threading
@@ -16,7 +16,7 @@ from benchmarks.rig.rig import Rig
 from benchmarks.rig.setup import OURS, Setup
 from benchmarks.rig.workers import Workers
 
-#: How often the memory is looked at.
+#: Seconds between two looks at the memory.
 LOOK_SECONDS = 0.1
 
 
@@ -35,7 +35,7 @@ def run(rig: Rig) -> list[Figure]:
         rates.append({})
         peaks.append({})
         for setup in OURS:
-            # A short queue is over at once, so several of them.
+            # A short queue is empty at once, so several of them are measured.
             for count, times in ((few, rig.amount(10, quick=2)), (many, 1)):
                 name = f"{setup.name}, {count:,} waiting"
                 rates[-1][name], peaks[-1][name] = _rate(rig, setup, number, count=count, times=times)
@@ -57,12 +57,12 @@ def run(rig: Rig) -> list[Figure]:
 def _rate(rig: Rig, setup: Setup, number: int, *, count: int, times: int) -> tuple[float, float]:
     system = rig.system(setup)
     system.clear()
-    # Sending so many takes a while, in which frozen workers would be given up.
+    # The sends take longer than the silence after which frozen workers would be declared dead.
     patient = {} if rig.is_quick else {"WORKER_HEARTBEAT_TIMEOUT_SECONDS": "120"}
     with system.workers(variables=patient) as workers, _watched(workers) as peak:
         seconds = sum(drain(rig, system, workers, count=count).seconds for _ in range(times))
     rate = count * times / seconds
-    rig.tell("backlog", number, system, f"{count:,} waiting: {rate:,.0f}/s, {peak.megabytes:.0f} MB")
+    rig.log_round("backlog", number, system, f"{count:,} waiting: {rate:,.0f}/s, {peak.megabytes:.0f} MB")
     return rate, peak.megabytes
 
 

@@ -1,8 +1,8 @@
-"""How fast do workers take no-op tasks, and what does a task cost?
+"""The rate at which workers take no-op tasks, and the cost of a task.
 
 Two worker processes with eight threads each (Celery: two processes) that have run a few tasks are frozen, all tasks
-are sent, and the workers are let go. The rate counts from the first start to the last end. The end of a task that has
-a row is its row's.
+are sent, and the workers continue. The rate counts from the first start to the last end. The end of a task that has a
+row is in the row.
 """
 
 from benchmarks.rig.drain import Drained, drain
@@ -34,7 +34,7 @@ def run(rig: Rig) -> list[Figure]:
         for system in systems:
             found = drained[system.name] = _drained(rig, system)
             text = f"{found.count:,} tasks, {found.per_second:,.0f}/s, {found.processor_ms:.2f} ms"
-            rig.tell("consume", number, system, text)
+            rig.log_round("consume", number, system, text)
         rates.append({name: found.per_second for name, found in drained.items()})
         costs.append({name: found.processor_ms for name, found in drained.items()})
     ours = [setup.name for setup in OURS]

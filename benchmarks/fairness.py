@@ -1,8 +1,8 @@
 """Does a short task wait behind a long one while another process is idle?
 
-Two worker processes with one thread each, used to short tasks. One long task is sent, and short ones after it:
-steadily, fifty a second, and all at once. One process is free all the time, so the short ones should not wait for the
-long one. The worst wait is from just before the send to the start.
+Two worker processes with one thread each have run short tasks. One long task is sent, then short ones: first steadily,
+fifty a second, then all at once. One process is idle all the time, so the short tasks need not wait for the long one.
+The worst wait is measured, from just before the send to the start.
 """
 
 import time
@@ -14,7 +14,7 @@ from benchmarks.rig.system import System
 
 SETUPS = (DRAMATIQ, HUEY, CELERY, *OURS)
 LONG_SECONDS = 3.0
-#: A free process takes a short one within this, in milliseconds, on a busy machine; more is a wait for the long one.
+#: In milliseconds. An idle process takes a short task sooner, also on a busy machine. More is a wait for the long one.
 GOAL = "<= 250"
 
 
@@ -57,5 +57,7 @@ def _worst_ms(rig: Rig, system: System, number: int) -> tuple[float, float]:
         burst = max(at for _, at, _ in workers.wait_for_marks(first, short)) - began
         time.sleep(max(began + long_seconds - time.monotonic(), 0))
         system.settle(workers)
-    rig.tell("fairness", number, system, f"worst wait {steady * 1000:,.0f} ms steady, {burst * 1000:,.0f} ms burst")
+    rig.log_round(
+        "fairness", number, system, f"worst wait {steady * 1000:,.0f} ms steady, {burst * 1000:,.0f} ms burst"
+    )
     return steady * 1000, burst * 1000

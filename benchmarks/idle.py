@@ -1,7 +1,7 @@
-"""What does it cost to wait for work?
+"""The cost of waiting for work.
 
-The processor time and the commands to Redis of each process while there is nothing to do: of a worker process with
-eight threads, and of our relay and scheduler. Celery's and Dramatiq's masters are counted with their workers.
+Measured are the processor time and the commands to Redis of each idle process: a worker process with eight threads,
+and our relay and scheduler. Celery's and Dramatiq's masters are counted with their workers.
 """
 
 import time
@@ -19,10 +19,10 @@ from benchmarks.rig.workers import Workers
 from tests.commands import manage
 
 PEERS = (DRAMATIQ, HUEY, CELERY)
-#: Our processes, by a word of their command lines, and whether they have to meet the goals of a worker.
+#: The roles of our processes, by a word of their command lines.
 ROLES = {"--single": "worker", "runrelay": "relay", "runscheduler": "scheduler"}
 PROCESSES = 2
-#: It has started once it takes less than this share of a core for `LOOK_SECONDS`, but at least `SETTLE_SECONDS` later.
+#: A process is idle `SETTLE_SECONDS` after it took less than this share of a core for `LOOK_SECONDS`.
 BUSY_SHARE = 0.1
 LOOK_SECONDS = 0.3
 SETTLE_SECONDS = 2.0
@@ -65,7 +65,7 @@ def _take(
 ) -> None:
     for name, (share, rate) in found.items():
         shares[name], commands[name] = share, rate
-        rig.tell("idle", number, system, f"{name}: {share:.2f} % of a core, {rate:.1f} commands a second")
+        rig.log_round("idle", number, system, f"{name}: {share:.2f} % of a core, {rate:.1f} commands a second")
 
 
 @contextmanager
@@ -81,7 +81,7 @@ def _scheduler(system: System) -> Iterator[Workers]:
 
 
 def _measured(rig: Rig, system: System, groups: Mapping[str, list[psutil.Process]]) -> dict[str, tuple[float, float]]:
-    """Per cent of a core and commands a second, by group; of a worker process on average."""
+    """Return per cent of a core and commands a second of each group. Of workers, the average of a process."""
     family = [process for processes in groups.values() for process in processes]
     _wait_until_idle(family)
     time.sleep(0 if rig.is_quick else SETTLE_SECONDS)
@@ -109,7 +109,7 @@ def _processor_seconds(processes: list[psutil.Process]) -> float:
 
 
 def _used(system: System, groups: Mapping[str, list[psutil.Process]]) -> dict[str, tuple[float, int]]:
-    """The processor seconds so far of each group, and the commands that its connections have sent."""
+    """Return the processor seconds of each group so far, and the number of commands that its connections sent."""
     with redis.Redis.from_url(system.redis_url) as client:
         sent = {int(link["addr"].rpartition(":")[2]): int(link["tot-cmds"]) for link in client.client_list()}
     return {

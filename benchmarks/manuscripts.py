@@ -13,12 +13,12 @@ from typing import Any
 
 import psutil
 
+from aiWriting.environment import BASE_DIR
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from benchmarks.rig.figures import Figure
 from benchmarks.rig.rig import Rig
 from benchmarks.rig.setup import OURS, Setup
 from benchmarks.rig.system import System
-from tests.commands import BASE_DIR
 
 NOVEL = BASE_DIR / "tests" / "documents" / "novel"
 MEGABYTE = 1024**2
@@ -80,10 +80,10 @@ def _measure(rig: Rig, setup: Setup, name: str, path: Path) -> list[Figure]:
                 outcome.update(_outcome(system, task_id))
             return bool(outcome)
 
-        workers.wait_for(has_ended, what=name, seconds=PATIENCE_SECONDS)
+        workers.wait_for(has_ended, awaited=name, seconds=PATIENCE_SECONDS)
     if outcome["error"]:
         raise RuntimeError(f"{setup.name}: {name}: {outcome['error']}")
-    rig.say(
+    rig.log(
         f"manuscripts: {setup.name}: {name}: {outcome['seconds']:.1f} s, {outcome['words']:,} words, "
         f"{outcome['chapters']:,} chapters, {peaks['worker']:.0f} MB, reader {peaks['reader']:.0f} MB"
     )

@@ -1,7 +1,7 @@
-"""How soon does an idle worker start what is sent?
+"""The time until an idle worker starts a task.
 
-From just before the send to the first line of the actor. Steadily, twenty a second, and from cold: one send after
-three seconds without any.
+It counts from just before the send to the first line of the actor. Tasks are sent steadily, twenty a second, and from
+cold: one after three seconds without a task.
 """
 
 from benchmarks.rig.figures import Figure, figures, percentile
@@ -12,7 +12,7 @@ from benchmarks.rig.workers import Workers
 
 SETUPS = (DRAMATIQ, HUEY, CELERY, *OURS)
 STEADY_SECONDS = 1 / 20
-#: Measures, and what is promised of each on PostgreSQL, in milliseconds.
+#: Measures and their goals on PostgreSQL, in milliseconds.
 MEASURES = {
     "pick-up at 20/s, p50": "<= 4",
     "pick-up at 20/s, p99": "<= 10",
@@ -50,12 +50,12 @@ def _milliseconds(rig: Rig, system: System, number: int) -> tuple[float, float, 
         cold = _latencies(system, workers, count=rig.amount(8, quick=2), every=idle_seconds, lead=idle_seconds)
         system.settle(workers)
     found = (percentile(steady, 0.5), percentile(steady, 0.99), percentile(cold, 0.5), percentile(cold, 0.99))
-    rig.tell("pickup", number, system, "p50 {:.1f}, p99 {:.1f}, cold p50 {:.1f}, p99 {:.1f} ms".format(*found))
+    rig.log_round("pickup", number, system, "p50 {:.1f}, p99 {:.1f}, cold p50 {:.1f}, p99 {:.1f} ms".format(*found))
     return found
 
 
 def _latencies(system: System, workers: Workers, *, count: int, every: float, lead: float) -> list[float]:
-    """How long each of so many tasks waited for its start, in milliseconds."""
+    """Send tasks and return the milliseconds that each waited for its start."""
     first = system.take_numbers(count)
     sent = system.call("send_steadily", first=first, count=count, every_seconds=every, lead_seconds=lead)
     marks = workers.wait_for_marks(first, count)

@@ -1,8 +1,8 @@
-"""How long is a task lost when its worker dies?
+"""The time until a task starts again after its worker died.
 
-From `kill -9` of one of two busy worker processes to the new start of a task that it ran. Dramatiq's command ends
-altogether when one of its processes is killed; it is started again at once, as a platform does. And from the moment
-when a whole host vanishes (its worker is frozen, and carries another host's name) to the start of its task elsewhere.
+First, it counts from `kill -9` of one of two busy worker processes to the new start of a task that it ran. Dramatiq's
+command ends when one of its processes is killed, and is started again at once, as a platform does. Second, it counts
+from the loss of a whole host (its worker has another host's name and is frozen) to the start of its task elsewhere.
 """
 
 import itertools
@@ -22,9 +22,9 @@ from benchmarks.rig.workers import Workers, WorkersError
 from tests.commands import manage
 
 KILLS = 5
-#: How long a task may stay lost before we wait no longer.
+#: Seconds until a task of a peer counts as lost.
 PATIENCE_SECONDS = 60
-#: Our own tasks come back, or the benchmark has failed.
+#: Seconds in which our own tasks must start again. Otherwise the benchmark fails.
 OWN_PATIENCE_SECONDS = 90
 
 _releases = itertools.count()
@@ -54,7 +54,7 @@ def _figure(measure: str, system: str, seconds: list[float]) -> Figure:
 
 
 def _after_kills(rig: Rig, setup: Setup, *, kills: int, patience_seconds: float) -> list[float]:
-    """Seconds from each kill to the new start; fewer than `kills` where one did not come in time."""
+    """Return the seconds from each kill to the new start. They end with the first that was not in time."""
     system, found = rig.system(setup), []
     system.clear()
     with system.workers() as workers:
@@ -63,19 +63,19 @@ def _after_kills(rig: Rig, setup: Setup, *, kills: int, patience_seconds: float)
             before = set(workers.marks)
 
             def held(before: set[int] = before) -> dict[int, Mark]:
-                """One of the tasks that each process holds."""
+                """Return one of the tasks that each process holds."""
                 return {marks[0][2]: marks[0] for number, marks in workers.marks.items() if number not in before}
 
             _hold(system, release, until=lambda: len(held()) >= 2, look=[workers])
             victim, _, pid = next(iter(held().values()))
             killed = time.monotonic()
             os.kill(pid, signal.SIGKILL)
-            release.touch()  # A task that starts again ends at once.
+            release.touch()  # A task that starts again now ends at once.
             seconds = _new_start(workers, victim, since=killed, patience_seconds=patience_seconds)
             if seconds is None:
-                rig.say(f"rescue: {system.name}: not within {patience_seconds:g} s")
+                rig.log(f"rescue: {system.name}: not within {patience_seconds:g} s")
                 break
-            rig.say(f"rescue: {system.name}: {seconds:.2f} s after kill -9")
+            rig.log(f"rescue: {system.name}: {seconds:.2f} s after kill -9")
             found.append(seconds)
             system.settle(workers)
             system.warm_up(workers, processes=2)
@@ -83,7 +83,7 @@ def _after_kills(rig: Rig, setup: Setup, *, kills: int, patience_seconds: float)
 
 
 def _hold(system: System, release: Path, *, until: Callable[[], object], look: Sequence[Workers]) -> None:
-    """Send tasks that do not end, until they are where they are wanted."""
+    """Send tasks that do not end, until `until` is true."""
 
     def one_more() -> bool:
         for workers in look:
@@ -93,18 +93,18 @@ def _hold(system: System, release: Path, *, until: Callable[[], object], look: S
         system.send("hold", str(release))
         return False
 
-    look[0].wait_for(one_more, what=f"{system.name}: tasks that are held are where they are wanted", every=0.2)
+    look[0].wait_for(one_more, awaited=f"{system.name}: held tasks run in the right processes", every=0.2)
 
 
 def _new_start(workers: Workers, number: int, *, since: float, patience_seconds: float) -> float | None:
-    """Seconds until the task has started again."""
+    """Return the seconds until the task has started again. None: it did not."""
 
     def starts() -> list[float]:
-        workers.restart_what_ended()
+        workers.restart_ended()
         return [at for _, at, _ in workers.marks[number] if at > since]
 
     try:
-        workers.wait_for(starts, what="the task starts again", seconds=patience_seconds)
+        workers.wait_for(starts, awaited="the task starts again", seconds=patience_seconds)
     except WorkersError:
         return None
     return starts()[0] - since
@@ -124,9 +124,9 @@ def _after_a_host_vanished(rig: Rig, setup: Setup) -> float:
         frozen = time.monotonic()
         elsewhere.freeze()
         release.touch()
-        here.wait_for(lambda: number in here.marks, what="the task starts here", seconds=OWN_PATIENCE_SECONDS)
+        here.wait_for(lambda: number in here.marks, awaited="the task starts here", seconds=OWN_PATIENCE_SECONDS)
         seconds = here.marks[number][0][1] - frozen
         system.settle(here)
         system.stop(elsewhere, kill=True)
-    rig.say(f"rescue: {system.name}: {seconds:.1f} s after the host vanished")
+    rig.log(f"rescue: {system.name}: {seconds:.1f} s after the host vanished")
     return seconds

@@ -1,8 +1,8 @@
-"""How late is a slot sent, and what does a scheduler cost that has nothing to do?
+"""The delay of slots, and the cost of an idle scheduler.
 
-One scheduler over ten thousand schedules. First all of them are rare: what does waiting cost? Then a tenth of them
-comes once within half a minute, spread evenly, and then two hundred come in the same moment. A delay is from the slot
-to the task's row.
+One scheduler has ten thousand schedules. First no slot comes, and the processor time is measured. Then a tenth of the
+schedules have one slot each within half a minute, spread evenly. Then two hundred have a slot at the same time. A delay
+counts from the slot to the task's row.
 """
 
 import time
@@ -18,10 +18,10 @@ from tests.waiting import wait_until
 SCHEDULES = 10_000
 SPREAD = 1_000
 AT_ONCE = 200
-#: How long the spread slots take, and how long the scheduler is watched while it has nothing to do.
+#: Seconds over which the slots are spread, and in which the idle scheduler is measured.
 SPREAD_SECONDS = 30
 IDLE_SECONDS = 20
-#: It has nothing more to do once it takes less than this share of a core for so long.
+#: The scheduler is idle once it takes less than this share of a core for `LOOK_SECONDS`.
 BUSY_SHARE = 0.1
 LOOK_SECONDS = 1.0
 LEAD_SECONDS = 2.0
@@ -43,13 +43,13 @@ def run(rig: Rig) -> list[Figure]:
                     ("spread", rig.amount(SPREAD, quick=10), 1 if rig.is_quick else SPREAD_SECONDS),
                     ("at once", rig.amount(AT_ONCE, quick=10), 0),
                 ):
-                    late = _late(rig, system, count=count, seconds=seconds)
+                    delays_ms = _delays_ms(rig, system, count=count, seconds=seconds)
                     for share in (0.5, 0.99):
                         measure = f"slots sent late, {name}, p{share * 100:.0f}"
-                        found.setdefault(measure, {})[system.name] = percentile(late, share)
-                    rig.tell(
+                        found.setdefault(measure, {})[system.name] = percentile(delays_ms, share)
+                    rig.log_round(
                         "schedules", number, system,
-                        f"{name}: p50 {percentile(late, 0.5):.1f} ms, p99 {percentile(late, 0.99):.1f} ms; "
+                        f"{name}: p50 {percentile(delays_ms, 0.5):.1f} ms, p99 {percentile(delays_ms, 0.99):.1f} ms; "
                         f"idle: {shares[-1][system.name]:.2f} % of a core",
                     )  # fmt: skip
         for measure, values in found.items():
@@ -71,16 +71,16 @@ def _wait_until_started(rig: Rig, system: System, pids: list[int]) -> None:
 
 
 def _idle(rig: Rig, pids: list[int]) -> float:
-    """Per cent of a core."""
+    """Return the per cent of a core that the processes take."""
     began, before = time.monotonic(), processor.seconds_of(pids)
     time.sleep(0.5 if rig.is_quick else IDLE_SECONDS)
     return 100 * (processor.seconds_of(pids) - before) / (time.monotonic() - began)
 
 
-def _late(rig: Rig, system: System, *, count: int, seconds: float) -> list[float]:
-    """How late so many slots were sent, in milliseconds."""
+def _delays_ms(rig: Rig, system: System, *, count: int, seconds: float) -> list[float]:
+    """Let slots come and return the delay of each in milliseconds."""
     lead_seconds = 0.5 if rig.is_quick else LEAD_SECONDS
-    system.call("let_come", count=count, lead_seconds=lead_seconds, seconds=seconds)
+    system.call("let_slots_come", count=count, lead_seconds=lead_seconds, seconds=seconds)
     timeout, every = lead_seconds + seconds + 60, 0.1 if rig.is_quick else 0.5
-    late: list[float] = wait_until(lambda: system.call("how_late", count=count), timeout=timeout, every=every)
-    return late
+    delays_ms: list[float] = wait_until(lambda: system.call("delays_ms", count=count), timeout=timeout, every=every)
+    return delays_ms

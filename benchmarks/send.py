@@ -1,7 +1,7 @@
-"""How long does a sender wait?
+"""The time that a sender waits.
 
-No worker runs. One by one, outside a transaction; many at once; and what a send adds to a transaction of one INSERT
-into another table. Those that keep no row send after the commit, as their documentation says.
+No worker runs. Measured are single sends outside a transaction, many at once, and the time that a send adds to a
+transaction of one INSERT into another table. Systems without rows send after the commit, as their documentation says.
 """
 
 from benchmarks.rig.figures import Figure, figures
@@ -19,7 +19,7 @@ from benchmarks.rig.setup import (
 )
 
 SETUPS = (DRAMATIQ, HUEY, CELERY, ADMIN_POSTGRESQL, ADMIN_SQLITE, *OURS)
-#: A transaction on SQLite is measured for us alone.
+#: Transactions on SQLite are measured for our system only.
 IN_TRANSACTION = (DRAMATIQ, CELERY, CELERY_RESULTS, ADMIN_POSTGRESQL, *OURS)
 
 
@@ -28,10 +28,10 @@ def run(rig: Rig) -> list[Figure]:
     manies: list[dict[str, float]] = []
     added: list[dict[str, float]] = []
     for number in rig.rounds():
-        single = {setup.name: _one_by_one(rig, setup, number) for setup in SETUPS if rig.has(setup)}
+        single = {setup.name: _one_by_one(rig, setup, number) for setup in SETUPS if rig.is_available(setup)}
         singles.append(single)
         manies.append({DRAMATIQ.name: single[DRAMATIQ.name]} | {ours.name: _many(rig, ours, number) for ours in OURS})
-        added.append({setup.name: _added(rig, setup, number) for setup in IN_TRANSACTION if rig.has(setup)})
+        added.append({setup.name: _added(rig, setup, number) for setup in IN_TRANSACTION if rig.is_available(setup)})
     many = rig.amount(10_000, quick=500)
     return [
         *figures(
@@ -52,7 +52,7 @@ def _one_by_one(rig: Rig, setup: Setup, number: int) -> float:
     system.clear()
     system.call("send_one_by_one", first=system.take_numbers(50), count=50)
     seconds = system.call("send_one_by_one", first=system.take_numbers(count), count=count)
-    rig.tell("send", number, system, f"{count / seconds:,.0f}/s one by one")
+    rig.log_round("send", number, system, f"{count / seconds:,.0f}/s one by one")
     system.clear()
     return float(count / seconds)
 
@@ -62,7 +62,7 @@ def _many(rig: Rig, setup: Setup, number: int) -> float:
     count = rig.amount(10_000, quick=500)
     system.call("enqueue", task="noop", first=system.take_numbers(50), count=50)
     seconds = system.call("enqueue", task="noop", first=system.take_numbers(count), count=count)
-    rig.tell("send", number, system, f"{count / seconds:,.0f}/s with send_many")
+    rig.log_round("send", number, system, f"{count / seconds:,.0f}/s with send_many")
     system.clear()
     return float(count / seconds)
 
@@ -71,6 +71,6 @@ def _added(rig: Rig, setup: Setup, number: int) -> float:
     system = rig.system(setup)
     count = rig.amount(500, quick=20)
     added = system.call("in_transaction", first=system.take_numbers(count), count=count)
-    rig.tell("send", number, system, f"a send adds {added:.2f} ms to a transaction")
+    rig.log_round("send", number, system, f"a send adds {added:.2f} ms to a transaction")
     system.clear()
     return float(added)

@@ -1,6 +1,6 @@
 """Is a full table slower than an empty one?
 
-The same as `consume`, with a database whose table of tasks is empty, and with one that holds a million finished tasks.
+Measured as in `consume`, with an empty table of tasks and with one that holds a million finished tasks.
 """
 
 from dataclasses import replace
@@ -37,8 +37,8 @@ def run(rig: Rig) -> list[Figure]:
 def _fill(rig: Rig, setup: Setup, *, size: int) -> None:
     system = rig.system(setup)
     with system.workers():
-        pass  # The tasks that warm them up are what is copied.
-    rig.say(f"volume: {setup.name}: filling the table")
+        pass  # A task that warms them up is copied.
+    rig.log(f"volume: {setup.name}: filling the table")
     system.call("fill", count=size)
 
 
@@ -48,5 +48,5 @@ def _rate(rig: Rig, setup: Setup, number: int, *, is_empty: bool) -> float:
         system.clear()
     with system.workers() as workers:
         rate = drain(rig, system, workers, count=rig.amount(12_000, quick=300)).per_second
-    rig.tell("volume", number, system, f"{rate:,.0f}/s")
+    rig.log_round("volume", number, system, f"{rate:,.0f}/s")
     return rate

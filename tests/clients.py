@@ -7,7 +7,7 @@ from apps.accounts.models import User
 
 
 class Writer(APIClient):
-    """A client that is signed in as a user of its own."""
+    """A client that is signed in as its own user."""
 
     def __init__(self, user: User) -> None:
         super().__init__()
@@ -17,6 +17,6 @@ class Writer(APIClient):
 
 
 def writer(username: str = "jane", *, is_staff: bool = False) -> Writer:
-    """A new user with an e-mail address, signed in."""
+    """Make a user with an e-mail address and return a client that is signed in as this user."""
     address = f"{username}@example.com"
     return Writer(User.objects.create_user(username, address, "sense-and-sensibility", is_staff=is_staff))

@@ -16,36 +16,37 @@ GRACE_SECONDS = 40
 
 
 def is_gone(pid: int) -> bool:
-    """Whether no such process runs; one that nobody has reaped yet does not."""
+    """Return whether no such process runs. A zombie does not run."""
     try:
-        return psutil.Process(pid).status() == psutil.STATUS_ZOMBIE
+        return bool(psutil.Process(pid).status() == psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return True
 
 
 class RunningCommand:
-    """One process, with its descendants and what they wrote.
+    """One process, with its descendants and their output.
 
     Parameters:
-      argv: The program and its arguments.
-      env: Its whole environment.
-      log: Where its output goes; its children's too.
-      guard: Ends it where pytest is killed.
+      argv: Program and arguments.
+      env: Whole environment.
+      log: File for the output of the process and its children.
+      cwd: Working directory.
+      watchdog: Ends the process if pytest is killed.
     """
 
-    def __init__(self, *argv: str, env: dict[str, str], log: Path, watchdog: Watchdog) -> None:
+    def __init__(self, *argv: str, env: dict[str, str], log: Path, watchdog: Watchdog, cwd: Path = BASE_DIR) -> None:
         self.name = " ".join(argv)
         self.log = log
         self.watchdog = watchdog
         self.killed = False
-        #: The exit codes that say that it stopped as it should.
+        #: Exit codes that count as success.
         self.good_ends = {0}
         self.seen: dict[int, psutil.Process] = {}
         with log.open("wb") as output:
             self.process = subprocess.Popen(
                 argv,
                 env=env,
-                cwd=BASE_DIR,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,
@@ -63,20 +64,24 @@ class RunningCommand:
 
     @property
     def output(self) -> str:
-        """All that it and its children wrote so far."""
+        """Output of the process and its children so far."""
         return self.log.read_text(errors="replace")
 
     def descendants(self) -> list[psutil.Process]:
-        """Its living children and theirs."""
+        """Return its living descendants."""
         try:
-            found = psutil.Process(self.pid).children(recursive=True)
+            found = list(psutil.Process(self.pid).children(recursive=True))
         except psutil.NoSuchProcess:
             found = []
         self.seen |= {process.pid: process for process in found}
         return found
 
     def wait_for(self, text: str, *, timeout: float = 20) -> None:
-        """Return when the text was written; AssertionError with the output after the timeout or its end."""
+        """Return once the text was written.
+
+        Raises:
+          AssertionError: It was not within the timeout, or before the process ended. With the output.
+        """
 
         def written_or_ended() -> bool:
             return text in self.output or not self.alive
@@ -89,26 +94,30 @@ class RunningCommand:
         self.process.send_signal(signum)
 
     def kill(self) -> None:
-        """SIGKILL to the process alone; how it ends is not judged any more."""
+        """Send SIGKILL to the process itself. Its exit code does not count any more."""
         self.killed = True
         self.send_signal(signal.SIGKILL)
         self.process.wait()
 
     def wait(self, *, timeout: float = GRACE_SECONDS) -> int:
-        """Return its exit code when it ended; AssertionError with the output after the timeout."""
+        """Return the exit code once it ended.
+
+        Raises:
+          AssertionError: It still runs after the timeout. With the output.
+        """
         try:
             return self.process.wait(timeout)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} still runs after {timeout:g} s:\n{self.output}") from None
 
     def stop(self, *, timeout: float = GRACE_SECONDS) -> int:
-        """SIGTERM, if it runs; its exit code."""
+        """Send SIGTERM if it runs. Return the exit code."""
         if self.alive:
             self.send_signal(signal.SIGTERM)
         return self.wait(timeout=timeout)
 
     def end(self) -> None:
-        """Stop it if the test did not; assert that it ended well and left no process."""
+        """Stop it if the test did not. Assert that it ended with a good exit code and left no process."""
         try:
             code = self.stop()
             assert code in self.good_ends or self.killed, f"{self.name} ended with exit code {code}:\n{self.output}"
@@ -124,10 +133,10 @@ class RunningCommand:
 
 
 def manage(*arguments: str) -> tuple[str, ...]:
-    """The argument list of a `manage.py` command."""
+    """Return the argument list of a `manage.py` command."""
     return (sys.executable, str(BASE_DIR / "manage.py"), *arguments)
 
 
 def environment(**changes: str) -> dict[str, str]:
-    """Our own environment with the changes. Output comes at once."""
+    """Return this process's environment with the changes, and with unbuffered output."""
     return {**os.environ, "PYTHONUNBUFFERED": "1", **changes}

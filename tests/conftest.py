@@ -23,10 +23,10 @@ from tests.plugin import SERVERS
 from tests.waiting import wait_until as wait
 from workers.broker import LedgerBroker
 
-#: Hashes tell how often they were turned, so other processes understand these; a million turns take half a second.
+#: A million iterations take half a second. Hashes contain their number, so other processes can check them.
 PBKDF2PasswordHasher.iterations = 1
 
-# How long a machine takes that does other work at the same time says nothing about the code.
+# A busy machine says nothing about the speed of the code.
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
@@ -35,7 +35,7 @@ RUNNING = pytest.StashKey[list[RunningCommand]]()
 
 @pytest.fixture
 def wait_until() -> Callable[..., Any]:
-    """`wait_until(condition, timeout=10)`: the condition's first true value, or a failure."""
+    """`wait_until(condition, timeout=10)` returns the first true value of the condition or fails."""
     return wait
 
 
@@ -47,26 +47,26 @@ def jane(db: None) -> Writer:
 
 @pytest.fixture
 def emily(db: None) -> Writer:
-    """Another writer, who owns nothing."""
+    """Another writer, who owns no rows."""
     return writer("emily")
 
 
 @pytest.fixture
 def project(jane: object) -> Project:
-    """A project of jane's, whoever jane is to the tests of a folder."""
+    """A project of jane's, as the folder's own fixture makes her."""
     return rows.project(owner="jane")
 
 
 @pytest.fixture
 def redis_client() -> Iterator["redis.Redis"]:
-    """A client of the session's Redis, which is empty at the start of the test: the broker's keys are gone, too."""
+    """A client of the session's Redis, which is empty at the start of the test, without the broker's keys."""
     with redis.Redis.from_url(settings.REDIS_URL, decode_responses=True) as client:
         client.flushdb()
         yield client
 
 
 def database_url() -> str:
-    """The URL of the database that the test itself uses, for other processes."""
+    """Return the URL of the test's database, for other processes."""
     name = connection.settings_dict["NAME"]
     if connection.vendor == "sqlite":
         return f"sqlite:///{name}"
@@ -80,7 +80,7 @@ def command(
 ) -> Iterator[Callable[..., RunningCommand]]:
     """Start `manage.py` commands on the test's database: `command("runscheduler", WORKER_THREADS="1")`.
 
-    Keywords are environment variables. At the end each is stopped; it must end with 0 and leave no process.
+    Keywords are environment variables. At the end each command is stopped, must exit with 0 and leave no process.
     """
     running = request.node.stash.setdefault(RUNNING, [])
     servers = request.config.stash[SERVERS]
@@ -117,10 +117,10 @@ def worker(command: Callable[..., RunningCommand]) -> Callable[..., RunningComma
 
 @pytest.fixture
 def broker(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> LedgerBroker:
-    """The project's broker, its Redis empty.
+    """The project's broker with an empty Redis.
 
-    What it publishes is in Redis when the send returns: a lone message is not answered otherwise, and who looks for it
-    on another connection may be first.
+    A message is in Redis when its send returns. Otherwise the answer to a single message is not waited for, and a look
+    on another connection may come too early.
     """
     found = dramatiq.get_broker()
     assert isinstance(found, LedgerBroker)
@@ -132,7 +132,7 @@ def broker(redis_client: "redis.Redis", monkeypatch: pytest.MonkeyPatch) -> Ledg
 
 @pytest.fixture(scope="session")
 def booted() -> None:
-    """What a worker process does once: among it, the thread that watches time limits starts."""
+    """Run the boot hooks of a worker process once. One starts the thread that watches time limits."""
     dramatiq.get_broker().emit_after("process_boot")
 
 
@@ -149,21 +149,20 @@ def working(transactional_db: None, broker: LedgerBroker, booted: None, monkeypa
     worker.start()
     yield worker
     worker.stop(timeout=5_000)
-    broker.middleware.pop()  # Dramatiq adds one a worker and has no word for taking it away.
+    broker.middleware.pop()  # Dramatiq adds one for each worker and has no way to remove it.
     stop.set()
     relay.join()
 
 
 @pytest.fixture
 def ended() -> Callable[..., Any]:
-    """`ended(message)`: the message's row, once it has ended."""
+    """`ended(message)` returns the message's row once the task has ended."""
     from apps.tasks.models import TaskStatus
 
     def wait_for(message: dramatiq.Message, *, timeout: float = 10) -> TaskStatus:
-        def find() -> TaskStatus | None:
-            return TaskStatus.objects.finished().filter(task_id=message.message_id).first()
-
-        return wait(find, timeout=timeout, explain=lambda: list(TaskStatus.objects.values()))
+        finished = TaskStatus.objects.finished().filter(task_id=message.message_id)
+        wait(finished.exists, timeout=timeout, explain=lambda: list(TaskStatus.objects.values()))
+        return finished.get()
 
     return wait_for
 

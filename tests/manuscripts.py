@@ -7,6 +7,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
+from typing import Any
 
 WRITTEN_ELSEWHERE = Path(__file__).parent / "documents" / "written_elsewhere"
 
@@ -141,12 +142,14 @@ def with_lying_count(data: bytes) -> bytes:
 
 
 def many_parts(number: int) -> bytes:
-    return docx(docx_paragraphs("Some words."), **{f"word/media/{index}.txt": b"" for index in range(number)})
+    more: dict[str, Any] = {f"word/media/{index}.txt": b"" for index in range(number)}
+    return docx(docx_paragraphs("Some words."), **more)
 
 
 def overlapping(number: int, *, megabytes: int) -> bytes:
     """Return an archive whose list names the same compressed bytes many times: small, but huge when unpacked."""
-    data = docx(docx_paragraphs("Some words."), **{"word/kernel": b"\x00" * (megabytes * 1024**2)})
+    kernel: dict[str, Any] = {"word/kernel": b"\x00" * (megabytes * 1024**2)}
+    data = docx(docx_paragraphs("Some words."), **kernel)
     at = data.rindex(b"PK\x05\x06")
     directory_at = struct.unpack_from("<L", data, at + 16)[0]
     directory = data[directory_at:at]

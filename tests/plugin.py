@@ -1,7 +1,7 @@
-"""Makes the environment that the tests' Django starts in, and the servers behind it.
+"""Makes the environment in which the tests' Django starts, and its servers.
 
-Loaded with `-p` (see `pyproject.toml`), since the environment must be there before pytest-django reads the settings:
-run it as `python -m pytest`, so that it is found.
+Loaded with `-p` (see `pyproject.toml`), since the environment must exist before pytest-django reads the settings. Run
+it as `python -m pytest`, so that it is found.
 """
 
 import os
@@ -14,9 +14,9 @@ from tests.servers import DATABASES, STRAY_VARIABLES, Servers
 
 SERVERS = pytest.StashKey[Servers]()
 
-#: A test that asks for one of these talks to Redis; `-m redis` picks them all.
+#: Fixtures of tests that talk to Redis. `-m redis` picks these tests.
 REDIS_FIXTURES = {"redis_client"}
-#: A test that asks for one of these talks to the database, as one that is marked with `django_db` does.
+#: Fixtures of tests that talk to the database, as tests marked with `django_db` do.
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup"}
 
 
@@ -35,25 +35,31 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="embedded (Valkey), a program on the PATH such as redis-server, or a URL whose database may be flushed",
     )
     group.addoption(
+        "--fast-path",
+        choices=("on", "off"),
+        default="on",
+        help="TASK_FAST_PATH, here and in the processes that tests start; off skips the tests that are about it",
+    )
+    group.addoption(
         "--chaos-minutes",
         type=float,
         default=0.75,
-        help="how long the storm of tests/chaos goes on; default: %(default)s",
+        help="minutes of the storm of tests/chaos; default: %(default)s",
     )
-    group.addoption("--seed", type=int, default=1, help="what the storms do, and when; default: %(default)s")
+    group.addoption("--seed", type=int, default=1, help="seed of the storms; default: %(default)s")
     group.addoption(
         "--cron-cases",
         type=int,
         default=10_000,
-        help="how many random cron texts are held against the manual; default: %(default)s",
+        help="number of random cron texts that are compared with the manual; default: %(default)s",
     )
 
 
 @pytest.hookimpl(wrapper=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None, None, None]:
-    # Ended by `timeout` and the like: tidy up, too.
+    # Also tidy up if a program such as `timeout` ends the session.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    # Started with a shell's `&`, we and all that we start would be deaf to these.
+    # A shell's `&` makes the session and its processes ignore these.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     signal.signal(signal.SIGQUIT, signal.SIG_DFL)
     options = early_config.known_args_namespace
@@ -63,6 +69,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         for name in STRAY_VARIABLES:
             os.environ.pop(name, None)
         os.environ.update(servers.environment)
+        os.environ["TASK_FAST_PATH"] = "1" if options.fast_path == "on" else "0"
     return (yield)
 
 
@@ -83,6 +90,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
         marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")
         if not (marked or fixtures & DATABASE_FIXTURES):
             item.add_marker(pytest.mark.once)
+        if config.getoption("--fast-path") == "off" and (about := item.get_closest_marker("fast_path")):
+            item.add_marker(pytest.mark.skip(reason=f"--fast-path=off: {about.args[0]}"))
     if config.getoption("--database") != "sqlite":
         once = [item for item in items if item.get_closest_marker("once")]
         config.hook.pytest_deselected(items=once)

@@ -1,4 +1,4 @@
-"""Rows for tests that only look at them."""
+"""Make rows for tests that only read them."""
 
 import uuid
 from typing import Any
@@ -12,17 +12,17 @@ from apps.tasks.models import TaskStatus, WorkerProcess
 
 
 def project(name: str = "Novels", *, owner: str = "jane") -> Project:
-    """A project, and its owner if there is no user of that name."""
+    """Make a project, and its owner if there is no user of that name."""
     return Project.objects.create(name=name, owner=User.objects.get_or_create(username=owner)[0])
 
 
 def document(title: str = "Emma", **values: Any) -> Document:
-    """A document, in a project of its own unless one is given."""
+    """Make a document, in a new project unless one is given."""
     return Document.objects.create(title=title, **{"project": values.pop("project", None) or project(), **values})
 
 
 def task(task_name: str = "documents.process_document", **values: Any) -> TaskStatus:
-    """A task as it is right after its send, but for the values."""
+    """Make a task as it is right after its send, except for the given values."""
     about = values.pop("about", None)
     if about is not None:
         values |= {"related_object_type": about._meta.label, "related_object_id": about.pk}
@@ -31,7 +31,7 @@ def task(task_name: str = "documents.process_document", **values: Any) -> TaskSt
 
 
 def worker_process(hostname: str = "web-1", **values: Any) -> WorkerProcess:
-    """A worker process that started and gave a heartbeat now, but for the values."""
+    """Make a worker process that started and beat now, except for the given values."""
     defaults = {
         "broker_id": uuid.uuid4().hex, "host": "boot:1", "hostname": hostname, "pid": 4121, "process_started": "1",
         "threads": 8, "started_at": timezone.now(), "beat_at": timezone.now(),

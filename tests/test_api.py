@@ -1,4 +1,4 @@
-"""What is the same for every address of the API: who may ask, in which form, and what an error looks like."""
+"""Rules for every address of the API: permissions, formats and errors."""
 
 from typing import Any
 from urllib.parse import urlencode
@@ -19,11 +19,11 @@ pytestmark = pytest.mark.django_db
 LISTS = ["/api/", "/api/documents/", "/api/projects/", "/api/tasks/"]
 
 
-# --- Who may ask ---
+# --- Permissions ---
 
 
 @pytest.mark.parametrize("path", [*LISTS, "/api/documents/1/", "/api/tasks/x/", "/api/tasks/x/events/"])
-def test_who_is_not_signed_in_is_told_how_to(path: str) -> None:
+def test_an_anonymous_request_is_answered_with_the_way_to_sign_in(path: str) -> None:
     response = APIClient().get(path)
 
     assert response.status_code == 401
@@ -32,7 +32,7 @@ def test_who_is_not_signed_in_is_told_how_to(path: str) -> None:
 
 
 @pytest.mark.parametrize("path", ["/api/documents/", "/api/documents/1/process/", "/api/projects/1/report/"])
-def test_who_is_not_signed_in_starts_nothing(path: str) -> None:
+def test_an_anonymous_request_starts_no_task(path: str) -> None:
     assert APIClient().post(path, {"name": "x"}).status_code == 401
 
 
@@ -64,7 +64,7 @@ def test_a_token_is_given_for_name_and_password(jane: Writer) -> None:
     [{}, {"username": "jane"}, {"username": "jane", "password": "wrong"}, {"username": "j\x00", "password": "x"}, []],
     ids=repr,
 )
-def test_no_token_is_given_otherwise(jane: Writer, sign_in: Any) -> None:
+def test_no_token_is_given_for_wrong_credentials(jane: Writer, sign_in: Any) -> None:
     response = APIClient().post("/api/token/", sign_in, format="json")
 
     assert response.status_code == 400
@@ -91,7 +91,7 @@ def test_a_session_can_read_and_needs_the_csrf_token_to_write(jane: Writer) -> N
     "path", ["/api/nothing/", "/api/projects/1/nothing/", "/api//", "/api/%00", "/api/é/", "/api/x.json"]
 )
 @pytest.mark.parametrize("method", ["get", "post", "delete", "head"])
-def test_an_unknown_address_says_so_in_json(path: str, method: str) -> None:
+def test_an_unknown_address_is_a_404_in_json(path: str, method: str) -> None:
     response = getattr(APIClient(), method)(path)
 
     assert response.status_code == 404
@@ -116,14 +116,14 @@ def test_an_unknown_method_is_refused_in_json(jane: Writer, path: str, method: s
     assert "GET" in response.headers["Allow"]
 
 
-def test_a_task_is_not_made_by_hand(jane: Writer) -> None:
+def test_a_task_cannot_be_created(jane: Writer) -> None:
     assert jane.post("/api/tasks/", {}).status_code == 405
     assert jane.get("/api/token/").status_code == 405
     assert jane.get("/api/documents/1/process/").status_code == 405
 
 
 @pytest.mark.parametrize("accept", ["text/html", "text/event-stream", "application/xml", "nonsense", ""])
-def test_the_answer_is_json_whatever_is_asked_for(jane: Writer, accept: str) -> None:
+def test_the_answer_is_json_whatever_the_client_accepts(jane: Writer, accept: str) -> None:
     response = jane.get("/api/projects/?format=html", headers={"Accept": accept})
 
     assert response.status_code == 200
@@ -134,14 +134,14 @@ def test_the_answer_is_json_whatever_is_asked_for(jane: Writer, accept: str) -> 
 
 
 @pytest.mark.parametrize("path", ["/api/projects/", "/api/token/", "/api/documents/1/process/"])
-def test_a_body_without_a_text_in_it_may_not_be_large(jane: Writer, path: str) -> None:
+def test_a_body_without_a_manuscript_may_not_be_large(jane: Writer, path: str) -> None:
     response = jane.post(path, {"name": "x" * 70_000})
 
     assert response.status_code == 413
     assert "at most 65,536 can be taken" in response.json()["detail"]
 
 
-def test_a_body_of_unknown_length_is_not_taken_for_an_empty_one(jane: Writer) -> None:
+def test_a_body_of_unknown_length_is_refused(jane: Writer) -> None:
     response = jane.post("/api/projects/", {"name": "Emma"}, CONTENT_LENGTH="", HTTP_TRANSFER_ENCODING="chunked")
 
     assert response.status_code == 411
@@ -157,7 +157,7 @@ def test_a_body_of_unknown_length_is_not_taken_for_an_empty_one(jane: Writer) ->
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_of_the_database_is_told_without_its_words(
+def test_an_error_of_the_database_is_answered_without_its_text(
     jane: Writer, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
     def fail(*args: Any) -> None:
@@ -173,7 +173,7 @@ def test_an_error_of_the_database_is_told_without_its_words(
     assert ("Retry-After" in response.headers) == (status == 503)
 
 
-def test_an_error_nobody_foresaw_shows_nothing_of_itself(jane: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unexpected_error_is_answered_without_its_text(jane: Writer, monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*args: Any) -> None:
         raise LookupError("secret words")
 

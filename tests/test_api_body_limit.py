@@ -29,7 +29,7 @@ def port(transactional_db: None) -> Iterator[int]:
 
 
 def answer_to(port: int, *, head: str, body: bytes) -> tuple[int, dict[str, str]]:
-    """The status and the JSON that come back to what may be only the beginning of a request."""
+    """Send a request, or only its beginning. Return the status and the JSON of the answer."""
     with socket.create_connection(("127.0.0.1", port), timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(head.encode() + b"\r\n" + body)
         response = http.client.HTTPResponse(connection)
@@ -37,14 +37,14 @@ def answer_to(port: int, *, head: str, body: bytes) -> tuple[int, dict[str, str]
         return response.status, json.loads(response.read())
 
 
-def test_a_length_far_above_is_refused_before_the_body_is_there(port: int) -> None:
+def test_a_length_above_the_limit_is_refused_before_the_body_arrives(port: int) -> None:
     status, answer = answer_to(port, head=f"{HEAD}Content-Length: 99999999999\r\n", body=b"{")
 
     assert status == 413
     assert answer == {"detail": "The request has 99,999,999,999 bytes, and at most 1,000 can be taken."}
 
 
-def test_a_body_that_goes_on_and_on_is_refused(port: int) -> None:
+def test_a_body_without_an_end_is_refused_at_the_limit(port: int) -> None:
     chunk = b"200\r\n" + b"x" * 0x200 + b"\r\n"
 
     status, answer = answer_to(port, head=f"{HEAD}Transfer-Encoding: chunked\r\n", body=chunk * 2)
@@ -54,7 +54,7 @@ def test_a_body_that_goes_on_and_on_is_refused(port: int) -> None:
 
 
 @pytest.mark.parametrize("size_bytes", [30, LIMIT_BYTES])
-def test_a_body_within_the_limit_comes_through(port: int, jane: Writer, size_bytes: int) -> None:
+def test_a_body_within_the_limit_is_accepted(port: int, jane: Writer, size_bytes: int) -> None:
     body = b'{"name": "Emma"}'.ljust(size_bytes)
     head = f"{HEAD}Authorization: Token {jane.token}\r\nContent-Length: {len(body)}\r\n"
 

@@ -21,13 +21,13 @@ from tests.commands import RunningCommand, environment
 from tests.plugin import SERVERS
 from workers.wire.queue import WireQueue
 
-#: Nobody may listen here without being root.
+#: Only root may listen on this port.
 CLOSED_PORT = 1
 
 
 @pytest.fixture
 def worker_process(db: None) -> uuid.UUID:
-    """One that has just given a heartbeat."""
+    """A worker process that has just beaten."""
     worker_id = uuid.uuid4()
     presence.register(
         worker_id, broker_id="b", host="h", hostname="h", pid=1, process_started="0", queues=[], threads=1
@@ -45,12 +45,12 @@ def without_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 @pytest.fixture
 def silent_port() -> Iterator[int]:
-    """Where connections are taken and nothing is ever said."""
+    """A port that accepts connections and never answers."""
     with socket.create_server(("127.0.0.1", 0)) as server:
         yield server.getsockname()[1]
 
 
-def test_alive_asks_nobody(client: Client) -> None:
+def test_alive_asks_neither_database_nor_redis(client: Client) -> None:
     # Without the `db` fixture pytest-django refuses every query.
     response = client.get("/healthz")
 
@@ -92,7 +92,7 @@ def test_a_host_that_is_not_ours_is_refused(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_a_database_that_was_not_migrated_is_none(client: Client) -> None:
+def test_a_database_that_was_not_migrated_counts_as_missing(client: Client) -> None:
     with connection.cursor() as cursor:
         cursor.execute("DROP TABLE tasks_workerprocess" + (" CASCADE" if connection.vendor == "postgresql" else ""))
 
@@ -103,7 +103,7 @@ def test_a_database_that_was_not_migrated_is_none(client: Client) -> None:
 
 @pytest.fixture
 def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[str], str]]:
-    """Start the site as a process of its own on that database; gives its URL."""
+    """Start the site as a process on that database. Return its URL."""
     running: list[RunningCommand] = []
 
     def start(database_url: str) -> str:
@@ -121,12 +121,14 @@ def site(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Callable[[s
 
     yield start
     for command in running:
-        command.killed = True  # uvicorn ends by the signal that it got.
+        command.killed = True  # uvicorn ends with the signal that it got.
         command.end()
 
 
 @pytest.mark.processes
-def test_a_site_whose_database_does_not_answer_says_so_quickly(site: Callable[[str], str], silent_port: int) -> None:
+def test_a_site_whose_database_hangs_is_unavailable_within_seconds(
+    site: Callable[[str], str], silent_port: int
+) -> None:
     url = site(f"postgresql://writer:secret@127.0.0.1:{silent_port}/manuscripts")
 
     started = time.monotonic()
@@ -147,7 +149,7 @@ def test_a_site_whose_database_does_not_answer_says_so_quickly(site: Callable[[s
     [f"postgresql://writer:secret@127.0.0.1:{CLOSED_PORT}/manuscripts", "sqlite:////nowhere/db.sqlite3"],
     ids=["postgresql", "sqlite"],
 )
-def test_a_site_without_a_database_says_so(site: Callable[[str], str], database_url: str) -> None:
+def test_a_site_without_a_database_is_unavailable(site: Callable[[str], str], database_url: str) -> None:
     with pytest.raises(HTTPError) as refused:
         urllib.request.urlopen(f"{site(database_url)}/readyz", timeout=30)
 

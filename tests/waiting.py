@@ -1,4 +1,4 @@
-"""Waiting for what other processes and threads do."""
+"""Wait for other processes and threads."""
 
 import time
 from collections.abc import Callable
@@ -10,10 +10,15 @@ Value = TypeVar("Value")
 def wait_until(
     condition: Callable[[], Value], *, timeout: float = 10, every: float = 0.02, explain: Callable[[], object] = str
 ) -> Value:
-    """Return the condition's first true value; AssertionError after the timeout, with what `explain` says.
+    """Return the first true value of the condition.
 
     Parameters:
-      timeout, every: Seconds.
+      timeout: Seconds to wait at most.
+      every: Seconds between two looks.
+      explain: Returns the text of the error.
+
+    Raises:
+      AssertionError: The condition was not true within the timeout.
     """
     deadline = time.monotonic() + timeout
     while True:

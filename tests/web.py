@@ -1,4 +1,4 @@
-"""The site behind a real ASGI server, in a thread of the test's own process, and a reader of its events."""
+"""The site behind a real ASGI server in a thread of the test's own process, and a reader of its event streams."""
 
 import http.client
 import json
@@ -18,7 +18,7 @@ TIMEOUT_SECONDS = 10
 
 @contextmanager
 def serving(application: Any = None) -> Iterator[int]:
-    """The port at which the site, or another ASGI application, answers."""
+    """Serve the site, or another ASGI application. The value is the port."""
     config = uvicorn.Config(
         application or ASGIHandler(),
         host="127.0.0.1",
@@ -40,7 +40,7 @@ def serving(application: Any = None) -> Iterator[int]:
 
 @dataclass(frozen=True, kw_only=True)
 class Event:
-    """One event, or a comment, which has neither name nor data."""
+    """An event, or a comment, which has neither name nor data."""
 
     name: str = ""
     id: str = ""
@@ -50,7 +50,7 @@ class Event:
 
 
 class EventStream:
-    """The events of an address, as they come."""
+    """The events of a path, as they arrive."""
 
     def __init__(self, port: int, path: str, **headers: str) -> None:
         self.connection = http.client.HTTPConnection("127.0.0.1", port, timeout=TIMEOUT_SECONDS)
@@ -65,14 +65,14 @@ class EventStream:
         self.connection.close()
 
     def next(self) -> Event | None:
-        """The next event; None where the server ended the stream."""
+        """Return the next event. None: the server ended the stream."""
         lines = []
         while line := self.response.readline().decode().rstrip("\n"):
             lines.append(line)
         return parsed(lines) if lines else None
 
     def next_with_name(self) -> Event | None:
-        """The next event that is no comment."""
+        """Return the next event that is no comment."""
         while (event := self.next()) is not None and event.comment:
             pass
         return event

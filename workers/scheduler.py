@@ -1,8 +1,8 @@
 """The scheduler: sends the tasks of all schedules at their slots. Any number of schedulers may run.
 
-APScheduler drives the clock, with one job that is due when the next slot of any schedule is. The database has what is
-due, so a change is seen at the next look, at the latest a second later, whether it was made in the admin, in the
-terminal or by another scheduler. Periodiq's own loop is not used: it never fires on Sundays and loses slots.
+APScheduler drives the clock, with one job that is due when the next slot of any schedule is. The database knows what is
+due, so the scheduler sees a change within a second, whether it was made in the admin, in the terminal or by another
+scheduler. Periodiq's own loop is not used: it never fires on Sundays and loses slots.
 """
 
 import logging
@@ -19,32 +19,33 @@ from apps.tasks.schedules import clock, declared, firing, history
 
 logger = logging.getLogger(__name__)
 
-#: The database is looked at so often though nothing is due.
+#: Seconds between two looks at the database while nothing is due.
 LOOK_SECONDS = 1.0
-#: After another scheduler was found to be firing what is due.
+#: Seconds until the next look while another scheduler fires the slots that are due.
 OTHERS_SECONDS = 0.1
-#: What waits for a run before it is looked for so often.
-RELEASE_SECONDS = 1.0
-#: But no more than this share of the time goes into it: one in so many seconds.
-RELEASE_SHARE = 20
+#: Seconds between two searches for held tasks whose previous run is done.
+HELD_SECONDS = 1.0
+#: A search is followed by a pause of at least this many times its own length, so it takes at most 5 % of the time.
+HELD_PAUSE = 20
+#: Seconds between two prunings of the history.
 PRUNE_SECONDS = 3_600.0
 
 
 class Scheduler:
-    """One scheduler. `run` is its whole life."""
+    """One scheduler. `run` returns when it stops."""
 
     def __init__(self) -> None:
         self.clock = BackgroundScheduler(
             timezone=UTC,
-            # Each a thread of its own: who deletes history does not hold up who fires.
+            # Pruning has a thread of its own, so that it does not delay the firing.
             executors={"default": ThreadPoolExecutor(1), "history": ThreadPoolExecutor(1)},
-            # Two looks: the second one waits for the first.
+            # A second look may wait for the first one.
             job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         )
         self.looking = threading.Lock()
         self.is_away = False
         self.knows_declared = False
-        self.release_at = 0.0
+        self.held_at = 0.0
 
     def run(self, stop: threading.Event) -> None:
         """Fire until `stop` is set."""
@@ -54,7 +55,7 @@ class Scheduler:
         )
         self.clock.start()
         try:
-            # By the machine's own clock that nobody sets: a job whose time jumped away would not be looked at again.
+            # The monotonic clock drives these looks too: a job whose time has jumped away would never run.
             while not stop.wait(LOOK_SECONDS):
                 if not self.looking.locked():
                     self.look_at(_now())
@@ -65,11 +66,11 @@ class Scheduler:
                 pass
 
     def look_at(self, timestamp: datetime) -> None:
-        """Let the next look be at this time of the machine's clock."""
+        """Schedule the next look, by the machine's clock."""
         self.clock.add_job(self.look, "date", run_date=timestamp, id="look", replace_existing=True)
 
     def look(self) -> None:
-        """Fire what is due, and let the next look be when the next slot is."""
+        """Fire the slots that are due, and schedule the next look for the next slot."""
         with self.looking:
             self._look()
 
@@ -82,10 +83,10 @@ class Scheduler:
                 sent = firing.fire_due()
                 seconds = self._seconds_to_next()
                 if not sent:
-                    break  # Another scheduler has what is due.
-            self._release()
+                    break  # Another scheduler has locked the rest.
+            self._start_held()
         except (DatabaseError, InterfaceError) as error:
-            # What was due stays due: the database has it, once it is back.
+            # The slots stay due until the database is back.
             connection.close()
             if not self.is_away:
                 logger.warning("database away error=%s", " ".join(str(error).split()))
@@ -97,16 +98,16 @@ class Scheduler:
         if seconds is not None and seconds < LOOK_SECONDS:
             self.look_at(_now() + timedelta(seconds=max(seconds, OTHERS_SECONDS if seconds <= 0 else 0.001)))
 
-    def _release(self) -> None:
-        """Let tasks run whose run before is done. Where that takes long, it is done less often."""
+    def _start_held(self) -> None:
+        """Start held tasks whose previous run is done. A search that takes long runs less often."""
         began = time.monotonic()
-        if began >= self.release_at:
-            firing.release()
+        if began >= self.held_at:
+            firing.start_held()
             ended = time.monotonic()
-            self.release_at = ended + max(RELEASE_SECONDS, RELEASE_SHARE * (ended - began))
+            self.held_at = ended + max(HELD_SECONDS, HELD_PAUSE * (ended - began))
 
     def prune(self) -> None:
-        """Forget what became of old slots."""
+        """Delete the rows of old slots."""
         try:
             deleted = history.prune()
             if deleted:
@@ -126,7 +127,7 @@ class Scheduler:
 
     @staticmethod
     def _seconds_to_next() -> float | None:
-        """How long until the next slot of any schedule is to be fired, in real seconds."""
+        """Return the real seconds until the next slot of any schedule is to be fired, or None."""
         at = firing.earliest()
         return None if at is None else clock.real_seconds((at - clock.now()).total_seconds())
 

@@ -10,11 +10,11 @@ from django.utils import timezone
 class ClockTimestamp(models.Func):
     """The time at which the statement runs, by the database's clock.
 
-    PostgreSQL's `now()` is the start of the transaction; `clock_timestamp()` is not. SQLite lives on
-    this very host, so its clock is ours, to the microsecond.
+    PostgreSQL's `now()` is the start of the transaction, `clock_timestamp()` is not. SQLite runs on this host, so its
+    clock is this process's, to the microsecond.
 
     Parameters:
-      offset_ms: How many milliseconds later (or, negative, earlier) than that.
+      offset_ms: Milliseconds to add. A negative number gives an earlier time.
     """
 
     function = "CLOCK_TIMESTAMP"

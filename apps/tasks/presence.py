@@ -1,4 +1,4 @@
-"""Which worker processes live. Each writes its own heartbeat; the relay judges by it."""
+"""Presence of worker processes. Each one writes its own heartbeat, and the relay judges by it."""
 
 import uuid
 from datetime import timedelta
@@ -22,7 +22,7 @@ def register(
     queues: list[str],
     threads: int,
 ) -> None:
-    """Say that a process begins to work."""
+    """Record that a worker process starts."""
     WorkerProcess.objects.create(
         id=worker_id,
         broker_id=broker_id,
@@ -38,7 +38,7 @@ def register(
 
 
 def beat(worker_id: uuid.UUID) -> bool:
-    """Say that it still lives. False: it was declared dead, and must not go on under this identity."""
+    """Record a heartbeat. False: the process was declared dead and must not go on under this identity."""
     return bool(
         WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(
             beat_at=ClockTimestamp(), beats=F("beats") + 1
@@ -47,17 +47,17 @@ def beat(worker_id: uuid.UUID) -> bool:
 
 
 def stop(worker_id: uuid.UUID) -> bool:
-    """Say that it stopped, or declare it dead. Returns whether it lived until now."""
+    """Record that a worker process stopped or died. Return whether it lived until now."""
     return bool(WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=ClockTimestamp()))
 
 
 def living() -> list[WorkerProcess]:
-    """The processes that have neither stopped nor been declared dead."""
+    """Return the processes that have neither stopped nor been declared dead."""
     return list(WorkerProcess.objects.filter(stopped_at=None))
 
 
 def dead_holders() -> list[uuid.UUID]:
-    """The processes that a row names as its holder and that have stopped, or are not known at all."""
+    """Return the processes that hold tasks according to the rows but have stopped or are unknown."""
     alive = WorkerProcess.objects.filter(stopped_at=None)
     held = TaskStatus.objects.filter(status=states.PROCESSING).exclude(worker_id__in=alive.values("pk"))
     holders = held.values_list("worker_id", flat=True).order_by().distinct()
@@ -65,13 +65,13 @@ def dead_holders() -> list[uuid.UUID]:
 
 
 def stopped_within(time: timedelta) -> list[WorkerProcess]:
-    """The processes that stopped, or were declared dead, no longer ago than that."""
+    """Return the processes that stopped or were declared dead within the last `time`."""
     after = ClockTimestamp(offset_ms=-time.total_seconds() * 1000)
     return list(WorkerProcess.objects.filter(stopped_at__gt=after))
 
 
 def is_anybody_working() -> bool:
-    """Whether any process gave a heartbeat within the timeout."""
+    """Return whether any process gave a heartbeat within the timeout."""
     timeout = timedelta(seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
     return WorkerProcess.objects.filter(
         stopped_at=None, beat_at__gt=ClockTimestamp(offset_ms=-timeout.total_seconds() * 1000)
@@ -79,6 +79,6 @@ def is_anybody_working() -> bool:
 
 
 def forget(*, older_than: timedelta) -> int:
-    """Delete processes that stopped long ago. Returns how many."""
+    """Delete processes that stopped longer ago than that. Return their number."""
     before = ClockTimestamp(offset_ms=-older_than.total_seconds() * 1000)
     return WorkerProcess.objects.filter(stopped_at__lt=before).delete()[0]

@@ -6,9 +6,9 @@
     progress.advance()
     for chapter in progress.track(chapters, "Chapters"): ...
 
-Reporting never fails the task, never goes backwards within an attempt, and costs about a microsecond:
-the value is kept in memory, and the worker's writer carries it to the row within half a second, however
-often it is called. Outside a worker it does nothing, so a service that reports can be called anywhere.
+Reporting never fails the task, never goes backwards within an attempt, and costs about a microsecond. The value stays
+in memory until the worker's writer carries it to the row, within half a second. Outside a worker nothing happens, so
+services may report wherever they are called.
 """
 
 import builtins
@@ -17,16 +17,18 @@ from collections.abc import Iterable, Iterator
 from contextvars import ContextVar, Token
 from typing import TypeVar
 
+from django.utils.translation import gettext
+
 from apps.tasks.json_safe import clean_text
 
 T = TypeVar("T")
 
-#: A longer text is cut. The column holds no more.
+#: Size of the column, in characters. A longer text is cut.
 TEXT_MAX_LENGTH = 255
 
 
 class Reporter:
-    """What one attempt has reported so far. The writer looks at `has_news` from time to time."""
+    """Progress that one attempt has reported so far. The writer polls `has_news`."""
 
     __slots__ = ("done", "end", "has_news", "percent", "start", "text", "total")
 
@@ -47,7 +49,7 @@ class Reporter:
             self.has_news = True
 
     def take(self) -> tuple[int, str]:
-        """The whole percent and the text, as news that is now known."""
+        """Return the whole percent and the text, and clear `has_news`."""
         self.has_news = False
         return int(self.percent), clean_text(self.text)
 
@@ -56,7 +58,7 @@ _current: ContextVar[Reporter | None] = ContextVar("aiwriting_progress", default
 
 
 def bind(reporter: Reporter) -> Token[Reporter | None]:
-    """Let the functions below speak for `reporter` in this context. The worker does this for each attempt."""
+    """Make `reporter` the target of the functions below in this context. The worker does this for each attempt."""
     return _current.set(reporter)
 
 
@@ -65,11 +67,11 @@ def unbind() -> None:
 
 
 def set(percent: float, text: str | None = None) -> None:
-    """Say how far the task is.
+    """Report the percent done.
 
     Parameters:
-      percent: 0 to 100; beyond that it is cut. Less than was reported before changes the text only.
-      text: What it is doing, at most 255 characters. None leaves what was said.
+      percent: 0 to 100. Values beyond are cut. A lower percent than the last one changes the text only.
+      text: Current step, at most 255 characters. None keeps the last text.
     """
     reporter = _current.get()
     if reporter is None:
@@ -82,11 +84,11 @@ def set(percent: float, text: str | None = None) -> None:
 
 
 def begin(total: float, text: str | None = None, *, start: float = 0, end: float = 100) -> None:
-    """Say how many steps `advance` will count, and which part of the whole they are.
+    """Announce the number of steps that `advance` will count, and their share of the whole.
 
     Parameters:
-      total: The number of steps; fewer than one counts as one.
-      start, end: The percents at which the steps begin and end.
+      total: Number of steps. Fewer than one counts as one.
+      start, end: Percents at which the steps begin and end.
     """
     reporter = _current.get()
     if reporter is None:
@@ -97,7 +99,7 @@ def begin(total: float, text: str | None = None, *, start: float = 0, end: float
 
 
 def advance(steps: float = 1, text: str | None = None) -> None:
-    """Count steps on. Without `begin`, a step is one percent."""
+    """Count steps. Without `begin`, a step is one percent."""
     reporter = _current.get()
     if reporter is None:
         return
@@ -109,22 +111,23 @@ def advance(steps: float = 1, text: str | None = None) -> None:
 def track(
     items: Iterable[T], text: str = "", *, total: int | None = None, start: float = 0, end: float = 100
 ) -> Iterator[T]:
-    """Go through `items` and report after each one, as "Chapters: 3 of 61".
+    """Yield the items and report after each one, as "Chapters: 3 of 61".
 
     Parameters:
-      items: Anything that can be gone through. What has no length needs `total`, else only the text moves.
-      text: What the items are.
-      start, end: The percents at which the loop begins and ends.
+      items: Any iterable. One without a length needs `total`, else only the text moves.
+      text: Name of the items.
+      start, end: Percents at which the loop begins and ends.
     """
     if total is None:
         try:
             total = len(items)  # type: ignore[arg-type]
         except TypeError:
             total = None
+    prefix = f"{text}: " if text else ""
+    label = gettext("%(done)s of %(total)s") if total else ""
     for index, item in enumerate(items, start=1):
         yield item
         if total:
-            label = f"{text}: {index} of {total}" if text else f"{index} of {total}"
-            set(start + (end - start) * index / total, label)
+            set(start + (end - start) * index / total, prefix + label % {"done": index, "total": total})
         else:
-            set(start, f"{text}: {index}" if text else str(index))
+            set(start, f"{prefix}{index}")

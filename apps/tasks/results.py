@@ -9,25 +9,25 @@ from dramatiq.results.backend import DEFAULT_TIMEOUT
 
 from apps.tasks import states
 
-#: How long a waiting reader sleeps between two looks at the row, in seconds: at first, and at most.
+#: Pauses between two looks at the row while a reader waits, in seconds: the first and the longest.
 FIRST_PAUSE_SECONDS = 0.01
 LAST_PAUSE_SECONDS = 0.5
 
 
 class RowBackend(ResultBackend):
-    """Reads results from `TaskStatus`. The writer puts them there with the outcome, so storing does nothing here."""
+    """Reads results from `TaskStatus`. The writer puts them there with the outcome, so storing is empty here."""
 
     def get_result(self, message: Any, *, block: bool = False, timeout: int | None = None) -> Any:
-        """The result of a message, or Dramatiq's own error.
+        """Return the result of a message.
 
         Parameters:
-          timeout: How long to wait when blocking, in milliseconds; 10 s by default.
+          timeout: Milliseconds to wait when blocking. 10,000 by default.
 
         Raises:
-          ResultMissing: It is not finished, and `block` is False.
-          ResultTimeout: It was not finished in time.
-          ResultFailure: It failed or was cancelled.
-          RuntimeError: It was sent in the transaction that is still open, so no worker can see it.
+          ResultMissing: The task is unfinished, and `block` is False.
+          ResultTimeout: The task did not finish in time.
+          ResultFailure: The task failed or was cancelled.
+          RuntimeError: The transaction that sent the message is still open, so no worker can see it.
         """
         deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
         pause = FIRST_PAUSE_SECONDS

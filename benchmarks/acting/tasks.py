@@ -1,4 +1,4 @@
-"""The actors. Each marks its start in the journal of its process, as those of the peers do."""
+"""The actors. Each marks its start in the journal of its process, like those of the peers."""
 
 import time
 
@@ -16,7 +16,7 @@ def noop(number: int) -> None:
 
 @dramatiq.actor(actor_name="benchmarks.rest")
 def rest(number: int, seconds: float) -> None:
-    """Take so long without using the processor."""
+    """Take that time without using the processor."""
     mark(number)
     time.sleep(seconds)
 
@@ -29,7 +29,7 @@ def hold(number: int, path: str) -> None:
 
 @dramatiq.actor(actor_name="benchmarks.report")
 def report(number: int, count: int) -> None:
-    """Report progress so often."""
+    """Report progress `count` times."""
     mark(number)
     for step in range(count):
         progress.set(100 * step / count)
@@ -37,7 +37,7 @@ def report(number: int, count: int) -> None:
 
 @dramatiq.actor(actor_name="benchmarks.save")
 def save(number: int, count: int) -> None:
-    """Report progress with a `save()` each, into a row of one's own."""
+    """Report progress with a `save()` each, into a row of the task's own."""
     from benchmarks.notes.models import Note
 
     mark(number)

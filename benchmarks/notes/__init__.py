@@ -1,1 +1,1 @@
-"""An app with one small table, for what a project writes beside its tasks."""
+"""An app with one small table, for rows that a project writes beside its tasks."""

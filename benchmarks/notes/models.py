@@ -1,4 +1,6 @@
-"""What a project writes beside its tasks."""
+"""Rows that a project writes beside its tasks."""
+
+from typing import ClassVar
 
 from django.db import models
 
@@ -6,6 +8,8 @@ from django.db import models
 class Note(models.Model):
     text = models.CharField(max_length=100)
     progress = models.IntegerField(default=0)
+
+    objects: ClassVar[models.Manager["Note"]] = models.Manager()
 
     def __str__(self) -> str:
         return self.text

@@ -1,1 +1,1 @@
-"""What every benchmark needs: servers, systems with their senders and workers, marks, and figures."""
+"""Servers, systems with their senders and workers, marks and figures, for every benchmark."""

@@ -1,4 +1,4 @@
-"""Letting workers take all that waits, and how fast they are."""
+"""Lets workers take all waiting tasks and measures the rate."""
 
 import time
 from collections.abc import Sequence
@@ -10,17 +10,17 @@ from benchmarks.rig.rig import Rig
 from benchmarks.rig.system import System
 from benchmarks.rig.workers import Workers, WorkersError
 
-#: How long rows of a peer may stay unfinished after its last task ran. AdminMiddleware leaves some so for ever.
+#: Seconds that a peer may take to finish its rows after its last task ran. AdminMiddleware leaves some for ever.
 LATE_SECONDS = 3.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Drained:
-    """How fast the tasks went.
+    """The rate and cost of tasks.
 
     Parameters:
-      seconds: From the first start to the last end: the row's, where there are rows, else the last start.
-      processor_ms: User and system time of workers, Redis and database, a task, in milliseconds.
+      seconds: Time from the first start to the last end, or to the last start if there are no rows.
+      processor_ms: User and system milliseconds of workers, Redis and database for each task.
     """
 
     count: int
@@ -33,13 +33,13 @@ class Drained:
 
 
 class LostError(AssertionError):
-    """Tasks did not all complete."""
+    """Some tasks did not complete."""
 
 
 def drain(
     rig: Rig, system: System, workers: Workers, *, count: int, task: str = "noop", arguments: Sequence[Any] = ()
 ) -> Drained:
-    """Send tasks to frozen workers, let them go, and wait for the end.
+    """Send tasks to frozen workers, let the workers continue and wait for the end.
 
     Raises:
       LostError: A row of ours is missing or did not complete.
@@ -56,7 +56,7 @@ def drain(
         try:
             workers.wait_for(
                 lambda: system.call("is_done", count=before.get(done, 0) + count),
-                what=f"{system.name}: all rows are {done}",
+                awaited=f"{system.name}: all rows are {done}",
                 seconds=60 if is_ours else LATE_SECONDS,
             )
             ended = time.monotonic()
@@ -77,4 +77,4 @@ def _check(rig: Rig, system: System, *, before: dict[str, int], count: int) -> N
     text = f"{system.name}: of {count:,} tasks, the rows are {found}, wanted {wanted}"
     if system.setup.is_ours:
         raise LostError(text)
-    rig.say(text)
+    rig.log(text)

@@ -1,7 +1,8 @@
 """A process that sends: one for each system, so that each has its own settings, broker and database.
 
-It is told what to do on its standard input, a JSON object a line, and answers on its standard output. Run as
-`python -m benchmarks.rig.driver benchmarks.systems.aiwriting`.
+    python -m benchmarks.rig.driver benchmarks.systems.aiwriting
+
+It reads calls from its standard input, a JSON object a line, and writes the answers to its standard output.
 """
 
 import contextlib
@@ -23,15 +24,15 @@ from workers.supervision.watchdog import Watchdog, kill_group
 
 
 class DriverError(Exception):
-    """A call of a driver failed; what it says is the driver's traceback."""
+    """A call of a driver failed. The text is the driver's traceback."""
 
 
 class Driver:
-    """The benchmark's side.
+    """The benchmark's side of a driver.
 
     Parameters:
       module: One of `benchmarks.systems`.
-      log: Where it writes what is no answer.
+      log: File for output that is no answer.
     """
 
     def __init__(self, module: str, *, env: dict[str, str], log: Path, watchdog: Watchdog) -> None:
@@ -50,21 +51,25 @@ class Driver:
         watchdog.hold(self._process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
 
     def call(self, name: str, **arguments: Any) -> Any:
-        """Call a method of `Calls` there; return its result, or raise DriverError."""
+        """Call a method of `Calls` and return its result.
+
+        Raises:
+          DriverError: The method failed.
+        """
         self.ask(name, **arguments)
         return self.answer()
 
     def ask(self, name: str, **arguments: Any) -> None:
-        """Call a method without waiting for its result; `answer` has to fetch it before the next."""
+        """Call a method without waiting for its result. `answer` must follow before the next call."""
         assert self._process.stdin is not None
         self._asked = name
-        # One that ended has no answer; that is where it is told.
+        # A driver that ended: `answer` raises the error.
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps({"name": name, "arguments": arguments}) + "\n")
             self._process.stdin.flush()
 
     def answer(self) -> Any:
-        """The result of what was asked for."""
+        """Return the result of the call."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         if not line:
@@ -85,12 +90,12 @@ class Driver:
 
 
 class Calls:
-    """The driver's side: what it can be told to do.
+    """The driver's side: the calls that it answers.
 
     Parameters:
-      system: A module with `send(task, number, *arguments)`. It may have more: `send_many`, `send_in_transaction`,
-        `prepare`, `states`, `clear`, `fill`, `is_writable`, `process_manuscript`, `manuscript`,
-        `make_schedules`, `let_come`, `how_late`.
+      system: A module with `send(task, number, *arguments)`. It may also have `send_many`, `send_in_transaction`,
+        `prepare`, `states`, `clear`, `fill`, `is_writable`, `process_manuscript`, `manuscript`, `make_schedules`,
+        `let_slots_come` and `delays_ms`.
     """
 
     def __init__(self, system: Any) -> None:
@@ -102,7 +107,7 @@ class Calls:
             self.system.prepare()
 
     def enqueue(self, task: str, first: int, count: int, arguments: Sequence[Any] = ()) -> float:
-        """Send tasks the fastest way there is, numbered from `first`. Returns the seconds it took."""
+        """Send tasks in the fastest way, numbered from `first`. Return the seconds that it took."""
         began = time.monotonic()
         numbers = range(first, first + count)
         if hasattr(self.system, "send_many"):
@@ -113,7 +118,7 @@ class Calls:
         return time.monotonic() - began
 
     def send_one_by_one(self, first: int, count: int) -> float:
-        """Send no-op tasks outside a transaction. Returns the seconds it took."""
+        """Send no-op tasks outside a transaction. Return the seconds that it took."""
         send = self.system.send
         began = time.monotonic()
         for number in range(first, first + count):
@@ -121,7 +126,7 @@ class Calls:
         return time.monotonic() - began
 
     def send_steadily(self, first: int, count: int, every_seconds: float, lead_seconds: float = 0) -> list[float]:
-        """Send no-op tasks at a steady rate. Returns the monotonic second before each send."""
+        """Send no-op tasks at a steady rate. Return the monotonic second before each send."""
         began, timestamps = time.monotonic() + lead_seconds, []
         for step in range(count):
             time.sleep(max(began + step * every_seconds - time.monotonic(), 0))
@@ -130,7 +135,7 @@ class Calls:
         return timestamps
 
     def in_transaction(self, first: int, count: int) -> float:
-        """What a send adds to a transaction of one INSERT, in milliseconds: the difference of two medians.
+        """Return the milliseconds that a send adds to a transaction of one INSERT: the difference of two medians.
 
         Transactions with and without a send take turns.
         """
@@ -155,55 +160,55 @@ class Calls:
         return (median(with_send) - median(without)) * 1000
 
     def states(self) -> dict[str, int]:
-        """How many rows are in which state."""
+        """Return the number of rows by state."""
         return dict(self.system.states())
 
     def is_done(self, count: int) -> bool:
-        """Whether so many rows have ended well, and none has not ended."""
+        """Return whether this number of rows have completed and no row is unfinished."""
         return bool(self.system.is_done(count))
 
     def clear(self) -> None:
-        """Forget all rows."""
+        """Delete all rows."""
         if hasattr(self.system, "clear"):
             self.system.clear()
 
     def fill(self, count: int) -> None:
-        """Add so many finished rows, like the one that is there."""
+        """Add this number of copies of a finished row."""
         self.system.fill(count)
 
     def process_manuscript(self, path: str) -> str:
-        """Store a file as a document and send the task that processes it. Returns the task's id."""
+        """Store a file as a document and send the task that processes it. Return the task's id."""
         return str(self.system.process_manuscript(Path(path)))
 
     def manuscript(self, task_id: str) -> dict[str, Any] | None:
-        """What became of that task: its seconds, words and chapters, or its error. None while it has not ended."""
+        """Return seconds, words and chapters, or the error, of that task. None: it has not ended."""
         found: dict[str, Any] | None = self.system.manuscript(task_id)
         return found
 
     def make_schedules(self, count: int) -> None:
-        """Forget all schedules, and make so many that do not come for long."""
+        """Delete all schedules and make this number of schedules without a slot for a long time."""
         self.system.make_schedules(count)
 
     def is_scheduling(self) -> bool:
-        """Whether a scheduler has begun since the schedules were made."""
+        """Return whether a scheduler has started since the schedules were made."""
         return bool(self.system.is_scheduling())
 
-    def let_come(self, count: int, lead_seconds: float, seconds: float) -> None:
-        """Let so many schedules come once each, evenly over these seconds, beginning after the lead."""
-        self.system.let_come(count, lead_seconds, seconds)
+    def let_slots_come(self, count: int, lead_seconds: float, seconds: float) -> None:
+        """Give this number of schedules one slot each, evenly over `seconds` and after the lead."""
+        self.system.let_slots_come(count, lead_seconds, seconds)
 
-    def how_late(self, count: int) -> list[float] | None:
-        """How long after its slot each task was recorded, in milliseconds. None while there are not so many."""
-        found: list[float] | None = self.system.how_late(count)
+    def delays_ms(self, count: int) -> list[float] | None:
+        """Return the milliseconds from each slot to its task's row. None: there are fewer than `count` yet."""
+        found: list[float] | None = self.system.delays_ms(count)
         return found
 
     def is_writable(self) -> bool:
-        """Whether no frozen worker holds a lock on the database."""
+        """Return whether no frozen worker holds a lock on the database."""
         return not hasattr(self.system, "is_writable") or bool(self.system.is_writable())
 
 
 def main(module: str) -> None:
-    # Whatever a library prints goes to the log, not between the answers.
+    # Output of libraries goes to the log, not between the answers.
     answers = os.fdopen(os.dup(1), "w", buffering=1)
     os.dup2(2, 1)
     calls = Calls(import_module(module))

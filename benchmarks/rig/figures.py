@@ -1,11 +1,11 @@
-"""What is found out: a figure for each measure and system."""
+"""The result: a figure for each measure and system."""
 
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from statistics import median
 
-#: What one round measured, by the system's name.
+#: Values of one round by the system's name.
 Round = Mapping[str, float]
 
 
@@ -14,10 +14,10 @@ class Figure:
     """One line of the table.
 
     Parameters:
-      value: The median of the rounds; a text where there is no number, such as "not within 60 s".
-      ratio: The median of the rounds' ratios to the baseline of the same round. None without a baseline.
-      goal: What was promised, such as ">= 1.7x" (the ratio) or "<= 4" (the value). Empty where nothing was.
-      spread: The least and the greatest value of the rounds.
+      value: Median of the rounds, or a text such as "not within 60 s" if there is no number.
+      ratio: Median of the rounds' ratios to the baseline of the same round. None: there is no baseline.
+      goal: Such as ">= 1.7x" (the ratio) or "<= 4" (the value). Empty: there is none.
+      spread: Least and greatest value of the rounds.
     """
 
     measure: str
@@ -30,7 +30,7 @@ class Figure:
 
     @property
     def is_met(self) -> bool | None:
-        """Whether the goal is met; None without a goal."""
+        """Whether the goal is met. None: there is no goal."""
         found = re.fullmatch(r"(>=|<=) ([\d.]+)(x?)", self.goal)
         if not found:
             return None
@@ -49,12 +49,12 @@ def figures(
     goals: Mapping[str, str] | None = None,
     only: Sequence[str] = (),
 ) -> list[Figure]:
-    """The figures of a measure, in the order in which the systems were measured.
+    """Return the figures of a measure, in the order in which the systems were measured.
 
     Parameters:
-      baseline: The system that the ratios are to.
-      goals: By the system's name.
-      only: The systems to show; empty means all.
+      baseline: System to which the ratios are. Empty: there is none.
+      goals: Goals by the system's name.
+      only: Systems to show. Empty: all.
     """
     found = []
     for name in rounds[0]:
@@ -77,6 +77,6 @@ def figures(
 
 
 def percentile(values: Sequence[float], share: float) -> float:
-    """The smallest value that so large a share of all does not exceed."""
+    """Return the smallest value that this share of the values does not exceed."""
     ordered = sorted(values)
     return ordered[max(-(-len(ordered) * round(share * 1000) // 1000) - 1, 0)]

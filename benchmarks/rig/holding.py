@@ -1,14 +1,14 @@
-"""Tasks that go on until they are let go."""
+"""Tasks that run until they are released."""
 
 import os
 import time
 
-#: None is left behind by a benchmark that failed.
+#: Seconds after which a task ends anyway, so that a failed benchmark leaves none behind.
 LONGEST_SECONDS = 120
 
 
 def hold_until(path: str) -> None:
-    """Return when there is such a file."""
+    """Return once the file exists."""
     deadline = time.monotonic() + LONGEST_SECONDS
     while not os.path.exists(path) and time.monotonic() < deadline:
         time.sleep(0.01)

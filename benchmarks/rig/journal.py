@@ -1,7 +1,7 @@
-"""Where a task notes that it started: its number and the time, in a file that is mapped into memory.
+"""Marks of started tasks: number and time, in a file that is mapped into memory.
 
-A mark is neither a system call nor a lock, and it is the same in every system: what is measured is the system, not
-the measuring. The clock is the machine's monotonic one, which all processes share.
+A mark takes neither a system call nor a lock, and is the same in every system, so that measuring costs next to nothing.
+The clock is the machine's monotonic one, which all processes share.
 """
 
 import itertools
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 RECORD = struct.Struct("<qd")
-#: How many marks a process can make.
+#: Number of marks that a process can make.
 CAPACITY = 1 << 19
 #: The directory of the journals, in the environment of the workers.
 VARIABLE = "BENCHMARKS_JOURNAL"
@@ -40,7 +40,7 @@ _lock = threading.Lock()
 
 
 def mark(number: int) -> None:
-    """Note that the task of this number, which is not 0, starts now."""
+    """Note that the task with this number, which is not 0, starts now."""
     (_journal or _opened()).mark(number)
 
 
@@ -61,19 +61,20 @@ os.register_at_fork(after_in_child=_forget)
 
 
 class Reader:
-    """Reads what the workers note in a directory. Each `read` returns only what is new."""
+    """Reads the marks of workers from a directory."""
 
     def __init__(self, directory: Path) -> None:
         self.directory = directory
         self._offsets: dict[Path, int] = {}
 
     def read(self) -> list[Mark]:
+        """Return the marks since the last call."""
         found: list[Mark] = []
         for path in self.directory.iterdir():
             offset = self._offsets.get(path, 0)
             with path.open("rb") as file:
                 file.seek(offset)
-                # Files are sparse and long: not further than what is written.
+                # The files are sparse and long, so it ends with the last mark.
                 while chunk := file.read(1024 * RECORD.size):
                     size = len(chunk) // RECORD.size * RECORD.size
                     for number, at in RECORD.iter_unpack(chunk[:size]):

@@ -1,4 +1,4 @@
-"""What processes cost."""
+"""Processor time and memory of processes."""
 
 import contextlib
 from collections.abc import Iterable
@@ -7,7 +7,7 @@ import psutil
 
 
 def tree(pid: int) -> list[psutil.Process]:
-    """The process and all that come from it, as far as they live."""
+    """Return the process and its descendants, if they live."""
     with contextlib.suppress(psutil.NoSuchProcess):
         root = psutil.Process(pid)
         return [root, *root.children(recursive=True)]
@@ -15,9 +15,9 @@ def tree(pid: int) -> list[psutil.Process]:
 
 
 def seconds_of(pids: Iterable[int]) -> float:
-    """The processor time, user and system, that these and all their descendants have used, in seconds.
+    """Return the user and system seconds that these processes and their descendants have used.
 
-    Those that ended are in the times of the parents that reaped them.
+    The time of a process that ended is in that of its parent.
     """
     total = 0.0
     for process in {found.pid: found for pid in pids for found in tree(pid)}.values():
@@ -28,7 +28,7 @@ def seconds_of(pids: Iterable[int]) -> float:
 
 
 def resident_bytes(process: psutil.Process) -> int:
-    """Its memory; 0 once it is gone."""
+    """Return the memory of the process. 0: it is gone."""
     with contextlib.suppress(psutil.NoSuchProcess):
         return int(process.memory_info().rss)
     return 0

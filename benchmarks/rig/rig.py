@@ -1,11 +1,11 @@
-"""All that a run of benchmarks shares: servers, systems, how much is measured, and what is said meanwhile."""
+"""A run of benchmarks: its servers, systems, amounts and log."""
 
 import os
 import platform
 import re
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
@@ -15,15 +15,15 @@ from benchmarks.rig.system import System
 from tests.servers import STRAY_VARIABLES
 
 ROUNDS = 3
-#: What makes a quick run quicker: a host is known to have vanished sooner.
+#: Variables of a quick run: a vanished host is declared dead sooner.
 QUICK_VARIABLES = {"WORKER_HEARTBEAT_TIMEOUT_SECONDS": "2"}
 
 
 class Rig:
-    """One run. As a context manager it starts the servers and ends all that it started.
+    """One run. As a context manager it starts the servers, and at its end stops all processes.
 
     Parameters:
-      is_quick: Measure so little that the figures mean nothing: does it all work?
+      is_quick: Measure very little, only to see that everything works.
     """
 
     def __init__(self, *, is_quick: bool) -> None:
@@ -40,7 +40,7 @@ class Rig:
             os.environ.update(QUICK_VARIABLES if self.is_quick else {})
             self.servers.start()
             for line in self.head():
-                self.say(line)
+                self.log(line)
         except BaseException:
             self.close()
             raise
@@ -61,24 +61,25 @@ class Rig:
         finally:
             self.servers.stop()
 
-    # --- How much ---
+    # --- Amounts ---
 
     def amount(self, full: int, *, quick: int) -> int:
+        """Return the number for this kind of run."""
         return quick if self.is_quick else full
 
     def rounds(self) -> Iterator[int]:
-        """The rounds, in each of which every system has its turn."""
+        """Yield the numbers of the rounds. Every system has its turn in each."""
         yield from range(1, (1 if self.is_quick else ROUNDS) + 1)
 
-    # --- Who ---
+    # --- Systems ---
 
     def systems(self, *setups: Setup) -> list[System]:
-        """These systems, ready; those whose packages are missing are left out."""
-        made = [self._made(setup) for setup in setups if self.has(setup)]
+        """Return the systems, ready. Those with missing packages are left out."""
+        made = [self._made(setup) for setup in setups if self.is_available(setup)]
         return [system.ready() for system in made]
 
     def system(self, setup: Setup) -> System:
-        """One system; made when it is asked for the first time."""
+        """Return one system, ready. It is made at the first call."""
         return self._made(setup).ready()
 
     def _made(self, setup: Setup) -> System:
@@ -89,7 +90,6 @@ class Rig:
             slug = re.sub(r"\W+", "-", setup.name.lower())
             directory = self.servers.directory / slug
             directory.mkdir()
-            assert self.servers.watchdog is not None
             self._systems[setup.name] = System(
                 setup,
                 directory=directory,
@@ -103,20 +103,21 @@ class Rig:
     def _database_url(self, setup: Setup, *, slug: str, directory: Path) -> str:
         if setup.database == "sqlite":
             return f"sqlite:///{directory / 'db.sqlite3'}"
-        # Those that track nothing have a database too, for transactions that send.
+        # Systems without rows have a database for transactions that send.
         assert self.servers.postgres is not None
         return self.servers.postgres.create_database(slug)
 
-    def has(self, setup: Setup) -> bool:
+    def is_available(self, setup: Setup) -> bool:
+        """Return whether the packages of a system are installed."""
         if setup.missing and setup.name not in self._left_out:
             self._left_out.add(setup.name)
-            self.say(f"{setup.name} is left out: requirements-bench.txt is not installed ({', '.join(setup.missing)})")
+            self.log(f"{setup.name} is left out: requirements-bench.txt is not installed ({', '.join(setup.missing)})")
         return not setup.missing
 
-    # --- What is said ---
+    # --- The log ---
 
     def head(self) -> list[str]:
-        """What it runs on."""
+        """Return the lines at the head of a run: servers, machine, disk and load."""
         fsync = f"fsync of 8 kB: {fsync_ms(self.servers.directory):.2f} ms"
         machine = (
             f"machine: {os.cpu_count()} processors, {platform.machine()}, {platform.system()} {platform.release()}"
@@ -124,13 +125,9 @@ class Rig:
         load = f"load before the run: {os.getloadavg()[0]:.2f}"
         return [*self.servers.versions, machine, fsync, load]
 
-    def say(self, text: str) -> None:
-        """Tell whoever waits how it goes; the figures alone are on the standard output."""
+    def log(self, text: str) -> None:
+        """Write a line to the standard error. The standard output has the figures only."""
         print(f"{time.strftime('%H:%M:%S')} {text}", file=sys.stderr, flush=True)
 
-    def tell(self, question: str, number: int, system: System, text: str) -> None:
-        self.say(f"{question}, round {number}: {system.name}: {text}")
-
-
-def names(systems: Sequence[System]) -> list[str]:
-    return [system.name for system in systems]
+    def log_round(self, question: str, number: int, system: System, text: str) -> None:
+        self.log(f"{question}, round {number}: {system.name}: {text}")

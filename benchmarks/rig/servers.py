@@ -1,4 +1,4 @@
-"""The servers of a run: those of the tests, but durable as in production."""
+"""The servers of a run: those of the tests, but as durable as in production."""
 
 import os
 import time
@@ -10,7 +10,7 @@ import psycopg
 from tests.servers import Postgres, Servers
 from workers.supervision.supervisor import Child
 
-#: PostgreSQL's own defaults. The tests switch off what makes a commit safe against a power cut.
+#: PostgreSQL's own defaults. The tests switch off the safety against power failures.
 PRODUCTION = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 
 
@@ -20,18 +20,18 @@ class DurablePostgres(Postgres):
     @property
     def child(self) -> Child:
         child = super().child
-        # The last of several counts.
+        # The last value of an option counts.
         return replace(child, argv=(*child.argv, *(word for pair in PRODUCTION.items() for word in _option(*pair))))
 
     def create_database(self, name: str) -> str:
-        """Make a database; return its URL."""
+        """Make a database and return its URL."""
         with psycopg.connect(host=str(self.directory), user="postgres", dbname="postgres", autocommit=True) as link:
             link.execute(f'CREATE DATABASE "{name}"')
         return self.url.replace("/aiwriting?", f"/{name}?")
 
 
 class DurableServers(Servers):
-    """Valkey, and PostgreSQL where it is wanted, private to this run."""
+    """Valkey, and optionally PostgreSQL, private to this run."""
 
     postgres: DurablePostgres | None
 
@@ -50,7 +50,7 @@ def _option(name: str, value: str) -> tuple[str, str]:
 
 
 def fsync_ms(directory: Path, *, times: int = 50) -> float:
-    """What the disk takes to keep 8 kB for good: no commit is faster than this."""
+    """Return the milliseconds of an fsync of 8 kB. No commit is faster."""
     taken = []
     with (directory / "fsync").open("wb", buffering=0) as file:
         for _ in range(times):

@@ -1,4 +1,4 @@
-"""How each system is set up: what runs its workers, and what its sender is."""
+"""The set-up of each system: its worker commands and its sender."""
 
 import importlib.util
 import sys
@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from tests.commands import manage
 
-#: A command line for so many worker processes and threads.
+#: Returns the commands for a number of worker processes and a number of threads.
 Workers = Callable[[int, int], list[tuple[str, ...]]]
 OUR_MODULE = "benchmarks.systems.aiwriting"
 
@@ -17,14 +17,14 @@ class Setup:
     """One system.
 
     Parameters:
-      name: As the table shows it.
-      module: Of `benchmarks.systems`: what its sender runs.
-      workers: The commands that start its workers.
-      database: The kind it keeps rows in; empty where it tracks nothing.
-      done: The state of a row whose task ended well.
-      packages: What it needs besides requirements-dev.txt.
-      variables: More of its environment.
-      is_slow: It is given a quarter of the tasks.
+      name: Name in the table.
+      module: Module of `benchmarks.systems` that its sender runs.
+      workers: Commands that start its workers.
+      database: Kind of database that has its rows. Empty: it has no rows.
+      done: State of the row of a completed task.
+      packages: Packages that it needs besides requirements-dev.txt.
+      variables: Additional variables of its environment.
+      is_slow: Whether it gets a quarter of the tasks.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Setup:
 
     @property
     def missing(self) -> list[str]:
-        """The packages that are not installed."""
+        """Packages that are not installed."""
         return [package for package in self.packages if importlib.util.find_spec(package) is None]
 
 
@@ -70,7 +70,7 @@ def _huey(processes: int, threads: int) -> list[tuple[str, ...]]:
 
 def _celery(module: str) -> Workers:
     def commands(processes: int, threads: int) -> list[tuple[str, ...]]:
-        # One master; its children run one task at a time.
+        # One master, whose children run one task at a time.
         return [_run("celery", "--app", module, "worker", "--concurrency", str(processes), "--loglevel", "WARNING")]
 
     return commands

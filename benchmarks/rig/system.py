@@ -16,12 +16,12 @@ from benchmarks.rig.workers import Workers
 from tests.commands import environment
 from workers.supervision.watchdog import Watchdog
 
-#: Tasks that a system runs before it is measured, and how long each takes.
+#: Number of tasks that a system runs before it is measured, and the seconds that each takes.
 WARM_UP_TASKS = 32
 WARM_UP_SECONDS = 0.01
 #: Processes, threads and variables that workers are started with.
 Key = tuple[int, int, tuple[tuple[str, str], ...]]
-#: How long a system may take until each of its processes has taken a task. On a busy machine one starts late.
+#: Seconds until each process of a system must have taken a task. On a busy machine a process starts late.
 WARM_UP_LIMIT_SECONDS = 60
 
 
@@ -29,8 +29,7 @@ class System:
     """One system, ready to be measured.
 
     Parameters:
-      numbers: Where the numbers of its tasks come from, from 1 on.
-      keeps: Let workers run on for the next benchmark, which saves the time of their start.
+      keeps: Keep workers running for the next benchmark, which saves the time of their start.
     """
 
     def __init__(
@@ -48,36 +47,36 @@ class System:
         self.driver = Driver(setup.module, env=self.env, log=directory / "driver.log", watchdog=watchdog)
         self._first = 1
         self._runs = itertools.count()
-        #: Workers that run on, by what they were started with, and whether they have run a first few tasks.
+        #: Kept workers by the parameters of their start, and whether they have run a first few tasks.
         self._kept: dict[Key, tuple[Workers, bool]] = {}
         self._running: list[Workers] = []
         self._is_ready = False
         self.driver.ask("prepare")
 
     def ready(self) -> "System":
-        """Return once its tables are there."""
+        """Return the system once its tables exist."""
         if not self._is_ready:
             self.driver.answer()
             self._is_ready = True
         return self
 
     def call(self, name: str, **arguments: Any) -> Any:
-        """Tell the sender to do something; see `benchmarks.rig.driver.Calls`."""
+        """Call a method of `benchmarks.rig.driver.Calls` in the sender and return its result."""
         return self.driver.call(name, **arguments)
 
     def take_numbers(self, count: int) -> int:
-        """The first of so many numbers that no task has had."""
+        """Reserve numbers that no task has had. Return the first."""
         first, self._first = self._first, self._first + count
         return first
 
     def send(self, task: str, *arguments: Any, count: int = 1) -> int:
-        """Send tasks; return the first one's number."""
+        """Send tasks. Return the number of the first."""
         first = self.take_numbers(count)
         self.call("enqueue", task=task, first=first, count=count, arguments=arguments)
         return first
 
     def clear(self) -> None:
-        """Forget all tasks, where no worker runs that may be at them."""
+        """Delete all tasks, unless workers run."""
         if not self._running:
             self.call("clear")
             with redis.Redis.from_url(self.redis_url) as client:
@@ -95,18 +94,18 @@ class System:
         commands: Sequence[tuple[str, ...]] = (),
         variables: Mapping[str, str] | None = None,
     ) -> Iterator[Workers]:
-        """Workers that have run a first few tasks in each process.
+        """Run workers. Each of their processes has run a first few tasks.
 
         Parameters:
-          is_cold: Do not wait, and send them nothing.
-          commands: What to start instead of what the set-up says.
-          variables: More of their environment.
+          is_cold: Do not send them the first few tasks.
+          commands: Commands to start instead of the set-up's.
+          variables: Additional variables of their environment.
         """
         key = (processes, threads, tuple(sorted((variables or {}).items())))
-        # Those that are kept run what the set-up says.
+        # Kept workers run the set-up's commands.
         kept = None if commands else self._kept.pop(key, None)
         workers, is_warm = kept if kept else (self._start(key, commands), False)
-        self._stop_kept()  # Others of this system would take its tasks.
+        self._stop_kept()  # Other workers of this system would take its tasks.
         keeps = False
         try:
             if not is_cold and not is_warm:
@@ -120,7 +119,7 @@ class System:
                 self.stop(workers)
 
     def start_early(self, *, processes: int = 2, threads: int = 8) -> None:
-        """Where workers are kept: start them, so that they boot while other systems are measured."""
+        """Start workers that will be kept, so that they boot while other systems are measured."""
         key = (processes, threads, ())
         if self.keeps and key not in self._kept:
             self._stop_kept()
@@ -146,25 +145,25 @@ class System:
         self._kept.clear()
 
     def warm_up(self, workers: Workers, *, processes: int) -> None:
-        """Return when so many of their processes have run a task, and all tasks are done."""
+        """Return once this number of their processes have run a task, and all tasks are done."""
         workers.look()
         deadline = time.monotonic() + WARM_UP_LIMIT_SECONDS
         while True:
             first = self.send("rest", WARM_UP_SECONDS, count=WARM_UP_TASKS)
             workers.wait_for_marks(first, WARM_UP_TASKS)
             alive = {process.pid for process in workers.processes()}
-            if len(workers.who_ran() & alive) >= processes:
+            if len(workers.pids_that_ran() & alive) >= processes:
                 break
             if time.monotonic() > deadline:
                 raise AssertionError(
-                    f"{self.name}: {processes} processes took no task each in {WARM_UP_LIMIT_SECONDS} s"
+                    f"{self.name}: not each of {processes} processes took a task within {WARM_UP_LIMIT_SECONDS} s"
                 )
         self.settle(workers)
 
     def settle(self, workers: Workers) -> None:
-        """Return when no row is unfinished; for a peer, when its rows do not change any more."""
+        """Return once no row is unfinished. For a peer, once its rows do not change any more."""
         if self.setup.is_ours:
-            workers.wait_for(lambda: self.call("is_done", count=0), what=f"{self.name}: all tasks are done")
+            workers.wait_for(lambda: self.call("is_done", count=0), awaited=f"{self.name}: all tasks are done")
         elif self.setup.done:
             seen = None
             while seen != (seen := self.call("states")):
@@ -176,12 +175,12 @@ class System:
             workers.stop(kill=kill)
 
     def ask_to_end(self) -> None:
-        """Ask its workers to stop, and do not wait for it."""
+        """Ask its workers to stop without waiting for them."""
         for workers in self._running:
             workers.ask_to_stop()
 
     def end(self) -> None:
         for workers in list(self._running):
-            # A quick run does not wait until peers have said good-bye.
+            # A quick run does not wait until peers have stopped.
             self.stop(workers, kill=self.keeps and not self.setup.is_ours)
         self.driver.end()

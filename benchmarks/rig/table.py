@@ -5,12 +5,12 @@ from collections.abc import Sequence
 from benchmarks.rig.figures import Figure
 
 HEAD = ("measure", "system", "value", "unit", "spread", "ratio", "goal", "")
-#: Columns whose texts end below each other.
-TO_THE_RIGHT = {2, 5}
+#: Columns that are aligned to the right.
+RIGHT_ALIGNED = {2, 5}
 
 
 def number(value: float | str) -> str:
-    """Three digits that mean something, or all that stand before the point."""
+    """Return the number with three significant digits, or with all digits before the point."""
     if isinstance(value, str):
         return value
     if abs(value) >= 100:
@@ -19,7 +19,7 @@ def number(value: float | str) -> str:
 
 
 def table(figures: Sequence[Figure]) -> str:
-    """Each measure is named on its first line; measures are apart by an empty line."""
+    """Return the table. A measure is named on its first line, and an empty line separates measures."""
     rows: list[tuple[str, ...]] = [HEAD]
     last = None
     for figure in figures:
@@ -43,7 +43,7 @@ def table(figures: Sequence[Figure]) -> str:
     lines = []
     for row in rows:
         cells = [
-            text.rjust(width) if column in TO_THE_RIGHT else text.ljust(width)
+            text.rjust(width) if column in RIGHT_ALIGNED else text.ljust(width)
             for column, (text, width) in enumerate(zip(row, widths, strict=True))
         ]
         lines.append("  ".join(cells).rstrip())

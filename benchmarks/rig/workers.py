@@ -15,22 +15,22 @@ from benchmarks.rig.journal import Mark, Reader
 from tests.commands import RunningCommand
 from workers.supervision.watchdog import Watchdog, kill_group
 
-#: A system that takes no task for so long does not work.
+#: Seconds without a task after which a system counts as broken.
 PATIENCE_SECONDS = 60
-#: How often marks are looked for. It takes a little of the machine from what is measured.
+#: Seconds between two looks for marks. Each look takes a little time of the processor.
 LOOK_SECONDS = 0.02
 
 
 class WorkersError(Exception):
-    """The workers did not do what they were asked; what it says ends with their output."""
+    """The workers did not do the expected. The text ends with their output."""
 
 
 class Workers:
-    """Commands that run, and what their tasks marked.
+    """Running commands and the marks of their tasks.
 
     Parameters:
-      journal: An empty directory for the marks.
-      log: Where what they write goes.
+      journal: Empty directory for the marks.
+      log: File for their output, which gets the number of the command as a suffix.
     """
 
     def __init__(
@@ -45,15 +45,15 @@ class Workers:
         self.commands = [self._start(command, number) for number, command in enumerate(commands)]
         self._argv = commands
 
-    # --- What they do ---
+    # --- Looking ---
 
     @property
     def pids(self) -> list[int]:
-        """The processes that were started; what comes from them is not among them."""
+        """Processes of the commands, without their descendants."""
         return [command.pid for command in self.commands]
 
     def processes(self, word: str = "") -> list[psutil.Process]:
-        """All their living processes, or those with such a word on their command line."""
+        """Return all their living processes, or those with this word on their command line."""
         return [
             process
             for pid in self.pids
@@ -66,7 +66,7 @@ class Workers:
         return "\n".join(command.output for command in self.commands)
 
     def look(self) -> list[Mark]:
-        """Take note of new marks. Returns those of tasks that had not started before."""
+        """Read new marks. Return those of tasks that had not started before."""
         first_ones = []
         for mark in self.reader.read():
             marks = self.marks.setdefault(mark[0], [])
@@ -79,22 +79,33 @@ class Workers:
         self,
         condition: Callable[[], object],
         *,
-        what: str,
+        awaited: str,
         seconds: float = PATIENCE_SECONDS,
         every: float = LOOK_SECONDS,
     ) -> None:
-        """Look at marks until the condition holds. Raises WorkersError after the time."""
+        """Read marks until the condition holds.
+
+        Parameters:
+          awaited: The condition in words, for the error.
+
+        Raises:
+          WorkersError: It does not hold after the time.
+        """
         deadline = time.monotonic() + seconds
         while True:
             self.look()
             if condition():
                 return
             if time.monotonic() > deadline:
-                raise WorkersError(f"not within {seconds:g} s: {what}. The workers' output:\n{self.output[-5000:]}")
+                raise WorkersError(f"not within {seconds:g} s: {awaited}. The workers' output:\n{self.output[-5000:]}")
             time.sleep(every)
 
     def wait_for_marks(self, first: int, count: int, *, seconds: float = PATIENCE_SECONDS) -> list[Mark]:
-        """The first mark of each of these tasks, once all have started. The time counts from the latest start."""
+        """Return the first mark of each of these tasks, once all have started.
+
+        Parameters:
+          seconds: Longest time between two starts.
+        """
         wanted, deadline = range(first, first + count), time.monotonic() + seconds
         started = sum(number in self.marks for number in wanted)
         while True:
@@ -111,18 +122,18 @@ class Workers:
                 )
             time.sleep(LOOK_SECONDS)
 
-    def who_ran(self) -> set[int]:
-        """The processes that have run a task."""
+    def pids_that_ran(self) -> set[int]:
+        """Return the processes that have run a task."""
         return {pid for marks in self.marks.values() for _, _, pid in marks}
 
-    # --- What is done to them ---
+    # --- Acting ---
 
     @contextlib.contextmanager
     def frozen(self, is_safe: Callable[[], bool] = lambda: True) -> Iterator[None]:
-        """Freeze all their processes: what is sent meanwhile waits for them.
+        """Freeze all their processes. Tasks that are sent meanwhile wait.
 
         Parameters:
-          is_safe: Whether none was frozen with a lock in its hand; if not, they go on for a moment.
+          is_safe: Returns whether no frozen process holds a lock. If one does, they continue for a moment.
         """
         for _ in range(100):
             self.freeze()
@@ -148,8 +159,8 @@ class Workers:
             with contextlib.suppress(psutil.NoSuchProcess):
                 os.kill(process.pid, signum)
 
-    def restart_what_ended(self) -> None:
-        """Start commands again that ended by themselves, as a platform does."""
+    def restart_ended(self) -> None:
+        """Restart commands that ended by themselves, as a platform does."""
         for number, command in enumerate(self.commands):
             if not command.alive:
                 _end(command)
@@ -162,14 +173,14 @@ class Workers:
                 command.process.send_signal(signal.SIGTERM)
 
     def stop(self, *, kill: bool = False) -> None:
-        """End them, and all that came from them."""
+        """End the commands and their descendants."""
         self.thaw()
         for command in self.commands:
             _end(command, kill=kill)
 
 
 def _end(command: RunningCommand, *, kill: bool = False) -> None:
-    """Ask it to stop; then make sure, without judging how it ended. Peers end with all kinds of codes."""
+    """Ask the command to stop, then kill the rest. The exit code does not count: peers end with all kinds of codes."""
     family = processor.tree(command.pid)
     if command.alive:
         command.process.send_signal(signal.SIGKILL if kill else signal.SIGTERM)

@@ -1,1 +1,1 @@
-"""The systems: for each the code that its workers and its sender run, set up the way its own documentation says."""
+"""The systems: the code of each one's workers and sender, set up as its own documentation says."""

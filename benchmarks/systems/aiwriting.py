@@ -24,9 +24,9 @@ from apps.tasks.schedules import clock  # noqa: E402
 from benchmarks.acting import tasks  # noqa: E402
 from workers.broker import LedgerBroker  # noqa: E402
 
-#: How many messages go into one `send_many`.
+#: Messages in one `send_many`, at most.
 MANY = 10_000
-#: How many rows one statement adds.
+#: Rows that one statement adds, at most.
 FILL = 100_000
 
 
@@ -53,7 +53,7 @@ def states() -> dict[str, int]:
 
 
 def is_done(count: int) -> bool:
-    # One by one: each state has its index, both together would read the whole table.
+    # One by one: each state has its index. A query for both would read the whole table.
     return not any(TaskStatus.objects.filter(status=status).exists() for status in task_states.UNFINISHED)
 
 
@@ -66,7 +66,7 @@ def clear() -> None:
 
 
 def fill(count: int) -> None:
-    """Copy the completed row so often, each with a task id of its own, and let the database know its size."""
+    """Copy a completed row `count` times, each with its own task id, and let the database learn the table's size."""
     columns = [field.column for field in TaskStatus._meta.concrete_fields if not field.primary_key]
     model = TaskStatus.objects.filter(status=task_states.COMPLETED).latest("pk").pk
     new_id, series = {
@@ -86,7 +86,7 @@ def fill(count: int) -> None:
                 f"FROM {table} AS model, {series} AS series WHERE model.id = {model}",
                 [min(FILL, count - start)],
             )
-        if connection.vendor == "postgresql":  # Its autovacuum would come by within a minute.
+        if connection.vendor == "postgresql":  # Its autovacuum would do the same within a minute.
             cursor.execute(f"VACUUM ANALYZE {table}")
 
 
@@ -127,11 +127,11 @@ def make_schedules(count: int) -> None:
 
 
 def is_scheduling() -> bool:
-    """Whether a scheduler wrote down what actors declare, which is the first thing that it does."""
+    """Return whether a scheduler has recorded the declared schedules, which it does first."""
     return Schedule.objects.exclude(name__startswith="benchmark ").exists()
 
 
-def let_come(count: int, lead_seconds: float, seconds: float) -> None:
+def let_slots_come(count: int, lead_seconds: float, seconds: float) -> None:
     TaskStatus.objects.all().delete()
     ScheduleSlot.objects.all().delete()
     rows = list(Schedule.objects.filter(name__startswith="benchmark ").order_by("?")[:count])
@@ -144,7 +144,7 @@ def let_come(count: int, lead_seconds: float, seconds: float) -> None:
     Schedule.objects.bulk_update(rows, columns, batch_size=500)
 
 
-def how_late(count: int) -> list[float] | None:
+def delays_ms(count: int) -> list[float] | None:
     rows = list(TaskStatus.objects.values_list("created_at", "options__slot"))
     if len(rows) < count:
         return None

@@ -10,7 +10,7 @@ from benchmarks.rig.journal import mark
 
 app = Celery("benchmarks")
 app.config_from_object("django.conf:settings", namespace="CELERY")
-# Celery reads this one only under its own name. Otherwise each task opens a connection of its own.
+# Celery reads this setting only under this name. Without it each task opens its own connection.
 app.conf["CELERY_DB_REUSE_MAX"] = 10_000
 
 

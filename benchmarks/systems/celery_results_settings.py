@@ -1,4 +1,4 @@
-"""As the documentation of django-celery-results says, with connections that are kept: its fastest variant."""
+"""Settings as in the documentation of django-celery-results, with kept connections: its fastest variant."""
 
 import os
 

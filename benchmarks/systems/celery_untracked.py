@@ -1,4 +1,4 @@
-"""Celery on Redis without results: nothing is tracked."""
+"""Celery on Redis without results: tasks are not tracked."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""What the peers' Django projects share: the same database with the same settings as ours."""
+"""Settings that the peers' Django projects share: the same database with the same options as ours."""
 
 import os
 from typing import Any
@@ -7,10 +7,10 @@ import dj_database_url
 
 
 def databases() -> dict[str, dict[str, Any]]:
-    """`DATABASES` for DATABASE_URL. Connections are kept from task to task."""
+    """Return `DATABASES` for DATABASE_URL. Connections are kept from task to task."""
     default: dict[str, Any] = dict(dj_database_url.parse(os.environ["DATABASE_URL"], conn_max_age=60))
     if default["ENGINE"].endswith("sqlite3"):
-        # As in our settings: with Django's own, workers meet "database is locked" all the time.
+        # As in our settings. With Django's defaults, workers often get "database is locked".
         default["OPTIONS"] = {
             "transaction_mode": "IMMEDIATE",
             "timeout": 20,
@@ -20,7 +20,7 @@ def databases() -> dict[str, dict[str, Any]]:
 
 
 def ensure_notes() -> None:
-    """Set Django up with the table of notes, for a sender that needs no Django otherwise."""
+    """Set Django up with the table of notes, for a sender that uses no Django otherwise."""
     import django
     from django.conf import settings
     from django.core.management import call_command

@@ -1,4 +1,4 @@
-"""huey on Redis with worker threads: nothing is tracked."""
+"""huey on Redis with worker threads: tasks are not tracked."""
 
 import os
 import time

@@ -1,4 +1,4 @@
-"""Dramatiq on Redis as it comes: nothing is tracked, and a process that dies takes what it held for a long time."""
+"""Dramatiq on Redis with its defaults: tasks are not tracked, and those of a dead process are lost for a long time."""
 
 import os
 import time
@@ -37,7 +37,7 @@ def send(task: str, number: int, *arguments: object) -> None:
 
 
 def send_in_transaction(task: str, number: int) -> None:
-    """As one does without a ledger: after the commit. A crash in between loses the task."""
+    """Send after the commit, as is usual without a ledger. A crash in between loses the task."""
     from django.db import transaction
 
     transaction.on_commit(lambda: send(task, number))

@@ -21,7 +21,7 @@ def test_a_user_is_added_with_a_password_that_is_stored_as_a_hash(admin_client: 
     response = admin_client.post(reverse("admin:accounts_user_add"), form)
 
     jane = User.objects.get(username="jane")
-    assert response.url == reverse("admin:accounts_user_change", args=[jane.pk])
+    assert response.headers["Location"] == reverse("admin:accounts_user_change", args=[jane.pk])
     assert password not in jane.password
     assert jane.check_password(password)
 

@@ -11,13 +11,14 @@ class ActingConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        connection_created.connect(leave_it_to_the_system)
+        connection_created.connect(commit_without_sync)
 
 
-def leave_it_to_the_system(connection: BaseDatabaseWrapper, **signal: Any) -> None:
-    """As on the tests' PostgreSQL: a killed process loses nothing, and what a power failure leaves is not the question.
+def commit_without_sync(connection: BaseDatabaseWrapper, **signal: Any) -> None:
+    """Let SQLite commit without waiting for the disk, like the tests' PostgreSQL.
 
-    A commit waits for the disk for most of its time otherwise.
+    A killed process loses nothing, and power failures are not tested. A commit would wait for the disk most of its
+    time.
     """
     if connection.vendor == "sqlite":
         with connection.cursor() as cursor:

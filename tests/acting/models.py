@@ -1,4 +1,6 @@
-"""What the test actors leave behind: each run writes what it did, so that a run too many is seen."""
+"""Effects of the test actors. Each run writes one, so that a run too many is noticed."""
+
+from typing import ClassVar
 
 from django.db import models
 
@@ -11,3 +13,5 @@ class Effect(models.Model):
     attempt = models.IntegerField()
     pid = models.IntegerField()
     at = models.DateTimeField(auto_now_add=True)
+
+    objects: ClassVar[models.Manager["Effect"]] = models.Manager()

@@ -30,7 +30,7 @@ def effect(nonce: str) -> str:
 
 @dramatiq.actor(actor_name="acting.slow_effect", queue_name="slow", max_retries=3, min_backoff=50, max_backoff=200)
 def slow_effect(nonce: str, seconds: float) -> str:
-    """Goes on for so long, in steps that an interrupt can cut, and leaves its effect at the start."""
+    """Leave an effect, then run for that time in steps that an interrupt can cut."""
     _record(nonce)
     for _ in progress.track(range(max(int(seconds / 0.02), 1)), "Steps"):
         time.sleep(0.02)
@@ -52,13 +52,13 @@ def transactional_failure(nonce: str) -> None:
 
 @dramatiq.actor(actor_name="acting.say")
 def say(value: Any) -> Any:
-    """Return what it is given."""
+    """Return the argument."""
     return value
 
 
 @dramatiq.actor(actor_name="acting.say_odd", max_retries=0)
 def say_odd(kind: str) -> Any:
-    """Return, or raise, what a database or JSON does not like."""
+    """Return or raise a value that a database or JSON refuses."""
     if kind == "nul error":
         raise RuntimeError("nul \x00 inside")
     return {
@@ -70,8 +70,8 @@ def say_odd(kind: str) -> Any:
     }[kind]
 
 
-@dramatiq.actor(actor_name="acting.say_nothing_kept", store_results=False)
-def say_nothing_kept() -> str:
+@dramatiq.actor(actor_name="acting.say_without_result", store_results=False)
+def say_without_result() -> str:
     return "not kept"
 
 
@@ -131,7 +131,7 @@ def too_long() -> None:
 
 @dramatiq.actor(actor_name="acting.stubborn", max_retries=0, time_limit=100)
 def stubborn() -> str:
-    """Swallows the interrupt of its time limit."""
+    """Swallow the interrupt of the time limit."""
     try:
         deadline = time.monotonic() + 20
         while time.monotonic() < deadline:
@@ -155,7 +155,7 @@ async def hello(name: str) -> str:
 
 @dramatiq.actor(actor_name="acting.poison", queue_name="poison")
 def poison(nonce: str) -> None:
-    """Kills its process."""
+    """Kill the process."""
     _record(nonce)
     os.kill(os.getpid(), signal.SIGKILL)
 

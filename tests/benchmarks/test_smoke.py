@@ -1,4 +1,4 @@
-"""`python -m benchmarks --quick` works from end to end. What it measures is not looked at: so little means nothing."""
+"""`python -m benchmarks --quick` works from end to end. Its values are not checked: a quick run measures too little."""
 
 import json
 import signal
@@ -12,9 +12,9 @@ from benchmarks.rig.setup import CELERY, CELERY_RESULTS, HUEY, OURS
 
 pytestmark = [pytest.mark.processes, pytest.mark.once]
 
-#: A minute on a machine that has nothing else to do.
+#: Seconds for a run, which takes a minute on an idle machine.
 TIMEOUT_SECONDS = 300
-#: Every one of these must be answered for each of our set-ups.
+#: Beginnings of the measures that must be there for each of our set-ups.
 MEASURES = (
     "send, one by one", "send_many", "a send in a transaction", "consume", "processor time", "progress reports",
     "pick-up at 20/s", "pick-up from cold", "worst wait", "consume with", "rate while many wait", "memory of a worker",
@@ -27,7 +27,7 @@ FIELDS = {"measure", "system", "value", "unit", "ratio", "goal", "spread"}
 
 @pytest.fixture(scope="module")
 def figures():
-    """What a quick run of all benchmarks writes."""
+    """The figures of a quick run of all benchmarks."""
     with subprocess.Popen(
         [sys.executable, "-m", "benchmarks", "--quick", "--json"],
         cwd=BASE_DIR,
@@ -37,16 +37,16 @@ def figures():
         start_new_session=True,
     ) as process:
         try:
-            lines, told = process.communicate(timeout=TIMEOUT_SECONDS)
+            lines, log = process.communicate(timeout=TIMEOUT_SECONDS)
         except subprocess.TimeoutExpired:
-            process.send_signal(signal.SIGTERM)  # It ends what it started.
-            _, told = process.communicate()
-            pytest.fail(f"still running after {TIMEOUT_SECONDS} s:\n{told}")
-    assert process.returncode == 0, told
+            process.send_signal(signal.SIGTERM)  # It ends the processes that it started.
+            _, log = process.communicate()
+            pytest.fail(f"still running after {TIMEOUT_SECONDS} s:\n{log}")
+    assert process.returncode == 0, log
     return [json.loads(line) for line in lines.splitlines()]
 
 
-def test_a_quick_run_answers_every_question_for_both_databases(figures) -> None:
+def test_a_quick_run_measures_everything_on_both_databases(figures) -> None:
     for figure in figures:
         assert set(figure) == FIELDS
         assert isinstance(figure["value"], str) or figure["value"] == figure["value"], figure
@@ -56,7 +56,7 @@ def test_a_quick_run_answers_every_question_for_both_databases(figures) -> None:
             assert any(system.startswith(setup.name) for system in systems), (measure, systems)
 
 
-def test_the_peers_run_beside_us(figures) -> None:
+def test_a_quick_run_measures_the_peers_too(figures) -> None:
     missing = sorted({package for setup in (CELERY, CELERY_RESULTS, HUEY) for package in setup.missing})
     if missing:
         pytest.skip(f"requirements-bench.txt is not installed: {', '.join(missing)}")

@@ -1,4 +1,4 @@
-"""The form of a schedule in a real Chromium: what it means is shown while one types."""
+"""The form of a schedule in a real Chromium: it shows the next times while they are typed."""
 
 from collections.abc import Callable
 
@@ -18,8 +18,8 @@ def staff(jane: User) -> User:
     return jane
 
 
-# One test: the admin's log holds keys of content types, which a server knows by heart and the next test makes anew.
-def test_the_next_times_are_shown_while_one_types_and_the_schedule_is_made_and_run(
+# One test: the server caches keys of content types, which the next test would make anew.
+def test_the_next_times_follow_the_typing_and_the_schedule_is_made_and_run(
     signed_in: Callable[..., Page], staff: User
 ) -> None:
     page = signed_in("/admin/tasks/schedule/add/", viewport={"width": 1280, "height": 1000})

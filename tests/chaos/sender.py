@@ -1,26 +1,32 @@
-"""A process that sends, rolls back and notes what it did. Run as `python -m tests.chaos.sender NUMBER SEED JOURNAL`.
+"""A process that sends, rolls back and writes a journal.
 
-The journal is the truth that the ledger is held against: `sending` before the transaction, then `sent` or
-`rolled back`. What a kill cut off in between may be either; it must not be half.
+    python -m tests.chaos.sender NAME SEED JOURNAL TRANSACTIONS_A_SECOND
+
+The ledger is compared with the journal: `sending` before the commit, then `sent` or `rolled-back`. A transaction that a
+kill interrupted in between may be either, but not half.
 """
 
 import os
 import random
 import sys
 import time
+from typing import cast
 
 import django
 
+from workers.broker import LedgerBroker
+
 
 class RolledBackError(Exception):
-    """Thrown on purpose."""
+    """Raised on purpose."""
 
 
 class Sender:
-    """Sends at random, as the seed has it.
+    """Sends random tasks.
 
     Parameters:
-      journal: A file that only this process writes, line by line.
+      seed: Determines the tasks, together with the name.
+      journal: File that only this process writes, line by line.
     """
 
     def __init__(self, name: str, seed: str, journal: str) -> None:
@@ -37,7 +43,7 @@ class Sender:
         return f"{self.name}-{self.count}"
 
     def send_one(self) -> list[str]:
-        """Send a task of some kind. Returns the nonces whose effects must come."""
+        """Send a task of a random kind. Return the nonces whose effects must come."""
         from tests.chaos import tasks
 
         kind = self.random.choices(
@@ -61,12 +67,10 @@ class Sender:
         return [nonce]
 
     def send_many(self) -> list[str]:
-        import dramatiq
-
         from tests.chaos import tasks
 
         nonces = [self.nonce() for _ in range(20)]
-        dramatiq.get_broker().send_many([tasks.work.message(nonce) for nonce in nonces])
+        cast(LedgerBroker, tasks.work.broker).send_many([tasks.work.message(nonce) for nonce in nonces])
         return nonces
 
     def send_group(self, nonce: str) -> list[str]:
@@ -81,7 +85,7 @@ class Sender:
         return [nonce, *nonces]
 
     def step(self) -> None:
-        """One transaction, of a random shape."""
+        """Run one transaction of a random shape."""
         from django.db import transaction
 
         shape = self.random.choices(["plain", "rolled back", "savepoint"], [7, 2, 2])[0]
@@ -114,7 +118,7 @@ class Sender:
             try:
                 self.step()
             except (DatabaseError, InterfaceError):
-                # It may have been committed, or not: the journal says "sending".
+                # It may have been committed or not. The journal says "sending".
                 connection.close()
                 time.sleep(0.2)
             time.sleep(self.random.expovariate(per_second))

@@ -1,14 +1,15 @@
-"""The actors of the storm. Each run leaves an effect, so that a run too many is seen and can be put down to a kill."""
+"""The actors of the storm. Each run leaves an effect, so that a run too many is noticed and can be explained."""
 
 import os
 import time
+from typing import Any
 
 import dramatiq
 from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
-#: The storm takes the database away for seconds: every failure is tried again soon, for as long as it takes.
-PATIENT = {"max_retries": 100_000, "min_backoff": 100, "max_backoff": 1_000}
+#: The storm stops the database for seconds, so every failure is retried soon and without end.
+PATIENT: dict[str, Any] = {"max_retries": 100_000, "min_backoff": 100, "max_backoff": 1_000}
 
 
 def _record(nonce: str) -> int:
@@ -37,7 +38,7 @@ def commit(nonce: str, seconds: float = 0) -> str:
 
 @dramatiq.actor(actor_name="chaos.flaky", queue_name="chaos", **PATIENT)
 def flaky(nonce: str) -> str:
-    """Fails the first time that it runs."""
+    """Fail on the first run."""
     from tests.acting.models import Effect
 
     _record(nonce)
@@ -48,11 +49,11 @@ def flaky(nonce: str) -> str:
 
 @dramatiq.actor(actor_name="chaos.together", queue_name="chaos", **PATIENT)
 def together(nonce: str) -> str:
-    """What a group calls back with; the group must do so once."""
+    """The callback of a group, which must be sent once."""
     _record(nonce)
     return nonce
 
 
 @dramatiq.actor(actor_name="chaos.tick", queue_name="chaos", periodic=cron("* * * * *"), **PATIENT)
 def tick() -> None:
-    """Fired every minute, by any number of schedulers."""
+    """Do nothing. Fired every minute by any number of schedulers."""

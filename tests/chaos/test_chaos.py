@@ -1,6 +1,6 @@
-"""Nothing is lost, whatever dies: a storm over real processes, then the invariants.
+"""No task is lost, whatever dies: a storm over real processes, then the invariants.
 
-About a minute by itself; longer by hand: `bin/test tests/chaos --chaos-minutes 30 --seed 7`.
+It takes about a minute. A longer storm: `bin/test tests/chaos --chaos-minutes 30 --seed 7`.
 """
 
 import json
@@ -19,12 +19,12 @@ from tests.waiting import wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
-#: Transactions a second of each of the three senders. SQLite has one writer at a time.
+#: Transactions per second of each of the three senders. SQLite has one writer at a time.
 PER_SECOND = {"sqlite": 8.0, "postgresql": 25.0}
 
 
 def unfinished() -> int:
-    """How many tasks are not done; -1 while the database is away."""
+    """Return the number of unfinished tasks. -1: the database is away."""
     try:
         return TaskStatus.objects.unfinished().count()
     except (DatabaseError, InterfaceError):
@@ -32,7 +32,7 @@ def unfinished() -> int:
         return -1
 
 
-def test_nothing_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Path, capsys) -> None:
+def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Path, capsys) -> None:
     options = request.config.option
     world = World(
         directory=tmp_path,
@@ -67,7 +67,7 @@ def test_nothing_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
 
 
 def logs(directory: Path) -> str:
-    """The last lines of every process."""
+    """Return the last lines of every process."""
     found = []
     for path in sorted(directory.glob("*.log")):
         lines = path.read_text(errors="replace").splitlines()[-40:]

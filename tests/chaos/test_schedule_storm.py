@@ -1,7 +1,7 @@
-"""Every slot exactly one task, whoever is killed: three schedulers over two hundred schedules.
+"""Each slot is exactly one task, whichever process is killed: three schedulers over two hundred schedules.
 
-About half a minute by itself; longer by hand: `bin/test tests/chaos/test_schedule_storm.py --chaos-minutes 6 --seed 7`
-goes on for three.
+It takes about half a minute. A storm of three minutes:
+`bin/test tests/chaos/test_schedule_storm.py --chaos-minutes 6 --seed 7`.
 """
 
 import json
@@ -25,13 +25,13 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 SCHEDULES = 200
 SCHEDULERS = 3
 MINUTE = timedelta(minutes=1)
-#: A minute of the schedules takes so many seconds. SQLite has one writer at a time.
+#: Seconds that a minute of the schedules takes. SQLite has one writer at a time.
 MINUTE_SECONDS = {"postgresql": 2, "sqlite": 4}
 
 
 @pytest.fixture
 def speed(settings) -> dict[str, str]:
-    """Let the schedules' clock go faster, here and in the processes that get these variables."""
+    """Let the schedules' clock go faster, here and in the processes that are started with these variables."""
     settings.SCHEDULER_CLOCK_SPEED = 60 // MINUTE_SECONDS[connection.vendor]
     settings.SCHEDULER_CLOCK_START = datetime.now(UTC).replace(microsecond=0)
     return {
@@ -40,7 +40,7 @@ def speed(settings) -> dict[str, str]:
     }
 
 
-def test_every_slot_is_exactly_one_task_whoever_is_killed(command, speed, pytestconfig) -> None:
+def test_each_slot_is_exactly_one_task_whichever_scheduler_is_killed(command, speed, pytestconfig) -> None:
     chance = random.Random(pytestconfig.getoption("--seed"))
     schedules = make_schedules()
     running = [command("runscheduler", LOG_LEVEL="WARNING", **speed) for _ in range(SCHEDULERS)]
@@ -56,12 +56,12 @@ def test_every_slot_is_exactly_one_task_whoever_is_killed(command, speed, pytest
         elif what == "kill":
             running[place].kill()
         else:
-            running[place].good_ends = {0, -signal.SIGTERM}  # It may be about to start.
+            running[place].good_ends = {0, -signal.SIGTERM}  # It may still be starting.
             assert running[place].stop() in running[place].good_ends, running[place].output
         if what != "outage":
             running[place] = command("runscheduler", LOG_LEVEL="WARNING", **speed)
         did[what] += 1
-    # All that has come by now is decided by whoever is left.
+    # The remaining schedulers decide every slot that has come by now.
     until = clock.now()
     wait_until(lambda: not Schedule.objects.filter(next_at__lte=until).exists(), timeout=60)
     for scheduler in running:
@@ -73,7 +73,7 @@ def test_every_slot_is_exactly_one_task_whoever_is_killed(command, speed, pytest
 
 
 def make_schedules() -> dict[int, list[datetime]]:
-    """Schedules of every minute, each with where its slots begin."""
+    """Make schedules of every minute. Return the start of the slots of each by its key."""
     found = {}
     for number in range(SCHEDULES):
         times = {"cron": "* * * * *"} if number % 4 else {"cron": "", "interval_seconds": 60}
@@ -105,7 +105,7 @@ def restart(pytestconfig, chance: random.Random) -> None:
 
 
 def judge(began: dict[int, list[datetime]]) -> dict[str, int]:
-    """Hold what became of the slots against what had to."""
+    """Compare the slots and tasks with those that are due."""
     fired: dict[int, list[datetime]] = {pk: [] for pk in began}
     ids: dict[str, tuple[str, str]] = {}
     names = dict(Schedule.objects.values_list("pk", "name"))

@@ -1,6 +1,7 @@
-"""What the storm left, held against the invariants by queries."""
+"""Queries that check the invariants after a storm."""
 
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
@@ -13,10 +14,13 @@ from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
 from tests.acting.models import Effect
 from tests.chaos.world import Kill, World
 
+#: Columns of a row by name.
+Row = Mapping[str, Any]
+
 
 @dataclass
 class Verdict:
-    """Figures, and every breach found. Empty breaches: the invariants hold."""
+    """Figures and breaches. Without a breach the invariants hold."""
 
     figures: dict[str, Any] = field(default_factory=dict)
     breaches: list[str] = field(default_factory=list)
@@ -41,16 +45,16 @@ def judge(world: World) -> Verdict:
     _check_slots(verdict, rows)
     _check_redis(verdict, world)
     _measure_rescues(verdict, world, effects)
-    verdict.figures["kills"] = dict(Counter(kill.what for kill in world.kills if kill.pid or kill.what == "FLUSHALL"))
+    verdict.figures["kills"] = dict(Counter(kill.kind for kill in world.kills if kill.pid or kill.kind == "FLUSHALL"))
     return verdict
 
 
-def _nonce(row: dict[str, Any]) -> str | None:
+def _nonce(row: Row) -> str | None:
     return row["args"][0] if row["args"] else None
 
 
 def _check_sends(
-    verdict: Verdict, noted: dict[str, str], tasks_of: dict[str, list[str]], rows: dict[str, dict[str, Any]]
+    verdict: Verdict, noted: dict[str, str], tasks_of: dict[str, list[str]], rows: Mapping[str, Row]
 ) -> None:
     """1. A committed send ends in exactly one terminal row. 2. A rolled-back send leaves nothing."""
     sent = [nonce for nonce, word in noted.items() if word == "sent"]
@@ -61,22 +65,22 @@ def _check_sends(
     failed = [task_id for task_id, row in rows.items() if row["status"] == states.FAILED]
     verdict.figures |= {
         "tasks": len(rows),
-        "sent for sure": len(sent),
+        "sent": len(sent),
         "rolled back": sum(word == "rolled-back" for word in noted.values()),
-        "cut off while sending": sum(word == "sending" for word in noted.values()),
+        "interrupted while sending": sum(word == "sending" for word in noted.values()),
         "lost": len(lost),
         "never finished": len(unfinished),
         "failed": len(failed),
     }
     verdict.expect(not lost, f"lost: {lost[:5]}")
     verdict.expect(not double, f"sent twice: {double[:5]}")
-    verdict.expect(not ghosts, f"rolled back and yet there: {ghosts[:5]}")
+    verdict.expect(not ghosts, f"rolled back and recorded: {ghosts[:5]}")
     verdict.expect(not unfinished, f"never finished: {unfinished[:5]}")
     verdict.expect(not failed, f"failed: {[(task_id, rows[task_id]['error_message']) for task_id in failed[:5]]}")
     verdict.expect(not TaskGroup.objects.exists(), "a group never called back")
 
 
-def _check_runs(verdict: Verdict, rows: dict[str, dict[str, Any]], effects: list[dict[str, Any]]) -> None:
+def _check_runs(verdict: Verdict, rows: Mapping[str, Row], effects: list[dict[str, Any]]) -> None:
     """3. Nothing runs uncommitted or early. 4. One attempt finishes. 5. What is acked is durable."""
     runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for effect in effects:
@@ -97,7 +101,7 @@ def _check_runs(verdict: Verdict, rows: dict[str, dict[str, Any]], effects: list
         if row["task_name"] == "chaos.commit" and len(done) > 1:
             double_transactional.append(task_id)
         for attempt in sorted(set(attempts))[:-1]:
-            causes[ends.get((row["id"], attempt), "hand back")] += 1
+            causes[ends.get((row["id"], attempt), "release")] += 1
     for task_id, row in rows.items():
         if row["status"] == states.COMPLETED and row["task_name"] != "chaos.tick" and task_id not in runs:
             silent.append(task_id)
@@ -119,7 +123,7 @@ def _ends() -> Any:
     return TaskAttempt.objects.values_list("task_id", "attempt", "outcome")
 
 
-def _check_slots(verdict: Verdict, rows: dict[str, dict[str, Any]]) -> None:
+def _check_slots(verdict: Verdict, rows: Mapping[str, Row]) -> None:
     """6. A schedule's slot fires once."""
     ticks = [row["options"]["slot"] for row in rows.values() if row["task_name"] == "chaos.tick"]
     verdict.figures["slots fired"] = len(ticks)
@@ -127,7 +131,7 @@ def _check_slots(verdict: Verdict, rows: dict[str, dict[str, Any]]) -> None:
 
 
 def _check_redis(verdict: Verdict, world: World) -> None:
-    """5 and 9. Nothing is left in Redis, and nobody dead is named as a holder."""
+    """5 and 9. No message is left in Redis, and no dead worker is named as a holder."""
     with redis.Redis.from_url(world.redis.url, decode_responses=True) as client:
         waiting = client.llen("aiwriting:chaos")
         acks = {key: client.scard(key) for key in client.scan_iter("aiwriting:__acks__.*")}
@@ -138,15 +142,17 @@ def _check_redis(verdict: Verdict, world: World) -> None:
 
 
 def _measure_rescues(verdict: Verdict, world: World, effects: list[dict[str, Any]]) -> None:
-    """How long after a kill of its worker a task started again, in seconds, where nothing else was away meanwhile."""
+    """Measure the seconds from the kill of a worker to the new start of its task, if nothing else was disturbed."""
     starts = {(effect["task_id"], effect["attempt"]): effect["at"] for effect in effects}
     workers = {worker.pk: worker for worker in WorkerProcess.objects.all()}
     slowest, measured = 0.0, 0
-    kills = [kill for kill in world.kills if kill.what == "kill -9 worker" and kill.pid]
+    kills = [kill for kill in world.kills if kill.kind == "kill -9 worker" and kill.pid]
     for kill in kills:
         for attempt in TaskAttempt.objects.filter(outcome="rescue").select_related("task"):
-            worker = workers.get(attempt.worker_id)
-            if worker is None or worker.pid != kill.pid or abs(worker.stopped_at.timestamp() - kill.at) > 30:
+            worker = workers.get(attempt.worker_id) if attempt.worker_id else None
+            if worker is None or worker.pid != kill.pid or worker.stopped_at is None:
+                continue
+            if abs(worker.stopped_at.timestamp() - kill.at) > 30:
                 continue
             start = starts.get((attempt.task.task_id, attempt.attempt + 1))
             if start is None or _was_disturbed(world, kill, start):
@@ -158,5 +164,5 @@ def _measure_rescues(verdict: Verdict, world: World, effects: list[dict[str, Any
 
 
 def _was_disturbed(world: World, kill: Kill, start: datetime) -> bool:
-    """Whether more than this one worker was harmed between the kill and the new start."""
+    """Return whether another process was harmed between the kill and the new start."""
     return any(other is not kill and kill.at - 1 < other.at < start.timestamp() for other in world.kills)

@@ -1,14 +1,12 @@
-"""The world that the storm goes over: servers and processes of their own, each of which can be killed and started."""
+"""The servers and processes of a storm. Each can be killed and started."""
 
 import contextlib
-import json
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from collections import Counter
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -21,15 +19,15 @@ from tests.waiting import wait_until
 from workers.embedded import server as embedded
 from workers.supervision.watchdog import kill_group
 
-#: A worker of another host that is silent for so long is dead, in seconds.
+#: Seconds of silence after which a worker of another host is declared dead.
 HEARTBEAT_SECONDS = 3
 
 
 @dataclass
 class Kill:
-    """What was done to whom, and when, by this machine's clock."""
+    """A disturbance: its kind, its time by this machine's clock, and the process."""
 
-    what: str
+    kind: str
     at: float
     pid: int | None = None
 
@@ -39,8 +37,9 @@ class World:
     """Senders, workers on two hosts, relays, schedulers, Redis and a database.
 
     Parameters:
+      servers: Servers of the session. The storm restarts their PostgreSQL.
       database_url: The test's database.
-      postgres: Starts and stops PostgreSQL, where the storm may restart it.
+      per_second: Transactions per second of each sender.
     """
 
     directory: Path
@@ -50,7 +49,6 @@ class World:
     per_second: float
     processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
     kills: list[Kill] = field(default_factory=list)
-    outages: list[tuple[float, float]] = field(default_factory=list)
     frozen: list[tuple[float, int]] = field(default_factory=list)
     generation: int = 0
 
@@ -66,7 +64,7 @@ class World:
             self.start_process(name)
 
     def commands(self) -> dict[str, tuple[tuple[str, ...], dict[str, str]]]:
-        """The processes by name: their argument lists and what is special in their environment."""
+        """Return the processes by name: argument lists and additional variables."""
         worker = manage("runworker", "--processes", "2", "--threads", "4")
         other = {"WORKER_HOST": "another-host"}
         return {
@@ -106,7 +104,6 @@ class World:
         )
         with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
             process = subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        assert self.servers.watchdog is not None
         self.servers.watchdog.hold(process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
         self.processes[name] = process
 
@@ -118,7 +115,7 @@ class World:
     # --- The storm ---
 
     def storm(self, seconds: float) -> None:
-        """Do harm at random until the time is over."""
+        """Disturb a random process again and again until the time is over."""
         ends = time.monotonic() + seconds
         actions = [
             ("kill -9 worker", self.kill_worker, 30),
@@ -136,9 +133,9 @@ class World:
             actions.append(("restart of PostgreSQL", self.restart_postgres, 5))
         weights = [weight for _, _, weight in actions]
         while time.monotonic() < ends:
-            what, act, _ = self.random.choices(actions, weights)[0]
+            kind, act, _ = self.random.choices(actions, weights)[0]
             at = time.time()
-            self.kills.append(Kill(what=what, at=at, pid=act()))
+            self.kills.append(Kill(kind=kind, at=at, pid=act()))
             self.thaw()
             time.sleep(self.random.uniform(0.2, 2.5))
             self.revive()
@@ -146,7 +143,7 @@ class World:
         self.revive()
 
     def revive(self) -> None:
-        """Start again what we killed and nobody else starts."""
+        """Start killed processes again that have no supervisor."""
         for name, process in list(self.processes.items()):
             if process.poll() is not None:
                 if name == "redis":
@@ -162,7 +159,7 @@ class World:
 
     def words(self, process: psutil.Process) -> list[str]:
         with contextlib.suppress(psutil.Error):
-            return process.cmdline()
+            return list(process.cmdline())
         return []
 
     def kill(self, pid: int) -> int:
@@ -198,11 +195,11 @@ class World:
         return self.kill(self.processes[f"sender {self.random.choice([1, 2, 3])}"].pid)
 
     def freeze_worker(self) -> int | None:
-        """Freeze a worker of the other host for longer than its heartbeat may be silent."""
+        """Freeze a worker of the other host, mostly for longer than its heartbeat may be silent."""
         found = self.children("workers elsewhere", "--single")
         if not found:
             return None
-        pid = self.random.choice(found).pid
+        pid: int = self.random.choice(found).pid
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGSTOP)
         self.frozen.append((time.monotonic() + HEARTBEAT_SECONDS * self.random.uniform(0.3, 2.5), pid))
@@ -233,8 +230,7 @@ class World:
         return pid
 
     def restart_postgres(self) -> int:
-        """Restart it as a crash would, with recovery, or as an administrator would."""
-        began = time.time()
+        """Restart PostgreSQL like a crash, with recovery, or like an administrator."""
         postgres = self.servers.postgres
         assert postgres is not None
         index = next(i for i, (child, _) in enumerate(self.servers.launched) if child.name == postgres.child.name)
@@ -243,7 +239,6 @@ class World:
         process.wait(30)
         self.servers.launch(postgres.child, log=self.servers.directory / "postgresql.log")
         wait_until(postgres.answers, timeout=60)
-        self.outages.append((began, time.time()))
         return process.pid
 
     # --- The end ---
@@ -255,7 +250,7 @@ class World:
             process.wait()
 
     def stop(self) -> dict[str, int]:
-        """Stop everything. Returns the exit codes of what was asked to stop."""
+        """Stop everything. Return the exit codes of the processes that got SIGTERM."""
         asked = {name: process for name, process in self.processes.items() if name != "redis"}
         for process in asked.values():
             with contextlib.suppress(ProcessLookupError):
@@ -267,13 +262,10 @@ class World:
         return codes
 
     def journals(self) -> dict[str, str]:
-        """What became of each nonce, as the senders noted it: `sending`, `sent` or `rolled-back`."""
+        """Return the last note of the senders about each nonce: `sending`, `sent` or `rolled-back`."""
         noted: dict[str, str] = {}
         for path in self.directory.glob("journal-*"):
             for line in path.read_text().splitlines():
                 word, nonce = line.split()
                 noted[nonce] = word
         return noted
-
-    def summary(self) -> str:
-        return json.dumps(dict(Counter(kill.what for kill in self.kills)), indent=2)

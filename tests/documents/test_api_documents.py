@@ -412,11 +412,11 @@ def test_a_processed_document_comes_with_all_that_was_found(jane: Writer, docume
 
     assert answer["status"] == "processed"
     chapters = answer["analysis"].pop("chapters")
-    counted = {"words": 60, "sentences": 6, "reading_minutes": 0.5}
-    assert answer["analysis"] == {**counted, **NOT_KNOWN, **NOT_LISTED}
+    whole = {"words": 60, "sentences": 6, "reading_minutes": 0.5}
+    assert answer["analysis"] == {**whole, **NOT_KNOWN, **NOT_LISTED}
     assert [chapter["position"] for chapter in chapters] == [1, 2, 3]
-    counted = {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
-    assert chapters[0] == {**counted, **NOT_KNOWN, **NOT_LISTED}
+    first = {"position": 1, "title": "Chapter 1", "words": 20, "sentences": 2, "reading_minutes": 0.09}
+    assert chapters[0] == {**first, **NOT_KNOWN, **NOT_LISTED}
 
 
 def test_all_figures_of_the_whole_and_of_each_chapter_are_shown(jane: Writer, project: Project) -> None:
@@ -516,7 +516,7 @@ def test_an_id_that_cannot_be_is_not_there(jane: Writer, pk: str, method: str, s
 
 
 def test_the_title_can_be_changed_and_nothing_else(jane: Writer, document: Document) -> None:
-    before = Document.objects.values().get()
+    before: dict[str, Any] = {**Document.objects.values().get()}
 
     changes = {
         "title": "Emma, again",
@@ -527,7 +527,7 @@ def test_the_title_can_be_changed_and_nothing_else(jane: Writer, document: Docum
     }
     response = jane.patch(f"/api/documents/{document.pk}/", changes)
 
-    after = Document.objects.values().get()
+    after: dict[str, Any] = {**Document.objects.values().get()}
     assert (response.status_code, response.json()["title"]) == (200, "Emma, again")
     assert after.pop("updated_at") > before.pop("updated_at")
     assert after == before | {"title": "Emma, again"}

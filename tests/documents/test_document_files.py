@@ -7,7 +7,7 @@ import shutil
 import signal
 import sys
 import tracemalloc
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from datetime import timedelta
 from pathlib import Path
@@ -149,7 +149,7 @@ def test_a_creation_that_is_rolled_back_leaves_no_file(project: Project) -> None
 
 
 @pytest.fixture
-def folder(settings: Settings, tmp_path: Path) -> Path:
+def folder(settings: Settings, tmp_path: Path) -> Iterator[Path]:
     """Store files in a folder, as an example of a storage without transactions."""
     options = {"location": str(tmp_path)}
     settings.STORAGES = {
@@ -213,7 +213,7 @@ def test_the_original_can_be_downloaded(jane: Writer, project: Project, filename
     response = jane.get(f"/api/documents/{document.pk}/file/")
 
     assert response.status_code == 200
-    assert b"".join(response.streaming_content) == DOCX
+    assert response.getvalue() == DOCX
     assert response["Content-Disposition"].startswith("attachment; filename")
     assert response["Content-Type"] == "application/octet-stream"
     assert response["X-Content-Type-Options"] == "nosniff"
@@ -226,7 +226,7 @@ def test_a_pasted_text_is_downloaded_as_a_text_file(jane: Writer, project: Proje
 
     response = jane.get(f"/api/documents/{document.pk}/file/")
 
-    assert b"".join(response.streaming_content) == "Some words, été.\n".encode()
+    assert response.getvalue() == "Some words, été.\n".encode()
     assert "%C3%A9t%C3%A9.txt" in response["Content-Disposition"]
 
 

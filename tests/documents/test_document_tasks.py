@@ -101,6 +101,8 @@ def test_the_novel_is_processed_by_a_worker(document: Document, run: Callable[[s
     novel.refresh_from_db()
     assert novel.status == "processed"
     assert novel.chapters.count() == 61
+    assert row.finished_at is not None
+    assert row.started_at is not None
     assert (row.finished_at - row.started_at).total_seconds() < 20
 
 

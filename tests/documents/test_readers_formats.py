@@ -322,9 +322,9 @@ def test_a_long_markdown_text_is_read_in_pieces_as_if_it_were_one(monkeypatch: p
     ]
     chosen = random.Random(5)
     text = "\n\n".join(chosen.choice(blocks).format(number) for number in range(200))
-    whole = list(markdown._pieces(text))
+    whole = list(markdown.pieces(text))
     monkeypatch.setattr(markdown, "PIECE_CHARACTERS", 50)
-    pieces = list(markdown._pieces(text))
+    pieces = list(markdown.pieces(text))
     assert len(whole) == 1
     assert len(pieces) > 50
     assert "".join(pieces) == text

@@ -86,6 +86,7 @@ def test_a_worker_makes_the_report_and_reports_progress(owners: list[User], wait
     wait_until(lambda: rows.finished().exists(), timeout=20, explain=lambda: list(rows.values()))
     row, report = rows.get(), project.reports.get()
     assert (row.status, row.progress, row.progress_text, row.error_message) == ("completed", 100, "Done", "")
+    assert row.result is not None
     assert (row.result["report_id"], report.task_id) == (report.pk, task_id)
 
 

@@ -106,7 +106,7 @@ def test_the_chapters_of_a_document_come_in_their_order(project: Project) -> Non
 
 def test_projects_work_without_documents(project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
     processed(project, "Emma")
-    monkeypatch.setattr(contents, "_registered", contents.NOTHING)
+    monkeypatch.setattr(contents, "registered", lambda: contents.NOTHING)
     assert ReportService.generate(project)[1].documents == 0
 
 

@@ -1,6 +1,6 @@
-"""What the ledger promises, in plain Python: a dict of tasks instead of rows, and a clock of whole hours.
+"""A model of the ledger in plain Python: a dict of tasks instead of rows, and a clock of whole hours.
 
-It knows one caller at a time and no SQL, so every verb is the sentence that it stands for. The property test makes
+It has one caller at a time and no SQL, so every method is short enough to be seen to be right. The property test makes
 the same moves here and in the database, and compares.
 """
 
@@ -23,7 +23,7 @@ Pair = tuple[str, int]
 
 @dataclass
 class Task:
-    """What a row says, with times in hours and, of those that are only kept for people, whether they are set."""
+    """A row, with times in hours. Of the times that only people read, whether they are set."""
 
     status: str
     run_at: int
@@ -38,7 +38,7 @@ class Task:
     is_claimed: bool = False
     is_started: bool = False
     is_finished: bool = False
-    is_called_off: bool = False
+    is_cancel_requested: bool = False
     progress: int = 0
     progress_text: str = ""
     result: Any = None
@@ -50,11 +50,11 @@ class Model:
     """The ledger, its workers and its clock.
 
     Parameters:
-      now: In hours.
-      attempts: How attempts ended that did not complete, and that left an error.
-      groups: How many tasks of a group are still to complete.
-      lives: Of each worker that registered, whether it counts as living.
-      made: How often each move was made.
+      now: Time in hours.
+      attempts: Ends of the attempts that did not complete and left an error.
+      groups: Number of tasks of each group that are still to complete.
+      lives: Whether each registered worker counts as living.
+      made: Number of times that each move was made.
     """
 
     made: Counter[str]
@@ -73,8 +73,8 @@ class Model:
         self._move(task, move)
         task.is_finished, task.error_message = True, error
 
-    def _return(self, task: Task, move: states.Move) -> None:
-        """Pending again, for whoever asks next, under a new number."""
+    def _make_pending(self, task: Task, move: states.Move) -> None:
+        """Make the task pending again, under a new attempt."""
         self._move(task, move)
         task.attempt += 1
         task.run_at, task.delayed = self.now, True
@@ -115,11 +115,11 @@ class Model:
         return task.status == states.PENDING and task.expires_at is not None and task.expires_at <= self.now
 
     def _take(self, pair: Pair, claim_id: uuid.UUID, worker_id: uuid.UUID) -> Task | None:
-        """The task, if this is the right time and the right attempt to claim it."""
+        """Claim the task and return it, if its time has come and the attempt is the current one."""
         task = self.tasks.get(pair[0])
         if task is None or task.attempt != pair[1] or not self._is_due(task):
             return None
-        if self._is_expired(task) or task.is_called_off:
+        if self._is_expired(task) or task.is_cancel_requested:
             return None
         self._move(task, states.CLAIM)
         task.claim_id, task.worker_id, task.is_claimed = claim_id, worker_id, True
@@ -130,7 +130,7 @@ class Model:
         return task is not None and (task.status, task.attempt, task.claim_id) == (states.PROCESSING, pair[1], claim_id)
 
     def claim(self, pairs: list[Pair], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> tuple[set[Pair], list[Refusal]]:
-        """The pairs that are held now, and why the others are not."""
+        """Return the pairs that are held now, and a reason for each of the others."""
         for pair in pairs:
             if pair[0] in self.tasks and self.tasks[pair[0]].crashes == 0:
                 self._take(pair, claim_id, worker_id)
@@ -141,7 +141,7 @@ class Model:
             task = self.tasks.get(task_id)
             if task is None or task.status != states.PENDING:
                 continue
-            if task.is_called_off:
+            if task.is_cancel_requested:
                 self._end(task, states.CANCEL, error=task.error_message)
             elif not self._is_due(task):
                 task.delayed = True
@@ -161,7 +161,7 @@ class Model:
         return self._holds(pair, claim_id)
 
     def holder(self, claim: Claim) -> Task | None:
-        """The task, if the claim still holds it."""
+        """Return the task if the claim still holds it."""
         return self.tasks[claim.task_id] if self._holds((claim.task_id, claim.attempt), claim.claim_id) else None
 
     def report(self, reports: Iterable[Report]) -> None:
@@ -180,9 +180,9 @@ class Model:
             self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
         sends = outcome.sends
         if move is states.RELEASE:
-            self._return(task, move)
+            self._make_pending(task, move)
         elif move is states.RETRY:
-            self._return(task, move)
+            self._make_pending(task, move)
             task.retries += 1
             task.run_at = self.now + outcome.delay_ms // HOUR_MS
             task.error_message = outcome.error_message
@@ -199,11 +199,11 @@ class Model:
         self.record(sends)
         return Settled(took=True, sends=sends)
 
-    # --- Coming back ---
+    # --- Recovering ---
 
     def held_by(self, worker_id: uuid.UUID) -> dict[Pair, bool]:
         return {
-            (task_id, task.attempt): task.is_called_off
+            (task_id, task.attempt): task.is_cancel_requested
             for task_id, task in self.tasks.items()
             if task.status == states.PROCESSING and task.worker_id == worker_id
         }
@@ -211,23 +211,23 @@ class Model:
     def release_one(self, pair: Pair, *, worker_id: uuid.UUID) -> bool:
         if pair not in self.held_by(worker_id):
             return False
-        self._return(self.tasks[pair[0]], states.RELEASE)
+        self._make_pending(self.tasks[pair[0]], states.RELEASE)
         return True
 
-    def release(self, worker_id: uuid.UUID) -> int:
+    def release_all(self, worker_id: uuid.UUID) -> int:
         return sum(self.release_one(pair, worker_id=worker_id) for pair in self.held_by(worker_id))
 
     def release_unstarted(self, claims: Iterable[Claim]) -> set[str]:
         held = {claim.task_id: task for claim in claims if (task := self.holder(claim))}
         for task in held.values():
             run_at = task.run_at
-            self._return(task, states.RELEASE)
+            self._make_pending(task, states.RELEASE)
             task.run_at, task.delayed = run_at, False
         return set(held)
 
     @property
     def dead_holders(self) -> set[uuid.UUID]:
-        """Who holds a task and does not live."""
+        """Workers that hold a task and do not live."""
         holders = {task.worker_id for task in self.tasks.values() if task.status == states.PROCESSING}
         return {worker_id for worker_id in holders if worker_id is not None and not self.lives.get(worker_id)}
 
@@ -244,36 +244,36 @@ class Model:
             if task.crashes == 0 or task.is_started:
                 self.attempts.setdefault((task_id, attempt), states.RESCUE.name)
                 task.crashes += 1
-            self._return(task, states.RESCUE)
+            self._make_pending(task, states.RESCUE)
             pending += 1
         return pending, failed
 
     # --- The relay ---
 
     def due(self, *, delayed: bool) -> set[str]:
-        """Which tasks may run now, by whether the relay has still to publish them."""
+        """Return the tasks that may run now and that the relay must publish (`delayed`), or that it need not."""
         return {task_id for task_id, task in self.tasks.items() if self._is_due(task) and task.delayed is delayed}
 
-    # --- Steering ---
+    # --- Operating ---
 
     def cancel(self, task_id: str) -> bool:
         task = self.tasks.get(task_id)
         if task is not None and task.status == states.PENDING:
             self._end(task, states.CANCEL, error=task.error_message)
-            task.is_called_off = True
+            task.is_cancel_requested = True
             return True
         if task is not None and task.status == states.PROCESSING:
-            task.is_called_off = True
+            task.is_cancel_requested = True
         return False
 
     def retry(self, task_id: str) -> bool:
         task = self.tasks.get(task_id)
         if task is None or task.status not in (states.FAILED, states.CANCELLED):
             return False
-        self._return(task, states.RETRY_BY_HAND)
+        self._make_pending(task, states.RETRY_BY_HAND)
         task.retries = task.crashes = 0
         task.created_at, task.expires_at = self.now, None
-        task.is_finished = task.is_called_off = False
+        task.is_finished = task.is_cancel_requested = False
         task.result, task.error_message = None, ""
         return True
 
@@ -299,6 +299,6 @@ class Model:
         return len(old)
 
     def _known(self, task_ids: Iterable[str] | None) -> list[Task]:
-        """The tasks of these ids, each once; None: all."""
+        """Return the tasks with these ids, each once. None: all tasks."""
         wanted = None if task_ids is None else set(task_ids)
         return [task for task_id, task in self.tasks.items() if wanted is None or task_id in wanted]

@@ -1,4 +1,4 @@
-"""Calling off tasks and sending them again, on the admin's list and on a task's page."""
+"""Cancelling and retrying tasks, on the admin's list and on a task's page."""
 
 import uuid
 from collections.abc import Iterator
@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.tasks import ledger, states
-from apps.tasks.admin import actions as verbs
+from apps.tasks.admin import actions
 from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.pages import Page, get
@@ -24,13 +24,13 @@ from tests.pages import Page, get
 pytestmark = pytest.mark.django_db
 
 TASKS = reverse("admin:tasks_taskstatus_changelist")
-VERBS = ["call_off", "send_again"]
-#: A task that the verb can be done to.
-STEERABLE = {"call_off": states.PENDING, "send_again": states.FAILED}
+ACTIONS = ["cancel", "retry"]
+#: State of a task that the action applies to.
+MAY_START = {"cancel": states.PENDING, "retry": states.FAILED}
 
 
-def page_of(task: TaskStatus, verb: str = "change") -> str:
-    return reverse(f"admin:tasks_taskstatus_{verb}", args=[task.pk])
+def page_of(task: TaskStatus, action: str = "change") -> str:
+    return reverse(f"admin:tasks_taskstatus_{action}", args=[task.pk])
 
 
 def status_of(task: TaskStatus) -> str:
@@ -44,23 +44,23 @@ def post(client: Client, address: str, form: dict[str, object] | None = None) ->
     return Page(response.content.decode())
 
 
-def ask(client: Client, verb: str, *tasks: TaskStatus, address: str = TASKS, **form: object) -> Page:
-    """What one sees who runs the action on selected tasks."""
-    return post(client, address, {"action": verb, "_selected_action": [task.pk for task in tasks], **form})
+def ask(client: Client, action: str, *tasks: TaskStatus, address: str = TASKS, **form: object) -> Page:
+    """Run the action on selected tasks and return the page."""
+    return post(client, address, {"action": action, "_selected_action": [task.pk for task in tasks], **form})
 
 
 def confirm(client: Client, page: Page, *, address: str = TASKS) -> Page:
-    """Send the form that asks whether one is sure, as it is."""
+    """Submit the form of the confirmation as it is."""
     form: dict[str, list[str]] = {}
     for tag, attributes in page.elements:
         if tag == "input" and attributes.get("type") == "hidden" and attributes["name"] != "csrfmiddlewaretoken":
             form.setdefault(str(attributes["name"]), []).append(str(attributes["value"]))
-    assert "is_sure" in form, "it asks"
+    assert "is_confirmed" in form, "it asks"
     return post(client, address, form)
 
 
-def do(client: Client, verb: str, *tasks: TaskStatus, address: str = TASKS, **form: object) -> Page:
-    return confirm(client, ask(client, verb, *tasks, address=address, **form), address=address)
+def do(client: Client, action: str, *tasks: TaskStatus, address: str = TASKS, **form: object) -> Page:
+    return confirm(client, ask(client, action, *tasks, address=address, **form), address=address)
 
 
 def staff_who_may(client: Client, *codenames: str) -> Client:
@@ -77,31 +77,31 @@ def tasks_of_every_state() -> dict[str, TaskStatus]:
 # --- Selected tasks ------------------------------------------------------------------------------
 
 
-def test_selected_tasks_are_called_off_once_one_is_sure(admin_client: Client) -> None:
+def test_selected_tasks_are_cancelled_after_a_confirmation(admin_client: Client) -> None:
     chosen, other = [rows.task("a.chosen"), rows.task("a.chosen")], rows.task("a.other")
 
-    page = ask(admin_client, "call_off", *chosen)
-    assert "Call off 2 tasks?" in page.text
-    assert "2 tasks wait: they are called off at once." in page.text
+    page = ask(admin_client, "cancel", *chosen)
+    assert "Cancel 2 tasks?" in page.text
+    assert "2 tasks wait and are cancelled at once." in page.text
     assert page.text.count("a.chosen") == 2
-    assert {status_of(task) for task in chosen} == {states.PENDING}, "nothing is done before one is sure"
+    assert {status_of(task) for task in chosen} == {states.PENDING}, "nothing happens before the confirmation"
 
-    assert "2 tasks were called off." in confirm(admin_client, page).text
+    assert "2 tasks were cancelled." in confirm(admin_client, page).text
     assert {status_of(task) for task in chosen} == {states.CANCELLED}
     assert status_of(other) == states.PENDING
 
 
-def test_selected_tasks_are_sent_again_and_the_relay_finds_them(admin_client: Client) -> None:
+def test_selected_tasks_are_retried_and_the_relay_finds_them(admin_client: Client) -> None:
     values = {"error_message": "ConnectionRefusedError", "retries": 3, "finished_at": timezone.now()}
     failed = rows.task(status=states.FAILED, **values)
     cancelled = rows.task(status=states.CANCELLED, cancel_requested_at=timezone.now(), **values)
 
-    page = ask(admin_client, "send_again", failed, cancelled)
-    assert "Send 2 tasks again?" in page.text
+    page = ask(admin_client, "retry", failed, cancelled)
+    assert "Retry 2 tasks?" in page.text
     assert "ConnectionRefusedError" in page.text
     assert ledger.take_due(limit=9) == []
 
-    assert "2 tasks were sent again." in confirm(admin_client, page).text
+    assert "2 tasks were retried." in confirm(admin_client, page).text
     assert {row.pk for row in ledger.take_due(limit=9)} == {failed.pk, cancelled.pk}
     for task in (failed, cancelled):
         assert status_of(task) == states.PENDING
@@ -109,86 +109,86 @@ def test_selected_tasks_are_sent_again_and_the_relay_finds_them(admin_client: Cl
 
 
 @pytest.mark.parametrize(
-    ("verb", "did", "left"),
+    ("action", "did", "left"),
     [
-        ("call_off", ["1 task was called off.", "1 task is held by a worker and was asked to stop."],
-         ["3 tasks are left as they are", "1 has completed", "1 has failed", "1 was called off already"]),
-        ("send_again", ["2 tasks were sent again."],
+        ("cancel", ["1 task was cancelled.", "1 task is held by a worker, so its cancellation was requested."],
+         ["3 tasks are left as they are", "1 has completed", "1 has failed", "1 was cancelled already"]),
+        ("retry", ["2 tasks were retried."],
          ["3 tasks are left as they are", "1 waits already", "1 is held by a worker already", "1 has completed"]),
     ],
 )  # fmt: skip
-def test_it_is_said_how_many_took_and_why_the_others_did_not(
-    admin_client: Client, verb: str, did: list[str], left: list[str]
+def test_the_answer_says_how_many_took_and_why_the_others_did_not(
+    admin_client: Client, action: str, did: list[str], left: list[str]
 ) -> None:
-    page = ask(admin_client, verb, *tasks_of_every_state().values())
+    page = ask(admin_client, action, *tasks_of_every_state().values())
     for words in left:
-        assert words in page.text, "one knows it before"
+        assert words in page.text, "the confirmation says so too"
 
     text = confirm(admin_client, page).text
     for words in [*did, *left]:
         assert words in text
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_where_nothing_can_be_done_nobody_is_asked(admin_client: Client, verb: str) -> None:
-    page = ask(admin_client, verb, rows.task(status=states.COMPLETED), rows.task(status=states.COMPLETED))
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_that_applies_to_no_task_asks_for_no_confirmation(admin_client: Client, action: str) -> None:
+    page = ask(admin_client, action, rows.task(status=states.COMPLETED), rows.task(status=states.COMPLETED))
 
     assert "2 tasks are left as they are: they have completed." in page.text
-    assert not page.with_attribute("name", "is_sure")
+    assert not page.with_attribute("name", "is_confirmed")
     assert not LogEntry.objects.exists()
 
 
-def test_what_changed_since_one_was_asked_is_left_as_it_is(admin_client: Client) -> None:
+def test_a_task_that_changed_since_the_confirmation_is_left_as_it_is(admin_client: Client) -> None:
     early, late = rows.task(), rows.task()
-    page = ask(admin_client, "call_off", early, late)
+    page = ask(admin_client, "cancel", early, late)
     TaskStatus.objects.filter(pk=early.pk).update(status=states.COMPLETED)
 
     text = confirm(admin_client, page).text
 
-    assert "1 task was called off." in text
+    assert "1 task was cancelled." in text
     assert "1 task is left as it is: it has completed." in text
     assert status_of(early) == states.COMPLETED
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_tasks_that_were_deleted_meanwhile_break_nothing(admin_client: Client, verb: str) -> None:
-    task = rows.task(status=STEERABLE[verb])
-    page = ask(admin_client, verb, task)
+@pytest.mark.parametrize("action", ACTIONS)
+def test_tasks_that_were_deleted_meanwhile_break_nothing(admin_client: Client, action: str) -> None:
+    task = rows.task(status=MAY_START[action])
+    page = ask(admin_client, action, task)
     task.delete()
 
     assert "deleted" in confirm(admin_client, page).text
 
 
-def test_a_held_task_is_asked_to_stop_and_it_is_said_what_that_means(admin_client: Client) -> None:
+def test_the_cancellation_of_a_held_task_is_requested_and_explained(admin_client: Client) -> None:
     held = rows.task(status=states.PROCESSING, started_at=timezone.now(), worker_id=uuid.uuid4())
 
-    page = do(admin_client, "call_off", held)
+    page = do(admin_client, "cancel", held)
 
-    assert "held by a worker and was asked to stop" in page.text
+    assert "held by a worker, so its cancellation was requested" in page.text
     assert "not interrupted" in page.text
-    assert "was called off" not in page.text
+    assert "was cancelled" not in page.text
     assert status_of(held) == states.PROCESSING
     assert held.cancel_requested_at is not None
     asked_at = held.cancel_requested_at
-    again = ask(admin_client, "call_off", held)
-    assert "The task is left as it is: it was asked to stop already." in again.text
+    again = ask(admin_client, "cancel", held)
+    assert "The task is left as it is: it is being cancelled already." in again.text
     held.refresh_from_db()
     assert held.cancel_requested_at == asked_at
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_each_task_has_it_in_its_history_who_did_what(admin_client: Client, admin_user: User, verb: str) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_each_task_has_user_and_action_in_its_history(admin_client: Client, admin_user: User, action: str) -> None:
     tasks = tasks_of_every_state()
 
-    do(admin_client, verb, *tasks.values())
+    do(admin_client, action, *tasks.values())
 
     logged = {int(entry.object_id): entry.change_message for entry in LogEntry.objects.filter(user=admin_user)}
     assert (
         logged
         == {
-            "call_off": {tasks["pending"].pk: "Called off.", tasks["processing"].pk: "Asked to stop."},
-            "send_again": {tasks["failed"].pk: "Sent again.", tasks["cancelled"].pk: "Sent again."},
-        }[verb]
+            "cancel": {tasks["pending"].pk: "Cancelled.", tasks["processing"].pk: "Cancellation requested."},
+            "retry": {tasks["failed"].pk: "Retried.", tasks["cancelled"].pk: "Retried."},
+        }[action]
     )
     [key, *_] = logged
     page = get(admin_client, reverse("admin:tasks_taskstatus_history", args=[key]))
@@ -204,64 +204,64 @@ def test_all_tasks_that_match_are_taken_whatever_the_number_of_pages(admin_clien
     kept = [rows.task("b.kept", status=states.FAILED), rows.task("a.done", status=states.COMPLETED)]
     address = f"{TASKS}?q=a."
 
-    page = ask(admin_client, "send_again", TaskStatus.objects.get(task_name="a.0"), address=address, select_across="1")
-    assert "Send 60 tasks again?" in page.text
+    page = ask(admin_client, "retry", TaskStatus.objects.get(task_name="a.0"), address=address, select_across="1")
+    assert "Retry 60 tasks?" in page.text
     assert "and 50 more" in page.text
     assert "1 task is left as it is: it has completed." in page.text
 
-    assert "60 tasks were sent again." in confirm(admin_client, page, address=address).text
+    assert "60 tasks were retried." in confirm(admin_client, page, address=address).text
     assert TaskStatus.objects.filter(status=states.PENDING).count() == 60
     assert [status_of(task) for task in kept] == [states.FAILED, states.COMPLETED]
 
 
-def test_what_comes_after_one_was_asked_was_not_meant(admin_client: Client) -> None:
+def test_a_task_that_comes_after_the_confirmation_is_left_as_it_is(admin_client: Client) -> None:
     meant = rows.task()
-    page = ask(admin_client, "call_off", meant, select_across="1")
+    page = ask(admin_client, "cancel", meant, select_across="1")
     new = rows.task()
 
-    assert "The task was called off." in confirm(admin_client, page).text
+    assert "The task was cancelled." in confirm(admin_client, page).text
     assert (status_of(meant), status_of(new)) == (states.CANCELLED, states.PENDING)
 
 
 @pytest.mark.parametrize("newest", ["", "x", "-1", "²", "9" * 5_000, "9" * 30])
-def test_who_does_not_say_which_are_all_is_asked_again(admin_client: Client, newest: str) -> None:
+def test_a_form_without_its_newest_task_asks_for_a_confirmation_again(admin_client: Client, newest: str) -> None:
     task = rows.task()
 
-    page = ask(admin_client, "call_off", task, select_across="1", is_sure="1", newest=newest)
+    page = ask(admin_client, "cancel", task, select_across="1", is_confirmed="1", newest=newest)
 
-    assert page.with_attribute("name", "is_sure")
+    assert page.with_attribute("name", "is_confirmed")
     assert status_of(task) == states.PENDING
 
 
-def test_no_more_are_taken_at_once_than_the_limit_and_it_is_said(
+def test_no_more_tasks_than_the_limit_are_taken_and_the_answer_says_so(
     admin_client: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(verbs, "LIMIT", 3)
+    monkeypatch.setattr(actions, "LIMIT", 3)
     tasks = [rows.task() for _ in range(5)] + [rows.task(status=states.COMPLETED) for _ in range(4)]
 
-    page = ask(admin_client, "call_off", tasks[0], select_across="1")
-    assert "Call off 3 tasks?" in page.text
+    page = ask(admin_client, "cancel", tasks[0], select_across="1")
+    assert "Cancel 3 tasks?" in page.text
     assert "These are the newest 3: more are not taken at once." in page.text
     assert "More than 3 other tasks are left as they are." in page.text
     done = confirm(admin_client, page)
 
-    assert "3 tasks were called off." in done.text
+    assert "3 tasks were cancelled." in done.text
     assert "These were the newest 3. Do it again for the others." in done.text
     assert [status_of(task) for task in tasks[:5]] == ["pending"] * 2 + ["cancelled"] * 3
-    assert "2 tasks were called off." in do(admin_client, "call_off", tasks[0], select_across="1").text
+    assert "2 tasks were cancelled." in do(admin_client, "cancel", tasks[0], select_across="1").text
 
 
-@pytest.mark.parametrize("verb", VERBS)
+@pytest.mark.parametrize("action", ACTIONS)
 def test_many_are_written_in_pages_and_as_many_statements_whatever_a_pages_size(
-    admin_client: Client, monkeypatch: pytest.MonkeyPatch, verb: str
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, action: str
 ) -> None:
     def updates(count: int) -> int:
         TaskStatus.objects.all().delete()
         TaskStatus.objects.bulk_create(
-            TaskStatus(task_id=f"bulk-{number}", task_name="a.b", status=STEERABLE[verb], run_at=timezone.now())
+            TaskStatus(task_id=f"bulk-{number}", task_name="a.b", status=MAY_START[action], run_at=timezone.now())
             for number in range(count)
         )
-        page = ask(admin_client, verb, TaskStatus.objects.earliest("pk"), select_across="1")
+        page = ask(admin_client, action, TaskStatus.objects.earliest("pk"), select_across="1")
         with CaptureQueriesContext(connection) as captured:
             assert f"{count} tasks were" in confirm(admin_client, page).text
         made = [query["sql"] for query in captured.captured_queries]
@@ -272,7 +272,7 @@ def test_many_are_written_in_pages_and_as_many_statements_whatever_a_pages_size(
     assert updates(100) == 3
 
 
-# --- Rows that somebody has locked ---------------------------------------------------------------
+# --- Locked rows ---------------------------------------------------------------------------------
 
 
 @contextmanager
@@ -291,28 +291,28 @@ def locked_by_another(task: TaskStatus) -> Iterator[None]:
 
 
 @pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_locked_row_holds_up_nobody_and_is_told(admin_client: Client, verb: str) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_locked_row_delays_no_other_and_is_reported(admin_client: Client, action: str) -> None:
     if connection.vendor != "postgresql":
         pytest.skip("SQLite locks no rows")
-    locked, free = (rows.task(status=STEERABLE[verb]) for _ in range(2))
-    page = ask(admin_client, verb, locked, free)
+    locked, free = (rows.task(status=MAY_START[action]) for _ in range(2))
+    page = ask(admin_client, action, locked, free)
 
     with locked_by_another(locked):
         text = confirm(admin_client, page).text
 
     assert "1 task was" in text
-    assert "1 task is left as it is: it is being written by somebody else (try again)." in text
-    assert status_of(locked) == STEERABLE[verb]
-    assert status_of(free) != STEERABLE[verb]
+    assert "1 task is left as it is: it is locked by another transaction (try again)." in text
+    assert status_of(locked) == MAY_START[action]
+    assert status_of(free) != MAY_START[action]
 
 
 @pytest.mark.django_db(transaction=True)
 def test_a_page_that_cannot_be_logged_is_not_done_either(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     tasks = [rows.task() for _ in range(3)]
-    page = ask(admin_client, "call_off", *tasks)
+    page = ask(admin_client, "cancel", *tasks)
     monkeypatch.setattr(ledger, "PAGE", 2)
-    log = verbs._log
+    log = actions._log
 
     def fail_at_the_oldest(row_ids: set[int], **values: object) -> None:
         assert transaction.get_connection().in_atomic_block
@@ -320,7 +320,7 @@ def test_a_page_that_cannot_be_logged_is_not_done_either(admin_client: Client, m
             raise RuntimeError("no log")
         log(row_ids, **values)
 
-    monkeypatch.setattr(verbs, "_log", fail_at_the_oldest)
+    monkeypatch.setattr(actions, "_log", fail_at_the_oldest)
     with pytest.raises(RuntimeError, match="no log"):
         confirm(admin_client, page)
 
@@ -334,136 +334,136 @@ def test_a_page_that_cannot_be_logged_is_not_done_either(admin_client: Client, m
 @pytest.mark.parametrize(
     ("status", "buttons"),
     [
-        (states.PENDING, ["Call off"]),
-        (states.PROCESSING, ["Call off"]),
+        (states.PENDING, ["Cancel"]),
+        (states.PROCESSING, ["Cancel"]),
         (states.COMPLETED, []),
-        (states.FAILED, ["Send again"]),
-        (states.CANCELLED, ["Send again"]),
+        (states.FAILED, ["Retry"]),
+        (states.CANCELLED, ["Retry"]),
     ],
 )
-def test_a_tasks_page_has_the_buttons_for_what_can_be_done(
+def test_a_tasks_page_has_the_buttons_of_the_actions_that_apply(
     admin_client: Client, status: str, buttons: list[str]
 ) -> None:
     task = rows.task(status=status)
 
     page = get(admin_client, page_of(task))
 
-    titles = {"call_off": "Call off", "send_again": "Send again"}
-    assert [titles[verb] for verb in VERBS if page.with_attribute("href", page_of(task, verb))] == buttons
-    assert [title for title in titles.values() if title in page.text] == buttons
+    titles = {"cancel": "Cancel", "retry": "Retry"}
+    assert [titles[action] for action in ACTIONS if page.with_attribute("href", page_of(task, action))] == buttons
+    assert [title for title in titles.values() if title in map(str.strip, page.texts)] == buttons
 
 
-def test_a_task_is_called_off_and_sent_again_on_its_page(admin_client: Client) -> None:
+def test_a_task_is_cancelled_and_retried_on_its_page(admin_client: Client) -> None:
     task = rows.task("a.b", run_at=timezone.now() + timedelta(hours=1))
 
-    asked = get(admin_client, page_of(task, "call_off"))
-    assert "Call off this task?" in asked.text
-    assert "The task waits: it is called off at once." in asked.text
+    asked = get(admin_client, page_of(task, "cancel"))
+    assert "Cancel this task?" in asked.text
+    assert "The task waits and is cancelled at once." in asked.text
     assert asked.with_attribute("href", page_of(task)), "there is a way back"
     assert asked.with_attribute("name", "csrfmiddlewaretoken")
     assert status_of(task) == states.PENDING
-    assert "The task was called off." in post(admin_client, page_of(task, "call_off")).text
+    assert "The task was cancelled." in post(admin_client, page_of(task, "cancel")).text
     assert status_of(task) == states.CANCELLED
 
-    assert "Send this task again?" in get(admin_client, page_of(task, "send_again")).text
+    assert "Retry this task?" in get(admin_client, page_of(task, "retry")).text
     assert status_of(task) == states.CANCELLED
-    assert "The task was sent again." in post(admin_client, page_of(task, "send_again")).text
+    assert "The task was retried." in post(admin_client, page_of(task, "retry")).text
     assert status_of(task) == states.PENDING
-    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["Called off.", "Sent again."]
+    assert [entry.change_message for entry in LogEntry.objects.order_by("pk")] == ["Cancelled.", "Retried."]
 
 
-def test_a_running_tasks_page_says_that_it_was_asked_to_stop(client: Client) -> None:
+def test_a_running_tasks_page_says_that_its_cancellation_was_requested(client: Client) -> None:
     task = rows.task(status=states.PROCESSING, cancel_requested_at=timezone.now())
     staff = staff_who_may(client, "change_taskstatus")
 
     page = get(staff, page_of(task))
 
-    assert "This task was asked to stop." in page.text
-    assert not page.with_attribute("href", page_of(task, "call_off"))
+    assert "The cancellation of this task was requested." in page.text
+    assert not page.with_attribute("href", page_of(task, "cancel"))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_what_cannot_be_done_any_more_is_said_on_the_page(admin_client: Client, verb: str) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_an_action_that_does_not_apply_any_more_says_so_on_the_page(admin_client: Client, action: str) -> None:
     task = rows.task(status=states.COMPLETED)
 
     for response in (
-        admin_client.get(page_of(task, verb), follow=True),
-        admin_client.post(page_of(task, verb), follow=True),
+        admin_client.get(page_of(task, action), follow=True),
+        admin_client.post(page_of(task, action), follow=True),
     ):
         assert response.redirect_chain == [(page_of(task), 302)]
         assert "The task is left as it is: it has completed." in Page(response.content.decode()).text
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_a_task_that_is_not_there_is_told_as_on_every_page(admin_client: Client, verb: str) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_a_missing_task_is_reported_as_on_every_page(admin_client: Client, action: str) -> None:
     for key in (99_999, 10**30):
-        address = reverse(f"admin:tasks_taskstatus_{verb}", args=[key])
+        address = reverse(f"admin:tasks_taskstatus_{action}", args=[key])
         for response in (admin_client.get(address), admin_client.post(address)):
             assert (response.status_code, response.url) == (302, reverse("admin:index"))
 
 
-# --- Who may -------------------------------------------------------------------------------------
+# --- Permissions ---------------------------------------------------------------------------------
 
 
-def test_who_may_only_look_sees_no_button_and_can_do_nothing(client: Client) -> None:
-    tasks = {verb: rows.task(status=STEERABLE[verb]) for verb in VERBS}
+def test_a_user_who_may_only_view_sees_no_button_and_can_do_nothing(client: Client) -> None:
+    tasks = {action: rows.task(status=MAY_START[action]) for action in ACTIONS}
     staff = staff_who_may(client, "view_taskstatus")
 
     assert not get(staff, TASKS).with_attribute("name", "action")
-    for verb, task in tasks.items():
+    for action, task in tasks.items():
         page = get(staff, page_of(task))
-        assert "Call off" not in page.text
-        assert "Send again" not in page.text
-        assert staff.get(page_of(task, verb)).status_code == 403
-        assert staff.post(page_of(task, verb)).status_code == 403
-        staff.post(TASKS, {"action": verb, "_selected_action": task.pk, "is_sure": "1", "index": "0"})
-        staff.post(TASKS, {"action": verb, "_selected_action": task.pk, "is_sure": "1"})
-        assert status_of(task) == STEERABLE[verb]
+        assert "Cancel" not in page.text
+        assert "Retry" not in page.text
+        assert staff.get(page_of(task, action)).status_code == 403
+        assert staff.post(page_of(task, action)).status_code == 403
+        staff.post(TASKS, {"action": action, "_selected_action": task.pk, "is_confirmed": "1", "index": "0"})
+        staff.post(TASKS, {"action": action, "_selected_action": task.pk, "is_confirmed": "1"})
+        assert status_of(task) == MAY_START[action]
     assert not LogEntry.objects.exists()
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_nobody_who_is_not_signed_in_as_staff_gets_that_far(client: Client, verb: str) -> None:
-    task = rows.task(status=STEERABLE[verb])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_only_signed_in_staff_get_that_far(client: Client, action: str) -> None:
+    task = rows.task(status=MAY_START[action])
     client.force_login(User.objects.create_user("emily"))
 
     for who in (client, Client()):
-        for response in (who.get(page_of(task, verb)), who.post(page_of(task, verb))):
+        for response in (who.get(page_of(task, action)), who.post(page_of(task, action))):
             assert response.status_code == 302
             assert response.url.startswith(reverse("admin:login"))
-    assert status_of(task) == STEERABLE[verb]
+    assert status_of(task) == MAY_START[action]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_the_permission_to_change_tasks_is_enough(client: Client, verb: str) -> None:
-    first, second = (rows.task(status=STEERABLE[verb]) for _ in range(2))
+@pytest.mark.parametrize("action", ACTIONS)
+def test_the_permission_to_change_tasks_is_enough(client: Client, action: str) -> None:
+    first, second = (rows.task(status=MAY_START[action]) for _ in range(2))
     staff = staff_who_may(client, "change_taskstatus")
 
-    do(staff, verb, first)
-    post(staff, page_of(second, verb))
+    do(staff, action, first)
+    post(staff, page_of(second, action))
 
-    assert STEERABLE[verb] not in (status_of(first), status_of(second))
+    assert MAY_START[action] not in (status_of(first), status_of(second))
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_it_takes_a_post_with_the_token_of_a_form(admin_user: User, verb: str) -> None:
-    task = rows.task(status=STEERABLE[verb])
+@pytest.mark.parametrize("action", ACTIONS)
+def test_it_takes_a_post_with_the_token_of_a_form(admin_user: User, action: str) -> None:
+    task = rows.task(status=MAY_START[action])
     strict = Client(enforce_csrf_checks=True)
     strict.force_login(admin_user)
 
-    assert strict.post(page_of(task, verb)).status_code == 403
-    form = {"action": verb, "_selected_action": task.pk, "is_sure": "1"}
+    assert strict.post(page_of(task, action)).status_code == 403
+    form = {"action": action, "_selected_action": task.pk, "is_confirmed": "1"}
     assert strict.post(TASKS, form).status_code == 403
-    assert strict.get(page_of(task, verb)).status_code == 200
-    assert strict.head(page_of(task, verb)).status_code == 200
-    assert status_of(task) == STEERABLE[verb]
+    assert strict.get(page_of(task, action)).status_code == 200
+    assert strict.head(page_of(task, action)).status_code == 200
+    assert status_of(task) == MAY_START[action]
 
 
-@pytest.mark.parametrize("verb", VERBS)
-def test_what_a_task_holds_is_text_where_one_is_asked(admin_client: Client, verb: str) -> None:
+@pytest.mark.parametrize("action", ACTIONS)
+def test_text_of_a_task_is_escaped_on_the_confirmation(admin_client: Client, action: str) -> None:
     script = "<script>alert(1)</script>"
-    task = rows.task(script, status=STEERABLE[verb], error_message=script)
+    task = rows.task(script, status=MAY_START[action], error_message=script)
 
-    for page in (ask(admin_client, verb, task), get(admin_client, page_of(task, verb))):
+    for page in (ask(admin_client, action, task), get(admin_client, page_of(task, action))):
         assert script not in page.html
         assert "alert(1)" in page.text

@@ -22,5 +22,5 @@ from apps.tasks.admin.duration import in_words
         (4 * 86_400 + 3 * 3_600 + 59, "4 d 3 h"),
     ],
 )
-def test_a_duration_is_said_in_two_units_at_most(seconds: float, words: str) -> None:
+def test_a_duration_has_two_units_at_most(seconds: float, words: str) -> None:
     assert in_words(timedelta(seconds=seconds)) == words

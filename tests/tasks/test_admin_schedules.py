@@ -22,7 +22,7 @@ WEEKLY = "projects.send_weekly_report"
 
 
 def fields(**changes) -> dict[str, object]:
-    """What a filled-in form sends."""
+    """Return the fields that a filled-in form sends."""
     return {
         "name": "Mondays",
         "task_name": WEEKLY,
@@ -42,14 +42,14 @@ def page_of(schedule: Schedule) -> str:
     return reverse("admin:tasks_schedule_change", args=[schedule.pk])
 
 
-def steer(client, schedule: Schedule, verb: str) -> Page:
-    response = client.post(reverse(f"admin:tasks_schedule_{verb}", args=[schedule.pk]), follow=True)
+def run_action(client, schedule: Schedule, name: str) -> Page:
+    response = client.post(reverse(f"admin:tasks_schedule_{name}", args=[schedule.pk]), follow=True)
     assert response.status_code == 200
     return Page(response.content.decode())
 
 
 def refused(client, address: str = ADD, **changes) -> str:
-    """The text of the form that comes back; nothing is saved."""
+    """Return the text of the form that comes back, after a check that nothing was saved."""
     before = list(Schedule.objects.values())
     response = client.post(address, fields(**changes))
     assert response.status_code == 200
@@ -138,7 +138,7 @@ def test_an_interval_begins_when_it_is_saved_or_at_its_start(admin_client) -> No
         ({"missed_policy": "twice"}, "not one of the available choices"),
     ],
 )
-def test_what_makes_no_sense_is_refused_at_its_field(admin_client, changes, words) -> None:
+def test_an_invalid_value_is_refused_at_its_field(admin_client, changes, words) -> None:
     assert words in refused(admin_client, **changes)
 
 
@@ -205,7 +205,7 @@ def test_the_next_five_times_are_shown_in_the_schedules_zone_before_it_is_saved(
         ({"name": "", "task_name": "", "kwargs": "{"}, "At 08:00 on Monday"),
     ],
 )
-def test_the_preview_says_what_the_times_mean_or_what_is_wrong(admin_client, changes, words) -> None:
+def test_the_preview_explains_the_times_or_the_error(admin_client, changes, words) -> None:
     assert words in preview(admin_client, **changes).text
 
 
@@ -240,7 +240,7 @@ def test_the_time_of_a_declared_schedule_is_changed_and_changed_back(admin_clien
     assert (weekly.cron, weekly.time_zone, weekly.is_overridden) == ("0 9 * * 2", "Europe/Paris", True)
     assert (weekly.name, weekly.task_name, weekly.kwargs) == (WEEKLY, WEEKLY, {"report_type": "summary"})
     assert "(declared: 0 8 * * 1)" in get(admin_client, LIST).text
-    assert "comes when its declaration says" in steer(admin_client, weekly, "undo").text
+    assert "comes at its declared time again" in run_action(admin_client, weekly, "undo").text
     weekly.refresh_from_db()
     assert (weekly.cron, weekly.is_overridden, weekly.next_at) == ("0 8 * * 1", False, declared_next)
 
@@ -254,30 +254,30 @@ def test_a_declared_schedule_is_not_deleted(admin_client, weekly) -> None:
     assert list(Schedule.objects.values_list("name", flat=True)) == sorted(declared.declarations())
 
 
-# --- Steering ----------------------------------------------------------------------------------------
+# --- Actions -----------------------------------------------------------------------------------------
 
 
 def test_a_schedule_is_paused_and_resumed(admin_client, weekly) -> None:
-    assert "is paused" in steer(admin_client, weekly, "pause").text
+    assert "is paused" in run_action(admin_client, weekly, "pause").text
     weekly.refresh_from_db()
     assert not weekly.enabled
     assert "Paused" in get(admin_client, LIST).text
-    assert "runs again" in steer(admin_client, weekly, "resume").text
+    assert "runs again" in run_action(admin_client, weekly, "resume").text
     weekly.refresh_from_db()
     assert weekly.enabled
 
 
 def test_run_now_sends_the_task_and_links_to_it(admin_client, admin_user, weekly) -> None:
-    page = steer(admin_client, weekly, "run")
+    page = run_action(admin_client, weekly, "run")
     task = TaskStatus.objects.get()
     assert (task.task_name, task.kwargs, task.owner) == (WEEKLY, {"report_type": "summary"}, admin_user)
     assert page.with_attribute("href", reverse("admin:tasks_taskstatus_change", args=[task.pk]))
     assert "Sent by hand" in page.text
 
 
-@pytest.mark.parametrize("verb", ["run", "pause", "resume", "undo"])
-def test_steering_needs_a_post_and_the_permission(client, admin_client, django_user_model, weekly, verb) -> None:
-    address = reverse(f"admin:tasks_schedule_{verb}", args=[weekly.pk])
+@pytest.mark.parametrize("name", ["run", "pause", "resume", "undo"])
+def test_an_action_needs_a_post_and_the_permission(client, admin_client, django_user_model, weekly, name) -> None:
+    address = reverse(f"admin:tasks_schedule_{name}", args=[weekly.pk])
     assert admin_client.get(address).status_code == 405
     client.force_login(django_user_model.objects.create_user("staff", is_staff=True))
     assert client.post(address).status_code == 403
@@ -288,13 +288,13 @@ def test_steering_needs_a_post_and_the_permission(client, admin_client, django_u
     ("action", "words"),
     [("run_selected", "was sent"), ("pause_selected", "were paused"), ("resume_selected", "were resumed")],
 )
-def test_many_are_steered_at_once(admin_client, action, words) -> None:
+def test_an_action_runs_on_many_schedules(admin_client, action, words) -> None:
     keys = [make(name).pk for name in "ab"]
     response = admin_client.post(LIST, {"action": action, "_selected_action": keys}, follow=True)
     assert words in Page(response.content.decode()).text
 
 
-# --- Seeing ------------------------------------------------------------------------------------------
+# --- Pages -------------------------------------------------------------------------------------------
 
 
 def test_a_schedule_whose_actor_is_gone_is_shown_as_broken(admin_client) -> None:
@@ -303,7 +303,7 @@ def test_a_schedule_whose_actor_is_gone_is_shown_as_broken(admin_client) -> None
     page = get(admin_client, LIST)
     assert "Broken" in page.text
     assert "Unknown actor 'projects.gone'" in get(admin_client, page_of(schedule)).text
-    assert "cannot be run: Unknown actor" in steer(admin_client, schedule, "run").text
+    assert "cannot be run: Unknown actor" in run_action(admin_client, schedule, "run").text
     only = get(admin_client, LIST, state="broken").text
     assert "of an old deploy" in only
     assert WEEKLY not in only
@@ -317,7 +317,7 @@ def test_a_row_that_makes_no_sense_breaks_no_page(admin_client, values) -> None:
     assert "Broken" in get(admin_client, page_of(schedule)).text
 
 
-def test_a_schedule_that_nobody_fires_is_shown_as_late(admin_client) -> None:
+def test_a_schedule_that_no_scheduler_fires_is_shown_as_late(admin_client) -> None:
     schedule = make()
     assert "Nothing matches" in get(admin_client, LIST, state="late").text
     Schedule.objects.filter(pk=schedule.pk).update(next_at=timezone.now() - timedelta(minutes=2))
@@ -325,7 +325,7 @@ def test_a_schedule_that_nobody_fires_is_shown_as_late(admin_client) -> None:
     assert "Is a scheduler running?" in get(admin_client, page_of(schedule)).text
 
 
-def test_the_list_shows_what_was_missed_and_the_state_of_the_last_run(admin_client) -> None:
+def test_the_list_shows_missed_slots_and_the_state_of_the_last_run(admin_client) -> None:
     schedule = make(missed_count=1_234)
     task_id = actions.run_now(schedule)
     page = get(admin_client, LIST)
@@ -335,7 +335,7 @@ def test_the_list_shows_what_was_missed_and_the_state_of_the_last_run(admin_clie
     assert "Pending" in page.text
 
 
-def test_a_queued_run_says_in_the_list_of_tasks_and_on_its_page_what_it_waits_for(admin_client) -> None:
+def test_a_held_task_says_on_list_and_page_that_it_waits_for_the_previous_run(admin_client) -> None:
     schedule = make(cron="* * * * *", missed_policy="all", missed_limit=2, grace_seconds=0)
     Schedule.objects.update(next_at=timezone.now(), decided_until=timezone.now() - timedelta(minutes=5))
     assert firing.fire_due() == 2
@@ -345,11 +345,11 @@ def test_a_queued_run_says_in_the_list_of_tasks_and_on_its_page_what_it_waits_fo
         reverse("admin:tasks_taskstatus_change", args=[held.pk]),
     ):
         text = Page(admin_client.get(address).content.decode()).text
-        assert text.count("Waits for the run of its schedule before it") == 1
+        assert text.count("Waits for the previous run of its schedule") == 1
         assert Page(elements.timestamp(held.run_at)).text not in text
 
 
-def test_the_page_shows_what_became_of_its_slots(admin_client) -> None:
+def test_the_page_shows_the_outcomes_of_its_slots(admin_client) -> None:
     schedule = make()
     now = timezone.now()
     rows = [("fired", 1, "gone"), ("missed", 37, ""), ("skipped", 1, "")]
@@ -380,7 +380,7 @@ def test_the_list_takes_no_more_statements_for_more_schedules(admin_client) -> N
     assert len(statements(admin_client, LIST)) == few
 
 
-def test_who_may_only_look_sees_the_page_and_no_button(client, django_user_model) -> None:
+def test_a_user_who_may_only_view_sees_the_page_and_no_button(client, django_user_model) -> None:
     from django.contrib.auth.models import Permission
 
     user = django_user_model.objects.create_user("staff", is_staff=True)

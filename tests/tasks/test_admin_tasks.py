@@ -30,7 +30,7 @@ def page_of(task: TaskStatus) -> str:
 
 
 def names(page: Page) -> list[str]:
-    """The names of the tasks that the list shows, in its order."""
+    """Return the names of the tasks on the list, in its order."""
     return re.findall(r'<span class="task-name">([^<]*)</span>', page.html)
 
 
@@ -67,10 +67,10 @@ def test_the_list_shows_a_task_of_every_state(admin_client: Client, status: str)
     assert TaskStatus(status=status).get_status_display() in page.text
 
 
-def test_the_newest_task_comes_first_unless_one_asks_for_the_oldest(admin_client: Client) -> None:
+def test_the_newest_task_comes_first_unless_the_oldest_is_asked_for(admin_client: Client) -> None:
     for name in ("a.first", "b.second", "c.third"):
         rows.task(name)
-    created = 6  # The column; the first one has the boxes that select a row.
+    created = 6  # The column. The first one has the boxes that select a row.
 
     assert names(get(admin_client, TASKS)) == ["c.third", "b.second", "a.first"]
     assert names(get(admin_client, TASKS, o=str(created))) == ["a.first", "b.second", "c.third"]
@@ -92,7 +92,7 @@ def test_progress_is_a_bar_that_assistive_technology_can_read(admin_client: Clie
     assert bar["aria-label"] == "Progress of a.b"
 
 
-def test_a_row_says_what_its_task_is_doing_waits_for_or_failed_of(admin_client: Client) -> None:
+def test_a_row_shows_the_step_the_waiting_time_or_the_error_of_its_task(admin_client: Client) -> None:
     rows.task(status=states.PROCESSING, progress_text="Chapter 3 of 61")
     rows.task(status=states.FAILED, progress_text="Chapter 5 of 61", error_message="ValueError: no such chapter")
     rows.task(run_at=timezone.now() + timedelta(days=900))
@@ -115,7 +115,7 @@ def test_a_long_error_is_cut_in_the_list(admin_client: Client) -> None:
 
 
 def fill(count: int) -> None:
-    """Tasks of many owners, about many objects of two types, some of them gone."""
+    """Make tasks of many owners, about many objects of two types, some of them deleted."""
     for number in range(count):
         project = rows.project(f"Project {number}", owner=f"user-{number}")
         about = project if number % 2 else rows.document(f"Document {number}", project=project)
@@ -228,7 +228,7 @@ def test_a_task_id_is_looked_up_by_its_index(admin_client: Client) -> None:
     assert not [sql for sql in asked if "LIKE" in sql.upper()]
 
 
-def test_the_tasks_of_one_object_or_one_worker_can_be_listed(admin_client: Client) -> None:
+def test_the_tasks_of_an_object_or_a_worker_can_be_listed(admin_client: Client) -> None:
     document, worker = rows.document(), rows.worker_process()
     rows.task("a.about_it", about=document)
     rows.task("a.held_by_it", worker_id=worker.pk)
@@ -270,7 +270,7 @@ def test_a_deleted_object_is_crossed_out(admin_client: Client) -> None:
     assert '<del title="Deleted">Document 17</del>' in get(admin_client, TASKS).html
 
 
-def test_who_may_not_see_documents_does_not_learn_their_titles(client: Client) -> None:
+def test_a_user_who_may_not_see_documents_does_not_learn_their_titles(client: Client) -> None:
     task = rows.task(about=rows.document("Secret memoirs"))
     staff = staff_who_may(client, "view_taskstatus")
 
@@ -372,7 +372,7 @@ def test_there_is_no_page_of_a_task_that_does_not_exist(admin_client: Client) ->
 # --- Nothing is edited here ----------------------------------------------------------------------
 
 
-def test_nobody_adds_changes_or_deletes_a_task(admin_client: Client) -> None:
+def test_a_task_cannot_be_added_changed_or_deleted(admin_client: Client) -> None:
     task = rows.task()
     before = TaskStatus.objects.values().get(pk=task.pk)
 
@@ -411,7 +411,7 @@ def test_staff_without_the_permission_see_no_tasks(client: Client) -> None:
 
 @pytest.fixture
 def hostile() -> TaskStatus:
-    """A task that holds a script wherever it holds text."""
+    """A task with a script in every text."""
     task = rows.task(
         SCRIPT, status=states.FAILED, about=rows.document(SCRIPT), progress_text=SCRIPT, error_message=SCRIPT,
         traceback=SCRIPT, args=[SCRIPT, {SCRIPT: [SCRIPT]}], kwargs={SCRIPT: SCRIPT}, options={SCRIPT: SCRIPT},
@@ -428,7 +428,7 @@ def assert_only_text(page: Page) -> None:
 
 
 @pytest.mark.parametrize("status", states.STATES)
-def test_what_a_task_holds_is_text_on_list_and_page(admin_client: Client, hostile: TaskStatus, status: str) -> None:
+def test_values_of_a_task_are_escaped_on_list_and_page(admin_client: Client, hostile: TaskStatus, status: str) -> None:
     TaskStatus.objects.update(status=status)
 
     assert_only_text(get(admin_client, TASKS))
@@ -436,7 +436,7 @@ def test_what_a_task_holds_is_text_on_list_and_page(admin_client: Client, hostil
 
 
 @pytest.mark.parametrize("parameter", ["q", "task", "queue", "created", "status__exact", "task_name", "o", "p"])
-def test_what_the_address_holds_is_text(admin_client: Client, hostile: TaskStatus, parameter: str) -> None:
+def test_the_query_of_the_address_is_escaped(admin_client: Client, hostile: TaskStatus, parameter: str) -> None:
     response = admin_client.get(TASKS, {parameter: f'"{SCRIPT}'}, follow=True)
 
     html = response.content.decode()

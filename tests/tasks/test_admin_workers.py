@@ -39,7 +39,7 @@ def test_a_worker_lives_is_silent_or_has_stopped(admin_client: Client, settings:
     assert re.findall(r'class="field-state .*?<span[^>]*>\s*(\w+)', html, re.DOTALL) == ["Living", "Silent", "Stopped"]
 
 
-def test_a_worker_is_shown_with_what_it_takes_and_from_where(admin_client: Client) -> None:
+def test_a_worker_is_shown_with_its_queues_and_its_host(admin_client: Client) -> None:
     everything = rows.worker_process("web-1", pid=4121, threads=8)
     some = rows.worker_process("web-2", pid=4122, threads=3, queues=["documents", "default"])
 
@@ -67,7 +67,7 @@ def test_a_list_takes_as_many_statements_whatever_its_length(admin_client: Clien
     assert len(statements(admin_client, WORKERS)) == len(few)
 
 
-def test_nobody_adds_changes_or_deletes_a_worker(admin_client: Client) -> None:
+def test_a_worker_cannot_be_added_changed_or_deleted(admin_client: Client) -> None:
     worker = rows.worker_process()
 
     for address in (
@@ -79,7 +79,7 @@ def test_nobody_adds_changes_or_deletes_a_worker(admin_client: Client) -> None:
     assert WorkerProcess.objects.get().hostname == "web-1"
 
 
-def test_what_a_worker_says_of_itself_is_text(admin_client: Client) -> None:
+def test_values_of_a_worker_are_escaped(admin_client: Client) -> None:
     script = "<script>alert(1)</script>"
     worker = rows.worker_process(script, queues=[script], broker_id=script, host=script, process_started=script)
 

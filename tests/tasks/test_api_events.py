@@ -38,7 +38,7 @@ def port(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[in
 
 
 class Task:
-    """A task of a user, and what its worker makes of it."""
+    """A task of a user, and the changes that its worker makes."""
 
     def __init__(self, owner: Writer) -> None:
         self.owner = owner
@@ -131,7 +131,7 @@ def test_a_state_that_does_not_change_is_not_sent_again(port: int, task: Task, m
         assert named(stream.next_with_name()).data["status"] == "processing"
 
 
-def test_who_came_back_after_the_end_is_told_to_stay_away(port: int, task: Task) -> None:
+def test_a_client_that_comes_back_after_the_end_is_stopped(port: int, task: Task) -> None:
     task.start()
     task.complete()
 
@@ -139,7 +139,7 @@ def test_who_came_back_after_the_end_is_told_to_stay_away(port: int, task: Task)
         assert stream.response.status == 204
 
 
-def test_a_task_that_was_sent_again_is_told_to_who_saw_its_end(port: int, task: Task) -> None:
+def test_a_retried_task_is_streamed_to_a_client_that_saw_its_end(port: int, task: Task) -> None:
     with task.follow(port, Last_Event_ID="end") as stream:
         assert named(stream.next()).data["status"] == "pending"
 
@@ -154,7 +154,7 @@ def test_a_session_can_follow_too(port: int, task: Task) -> None:
 
 
 @pytest.mark.parametrize("suffix", ["", "x"])
-def test_nobody_else_learns_of_it(port: int, task: Task, suffix: str) -> None:
+def test_another_user_learns_nothing(port: int, task: Task, suffix: str) -> None:
     emily = writer("emily")
     path = task.path.replace("/events", f"{suffix}/events")
 
@@ -166,7 +166,7 @@ def test_nobody_else_learns_of_it(port: int, task: Task, suffix: str) -> None:
         assert stream.response.status == 401
 
 
-def test_who_may_not_sign_in_any_more_hears_no_more(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_ends_for_a_user_who_is_locked_out(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "ACCESS_SECONDS", 0.05)
 
     with task.follow(port) as stream:
@@ -177,7 +177,9 @@ def test_who_may_not_sign_in_any_more_hears_no_more(port: int, task: Task, monke
         assert stream.next() is None
 
 
-def test_who_is_no_longer_staff_hears_no_more(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_stream_ends_for_a_user_who_leaves_the_staff(
+    port: int, task: Task, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(events, "ACCESS_SECONDS", 0.05)
     staff = writer("staff", is_staff=True)
 
@@ -253,7 +255,7 @@ def test_no_connection_is_held_between_two_looks(
     try:
         with task.follow(port) as stream:
             stream.next()
-            # One signed the client in; each look has one of its own.
+            # One signed the client in, and each look has its own.
             wait_until(lambda: len(opened) >= 4)
             monkeypatch.setattr(events, "LOOK_SECONDS", 3600)
             wait_until(lambda: all(connection.connection is None for connection in opened))

@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def sent(owner: Writer | None, *, task_name: str = "documents.process_document", **fields: Any) -> TaskStatus:
-    """A new task of that owner."""
+    """Make a task of that owner."""
     task_id = str(uuid.uuid4())
     owner_id = None if owner is None else owner.user.pk
     send = Send(task_id=task_id, task_name=task_name, queue_name="documents", owner_id=owner_id, **fields)
@@ -77,7 +77,7 @@ def test_staff_see_the_traceback_and_whose_it_is_but_not_the_message(jane: Write
 
 
 @pytest.mark.parametrize("suffix", ["", "events/"])
-def test_somebody_elses_task_is_no_other_than_a_missing_one(jane: Writer, emily: Writer, suffix: str) -> None:
+def test_another_users_task_looks_like_a_missing_one(jane: Writer, emily: Writer, suffix: str) -> None:
     theirs = emily.get(f"/api/tasks/{sent(jane).task_id}/{suffix}")
     nobodys = emily.get(f"/api/tasks/{sent(None).task_id}/{suffix}")
     missing = emily.get(f"/api/tasks/{uuid.uuid4()}/{suffix}")
@@ -106,7 +106,7 @@ def test_the_list_has_ones_own_tasks_with_the_newest_first(jane: Writer, emily: 
     assert answer.json()["count"] == 3
 
 
-def test_tasks_are_found_by_what_they_are(jane: Writer) -> None:
+def test_tasks_are_found_by_their_columns(jane: Writer) -> None:
     report = sent(jane, task_name="projects.generate_project_report")
     other = sent(jane, related_object_type="documents.Document", related_object_id=5)
     wanted = failed(sent(jane, related_object_type="documents.Document", related_object_id=7))
@@ -147,7 +147,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
     for number in range(60):
         sent(jane, related_object_type="documents.Document", related_object_id=number)
 
-    with django_assert_num_queries(3):  # Who asks, how many, the page.
+    with django_assert_num_queries(3):  # The user, the count, the page.
         assert len(ids(jane.get("/api/tasks/"))) == 50
 
 

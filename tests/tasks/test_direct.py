@@ -1,4 +1,4 @@
-"""Statements on PostgreSQL that go to libpq as they are: their caller works while the server does."""
+"""Statements on PostgreSQL that go to libpq directly: their caller works while the server does."""
 
 from collections.abc import Callable, Iterator
 
@@ -15,7 +15,10 @@ from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
 from tests.acting import tasks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [
+    pytest.mark.django_db(transaction=True),
+    pytest.mark.fast_path("statements go through Django's cursors"),
+]
 
 PREPARED = "SELECT count(*) FROM pg_prepared_statements WHERE name = 'test_number'"
 
@@ -29,7 +32,7 @@ def _postgresql() -> None:
 @pytest.fixture
 def number() -> Iterator[Statement]:
     yield Statement("SELECT $1::int + 1, $2::text", name="test_number")
-    connection.close()  # It knows the statement.
+    connection.close()  # The statement is prepared on it.
 
 
 def prepared() -> int:
@@ -38,7 +41,7 @@ def prepared() -> int:
         return int(cursor.fetchone()[0])
 
 
-def test_it_is_planned_once_and_gives_its_rows(number: Statement) -> None:
+def test_it_is_planned_once_and_returns_its_rows(number: Statement) -> None:
     assert [number.execute(1, "ä"), number.execute(-3, "b")] == [[(2, "ä")], [(-2, "b")]]
     assert prepared() == 1
 
@@ -63,7 +66,7 @@ def test_a_batch_is_with_the_server_before_its_caller_works() -> None:
     assert (found, left) == ([(8_000_000,)], [0])
 
 
-def test_work_that_fails_leaves_the_connection_and_its_transaction_in_order(number: Statement) -> None:
+def test_a_caller_that_fails_meanwhile_leaves_the_connection_and_its_transaction_in_order(number: Statement) -> None:
     def fail() -> None:
         raise RuntimeError
 
@@ -75,17 +78,19 @@ def test_work_that_fails_leaves_the_connection_and_its_transaction_in_order(numb
     assert TaskStatus.objects.get().task_id == sent.message_id
 
 
-@pytest.mark.parametrize("cut_off", [KeyboardInterrupt, Shutdown])
-def test_one_that_is_cut_off_leaves_no_answer_to_the_next(number: Statement, cut_off: type[BaseException]) -> None:
+@pytest.mark.parametrize("interruption", [KeyboardInterrupt, Shutdown])
+def test_an_interrupted_statement_leaves_no_answer_to_the_next(
+    number: Statement, interruption: type[BaseException]
+) -> None:
     def interrupt() -> None:
-        raise cut_off
+        raise interruption
 
-    with pytest.raises(cut_off):
+    with pytest.raises(interruption):
         number.execute(1, "first", meanwhile=interrupt)
     assert number.execute(2, "second") == [(3, "second")]
 
 
-def test_one_that_is_cut_off_in_a_transaction_takes_the_transaction_with_it(number: Statement) -> None:
+def test_an_interrupted_statement_ends_its_transaction(number: Statement) -> None:
     def interrupt() -> None:
         raise Shutdown
 
@@ -111,7 +116,7 @@ def test_a_statement_that_cannot_be_planned_is_planned_again_next_time() -> None
             statement.execute()
 
 
-def test_one_that_somebody_discarded_is_planned_again(number: Statement) -> None:
+def test_a_discarded_statement_is_planned_again(number: Statement) -> None:
     number.execute(1, "a")
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
@@ -119,7 +124,7 @@ def test_one_that_somebody_discarded_is_planned_again(number: Statement) -> None
     assert (number.execute(3, "c"), prepared()) == ([(4, "c")], 1)
 
 
-def test_one_that_was_discarded_in_a_transaction_says_so(number: Statement) -> None:
+def test_a_statement_discarded_in_a_transaction_is_an_error(number: Statement) -> None:
     number.execute(1, "a")
     with connection.cursor() as cursor:
         cursor.execute("DEALLOCATE ALL")
@@ -129,14 +134,12 @@ def test_one_that_was_discarded_in_a_transaction_says_so(number: Statement) -> N
     assert number.execute(3, "c") == [(4, "c")]
 
 
-def test_a_connection_whose_health_is_to_be_checked_is_checked(number: Statement) -> None:
+def test_a_connection_whose_health_check_is_due_is_checked(number: Statement, monkeypatch: pytest.MonkeyPatch) -> None:
     number.execute(1, "a")
     terminate()
-    connection.health_check_enabled, connection.health_check_done = True, False
-    try:
-        assert number.execute(2, "b") == [(3, "b")]
-    finally:
-        connection.health_check_enabled = False
+    monkeypatch.setattr(connection, "health_check_enabled", True)
+    monkeypatch.setattr(connection, "health_check_done", False)
+    assert number.execute(2, "b") == [(3, "b")]
 
 
 def terminate() -> None:
@@ -172,11 +175,11 @@ def watched_by_a_wrapper() -> int:
 
 
 @pytest.mark.parametrize("watched", [watched_by_the_log, watched_by_a_wrapper])
-def test_who_watches_statements_sees_it(watched: Callable[[], int]) -> None:
+def test_a_watched_statement_goes_through_a_cursor(watched: Callable[[], int]) -> None:
     assert watched() == 1
 
 
-def test_nothing_is_prepared_where_the_settings_forbid_it(number: Statement, settings: Settings) -> None:
+def test_no_statement_is_prepared_if_the_settings_forbid_it(number: Statement, settings: Settings) -> None:
     settings.DATABASE_PREPARED_STATEMENTS = False
     assert number.execute(1, "a") == [(2, "a")]
     assert prepared() == 0

@@ -1,28 +1,24 @@
-"""What the ledger says became of outcomes."""
-
-import uuid
+"""Values and texts that JSON or a database would refuse."""
 
 import pytest
 
-from apps.tasks import ledger, states
-from apps.tasks.models import TaskStatus
-from apps.tasks.values import Claim, Outcome, Send
+from apps.tasks.json_safe import clean_text, json_safe
 
 
-@pytest.mark.django_db
-def test_two_attempts_that_end_in_one_batch_are_told_apart() -> None:
-    """A process may hold both: it handed the first back, and fetched the second."""
-    worker = uuid.uuid4()
-    ledger.record([Send(task_id="twice", task_name="acting.effect", queue_name="default")])
+@pytest.mark.parametrize(("text", "cleaned"), [("a\x00b", "a\ufffdb"), ("\ud800", "?"), ("é\U0001f600", "é\U0001f600")])
+def test_nuls_and_lone_surrogates_are_replaced(text: str, cleaned: str) -> None:
+    assert clean_text(text) == cleaned
 
-    def claimed(attempt: int) -> Claim:
-        claim_id = uuid.uuid4()
-        held, _ = ledger.claim([("twice", attempt)], claim_id=claim_id, worker_id=worker)
-        return Claim(task_id="twice", row_id=held[0].row_id, attempt=attempt, claim_id=claim_id, worker_id=worker)
 
-    first = claimed(0)
-    ledger.release_one("twice", 0, worker_id=worker)
-    second = claimed(1)
-    outcomes = [Outcome(claim=claim, move=states.COMPLETE, result=claim.attempt, ran_ms=1) for claim in (first, second)]
-    assert [settled.took for settled in ledger.finish(outcomes)] == [False, True]
-    assert TaskStatus.objects.get().result == 1
+def test_every_text_of_a_value_is_cleaned() -> None:
+    assert json_safe({"a\x00": ["\ud800", {"b": "\x00"}]}) == {"a\ufffd": ["?", {"b": "\ufffd"}]}
+
+
+def test_a_value_is_returned_as_json_carries_it() -> None:
+    assert json_safe({"a": (1, 2.5, None, True)}) == {"a": [1, 2.5, None, True]}
+
+
+@pytest.mark.parametrize("value", [float("nan"), b"bytes", object()])
+def test_a_value_that_json_cannot_carry_is_refused(value: object) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        json_safe(value)

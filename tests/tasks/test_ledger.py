@@ -1,4 +1,4 @@
-"""The ledger's moves, each guarded."""
+"""The moves of the ledger and their guards."""
 
 import json
 import re
@@ -72,6 +72,7 @@ def test_a_delayed_send_waits_for_the_relay() -> None:
     task = recorded(delay_ms=60_000, max_age_ms=1_000)
     assert task.delayed
     assert timedelta(seconds=59) < task.run_at - timezone.now() < timedelta(seconds=61)
+    assert task.expires_at is not None
     assert task.expires_at - task.run_at == pytest.approx(timedelta(seconds=1), abs=timedelta(milliseconds=200))
     assert not TaskStatus.objects.due().exists()
 
@@ -107,14 +108,14 @@ def test_a_message_that_is_ahead_of_its_row_is_early() -> None:
 
 
 def test_a_message_without_a_row_is_missing() -> None:
-    assert refusal("nobody", 0).missing
+    assert refusal("unknown", 0).missing
 
 
 def test_a_task_is_not_claimed_before_its_time() -> None:
     task = recorded(delay_ms=60_000)
     TaskStatus.objects.filter(pk=task.pk).update(delayed=False)
     assert not refusal(task.task_id, 0).missing
-    assert row(task.task_id).delayed, "the relay sends it again"
+    assert row(task.task_id).delayed, "the relay publishes it again"
 
 
 def test_an_expired_task_fails_instead_of_being_claimed() -> None:
@@ -137,6 +138,8 @@ def test_completing_keeps_the_result_and_the_times() -> None:
     assert finish(claimed(task), result={"words": 3}, ran_ms=1500, text="All read")
     done = row(task.task_id)
     assert (done.status, done.progress, done.progress_text, done.result) == ("completed", 100, "All read", {"words": 3})
+    assert done.finished_at is not None
+    assert done.started_at is not None
     assert done.finished_at - done.started_at == pytest.approx(timedelta(seconds=1.5), abs=timedelta(milliseconds=200))
     assert not TaskAttempt.objects.exists(), "success costs no second row"
 
@@ -156,6 +159,17 @@ def test_an_attempt_finishes_once() -> None:
     assert finish(claim, result=1)
     assert not finish(claim, states.FAIL, error_message="late interrupt")
     assert (row(task.task_id).status, row(task.task_id).result) == ("completed", 1)
+
+
+def test_two_attempts_of_a_task_that_end_in_one_batch_are_distinguished() -> None:
+    """A process may hold both: it released the first and fetched the second."""
+    task = recorded()
+    first = claimed(task)
+    ledger.release_one(task.task_id, 0, worker_id=WORKER)
+    second = claimed(row(task.task_id))
+    outcomes = [Outcome(claim=claim, move=states.COMPLETE, result=claim.attempt, ran_ms=1) for claim in (first, second)]
+    assert [settled.took for settled in ledger.finish(outcomes)] == [False, True]
+    assert row(task.task_id).result == 1
 
 
 def test_a_refused_outcome_sends_nothing() -> None:
@@ -189,7 +203,7 @@ def test_a_failure_keeps_the_progress_it_had() -> None:
     assert (failed.status, failed.progress, failed.progress_text) == ("failed", 40, "Chapter 7")
 
 
-def test_handing_back_counts_neither_retry_nor_crash() -> None:
+def test_a_release_counts_neither_as_retry_nor_as_crash() -> None:
     task = recorded()
     claimed(task)
     assert ledger.release_all(WORKER) == 1
@@ -197,7 +211,7 @@ def test_handing_back_counts_neither_retry_nor_crash() -> None:
     assert (again.status, again.attempt, again.retries, again.crashes) == ("pending", 1, 0, 0)
 
 
-def test_progress_reaches_the_row_of_the_attempt_that_holds_it() -> None:
+def test_only_the_attempt_that_holds_a_row_can_report_progress() -> None:
     task = recorded()
     claim = claimed(task)
     ledger.report([Report(claim=claim, percent=42, text="Chapter 5", ran_ms=10)])
@@ -207,7 +221,7 @@ def test_progress_reaches_the_row_of_the_attempt_that_holds_it() -> None:
     assert row(task.task_id).progress == 0
 
 
-def test_the_first_crash_counts_for_all_that_were_held_and_later_ones_for_what_had_started() -> None:
+def test_the_first_crash_counts_for_all_held_tasks_and_later_ones_for_started_tasks() -> None:
     first, second = recorded(), recorded()
     claimed(first)
     claimed(second)
@@ -237,7 +251,7 @@ def test_due_rows_are_taken_once() -> None:
     assert ledger.due_after(task.pk, limit=10) == []
 
 
-def test_the_last_of_a_group_sends_what_waits_for_it_in_the_same_commit() -> None:
+def test_the_last_of_a_group_sends_its_callbacks_in_the_same_commit() -> None:
     ledger.open_group("g", size=2)
     waiting = Send(task_id="callback", task_name="acting.effect", queue_name="default")
     claims = [claimed(recorded()) for _ in range(3)]
@@ -250,7 +264,7 @@ def test_the_last_of_a_group_sends_what_waits_for_it_in_the_same_commit() -> Non
     assert not TaskGroup.objects.exists()
 
 
-def test_a_failed_task_can_be_sent_again_and_a_completed_one_cannot() -> None:
+def test_a_failed_task_can_be_retried_and_a_completed_one_cannot() -> None:
     failed, completed = recorded(), recorded()
     finish(claimed(failed), states.FAIL, error_message="boom", traceback="t")
     finish(claimed(completed))
@@ -258,7 +272,7 @@ def test_a_failed_task_can_be_sent_again_and_a_completed_one_cannot() -> None:
     assert not ledger.retry(completed.task_id)
     again = row(failed.task_id)
     assert (again.status, again.attempt, again.error_message, again.finished_at) == ("pending", 1, "", None)
-    assert TaskAttempt.objects.get().error_message == "boom", "what happened is not forgotten"
+    assert TaskAttempt.objects.get().error_message == "boom", "the failed attempt is kept"
 
 
 def test_unknown_states_and_impossible_progress_are_refused_by_the_database() -> None:
@@ -270,7 +284,7 @@ def test_unknown_states_and_impossible_progress_are_refused_by_the_database() ->
             TaskStatus.objects.filter(pk=task.pk).update(**values)
 
 
-def test_a_row_written_by_hand_is_the_one_that_the_model_would_write() -> None:
+def test_a_hand_written_insert_writes_the_same_row_as_the_model() -> None:
     by_hand = recorded(args=(1,), kwargs={"a": None}, options={"o": 1}, priority=3)
     by_model = TaskStatus.objects.create(
         task_id="by model",
@@ -291,7 +305,7 @@ def test_a_row_written_by_hand_is_the_one_that_the_model_would_write() -> None:
 
 
 def test_one_send_and_many_write_the_same_rows() -> None:
-    values = {
+    values: dict[str, Any] = {
         "args": (1,),
         "delay_ms": 60_000,
         "max_age_ms": 1_000,
@@ -307,17 +321,17 @@ def test_one_send_and_many_write_the_same_rows() -> None:
         )
     )
     assert rows == [("a.b", "q", [1], True, "a.B", 7)] * 3
-    assert all(row.expires_at > row.run_at > timezone.now() for row in TaskStatus.objects.all())
+    assert all(row.expires_at and row.expires_at > row.run_at > timezone.now() for row in TaskStatus.objects.all())
 
 
 def _plan(sql: str, *parameters: Any) -> str:
     return "\n".join(line for (line,) in Statement("EXPLAIN " + sql).execute(*parameters))
 
 
-@pytest.mark.parametrize("care", ["optimistic", "skip_locked"])
+@pytest.mark.parametrize("variant", ["optimistic", "skip_locked"])
 @pytest.mark.parametrize("analysed", ["before", "after"])
-def test_a_batch_is_looked_up_by_its_rows_however_many_others_there_are(care: str, analysed: str) -> None:
-    """PostgreSQL's planner would go through the backlog, or read the whole table: it thinks that is cheaper."""
+def test_a_batch_is_looked_up_by_its_rows_among_many_others(variant: str, analysed: str) -> None:
+    """PostgreSQL's planner would go through the backlog or read the whole table, which it estimates as cheaper."""
     if connection.vendor != "postgresql":
         pytest.skip("SQLite's planner goes by the table's definition")
     with connection.cursor() as cursor:
@@ -327,9 +341,9 @@ def test_a_batch_is_looked_up_by_its_rows_however_many_others_there_are(care: st
         if analysed == "after":
             cursor.execute("ANALYZE tasks_taskstatus")
     batch = [{"task_id": str(number), "attempt": 0} for number in range(100)]
-    claim = _plan(getattr(postgresql.CLAIM, care).sql, json.dumps(batch), uuid.uuid4(), WORKER)
+    claim = _plan(getattr(postgresql.CLAIM, variant).sql, json.dumps(batch), uuid.uuid4(), WORKER)
     rows = [{"id": number, "attempt": 0, "claim_id": WORKER.hex, "percent": 1} for number in range(100)]
-    complete = _plan(getattr(postgresql.COMPLETE, care).sql, json.dumps(rows))
+    complete = _plan(getattr(postgresql.COMPLETE, variant).sql, json.dumps(rows))
     report = _plan(postgresql.REPORT.sql, json.dumps(rows))
     for plan in (claim, complete, report):
         assert "Seq Scan on tasks_taskstatus" not in plan
@@ -356,17 +370,17 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         presence.dead_holders,
         lambda: ledger.held_by(WORKER),
         lambda: ledger.release_all(WORKER),
-        lambda: ledger.release_one("nobody", 0, worker_id=WORKER),
+        lambda: ledger.release_one("unknown", 0, worker_id=WORKER),
         lambda: ledger.release_unstarted(
-            [Claim(task_id="nobody", row_id=0, attempt=0, claim_id=WORKER, worker_id=WORKER)]
+            [Claim(task_id="unknown", row_id=0, attempt=0, claim_id=WORKER, worker_id=WORKER)]
         ),
         lambda: ledger.rescue(WORKER, max_crashes=3),
-        lambda: ledger.claim([("nobody", 0)], claim_id=WORKER, worker_id=WORKER),
-        lambda: ledger.claim_suspect("nobody", 0, claim_id=WORKER, worker_id=WORKER),
-        lambda: ledger.reject(["nobody"], older_than_ms=0, reason=""),
-        lambda: ledger.postpone(["nobody"], delay_ms=0),
-        lambda: ledger.cancel("nobody"),
-        lambda: ledger.retry("nobody"),
+        lambda: ledger.claim([("unknown", 0)], claim_id=WORKER, worker_id=WORKER),
+        lambda: ledger.claim_suspect("unknown", 0, claim_id=WORKER, worker_id=WORKER),
+        lambda: ledger.reject(["unknown"], older_than_ms=0, reason=""),
+        lambda: ledger.postpone(["unknown"], delay_ms=0),
+        lambda: ledger.cancel("unknown"),
+        lambda: ledger.retry("unknown"),
         lambda: ledger.cancel_many([0]),
         lambda: ledger.retry_many([0]),
         lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
@@ -374,7 +388,7 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
     ],
 )
 def test_no_statement_that_runs_all_day_reads_the_finished_rows(work: Callable[[], object]) -> None:
-    """On SQLite each would hold the lock that every writer needs, and for longer with every task that was ever sent."""
+    """On SQLite it would hold the lock that every writer needs, longer with every task that was ever sent."""
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's planner goes by the size of the table")
     with CaptureQueriesContext(connection) as captured:
@@ -385,5 +399,5 @@ def test_no_statement_that_runs_all_day_reads_the_finished_rows(work: Callable[[
             if "tasks_taskstatus" in query["sql"]:
                 cursor.execute(f"EXPLAIN QUERY PLAN {query['sql']}")
                 plans += [row[-1] for row in cursor.fetchall()]
-    assert [plan for plan in plans if "SEARCH" in plan or "SCAN" in plan], "it asked something"
+    assert [plan for plan in plans if "SEARCH" in plan or "SCAN" in plan], "there was no query"
     assert not [plan for plan in plans if re.search(r"SCAN (tasks_taskstatus|t)\b(?! USING)", plan)]

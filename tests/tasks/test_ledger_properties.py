@@ -2,12 +2,12 @@
 
 Hypothesis makes up the steps: transactions that roll back, messages that are lost, doubled and come late, claims whose
 replies get lost, workers that stop, die, freeze and come back, relays that die half-way, people who cancel. After each
-step every row must be what the model says, and must have got there by a legal move. In the end Redis is wiped, all
+step every row must equal its task in the model, and must have got there by a legal move. At the end Redis is wiped, all
 workers die, and one pass of an honest relay and worker must leave no task unfinished.
 
     LEDGER_EXAMPLES=5000 python -m pytest tests/tasks/test_ledger_properties.py
 
-makes other steps each time, as many as that; `--hypothesis-seed` repeats them. A failure prints its few steps.
+runs that number of random examples, others each time. `--hypothesis-seed` repeats them. A failure prints its few steps.
 """
 
 import os
@@ -17,7 +17,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -41,14 +41,14 @@ from apps.tasks.values import Claim, Outcome, Report, Send
 from tests.tasks.ledger_model import HOUR_MS, Model, Pair, Task
 from workers.sending.on_commit import publish_on_commit
 
-#: How many runs of how many steps. The same ones each time, unless somebody asks for others.
+#: Number of examples, and of steps in each. They are the same each time unless the variable is set.
 EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "100"))
 STEPS = 60
-#: More tasks than this only dilute what happens to each.
+#: Number of tasks in an example, at most. With more of them, less happens to each.
 MANY_TASKS = 10
 HOUR = timedelta(hours=1)
 
-#: What no move changes is left out: it is much to read, so often.
+#: Columns that no move changes. They are not compared: reading them after each step takes long.
 CONSTANT = {
     "task_name",
     "queue_name",
@@ -68,12 +68,12 @@ TIMES = ("run_at", "expires_at", "created_at", "updated_at", "claimed_at", "star
 
 
 class Wire:
-    """What waits in Redis, and what each worker fetched and has not acked."""
+    """The messages that wait in Redis, and those that each worker fetched and has not acked."""
 
     def __init__(self) -> None:
         self.waiting: list[Pair] = []
         self.fetched: dict[uuid.UUID, set[Pair]] = {}
-        #: All that was ever published.
+        #: All messages that were published so far.
         self.published: list[Pair] = []
 
     def has(self, pair: Pair) -> bool:
@@ -96,9 +96,9 @@ class Wire:
 
     def requeue(self, worker: uuid.UUID, pairs: Iterable[Pair] | None = None) -> None:
         fetched = self.fetched.get(worker, set())
-        back = sorted(fetched if pairs is None else fetched.intersection(pairs))
-        fetched.difference_update(back)
-        self.waiting[:0] = back
+        requeued = sorted(fetched if pairs is None else fetched.intersection(pairs))
+        fetched.difference_update(requeued)
+        self.waiting[:0] = requeued
 
     def wipe(self) -> None:
         self.waiting, self.fetched = [], {}
@@ -106,22 +106,22 @@ class Wire:
 
 @dataclass
 class FetchedBatch:
-    """What a worker has fetched and not got an answer about."""
+    """Messages that a worker has fetched, until it has the answer to their claim."""
 
     claim_id: uuid.UUID
     batch: list[Pair] = field(default_factory=list)
     suspects: list[Pair] = field(default_factory=list)
-    #: The claim of the suspect that is asked for now.
+    #: Claim id of the first suspect, once it was asked for.
     suspect_claim_id: uuid.UUID | None = None
 
 
 class RolledBackError(Exception):
-    """What a caller raised inside its transaction."""
+    """Raised inside a transaction to roll it back."""
 
 
 @contextmanager
 def atomic(*, rolled_back: bool) -> Iterator[None]:
-    """A transaction, or a savepoint, with the end that it is to have."""
+    """Run a transaction, or a savepoint, that commits or is rolled back."""
     try:
         with transaction.atomic():
             yield
@@ -131,12 +131,12 @@ def atomic(*, rolled_back: bool) -> Iterator[None]:
         pass
 
 
-# --- What to do: drawn when its step comes, from what there is by then ----------------------------
+# --- Steps: drawn when their turn comes, from the tasks and workers of that time -------------------
 
 
 @dataclass(frozen=True)
 class Sent:
-    """A message that somebody sends: a new one, or one with a known task's id."""
+    """A message to send: a new one, or one with the id of a known task."""
 
     delay_hours: int
     max_age_hours: int | None
@@ -145,7 +145,7 @@ class Sent:
 
 @dataclass(frozen=True)
 class Block:
-    """What is sent inside a savepoint."""
+    """Messages that are sent inside a savepoint."""
 
     sent: tuple[Sent, ...]
     rolled_back: bool
@@ -153,7 +153,7 @@ class Block:
 
 @dataclass(frozen=True)
 class End:
-    """How some attempt is said to have ended."""
+    """The reported end of an attempt."""
 
     move: states.Move
     is_error: bool
@@ -162,39 +162,39 @@ class End:
     sends: int
 
 
-#: No user has this id, so the database refuses what is theirs.
-NOBODY = -1
-#: A claim as it was asked for: the messages, the claim's id, the worker.
+#: No user has this id, so the database refuses a task with this owner.
+UNKNOWN_USER = -1
+#: Arguments of a claim: messages, claim id, worker.
 Call = tuple[tuple[Pair, ...], uuid.UUID, uuid.UUID]
 NEW = Sent(delay_hours=0, max_age_hours=None, known=None)
 DONE = End(move=states.COMPLETE, is_error=False, delay_hours=0, ran=True, sends=0)
 ENDINGS = (states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.RELEASE, states.CANCEL_CLAIMED)
 FATES = (
-    "dies", "dies", "dies", "stops", "freezes", "sweeps", "hands back one", "hands back one", "is busy", "is busy",
+    "dies", "dies", "dies", "stops", "freezes", "reconciles", "releases one", "releases one", "is busy", "is busy",
 )  # fmt: skip
-VERBS = (
+ACTIONS = (
     "cancel",
     "cancel",
     "cancel",
-    "send again",
-    "send again",
-    "send again",
+    "retry",
+    "retry",
+    "retry",
     "postpone",
     "reject",
     "dead letter",
     "expire",
     "forget workers",
-    "send what is refused",
+    "send a refused message",
 )
 
 
 def one_of(choose: Callable[["LedgerMachine"], Iterable[Any]]) -> st.SearchStrategy[Any]:
-    """One of what the machine has when the step is drawn; there must be some."""
+    """Draw one of the items that the machine has when the step is drawn. There must be one."""
     return st.runner().flatmap(lambda machine: st.sampled_from(list(choose(machine))))
 
 
 def some_of(choose: Callable[["LedgerMachine"], Iterable[Any]], *, most: int = 4) -> st.SearchStrategy[list[Any]]:
-    """Some of what the machine has when the step is drawn; none, if it has none."""
+    """Draw some of the items that the machine has when the step is drawn. None if it has none."""
 
     def some(machine: "LedgerMachine") -> st.SearchStrategy[list[Any]]:
         items = list(choose(machine))
@@ -204,28 +204,28 @@ def some_of(choose: Callable[["LedgerMachine"], Iterable[Any]], *, most: int = 4
 
 
 def forged(claim: Claim) -> st.SearchStrategy[Claim]:
-    """The claim with something wrong about it."""
+    """Draw a claim like this one with a wrong attempt or claim id."""
     return st.one_of(
         st.sampled_from((-1, 1)).map(lambda by: replace(claim, attempt=max(claim.attempt + by, 0))),
         st.just(replace(claim, claim_id=uuid.UUID(int=0))),
     )
 
 
-#: Seldom, but the simplest is to have it not.
+#: Seldom true. False is the simplest value for shrinking.
 RARELY = st.sampled_from((False, False, False, True))
 DELAYS = st.sampled_from((0, 0, 1, 3))
-#: Rather one that somebody holds than another.
+#: Held tasks are drawn more often than others.
 TASKS = one_of(
     lambda machine: [task_id for task_id, _ in machine.pairs_of(states.PROCESSING)] * 2 + [*machine.model.tasks]
 )
 WORKERS = one_of(lambda machine: machine.model.lives)
 LIVING = one_of(lambda machine: machine.living)
-#: Who holds a task, if anybody does.
+#: A worker that holds a task, if there is one.
 HOLDERS = one_of(lambda machine: {claim.worker_id: 0 for claim in machine.valid_claims} or machine.model.lives)
-#: Of a task, the attempt that it is at, and those beside it; and what nobody sent.
+#: A task with its current attempt or one beside it, or an unknown task.
 PAIRS = st.builds(
     lambda pair, by: (pair[0], max(pair[1] + by, 0)),
-    one_of(lambda machine: [*machine.pairs_of(states.PROCESSING), *machine.pairs_of(*states.STATES), ("nobody", 0)]),
+    one_of(lambda machine: [*machine.pairs_of(states.PROCESSING), *machine.pairs_of(*states.STATES), ("unknown", 0)]),
     st.sampled_from((0, 0, 0, -1, 1)),
 )
 CLAIMS = st.one_of(
@@ -248,10 +248,11 @@ ENDS = st.builds(
 
 
 class LedgerMachine(RuleBasedStateMachine):
-    """The ledger, all who use it, and what can happen to them."""
+    """The ledger, its users, and everything that can happen to them."""
 
-    #: Over all runs: how often each move was made, and how many steps.
+    #: Over all examples, the number of times that each move was made, and the number of steps.
     made: Counter[str] = Counter()
+    model: Model
 
     def __init__(self) -> None:
         super().__init__()
@@ -263,17 +264,17 @@ class LedgerMachine(RuleBasedStateMachine):
         self.rows: dict[str, dict[str, Any]] = {}
         self.batches: dict[uuid.UUID, FetchedBatch] = {}
         self.max_crashes = 1
-        #: All claims that a worker was granted, and the calls that asked for them.
+        #: All claims that were granted to a worker, and the calls that asked for them.
         self.claims: list[Claim] = []
         self.calls: list[Call] = []
-        #: Which claim holds, or held, an attempt; and attempts that have ended.
+        #: The claim that holds or held each attempt. Attempts that have ended.
         self.granted: dict[Pair, Claim] = {}
         self.ended: set[Pair] = set()
         self.row_ids: dict[str, int] = {}
         self.group_of: dict[str, str] = {}
         self.group_sizes: dict[str, int] = {}
         self.callbacks: Counter[str] = Counter()
-        self.revived: set[str] = set()
+        self.retried: set[str] = set()
         self._numbers = 0
 
     @property
@@ -285,7 +286,7 @@ class LedgerMachine(RuleBasedStateMachine):
         return [worker for worker, lives in self.model.lives.items() if lives]
 
     def pairs_of(self, *wanted: str) -> list[Pair]:
-        """The tasks that are in one of these states, each with the attempt that it is at."""
+        """Return the tasks that are in one of these states, each with its current attempt."""
         return [(task_id, task.attempt) for task_id, task in self.model.tasks.items() if task.status in wanted]
 
     def new_number(self) -> int:
@@ -314,7 +315,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._send(sent)
 
     def _send(self, sent: Iterable[Sent]) -> None:
-        """Record and publish as the broker does."""
+        """Record and publish like the broker."""
         sends = [self.send_of(one) for one in sent]
         ledger.record(sends)
         self.model.record(sends)
@@ -322,7 +323,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @contextmanager
     def transaction(self, *, rolled_back: bool) -> Iterator[None]:
-        """The database forgets what is rolled back, and so must the model."""
+        """Run a transaction. If it is rolled back, restore the model."""
         tasks, groups = dict(self.model.tasks), dict(self.model.groups)
         with atomic(rolled_back=rolled_back):
             yield
@@ -363,8 +364,8 @@ class LedgerMachine(RuleBasedStateMachine):
         ends=st.lists(st.none() | ENDS | ENDS, min_size=1, max_size=3),
     )
     def work(self, worker: uuid.UUID, fetched: list[Pair], percent: int | None, ends: list[End | None]) -> None:
-        """Fetch, claim, report and finish, as a worker does; what has no end is held until another step."""
-        self._claim_in_hand(worker, fetched)
+        """Fetch, claim, report and finish like a worker. Tasks without an end are held until another step."""
+        self._claim_batch(worker, fetched)
         self._claim_suspect(worker)
         held = [claim for claim in self.valid_claims if claim.worker_id == worker]
         if percent is not None:
@@ -379,13 +380,13 @@ class LedgerMachine(RuleBasedStateMachine):
         lost=st.sampled_from(("reply", "request", "reply about a suspect")),
     )
     def lose_a_claim(self, worker: uuid.UUID, fetched: list[Pair], lost: str) -> None:
-        """The database or the network fails; the worker still has the messages in hand."""
+        """The database or the network fails, and the worker keeps its fetched batch."""
         if lost == "reply about a suspect":
             self._claim_suspect(worker, is_reply_lost=True)
         else:
-            self._claim_in_hand(worker, fetched, is_asked=lost == "reply", is_reply_lost=True)
+            self._claim_batch(worker, fetched, is_asked=lost == "reply", is_reply_lost=True)
 
-    def _claim_in_hand(
+    def _claim_batch(
         self, worker: uuid.UUID, fetched: list[Pair], *, is_asked: bool = True, is_reply_lost: bool = False
     ) -> None:
         batch = self.batches[worker]
@@ -428,7 +429,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def _claim(
         self, pairs: list[Pair], *, claim_id: uuid.UUID, worker: uuid.UUID
     ) -> tuple[set[Pair], list[ledger.Refusal]]:
-        """Claim; the answer must be the model's. Returns what the worker may run, and why not the rest."""
+        """Claim, compare the answer with the model's and return it: the held pairs, and the refusals."""
         self.calls.append((tuple(pairs), claim_id, worker))
         held, refusals = ledger.claim(pairs, claim_id=claim_id, worker_id=worker)
         self.row_ids |= {one.task_id: one.row_id for one in held}
@@ -445,11 +446,11 @@ class LedgerMachine(RuleBasedStateMachine):
         return is_held
 
     def _grant(self, pairs: Iterable[Pair], *, claim_id: uuid.UUID, worker: uuid.UUID) -> None:
-        """The worker may start these. No attempt is started by two."""
+        """Note that the worker may start these. No attempt is started by two workers."""
         for task_id, attempt in sorted(pairs):
             row_id = self.row_ids[task_id]
             claim = Claim(task_id=task_id, row_id=row_id, attempt=attempt, claim_id=claim_id, worker_id=worker)
-            assert self.granted.setdefault((task_id, attempt), claim) == claim, "somebody else was told to run it"
+            assert self.granted.setdefault((task_id, attempt), claim) == claim, "another worker may run it"
             if claim not in self.claims:
                 self.claims.append(claim)
 
@@ -459,7 +460,7 @@ class LedgerMachine(RuleBasedStateMachine):
         how=st.sampled_from(("in a batch", "in a batch, doubled", "alone")),
     )
     def claim_anything(self, worker: uuid.UUID, pairs: list[Pair], how: str) -> None:
-        """Messages that are stale, doubled, ahead of their row, or of nobody."""
+        """Claim messages that are stale, doubled, ahead of their row or without a row."""
         claim_id = self.new_uuid()
         if how == "alone":
             held = {pairs[0]} if self._claim_alone(pairs[0], claim_id=claim_id, worker=worker) else set()
@@ -470,7 +471,7 @@ class LedgerMachine(RuleBasedStateMachine):
     @precondition(lambda machine: machine.calls)
     @rule(call=one_of(lambda machine: machine.calls))
     def repeat_a_claim(self, call: Call) -> None:
-        """However late."""
+        """Repeat a call, however late."""
         pairs, claim_id, worker = call
         held, _ = self._claim(list(pairs), claim_id=claim_id, worker=worker)
         self._grant(held, claim_id=claim_id, worker=worker)
@@ -483,12 +484,12 @@ class LedgerMachine(RuleBasedStateMachine):
         is_refused=RARELY,
     )
     def end_anything(self, ends: list[tuple[Claim, End]], percent: int, rolled_back: bool, is_refused: bool) -> None:
-        """Reports and outcomes of attempts that run, that ended before, that are somebody else's, that never were."""
+        """Report and finish attempts that run, that have ended, that another worker holds, or that never were."""
         self._report([claim for claim, _ in ends], percent=percent, rolled_back=rolled_back)
         self.check()
         outcomes = [self._outcome(claim, end) for claim, end in ends]
         if is_refused and self.model.holder(outcomes[-1].claim):
-            outcomes[-1] = replace(outcomes[-1], sends=(replace(self.send_of(NEW), owner_id=NOBODY),))
+            outcomes[-1] = replace(outcomes[-1], sends=(replace(self.send_of(NEW), owner_id=UNKNOWN_USER),))
             with pytest.raises(IntegrityError):
                 ledger.finish(outcomes)
         else:
@@ -525,13 +526,13 @@ class LedgerMachine(RuleBasedStateMachine):
             ran_ms=5 if end.ran or completes else None,
             delay_ms=end.delay_hours * HOUR_MS,
             percent=40,
-            text="as far as that",
+            text="Chapter 4",
             sends=tuple(self.send_of(NEW) for _ in range(end.sends)),
             group=group,
             group_sends=(callback,) if group else (),
         )
 
-    # --- Coming back ---
+    # --- Recovering ---
 
     def _boot(self) -> None:
         worker = self.new_uuid()
@@ -542,24 +543,24 @@ class LedgerMachine(RuleBasedStateMachine):
         self.batches[worker] = FetchedBatch(claim_id=self.new_uuid())
 
     @rule(worker=HOLDERS, how=st.sampled_from(FATES), pair=PAIRS)
-    def worker_fares(self, worker: uuid.UUID, how: str, pair: Pair) -> None:
-        """It dies, or so it seems: one that freezes is declared dead, and goes on later where it was."""
-        if how == "sweeps":
-            self._sweep(worker)
-        elif how == "hands back one":
-            self._hand_back(worker, pair)
+    def worker_does(self, worker: uuid.UUID, how: str, pair: Pair) -> None:
+        """Let a worker stop, die, freeze or release tasks. A frozen one is declared dead and continues later."""
+        if how == "reconciles":
+            self._reconcile(worker)
+        elif how == "releases one":
+            self._release_one(worker, pair)
         elif how == "is busy":
-            self._hand_back_unstarted(worker)
+            self._release_unstarted(worker)
         else:
             if how == "stops":
-                assert ledger.release_all(worker) == self.model.release(worker)
+                assert ledger.release_all(worker) == self.model.release_all(worker)
                 self.wire.requeue(worker)
             if how != "freezes":
                 self.batches[worker] = FetchedBatch(claim_id=self.new_uuid())
             self._leave(worker)
 
     def _leave(self, worker: uuid.UUID) -> None:
-        """It is known to have stopped, and there is always another one."""
+        """Note that the worker stopped. There is always another one."""
         lived = self.model.lives[worker]
         assert presence.beat(worker) == lived
         assert presence.stop(worker) == lived
@@ -568,8 +569,8 @@ class LedgerMachine(RuleBasedStateMachine):
         if not self.living:
             self._boot()
 
-    def _sweep(self, worker: uuid.UUID) -> None:
-        """It hands back what it does not know of, since the reply was lost."""
+    def _reconcile(self, worker: uuid.UUID) -> None:
+        """Release the tasks that the worker does not know of, since the reply was lost."""
         rows = ledger.held_by(worker)
         assert rows == self.model.held_by(worker)
         known = {(claim.task_id, claim.attempt) for claim in self.claims if claim.worker_id == worker}
@@ -577,12 +578,12 @@ class LedgerMachine(RuleBasedStateMachine):
             assert ledger.release_one(task_id, attempt, worker_id=worker)
             assert self.model.release_one((task_id, attempt), worker_id=worker)
 
-    def _hand_back(self, worker: uuid.UUID, pair: Pair) -> None:
+    def _release_one(self, worker: uuid.UUID, pair: Pair) -> None:
         taken = ledger.release_one(*pair, worker_id=worker)
         assert taken == self.model.release_one(pair, worker_id=worker)
 
-    def _hand_back_unstarted(self, worker: uuid.UUID) -> None:
-        """It has claimed more than it has threads for; some of it may be somebody else's by now."""
+    def _release_unstarted(self, worker: uuid.UUID) -> None:
+        """Release tasks that wait for a thread. Another worker may hold some of them by now."""
         claims = [claim for claim in self.claims if claim.worker_id == worker]
         taken = ledger.release_unstarted(claims)
         assert taken == self.model.release_unstarted(claims)
@@ -600,9 +601,9 @@ class LedgerMachine(RuleBasedStateMachine):
         is_cut_off=RARELY,
     )
     def relay_passes(self, hours: int, work: str, limit: int, is_cut_off: bool) -> None:
-        """Some time later, or earlier where the clock is set back.
+        """Let time pass, or set the clock back, and let a relay make a pass.
 
-        Cut off, the relay dies between what it writes and what it publishes, or between two dead.
+        Cut off, the relay dies between its write and its publication, or between two dead workers.
         """
         if hours:
             self._shift(hours)
@@ -629,7 +630,7 @@ class LedgerMachine(RuleBasedStateMachine):
         due = self.model.due(delayed=True)
         longest = sorted((self.rows[task_id]["run_at"], self.rows[task_id]["id"]) for task_id in due)
         rows = ledger.take_due(limit=limit)
-        assert [(row.run_at, row.pk) for row in rows] == longest[:limit], "those that wait longest come first"
+        assert [(row.run_at, row.pk) for row in rows] == longest[:limit], "the tasks that wait longest come first"
         for row in rows:
             self.model.tasks[row.task_id].delayed = False
         if not is_cut_off:
@@ -646,73 +647,76 @@ class LedgerMachine(RuleBasedStateMachine):
             self.wire.publish((row.task_id, row.attempt) for row in ledger.still_due(absent))
 
     @precondition(lambda machine: machine.wire.published)
-    @rule(pairs=some_of(lambda machine: machine.wire.published), what=st.sampled_from(("back", "back", "lost", "wipe")))
+    @rule(
+        pairs=some_of(lambda machine: machine.wire.published),
+        what=st.sampled_from(("repeat", "repeat", "lose", "wipe")),
+    )
     def redis_forgets_or_repeats(self, pairs: list[Pair], what: str) -> None:
-        if what == "lost":
+        if what == "lose":
             self.wire.waiting = [pair for pair in self.wire.waiting if pair not in pairs]
-        elif what == "back":
+        elif what == "repeat":
             self.wire.publish(pairs)
         else:
             self.wire.wipe()
 
-    # --- Steering ---
+    # --- Operating ---
 
     @rule(
-        verb=st.sampled_from(VERBS),
+        action=st.sampled_from(ACTIONS),
         task_ids=st.lists(TASKS, min_size=1, max_size=3, unique=True),
         hours=st.integers(0, 2),
     )
-    def steer(self, verb: str, task_ids: list[str], hours: int) -> None:
-        """What people ask for, and what a deploy or somebody else's messages make necessary."""
+    def operate(self, action: str, task_ids: list[str], hours: int) -> None:
+        """Cancel and retry like a person, or settle tasks as a deploy or a foreign message makes necessary."""
         ms = hours * HOUR_MS
-        if verb in ("cancel", "send again") and hours:
-            self._steer_many(verb, task_ids)
-        elif verb == "cancel":
+        if action in ("cancel", "retry") and hours:
+            self._operate_many(action, task_ids)
+        elif action == "cancel":
             for task_id in task_ids:
                 assert ledger.cancel(task_id) == self.model.cancel(task_id)
-        elif verb == "send again":
-            self.revived.update(task_ids)
+        elif action == "retry":
+            self.retried.update(task_ids)
             for task_id in task_ids:
                 assert ledger.retry(task_id) == self.model.retry(task_id)
-        elif verb == "postpone":
+        elif action == "postpone":
             assert ledger.postpone(task_ids, delay_ms=ms) == self.model.postpone(task_ids, delay_ms=ms)
-        elif verb == "reject":
+        elif action == "reject":
             count = ledger.reject(task_ids, older_than_ms=ms, reason="no worker knows it")
             assert count == self.model.reject(task_ids, older_than_ms=ms)
-        elif verb == "dead letter":
+        elif action == "dead letter":
             send = self.send_of(replace(NEW, known=task_ids[0] if hours else None))
-            assert ledger.dead_letter(send, reason="of somebody else") == self.model.dead_letter(send.task_id)
-        elif verb == "send what is refused":
-            sends = [self.send_of(NEW), replace(self.send_of(NEW), owner_id=NOBODY)]
+            assert ledger.dead_letter(send, reason="foreign") == self.model.dead_letter(send.task_id)
+        elif action == "send a refused message":
+            sends = [self.send_of(NEW), replace(self.send_of(NEW), owner_id=UNKNOWN_USER)]
             with pytest.raises(IntegrityError):
                 ledger.record(sends)
-        elif verb == "expire":
+        elif action == "expire":
             assert ledger.expire_waiting() == self.model.expire()
         else:
             presence.forget(older_than=hours * HOUR)
 
-    def _steer_many(self, verb: str, task_ids: list[str]) -> None:
+    def _operate_many(self, action: str, task_ids: list[str]) -> None:
         keys = {task_id: self.rows[task_id]["id"] for task_id in task_ids}
-        if verb == "send again":
-            self.revived.update(task_ids)
+        if action == "retry":
+            self.retried.update(task_ids)
             sent = {key for task_id, key in keys.items() if self.model.retry(task_id)}
             assert ledger.retry_many([*keys.values()]) == sent
             return
         tasks = {keys[task_id]: self.model.tasks[task_id] for task_id in task_ids}
         held = {key for key, task in tasks.items() if task.status == states.PROCESSING}
-        asked = {key for key in held if not tasks[key].is_called_off}
-        called_off = {key for task_id, key in keys.items() if self.model.cancel(task_id)}
-        assert ledger.cancel_many([*keys.values()]) == (called_off, asked)
+        asked = {key for key in held if not tasks[key].is_cancel_requested}
+        cancelled = {key for task_id, key in keys.items() if self.model.cancel(task_id)}
+        assert ledger.cancel_many([*keys.values()]) == (cancelled, asked)
 
     def _shift(self, hours: int) -> None:
-        """Shift what was, rather than the clock: the ledger goes by the database's own."""
+        """Move all times in the rows instead of the clock, which is the database's own."""
         by = hours * HOUR
         TaskStatus.objects.update(**{name: F(name) - by for name in TIMES})
         WorkerProcess.objects.update(stopped_at=F("stopped_at") - by)
         self.model.now += hours
         self.rows = read_rows()
 
-    # --- What must be true at any time ---
+    # --- Invariants ---
 
     @invariant()
     def after_each_step(self) -> None:
@@ -721,13 +725,13 @@ class LedgerMachine(RuleBasedStateMachine):
 
     def check(self) -> None:
         before = self.rows
-        self.every_row_is_what_it_should_be_and_got_there_by_a_legal_move()
+        self.every_row_equals_its_task_in_the_model_and_got_there_by_a_legal_move()
         if self.rows != before:
-            self.what_is_kept_beside_the_rows_is_right()
-        self.the_last_of_a_group_and_nobody_else_calls_back()
-        self.no_message_is_ahead_of_its_row()
+            self.attempts_and_groups_equal_those_of_the_model()
+        self.only_the_last_of_a_group_sends_the_callback()
+        self.no_message_is_published_before_its_commit()
 
-    def every_row_is_what_it_should_be_and_got_there_by_a_legal_move(self) -> None:
+    def every_row_equals_its_task_in_the_model_and_got_there_by_a_legal_move(self) -> None:
         before, self.rows = self.rows, read_rows()
         now = timezone.now()
         seen = {task_id: task_of(row, now=now, hours=self.model.now) for task_id, row in self.rows.items()}
@@ -736,20 +740,22 @@ class LedgerMachine(RuleBasedStateMachine):
             for task_id in seen.keys() | self.model.tasks.keys()
             if seen.get(task_id) != self.model.tasks.get(task_id)
         }
-        assert not differing, "rows, and what the model says of them"
+        assert not differing, "rows that differ from the model"
         for task_id, row in before.items():
             self._check_move(row, self.rows[task_id])
-        self.revived.clear()
+        self.retried.clear()
 
     def _check_move(self, old: dict[str, Any], new: dict[str, Any]) -> None:
-        if old["status"] in states.TERMINAL and old["task_id"] not in self.revived:
-            assert new == old, "what has ended stays as it ended"
+        if old["status"] in states.TERMINAL and old["task_id"] not in self.retried:
+            assert new == old, "an ended task does not change"
         if new["status"] == old["status"]:
             assert new["attempt"] == old["attempt"]
-            assert new["claim_id"] == old["claim_id"], "who holds it holds it until it ends"
+            assert new["claim_id"] == old["claim_id"], "a claim holds until its attempt ends"
             return
         assert states.legal(old["status"], new["status"])
-        assert new["attempt"] - old["attempt"] == (new["status"] == states.PENDING), "every return is a new attempt"
+        assert new["attempt"] - old["attempt"] == (new["status"] == states.PENDING), (
+            "every return to pending is a new attempt"
+        )
         if old["status"] == states.PROCESSING:
             pair = (old["task_id"], old["attempt"])
             assert pair not in self.ended, "an attempt ends once"
@@ -762,12 +768,12 @@ class LedgerMachine(RuleBasedStateMachine):
             assert old["expires_at"] is None or old["expires_at"] > new["claimed_at"]
             assert old["cancel_requested_at"] is None
 
-    def what_is_kept_beside_the_rows_is_right(self) -> None:
+    def attempts_and_groups_equal_those_of_the_model(self) -> None:
         kept = TaskAttempt.objects.values_list("task__task_id", "attempt", "outcome")
         assert {(task_id, attempt): outcome for task_id, attempt, outcome in kept} == self.model.attempts
         assert dict(TaskGroup.objects.values_list("key", "remaining")) == self.model.groups
 
-    def the_last_of_a_group_and_nobody_else_calls_back(self) -> None:
+    def only_the_last_of_a_group_sends_the_callback(self) -> None:
         done = Counter(
             key for task_id, key in self.group_of.items() if self.rows[task_id]["status"] == states.COMPLETED
         )
@@ -776,9 +782,9 @@ class LedgerMachine(RuleBasedStateMachine):
             assert self.callbacks[f"{key}-done"] == times
             assert (f"{key}-done" in self.rows) == bool(times)
 
-    def no_message_is_ahead_of_its_row(self) -> None:
+    def no_message_is_published_before_its_commit(self) -> None:
         for task_id, attempt in self.wire.published:
-            assert self.rows[task_id]["attempt"] >= attempt, "published only once it is committed"
+            assert self.rows[task_id]["attempt"] >= attempt, "it was published before its commit"
 
     # --- The end ---
 
@@ -787,7 +793,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.drain()
 
     def drain(self) -> None:
-        """Redis is wiped and everybody dies. One pass of a relay and a worker settles everything that was sent."""
+        """Wipe Redis and let all workers die. One pass of a relay and a worker must settle every task."""
         self.wire.wipe()
         for worker in self.living:
             self._leave(worker)
@@ -798,7 +804,7 @@ class LedgerMachine(RuleBasedStateMachine):
         batch = self.batches[worker]
         while self.wire.waiting or batch.suspects:
             if self.wire.waiting:
-                self._claim_in_hand(worker, list(self.wire.waiting))
+                self._claim_batch(worker, list(self.wire.waiting))
             self._claim_suspect(worker)
             self.check()
             self._finish([self._outcome(claim, DONE) for claim in self.valid_claims])
@@ -812,10 +818,10 @@ def read_rows() -> dict[str, dict[str, Any]]:
     return {row["task_id"]: row for row in TaskStatus.objects.order_by("pk").values(*COLUMNS)}
 
 
-def task_of(row: dict[str, Any], *, now: Any, hours: int) -> Task:
-    """The row as the model would put it. Its times are off by the seconds that the test has taken so far."""
+def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
+    """Return the row as a task of the model. Its times are off by the seconds that the test has taken so far."""
 
-    def hour(time: Any) -> int:
+    def hour(time: datetime) -> int:
         return hours + round((time - now) / HOUR)
 
     return Task(
@@ -826,7 +832,7 @@ def task_of(row: dict[str, Any], *, now: Any, hours: int) -> Task:
         is_claimed=row["claimed_at"] is not None,
         is_started=row["started_at"] is not None,
         is_finished=row["finished_at"] is not None,
-        is_called_off=row["cancel_requested_at"] is not None,
+        is_cancel_requested=row["cancel_requested_at"] is not None,
         **{
             name: row[name]
             for name in (
@@ -846,7 +852,7 @@ def task_of(row: dict[str, Any], *, now: Any, hours: int) -> Task:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_ledger_does_what_its_model_does_and_loses_nothing() -> None:
+def test_the_ledger_does_the_same_as_its_model_and_loses_no_task() -> None:
     LedgerMachine.made.clear()
     run_state_machine_as_test(
         LedgerMachine,
@@ -863,4 +869,4 @@ def test_the_ledger_does_what_its_model_does_and_loses_nothing() -> None:
     )
     print(dict(LedgerMachine.made))
     never = {move.name for move in states.MOVES} - LedgerMachine.made.keys()
-    assert not never, "moves that the steps never made"
+    assert not never, "moves that no step made"

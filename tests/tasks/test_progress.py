@@ -1,4 +1,4 @@
-"""Progress, as an actor reports it."""
+"""Progress that an actor reports."""
 
 import math
 
@@ -29,7 +29,7 @@ def test_it_never_goes_backwards(reporter) -> None:
 
 
 @pytest.mark.parametrize(("said", "known"), [(-5, 0), (250, 100), (math.inf, 100), (-math.inf, 0), (math.nan, 0)])
-def test_what_is_no_percentage_is_cut(reporter, said, known) -> None:
+def test_a_value_that_is_no_percentage_is_cut(reporter, said, known) -> None:
     progress.set(said)
     assert reporter.take()[0] == known
 

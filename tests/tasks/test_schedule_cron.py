@@ -1,4 +1,4 @@
-"""Cron texts and slots, held against a walk from minute to minute that was written from Debian cron's manual."""
+"""Cron texts and slots, compared with a walk from minute to minute that was written from Debian cron's manual."""
 
 import random
 from collections.abc import Iterator
@@ -54,7 +54,7 @@ class Manual:
         self.dates: dict[int, bool] = {}
 
     def has_date(self, days: int) -> bool:
-        """Whether it runs on the day, which is so many days after 1970 began."""
+        """Return whether it runs on the day, given as the number of days since 1970 began."""
         if days not in self.dates:
             day = EPOCH.date() + timedelta(days=days)
             in_month, in_week = day.day in self.days, day.isoweekday() % 7 in self.week_days
@@ -63,7 +63,7 @@ class Manual:
         return self.dates[days]
 
     def has(self, local: int) -> bool:
-        """Whether it runs when the clock shows so many minutes since 1970 began."""
+        """Return whether it runs at the local time, given as the number of minutes since 1970 began."""
         return local % 60 in self.minutes and local // 60 % 24 in self.hours and self.has_date(local // DAY_MINUTES)
 
 
@@ -82,7 +82,7 @@ def numbers(text: str, low: int, high: int, *, names: list[str] | None = None, f
 
 @lru_cache
 def changes(zone_name: str) -> list[tuple[int, int]]:
-    """When the zone's clock is moved, and its offset from then on. The first entry is the beginning. All in minutes."""
+    """Return the moves of the zone's clock and the offsets from then on, in minutes. The first is the beginning."""
     zone = ZoneInfo(zone_name)
 
     def offset(minute: int) -> int:
@@ -106,13 +106,13 @@ def minutes_of(timestamp: datetime) -> int:
 
 
 def walk(text: str, after: datetime, zone_name: str) -> Iterator[datetime]:
-    """The slots after an instant: each minute is looked at, but for days that have nothing and no moved clock."""
+    """Yield the slots after a timestamp. Checks every minute, except on days without slots and moves."""
     job = Manual(text)
     moved = changes(zone_name)
     first = minutes_of(after) + 1
     minute = first - 8 * 60
     index = max(place for place, (begin, _) in enumerate(moved) if begin <= minute)
-    # What the clock showed at the latest: shown again, it is no news to a job that runs at a specific time.
+    # The latest local time so far. A job that runs at a specific time ignores it when it comes again.
     shown = previous = minute + moved[index][1] - 1
     while minute < minutes_of(LAST) + 2_900 * DAY_MINUTES:
         if index + 1 < len(moved) and moved[index + 1][0] == minute:
@@ -172,7 +172,7 @@ def random_text(chance: random.Random) -> str:
 
 
 def random_moment(chance: random.Random, zone_name: str) -> datetime:
-    """Anywhere in thirty years, or around a change of the clock."""
+    """Draw a time in thirty years, or around a change of the clock."""
     times = [EPOCH + begin * MINUTE for begin, _ in changes(zone_name)[1:]]
     moved = [time for time in times if FIRST < time < LAST]
     if moved and chance.random() < 0.6:
@@ -207,10 +207,11 @@ def test_random_texts_zones_and_instants_agree_with_the_manual(pytestconfig) -> 
 
 
 def slots(text: str, zone_name: str, begin: str, end: str) -> list[str]:
-    """The local times, with their offsets, of the slots between two instants."""
+    """Return the local times, with their offsets, of the slots between two timestamps."""
     zone = ZoneInfo(zone_name)
-    slot, last, found = datetime.fromisoformat(begin) - timedelta(seconds=1), datetime.fromisoformat(end), []
-    while (slot := cron.parse(text).next_after(slot, zone)) is not None and slot < last:
+    last, found = datetime.fromisoformat(end), []
+    slot: datetime | None = datetime.fromisoformat(begin) - timedelta(seconds=1)
+    while slot and (slot := cron.parse(text).next_after(slot, zone)) is not None and slot < last:
         found.append(slot.astimezone(zone).isoformat(timespec="minutes").split("T")[1])
     return found
 
@@ -303,7 +304,7 @@ def test_the_next_slot(text, after, slot) -> None:
         ("9" * 5_000 + " * * * *", "5,008 characters, at most 200"),
     ],
 )
-def test_what_is_no_cron_text_is_refused_with_the_reason(text, words) -> None:
+def test_a_text_that_is_not_cron_is_refused_with_the_reason(text, words) -> None:
     with pytest.raises(BadCronError, match=words):
         cron.parse(text)
 

@@ -1,4 +1,4 @@
-"""What is done about slots that have come, in plain arithmetic."""
+"""Policies for slots that have come, in plain arithmetic."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -20,7 +20,7 @@ def minutely(**changes) -> Timing:
 
 
 def after_five_minutes(policy: Policy, *, late: float = 0):
-    """What is decided about 08:01 to 08:05 at 08:05 and so many seconds."""
+    """Decide the slots 08:01 to 08:05 at 08:05 and a number of seconds."""
     now = EIGHT + 5 * MINUTE + timedelta(seconds=late)
     return decide(minutely(), policy, decided_until=EIGHT, now=now)
 
@@ -112,7 +112,7 @@ def test_start_and_end_may_be_slots_themselves() -> None:
     assert timing.next_after(EIGHT + 3 * MINUTE) is None
 
 
-def test_what_has_ended_is_never_fired_again() -> None:
+def test_an_ended_schedule_is_never_fired_again() -> None:
     decision = decide(
         minutely(end=EIGHT + 2 * MINUTE), Policy(missed=ALL), decided_until=EIGHT, now=EIGHT + timedelta(hours=1)
     )
@@ -141,7 +141,8 @@ def test_a_slot_with_jitter_is_neither_early_nor_late_before_it_fires() -> None:
 @pytest.mark.parametrize("missed", [ONCE, ALL, SKIP])
 def test_a_jitter_that_is_longer_than_the_time_between_two_slots_loses_none_and_doubles_none(missed) -> None:
     timing = minutely(jitter=timedelta(minutes=10), key="a")
-    until, at, fired = EIGHT, timing.fires_at(EIGHT + MINUTE), []
+    fired: list[datetime] = []
+    until, at = EIGHT, timing.fires_at(EIGHT + MINUTE)
     while at < EIGHT + timedelta(hours=2):
         decision = decide(timing, Policy(missed=missed), decided_until=until, now=at)
         assert decision.missed is None
@@ -156,7 +157,7 @@ def test_a_jitter_that_is_longer_than_the_time_between_two_slots_loses_none_and_
 
 
 @pytest.mark.parametrize("name", ["", "Paris", "europe/paris", "../etc/passwd", "/etc/localtime", "\0", "localtime"])
-def test_what_is_no_time_zone_is_refused_with_one_that_is(name) -> None:
+def test_an_unknown_time_zone_is_refused_with_a_known_one(name) -> None:
     with pytest.raises(UnknownZoneError, match=r"must be a name of the tz database: \w+"):
         zones.named(name)
 
@@ -168,6 +169,6 @@ def test_a_file_of_another_time_scale_is_no_time_zone(tmp_path, monkeypatch) -> 
         zones.named("right/UTC")
 
 
-def test_a_zone_that_is_like_what_was_asked_for_is_told() -> None:
+def test_an_unknown_zone_is_refused_with_similar_ones() -> None:
     with pytest.raises(UnknownZoneError, match="Europe/Paris"):
         zones.named("Europe/Pariss")

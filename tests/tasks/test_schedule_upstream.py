@@ -1,4 +1,4 @@
-"""What the libraries' own clocks make of cron texts. When one of these fails, its bug is mended upstream."""
+"""Bugs in the libraries' own clocks. A test that fails means that its bug is mended upstream."""
 
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
@@ -20,7 +20,8 @@ def ours(text: str, after: datetime, zone: str = "UTC") -> datetime | None:
 
 
 def periodiq_next(text: str, after: datetime) -> datetime:
-    return periodiq_cron(text).next_valid_date(pendulum.instance(after))
+    found: datetime = periodiq_cron(text).next_valid_date(pendulum.instance(after))
+    return found
 
 
 @pytest.mark.parametrize("text", ["@weekly", "0 0 * * sun", "0 0 * * 0", "0 0 * * 0-6"])

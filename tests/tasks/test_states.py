@@ -1,4 +1,4 @@
-"""The states and their moves."""
+"""The states of a task and the moves between them."""
 
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
@@ -23,6 +23,6 @@ def test_the_model_knows_the_same_states() -> None:
     assert [value for value, _ in TaskStatus.STATUS_CHOICES] == list(states.STATES)
 
 
-def test_every_state_and_move_says_what_it_means_and_who_makes_it() -> None:
+def test_every_state_has_a_meaning_and_every_move_names_who_makes_it() -> None:
     assert all(states.STATES.values())
     assert all(move.by for move in states.MOVES)

@@ -1,4 +1,4 @@
-"""A task that is called off while a worker holds it ends, whatever becomes of that attempt."""
+"""A task that is cancelled while a worker holds it ends as cancelled, whatever the outcome of that attempt."""
 
 import threading
 import uuid
@@ -16,20 +16,20 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def failing(broker) -> Iterator[tuple[Any, threading.Event]]:
-    """An actor that fails, and tries again, once the event is set."""
+    """An actor that fails and is retried once the event is set."""
     go = threading.Event()
 
     def fail() -> None:
         go.wait(20)
         raise RuntimeError("it fails")
 
-    actor = dramatiq.actor(fail, actor_name="acting.fail_when_told", max_retries=5, min_backoff=10, max_backoff=20)
+    actor = dramatiq.actor(actor_name="acting.fail_on_event", max_retries=5, min_backoff=10, max_backoff=20)(fail)
     yield actor, go
     go.set()
     del broker.actors[actor.actor_name]
 
 
-def test_a_task_that_is_called_off_while_it_runs_is_not_tried_again(failing, working, ended, wait_until) -> None:
+def test_a_task_cancelled_while_it_runs_is_not_retried(failing, working, ended, wait_until) -> None:
     actor, go = failing
     message = actor.send()
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).exists())
@@ -41,18 +41,18 @@ def test_a_task_that_is_called_off_while_it_runs_is_not_tried_again(failing, wor
 
 
 @pytest.mark.parametrize(
-    "come_back",
+    "return_to_pending",
     [ledger.release_all, lambda worker_id: ledger.rescue(worker_id, max_crashes=3)],
-    ids=["handed back", "rescued"],
+    ids=["released", "rescued"],
 )
-def test_a_task_that_is_called_off_and_comes_back_is_cancelled(
-    come_back: Callable[[uuid.UUID], Any], broker, request, ended
+def test_a_task_whose_cancellation_was_requested_is_cancelled_when_it_is_pending_again(
+    return_to_pending: Callable[[uuid.UUID], Any], broker, request, ended
 ) -> None:
     from tests.acting import tasks
 
     message, worker_id = tasks.effect.send("n"), uuid.uuid4()
     ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=worker_id)
     assert not ledger.cancel(message.message_id)
-    assert come_back(worker_id)
+    assert return_to_pending(worker_id)
     request.getfixturevalue("working")
     assert ended(message).status == "cancelled"

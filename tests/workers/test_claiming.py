@@ -1,4 +1,4 @@
-"""What a consumer makes of an odd batch: each task starts once, and nothing holds up its neighbours."""
+"""A consumer with an odd batch: each task starts once, and no message delays its neighbours."""
 
 import contextlib
 import json
@@ -17,8 +17,8 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_a_batch_with_two_attempts_of_one_task_starts_the_later_one(order, broker, request, ended, wait_until) -> None:
-    """So it is after a worker stopped: its message waits again beside that of the attempt after."""
+def test_of_two_attempts_of_one_task_in_a_batch_the_later_one_starts(order, broker, request, ended, wait_until) -> None:
+    """A stopped worker requeues its message beside the message of the next attempt."""
     message = tasks.effect.message("n")
     ledger.record([broker.send_of(message)])
     TaskStatus.objects.update(attempt=1)
@@ -50,7 +50,9 @@ def foreign(**changes: Any) -> bytes:
     ],
     ids=range(10),
 )
-def test_what_no_column_can_hold_is_kept_and_holds_up_nobody(data, broker, request, ended, wait_until) -> None:
+def test_a_message_that_no_column_can_hold_is_kept_and_delays_no_other(
+    data, broker, request, ended, wait_until
+) -> None:
     broker.wire.workers.hset(broker.wire.messages_key("default"), "odd", data)
     broker.wire.workers.rpush(broker.wire.queue_key("default"), "odd")
     message = tasks.add.send(1, 2)
@@ -60,7 +62,7 @@ def test_what_no_column_can_hold_is_kept_and_holds_up_nobody(data, broker, reque
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
 
 
-def test_consumers_of_two_queues_put_back_what_is_early_once(working, broker, monkeypatch) -> None:
+def test_consumers_of_two_queues_requeue_an_early_message_once(working, broker, monkeypatch) -> None:
     runtime, requeue, meet = broker.runtime, [], threading.Barrier(2)
 
     def slow(queue_name: str, broker_id: str, wire_ids: list[str]) -> int:

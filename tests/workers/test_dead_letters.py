@@ -1,7 +1,8 @@
-"""Messages that no worker can run are seen, and harm no others."""
+"""Messages that no worker can run become visible rows and do not harm others."""
 
 import json
 import uuid
+from datetime import timedelta
 
 import pytest
 from django.utils import timezone
@@ -15,7 +16,7 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def put(broker):
-    """Put bytes on the default queue, as another program would."""
+    """Put bytes on the default queue, as another program would do."""
 
     def put(wire_id: str, data: bytes) -> None:
         broker.wire.workers.hset(broker.wire.messages_key("default"), wire_id, data)
@@ -24,7 +25,7 @@ def put(broker):
     return put
 
 
-def test_an_undecodable_message_is_kept_alone_and_its_batch_runs(put, broker, request, wait_until) -> None:
+def test_only_the_undecodable_message_of_a_batch_is_kept_and_the_rest_runs(put, broker, request, wait_until) -> None:
     before = [tasks.add.send(n, n) for n in range(5)]
     put("odd", b"\xffno json\x00")
     after = [tasks.add.send(n, n) for n in range(5)]
@@ -82,14 +83,14 @@ def test_a_message_ahead_of_its_row_waits_for_the_row(broker, request, wait_unti
 def test_a_task_of_an_unknown_actor_waits_for_a_deploy_and_then_fails(broker, request, wait_until, monkeypatch) -> None:
     actor = broker.actors["acting.add"]
     young, old = tasks.add.send(1, 2), tasks.add.send(3, 4)
-    TaskStatus.objects.filter(task_id=old.message_id).update(created_at=timezone.now() - timezone.timedelta(hours=1))
+    TaskStatus.objects.filter(task_id=old.message_id).update(created_at=timezone.now() - timedelta(hours=1))
     monkeypatch.delitem(broker.actors, "acting.add")
     request.getfixturevalue("working")
     failed = wait_until(lambda: TaskStatus.objects.filter(task_id=old.message_id, status="failed").first())
     assert "No worker knows the actor 'acting.add'" in failed.error_message
-    put_off = wait_until(lambda: TaskStatus.objects.filter(task_id=young.message_id, delayed=True).first())
-    assert put_off.status == "pending"
-    assert put_off.run_at > timezone.now()
+    postponed = wait_until(lambda: TaskStatus.objects.filter(task_id=young.message_id, delayed=True).first())
+    assert postponed.status == "pending"
+    assert postponed.run_at > timezone.now()
     monkeypatch.setitem(broker.actors, "acting.add", actor)
     assert ledger.retry(old.message_id)
     assert old.get_result(block=True) == 7

@@ -1,9 +1,11 @@
-"""A row that somebody else has locked waits alone: neither a relay nor a process that stops waits with it."""
+"""Rows locked by another transaction: neither a relay nor a stopping process nor a neighbour waits for the lock."""
 
 import threading
 import time
 import uuid
 from collections.abc import Callable
+from datetime import timedelta
+from typing import TypeVar
 
 import pytest
 from django.db import connection, connections, transaction
@@ -12,8 +14,10 @@ from django.utils import timezone
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
 from apps.tasks.statements import postgresql
-from apps.tasks.values import Claim, Outcome, Settled
+from apps.tasks.values import Claim, Held, Outcome, Settled
 from tests.acting import tasks
+
+T = TypeVar("T")
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -26,9 +30,9 @@ def _row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
         monkeypatch.setattr(statement, "skip_locked_until", 0.0)
 
 
-def beside(work: Callable[[], object]) -> object:
-    """What `work` returns in another thread, which must not wait for the locks of this one."""
-    results: list[object] = []
+def beside(work: Callable[[], T]) -> T:
+    """Return the result of `work` in another thread, which must not wait for the locks of this one."""
+    results: list[T] = []
 
     def run() -> None:
         with connection.cursor() as cursor:
@@ -62,7 +66,7 @@ def test_a_rescue_leaves_a_locked_row_to_the_next_pass(broker) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_process_that_stops_leaves_a_locked_row_to_the_relay(broker) -> None:
+def test_a_stopping_process_leaves_a_locked_row_to_the_relay(broker) -> None:
     worker_id = uuid.uuid4()
     locked = claimed(worker_id)[0]
     with transaction.atomic():
@@ -73,31 +77,33 @@ def test_a_process_that_stops_leaves_a_locked_row_to_the_relay(broker) -> None:
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_what_has_expired_is_failed_though_a_neighbour_is_locked(broker) -> None:
+def test_expired_tasks_fail_although_a_neighbour_is_locked(broker) -> None:
     locked, *_ = [tasks.effect.send(str(number)).message_id for number in range(3)]
-    TaskStatus.objects.update(expires_at=timezone.now() - timezone.timedelta(seconds=1))
+    TaskStatus.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=locked)
         assert beside(ledger.expire_waiting) == 2
     assert ledger.expire_waiting() == 1
 
 
-def test_a_locked_row_does_not_hold_up_the_claim_of_its_batch_and_is_claimed_later(broker) -> None:
+def test_a_locked_row_does_not_delay_the_claim_of_its_batch_and_is_claimed_later(broker) -> None:
     messages = [tasks.effect.send(str(number)) for number in range(3)]
     attempts = [(message.message_id, 0) for message in messages]
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=messages[0].message_id)
         held, refusals = beside(lambda: ledger.claim(attempts, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()))
     assert {row.task_id for row in held} == {message.message_id for message in messages[1:]}
-    assert refusals == [ledger.Refusal(task_id=messages[0].message_id, early=True)], "put back, not acked"
+    assert refusals == [ledger.Refusal(task_id=messages[0].message_id, early=True)], "requeued, not acked"
 
 
-@pytest.mark.parametrize("hurry", [True, False], ids=["in a hurry", "with care"])
-def test_a_lone_locked_row_is_put_back_and_claimed_later(broker, monkeypatch: pytest.MonkeyPatch, hurry: bool) -> None:
-    monkeypatch.setattr(postgresql.CLAIM_ONE, "skip_locked_until", 0.0 if hurry else time.monotonic() + 60)
+@pytest.mark.parametrize("is_optimistic", [True, False], ids=["optimistic", "skip-locked"])
+def test_a_single_locked_row_is_requeued_and_claimed_later(
+    broker, monkeypatch: pytest.MonkeyPatch, is_optimistic: bool
+) -> None:
+    monkeypatch.setattr(postgresql.CLAIM_ONE, "skip_locked_until", 0.0 if is_optimistic else time.monotonic() + 60)
     message = tasks.effect.send("n")
 
-    def claim() -> object:
+    def claim() -> tuple[list[Held], list[ledger.Refusal]]:
         return ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
 
     with transaction.atomic():
@@ -108,29 +114,21 @@ def test_a_lone_locked_row_is_put_back_and_claimed_later(broker, monkeypatch: py
 
 
 def outcomes(task_ids: list[str]) -> list[Outcome]:
-    rows = {row.task_id: row for row in TaskStatus.objects.filter(task_id__in=task_ids)}
-    return [
-        Outcome(
-            claim=Claim(
-                task_id=task_id,
-                row_id=rows[task_id].pk,
-                attempt=0,
-                claim_id=rows[task_id].claim_id,
-                worker_id=rows[task_id].worker_id,
-            ),
-            move=states.COMPLETE,
-            result={"of": task_id},
-            ran_ms=1.5,
-        )
-        for task_id in task_ids
-    ]
+    found = []
+    for task_id in task_ids:
+        row = TaskStatus.objects.get(task_id=task_id)
+        assert row.claim_id is not None
+        assert row.worker_id is not None
+        claim = Claim(task_id=task_id, row_id=row.pk, attempt=0, claim_id=row.claim_id, worker_id=row.worker_id)
+        found.append(Outcome(claim=claim, move=states.COMPLETE, result={"of": task_id}, ran_ms=1.5))
+    return found
 
 
-@pytest.mark.parametrize("hurry", [True, False], ids=["in a hurry", "with care"])
-def test_a_locked_row_does_not_hold_up_the_outcomes_of_its_batch_and_is_written_later(
-    broker, monkeypatch: pytest.MonkeyPatch, hurry: bool
+@pytest.mark.parametrize("is_optimistic", [True, False], ids=["optimistic", "skip-locked"])
+def test_a_locked_row_does_not_delay_the_outcomes_of_its_batch_and_is_written_later(
+    broker, monkeypatch: pytest.MonkeyPatch, is_optimistic: bool
 ) -> None:
-    monkeypatch.setattr(postgresql.COMPLETE, "skip_locked_until", 0.0 if hurry else time.monotonic() + 60)
+    monkeypatch.setattr(postgresql.COMPLETE, "skip_locked_until", 0.0 if is_optimistic else time.monotonic() + 60)
     task_ids = claimed(uuid.uuid4())
     ended = outcomes(task_ids)
     with transaction.atomic():
@@ -142,7 +140,7 @@ def test_a_locked_row_does_not_hold_up_the_outcomes_of_its_batch_and_is_written_
     assert {row.task_id: row.result for row in TaskStatus.objects.all()} == {key: {"of": key} for key in task_ids}
 
 
-def test_after_a_wait_for_a_lock_rows_are_written_with_care_for_a_while(broker) -> None:
+def test_after_a_wait_for_a_lock_locked_rows_are_skipped_for_a_while(broker) -> None:
     task_ids = claimed(uuid.uuid4())
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=task_ids[0])
@@ -151,14 +149,14 @@ def test_after_a_wait_for_a_lock_rows_are_written_with_care_for_a_while(broker) 
     assert postgresql.CLAIM.skip_locked_until == 0
 
 
-def test_the_patience_of_a_statement_ends_with_it(broker) -> None:
+def test_the_lock_timeout_of_a_statement_ends_with_it(broker) -> None:
     claimed(uuid.uuid4())
     with connection.cursor() as cursor:
         cursor.execute("SHOW lock_timeout")
         assert cursor.fetchone() == ("0",)
 
 
-def test_a_task_whose_row_was_locked_when_it_was_fetched_runs_once_it_is_free(working, ended) -> None:
+def test_a_task_whose_row_was_locked_when_it_was_fetched_runs_once_the_row_is_free(working, ended) -> None:
     with transaction.atomic():
         locked = tasks.effect.send("locked")
     with transaction.atomic():

@@ -1,4 +1,4 @@
-"""Outcomes that are hard to tell, or to write: each ends its own task, and no other waits for it."""
+"""Outcomes that are hard to read or to write: each ends its own task, and no other task waits for it."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -22,11 +22,11 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def declare(broker) -> Iterator[Callable[..., Any]]:
-    """Declare an actor for this test alone."""
+    """Declare an actor for this test only."""
     names = []
 
     def declare(fn: Callable[..., Any], **options: Any) -> Any:
-        actor = dramatiq.actor(fn, actor_name=f"acting.{fn.__name__}", **options)
+        actor = dramatiq.actor(actor_name=f"acting.{fn.__name__}", **options)(fn)
         names.append(actor.actor_name)
         return actor
 
@@ -35,17 +35,17 @@ def declare(broker) -> Iterator[Callable[..., Any]]:
         del broker.actors[name]
 
 
-class SpeechlessError(Exception):
+class UnprintableError(Exception):
     def __str__(self) -> str:
-        raise RuntimeError("it cannot say what it is")
+        raise RuntimeError("it has no text")
 
 
-def test_an_error_that_cannot_say_what_it_is_fails_its_task_once(declare, working, ended) -> None:
-    def speechless() -> None:
-        raise SpeechlessError
+def test_an_error_without_a_text_fails_its_task_once(declare, working, ended) -> None:
+    def unprintable() -> None:
+        raise UnprintableError
 
-    row = ended(declare(speechless, max_retries=0).send())
-    assert (row.status, row.attempt, row.error_message) == ("failed", 0, "SpeechlessError")
+    row = ended(declare(unprintable, max_retries=0).send())
+    assert (row.status, row.attempt, row.error_message) == ("failed", 0, "UnprintableError")
 
 
 def test_a_result_too_deep_for_json_fails_its_task_once(declare, working, ended) -> None:
@@ -62,7 +62,7 @@ def test_a_result_too_deep_for_json_fails_its_task_once(declare, working, ended)
     assert ended(neighbour).result == 3
 
 
-def test_a_retry_beyond_the_end_of_dates_does_not_hold_up_its_neighbours(declare, working, ended, wait_until) -> None:
+def test_a_retry_beyond_the_end_of_dates_does_not_delay_its_neighbours(declare, working, ended, wait_until) -> None:
     def much_later() -> None:
         raise dramatiq.errors.Retry("much later", delay=10**17)
 
@@ -73,25 +73,25 @@ def test_a_retry_beyond_the_end_of_dates_does_not_hold_up_its_neighbours(declare
 
 
 @pytest.mark.parametrize(
-    ("error", "is_to_blame"),
+    ("error", "is_expected"),
     [(OverflowError(), True), (RecursionError(), True), (OperationalError("the server closed the connection"), False)],
 )
-def test_the_writer_tells_a_bad_outcome_from_a_database_that_is_away(error, is_to_blame) -> None:
-    assert is_data_error(error) is is_to_blame
+def test_a_bad_outcome_is_told_from_a_database_that_is_away(error, is_expected) -> None:
+    assert is_data_error(error) is is_expected
 
 
-def test_a_value_that_postgresql_finds_too_deepis_data_error() -> None:
+def test_a_value_that_postgresql_finds_too_deep_is_a_data_error() -> None:
     if connection.vendor != "postgresql":
-        pytest.skip("SQLite says so with another error")
+        pytest.skip("SQLite raises another error")
     with pytest.raises(OperationalError) as caught, connection.cursor() as cursor:
         cursor.execute("SELECT (repeat('[', 1000000))::jsonb")
     assert is_data_error(caught.value)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_outcome_whose_thread_died_before_it_passed_it_on_is_written(working, ended, monkeypatch) -> None:
+def test_an_outcome_is_written_although_its_thread_died_before_the_writer_had_it(working, ended, monkeypatch) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
-    deaths = []
+    deaths: list[str] = []
 
     def dies(self: LedgerConsumer, message: Any) -> None:
         if not deaths:
@@ -106,7 +106,7 @@ def test_an_outcome_whose_thread_died_before_it_passed_it_on_is_written(working,
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_outcome_that_is_passed_on_twice_is_written_once(working, broker, ended, monkeypatch) -> None:
+def test_an_outcome_that_the_writer_gets_twice_is_written_once(working, broker, ended, monkeypatch) -> None:
     end = type(broker.runtime.writer).end
 
     def twice(self: Any, attempt: Any) -> None:
@@ -119,9 +119,9 @@ def test_an_outcome_that_is_passed_on_twice_is_written_once(working, broker, end
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_a_task_whose_thread_died_before_it_began_is_handed_back(working, ended, monkeypatch) -> None:
+def test_a_task_whose_thread_died_before_it_started_is_released(working, ended, monkeypatch) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
-    deaths = []
+    deaths: list[str] = []
     process = type(working.workers[0]).process_message
 
     def dies(self: Any, message: Any) -> None:
@@ -135,7 +135,7 @@ def test_a_task_whose_thread_died_before_it_began_is_handed_back(working, ended,
     assert (row.status, row.result, row.attempt, row.crashes) == ("completed", 3, 1, 0)
 
 
-def test_what_a_transactional_actor_sends_from_its_own_hook_is_sent(declare, working, ended, wait_until) -> None:
+def test_a_send_from_an_on_commit_hook_of_a_transactional_actor_is_sent(declare, working, ended, wait_until) -> None:
     def with_hook() -> None:
         transaction.on_commit(lambda: tasks.effect.send("from the hook"))
 
@@ -167,11 +167,11 @@ def test_a_transactional_actor_waits_for_a_lock_on_its_row(declare, working, end
         TaskStatus.objects.select_for_update().get(task_id=message.message_id)
         go.set()
         assert done.wait(10)
-        wait_until(_somebody_waits_for_a_lock)
+        wait_until(is_a_lock_awaited)
     assert ended(message).status == "completed"
 
 
-def _somebody_waits_for_a_lock() -> bool:
+def is_a_lock_awaited() -> bool:
     with connection.cursor() as cursor:
         cursor.execute("SELECT count(*) FROM pg_locks WHERE NOT granted")
         return bool(cursor.fetchone()[0])
@@ -186,7 +186,7 @@ def test_progress_beyond_all_numbers_does_not_fail_the_task(declare, working, en
 
 
 def test_many_sends_are_recorded_all_or_none(broker) -> None:
-    nobody = tasks.add.message_with_options(args=(1, 2), owner_id=10**9)
+    unknown_owner = tasks.add.message_with_options(args=(1, 2), owner_id=10**9)
     with pytest.raises(Exception, match=r"(?i)foreign key"):
-        broker.send_many([tasks.add.message(1, 2), nobody])
+        broker.send_many([tasks.add.message(1, 2), unknown_owner])
     assert not TaskStatus.objects.exists()

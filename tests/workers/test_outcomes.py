@@ -1,4 +1,4 @@
-"""What becomes of a task, with Dramatiq's own words: results, retries, pipelines, groups, limits."""
+"""Outcomes of tasks, in Dramatiq's own terms: results, retries, pipelines, groups, limits."""
 
 import uuid
 
@@ -10,11 +10,11 @@ from dramatiq.middleware import CurrentMessage
 from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
 from apps.tasks import ledger
+from apps.tasks.errors import SupersededError
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.values import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
-from workers.middleware.transactional import SupersededError
 from workers.process.attempt import Attempt, ClaimedMessage
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("working")]
@@ -25,6 +25,8 @@ def test_a_result_is_read_from_the_row() -> None:
     assert message.get_result(block=True) == 3
     row = TaskStatus.objects.get()
     assert (row.status, row.progress, row.result) == ("completed", 100, 3)
+    assert row.claimed_at is not None
+    assert row.started_at is not None
     assert row.started_at >= row.claimed_at >= row.run_at
 
 
@@ -49,8 +51,8 @@ def test_a_failure_raises_dramatiqs_own_error() -> None:
         message.get_result(block=True)
 
 
-def test_a_result_that_is_not_stored_leaves_the_row(ended) -> None:
-    row = ended(tasks.say_nothing_kept.send())
+def test_a_task_whose_result_is_not_stored_completes(ended) -> None:
+    row = ended(tasks.say_without_result.send())
     assert (row.status, row.result) == ("completed", None)
 
 
@@ -64,7 +66,7 @@ def test_a_result_that_is_not_stored_leaves_the_row(ended) -> None:
         ("object", "failed", None),
     ],
 )
-def test_an_odd_result_is_stored_readable_or_fails_alone(kind, status, result, ended) -> None:
+def test_an_odd_result_is_stored_readable_or_fails_only_its_task(kind, status, result, ended) -> None:
     odd, neighbours = tasks.say_odd.send(kind), [tasks.add.send(n, n) for n in range(5)]
     row = ended(odd)
     assert (row.status, row.result) == (status, result)
@@ -97,33 +99,33 @@ def test_throws_fails_at_once(ended) -> None:
     assert (row.status, row.retries) == ("failed", 0)
 
 
-def test_retry_with_a_delay_waits_that_long(ended) -> None:
+def test_a_retry_with_a_delay_waits_for_the_delay(ended) -> None:
     row = ended(tasks.ask_again.send())
     assert (row.status, row.result, row.retries) == ("completed", "now", 1)
     attempt = TaskAttempt.objects.get()
     assert (row.run_at - attempt.ended_at).total_seconds() == pytest.approx(0.1, abs=0.05)
 
 
-def test_retry_when_decides(ended) -> None:
+def test_retry_when_decides_about_a_retry(ended) -> None:
     assert ended(tasks.never_again.send()).retries == 1
 
 
-def test_exhausted_retries_send_the_actor_that_asked_for_it(ended, wait_until) -> None:
+def test_exhausted_retries_send_the_declared_actor(ended, wait_until) -> None:
     message = tasks.exhaust.send()
     assert ended(message).status == "failed"
-    told = wait_until(lambda: TaskStatus.objects.finished().filter(task_name="acting.exhausted").first())
-    assert told.result == {"task_id": message.message_id, "retries": 1, "max_retries": 1}
+    sent = wait_until(lambda: TaskStatus.objects.finished().filter(task_name="acting.exhausted").first())
+    assert sent.result == {"task_id": message.message_id, "retries": 1, "max_retries": 1}
 
 
 def test_callbacks_are_sent_with_the_outcome(ended, wait_until) -> None:
     happy = tasks.add.send_with_options(args=(1, 2), on_success="acting.note_success")
     assert ended(happy).status == "completed"
-    told = wait_until(lambda: TaskStatus.objects.finished().filter(task_name="acting.note_success").first())
-    assert told.result == [happy.message_id, 3]
+    sent = wait_until(lambda: TaskStatus.objects.finished().filter(task_name="acting.note_success").first())
+    assert sent.result == [happy.message_id, 3]
 
 
 def test_a_pipeline_passes_results_on(ended) -> None:
-    pipe = tasks.add.message(1, 2) | tasks.add.message(3) | tasks.add.message(4)
+    pipe = tasks.add.message(1, 2) | tasks.add.message(3) | tasks.add.message(4)  # type: ignore[call-arg]
     pipe.run()
     assert pipe.get_result(block=True) == 10
     assert TaskStatus.objects.finished().count() == 3
@@ -156,7 +158,7 @@ def test_a_time_limit_fails_the_task_and_keeps_the_worker(ended) -> None:
     assert ended(tasks.add.send(1, 2)).result == 3
 
 
-def test_a_task_that_swallows_its_interrupt_is_told_once(ended) -> None:
+def test_a_task_that_swallows_its_interrupt_is_interrupted_once(ended) -> None:
     row = ended(tasks.stubborn.send())
     assert (row.status, row.result) == ("completed", "swallowed")
 
@@ -166,14 +168,14 @@ def test_an_async_actor_reports_and_returns(ended) -> None:
     assert (row.status, row.result, row.progress_text) == ("completed", "Hello you", "Half-way")
 
 
-def test_what_an_actor_sends_belongs_to_whom_its_task_belongs_to(ended) -> None:
+def test_a_task_sent_by_a_task_has_the_same_owner(ended) -> None:
     user = get_user_model().objects.create_user("writer")
     message = tasks.send_child.send_with_options(args=("n",), owner_id=user.pk)
     child = TaskStatus.objects.get(task_id=ended(message).result)
     assert child.owner == user
 
 
-def test_progress_is_seen_while_the_task_runs(wait_until) -> None:
+def test_progress_is_written_while_the_task_runs(wait_until) -> None:
     message = tasks.slow_effect.send("n", 2)
     row = wait_until(lambda: TaskStatus.objects.filter(task_id=message.message_id, progress__gt=5).first())
     assert row.status == "processing"
@@ -204,7 +206,7 @@ def test_a_transactional_actor_that_fails_leaves_no_effect(ended) -> None:
     assert not Effect.objects.exists()
 
 
-def test_a_transactional_actor_that_was_superseded_leaves_no_effect(broker) -> None:
+def test_a_superseded_transactional_actor_leaves_no_effect(broker) -> None:
     message = tasks.transactional_effect.message("n")
     ledger.record([broker.send_of(message)])
     row_id = TaskStatus.objects.get().pk
@@ -228,5 +230,5 @@ def test_an_async_transactional_actor_is_refused_when_it_is_declared(broker) -> 
         return None
 
     with pytest.raises(Exception, match="async"):
-        dramatiq.actor(later, actor_name="acting.later", transactional=True)
+        dramatiq.actor(actor_name="acting.later", transactional=True)(later)
     assert "acting.later" not in broker.actors

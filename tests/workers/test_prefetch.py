@@ -1,4 +1,4 @@
-"""How many tasks a process may hold at once."""
+"""The number of tasks that a process may hold."""
 
 from workers.process.prefetch import AHEAD_SECONDS, MOST_PER_THREAD, Prefetch
 
@@ -10,24 +10,24 @@ def used_to(seconds: float, *, threads: int = 8, long_running: int = 0) -> Prefe
     return prefetch
 
 
-def test_a_process_that_knows_nothing_yet_takes_what_it_has_threads_for() -> None:
+def test_a_new_process_takes_one_task_a_thread() -> None:
     assert Prefetch(threads=8).limit == 8
 
 
-def test_of_short_tasks_a_process_takes_many() -> None:
+def test_a_process_takes_many_short_tasks() -> None:
     assert used_to(0.001).limit == 8 * MOST_PER_THREAD
 
 
-def test_what_is_taken_ahead_of_the_threads_is_done_soon() -> None:
+def test_tasks_taken_ahead_of_the_threads_are_a_short_time_of_work() -> None:
     assert used_to(AHEAD_SECONDS / 2.5).limit == 8 * (1 + 2)
 
 
-def test_of_long_tasks_a_process_takes_what_it_has_threads_for() -> None:
+def test_a_process_takes_one_long_task_a_thread() -> None:
     assert used_to(10).limit == 8
     assert used_to(AHEAD_SECONDS * 1.1).limit == 8
 
 
-def test_nothing_is_taken_ahead_of_a_thread_that_runs_a_long_task() -> None:
+def test_no_task_is_taken_ahead_of_a_thread_that_runs_a_long_task() -> None:
     assert used_to(0.001, long_running=1).limit == 8 + 7 * (MOST_PER_THREAD - 1)
     assert used_to(0.001, long_running=8).limit == 8
 
@@ -41,7 +41,7 @@ def test_one_long_task_among_many_short_ones_is_soon_forgotten() -> None:
     assert prefetch.limit == 8 * MOST_PER_THREAD
 
 
-def test_there_is_room_for_what_is_not_held() -> None:
+def test_the_room_is_the_limit_without_the_held_tasks() -> None:
     prefetch = used_to(10)
     prefetch.take(5)
     assert (prefetch.room, prefetch.wait_for_room(timeout_seconds=0)) == (3, 3)

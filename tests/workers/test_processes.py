@@ -1,4 +1,4 @@
-"""Real worker processes, real signals: what is killed, what is stopped, and what comes of their tasks."""
+"""Real worker processes and real signals: processes that are killed, stopped or frozen, and their tasks."""
 
 import contextlib
 import os
@@ -24,7 +24,7 @@ def started(worker, wait_until):
     """Start `runworker` and wait until all its processes work."""
 
     def start(*arguments: str, processes: int = 1, **variables: str):
-        # All that ever were: one may be declared dead while the next boots.
+        # Stopped ones too: one may be declared dead while the next boots.
         known = WorkerProcess.objects.count()
         command = worker("--processes", str(processes), "--threads", "4", *arguments, **variables)
         wait_until(
@@ -45,7 +45,7 @@ def running(message: dramatiq.Message) -> bool:
     return TaskStatus.objects.filter(task_id=message.message_id, started_at__isnull=False).exists()
 
 
-def test_a_task_sent_here_runs_there(started) -> None:
+def test_a_task_runs_in_another_process_than_its_sender(started) -> None:
     started()
     message = tasks.effect.send("n")
     assert message.get_result(block=True) == "n"
@@ -55,7 +55,7 @@ def test_a_task_sent_here_runs_there(started) -> None:
 def test_a_killed_worker_process_is_replaced_and_its_task_runs_again_within_3_s(started, wait_until) -> None:
     started(processes=1)
     seconds: list[float] = []
-    # A process starts late where other work takes the processors: then it may try again.
+    # A process starts late if the processors are busy with other work. Then it may try again.
     while not seconds or (min(seconds) >= 3 and len(seconds) < 3):
         nonce = f"n{len(seconds)}"
         message = tasks.slow_effect.send(nonce, 1)
@@ -74,8 +74,8 @@ def test_a_killed_process_does_not_stop_its_siblings(started, wait_until) -> Non
     started(processes=2)
     messages = [tasks.slow_effect.send(str(number), 1.5) for number in range(4)]
     wait_until(lambda: all(running(message) for message in messages))
-    holders = TaskStatus.objects.values_list("worker_id", flat=True).distinct()
-    victim = WorkerProcess.objects.get(pk=holders[0])
+    holders = TaskStatus.objects.values("worker_id")
+    victim = WorkerProcess.objects.filter(pk__in=holders)[0]
     lost = TaskStatus.objects.filter(worker_id=victim.pk).count()
     os.kill(victim.pid, signal.SIGKILL)
     for message in messages:
@@ -84,7 +84,7 @@ def test_a_killed_process_does_not_stop_its_siblings(started, wait_until) -> Non
     assert Effect.objects.count() == 4 + lost
 
 
-def test_a_stopped_worker_lets_short_tasks_end_and_hands_back_long_ones(started, wait_until) -> None:
+def test_a_stopped_worker_lets_short_tasks_end_and_releases_long_ones(started, wait_until) -> None:
     command = started(WORKER_DRAIN_SECONDS="2")
     short, long = tasks.slow_effect.send("short", 1), tasks.slow_effect.send("long", 30)
     wait_until(lambda: running(short) and running(long))
@@ -103,7 +103,7 @@ def test_a_stopped_worker_lets_short_tasks_end_and_hands_back_long_ones(started,
     wait_until(lambda: Effect.objects.filter(nonce="long").count() == 2)
 
 
-def test_sigterm_to_the_whole_group_and_twice_still_lets_tasks_end(started, wait_until) -> None:
+def test_two_sigterms_to_the_whole_process_group_still_let_tasks_end(started, wait_until) -> None:
     command = started(WORKER_DRAIN_SECONDS="10")
     message = tasks.slow_effect.send("n", 1.5)
     wait_until(lambda: running(message))
@@ -121,7 +121,7 @@ def terminate(pid: int) -> None:
         os.kill(pid, signal.SIGTERM)
 
 
-def test_poison_fails_alone_among_its_innocent_neighbours(broker, started, wait_until) -> None:
+def test_poison_fails_and_its_innocent_neighbours_complete(broker, started, wait_until) -> None:
     innocent = [tasks.innocent.send(str(number)) for number in range(25)]
     poison = tasks.poison.send("poison")
     innocent += [tasks.innocent.send(str(number)) for number in range(25, 50)]
@@ -144,7 +144,7 @@ def counts() -> object:
 
 
 def freeze(pid: int) -> None:
-    """Stop a process at a moment at which it does not hold SQLite's only write lock."""
+    """Stop a process while it does not hold SQLite's only write lock."""
     while True:
         os.kill(pid, signal.SIGSTOP)
         with connection.cursor() as cursor:
@@ -172,12 +172,12 @@ def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice
     assert (row.status, row.attempt) == ("completed", 1)
     finished_at = row.finished_at
     os.kill(frozen.pid, signal.SIGCONT)
-    wait_until(lambda: "a stale outcome was refused" in first.output or "declared dead" in first.output, timeout=20)
+    wait_until(lambda: "stale outcome refused" in first.output or "declared dead" in first.output, timeout=20)
     assert row_of(message).finished_at == finished_at
     wait_until(lambda: WorkerProcess.objects.filter(stopped_at=None).count() >= 2, timeout=20)
 
 
-def test_a_worker_that_takes_from_an_unknown_queue_says_so(command) -> None:
+def test_a_worker_of_an_unknown_queue_ends_with_an_error_that_lists_the_known_ones(command) -> None:
     started = command("runworker", "--queues", "slwo")
     started.killed = True
     assert started.wait(timeout=20) == 1
@@ -186,7 +186,7 @@ def test_a_worker_that_takes_from_an_unknown_queue_says_so(command) -> None:
 
 
 def test_every_process_type_knows_the_same_actors(command, started) -> None:
-    """Web and scheduler by `django.setup()`, as here; the worker by what it runs."""
+    """Web and scheduler learn them by `django.setup()`, as this process does. The worker is asked by a task."""
     expected = sorted(dramatiq.get_broker().actors)
     code = "import dramatiq; print('ACTORS', sorted(dramatiq.get_broker().actors))"
     shell = command("shell", "--no-imports", "-c", code)
@@ -194,7 +194,7 @@ def test_every_process_type_knows_the_same_actors(command, started) -> None:
     scheduler = command("runscheduler")
     for process in (shell, web):
         assert process.wait(timeout=20) == 0
-        assert re.search(r"ACTORS (.*)", process.output)[1] == str(expected)
+        assert re.findall(r"ACTORS (.*)", process.output) == [str(expected)]
     for name in ("documents.clean_expired_documents", "projects.send_weekly_report"):
         scheduler.wait_for(f"actor={name}")
     started()

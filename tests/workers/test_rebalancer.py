@@ -1,4 +1,4 @@
-"""What a process claimed for threads that are busy for long goes back to where an idle process takes it."""
+"""The rebalancer: a process whose threads are all busy requeues its waiting tasks, so that another runs them."""
 
 import threading
 import uuid
@@ -24,23 +24,23 @@ from workers.wire.message import wire_id_of
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
-#: Of the worker in the test's process.
+#: Threads of the worker in the test's process.
 THREADS = 4
 LONG_SECONDS = 1.5
 
 
 @pytest.fixture
 def used_to_short_tasks(working, broker, ended) -> None:
-    """The worker claims many at once from now on."""
+    """Let the worker claim many tasks at once from now on."""
     for _ in range(100):
         broker.runtime.holdings.prefetch.ran(0.001)
-    ended(tasks.slow_effect.send("its consumer waited for as many as there was room for before", 0))
+    ended(tasks.slow_effect.send("its consumer still waited with the room from before", 0))
     assert broker.runtime.holdings.prefetch.limit > 5 * THREADS
 
 
 @pytest.fixture
 def sent(used_to_short_tasks, broker) -> tuple[list[dramatiq.Message], list[dramatiq.Message]]:
-    """A batch with a long task for each thread, and short ones behind them."""
+    """A batch of one long task for each thread and short tasks behind them."""
     long = [tasks.slow_effect.message(f"long {number}", LONG_SECONDS) for number in range(THREADS)]
     short = [tasks.slow_effect.message(f"short {number}", 0) for number in range(12)]
     broker.send_many([*long, *short])
@@ -64,8 +64,8 @@ def claimed(message: dramatiq.Message, worker_id: uuid.UUID) -> Attempt:
 
 
 @pytest.fixture
-def given_back(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
-    """Wait until these wait in Redis in their order, each for its second attempt."""
+def requeued(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
+    """Wait until these messages are in Redis in their order, each for its second attempt."""
 
     def wait(messages: list[dramatiq.Message]) -> None:
         wire_ids = [wire_id_of(message.message_id, 1) for message in messages]
@@ -78,11 +78,11 @@ def given_back(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
     return wait
 
 
-def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(
-    sent, broker, ended, wait_until, given_back
+def test_tasks_behind_long_ones_are_released_and_requeued_in_their_order(
+    sent, broker, ended, wait_until, requeued
 ) -> None:
     long, short = sent
-    given_back(short)
+    requeued(short)
     assert rows_of(short) == [("pending", 1, False)] * len(short)
     assert [status for status, *_ in rows_of(long)] == ["processing"] * THREADS
     assert broker.wire.fetched_by("slow", broker.runtime.holdings.broker_id) == {
@@ -97,17 +97,15 @@ def test_what_waits_behind_long_tasks_waits_in_redis_again_in_its_order(
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
-def test_a_process_whose_threads_are_all_busy_takes_nothing_more(sent, ended, given_back) -> None:
+def test_a_process_whose_threads_are_all_busy_takes_no_more_tasks(sent, ended, requeued) -> None:
     long, short = sent
-    given_back(short)
+    requeued(short)
     late = tasks.say.send("late")
     assert rows_of(long) == [("processing", 0, False)] * THREADS
     assert min(ended(message).finished_at for message in long) < ended(late).started_at
 
 
-def test_what_cannot_be_given_back_at_once_is_given_back_later(
-    sent, broker, ended, wait_until, monkeypatch, caplog
-) -> None:
+def test_a_release_that_fails_is_repeated(sent, broker, ended, wait_until, monkeypatch, caplog) -> None:
     long, short = sent
     works, calls = ledger.release_unstarted, []
 
@@ -120,34 +118,36 @@ def test_what_cannot_be_given_back_at_once_is_given_back_later(
     monkeypatch.setattr(ledger, "release_unstarted", fails_once)
     for message in [*long, *short]:
         assert ended(message).status == "completed"
-    assert calls[0] == calls[1] == len(short), "all of them, and none was started in between"
+    assert calls[0] == calls[1] == len(short), "all of them, and none started in between"
     assert Effect.objects.count() == 1 + len(long) + len(short)
 
 
-def test_what_redis_does_not_hear_of_is_published_by_the_relay(sent, broker, ended, monkeypatch, wait_until) -> None:
+def test_a_release_that_redis_does_not_get_is_published_by_the_relay(
+    sent, broker, ended, monkeypatch, wait_until
+) -> None:
     long, short = sent
     monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
-    heard = broker.wire.requeue_as
+    requeue_as = broker.wire.requeue_as
     calls = []
 
     def is_away_once(*args: object, **kwargs: object) -> None:
         calls.append(args)
         if len(calls) == 1:
             raise redis.ConnectionError("Redis is away")
-        heard(*args, **kwargs)
+        requeue_as(*args, **kwargs)
 
     monkeypatch.setattr(broker.wire, "requeue_as", is_away_once)
     for message in [*long, *short]:
         assert ended(message, timeout=20).status == "completed"
     assert calls
     assert Effect.objects.count() == 1 + len(long) + len(short)
-    # What was fetched for the attempt before is put back by the sweep, refused and acked.
+    # The reconciler requeues the message of the earlier attempt. Its claim is refused, and it is acked.
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
 
 
 @pytest.mark.parametrize("reply", ["of the database", "of Redis"])
 def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, monkeypatch, wait_until) -> None:
-    """It was done, and the process does not know."""
+    """The release took, but the process does not know."""
     long, short = sent
     monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
     calls = []
@@ -162,12 +162,11 @@ def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, 
 
         return call
 
-    if reply == "of Redis":
-        error = redis.TimeoutError("no answer")
-        monkeypatch.setattr(broker.wire, "requeue_as", loses_the_first(broker.wire.requeue_as, error))
-    else:
-        error = OperationalError("the connection is closed")
-        monkeypatch.setattr(ledger, "release_unstarted", loses_the_first(ledger.release_unstarted, error))
+    owner, name, error = {
+        "of the database": (ledger, "release_unstarted", OperationalError("the connection is closed")),
+        "of Redis": (broker.wire, "requeue_as", redis.TimeoutError("no answer")),
+    }[reply]
+    monkeypatch.setattr(owner, name, loses_the_first(getattr(owner, name), error))
     for message in [*long, *short]:
         assert ended(message, timeout=20).status == "completed"
     assert calls
@@ -177,7 +176,7 @@ def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, 
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
 
 
-def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker, ended, wait_until) -> None:
+def test_a_locked_row_does_not_delay_the_release_of_the_others(sent, broker, ended, wait_until) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no row locks")
     long, short = sent
@@ -203,9 +202,9 @@ def test_a_row_that_somebody_has_locked_holds_up_none_of_the_others(sent, broker
     assert Effect.objects.count() == 1 + len(long) + len(short)
 
 
-def test_a_task_that_is_given_back_keeps_its_time_its_retries_and_its_options(sent, broker, ended, given_back) -> None:
+def test_a_released_task_keeps_its_time_its_retries_and_its_options(sent, broker, ended, requeued) -> None:
     long, short = sent
-    given_back(short)
+    requeued(short)
     rows = TaskStatus.objects.filter(status="pending", attempt=1)
     assert [row.run_at - row.created_at for row in rows] == [timedelta()] * len(short)
     stored = broker.wire.workers.hgetall(broker.wire.messages_key("slow"))
@@ -217,8 +216,8 @@ def test_a_task_that_is_given_back_keeps_its_time_its_retries_and_its_options(se
         ended(message)
 
 
-def test_what_must_run_alone_does_not_wait_here_behind_a_long_task(working, broker, ended, wait_until) -> None:
-    """Their worker died: one of them runs in a process at a time, and another process may be idle."""
+def test_suspects_do_not_wait_behind_a_long_suspect(working, broker, ended, wait_until) -> None:
+    """A process runs one suspect at a time, and another process may be idle."""
     broker.runtime.stopping.set()
     long, *short = (tasks.slow_effect.message(f"{number}", 0 if number else 4) for number in range(4))
     broker.send_many([long, *short])
@@ -237,8 +236,8 @@ def test_what_must_run_alone_does_not_wait_here_behind_a_long_task(working, brok
     broker.runtime.holdings.end_suspect()
 
 
-def test_what_the_writer_gives_back_already_frees_its_room_once(broker) -> None:
-    """As where a sweep thought it forgotten. Else the process would hold more than it may, for ever."""
+def test_a_task_that_the_writer_releases_already_frees_its_room_once(broker) -> None:
+    """The reconciler may have taken it for forgotten. Freed twice, the process would hold too many for ever."""
     runtime = Runtime(
         Worker(broker, worker_threads=1), wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues
     )
@@ -254,7 +253,7 @@ def test_what_the_writer_gives_back_already_frees_its_room_once(broker) -> None:
     assert (runtime.holdings.prefetch.held, list(runtime.holdings.held.values())) == (1, [running])
 
 
-def test_only_a_claim_that_holds_can_be_given_back(broker) -> None:
+def test_only_a_claim_that_holds_can_be_released(broker) -> None:
     worker_id = uuid.uuid4()
     held, other = (tasks.effect.send(nonce) for nonce in "ab")
     claims = [claimed(message, worker_id).claim for message in (held, other)]

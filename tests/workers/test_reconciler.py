@@ -1,4 +1,4 @@
-"""The sweep: what a process forgot comes back while it lives."""
+"""The reconciler: forgotten messages and claims are requeued and released while their process lives."""
 
 import uuid
 
@@ -19,7 +19,7 @@ def _often(monkeypatch) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
 
 
-def test_a_message_whose_fetch_was_forgotten_runs(working, broker, ended) -> None:
+def test_a_forgotten_message_is_requeued_and_runs(working, broker, ended) -> None:
     broker.runtime.stopping.set()
     message = tasks.add.send(1, 2)
     broker.wire.fetch("default", broker.runtime.holdings.broker_id, limit=1)
@@ -27,7 +27,7 @@ def test_a_message_whose_fetch_was_forgotten_runs(working, broker, ended) -> Non
     assert ended(message).result == 3
 
 
-def test_a_claim_that_was_forgotten_is_handed_back_and_runs(working, broker, ended) -> None:
+def test_a_forgotten_claim_is_released_and_runs(working, broker, ended) -> None:
     broker.runtime.stopping.set()
     message = tasks.add.send(1, 2)
     broker.wire.fetch("default", broker.runtime.holdings.broker_id, limit=1)
@@ -37,10 +37,11 @@ def test_a_claim_that_was_forgotten_is_handed_back_and_runs(working, broker, end
     assert (row.status, row.attempt, row.retries, row.crashes) == ("completed", 1, 0, 0)
 
 
-def test_a_claim_that_fails_at_first_loses_nothing(working, broker, ended, monkeypatch) -> None:
+def test_a_claim_that_fails_at_first_loses_no_task(working, broker, ended, monkeypatch) -> None:
     from django.db import OperationalError
 
-    real, failures = ledger.claim, []
+    real = ledger.claim
+    failures: list[int] = []
 
     def failing(*args, **kwargs):
         if len(failures) < 3:
@@ -57,15 +58,15 @@ def test_a_claim_that_fails_at_first_loses_nothing(working, broker, ended, monke
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
 def test_a_worker_thread_that_died_is_replaced(working, ended, wait_until) -> None:
     before = list(working.workers)
-    raise_thread_exception(before[0].ident, Shutdown)  # It waits for work, where nothing catches this.
+    raise_thread_exception(before[0].ident, Shutdown)  # It waits for work, where this is not caught.
     wait_until(lambda: not before[0].is_alive() and before[0] not in working.workers and len(working.workers) == 4)
     assert ended(tasks.add.send(1, 2)).result == 3
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_the_task_of_a_thread_that_died_after_it_is_handed_back(working, broker, ended, monkeypatch) -> None:
+def test_a_task_whose_thread_died_after_it_ran_is_released(working, broker, ended, monkeypatch) -> None:
     """A late interrupt hits the thread between the after-hooks and the ack."""
-    deaths = []
+    deaths: list[str] = []
 
     def dies(self, message) -> None:
         if not deaths:

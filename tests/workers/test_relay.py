@@ -1,4 +1,4 @@
-"""The relay's passes, each by itself: what they find, and that several do no harm."""
+"""The passes of a relay, each by itself, and several relays at once."""
 
 import uuid
 from datetime import timedelta
@@ -24,7 +24,7 @@ def relay(broker) -> Relay:
 
 @pytest.fixture
 def waiting(broker):
-    """The wire ids that wait on a queue."""
+    """A function that returns the wire ids that wait on a queue."""
 
     def read(queue_name: str = "default") -> list[str]:
         return [wire_id.decode() for wire_id in broker.wire.workers.lrange(broker.wire.queue_key(queue_name), 0, -1)]
@@ -48,7 +48,7 @@ def registered(*, host: str = "elsewhere", pid: int = 1, process_started: str = 
 
 
 def held_by(worker: WorkerProcess, broker) -> str:
-    """A task that the worker fetched and claimed. Returns its id."""
+    """Send a task and let the worker fetch and claim it. Return its id."""
     message = tasks.effect.send("n")
     broker.wire.fetch("default", worker.broker_id, limit=1)
     held, _ = ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=worker.pk)
@@ -82,10 +82,10 @@ def test_a_wiped_redis_gets_every_waiting_task_again(relay, waiting, broker) -> 
     assert waiting() == [wire_id_of(message.message_id, 0) for message in messages]
 
 
-def test_what_waits_or_is_fetched_is_not_published_again(relay, waiting, broker) -> None:
+def test_a_message_that_waits_or_is_fetched_is_not_published_again(relay, waiting, broker) -> None:
     tasks.effect.send("waits")
     tasks.effect.send("fetched")
-    broker.wire.fetch("default", "somebody", limit=1)
+    broker.wire.fetch("default", "a process", limit=1)
     assert relay.audit() == 0
     assert len(waiting()) == 1
 
@@ -100,7 +100,7 @@ def test_a_process_of_this_host_that_is_gone_is_dead_at_once(relay, broker) -> N
     assert worker.stopped_at is not None
 
 
-def test_a_later_process_with_the_same_pid_is_not_taken_for_it(relay, broker) -> None:
+def test_a_later_process_with_the_same_pid_is_another_one(relay, broker) -> None:
     me = identity.of_this_process()
     registered(host=me.host, pid=me.pid, process_started="1.00")
     alive = registered(host=me.host, pid=me.pid, process_started=me.started)
@@ -119,7 +119,7 @@ def test_a_silent_process_of_this_host_is_alive_while_it_runs(relay, settings, m
     assert WorkerProcess.objects.filter(stopped_at=None).exists()
 
 
-def test_a_worker_elsewhere_is_dead_after_a_full_timeout_of_silence(relay, settings, monkeypatch) -> None:
+def test_a_worker_of_another_host_is_dead_after_a_full_timeout_of_silence(relay, settings, monkeypatch) -> None:
     worker = registered()
     now = [100.0]
     monkeypatch.setattr("workers.relay.time.monotonic", lambda: now[0])
@@ -133,7 +133,7 @@ def test_a_worker_elsewhere_is_dead_after_a_full_timeout_of_silence(relay, setti
     assert not presence.beat(worker.pk), "it must not go on under this identity"
 
 
-def test_silence_during_the_relays_own_absence_does_not_count(relay, settings, monkeypatch) -> None:
+def test_silence_while_the_relay_itself_was_away_does_not_count(relay, settings, monkeypatch) -> None:
     registered()
     now = [100.0]
     monkeypatch.setattr("workers.relay.time.monotonic", lambda: now[0])
@@ -153,7 +153,7 @@ def test_a_heartbeat_that_moves_keeps_a_worker_alive(relay, monkeypatch) -> None
         now[0] += 1
 
 
-def test_what_a_dead_worker_had_fetched_and_not_claimed_waits_again(relay, broker, waiting) -> None:
+def test_messages_that_a_dead_worker_had_fetched_and_not_claimed_are_requeued(relay, broker, waiting) -> None:
     worker = registered(host=identity.host(), pid=2**22 + 1)
     message = tasks.effect.send("n")
     broker.wire.fetch("default", worker.broker_id, limit=1)
@@ -162,15 +162,15 @@ def test_what_a_dead_worker_had_fetched_and_not_claimed_waits_again(relay, broke
     assert waiting() == [wire_id_of(message.message_id, 0)]
 
 
-def test_a_rescue_that_was_cut_off_is_finished_by_the_next_relay(relay, broker) -> None:
+def test_an_interrupted_rescue_is_finished_by_the_next_relay(relay, broker) -> None:
     worker = registered()
     task_id = held_by(worker, broker)
-    presence.stop(worker.pk)  # Here the first relay died.
+    presence.stop(worker.pk)  # The first relay died at this point.
     assert Relay(broker).rescue() == 1
     assert TaskStatus.objects.get(task_id=task_id).status == "pending"
 
 
-def test_workers_that_stopped_long_ago_are_forgotten(relay) -> None:
+def test_rows_of_workers_that_stopped_long_ago_are_deleted(relay) -> None:
     old, fresh = registered(), registered()
     WorkerProcess.objects.filter(pk=old.pk).update(stopped_at=timezone.now() - timedelta(days=8))
     presence.stop(fresh.pk)

@@ -1,16 +1,18 @@
-"""A worker process's own threads: they begin together or not at all, and go on whatever happens."""
+"""The threads of a worker process: they start together or not at all, and survive errors."""
 
 import os
 import socket
 import threading
 import time
 import uuid
+from datetime import timedelta
 
 import psutil
 import pytest
 import redis
 from django.conf import settings
 from django.db import OperationalError
+from django.utils import timezone
 from dramatiq import Worker
 
 from apps.tasks import ledger, presence
@@ -18,6 +20,7 @@ from apps.tasks.models import TaskStatus, WorkerProcess
 from tests.acting import tasks
 from workers.middleware.lifecycle import BootError
 from workers.process import identity, reconciler, writer
+from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
 from workers.process.runtime import Runtime
 from workers.relay import Relay
@@ -26,8 +29,8 @@ from workers.wire.queue import WireQueue
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
-def test_a_worker_that_cannot_register_does_not_begin(broker, booted, monkeypatch) -> None:
-    """It would claim tasks under a name that no relay knows."""
+def test_a_worker_that_cannot_register_does_not_start(broker, booted, monkeypatch) -> None:
+    """It would claim tasks under an identity that no relay knows."""
 
     def away(*args: object, **kwargs: object) -> None:
         raise OperationalError("the database is away")
@@ -41,7 +44,7 @@ def test_a_worker_that_cannot_register_does_not_begin(broker, booted, monkeypatc
     assert not worker.consumers
 
 
-def test_what_an_unknown_process_holds_is_rescued(broker) -> None:
+def test_a_task_held_by_an_unknown_process_is_rescued(broker) -> None:
     message = tasks.effect.send("n")
     ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
     assert Relay(broker).rescue() == 1
@@ -64,7 +67,7 @@ def test_a_heartbeat_goes_on_after_an_error_of_any_kind(monkeypatch) -> None:
     heartbeat.stop()
 
 
-def test_a_process_that_was_declared_dead_starts_nothing_more(monkeypatch) -> None:
+def test_a_process_that_was_declared_dead_starts_no_more_tasks(monkeypatch) -> None:
     refused = threading.Event()
     monkeypatch.setattr(presence, "beat", lambda worker_id: False)
     heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=refused.set)
@@ -74,18 +77,20 @@ def test_a_process_that_was_declared_dead_starts_nothing_more(monkeypatch) -> No
     assert not heartbeat.is_fresh
 
 
-def test_a_clock_that_is_set_makes_no_process_another_one(monkeypatch) -> None:
+def test_setting_the_clock_does_not_change_the_identity_of_a_process(monkeypatch) -> None:
     before = identity.started(os.getpid())
     assert before
     if not psutil.LINUX:
-        pytest.skip("elsewhere there is only the time of day")
+        pytest.skip("other systems tell the start by the time of day only")
     monkeypatch.setattr("psutil._pslinux.boot_time", lambda: 1_000_000.0)
     assert identity.started(os.getpid()) == before
     assert identity.is_running(os.getpid(), before)
 
 
-def test_a_sweep_leaves_a_batch_alone_that_is_being_claimed(working, broker, ended, wait_until, monkeypatch) -> None:
-    """The claim is made, and the consumer still asks about the rest of the batch, for as long as a lock lasts."""
+def test_the_reconciler_leaves_a_batch_alone_while_it_is_claimed(
+    working, broker, ended, wait_until, monkeypatch
+) -> None:
+    """The claim took, and the consumer still asks about the rest of the batch while a lock lasts."""
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.05)
     looks, real_rows, real_claim = [], ledger.held_by, ledger.claim
 
@@ -105,7 +110,7 @@ def test_a_sweep_leaves_a_batch_alone_that_is_being_claimed(working, broker, end
     assert (row.status, row.attempt) == ("completed", 0)
 
 
-def test_a_worker_that_stops_while_redis_is_away_says_that_it_stopped(broker, booted, monkeypatch) -> None:
+def test_a_worker_that_stops_while_redis_is_away_signs_off(broker, booted, monkeypatch) -> None:
     def away(*args: object, **kwargs: object) -> int:
         raise redis.ConnectionError("redis is away")
 
@@ -114,16 +119,14 @@ def test_a_worker_that_stops_while_redis_is_away_says_that_it_stopped(broker, bo
     with monkeypatch.context() as patch:
         patch.setattr(broker.wire, "requeue", away)
         worker.stop(timeout=5_000)
-    broker.middleware.pop()  # Dramatiq adds one a worker and has no word for taking it away.
+    broker.middleware.pop()  # Dramatiq adds one for each worker and has no way to remove it.
     assert broker.runtime is None
     assert WorkerProcess.objects.get().stopped_at is not None
 
 
-def test_what_a_worker_had_fetched_waits_again_though_redis_was_away_for_hours(broker, monkeypatch) -> None:
-    from datetime import timedelta
-
-    from django.utils import timezone
-
+def test_fetched_messages_of_a_stopped_worker_are_requeued_although_redis_was_away_for_hours(
+    broker, monkeypatch
+) -> None:
     worker_id = uuid.uuid4()
     presence.register(
         worker_id,
@@ -149,7 +152,7 @@ def test_what_a_worker_had_fetched_waits_again_though_redis_was_away_for_hours(b
         relay.join()
 
 
-def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_order(broker) -> None:
+def test_messages_without_room_when_the_bell_rings_are_requeued_in_their_order(broker) -> None:
     """The consumer of another queue may have filled it meanwhile, and another process may be idle."""
     wire_ids = [f"{message.message_id}:0" for message in broker.send_many(tasks.effect.message(n) for n in "abcde")]
     runtime = Runtime(
@@ -166,14 +169,19 @@ def test_what_a_process_has_no_room_for_when_the_bell_rings_is_put_back_in_its_o
     assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
 
 
-def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
+def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_seconds(
     broker, booted, monkeypatch, wait_until, redis_client
 ) -> None:
     monkeypatch.setattr("workers.process.consumer.IDLE_SECONDS", 4.5)
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     try:
-        wait_until(lambda: all(thread.consumer and thread.consumer.is_idle for thread in worker.consumers.values()))
+        wait_until(
+            lambda: all(
+                isinstance(thread.consumer, LedgerConsumer) and thread.consumer.is_idle
+                for thread in worker.consumers.values()
+            )
+        )
         wait_until(lambda: redis_client.info("clients")["blocked_clients"] == len(worker.consumers) > 1)
     finally:
         began = time.monotonic()
@@ -183,7 +191,7 @@ def test_an_idle_worker_stops_at_once_though_its_consumers_wait_for_long(
 
 
 def test_a_url_with_a_time_limit_does_not_cut_off_an_idle_wait(broker) -> None:
-    """The bell is waited for longer than that."""
+    """The wait for the bell is longer than that."""
     url = f"{settings.REDIS_URL}{'&' if '?' in settings.REDIS_URL else '?'}socket_timeout=0.2&client_name=tests"
     wire = WireQueue(url, namespace=broker.namespace)
     try:
@@ -194,8 +202,8 @@ def test_a_url_with_a_time_limit_does_not_cut_off_an_idle_wait(broker) -> None:
 
 
 def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
-    """The seconds would be taken from those that the platform gives to running tasks."""
-    with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts, and never answers.
+    """The seconds would be missing from the time that the platform gives to running tasks."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts and never answers.
         wire = WireQueue(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", namespace="test")
         began = time.monotonic()
         with pytest.raises(redis.TimeoutError):
@@ -204,11 +212,11 @@ def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
         wire.close()
 
 
-def test_what_waits_is_given_back_at_a_stop_though_redis_is_full(
+def test_waiting_tasks_are_released_at_a_stop_although_redis_is_full(
     working, broker, redis_client, wait_until, monkeypatch
 ) -> None:
     monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Else it is given back before.
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Otherwise it is released before.
     for number in range(4):
         tasks.slow_effect.send(f"busy {number}", 3)
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
@@ -223,8 +231,8 @@ def test_what_waits_is_given_back_at_a_stop_though_redis_is_full(
     assert TaskStatus.objects.filter(status="processing").count() == 4
 
 
-def test_what_is_left_by_nobody_costs_one_command(broker, redis_client) -> None:
-    """Workers that stopped are looked after for minutes; so are the empty hands of those that live."""
+def test_stopped_workers_that_left_no_message_cost_one_command(broker, redis_client) -> None:
+    """The messages of stopped workers are looked for during some minutes, also if there are none."""
     for _ in range(20):
         worker_id = uuid.uuid4()
         presence.register(
@@ -241,7 +249,7 @@ def test_what_is_left_by_nobody_costs_one_command(broker, redis_client) -> None:
     assert {name: count for name, count in calls.items() if count} == {"cmdstat_exists": 1, "cmdstat_info": 1}
 
 
-def test_an_idle_writer_is_woken_by_what_begins(request, monkeypatch, wait_until) -> None:
+def test_an_idle_writer_is_woken_by_a_task_that_starts(request, monkeypatch, wait_until) -> None:
     monkeypatch.setattr(writer, "REST_SECONDS", 60)
     request.getfixturevalue("working")
     message = tasks.slow_effect.send("n", 5)
@@ -250,8 +258,8 @@ def test_an_idle_writer_is_woken_by_what_begins(request, monkeypatch, wait_until
     assert message.get_result(block=True, timeout=20_000) == "n"
 
 
-def test_a_long_task_tells_how_far_it_is_however_many_short_ones_begin_meanwhile(working, wait_until) -> None:
-    """Each that begins while the writer waits has news soon, and must not put off what others have now."""
+def test_the_progress_of_a_long_task_is_written_while_many_short_ones_start(working, wait_until) -> None:
+    """A task that starts while the writer waits has progress soon. It must not delay the progress of others."""
     long = tasks.slow_effect.send("long", 3)
     row = TaskStatus.objects.filter(task_id=long.message_id)
     wait_until(lambda: row.get().progress)

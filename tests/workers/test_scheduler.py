@@ -29,7 +29,7 @@ class Clock:
         return self.now
 
     def forward(self, **span: float) -> int:
-        """Let time pass and fire what is due. Returns how many tasks were sent."""
+        """Let time pass and fire the due slots. Return the number of tasks that were sent."""
         self.now += timedelta(**span)
         return firing.fire_due()
 
@@ -73,7 +73,7 @@ def declare(broker):
 
 
 def slots(**filters) -> list[tuple[str, str, int]]:
-    """Outcome, time and number, the oldest first."""
+    """Return outcome, time and count of the slots, the oldest first."""
     return [
         (slot.outcome, f"{slot.slot:%H:%M}", slot.count)
         for slot in ScheduleSlot.objects.filter(**filters).order_by("slot")
@@ -81,7 +81,7 @@ def slots(**filters) -> list[tuple[str, str, int]]:
 
 
 def end_all() -> None:
-    """Let all tasks be done."""
+    """Complete all tasks."""
     for task_id in TaskStatus.objects.unfinished().values_list("task_id", flat=True):
         assert ledger.cancel(task_id)
 
@@ -147,7 +147,7 @@ def test_a_declared_slot_is_sent_with_the_declared_arguments(time) -> None:
     assert row.options == {"schedule": "projects.send_weekly_report", "slot": "2026-11-30T08:00:00Z"}
 
 
-def test_what_is_declared_anew_is_followed_but_not_over_what_was_changed_in_the_admin(time, declare) -> None:
+def test_a_new_declaration_is_followed_but_not_over_changes_of_the_admin(time, declare) -> None:
     with declare(actor_name="acting.tick", periodic=cron("0 3 * * *")):
         declared.update()
     with declare(actor_name="acting.tick", periodic=cron("0 4 * * *")):
@@ -170,7 +170,7 @@ def test_an_actor_that_is_periodic_no_more_is_not_fired(time, declare) -> None:
         assert time.forward(minutes=1) == 0
 
 
-def test_what_was_not_declared_has_no_declared_time_to_go_back_to(time, make) -> None:
+def test_a_schedule_of_the_admin_has_no_declared_time_to_go_back_to(time, make) -> None:
     schedule = make()
     actions.undo_override(schedule)
     assert schedule.cron == "* * * * *"
@@ -211,7 +211,7 @@ def test_a_slot_that_was_forgotten_in_the_history_is_not_fired_again(time, make)
     assert time.forward(seconds=0) == 0
 
 
-def test_a_slot_that_comes_twice_all_the_same_has_one_task(time, make) -> None:
+def test_a_slot_that_comes_twice_has_one_task(time, make) -> None:
     schedule = make()
     before = schedule.decided_until, schedule.next_at
     time.forward(minutes=1)
@@ -220,14 +220,14 @@ def test_a_slot_that_comes_twice_all_the_same_has_one_task(time, make) -> None:
     assert TaskStatus.objects.count() == ScheduleSlot.objects.count() == 1
 
 
-def test_what_a_firing_writes_is_written_whole_or_not_at_all(time, make, monkeypatch) -> None:
+def test_a_firing_is_written_whole_or_not_at_all(time, make, monkeypatch) -> None:
     make()
 
-    def fail(sendings) -> None:
+    def fail(messages) -> None:
         raise RuntimeError("killed")
 
     with monkeypatch.context() as patch:
-        patch.setattr(firing, "_send", fail)
+        patch.setattr(dramatiq.get_broker(), "send_many", fail)
         time.forward(minutes=1)
     assert (TaskStatus.objects.count(), ScheduleSlot.objects.count()) == (0, 0)
     assert time.forward(seconds=60) == 1
@@ -254,7 +254,7 @@ def test_after_several_slots_without_a_scheduler(time, make, missed_policy, expe
     assert time.forward(seconds=30) == 1
 
 
-def test_what_was_due_while_it_was_paused_was_not_missed(time, make) -> None:
+def test_slots_of_a_paused_schedule_are_not_missed(time, make) -> None:
     schedule = make(missed_policy="all")
     time.forward(minutes=1)
     actions.pause(schedule)
@@ -264,7 +264,7 @@ def test_what_was_due_while_it_was_paused_was_not_missed(time, make) -> None:
     assert slots() == [("fired", "08:01", 1), ("fired", "08:12", 1)]
 
 
-def test_what_was_due_before_the_time_was_changed_was_missed(time, make) -> None:
+def test_slots_before_a_change_of_the_time_are_missed(time, make) -> None:
     schedule = make()
     time.now += 3 * MINUTE
     actions.change(schedule, {"cron": "0 * * * *"})
@@ -299,13 +299,13 @@ def test_a_queued_slot_waits_for_the_run_before_it(time, make) -> None:
     time.forward(minutes=1)
     first, second, third = TaskStatus.objects.order_by("pk")
     assert TaskStatus.objects.due().get() == first
-    assert firing.release() == 0
+    assert firing.start_held() == 0
     ledger.cancel(first.task_id)
-    assert firing.release() == 1
+    assert firing.start_held() == 1
     assert TaskStatus.objects.due().get() == second
-    assert firing.release() == 0
+    assert firing.start_held() == 0
     ledger.cancel(second.task_id)
-    assert firing.release() == 1
+    assert firing.start_held() == 1
     assert TaskStatus.objects.due().get() == third
 
 
@@ -315,7 +315,7 @@ def test_the_run_by_hand_is_a_run_before_too(time, make) -> None:
     time.forward(minutes=1)
     assert TaskStatus.objects.due().get().task_id == task_id
     ledger.cancel(task_id)
-    assert firing.release() == 1
+    assert firing.start_held() == 1
     assert TaskStatus.objects.due().count() == 1
 
 
@@ -325,20 +325,20 @@ def test_very_many_that_wait_are_looked_at_in_few_statements(time, make, django_
     time.forward(minutes=10)
     assert ScheduleSlot.objects.filter(is_held=True).count() == 180
     with django_assert_max_num_queries(1):
-        assert firing.release() == 0
-    # One for each new task that waits, and ten.
+        assert firing.start_held() == 0
+    # One for each new held task, and ten.
     with django_assert_max_num_queries(30):
         time.forward(minutes=1)
 
 
-def test_a_queued_slot_that_is_called_off_holds_up_nobody(time, make) -> None:
+def test_a_cancelled_held_task_delays_no_other(time, make) -> None:
     make()
     for _ in range(3):
         time.forward(minutes=1)
     first, second, third = TaskStatus.objects.order_by("pk")
     ledger.cancel(second.task_id)
     ledger.cancel(first.task_id)
-    assert firing.release() == 1
+    assert firing.start_held() == 1
     assert TaskStatus.objects.due().get() == third
 
 
@@ -348,7 +348,7 @@ def test_the_slots_that_are_made_up_wait_for_each_other(time, make) -> None:
     assert TaskStatus.objects.due().count() == 1
 
 
-def test_what_waits_is_called_off_when_the_schedule_is_deleted(time, make) -> None:
+def test_held_tasks_are_cancelled_when_the_schedule_is_deleted(time, make) -> None:
     schedule = make()
     for _ in range(3):
         time.forward(minutes=1)
@@ -416,7 +416,7 @@ def test_a_schedule_that_cannot_be_fired_says_why_and_the_others_go_on(time, mak
     assert words in broken.problem
 
 
-def test_a_schedule_that_fails_as_nobody_foresaw_leaves_the_others_alone(time, make, monkeypatch) -> None:
+def test_an_unexpected_error_of_a_schedule_leaves_the_others_alone(time, make, monkeypatch) -> None:
     whole, odd = make("whole"), make("odd")
     missed = history.missed
 
@@ -467,7 +467,7 @@ def test_a_broken_schedule_is_not_run_now(time, make) -> None:
 # --- History -------------------------------------------------------------------------------------------
 
 
-def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, make, settings) -> None:
+def test_history_is_pruned_by_age_and_by_count_except_for_unfinished_tasks(time, make, settings) -> None:
     settings.SCHEDULE_HISTORY_DAYS, settings.SCHEDULE_HISTORY_COUNT = 2, 3
     frequent, rare = make("frequent"), make("rare", cron="0 0 * * *")
     for _ in range(6):
@@ -477,7 +477,7 @@ def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, m
     time.forward(days=1)
     assert ScheduleSlot.objects.filter(is_open=True).count() == 4
     end_all()
-    firing.release()
+    firing.start_held()
     time.forward(minutes=1)
     history.prune()
     assert frequent.slots.count() == 3
@@ -487,7 +487,7 @@ def test_history_is_pruned_by_age_and_by_count_but_for_what_is_under_way(time, m
     assert sorted(slot.slot.month for slot in rare.slots.all()) == [12, 12]
 
 
-def test_what_was_run_by_hand_is_pruned_too_when_it_is_done(time, make, settings) -> None:
+def test_a_run_by_hand_is_pruned_too_when_it_is_done(time, make, settings) -> None:
     settings.SCHEDULE_HISTORY_COUNT = 3
     schedule = make()
     actions.pause(schedule)

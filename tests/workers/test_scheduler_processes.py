@@ -10,7 +10,7 @@ from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import actions, clock
 from workers.scheduler import Scheduler
 
-#: What is changed is in force so many seconds later at the latest.
+#: Seconds after which a change is in force.
 SECONDS = 5
 
 
@@ -26,9 +26,7 @@ def decided() -> int:
 
 
 @pytest.mark.processes
-def test_what_is_changed_is_in_force_within_five_seconds_without_a_restart(
-    command, wait_until, transactional_db
-) -> None:
+def test_a_change_is_in_force_within_five_seconds_without_a_restart(command, wait_until, transactional_db) -> None:
     command("runscheduler").wait_for("actor=projects.send_weekly_report")
     schedule = Schedule(name="new", task_name="acting.say", kwargs={"value": 1}, cron="0 0 1 1 *")
     actions.make(schedule)
@@ -57,7 +55,7 @@ def test_a_slot_is_sent_with_its_moment(command, wait_until, every_second) -> No
 
 
 @pytest.mark.processes
-def test_what_came_while_no_scheduler_ran_is_made_up(command, wait_until, every_second) -> None:
+def test_slots_without_a_scheduler_are_made_up(command, wait_until, every_second) -> None:
     schedule = every_second
     actions.change(schedule, {"missed_policy": "all", "grace_seconds": 0})
     for _ in range(2):
@@ -83,7 +81,7 @@ def test_the_clock_goes_on_when_the_machines_time_jumps(wait_until, monkeypatch)
     thread.start()
     try:
         wait_until(lambda: looks)
-        # As it is for APScheduler when the time goes back by an hour.
+        # APScheduler sees the same when the time goes back by an hour.
         scheduler.look_at(datetime.now(UTC) + timedelta(hours=1))
         seen = len(looks)
         wait_until(lambda: len(looks) > seen + 1, timeout=SECONDS)

@@ -1,4 +1,4 @@
-"""`manage.py schedules`: what it prints, and how it refuses."""
+"""`manage.py schedules`: its output and its refusals."""
 
 import io
 import os
@@ -59,7 +59,7 @@ def test_next_begins_now_and_prints_five() -> None:
         (["next", "* * * * *", "--count", "x"], "--count is 'x', must be a whole number, 1 to 10000"),
     ],
 )
-def test_what_makes_no_sense_is_refused_in_one_sentence(arguments, words) -> None:
+def test_an_invalid_argument_is_refused_in_one_sentence(arguments, words) -> None:
     with pytest.raises(CommandError) as refused:
         schedules(*arguments)
     assert str(refused.value).startswith(words)
@@ -69,7 +69,7 @@ def test_what_makes_no_sense_is_refused_in_one_sentence(arguments, words) -> Non
 
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.usefixtures("broker")
-class TestSteering:
+class TestActions:
     def test_list_shows_each_with_its_next_and_last_run(self) -> None:
         made = Schedule(name="mine", task_name="acting.say", kwargs={"value": 1}, interval_seconds=90)
         actions.make(made)
@@ -82,7 +82,7 @@ class TestSteering:
         assert "Z pending" in lines["mine"]
         assert schedules("list") == schedules()
 
-    def test_a_broken_one_says_why(self) -> None:
+    def test_a_broken_schedule_says_why(self) -> None:
         made = Schedule(name="mine", task_name="acting.gone", cron="@daily")
         actions.make(made)
         assert "mine is broken: Unknown actor 'acting.gone', must be one of:" in schedules("list")
@@ -97,7 +97,7 @@ class TestSteering:
             with django_assert_num_queries(3):
                 assert "Z pending" in schedules()
 
-    def test_a_broken_one_that_is_resumed_says_why_it_does_not_run(self) -> None:
+    def test_a_broken_schedule_that_is_resumed_says_why_it_does_not_run(self) -> None:
         actions.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
         assert "mine is not paused any more, but it is broken: Unknown actor" in schedules("resume", "mine")
 
@@ -111,13 +111,13 @@ class TestSteering:
         task_id = schedules("run", WEEKLY).strip()
         assert TaskStatus.objects.get(task_id=task_id).kwargs == {"report_type": "summary"}
 
-    @pytest.mark.parametrize("verb", ["run", "pause", "resume"])
-    def test_an_unknown_name_is_refused_with_the_known_ones(self, verb) -> None:
+    @pytest.mark.parametrize("action", ["run", "pause", "resume"])
+    def test_an_unknown_name_is_refused_with_the_known_ones(self, action) -> None:
         with pytest.raises(CommandError, match=f"Unknown schedule 'x', must be one of: .*{WEEKLY}") as refused:
-            schedules(verb, "x")
+            schedules(action, "x")
         assert refused.value.returncode == 2
 
-    def test_a_broken_one_is_not_run(self) -> None:
+    def test_a_broken_schedule_is_not_run(self) -> None:
         actions.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
         with pytest.raises(CommandError, match="Unknown actor") as refused:
             schedules("run", "mine")
@@ -137,7 +137,7 @@ def test_a_refusal_ends_with_two_and_without_a_traceback(command, arguments) -> 
 
 @pytest.mark.once
 @pytest.mark.processes
-def test_who_reads_no_further_sees_no_traceback() -> None:
+def test_a_closed_pipe_leaves_no_traceback() -> None:
     reading, writing = os.pipe()
     os.close(reading)
     with os.fdopen(writing, "w") as nobody:

@@ -1,9 +1,10 @@
-"""The embedded server: its files, its port, its password, and that it answers."""
+"""The embedded server: its files, port and password, and whether it answers."""
 
 import io
 import os
 import socket
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import psutil
@@ -17,12 +18,12 @@ from workers.supervision.supervisor import Supervisor
 
 
 @pytest.fixture
-def supervisor() -> Supervisor:
+def supervisor() -> Iterator[Supervisor]:
     with Supervisor(prefixed=True, stream=io.StringIO()) as supervisor:
         yield supervisor
 
 
-def test_it_answers_to_its_password_alone_and_keeps_its_data(tmp_path: Path, supervisor: Supervisor) -> None:
+def test_it_requires_its_password_and_keeps_its_data(tmp_path: Path, supervisor: Supervisor) -> None:
     server = prepare(tmp_path / "a directory" / "valkey")
     supervisor.start(server.child(name="first"))
     server.wait_until_ready(alive=lambda: supervisor.alive("first"))
@@ -43,7 +44,7 @@ def test_it_answers_to_its_password_alone_and_keeps_its_data(tmp_path: Path, sup
         assert client.get("kept") == b"yes"
 
 
-def test_it_listens_on_this_machine_alone_and_shows_no_password(tmp_path: Path, supervisor: Supervisor) -> None:
+def test_it_listens_on_the_loopback_address_only_and_shows_no_password(tmp_path: Path, supervisor: Supervisor) -> None:
     server = prepare(tmp_path / "valkey")
     pid = supervisor.start(server.child())
     server.wait_until_ready(alive=lambda: supervisor.alive("valkey"))
@@ -58,7 +59,7 @@ def test_it_listens_on_this_machine_alone_and_shows_no_password(tmp_path: Path, 
     assert stat.S_IMODE((tmp_path / "valkey").stat().st_mode) == 0o700
 
 
-def test_a_port_that_was_taken_meanwhile_is_changed(tmp_path: Path) -> None:
+def test_a_port_that_another_program_has_taken_is_changed(tmp_path: Path) -> None:
     port = prepare(tmp_path / "valkey").port
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
@@ -68,7 +69,7 @@ def test_a_port_that_was_taken_meanwhile_is_changed(tmp_path: Path) -> None:
     assert prepare(tmp_path / "valkey").port == changed
 
 
-def test_one_that_ends_at_its_start_is_told_of(tmp_path: Path, supervisor: Supervisor) -> None:
+def test_a_server_that_ends_at_its_start_is_an_error(tmp_path: Path, supervisor: Supervisor) -> None:
     server = prepare(tmp_path / "valkey")
     os.mkdir(tmp_path / "valkey" / "appendonlydir")
     (tmp_path / "valkey" / "appendonlydir" / "appendonly.aof.manifest").write_text("nonsense")
@@ -77,7 +78,7 @@ def test_one_that_ends_at_its_start_is_told_of(tmp_path: Path, supervisor: Super
         server.wait_until_ready(alive=lambda: supervisor.alive("valkey"))
 
 
-def test_one_that_does_not_answer_is_told_of(tmp_path: Path) -> None:
+def test_a_server_that_does_not_answer_is_an_error(tmp_path: Path) -> None:
     server = prepare(tmp_path / "valkey")
     with pytest.raises(ServerError, match=rf"does not answer on 127.0.0.1:{server.port} after 0.1 s"):
         server.wait_until_ready(alive=lambda: True, timeout_seconds=0.1)

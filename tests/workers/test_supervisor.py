@@ -9,7 +9,9 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import psutil
 import pytest
@@ -43,7 +45,7 @@ sys.stdout.flush()
 print("error", file=sys.stderr, flush=True)
 time.sleep(600)
 """
-COMPLAINING = """
+LOGS_SIGINT = """
 import signal, time
 signal.signal(signal.SIGINT, lambda *_: print("interrupted", flush=True))
 print("up", flush=True)
@@ -52,14 +54,14 @@ time.sleep(600)
 
 
 def python(code: str, *arguments: str) -> tuple[str, ...]:
-    """A small Python that starts fast."""
+    """Return the argument list of a small Python that starts fast."""
     return (sys.executable, "-I", "-S", "-c", code, *arguments)
 
 
 class Watched:
-    """A supervisor that runs in a thread, and what it told."""
+    """A supervisor that runs in a thread, with its callbacks and its output."""
 
-    def __init__(self, *children: Child, **options: object) -> None:
+    def __init__(self, *children: Child, **options: Any) -> None:
         self.starts: list[tuple[str, int]] = []
         self.exits: list[tuple[str, int, int, float]] = []
         self.stream = io.StringIO()
@@ -110,9 +112,9 @@ def test_a_dead_child_is_replaced_at_once_and_its_siblings_go_on(supervise: Call
     os.kill(first, signal.SIGKILL)
     wait_until(lambda: len(watched.starts) == 3)
     assert time.monotonic() - killed_at < 1.0
-    name, pid, code, told_at = watched.exits[0]
+    name, pid, code, seen_at = watched.exits[0]
     assert (name, pid, code) == ("one", first, -signal.SIGKILL)
-    assert told_at - killed_at < 0.5
+    assert seen_at - killed_at < 0.5
     assert watched.supervisor.pid("two") == sibling
     assert not is_gone(sibling)
     assert watched.supervisor.pid("one") == watched.starts[2][1] != first
@@ -133,7 +135,7 @@ def test_a_child_that_lived_long_is_replaced_without_a_pause(
     assert "starts again in" not in watched.text
 
 
-def test_a_child_that_ends_again_and_again_is_given_up_with_its_last_lines(supervise: Callable[..., Watched]) -> None:
+def test_a_child_that_keeps_ending_is_given_up_with_its_last_lines(supervise: Callable[..., Watched]) -> None:
     broken = Child(name="broken", argv=python("print('no such table: x'); raise SystemExit(3)"))
     steady = Child(name="steady", argv=python(SLEEP))
     watched = supervise(broken, steady, give_up_after=3)
@@ -163,7 +165,7 @@ def test_two_children_of_one_name_are_refused() -> None:
             supervisor.start(Child(name="one", argv=python(SLEEP)))
 
 
-def test_children_stop_in_their_order(supervise: Callable[..., Watched]) -> None:
+def test_children_stop_in_the_declared_order(supervise: Callable[..., Watched]) -> None:
     watched = supervise(
         Child(name="server", argv=python(SLEEP), stop_order=1),
         Child(name="web", argv=python(SLOW)),
@@ -176,22 +178,22 @@ def test_children_stop_in_their_order(supervise: Callable[..., Watched]) -> None
     assert names[2] == "server"
     assert set(names[:2]) == {"web", "worker"}
     ended = {name: at - began for name, _, _, at in watched.exits}
-    assert abs(ended["web"] - ended["worker"]) < 0.25  # Together, not one after the other.
+    assert abs(ended["web"] - ended["worker"]) < 0.25  # At the same time.
 
 
-def test_a_child_that_ignores_the_signal_is_killed_with_its_group_after_the_grace(
+def test_a_child_that_ignores_the_signal_is_killed_with_its_group_after_the_grace_time(
     supervise: Callable[..., Watched],
 ) -> None:
     watched = supervise(Child(name="stubborn", argv=python(NESTED), grace_seconds=0.3))
     wait_until(lambda: watched.text.count("up") == 2)
-    grandchild = int(re.search(r"\| (\d+)", watched.text)[1])
+    grandchild = int(re.findall(r"\| (\d+)", watched.text)[0])
     watched.stop()
     assert watched.exits[0][2] == -signal.SIGKILL
     wait_until(lambda: is_gone(grandchild))
     assert "did not stop within 0.3 s, is killed" in watched.text
 
 
-def test_no_child_is_replaced_while_all_are_stopped(supervise: Callable[..., Watched]) -> None:
+def test_no_child_is_replaced_during_a_stop(supervise: Callable[..., Watched]) -> None:
     watched = supervise(Child(name="one", argv=python(SLEEP)), Child(name="two", argv=python(SLEEP)))
     watched.stop()
     assert len(watched.starts) == len(watched.exits) == 2
@@ -218,7 +220,11 @@ def test_a_callback_that_fails_stops_nothing(
     supervise: Callable[..., Watched], caplog: pytest.LogCaptureFixture
 ) -> None:
     watched = supervise(Child(name="one", argv=python(SLEEP)))
-    watched.supervisor.on_exit = lambda *_: 1 / 0
+
+    def fail(*_: object) -> None:
+        raise ZeroDivisionError
+
+    watched.supervisor.on_exit = fail
     os.kill(watched.starts[0][1], signal.SIGKILL)
     wait_until(lambda: len(watched.starts) == 2)
     assert "ZeroDivisionError" in caplog.text
@@ -232,7 +238,7 @@ def test_a_closed_output_ends_the_lines_and_not_the_run(supervise: Callable[...,
     assert watched.stop() == 0
 
 
-# --- As a process of its own: signals, and the guard ----------------------------------------------
+# --- As a process of its own: signals and the watchdog -------------------------------------------
 
 SCRIPT = """
 import sys
@@ -249,9 +255,9 @@ sys.exit(code)
 
 @pytest.fixture
 def run_script(tmp_path: Path) -> Iterator[Callable[..., tuple["subprocess.Popen[str]", list[int], Path]]]:
-    """Start a supervisor of two children as a process; return it, the children's pids and its output's file.
+    """Start a supervisor of two children as a process. Return the process, the children's pids and its log file.
 
-    What is given as `before` runs in the supervisor's process ahead of all else.
+    The code in `before` runs first in the supervisor's process.
     """
     started: list[tuple[subprocess.Popen[str], list[int]]] = []
 
@@ -276,7 +282,8 @@ def run_script(tmp_path: Path) -> Iterator[Callable[..., tuple["subprocess.Popen
     for process, pids in started:
         process.kill()
         process.wait()
-        wait_until(lambda pids=pids: all(is_gone(pid) for pid in pids))
+        for pid in pids:
+            wait_until(partial(is_gone, pid))
 
 
 @pytest.mark.parametrize("signum", [signal.SIGINT, signal.SIGTERM, signal.SIGHUP])
@@ -292,17 +299,17 @@ def test_repeated_signals_stop_everything_without_a_traceback(
     assert "Traceback" not in log.read_text()
 
 
-def test_a_terminal_s_signal_reaches_the_supervisor_alone(
+def test_a_signal_of_the_terminal_reaches_the_supervisor_only(
     run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]],
 ) -> None:
-    process, _, log = run_script(COMPLAINING)
+    process, _, log = run_script(LOGS_SIGINT)
     os.killpg(process.pid, signal.SIGINT)
     assert process.wait(10) == 0
     assert "interrupted" not in log.read_text()
 
 
 @pytest.mark.parametrize("code", [SLEEP, STUBBORN], ids=["willing", "stubborn"])
-def test_nothing_survives_a_killed_supervisor(
+def test_no_process_survives_a_killed_supervisor(
     run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]], code: str
 ) -> None:
     process, pids, _ = run_script(code)
@@ -314,49 +321,52 @@ def test_nothing_survives_a_killed_supervisor(
     wait_until(lambda: is_gone(watchdog.pid))
 
 
-def test_a_killed_guard_is_replaced_by_one_that_knows_the_children(
+def test_a_killed_watchdog_is_replaced_by_one_that_knows_the_children(
     run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]],
 ) -> None:
     process, pids, _ = run_script(SLEEP)
 
-    def guards() -> list[psutil.Process]:
+    def watchdogs() -> list[psutil.Process]:
         return [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
 
-    [first] = guards()
+    [first] = watchdogs()
     first.kill()
-    wait_until(lambda: [watchdog for watchdog in guards() if watchdog.pid != first.pid and not is_gone(watchdog.pid)])
+    wait_until(
+        lambda: [watchdog for watchdog in watchdogs() if watchdog.pid != first.pid and not is_gone(watchdog.pid)]
+    )
     process.kill()
     process.wait()
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
-KILLED_AS_THE_SECOND_GUARD_BEGINS = """
+KILLED_AS_THE_SECOND_WATCHDOG_STARTS = """
 import os, signal, subprocess
-guards = 0
+watchdogs = 0
 class Popen(subprocess.Popen):
     def __init__(self, argv, **options):
-        global guards
+        global watchdogs
         super().__init__(argv, **options)
-        guards += argv[-1].endswith("watchdog.py")
-        if guards == 2:
+        watchdogs += argv[-1].endswith("watchdog.py")
+        if watchdogs == 2:
             os.kill(os.getpid(), signal.SIGKILL)
 subprocess.Popen = Popen
 """
 
 
-def test_a_new_guard_knows_the_children_from_its_first_moment(
+def test_a_new_watchdog_knows_the_children_from_its_start(
     run_script: Callable[..., tuple["subprocess.Popen[str]", list[int], Path]],
 ) -> None:
-    process, pids, _ = run_script(SLEEP, before=KILLED_AS_THE_SECOND_GUARD_BEGINS)
+    process, pids, _ = run_script(SLEEP, before=KILLED_AS_THE_SECOND_WATCHDOG_STARTS)
     [watchdog] = [child for child in psutil.Process(process.pid).children() if child.pid not in pids]
     watchdog.kill()
     assert process.wait(10) == -signal.SIGKILL
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
-def test_a_guard_leaves_alone_what_was_released() -> None:
+def test_a_watchdog_leaves_a_released_process_alone() -> None:
     watchdog = Watchdog()
     child = Child(name="one", argv=python(SLEEP)).popen(stdout=subprocess.PIPE)
+    assert child.stdout is not None
     try:
         watchdog.hold(child.pid, stop_signal=signal.SIGKILL, stop_order=0, grace_seconds=1)
         assert child.stdout.readline() == b"up\n"

@@ -1,4 +1,4 @@
-"""Trouble with the database or Redis: work waits, and goes on by itself."""
+"""Trouble with the database or Redis: work waits and continues by itself."""
 
 import threading
 import time
@@ -17,7 +17,7 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 
 @pytest.fixture
 def locked():
-    """Lock a row in a transaction of another connection, until the test says so."""
+    """Lock a row in a transaction of another connection, until the returned event is set."""
     release, taken = threading.Event(), threading.Event()
     threads = []
 
@@ -45,7 +45,7 @@ def vendor_is_not_postgresql() -> bool:
     return connection.vendor != "postgresql"
 
 
-def test_a_row_locked_by_an_open_request_does_not_hold_up_its_neighbours(working, locked, ended, wait_until) -> None:
+def test_a_row_locked_by_an_open_request_does_not_delay_its_neighbours(working, locked, ended, wait_until) -> None:
     if vendor_is_not_postgresql():
         pytest.skip("SQLite has no row locks")
     slow = tasks.slow_effect.send("slow", 1.5)
@@ -58,7 +58,7 @@ def test_a_row_locked_by_an_open_request_does_not_hold_up_its_neighbours(working
     assert ended(slow).status == "completed"
 
 
-def test_a_database_that_turns_read_only_delays_work_and_loses_none(working, ended, wait_until) -> None:
+def test_a_database_that_turns_read_only_delays_tasks_and_loses_none(working, ended, wait_until) -> None:
     if vendor_is_not_postgresql():
         pytest.skip("SQLite has no read-only switch")
     slow = tasks.slow_effect.send("slow", 1.5)
@@ -66,7 +66,7 @@ def test_a_database_that_turns_read_only_delays_work_and_loses_none(working, end
     wait_until(lambda: TaskStatus.objects.filter(task_id=slow.message_id, started_at__isnull=False).exists())
     switch("on")
     try:
-        time.sleep(2.5)  # The task ends, others come due: neither can be written.
+        time.sleep(2.5)  # The task ends and others come due. Neither can be written.
         assert TaskStatus.objects.finished().count() == 0
     finally:
         switch("off")
@@ -81,13 +81,13 @@ def switch(state: str) -> None:
         cursor.execute("SELECT pg_reload_conf()")
 
 
-def test_redis_that_forgets_everything_delays_work_and_loses_none(working, broker, ended) -> None:
+def test_a_wiped_redis_delays_tasks_and_loses_none(working, broker, ended) -> None:
     messages = [tasks.effect.send(str(number)) for number in range(20)]
     broker.wire.workers.flushall()
     assert {ended(message, timeout=20).status for message in messages} == {"completed"}
 
 
-def test_redis_away_for_a_while_delays_work_and_loses_none(working, broker, ended, monkeypatch) -> None:
+def test_an_unreachable_redis_delays_tasks_and_loses_none(working, broker, ended, monkeypatch) -> None:
     here = broker.wire
     away = WireQueue("redis://127.0.0.1:1/0", namespace=here.namespace)
     monkeypatch.setattr("dramatiq.worker.CONSUMER_RESTART_DELAY_SECS", 0.2)
@@ -101,12 +101,12 @@ def test_redis_away_for_a_while_delays_work_and_loses_none(working, broker, ende
     away.close()
 
 
-def test_a_task_that_is_called_off_while_it_waits_in_a_process_is_not_started(
+def test_a_claimed_task_that_is_cancelled_before_its_start_does_not_start(
     working, broker, ended, wait_until, monkeypatch
 ) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
     monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Else it is given back.
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Otherwise it is released.
     busy = [tasks.slow_effect.send(f"busy {number}", 2.5) for number in range(4)]
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
     held = tasks.slow_effect.send("held", 0)
@@ -122,7 +122,7 @@ def test_a_nul_in_the_progress_text_does_no_harm(working, ended) -> None:
     assert (row.status, row.progress_text) == ("completed", "cha\ufffdpter")
 
 
-def test_what_expired_is_failed_though_nobody_fetches_it(broker, wait_until) -> None:
+def test_an_expired_task_fails_although_no_worker_fetches_it(broker, wait_until) -> None:
     message = tasks.effect.send_with_options(args=("n",), delay=1, max_age=1)
     wait_until(lambda: ledger.expire_waiting() == 1)
     assert TaskStatus.objects.get(task_id=message.message_id).status == "failed"

@@ -38,7 +38,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     known: dict[str, object] = {}
     found = Blocks()
     done = 0
-    for piece in _pieces(text):
+    for piece in pieces(text):
         page = parser.render(piece, known)
         found.done.append(web_page.text_of(page, on_progress=ignore).rstrip("\n"))
         done += len(piece)
@@ -46,7 +46,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     return found.text()
 
 
-def _pieces(text: str) -> Iterator[str]:
+def pieces(text: str) -> Iterator[str]:
     """Yield the text in pieces, cut at empty lines between paragraphs: not in code, nor before an indented line."""
     piece: list[str] = []
     size = 0

@@ -60,7 +60,7 @@ def _chapter_lengths(figures: Figures, width: float) -> Plot | None:
 def keywords(figures: Figures, width: float) -> Plot | None:
     """Return the keywords of all documents, the most frequent first."""
     rows = [(keyword.text, keyword.number) for keyword in figures.keywords]
-    note = "How often each keyword occurs in all documents."
+    note = "How often each occurs, over all documents."
     return _rows("keywords", "Keywords", rows, noun="keyword", unit="times", note=note, width=width) if rows else None
 
 

@@ -1,4 +1,4 @@
-"""What people do to tasks, on the list to selected ones and on its page to one. It is asked whether they are sure."""
+"""Actions on the pages of tasks: on the list for the selected tasks, on a task's page for one. Both ask first."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,98 +11,104 @@ from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.translation import gettext_lazy as _
 
-from apps.tasks.admin import elements, row_key
-from apps.tasks.admin.actions import CANCEL, RETRY, VERBS, Choice, Told, Verb
+from apps.tasks.admin import elements, row_key, theme
+from apps.tasks.admin.actions import ACTIONS, CANCEL, RETRY, Action, Selection
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.models import TaskStatus
 
-#: So many of the tasks are named when one is asked.
+#: Number of tasks that the confirmation names.
 NAMED = 10
-#: So much of an error is shown, in characters.
+#: Length of the shown start of an error, in characters.
 ERROR_START_LENGTH = 160
 
 
-class SteeredAdmin(ReadOnlyAdmin):
-    """Rows that nobody edits, and that those who may change tasks call off and send again, through the ledger."""
+class OperatedAdmin(ReadOnlyAdmin):
+    """Pages without forms, on which operators cancel and retry tasks through the ledger."""
 
-    actions = ("call_off", "send_again")
-    change_form_outer_before_template = "tasks/steering.html"
+    actions = ("cancel", "retry")
+    change_form_template = "tasks/task_page.html"
     has_history = True
 
-    def has_steer_permission(self, request: HttpRequest) -> bool:
-        """Not that of a form that saves a row, which nobody has."""
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may change tasks. There is no permission to save a form of a task."""
         return bool(request.user.has_perm("tasks.change_taskstatus"))
 
-    @admin.action(description="Call off the selected tasks", permissions=["steer"])
+    @admin.action(description=_("Cancel the selected tasks"), permissions=["operate"])
     def cancel(self, request: HttpRequest, queryset: QuerySet[TaskStatus]) -> HttpResponse | None:
-        return self._steer_selected(request, queryset, verb=CANCEL)
+        return self._run_on_selected(request, queryset, action=CANCEL)
 
-    @admin.action(description="Send the selected tasks again", permissions=["steer"])
+    @admin.action(description=_("Retry the selected tasks"), permissions=["operate"])
     def retry(self, request: HttpRequest, queryset: QuerySet[TaskStatus]) -> HttpResponse | None:
-        return self._steer_selected(request, queryset, verb=RETRY)
+        return self._run_on_selected(request, queryset, action=RETRY)
 
-    def _steer_selected(
-        self, request: HttpRequest, queryset: QuerySet[TaskStatus], *, verb: Verb
+    def _run_on_selected(
+        self, request: HttpRequest, queryset: QuerySet[TaskStatus], *, action: Action
     ) -> HttpResponse | None:
         selected = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        hidden = [("action", verb.name), ("is_sure", "1")]
-        is_sure = "is_sure" in request.POST
+        hidden = [("action", action.name), ("is_confirmed", "1")]
+        is_confirmed = "is_confirmed" in request.POST
         if request.POST.get("select_across") == "1":
-            # All that the list had when it was asked: what came since was not meant.
+            # All tasks that the list had when the confirmation was shown. Later ones were not meant.
             newest = row_key.parse(request.POST.get("newest", ""))
-            is_sure = is_sure and newest is not None
+            is_confirmed = is_confirmed and newest is not None
             if newest is None:
                 newest = queryset.order_by("-pk").values_list("pk", flat=True).first() or 0
             queryset = queryset.filter(pk__lte=newest)
             selected = selected[:1]  # Django wants one.
             hidden += [("select_across", "1"), ("newest", str(newest))]
-        choice = verb.choose(queryset)
-        if is_sure or not choice.row_ids:
-            self._act(request, choice)
+        selection = action.select(queryset)
+        if is_confirmed or not selection.row_ids:
+            self._run(request, selection)
             return None
         hidden += [(ACTION_CHECKBOX_NAME, key) for key in selected]
-        return self._ask(request, choice, hidden=hidden, back=request.get_full_path())
+        return self._confirm(request, selection, hidden=hidden, back=request.get_full_path())
 
-    def _steer_one(self, request: HttpRequest, object_id: int, verb: Verb) -> HttpResponse:
+    def _run_on_one(self, request: HttpRequest, object_id: int, action: Action) -> HttpResponse:
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-        if not self.has_steer_permission(request):
+        if not self.has_operate_permission(request):
             raise PermissionDenied
         tasks = self.get_queryset(request).filter(pk=object_id)
         if not tasks.exists():
             gone: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
             return gone
-        choice, page = verb.choose(tasks), reverse("admin:tasks_taskstatus_change", args=[object_id])
-        if choice.row_ids and request.method != "POST":
-            return self._ask(request, choice, back=page)
-        self._act(request, choice)
+        selection, page = action.select(tasks), reverse("admin:tasks_taskstatus_change", args=[object_id])
+        if selection.row_ids and request.method != "POST":
+            return self._confirm(request, selection, back=page)
+        self._run(request, selection)
         return HttpResponseRedirect(page)
 
-    def _act(self, request: HttpRequest, choice: Choice) -> None:
-        user_id = request.user.pk
-        assert user_id is not None, "only those who are signed in have a permission"
-        told: list[Told] = choice.act(user_id=user_id) if choice.row_ids else choice.refuse()
-        for level, sentence in told:
+    def _run(self, request: HttpRequest, selection: Selection) -> None:
+        results = selection.run(user_id=request.user.pk) if selection.row_ids else selection.refuse()
+        for level, sentence in results:
             messages.add_message(request, level, sentence)
 
-    def _ask(
-        self, request: HttpRequest, choice: Choice, *, back: str, hidden: Sequence[tuple[str, str]] = ()
+    def _confirm(
+        self, request: HttpRequest, selection: Selection, *, back: str, hidden: Sequence[tuple[str, str]] = ()
     ) -> HttpResponse:
-        """Whether one is sure. The form goes to the address that asked, with these fields."""
-        rows = TaskStatus.objects.filter(pk__in=choice.row_ids[:NAMED]).order_by("-pk")
+        """Return the page that asks for confirmation. Its form goes to the URL of this request.
+
+        Parameters:
+          back: URL of the link that leaves everything as it is.
+          hidden: Hidden fields of the form.
+        """
+        rows = TaskStatus.objects.filter(pk__in=selection.row_ids[:NAMED]).order_by("-pk")
         named = rows.only("pk", "task_name", "status", "created_at").annotate(
             error_start=Left("error_message", ERROR_START_LENGTH)
         )
+        action = selection.action
         request.current_app = self.admin_site.name
         context = {
             **self.admin_site.each_context(request),
-            "title": choice.question,
+            "title": selection.question,
             "opts": self.opts,
             "media": self.media,
-            "choice": choice,
+            "sentences": selection.before,
             "hidden": hidden,
-            "back": back,
+            "no": theme.button(_("No, take me back"), href=back),
+            "yes": theme.button(action.yes, icon=action.icon, kind="danger" if action.is_danger else "primary"),
             "named": [
                 {
                     "task": task,
@@ -111,30 +117,34 @@ class SteeredAdmin(ReadOnlyAdmin):
                 }
                 for task in named
             ],
-            "not_named": max(0, len(choice.row_ids) - NAMED),
+            "not_named": max(0, len(selection.row_ids) - NAMED),
         }
-        return TemplateResponse(request, "tasks/are_you_sure.html", context)
+        return TemplateResponse(request, "tasks/confirm.html", context)
 
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view
         own = [
             path(
-                f"<int:object_id>/{verb.name.replace('_', '-')}/",
-                view(self._steer_one),
-                {"verb": verb},
-                name=f"tasks_taskstatus_{verb.name}",
+                f"<int:object_id>/{action.name}/",
+                view(self._run_on_one),
+                {"action": action},
+                name=f"tasks_taskstatus_{action.name}",
             )
-            for verb in VERBS
+            for action in ACTIONS
         ]
         return [*own, *super().get_urls()]
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         task = kwargs.get("obj")
-        if task is not None and self.has_steer_permission(request):
-            context["verbs"] = [
-                {"verb": verb, "address": reverse(f"admin:tasks_taskstatus_{verb.name}", args=[task.pk])}
-                for verb in VERBS
-                if verb.takes(task)
+        if task is not None and self.has_operate_permission(request):
+            context["buttons"] = [
+                theme.button(
+                    action.title,
+                    href=reverse(f"admin:tasks_taskstatus_{action.name}", args=[task.pk]),
+                    icon=action.icon,
+                )
+                for action in ACTIONS
+                if action.applies_to(task)
             ]
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response

@@ -1,18 +1,19 @@
-"""The pieces of HTML that the ledger's pages are made of. All text is escaped here."""
+"""Pieces of HTML that the pages of tasks are made of. All text is escaped here."""
 
 import json
 from datetime import datetime
 from typing import Any
 
-from django.template.loader import render_to_string
 from django.utils import timezone
-from django.utils.formats import date_format
+from django.utils.formats import date_format, number_format
+from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
 from apps.tasks import states
+from apps.tasks.admin import theme
 
-#: The kinds of label that Unfold colours, by a task's state. Others are grey.
+#: Kinds of label by a task's state.
 STATUS_KINDS = {
     states.PENDING: "primary",
     states.PROCESSING: "info",
@@ -22,20 +23,46 @@ STATUS_KINDS = {
 }
 
 NOTHING = "-"
-#: Longer JSON is indented.
+#: Length in characters above which JSON is indented.
 LINE_LENGTH = 80
 
+label = theme.label
 
-def label(text: str, *, kind: str) -> SafeString:
-    """A short text on a coloured ground, such as a state."""
-    return render_to_string("unfold/helpers/label.html", {"text": text, "type": kind})
+
+def number(value: int) -> str:
+    """Return a whole number with thousands separators."""
+    return number_format(value, force_grouping=True)
+
+
+def counted(message: Any, count: int, **values: Any) -> str:
+    """Fill in a message of `ngettext_lazy(..., ..., "number")` that shows its number as `%(count)s`."""
+    return str(message % {"number": count, "count": number(count), **values})
+
+
+def in_zone(message: Any) -> Any:
+    """Fill in the page's time zone as `%(zone)s`, lazily: it may differ from request to request."""
+    return lazy(lambda: message % {"zone": timezone.get_current_timezone_name()}, str)()
+
+
+def named(name: Any, note: Any) -> SafeString:
+    """Return a name with a note below it."""
+    return format_html('<span class="task-name">{}</span><span class="task-note">{}</span>', name, note)
+
+
+def paragraph(text: Any, *, is_error: bool = False) -> SafeString:
+    """Return text that keeps its line breaks."""
+    return format_html('<p class="task-text{}">{}</p>', " task-error" if is_error else "", text)
+
+
+def link(href: str, text: Any) -> SafeString:
+    return format_html('<a href="{}" class="text-link">{}</a>', href, text)
 
 
 def progress_bar(percent: int, *, status: str, name: str) -> SafeString:
-    """How far a task is, as a bar in the colour of its state and as a number.
+    """Return a task's progress as a bar in the colour of its state and as a number.
 
     Parameters:
-      name: What the bar measures, for those who cannot see it.
+      name: Name of the bar for people who cannot see it.
     """
     return format_html(
         '<span class="task-progress" data-status="{status}">'
@@ -50,10 +77,10 @@ def progress_bar(percent: int, *, status: str, name: str) -> SafeString:
 
 
 def timestamp(time: datetime | None, *, short: bool = False) -> SafeString | str:
-    """A point in time, to the second.
+    """Return a time, to the second.
 
     Parameters:
-      short: To the minute, and without the year if it is this one. All of it shows when one points at it.
+      short: To the minute, and without the year if it is this one. A tooltip has all of it.
     """
     if time is None:
         return NOTHING
@@ -61,7 +88,7 @@ def timestamp(time: datetime | None, *, short: bool = False) -> SafeString | str
     exact = date_format(local, "j M Y, H:i:s")
     brief = "j M, H:i" if local.year == timezone.localtime().year else "j M Y, H:i"
     return format_html(
-        '<time datetime="{}" title="{}" class="whitespace-nowrap">{}</time>',
+        '<time datetime="{}" title="{}" class="task-unbroken">{}</time>',
         local.isoformat(),
         exact,
         date_format(local, brief) if short else exact,
@@ -69,16 +96,16 @@ def timestamp(time: datetime | None, *, short: bool = False) -> SafeString | str
 
 
 def unbroken(text: str) -> SafeString:
-    """A short text that stays on one line."""
-    return format_html('<span class="whitespace-nowrap">{}</span>', text)
+    """Return a short text that stays on one line."""
+    return format_html('<span class="task-unbroken">{}</span>', text)
 
 
 def block(text: str) -> SafeString | str:
-    """Text as it is, line by line, in a box that scrolls."""
+    """Return text as it is, line by line, in a box that scrolls."""
     return format_html('<pre class="task-block" tabindex="0">{}</pre>', text) if text else NOTHING
 
 
 def json_block(value: Any) -> SafeString | str:
-    """A JSON value in a box that scrolls: in one line if it fits, else indented."""
+    """Return a JSON value in a box that scrolls: in one line if it fits, else indented."""
     line = json.dumps(value, ensure_ascii=False)
     return block(line if len(line) <= LINE_LENGTH else json.dumps(value, indent=2, ensure_ascii=False))

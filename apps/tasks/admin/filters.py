@@ -1,4 +1,4 @@
-"""What the list of tasks can be filtered by. None reads the table to know its choices."""
+"""Filters of the list of tasks. None reads the table to know its choices."""
 
 from collections.abc import Iterable
 from datetime import timedelta
@@ -8,17 +8,19 @@ import dramatiq
 from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from unfold.contrib.filters.admin import DropdownFilter
+from django.utils.translation import gettext_lazy as _
+
+from apps.tasks.admin import theme
 
 SPANS = {
-    "hour": ("Last hour", timedelta(hours=1)),
-    "day": ("Last 24 hours", timedelta(days=1)),
-    "week": ("Last 7 days", timedelta(days=7)),
-    "month": ("Last 30 days", timedelta(days=30)),
+    "hour": (_("Last hour"), timedelta(hours=1)),
+    "day": (_("Last 24 hours"), timedelta(days=1)),
+    "week": (_("Last 7 days"), timedelta(days=7)),
+    "month": (_("Last 30 days"), timedelta(days=30)),
 }
 
 
-class DeclaredFilter(DropdownFilter):  # type: ignore[misc]
+class DeclaredFilter(theme.DropdownFilter):  # type: ignore[misc]
     """By a column whose values the broker knows. A value that it no longer knows is a choice while it is chosen."""
 
     field = ""
@@ -35,7 +37,7 @@ class DeclaredFilter(DropdownFilter):  # type: ignore[misc]
 
 
 class TaskNameFilter(DeclaredFilter):
-    title = "task"
+    title = _("task")
     parameter_name = "task"
     field = "task_name"
 
@@ -44,7 +46,7 @@ class TaskNameFilter(DeclaredFilter):
 
 
 class QueueFilter(DeclaredFilter):
-    title = "queue"
+    title = _("queue")
     parameter_name = "queue"
     field = "queue_name"
 
@@ -52,15 +54,15 @@ class QueueFilter(DeclaredFilter):
         return dramatiq.get_broker().get_declared_queues()
 
 
-class CreatedFilter(DropdownFilter):  # type: ignore[misc]
-    title = "time of creation"
+class CreatedFilter(theme.DropdownFilter):  # type: ignore[misc]
+    title = _("time of creation")
     parameter_name = "created"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
-        return [(key, text) for key, (text, _) in SPANS.items()]
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(key, text) for key, (text, _span) in SPANS.items()]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
         if self.value() not in SPANS:
             return queryset
-        _, span = SPANS[self.value()]
+        _text, span = SPANS[self.value()]
         return queryset.filter(created_at__gte=timezone.now() - span)

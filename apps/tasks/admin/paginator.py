@@ -5,16 +5,18 @@ from typing import Any
 
 from django.core.paginator import Paginator
 
+from apps.tasks.admin import theme
+
 
 class CappedPaginator(Paginator):
-    """Counts up to `cap` rows and shows no more: who looks further back searches or filters.
+    """Counts up to `cap` rows and shows no more. People find older rows by search and filters.
 
     Counting a large table reads all of it, and so does a page at its far end.
     """
 
     object_list: Any
     cap = 10_000
-    template_name = "tasks/capped_pagination.html"
+    template_name = theme.template("pagination.html")
 
     @cached_property
     def _counted(self) -> int:

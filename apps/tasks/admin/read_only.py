@@ -1,13 +1,14 @@
-"""Pages that nobody may change anything on, superusers included."""
+"""Pages on which nothing can be edited, not even by superusers."""
 
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
-from unfold.admin import ModelAdmin, TabularInline
+
+from apps.tasks.admin import theme
 
 
 class ReadOnly:
-    """For rows that services alone write: a form that saves a row could overwrite what is true by now."""
+    """For rows that services alone write. A form that saves a row could overwrite newer values."""
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return False
@@ -19,15 +20,20 @@ class ReadOnly:
         return False
 
 
-class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
+class ReadOnlyAdmin(ReadOnly, theme.ModelAdmin):
     """Pages without buttons to add, change or delete."""
 
-    change_list_template = "tasks/read_only_list.html"
-    #: What the list says where it has no rows.
-    empty_title = ""
-    empty_text = ""
-    #: Whether there is one: most rows have none, since nobody does anything to them.
+    change_list_template = "tasks/list.html"
+    #: Title and text of a list without rows.
+    empty_title: Any = ""
+    empty_text: Any = ""
+    #: Whether the page links to the history. Most rows have none, since they have no actions.
     has_history = False
+
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        """Return the form without help texts, which are for people who fill in a form."""
+        kwargs["help_texts"] = {field.name: "" for field in self.opts.fields}
+        return super().get_form(request, obj, change=change, **kwargs)
 
     def changeform_view(
         self,
@@ -42,12 +48,12 @@ class ReadOnlyAdmin(ReadOnly, ModelAdmin):  # type: ignore[misc]
         return response
 
 
-class ReadOnlyInline(ReadOnly, TabularInline):  # type: ignore[misc]
-    """Rows that belong to a page's object, for those who may see that object."""
+class ReadOnlyInline(ReadOnly, theme.TabularInline):  # type: ignore[misc]
+    """Rows that belong to a page's object, for users who may see that object."""
 
     extra = 0
     hide_title = True
-    #: The permission to see the page.
+    #: Permission to see the page.
     permission = ""
 
     def has_view_permission(self, request: HttpRequest, obj: Any = None) -> bool:

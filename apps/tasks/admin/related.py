@@ -1,4 +1,4 @@
-"""What tasks work on: the names of the objects, and where their pages are."""
+"""Related objects of tasks: their names, and links to their pages."""
 
 from collections import defaultdict
 from collections.abc import Iterable
@@ -12,15 +12,16 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.text import Truncator
+from django.utils.translation import gettext as _
 
-#: Longer names are cut.
+#: Length in characters above which a name is cut.
 NAME_LENGTH = 60
 
 
 def name_related(tasks: Iterable[Any], *, request: HttpRequest, site: AdminSite) -> None:
-    """Give each task a `related_link`: its object's name, as a link where the user may see the object.
+    """Give each task a `related_link`: the name of its object, as a link if the user may see the object.
 
-    One query for each type of object, however many tasks there are.
+    This takes one query for each type of object.
     """
     tasks = list(tasks)
     ids_by_type: defaultdict[str, set[int]] = defaultdict(set)
@@ -37,7 +38,7 @@ def name_related(tasks: Iterable[Any], *, request: HttpRequest, site: AdminSite)
 
 
 def _links(label: str, ids: set[int], *, request: HttpRequest, site: AdminSite) -> dict[int, str]:
-    """By primary key: a link, or the bare type and key where there is nothing to see or nobody may."""
+    """Return a link by primary key, or the bare type and key of an object without a page that the user may see."""
     bare = {pk: f"{label.rpartition('.')[2]} {pk}" for pk in ids}
     try:
         model = apps.get_model(label)
@@ -48,7 +49,7 @@ def _links(label: str, ids: set[int], *, request: HttpRequest, site: AdminSite) 
         return bare
     change_page = f"{site.name}:{model._meta.app_label}_{model._meta.model_name}_change"
     found = model_admin.get_queryset(request).in_bulk(ids)
-    gone = {pk: format_html('<del title="Deleted">{}</del>', text) for pk, text in bare.items()}
+    gone = {pk: format_html('<del title="{}">{}</del>', _("Deleted"), text) for pk, text in bare.items()}
     return gone | {
         pk: format_html(
             '<a href="{}" class="text-link task-about">{}</a>',

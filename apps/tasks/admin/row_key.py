@@ -1,9 +1,9 @@
-"""The key of a row, as an address or a form gives it."""
+"""The key of a row in a URL or a form."""
 
-#: Longer ones are no number of a row.
+#: Number of digits of the largest key.
 MOST_DIGITS = 19
 
 
 def parse(text: str) -> int | None:
-    """The key, or None where the text cannot be one."""
+    """Return the key, or None if the text cannot be one."""
     return int(text) if text.isascii() and text.isdecimal() and len(text) <= MOST_DIGITS else None

@@ -1,4 +1,4 @@
-"""The tasks' pages: the list, and one task with all that is known of it."""
+"""Pages of tasks: the list, and one task with all its columns and attempts."""
 
 from collections.abc import Iterator, Sequence
 from typing import Any
@@ -7,29 +7,27 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.db.models.functions import Left
 from django.http import HttpRequest
-from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
-from unfold.contrib.filters.admin import ChoicesCheckboxFilter
-from unfold.decorators import display
-from unfold.views import ChangeList
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import states
-from apps.tasks.admin import duration, elements
-from apps.tasks.admin.action_pages import ERROR_START_LENGTH, SteeredAdmin
+from apps.tasks.admin import duration, elements, links, theme
+from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
 from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 
-#: What is said of a task whose `run_at` only keeps it from being sent until a scheduler releases it.
-HELD = "Waits for the run of its schedule before it"
+#: Note on a held task, whose `run_at` only keeps it waiting until a scheduler starts it.
+HELD = _("Waits for the previous run of its schedule")
 
 
-class TaskChangeList(ChangeList):  # type: ignore[misc]
-    """The list reads no column that may be large and that it does not show."""
+class TaskChangeList(theme.ChangeList):  # type: ignore[misc]
+    """The list, without the columns that may be large."""
 
     def get_queryset(self, request: HttpRequest, exclude_parameters: Any = None) -> QuerySet[TaskStatus]:
         tasks: QuerySet[TaskStatus] = super().get_queryset(request, exclude_parameters)
@@ -39,14 +37,14 @@ class TaskChangeList(ChangeList):  # type: ignore[misc]
 
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
-        # Unfold says "(Show all)" beside the heading where they differ.
+        # Unfold shows "(Show all)" beside the heading if they differ.
         self.full_result_count = self.result_count
         name_related(self.result_list, request=request, site=self.model_admin.admin_site)
         mark_held(self.result_list)
 
 
 def mark_held(tasks: Sequence[Any]) -> None:
-    """Note on each task, as `is_held`, whether it waits for the run of its schedule before it."""
+    """Set `is_held` on each task: whether it waits for the previous run of its schedule."""
     later = [task.task_id for task in tasks if task.status == states.PENDING and task.run_at > timezone.now()]
     held = ScheduleSlot.objects.filter(is_held=True, task_id__in=later).values_list("task_id", flat=True)
     found = set(held) if later else set()
@@ -55,75 +53,77 @@ def mark_held(tasks: Sequence[Any]) -> None:
 
 
 class AttemptInline(ReadOnlyInline):
-    """The attempts that did not complete, the last one first."""
+    """Attempts that did not complete, the last one first."""
 
     model = TaskAttempt
     permission = "tasks.view_taskstatus"
-    verbose_name_plural = "attempts that did not complete"
+    verbose_name_plural = _("attempts that did not complete")
     fields = readonly_fields = ("number", "ended", "error", "ran", "worker")
     ordering = ("-attempt",)
     per_page = 10
 
-    @admin.display(description="attempt")
+    @admin.display(description=_("attempt"))
     def number(self, attempt: TaskAttempt) -> SafeString:
         return format_html('{}<span class="task-note">{}</span>', attempt.attempt, attempt.outcome)
 
-    @admin.display(description="error")
+    @admin.display(description=_("error"))
     def error(self, attempt: TaskAttempt) -> SafeString:
+        message = elements.paragraph(attempt.error_message)
         if not attempt.traceback:
-            return format_html('<p class="task-text">{}</p>', attempt.error_message)
+            return message
         return format_html(
-            '<p class="task-text">{}</p><details class="task-details"><summary>Traceback</summary>{}</details>',
-            attempt.error_message,
+            '{}<details class="task-details"><summary>{}</summary>{}</details>',
+            message,
+            gettext("Traceback"),
             elements.block(attempt.traceback),
         )
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def ran(self, attempt: TaskAttempt) -> str:
         return duration.in_words(attempt.ended_at - attempt.started_at) if attempt.started_at else elements.NOTHING
 
-    @admin.display(description="ended")
+    @admin.display(description=_("ended"))
     def ended(self, attempt: TaskAttempt) -> str:
         return elements.timestamp(attempt.ended_at)
 
-    @admin.display(description="worker")
+    @admin.display(description=_("worker"))
     def worker(self, attempt: TaskAttempt) -> str:
-        return worker_link(attempt.worker_id)
+        return links.worker(attempt.worker_id)
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(SteeredAdmin):
-    """What is true of each task."""
+class TaskStatusAdmin(OperatedAdmin):
+    """Tasks in every state."""
 
-    empty_title = "No tasks yet"
-    empty_text = "A task appears here as soon as it is sent."
+    empty_title = _("No tasks yet")
+    empty_text = _("A task appears here as soon as it is sent.")
     list_display = ("task", "state", "progress_bar", "about", "owner", "created", "ran")
-    list_filter = (("status", ChoicesCheckboxFilter), TaskNameFilter, QueueFilter, CreatedFilter)
+    list_filter = (("status", theme.ChoicesFilter), TaskNameFilter, QueueFilter, CreatedFilter)
     list_filter_submit = True
     list_per_page = 50
     list_select_related = ("owner",)
-    #: By id alone, which has an index: sorting a large table by anything else reads all of it.
+    #: The id has an index. Sorting a large table by another column reads all of it.
     ordering = ("-id",)
     sortable_by = ("created",)
     search_fields = ("task_id", "task_name", "error_message")
-    search_help_text = "Task id, name or error"
+    search_help_text = _("Task id, name or error")
     paginator = CappedPaginator
     show_full_result_count = False
     show_facets = admin.ShowFacets.NEVER
     inlines = (AttemptInline,)
     readonly_fields = (
-        "state_label", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
+        "state", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
         "message_options", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
         "expires", "cancel_requested", "worker",
     )  # fmt: skip
 
-    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[theme.ChangeList]:
         return TaskChangeList
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[TaskStatus], search_term: str
     ) -> tuple[QuerySet[TaskStatus], bool]:
-        """A whole task id is looked up by its index; anything else reads the table."""
+        """Look up a whole task id by its index. Any other term reads the table."""
         term = search_term.strip()
         if term and (exact := queryset.filter(task_id=term)).exists():
             return exact, False
@@ -137,140 +137,124 @@ class TaskStatusAdmin(SteeredAdmin):
             mark_held([task])
         return task
 
-    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        """Without the help texts, which are for those who fill in a form."""
-        kwargs["help_texts"] = {field.name: "" for field in self.opts.fields}
-        return super().get_form(request, obj, change=change, **kwargs)
-
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         return list(self._sections(obj))
 
-    def _sections(self, task: TaskStatus) -> Iterator[tuple[str | None, dict[str, Any]]]:
-        """The parts of a task's page. What has nothing to say is left out."""
-        yield None, {"fields": [("state_label", "about"), ("progress_line", "owner")]}
+    def _sections(self, task: TaskStatus) -> Iterator[tuple[Any, dict[str, Any]]]:
+        """Yield the sections of a task's page, without those that would be empty."""
+        yield None, {"fields": [("state", "about"), ("progress_line", "owner")]}
         if task.error_message or task.traceback:
-            title = "Error" if task.status == states.FAILED else "Error of the last attempt"
+            title = _("Error") if task.status == states.FAILED else _("Error of the last attempt")
             yield title, {"fields": ["error", *(["last_traceback"] if task.traceback else [])]}
         if task.status == states.COMPLETED:
-            yield "Result", {"fields": ["returned"]}
+            yield _("Result"), {"fields": ["returned"]}
         message: list[Any] = [("task_name", "queue_name"), ("task_id", "priority"), "arguments", "keyword_arguments"]
-        yield "Message", {"fields": message + (["message_options"] if task.options else [])}
+        yield _("Message"), {"fields": message + (["message_options"] if task.options else [])}
         times: list[Any] = [("sent", "due"), ("claimed", "waited"), ("started", "ran"), "finished"]
         times += ["expires"] if task.expires_at else []
         times += ["cancel_requested"] if task.cancel_requested_at else []
-        yield f"Time ({timezone.get_current_timezone_name()})", {"fields": times}
-        yield "Runs", {"fields": [("attempt", "worker"), ("retries", "crashes")]}
+        yield elements.in_zone(_("Time (%(zone)s)")), {"fields": times}
+        yield _("Runs"), {"fields": [("attempt", "worker"), ("retries", "crashes")]}
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None and obj.attempts.exists() else ()
 
     # --- Columns and fields --------------------------------------------------------------------------
 
-    @admin.display(description="task")
+    @admin.display(description=_("task"))
     def task(self, task: Any) -> SafeString:
-        """Its name, and what it is doing, waits for or failed of."""
-        note = task.progress_text
+        """Return its name with its step, its error or the time that it waits for."""
+        note: Any = task.progress_text
         if task.status == states.FAILED:
             note = task.error_start
         elif task.status == states.PENDING and task.run_at > timezone.now():
-            note = HELD if task.is_held else format_html("Not before {}", elements.timestamp(task.run_at))
-        return format_html('<span class="task-name">{}</span><span class="task-note">{}</span>', task.task_name, note)
+            note = HELD if task.is_held else format_html(gettext("Not before {}"), elements.timestamp(task.run_at))
+        return elements.named(task.task_name, note)
 
-    @display(description="status", label=elements.STATUS_KINDS)  # type: ignore[untyped-decorator]
-    def state(self, task: TaskStatus) -> tuple[str, str]:
-        return task.status, task.get_status_display()
-
-    @admin.display(description="status")
-    def state_label(self, task: TaskStatus) -> SafeString:
+    @admin.display(description=_("status"))
+    def state(self, task: TaskStatus) -> SafeString:
         return elements.label(task.get_status_display(), kind=elements.STATUS_KINDS[task.status])
 
-    @admin.display(description="progress")
+    @admin.display(description=_("progress"))
     def progress_bar(self, task: TaskStatus) -> SafeString:
-        return elements.progress_bar(task.progress, status=task.status, name=f"Progress of {task.task_name}")
+        name = gettext("Progress of %(task)s") % {"task": task.task_name}
+        return elements.progress_bar(task.progress, status=task.status, name=name)
 
-    @admin.display(description="progress")
+    @admin.display(description=_("progress"))
     def progress_line(self, task: TaskStatus) -> SafeString:
-        return format_html('{}<p class="task-text">{}</p>', self.progress_bar(task), task.progress_text)
+        return self.progress_bar(task) + elements.paragraph(task.progress_text)
 
-    @admin.display(description="about")
+    @admin.display(description=_("about"))
     def about(self, task: Any) -> str:
         return task.related_link or elements.NOTHING
 
-    @admin.display(description="message")
+    @admin.display(description=_("message"))
     def error(self, task: TaskStatus) -> SafeString:
-        return format_html('<p class="task-text task-error">{}</p>', task.error_message)
+        return elements.paragraph(task.error_message, is_error=True)
 
-    @admin.display(description="traceback")
+    @admin.display(description=_("traceback"))
     def last_traceback(self, task: TaskStatus) -> str:
         return elements.block(task.traceback)
 
-    @admin.display(description="arguments")
+    @admin.display(description=_("arguments"))
     def arguments(self, task: TaskStatus) -> str:
         return elements.json_block(task.args) if task.args else elements.NOTHING
 
-    @admin.display(description="keyword arguments")
+    @admin.display(description=_("keyword arguments"))
     def keyword_arguments(self, task: TaskStatus) -> str:
         return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
 
-    @admin.display(description="options")
+    @admin.display(description=_("options"))
     def message_options(self, task: TaskStatus) -> str:
         return elements.json_block(task.options) if task.options else elements.NOTHING
 
-    @admin.display(description="result")
+    @admin.display(description=_("result"))
     def returned(self, task: TaskStatus) -> str:
         return elements.json_block(task.result) if task.status == states.COMPLETED else elements.NOTHING
 
-    @admin.display(description="created", ordering="id")
+    @admin.display(description=_("created"), ordering="id")
     def created(self, task: TaskStatus) -> str:
         return elements.timestamp(task.created_at, short=True)
 
-    @admin.display(description="created")
+    @admin.display(description=_("created"))
     def sent(self, task: TaskStatus) -> str:
         return elements.timestamp(task.created_at)
 
-    @admin.display(description="not before")
+    @admin.display(description=_("not before"))
     def due(self, task: Any) -> str:
-        return HELD if task.is_held else elements.timestamp(task.run_at)
+        return str(HELD) if task.is_held else elements.timestamp(task.run_at)
 
-    @admin.display(description="claimed")
+    @admin.display(description=_("claimed"))
     def claimed(self, task: TaskStatus) -> str:
         return elements.timestamp(task.claimed_at)
 
-    @admin.display(description="started")
+    @admin.display(description=_("started"))
     def started(self, task: TaskStatus) -> str:
         return elements.timestamp(task.started_at)
 
-    @admin.display(description="finished")
+    @admin.display(description=_("finished"))
     def finished(self, task: TaskStatus) -> str:
         return elements.timestamp(task.finished_at)
 
-    @admin.display(description="waited")
+    @admin.display(description=_("waited"))
     def waited(self, task: TaskStatus) -> str:
-        """From when it might have started until it did."""
+        """Return the time from its earliest start to its start."""
         return duration.in_words(task.started_at - task.run_at) if task.started_at else elements.NOTHING
 
-    @admin.display(description="duration")
+    @admin.display(description=_("duration"))
     def ran(self, task: TaskStatus) -> str:
         if task.started_at is None:
             return elements.NOTHING
         return elements.unbroken(duration.in_words((task.finished_at or timezone.now()) - task.started_at))
 
-    @admin.display(description="expires")
+    @admin.display(description=_("expires"))
     def expires(self, task: TaskStatus) -> str:
         return elements.timestamp(task.expires_at)
 
-    @admin.display(description="cancel requested")
+    @admin.display(description=_("cancel requested"))
     def cancel_requested(self, task: TaskStatus) -> str:
         return elements.timestamp(task.cancel_requested_at)
 
-    @admin.display(description="worker")
+    @admin.display(description=_("worker"))
     def worker(self, task: TaskStatus) -> str:
-        return worker_link(task.worker_id)
-
-
-def worker_link(worker_id: Any) -> str:
-    """The page of a worker process. Its row may be forgotten by now."""
-    if worker_id is None:
-        return elements.NOTHING
-    url = reverse("admin:tasks_workerprocess_change", args=[worker_id])
-    return format_html('<a href="{}" class="text-link" title="{}">{}</a>', url, worker_id, str(worker_id)[:8])
+        return links.worker(task.worker_id)

@@ -4,8 +4,8 @@
     event: progress
     data: {"task_id": "...", "status": "processing", "progress": 25, ...}
 
-The last event is `end`, with the task's last state. All streams of an event loop share one look at the database
-every `LOOK_SECONDS`; between two looks no connection is held, however many streams there are.
+The last event is `end`, with the task's last state. All streams of an event loop share one query every
+`LOOK_SECONDS`. Between two queries no connection is held, whatever the number of streams.
 """
 
 import asyncio
@@ -32,19 +32,19 @@ logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
 
-#: How long after a look at the rows comes the next one.
+#: Seconds between two looks at the rows.
 LOOK_SECONDS = 0.3
-#: After so much silence a comment shows proxies, and us, that the other end is still there.
+#: Seconds of silence after which a comment is sent. It shows proxies, and us, that the other end is still there.
 KEEP_ALIVE_SECONDS = 15.0
-#: How often it is asked again whether the user may see the task.
+#: Seconds between two checks whether the user may still see the task.
 ACCESS_SECONDS = 15.0
-#: Without ASGI a stream is one event, and the client comes back for the next one.
+#: Milliseconds before a client comes back for the next event. Without ASGI a stream is one event.
 RECONNECT_MS = 1_000
 
 CONTENT_TYPE = "text/event-stream"
 #: No proxy may keep events back to send them together.
 HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
-#: The id of the last event. A client that comes back with it has seen everything.
+#: Id of the last event. A client that comes back with it has seen everything.
 END_ID = "end"
 KEEP_ALIVE = b": still here\n\n"
 
@@ -54,8 +54,8 @@ class Seen:
     """A task as it was at one look.
 
     Parameters:
-      id: Tells this state from earlier ones.
-      json: What is told of it, in one line.
+      id: Identity of this state, which differs from that of earlier ones.
+      json: The task as the API shows it, in one line.
     """
 
     task_id: str
@@ -64,7 +64,7 @@ class Seen:
     is_finished: bool
 
     def events(self) -> bytes:
-        """What a stream says of it."""
+        """Return the events for this state."""
         news = event("progress", self.json, id=self.id)
         return news + event("end", self.json, id=END_ID) if self.is_finished else news
 
@@ -83,10 +83,10 @@ def event(name: str, data: bytes, *, id: str) -> bytes:
 
 
 def response(request: Request, task: TaskStatus, *, may_see: Callable[[], bool]) -> HttpResponseBase:
-    """The stream of a task that the user may see now.
+    """Return the stream of a task that the user may see now.
 
     Parameters:
-      may_see: Asked in a thread, from time to time, whether the user still may.
+      may_see: Returns whether the user may still see the task. Called in a thread, every `ACCESS_SECONDS`.
     """
     first = seen(task)
     if request.method == "HEAD":
@@ -99,20 +99,20 @@ def response(request: Request, task: TaskStatus, *, may_see: Callable[[], bool])
 
 
 async def stream(first: Seen, *, may_see: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """The events of a task, as they come. It ends with the task, or when the user may not see it any more."""
+    """Yield the events of a task as they come, until the task ends or the user may not see it any more."""
     # The connection with which the request was signed in would stay open as long as the stream does.
     await sync_to_async(close_idle)()
     looks = Looks.of_this_loop()
     now: Seen | None = first
-    told: bytes = b""
-    told_at = checked_at = time.monotonic()
+    sent: bytes = b""
+    sent_at = checked_at = time.monotonic()
     while now is not None:
-        if now.json != told:
+        if now.json != sent:
             yield now.events()
-            told, told_at = now.json, time.monotonic()
-        elif time.monotonic() - told_at >= KEEP_ALIVE_SECONDS:
+            sent, sent_at = now.json, time.monotonic()
+        elif time.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
             yield KEEP_ALIVE
-            told_at = time.monotonic()
+            sent_at = time.monotonic()
         if now.is_finished:
             return
         try:
@@ -122,12 +122,12 @@ async def stream(first: Seen, *, may_see: Callable[[], bool]) -> AsyncIterator[b
                 now = now if await asyncio.to_thread(_on_own_connection, may_see) else None
         except DatabaseError as error:
             logger.warning("events wait for the database task_id=%s error=%s", first.task_id, error)
-    # Deleted, or no longer to be seen: the client should not come back.
+    # The task was deleted or the user may not see it any more, so the client should not come back.
     yield event("end", b"null", id=END_ID)
 
 
 class Looks:
-    """The looks at the rows that the streams of one event loop share."""
+    """Looks at the rows, shared by the streams of one event loop."""
 
     _of_loop: WeakKeyDictionary[asyncio.AbstractEventLoop, "Looks"] = WeakKeyDictionary()
 
@@ -140,7 +140,7 @@ class Looks:
         return cls._of_loop.setdefault(asyncio.get_running_loop(), cls())
 
     async def look(self, task_id: str) -> Seen | None:
-        """The task at the next look; None when there is no such task.
+        """Return the task at the next look, or None if it does not exist.
 
         Raises:
           django.db.Error: The database did not answer.
@@ -148,7 +148,7 @@ class Looks:
         self._wanted.add(task_id)
         if self._next is None:
             self._next = asyncio.create_task(self._look())
-        # A client that leaves takes the look from nobody else.
+        # A client that leaves must not cancel the look of the others.
         return (await asyncio.shield(self._next)).get(task_id)
 
     async def _look(self) -> dict[str, Seen]:
@@ -158,7 +158,7 @@ class Looks:
 
 
 def find(task_ids: Collection[str]) -> dict[str, Seen]:
-    """Those of the tasks that there are."""
+    """Return the tasks that exist, by task id."""
     tasks = TaskStatus.objects.defer("args", "kwargs", "options", "traceback").in_bulk(task_ids, field_name="task_id")
     return {task_id: seen(task) for task_id, task in tasks.items()}
 

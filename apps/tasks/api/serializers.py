@@ -1,4 +1,4 @@
-"""What the API tells of tasks, and by what it finds them."""
+"""Tasks in the API, and the query of their list."""
 
 from typing import Any
 
@@ -8,7 +8,7 @@ from rest_framework import serializers
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
 
-#: The row without what only the ledger needs: the message, the claim, the traceback.
+#: Columns without those for the ledger alone: the message, the claim, the traceback.
 SHOWN_FIELDS = (
     "task_id",
     "task_name",
@@ -44,7 +44,7 @@ class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
 
 
 class StaffTaskSerializer(TaskSerializer):
-    """A task as staff see it: with whose it is, and with the traceback, which tells of the machine."""
+    """A task as staff see it: with its owner, and with the traceback, which reveals paths of the machine."""
 
     class Meta(TaskSerializer.Meta):
         fields = (*SHOWN_FIELDS, "owner", "traceback")

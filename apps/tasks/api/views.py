@@ -1,4 +1,4 @@
-"""Tasks through the API: to look at, not to change."""
+"""Tasks through the API, read-only."""
 
 from typing import Any
 
@@ -8,30 +8,39 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 
 from apps.core.api.body import LimitedBody
+from apps.core.api.formats import AlwaysJSON
+from apps.core.api.pages import Pages
 from apps.tasks.api import events
 from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 
 def task_started(request: Request, task_id: str, *, what: str) -> Response:
-    """The answer of every view that starts a task: 202, with the task's id and where to follow it."""
+    """Return the response of every view that starts a task: 202, with the task's id and URL."""
     url = reverse("task-detail", kwargs={"task_id": task_id}, request=request)
     return Response({"status": f"{what} started", "task_id": task_id, "task_url": url}, status=status.HTTP_202_ACCEPTED)
 
 
 class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
-    """One's own tasks; all tasks for staff. The newest come first."""
+    """The user's own tasks, and all tasks for staff, the newest first."""
 
     lookup_field = "task_id"
-    # What a task id never holds is an unknown address. PostgreSQL would refuse a NUL with an error.
+    # Characters that no task id holds make an unknown address. PostgreSQL would refuse a NUL with an error.
     lookup_value_regex = r"[^/\x00]+"
     http_method_names = ["get", "head"]
+    # Whatever a project's settings say for its other views.
+    permission_classes = (IsAuthenticated,)
+    pagination_class = Pages
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = AlwaysJSON
 
     def get_queryset(self) -> TaskStatusQuerySet:
         found = TaskStatus.objects.visible_to(self._user()).defer("args", "kwargs", "options")
@@ -42,21 +51,23 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         return found.filter(**query.validated_data).order_by("-id")
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
-        return StaffTaskSerializer if self._user().is_staff else TaskSerializer
+        return StaffTaskSerializer if getattr(self._user(), "is_staff", False) else TaskSerializer
 
     @action(detail=True)
     def events(self, request: Request, task_id: str) -> HttpResponseBase:
-        """The task as server-sent events, until it ends."""
+        """Stream the task as server-sent events until it ends."""
         task = self.get_object()
         if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
-            # An EventSource connects again after the end of its stream; this tells it to stop.
+            # An EventSource connects again after the end of its stream. This answer stops it.
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
         return events.response(request, task, may_see=self._may_still_see)
 
     def _may_still_see(self) -> bool:
-        """Whether the user, as they are now, may see the task."""
-        user = get_user_model()._default_manager.filter(pk=self._user().pk, is_active=True).first()
-        return user is not None and TaskStatus.objects.visible_to(user).filter(task_id=self.kwargs["task_id"]).exists()
+        """Return whether the user may see the task now."""
+        user = get_user_model()._default_manager.filter(pk=self._user().pk).first()
+        if user is None or not user.is_active:
+            return False
+        return TaskStatus.objects.visible_to(user).filter(task_id=self.kwargs["task_id"]).exists()
 
     def _user(self) -> Any:
         assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"

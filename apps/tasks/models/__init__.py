@@ -1,7 +1,10 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
-from apps.tasks.models.schedule import Schedule, ScheduleQuerySet, ScheduleSlot
-from apps.tasks.models.task import TaskAttempt, TaskGroup, TaskStatus, TaskStatusQuerySet
+from apps.tasks.models.attempt import TaskAttempt
+from apps.tasks.models.group import TaskGroup
+from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
+from apps.tasks.models.slot import ScheduleSlot
+from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess
 
 __all__ = [

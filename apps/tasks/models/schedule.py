@@ -1,4 +1,4 @@
-"""Schedules and their slots."""
+"""Schedules."""
 
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -6,8 +6,11 @@ from typing import Any
 
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
+from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.schedules import cron as crons
 from apps.tasks.schedules import policy as policies
 from apps.tasks.schedules import zones
@@ -15,24 +18,24 @@ from apps.tasks.schedules.timing import Timing
 
 
 class ScheduleQuerySet(models.QuerySet["Schedule"]):
-    """The words in which one asks for schedules."""
+    """Query words for schedules."""
 
     def alive(self, *, actors: Iterable[str], declared: Iterable[str]) -> "ScheduleQuerySet":
-        """Those that are enabled and whose actor, or whose declaration, is in this process's code.
+        """Return the enabled schedules whose actor, or whose declaration, is in this process's code.
 
         Parameters:
-          actors: The names of the known actors.
-          declared: The names of the declared schedules.
+          actors: Names of the known actors.
+          declared: Names of the declared schedules.
         """
         made_here = models.Q(declared_cron="", task_name__in=list(actors))
         return self.filter(made_here | ~models.Q(declared_cron="") & models.Q(name__in=list(declared)), enabled=True)
 
     def due(self, now: datetime) -> "ScheduleQuerySet":
-        """Those with a slot that is to be fired."""
+        """Return the schedules with a slot to fire."""
         return self.filter(next_at__lte=now)
 
     def with_last_run(self) -> Any:
-        """Each with `last_slot` and `last_task_id`: the last one that was sent, by time or by hand, or None."""
+        """Annotate `last_slot` and `last_task_id`: the last slot that was sent, by time or by hand, or None."""
         sent = ScheduleSlot.objects.filter(
             schedule=models.OuterRef("pk"), outcome__in=[ScheduleSlot.FIRED, ScheduleSlot.BY_HAND]
         ).order_by("-slot")
@@ -43,77 +46,154 @@ class ScheduleQuerySet(models.QuerySet["Schedule"]):
 
 
 class Schedule(BaseModel):
-    """When an actor is sent a message by itself: declared in the code, or made in the admin."""
+    """Times at which the scheduler sends an actor. Declared in the code, or made in the admin."""
 
-    name = models.CharField(max_length=200, unique=True, help_text="What it is called here and in the terminal.")
-    task_name = models.CharField("actor", max_length=255, help_text="What is sent a message at each slot.")
+    name = models.CharField(
+        _("name"),
+        max_length=200,
+        unique=True,
+        help_text=_(
+            "Name in the admin and in the terminal. Written by staff. A declared schedule has its actor's name."
+        ),
+    )
+    task_name = models.CharField(
+        _("actor"),
+        max_length=255,
+        help_text=_("Actor that is sent at each slot. Written by staff or by the declaration."),
+    )
     kwargs = models.JSONField(
-        "arguments", default=dict, blank=True, help_text='A JSON object, such as {"report_type": "summary"}.'
+        _("arguments"),
+        default=dict,
+        blank=True,
+        help_text=_(
+            'Arguments of the actor, as a JSON object such as {"report_type": "summary"}. Written by staff or by the '
+            "declaration."
+        ),
     )
 
     # When it comes.
     cron = models.CharField(
-        "cron text",
+        _("cron text"),
         max_length=200,
         blank=True,
-        help_text="Minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly, @monthly, @yearly.",
+        help_text=_(
+            "Minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly, @monthly, @yearly. "
+            "Written by staff or by the declaration."
+        ),
     )
     interval_seconds = models.PositiveIntegerField(
-        "interval", null=True, blank=True, help_text="Instead of a cron text."
+        _("interval"),
+        null=True,
+        blank=True,
+        help_text=_("Seconds between two slots, instead of a cron text. Written by staff."),
     )
-    time_zone = models.CharField(max_length=64, default="UTC", help_text="The clock of the cron text.")
-    enabled = models.BooleanField(default=True, help_text="A paused schedule has no slots, and misses none.")
-    start_at = models.DateTimeField("start", null=True, blank=True, help_text="No slot before this. In UTC.")
-    end_at = models.DateTimeField("end", null=True, blank=True, help_text="No slot after this. In UTC.")
+    time_zone = models.CharField(
+        _("time zone"),
+        max_length=64,
+        default="UTC",
+        help_text=_("Clock that the cron text is read by. Written by staff."),
+    )
+    enabled = models.BooleanField(
+        _("enabled"), default=True, help_text=_("A paused schedule has no slots and misses none. Written by staff.")
+    )
+    start_at = models.DateTimeField(
+        _("start"), null=True, blank=True, help_text=_("No slot comes before this time, in UTC. Written by staff.")
+    )
+    end_at = models.DateTimeField(
+        _("end"), null=True, blank=True, help_text=_("No slot comes after this time, in UTC. Written by staff.")
+    )
 
-    # What else is wanted.
+    # Policies.
     missed_policy = models.CharField(
-        "missed slots", max_length=10, choices=list(policies.MISSED.items()), default=policies.ONCE
+        _("missed slots"),
+        max_length=10,
+        choices=list(policies.MISSED.items()),
+        default=policies.ONCE,
+        help_text=_("Treatment of slots that no scheduler fired in time. Written by staff."),
     )
     missed_limit = models.PositiveIntegerField(
-        "limit",
+        _("limit"),
         default=100,
         validators=[MinValueValidator(1), MaxValueValidator(policies.MOST_COUNTED // 2)],
-        help_text="At most so many missed slots are run, the newest ones.",
+        help_text=_("Number of missed slots that are run at most, the newest ones. Written by staff."),
     )
     grace_seconds = models.PositiveIntegerField(
-        "grace",
+        _("grace"),
         default=10,
         validators=[MaxValueValidator(7 * 24 * 3600)],
-        help_text="In seconds. A slot that is no later than this was not missed.",
+        help_text=_("Seconds that a slot may be late before it counts as missed. Written by staff."),
     )
     jitter_seconds = models.PositiveIntegerField(
-        "jitter",
+        _("jitter"),
         default=0,
         validators=[MaxValueValidator(24 * 3600)],
-        help_text="In seconds. Each slot is sent at random up to so much later.",
+        help_text=_("Largest random delay of a slot, in seconds. Written by staff."),
     )
     overlap = models.CharField(
-        "when the last run is not done",
+        _("when the last run is not done"),
         max_length=10,
         choices=list(policies.OVERLAP.items()),
         default=policies.QUEUE_OVERLAP,
+        help_text=_("Treatment of a slot that comes while the task of the last one is unfinished. Written by staff."),
     )
 
     # Where it was declared, if it was.
-    declared_cron = models.CharField(max_length=200, blank=True, editable=False)
-    declared_in = models.CharField(max_length=500, blank=True, editable=False, help_text="File and line.")
+    declared_cron = models.CharField(
+        _("declared cron text"),
+        max_length=200,
+        blank=True,
+        editable=False,
+        help_text=_("Cron text in the code. Written by the scheduler. Empty: made in the admin."),
+    )
+    declared_in = models.CharField(
+        _("declared in"),
+        max_length=500,
+        blank=True,
+        editable=False,
+        help_text=_("File and line of the declaration. Written by the scheduler."),
+    )
 
-    # How far it is. The scheduler writes these.
-    anchor_at = models.DateTimeField(editable=False, help_text="From when an interval is counted.")
+    # How far it is.
+    anchor_at = models.DateTimeField(
+        _("anchor"),
+        editable=False,
+        help_text=_(
+            "Time from which an interval is counted, in UTC. Written when staff set the interval or the start."
+        ),
+    )
     decided_until = models.DateTimeField(
-        editable=False, help_text="All slots up to here were fired, missed or skipped."
+        _("decided until"),
+        editable=False,
+        help_text=_(
+            "Watermark, in UTC: all slots up to here were fired, missed or skipped. Written by the scheduler, and by a "
+            "change of staff."
+        ),
     )
     next_at = models.DateTimeField(
-        "next run", null=True, editable=False, help_text="When the next slot is to be fired. None: never."
+        _("next run"),
+        null=True,
+        editable=False,
+        help_text=_(
+            "Time at which the next slot is to be fired, in UTC. Written by the scheduler, and by a change of staff. "
+            "Empty: never."
+        ),
     )
-    missed_count = models.PositiveBigIntegerField("missed", default=0, editable=False)
-    problem = models.TextField(blank=True, editable=False, help_text="Why its last slot could not be fired.")
+    missed_count = models.PositiveBigIntegerField(
+        _("missed"), default=0, editable=False, help_text=_("Number of missed slots so far. Written by the scheduler.")
+    )
+    problem = models.TextField(
+        _("problem"),
+        blank=True,
+        editable=False,
+        help_text=_("Reason why the last slot could not be fired. Written by the scheduler."),
+    )
 
     objects = ScheduleQuerySet.as_manager()
 
     class Meta:
         ordering = ["name"]
+        verbose_name = _("schedule")
+        verbose_name_plural = _("schedules")
         indexes = [
             models.Index(
                 fields=["next_at"],
@@ -140,13 +220,13 @@ class Schedule(BaseModel):
 
     @property
     def timing(self) -> Timing:
-        """Its slots.
+        """Return the rule for its slots.
 
         Raises:
           ValueError: Cron text or time zone make no sense, or there is neither a cron text nor an interval.
         """
         if bool(self.cron) == bool(self.interval_seconds):
-            raise ValueError("It has neither a cron text nor an interval, or both")
+            raise ValueError(gettext("It has neither a cron text nor an interval, or both"))
         return Timing(
             cron=crons.parse(self.cron) if self.cron else None,
             every=timedelta(seconds=self.interval_seconds) if self.interval_seconds else None,
@@ -165,49 +245,10 @@ class Schedule(BaseModel):
         )
 
     def plan(self) -> None:
-        """Set when it is fired next, from how far it is. A time that makes no sense becomes its problem."""
+        """Set the time of the next firing from the watermark. A time that makes no sense becomes the problem."""
         try:
             self.next_at = policies.next_firing(self.timing, self.decided_until)
             self.problem = ""
         except ValueError as error:
             self.next_at = None
             self.problem = str(error)
-
-
-class ScheduleSlot(models.Model):
-    """What became of a slot, or of a stretch of slots that were missed. Old rows are pruned."""
-
-    FIRED, MISSED, SKIPPED, BY_HAND = "fired", "missed", "skipped", "by hand"
-    OUTCOMES = {
-        FIRED: "Sent",
-        MISSED: "Missed",
-        SKIPPED: "Skipped: the last run was not done",
-        BY_HAND: "Sent by hand",
-    }
-
-    schedule = models.ForeignKey(
-        Schedule,
-        on_delete=models.CASCADE,
-        related_name="slots",
-        db_index=False,  # The constraint has one.
-    )
-    slot = models.DateTimeField(help_text="The instant; of several missed slots the last one.")
-    first_slot = models.DateTimeField(help_text="Of several missed slots the first one.")
-    count = models.PositiveIntegerField("slots", default=1)
-    outcome = models.CharField(max_length=10, choices=list(OUTCOMES.items()))
-    task_id = models.CharField(max_length=255, blank=True)
-    is_open = models.BooleanField(default=False, help_text="Its task was not known to be done when last looked at.")
-    is_held = models.BooleanField(default=False, help_text="Its task waits until the run before it is done.")
-    decided_at = models.DateTimeField(auto_now_add=True)
-
-    class Meta:
-        ordering = ["-slot"]
-        constraints = [models.UniqueConstraint(fields=["schedule", "slot"], name="tasks_slot_is_decided_once")]
-        indexes = [
-            models.Index(fields=["schedule"], name="tasks_slot_open", condition=models.Q(is_open=True)),
-            models.Index(fields=["schedule"], name="tasks_slot_held", condition=models.Q(is_held=True)),
-            models.Index(fields=["slot"], name="tasks_slot_age"),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.slot:%Y-%m-%d %H:%M:%S} {self.outcome}"

@@ -1,10 +1,11 @@
-"""Tasks, their failed attempts and their groups."""
+"""Tasks."""
 
 from typing import Any
 
 from django.conf import settings
 from django.core.validators import MaxValueValidator, MinValueValidator
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
 from apps.tasks import states
@@ -12,7 +13,7 @@ from apps.tasks.clock import ClockTimestamp
 
 
 class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
-    """The words in which one asks for tasks."""
+    """Query words for tasks."""
 
     def unfinished(self) -> "TaskStatusQuerySet":
         return self.filter(status__in=states.UNFINISHED)
@@ -21,20 +22,25 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
         return self.filter(status__in=states.TERMINAL)
 
     def due(self) -> "TaskStatusQuerySet":
-        """Pending rows whose time has come, by the database's clock."""
+        """Return pending rows whose time has come, by the database's clock."""
         return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
 
     def visible_to(self, user: Any) -> "TaskStatusQuerySet":
-        """All rows for staff, one's own for everybody else."""
-        return self if user.is_staff else self.filter(owner_id=user.pk)
+        """Return all rows for staff, and for any other user the rows that the user owns."""
+        return self if getattr(user, "is_staff", False) else self.filter(owner_id=user.pk)
 
     def about(self, instance: models.Model) -> "TaskStatusQuerySet":
-        """Tasks whose actor is `related_to` the instance's model and that work on it."""
+        """Return the tasks that work on the instance: their actor is `related_to` its model.
+
+        An instance whose primary key is not an integer has none, since the column holds integers.
+        """
+        if not isinstance(instance.pk, int):
+            return self.none()
         return self.filter(related_object_type=instance._meta.label, related_object_id=instance.pk)
 
 
 class TaskStatus(BaseModel):
-    """What is true of one task, from its send to its end. Redis may be wiped; this row may not."""
+    """State of one task, from its send to its end. Redis may be wiped; this row may not."""
 
     STATUS_PENDING = states.PENDING
     STATUS_PROCESSING = states.PROCESSING
@@ -43,67 +49,198 @@ class TaskStatus(BaseModel):
     STATUS_CANCELLED = states.CANCELLED
 
     STATUS_CHOICES = [
-        (STATUS_PENDING, "Pending"),
-        (STATUS_PROCESSING, "Processing"),
-        (STATUS_COMPLETED, "Completed"),
-        (STATUS_FAILED, "Failed"),
-        (STATUS_CANCELLED, "Cancelled"),
+        (STATUS_PENDING, _("Pending")),
+        (STATUS_PROCESSING, _("Processing")),
+        (STATUS_COMPLETED, _("Completed")),
+        (STATUS_FAILED, _("Failed")),
+        (STATUS_CANCELLED, _("Cancelled")),
     ]
 
-    # What a caller sees.
-    task_id = models.CharField(max_length=255, unique=True, help_text="The Dramatiq message id, for life.")
-    task_name = models.CharField(max_length=255, help_text="The actor's name, such as documents.process_document.")
-    status = models.CharField(max_length=20, choices=STATUS_CHOICES, default=STATUS_PENDING)
-    progress = models.IntegerField(default=0, validators=[MinValueValidator(0), MaxValueValidator(100)])
-    progress_text = models.CharField(max_length=255, blank=True, help_text="What it is doing, in words.")
-    result = models.JSONField(null=True, blank=True)
-    error_message = models.TextField(blank=True)
-    related_object_id = models.BigIntegerField(null=True, blank=True)
-    related_object_type = models.CharField(max_length=255, blank=True, help_text="Such as documents.Document.")
+    created_at = models.DateTimeField(
+        _("created at"),
+        auto_now_add=True,
+        help_text=_("Time of the send, in UTC. Written by the sender. A retry by staff writes it anew."),
+    )
+    updated_at = models.DateTimeField(
+        _("updated at"),
+        auto_now=True,
+        help_text=_("Time of the last transition or report of progress, in UTC. Written with each of them."),
+    )
+
+    # Columns for callers.
+    task_id = models.CharField(
+        _("task id"),
+        max_length=255,
+        unique=True,
+        help_text=_("Dramatiq's message id. Written by the sender. It never changes."),
+    )
+    task_name = models.CharField(
+        _("task name"),
+        max_length=255,
+        help_text=_("Name of the actor, such as documents.process_document. Written by the sender."),
+    )
+    status = models.CharField(
+        _("status"),
+        max_length=20,
+        choices=STATUS_CHOICES,
+        default=STATUS_PENDING,
+        help_text=_("State of the task. Written with each transition by the sender, a worker, the relay or staff."),
+    )
+    progress = models.IntegerField(
+        _("progress"),
+        default=0,
+        validators=[MinValueValidator(0), MaxValueValidator(100)],
+        help_text=_("Percent done, 0 to 100. Written by the worker."),
+    )
+    progress_text = models.CharField(
+        _("progress text"),
+        max_length=255,
+        blank=True,
+        help_text=_("Current step of the task, in words. Written by the worker."),
+    )
+    result = models.JSONField(
+        _("result"), null=True, blank=True, help_text=_("Return value of the actor, as JSON. Written by the worker.")
+    )
+    error_message = models.TextField(
+        _("error message"),
+        blank=True,
+        help_text=_("Reason of the last failure. Written by the worker or, for a task that never ran, by the relay."),
+    )
+    related_object_id = models.BigIntegerField(
+        _("related object id"),
+        null=True,
+        blank=True,
+        help_text=_("Primary key of the object that the task works on. Written by the sender."),
+    )
+    related_object_type = models.CharField(
+        _("related object type"),
+        max_length=255,
+        blank=True,
+        help_text=_("Model of that object, such as documents.Document. Written by the sender."),
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
+        verbose_name=_("owner"),
         null=True,
         blank=True,
         on_delete=models.SET_NULL,
         related_name="+",
         db_index=False,  # Meta has one over rows with an owner.
-        help_text="Who may see it besides staff.",
+        help_text=_("User who may see the task besides staff. Written by the sender."),
     )
 
     # The message: enough to send it again.
-    queue_name = models.CharField(max_length=100, default="default")
-    priority = models.IntegerField(default=0, help_text="Lower runs first.")
-    args = models.JSONField(default=list)
-    kwargs = models.JSONField(default=dict)
-    options = models.JSONField(default=dict)
+    queue_name = models.CharField(
+        _("queue name"), max_length=100, default="default", help_text=_("Queue of the message. Written by the sender.")
+    )
+    priority = models.IntegerField(
+        _("priority"),
+        default=0,
+        help_text=_("Order within the queue: a lower number runs first. Written by the sender."),
+    )
+    args = models.JSONField(
+        _("arguments"),
+        default=list,
+        help_text=_("Positional arguments of the actor, as a JSON list. Written by the sender."),
+    )
+    kwargs = models.JSONField(
+        _("keyword arguments"),
+        default=dict,
+        help_text=_("Keyword arguments of the actor, as a JSON object. Written by the sender."),
+    )
+    options = models.JSONField(
+        _("options"),
+        default=dict,
+        help_text=_("Options of the message that have no column, as a JSON object. Written by the sender."),
+    )
 
     # When it may run.
-    run_at = models.DateTimeField(help_text="Not before this instant, by the database's clock.")
-    delayed = models.BooleanField(
-        default=False, help_text="The relay publishes it at `run_at`. Otherwise the sender did, on commit."
+    run_at = models.DateTimeField(
+        _("run at"),
+        help_text=_(
+            "Earliest start, in UTC by the database's clock. Written by the sender, and anew by the worker, the relay "
+            "or staff when the task is pending again."
+        ),
     )
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Not started by then: it fails.")
+    delayed = models.BooleanField(
+        _("delayed"),
+        default=False,
+        help_text=_(
+            "Whether the relay has to publish the message at its time. Written by the sender of a delayed message and "
+            "when the task is pending again. The relay clears it."
+        ),
+    )
+    expires_at = models.DateTimeField(
+        _("expires at"),
+        null=True,
+        blank=True,
+        help_text=_("Latest start, in UTC. A task that has not started by then fails. Written by the sender."),
+    )
 
     # Whose it is now.
-    attempt = models.PositiveIntegerField(default=0, help_text="The fence: rises on every return to pending.")
-    retries = models.PositiveIntegerField(default=0, help_text="How often it ran again because it failed.")
-    crashes = models.PositiveIntegerField(default=0, help_text="How often its worker died while it ran.")
-    claim_id = models.UUIDField(null=True, blank=True, help_text="The fetched batch that holds it.")
-    worker_id = models.UUIDField(null=True, blank=True, help_text="The worker process that holds it or ended it.")
-    claimed_at = models.DateTimeField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    finished_at = models.DateTimeField(null=True, blank=True)
-    cancel_requested_at = models.DateTimeField(null=True, blank=True)
-    traceback = models.TextField(blank=True)
+    attempt = models.PositiveIntegerField(
+        _("attempt"),
+        default=0,
+        help_text=_(
+            "Number of the attempt, from 0: the fence against stale workers. Written anew by the worker, the relay or "
+            "staff when the task is pending again."
+        ),
+    )
+    retries = models.PositiveIntegerField(
+        _("retries"),
+        default=0,
+        help_text=_("Number of automatic retries. Written by the worker. A retry by staff sets it to 0."),
+    )
+    crashes = models.PositiveIntegerField(
+        _("crashes"),
+        default=0,
+        help_text=_("Number of workers that died with the task. Written by the relay. A retry by staff sets it to 0."),
+    )
+    claim_id = models.UUIDField(
+        _("claim id"),
+        null=True,
+        blank=True,
+        help_text=_("Fetched batch that the task was claimed with. Written by the worker."),
+    )
+    worker_id = models.UUIDField(
+        _("worker id"),
+        null=True,
+        blank=True,
+        help_text=_("Worker process that holds the task, or that ended it. Written by the worker."),
+    )
+    claimed_at = models.DateTimeField(
+        _("claimed at"), null=True, blank=True, help_text=_("Time of the claim, in UTC. Written by the worker.")
+    )
+    started_at = models.DateTimeField(
+        _("started at"),
+        null=True,
+        blank=True,
+        help_text=_("Start of the attempt, in UTC. Written by the worker, a moment later."),
+    )
+    finished_at = models.DateTimeField(
+        _("finished at"),
+        null=True,
+        blank=True,
+        help_text=_("Time at which the task ended, in UTC. Written by the worker, the relay or staff who ended it."),
+    )
+    cancel_requested_at = models.DateTimeField(
+        _("cancel requested at"),
+        null=True,
+        blank=True,
+        help_text=_("Time at which its owner or staff requested its cancellation, in UTC. Written by their request."),
+    )
+    traceback = models.TextField(
+        _("traceback"), blank=True, help_text=_("Python traceback of the last failure. Written by the worker.")
+    )
 
     objects = TaskStatusQuerySet.as_manager()
 
     class Meta:
         ordering = ["-id"]
-        verbose_name = "task"
-        verbose_name_plural = "tasks"
+        verbose_name = _("task")
+        verbose_name_plural = _("tasks")
         indexes = [
-            # Over unfinished rows only: they stay small however many rows are done.
+            # Over unfinished rows only: they stay small whatever the number of finished ones.
             models.Index(
                 fields=["run_at"],
                 name="tasks_pending_delayed",
@@ -116,7 +253,7 @@ class TaskStatus(BaseModel):
                 name="tasks_pending_expiring",
                 condition=models.Q(status=states.PENDING, expires_at__isnull=False),
             ),
-            # Tasks that are about nothing, or nobody's, do not pay for these.
+            # Tasks without an object or an owner do not pay for these.
             models.Index(
                 fields=["related_object_type", "related_object_id"],
                 name="tasks_related",
@@ -137,34 +274,3 @@ class TaskStatus(BaseModel):
     @property
     def is_finished(self) -> bool:
         return self.status in states.TERMINAL
-
-
-class TaskAttempt(models.Model):
-    """An attempt that did not complete. One that did leaves no row here, so success costs nothing."""
-
-    task = models.ForeignKey(TaskStatus, on_delete=models.CASCADE, related_name="attempts")
-    attempt = models.PositiveIntegerField()
-    outcome = models.CharField(max_length=20, help_text="The move that ended it, such as retry or rescue.")
-    error_message = models.TextField(blank=True)
-    traceback = models.TextField(blank=True)
-    worker_id = models.UUIDField(null=True, blank=True)
-    started_at = models.DateTimeField(null=True, blank=True)
-    ended_at = models.DateTimeField()
-
-    class Meta:
-        ordering = ["task_id", "attempt", "id"]
-        constraints = [models.UniqueConstraint(fields=["task", "attempt"], name="tasks_attempt_ends_once")]
-
-    def __str__(self) -> str:
-        return f"attempt {self.attempt}: {self.outcome}"
-
-
-class TaskGroup(models.Model):
-    """How many tasks of a Dramatiq group have not completed yet. Gone when the last one has."""
-
-    key = models.CharField(max_length=255, unique=True, help_text="Dramatiq's id of one run of the group.")
-    remaining = models.PositiveIntegerField()
-    created_at = models.DateTimeField(auto_now_add=True)
-
-    def __str__(self) -> str:
-        return f"{self.remaining} left"

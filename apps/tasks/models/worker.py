@@ -3,27 +3,71 @@
 import uuid
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class WorkerProcess(models.Model):
-    """A worker process that lives, or lived. Its heartbeat is what the relay judges it by."""
+    """A worker process, alive or gone. The relay judges it by its heartbeat."""
 
-    id = models.UUIDField(primary_key=True, default=uuid.uuid4, help_text="Made when the process boots.")
-    broker_id = models.CharField(max_length=64, help_text="Under which Redis keeps what it fetched.")
-    host = models.CharField(max_length=255, help_text="Boot id and pid namespace: what really makes a host.")
-    hostname = models.CharField(max_length=255)
-    pid = models.PositiveIntegerField()
-    process_started = models.CharField(max_length=64, help_text="Tells this process from a later one with its pid.")
-    queues = models.JSONField(default=list, help_text="Queues it takes from. Empty: all.")
-    threads = models.PositiveIntegerField()
-    started_at = models.DateTimeField()
-    beat_at = models.DateTimeField(help_text="Its last heartbeat.")
-    beats = models.BigIntegerField(default=0, help_text="Rises with each heartbeat: what the relay compares.")
-    stopped_at = models.DateTimeField(null=True, blank=True, help_text="Stopped by itself, or declared dead.")
+    id = models.UUIDField(
+        _("id"),
+        primary_key=True,
+        default=uuid.uuid4,
+        help_text=_("Identity of the process. Written by the worker when it starts."),
+    )
+    broker_id = models.CharField(
+        _("broker id"),
+        max_length=64,
+        help_text=_("Name under which Redis keeps the messages that it fetched. Written by the worker when it starts."),
+    )
+    host = models.CharField(
+        _("host"),
+        max_length=255,
+        help_text=_("Boot id and pid namespace, which identify a host. Written by the worker when it starts."),
+    )
+    hostname = models.CharField(
+        _("hostname"), max_length=255, help_text=_("Name of the host. Written by the worker when it starts.")
+    )
+    pid = models.PositiveIntegerField(
+        _("pid"), help_text=_("Process id on that host. Written by the worker when it starts.")
+    )
+    process_started = models.CharField(
+        _("process started"),
+        max_length=64,
+        help_text=_(
+            "Start by the kernel's count, which tells later processes with this pid apart. Written by the worker."
+        ),
+    )
+    queues = models.JSONField(
+        _("queues"),
+        default=list,
+        help_text=_("Queues that it fetches from. Empty: all. Written by the worker when it starts."),
+    )
+    threads = models.PositiveIntegerField(
+        _("threads"), help_text=_("Number of tasks that run at once. Written by the worker when it starts.")
+    )
+    started_at = models.DateTimeField(
+        _("started at"), help_text=_("Start of the process, in UTC. Written by the worker.")
+    )
+    beat_at = models.DateTimeField(_("beat at"), help_text=_("Last heartbeat, in UTC. Written by the worker."))
+    beats = models.BigIntegerField(
+        _("beats"),
+        default=0,
+        help_text=_(
+            "Number of heartbeats. Written by the worker. The relay declares a worker dead when it stands still."
+        ),
+    )
+    stopped_at = models.DateTimeField(
+        _("stopped at"),
+        null=True,
+        blank=True,
+        help_text=_("End of the process, in UTC. Written by the worker when it stops or by the relay if it died."),
+    )
 
     class Meta:
         ordering = ["-started_at"]
-        verbose_name_plural = "worker processes"
+        verbose_name = _("worker process")
+        verbose_name_plural = _("worker processes")
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.pid}"

@@ -1,4 +1,4 @@
-"""What people do to schedules. Each change is made to the locked row: the scheduler may be firing it."""
+"""Actions of people on schedules. Each one changes the locked row, since the scheduler may be firing it."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -13,7 +13,7 @@ from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, ScheduleSlot
 from apps.tasks.schedules import checking, clock, history
 
-#: The fields that its slots depend on.
+#: Fields that the slots depend on.
 TIMES = {"cron", "interval_seconds", "time_zone", "start_at", "end_at", "jitter_seconds", "enabled"}
 
 
@@ -24,21 +24,21 @@ def make(schedule: Schedule) -> None:
 
 
 def begin(schedule: Schedule, *, now: datetime) -> None:
-    """Let the slots of an unsaved schedule begin now."""
+    """Set the times of an unsaved schedule, so that its slots begin now."""
     schedule.anchor_at = schedule.start_at or now.replace(microsecond=0)
     schedule.decided_until = now
     schedule.plan()
 
 
 def change(schedule: Schedule, values: dict[str, Any]) -> None:
-    """Change fields of a schedule. Slots of the old time that were not fired by now were missed."""
+    """Change fields of a schedule. Slots of the old time that are not fired by now count as missed."""
     with _locked(schedule) as row:
         names = {name for name, value in values.items() if getattr(row, name) != value}
         if names & TIMES:
             now = clock.now()
             history.close(row, now=now)
             if "enabled" in names and values["enabled"]:
-                # From now on, also where the clock was wrong and all slots for months ahead are decided.
+                # A clock that was wrong may have moved the watermark months ahead.
                 row.decided_until = now
         for name in names:
             setattr(row, name, values[name])
@@ -49,24 +49,27 @@ def change(schedule: Schedule, values: dict[str, Any]) -> None:
 
 
 def pause(schedule: Schedule) -> None:
-    """Let it have no slots until it is resumed."""
+    """Stop its slots until it is resumed."""
     change(schedule, {"enabled": False})
 
 
 def resume(schedule: Schedule) -> None:
-    """Let it have slots again, from now on."""
+    """Start its slots again, from now on."""
     change(schedule, {"enabled": True})
 
 
 def undo_override(schedule: Schedule) -> None:
-    """Let a declared schedule come when its declaration says."""
+    """Give a declared schedule the time of its declaration again."""
     if not schedule.is_declared:
         return
     change(schedule, {"cron": schedule.declared_cron, "interval_seconds": None, "time_zone": "UTC"})
 
 
-def run_now(schedule: Schedule, *, owner_id: int | None = None) -> str:
-    """Send its task at once, beside its slots. Returns the task's id.
+def run_now(schedule: Schedule, *, owner_id: Any = None) -> str:
+    """Send its task at once, beside its slots. Return the task's id.
+
+    Parameters:
+      owner_id: Primary key of the user who may see the task besides staff.
 
     Raises:
       CannotRunError: The actor is unknown or cannot be called with the schedule's arguments.
@@ -83,7 +86,7 @@ def run_now(schedule: Schedule, *, owner_id: int | None = None) -> str:
             [
                 ScheduleSlot(
                     schedule=schedule,
-                    # Never that of a slot.
+                    # A slot of a cron text or an interval has no microseconds.
                     slot=now.replace(microsecond=max(now.microsecond, 1)),
                     first_slot=now,
                     outcome=ScheduleSlot.BY_HAND,
@@ -97,7 +100,7 @@ def run_now(schedule: Schedule, *, owner_id: int | None = None) -> str:
 
 
 def delete(schedule: Schedule) -> None:
-    """Delete it with what is known of its slots. Tasks that waited for the run before them are called off."""
+    """Delete the schedule and its history, and cancel its tasks that wait for a previous run."""
     with transaction.atomic():
         Schedule.objects.select_for_update().get(pk=schedule.pk)
         for task_id in schedule.slots.filter(is_held=True).values_list("task_id", flat=True):
@@ -107,7 +110,7 @@ def delete(schedule: Schedule) -> None:
 
 @contextmanager
 def _locked(schedule: Schedule) -> Iterator[Schedule]:
-    """The row as it is now, locked; what is done to it is done to the given object, too."""
+    """Lock the row and yield it as it is now. Afterwards refresh the given object."""
     with transaction.atomic():
         row = Schedule.objects.select_for_update().get(pk=schedule.pk)
         yield row

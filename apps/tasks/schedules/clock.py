@@ -1,4 +1,4 @@
-"""The clock of the schedules: the database's, so that all schedulers agree; faster where a test wants it."""
+"""The clock of the schedules: the database's, so that all schedulers agree. A test may let it run faster."""
 
 from datetime import UTC, datetime
 
@@ -9,7 +9,7 @@ from apps.tasks.conf import conf
 
 
 def now() -> datetime:
-    """The time, in UTC."""
+    """Return the time, in UTC."""
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT clock_timestamp()")
@@ -21,7 +21,7 @@ def now() -> datetime:
 
 
 def faster(timestamp: datetime) -> datetime:
-    """The moment on the schedules' clock: the same, but where `SCHEDULER_CLOCK_SPEED` lets a second be more."""
+    """Return a timestamp on the schedules' clock. It differs only if `SCHEDULER_CLOCK_SPEED` is not 1."""
     if conf.SCHEDULER_CLOCK_SPEED == 1:
         return timestamp
     start = conf.SCHEDULER_CLOCK_START
@@ -29,5 +29,5 @@ def faster(timestamp: datetime) -> datetime:
 
 
 def real_seconds(seconds: float) -> float:
-    """How long so many seconds of the schedules' clock take."""
+    """Convert seconds of the schedules' clock to real seconds."""
     return seconds / float(conf.SCHEDULER_CLOCK_SPEED)

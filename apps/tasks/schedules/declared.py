@@ -1,4 +1,4 @@
-"""The schedules that are declared on actors, with `periodic=cron(...)`."""
+"""Schedules that are declared on actors, with `periodic=cron(...)`."""
 
 import inspect
 from collections.abc import Mapping
@@ -17,10 +17,10 @@ from apps.tasks.schedules import clock, history
 
 @dataclass(frozen=True, kw_only=True)
 class Declaration:
-    """What an actor is declared with.
+    """The schedule in an actor's declaration.
 
     Parameters:
-      cron: The text that Periodiq's `cron()` was given.
+      cron: Text given to Periodiq's `cron()`.
       where: File and line.
     """
 
@@ -31,7 +31,7 @@ class Declaration:
 
 
 def declarations() -> dict[str, Declaration]:
-    """The declared schedules of this process's code, by name: a declared schedule is called as its actor."""
+    """Return the declared schedules of this process's code by name, which is that of the actor."""
     return {
         name: Declaration(name=name, cron=text, kwargs=actor.options.get("periodic_kwargs") or {}, where=where(actor))
         for name, actor in sorted(dramatiq.get_broker().actors.items())
@@ -40,18 +40,18 @@ def declarations() -> dict[str, Declaration]:
 
 
 def names() -> list[str]:
-    """The names of the declared schedules."""
+    """Return the names of the declared schedules."""
     return [name for name, actor in dramatiq.get_broker().actors.items() if cron_text(actor)]
 
 
 def cron_text(actor: Actor[..., Any]) -> str:
-    """The cron text that the actor is declared with, or nothing."""
+    """Return the cron text in the actor's declaration, or an empty text."""
     spec = actor.options.get("periodic")
     return "" if spec is None else str(spec.parsed_from or spec)
 
 
 def where(actor: Actor[..., Any]) -> str:
-    """File and line of the actor."""
+    """Return file and line of the actor."""
     function = inspect.unwrap(actor.fn)
     # A class-based actor is an object that can be called.
     source = function if inspect.isroutine(function) else type(function)
@@ -71,14 +71,14 @@ def make_missing() -> None:
         now = clock.now()
         Schedule.objects.bulk_create(
             [_row(found[name], now) for name in sorted(missing)],
-            ignore_conflicts=True,  # Another process does the same.
+            ignore_conflicts=True,  # Another process may do the same.
         )
 
 
 def update() -> None:
-    """Let the rows say what is declared now. What was changed in the admin stays: times, and whether it is paused.
+    """Copy the declarations to the rows. Changes made in the admin stay: the time, and whether it is paused.
 
-    Done when a scheduler starts. Other processes may run older code for a while, and only make what is missing.
+    A scheduler does this when it starts. Other processes may run older code for a while and only make missing rows.
     """
     make_missing()
     found = declarations()
@@ -89,7 +89,7 @@ def update() -> None:
 
 
 def follow(schedule: Schedule, found: Mapping[str, Declaration]) -> None:
-    """Write to a locked row what its declaration says."""
+    """Copy a declaration to its locked row."""
     declaration = found[schedule.name]
     new: dict[str, Any] = {
         "task_name": declaration.name,
@@ -104,7 +104,7 @@ def follow(schedule: Schedule, found: Mapping[str, Declaration]) -> None:
     if not changed:
         return
     if is_new_time:
-        # Its slots up to now are still those of the old time.
+        # Slots up to now belong to the old time.
         history.close(schedule, now=clock.now())
         changed += history.CLOSED
     for name, value in new.items():

@@ -1,8 +1,8 @@
-"""Firing: the slots that have come become tasks, each once, whoever else fires.
+"""Firing: the slots that have come become tasks, each once, with any number of schedulers.
 
-The rows of due schedules are locked, decided about and moved on in one transaction with the rows of the slots and of
-their tasks. Another scheduler goes around locked rows, and finds them decided afterwards. A slot is a row that is
-unique, and its task's id is made from it: a second line, should the first one ever break.
+One transaction locks the rows of due schedules, decides their slots, moves the watermark and inserts the rows of slots
+and tasks. Another scheduler skips locked rows and finds them decided afterwards. As a second line of defence the row of
+a slot is unique, and its task's id is derived from it.
 """
 
 import logging
@@ -15,6 +15,7 @@ from typing import Any
 import dramatiq
 from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import Exists, Min, OuterRef
+from django.utils.translation import gettext as _
 from dramatiq import Message
 
 from apps.tasks import ledger
@@ -24,41 +25,45 @@ from apps.tasks.schedules.policy import SKIP_OVERLAP, Decision, decide
 
 logger = logging.getLogger(__name__)
 
-#: Task ids of slots are made from this.
+#: Namespace of the task ids of slots.
 SLOTS = uuid.UUID("6f1f4a55-0c39-4d5c-9f0e-2d6a8c0e7a11")
-#: How many schedules are fired in one transaction.
+#: Number of schedules to fire in one transaction.
 PAGE = 100
-#: A schedule that cannot be fired is looked at again after so long.
+#: Pause before a schedule that could not be fired is tried again.
 TROUBLE = timedelta(seconds=60)
-#: The columns that a decision changes.
+#: Columns that a decision changes.
 DECIDED = ["decided_until", "next_at", "missed_count", "problem"]
-#: What waits for the run before it is not run before this, unless it is released.
+#: Delay of a held task, in milliseconds. `start_held` ends it when the previous run is done.
 HOLD_MS = 365 * 24 * 3_600 * 1_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sending:
-    """A message of a slot. `held`: it waits until the run before it is done."""
+    """A message of a slot.
+
+    Parameters:
+      held: Whether it waits until the previous run is done.
+    """
 
     message: Message[Any]
     held: bool
 
 
 def alive() -> ScheduleQuerySet:
-    """The schedules that this process may fire: enabled, and in its code.
+    """Return the schedules that this process may fire: enabled, and in its code.
 
-    Those of other code, newer or older, are left to who knows it.
+    Schedules of newer or older code are left to the schedulers that run it.
     """
     return Schedule.objects.alive(actors=dramatiq.get_broker().actors, declared=declared.names())
 
 
 def fire_due() -> int:
-    """Send the tasks of all slots that have come. Returns how many."""
+    """Send the tasks of all slots that have come. Return their number."""
     sent = 0
     while True:
         now = clock.now()
         due = alive().due(now)
-        # Looked at first: where nothing is due, nothing is locked.
+        # A query without locks first: mostly nothing is due.
         pks = list(due.order_by("next_at").values_list("pk", flat=True)[:PAGE])
         if not pks:
             return sent
@@ -67,15 +72,15 @@ def fire_due() -> int:
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            # One of them does what nobody foresaw: the others go on.
+            # An unexpected error of one schedule must not stop the others.
             found, decided = _fire_one_by_one(pks, now)
         sent += found
         if not decided:
-            return sent  # Another scheduler has them.
+            return sent  # Another scheduler has locked them.
 
 
 def earliest() -> datetime | None:
-    """When the next slot of any schedule is to be fired. It may have passed: then another scheduler is firing it."""
+    """Return when the next slot of any schedule is to be fired. If that has passed, another scheduler is firing it."""
     found: datetime | None = alive().aggregate(at=Min("next_at"))["at"]
     return found
 
@@ -96,9 +101,10 @@ def _fire_one_by_one(pks: Iterable[int], now: datetime) -> tuple[int, int]:
 
 
 def _fire(pks: Iterable[int], now: datetime) -> tuple[int, int]:
-    """Decide about these schedules, unless somebody else has them.
+    """Decide the slots of these schedules, except those that another scheduler has locked.
 
-    Returns: How many tasks were sent, and how many schedules taken.
+    Returns:
+      The number of tasks that were sent, and of schedules that were taken.
     """
     with transaction.atomic():
         schedules = list(
@@ -126,7 +132,7 @@ def _fire(pks: Iterable[int], now: datetime) -> tuple[int, int]:
             schedule.decided_until, schedule.next_at = decision.decided_until, decision.next_at
             rows += slots
             sendings += messages
-        # The rows are there and locked. `bulk_update` would take Django longer than all the rest.
+        # The rows exist and are locked. `bulk_update` would take longer than everything else together.
         Schedule.objects.bulk_create(schedules, update_conflicts=True, unique_fields=["id"], update_fields=DECIDED)
         history.write(rows)
         _send(sendings)
@@ -139,10 +145,10 @@ def _fire(pks: Iterable[int], now: datetime) -> tuple[int, int]:
 
 
 def _carry_out(schedule: Schedule, decision: Decision, *, is_running: bool) -> tuple[list[ScheduleSlot], list[Sending]]:
-    """The rows and the messages of a decision.
+    """Return the rows and the messages of a decision.
 
     Raises:
-      ActorNotFound, TypeError, ValueError: The actor is not there or cannot be called so.
+      ActorNotFound, TypeError, ValueError: The actor is unknown or cannot be called with these arguments.
     """
     rows: list[ScheduleSlot] = []
     sendings: list[Sending] = []
@@ -170,16 +176,16 @@ def _carry_out(schedule: Schedule, decision: Decision, *, is_running: bool) -> t
 
 
 def checked(schedule: Schedule, *, slot: datetime) -> Message[Any]:
-    """The message of a slot. Its options tell the actor the schedule's name and the slot.
+    """Return the message of a slot. Its options carry the schedule's name and the slot.
 
     Raises:
-      ActorNotFound: No actor of that name was declared.
-      TypeError, ValueError: It cannot be called with the schedule's arguments.
+      ActorNotFound: No actor of that name is declared.
+      TypeError, ValueError: The actor cannot be called with the schedule's arguments.
     """
     broker: Any = dramatiq.get_broker()
     actor = broker.get_actor(schedule.task_name)
     if not isinstance(schedule.kwargs, dict):
-        raise TypeError(f"The arguments are {schedule.kwargs!r}, must be a JSON object")
+        raise TypeError(_("The arguments are %(value)r, must be a JSON object") % {"value": schedule.kwargs})
     message: Message[Any] = actor.message_with_options(
         kwargs=schedule.kwargs, schedule=schedule.name, slot=iso(slot)
     ).copy(message_id=str(uuid.uuid5(SLOTS, f"{schedule.pk} {slot.isoformat()}")))
@@ -199,17 +205,17 @@ def _send(sendings: Iterable[Sending]) -> None:
 
 
 def iso(timestamp: datetime) -> str:
-    """Such as `2026-11-30T07:00:00Z`."""
+    """Return a timestamp such as `2026-11-30T07:00:00Z`."""
     return timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
-# --- The run before ------------------------------------------------------------------------------
+# --- The previous run ----------------------------------------------------------------------------
 
 
 def _running(schedules: Iterable[Schedule]) -> set[int]:
-    """Those of the schedules, by key, that have a task that is not done. The other tasks are noted as done."""
+    """Return the keys of the schedules that have an unfinished task. Close the slots of tasks that have ended."""
     rows = ScheduleSlot.objects.filter(schedule__in=list(schedules)).order_by()
-    # There may be very many that wait: that there are some is enough.
+    # Thousands of tasks may be held. One is enough to know.
     waiting = set(rows.filter(is_held=True).values_list("schedule_id", flat=True).distinct())
     slots = list(rows.filter(is_open=True, is_held=False).exclude(schedule__in=waiting))
     done = _close_done(slots)
@@ -217,7 +223,7 @@ def _running(schedules: Iterable[Schedule]) -> set[int]:
 
 
 def _close_done(slots: Iterable[ScheduleSlot]) -> set[int]:
-    """Note which of the slots' tasks have ended or are no more. Returns the keys of their slots."""
+    """Close the slots whose tasks have ended or were deleted. Return their keys."""
     slots = list(slots)
     ids = [slot.task_id for slot in slots]
     unfinished = set(
@@ -229,17 +235,17 @@ def _close_done(slots: Iterable[ScheduleSlot]) -> set[int]:
     return done
 
 
-def release() -> int:
-    """Let the tasks run whose run before is done: of each schedule the first one that waits. Returns how many."""
+def start_held() -> int:
+    """Start the first held task of each schedule whose previous run is done. Return the number of tasks."""
     unfinished = TaskStatus.objects.unfinished().filter(task_id=OuterRef("task_id"))
     running = ScheduleSlot.objects.filter(
         Exists(unfinished), schedule=OuterRef("schedule"), is_open=True, is_held=False
     )
     free = ScheduleSlot.objects.filter(~Exists(running), is_held=True).order_by().values_list("schedule_id", flat=True)
-    return sum(_release_one(schedule_id) for schedule_id in list(free.distinct()))
+    return sum(_start_first_held(schedule_id) for schedule_id in list(free.distinct()))
 
 
-def _release_one(schedule_id: int) -> int:
+def _start_first_held(schedule_id: int) -> int:
     rows = ScheduleSlot.objects.filter(schedule_id=schedule_id, is_open=True).order_by("slot")
     with transaction.atomic():
         running = list(rows.filter(is_held=False))
@@ -251,6 +257,6 @@ def _release_one(schedule_id: int) -> int:
             if slot.pk not in done:
                 # Only one scheduler's update takes.
                 taken = ScheduleSlot.objects.filter(pk=slot.pk, is_held=True).update(is_held=False)
-                # The relay sends it.
+                # The relay publishes it.
                 return ledger.postpone([slot.task_id], delay_ms=0) if taken else 0
     return 0

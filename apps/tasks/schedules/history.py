@@ -1,4 +1,4 @@
-"""What became of slots: written down, and forgotten again after a while."""
+"""Outcomes of slots: recorded, and pruned after a while."""
 
 from collections.abc import Iterable
 from dataclasses import replace
@@ -13,10 +13,10 @@ from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import clock
 from apps.tasks.schedules.policy import SKIP, Gap, Policy, decide
 
-#: How many rows are deleted in one transaction.
+#: Batch size for deleting rows.
 PAGE = 1_000
 
-#: The columns that `close` changes.
+#: Columns that `close` changes.
 CLOSED = ["decided_until", "missed_count"]
 
 
@@ -26,7 +26,7 @@ def write(rows: Iterable[ScheduleSlot]) -> None:
 
 
 def missed(schedule: Schedule, gap: Gap) -> ScheduleSlot:
-    """The row of a stretch of missed slots. They are counted on the schedule."""
+    """Count a stretch of missed slots on the schedule and return its row."""
     schedule.missed_count += gap.count
     return ScheduleSlot(
         schedule=schedule, slot=gap.last, first_slot=gap.first, count=gap.count, outcome=ScheduleSlot.MISSED
@@ -34,18 +34,18 @@ def missed(schedule: Schedule, gap: Gap) -> ScheduleSlot:
 
 
 def close(schedule: Schedule, *, now: datetime) -> None:
-    """Before a locked schedule gets another time, or is paused: what it has not fired by now was missed."""
+    """Record the slots that a locked schedule has not fired by now as missed, before it gets another time or pauses."""
     if schedule.enabled:
         try:
             decision = decide(
-                # What has come and only waits for its jitter will not be fired either.
+                # A slot that only waits for its jitter is not fired either.
                 replace(schedule.timing, jitter=timedelta(0)),
                 Policy(missed=SKIP, grace=timedelta(seconds=-1)),
                 decided_until=schedule.decided_until,
                 now=now,
             )
         except ValueError:
-            pass  # Its time makes no sense: it had no slots.
+            pass  # A schedule whose time makes no sense had no slots.
         else:
             if decision.missed is not None:
                 write([missed(schedule, decision.missed)])
@@ -53,22 +53,23 @@ def close(schedule: Schedule, *, now: datetime) -> None:
 
 
 def prune() -> int:
-    """Delete what is older than `SCHEDULE_HISTORY_DAYS`, and of each schedule all but `SCHEDULE_HISTORY_COUNT` rows.
+    """Delete rows older than `SCHEDULE_HISTORY_DAYS`, and all but the newest `SCHEDULE_HISTORY_COUNT` of each schedule.
 
-    That a slot was decided is kept on the schedule, so none is fired again. What may still be under way stays.
+    The schedule's watermark stays, so no slot is fired again. Rows whose task may still be unfinished stay, too.
 
-    Returns: How many rows were deleted.
+    Returns:
+      The number of deleted rows.
     """
     unfinished = TaskStatus.objects.unfinished().filter(task_id=OuterRef("task_id"))
-    # Those of a schedule that has no slots any more are looked at nowhere else.
+    # A schedule that has no slots any more does not close its rows by itself.
     ScheduleSlot.objects.filter(~Exists(unfinished), is_open=True).update(is_open=False, is_held=False)
     before = clock.now() - timedelta(days=conf.SCHEDULE_HISTORY_DAYS)
     old = ScheduleSlot.objects.filter(slot__lt=before, is_open=False).order_by()
     deleted = _delete(old.values_list("pk", flat=True))
-    # Counted are all rows, so what is open is looked at afterwards.
+    # Open rows count, too, so they are left out only afterwards.
     place = Window(RowNumber(), partition_by=F("schedule_id"), order_by=F("slot").desc())
-    rebalancer = ScheduleSlot.objects.annotate(place=place).filter(place__gt=conf.SCHEDULE_HISTORY_COUNT)
-    return deleted + _delete(pk for pk, is_open in rebalancer.order_by().values_list("pk", "is_open") if not is_open)
+    surplus = ScheduleSlot.objects.annotate(place=place).filter(place__gt=conf.SCHEDULE_HISTORY_COUNT)
+    return deleted + _delete(pk for pk, is_open in surplus.order_by().values_list("pk", "is_open") if not is_open)
 
 
 def _delete(pks: Iterable[int]) -> int:

@@ -1,8 +1,10 @@
-"""What is done about the slots that have come: which are fired, and which were missed. No ORM in here."""
+"""Policies: which of the slots that have come are fired, and which count as missed. No ORM in here."""
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import islice
+
+from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.schedules.timing import Timing
 
@@ -10,34 +12,34 @@ ONCE = "once"
 ALL = "all"
 SKIP = "skip"
 
-#: What is done about slots that nobody fired in time.
+#: Treatments of slots that no scheduler fired in time.
 MISSED = {
-    ONCE: "Run once for all of them",
-    ALL: "Run each, up to the limit",
-    SKIP: "Leave them out",
+    ONCE: _("Run once for all of them"),
+    ALL: _("Run each, up to the limit"),
+    SKIP: _("Leave them out"),
 }
 
 SKIP_OVERLAP = "skip"
 QUEUE_OVERLAP = "queue"
 
-#: What is done about a slot that comes while the task of the last one is not done.
+#: Treatments of a slot that comes while the task of the last one is unfinished.
 OVERLAP = {
-    QUEUE_OVERLAP: "Queue it: it starts when the last run is done",
-    SKIP_OVERLAP: "Skip it",
+    QUEUE_OVERLAP: _("Queue it: it starts when the last run is done"),
+    SKIP_OVERLAP: _("Skip it"),
 }
 
-#: Missed slots are counted so far: a schedule of every minute that was forgotten for years must not hold up the others.
+#: Largest number of missed slots to count. A schedule of every minute that slept for years must not hold up the others.
 MOST_COUNTED = 10_000
 
 
 @dataclass(frozen=True, kw_only=True)
 class Policy:
-    """What a schedule wants to be done about missed slots.
+    """Treatment of a schedule's missed slots.
 
     Parameters:
       missed: `once`, `all` or `skip`.
-      limit: How many missed slots `all` makes up, the newest ones.
-      grace: A slot that is late by no more than this was not missed.
+      limit: Number of missed slots that `all` makes up, the newest ones.
+      grace: Lateness up to which a slot does not count as missed.
     """
 
     missed: str = ONCE
@@ -47,7 +49,7 @@ class Policy:
 
 @dataclass(frozen=True, kw_only=True)
 class Gap:
-    """Slots that were missed and are not made up, from the first to the last. Counted up to `MOST_COUNTED`."""
+    """Missed slots that are not made up, from the first to the last. Counted up to `MOST_COUNTED`."""
 
     first: datetime
     last: datetime
@@ -56,13 +58,13 @@ class Gap:
 
 @dataclass(frozen=True, kw_only=True)
 class Decision:
-    """What becomes of the slots that have come.
+    """Decision about the slots that have come.
 
     Parameters:
-      fire: The slots that become tasks, in order.
-      missed: Those that do not.
-      decided_until: No slot up to here is asked about again.
-      next_at: When the next slot is to be fired. None: never.
+      fire: Slots that become tasks, in order.
+      missed: Slots that do not.
+      decided_until: New watermark. No slot up to here is decided again.
+      next_at: Time at which the next slot is to be fired. None: never.
     """
 
     fire: tuple[datetime, ...]
@@ -72,7 +74,7 @@ class Decision:
 
 
 def decide(timing: Timing, policy: Policy, *, decided_until: datetime, now: datetime) -> Decision:
-    """Decide about the slots after `decided_until` whose time has come."""
+    """Decide about the slots after the watermark `decided_until` whose time has come."""
     slots = _due(timing, decided_until, now)
     on_time = [slot for slot in slots if now - timing.fires_at(slot) <= policy.grace]
     late = slots[: len(slots) - len(on_time)]
@@ -92,13 +94,13 @@ def decide(timing: Timing, policy: Policy, *, decided_until: datetime, now: date
 
 
 def next_firing(timing: Timing, after: datetime) -> datetime | None:
-    """When the first slot later than `after` is to be fired."""
+    """Return the time at which the first slot later than `after` is to be fired."""
     slot = timing.next_after(after)
     return None if slot is None else timing.fires_at(slot)
 
 
 def _due(timing: Timing, after: datetime, now: datetime) -> list[datetime]:
-    """The slots that are to be fired by now, in order. Of very many: as many, the newest ones among them."""
+    """Return the slots to fire by now, in order: at most `MOST_COUNTED`, the newest ones among them."""
 
     def from_there(begin: datetime) -> list[datetime]:
         found: list[datetime] = []
@@ -111,7 +113,7 @@ def _due(timing: Timing, after: datetime, now: datetime) -> list[datetime]:
     slots = from_there(after)
     if len(slots) <= MOST_COUNTED:
         return slots
-    # A stretch before now that has at least half as many as are counted, and no more.
+    # Find a stretch before now with at least half of `MOST_COUNTED` slots and no more than all of it.
     short, span, long = timedelta(0), timedelta(hours=1), now - after
     recent: list[datetime] = []
     while len(recent) < MOST_COUNTED // 2:

@@ -1,4 +1,4 @@
-"""When a schedule comes: its slots, and when each is fired. No ORM in here."""
+"""Slots of a schedule, and the time at which each is fired. No ORM in here."""
 
 import hashlib
 from collections.abc import Iterator
@@ -9,21 +9,20 @@ from zoneinfo import ZoneInfo
 
 from apps.tasks.schedules.cron import Cron
 
-#: Just before an instant: what comes after this may be the instant itself.
-MOMENT = timedelta(microseconds=1)
+#: Smallest step of time. A slot later than `begin - TICK` may be `begin` itself.
+TICK = timedelta(microseconds=1)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Timing:
-    """The slots of a schedule. A slot is a UTC instant.
+    """The slots of a schedule. A slot is a timestamp in UTC.
 
     Parameters:
-      cron: A cron text; or None, and it comes `every` so often, counted from `anchor`.
-      zone: The clock that the cron text is about.
-      begin, end: The first and the last instant that may be a slot.
-      jitter: At most so long after its slot, and before the next one, it is fired. How long is the same wherever it
-        is asked.
-      key: What tells this schedule's jitter from another one's.
+      cron: Cron text. None: the slots come `every` interval, counted from `anchor`.
+      zone: Clock that the cron text is read by.
+      begin, end: First and last timestamp that may be a slot.
+      jitter: Largest delay of a slot. It is fired before the next slot, and each process computes the same delay.
+      key: Seed of the jitter, so that two schedules differ.
     """
 
     cron: Cron | None = None
@@ -36,9 +35,9 @@ class Timing:
     key: str = ""
 
     def next_after(self, after: datetime) -> datetime | None:
-        """The first slot later than `after`, or None."""
+        """Return the first slot later than `after`, or None."""
         if self.begin is not None:
-            after = max(after, self.begin - MOMENT)
+            after = max(after, self.begin - TICK)
         if self.cron is not None:
             slot = self.cron.next_after(after, self.zone)
         else:
@@ -49,18 +48,18 @@ class Timing:
         return slot.astimezone(UTC)
 
     def slots_after(self, after: datetime) -> Iterator[datetime]:
-        """The slots later than `after`, in order."""
+        """Yield the slots later than `after`, in order."""
         slot = self.next_after(after)
         while slot is not None:
             yield slot
             slot = self.next_after(slot)
 
     def upcoming(self, after: datetime, *, count: int) -> list[datetime]:
-        """The next `count` slots, or fewer where it ends."""
+        """Return the next `count` slots, or fewer if the schedule ends before."""
         return list(islice(self.slots_after(after), count))
 
     def fires_at(self, slot: datetime) -> datetime:
-        """When the slot is fired: then, or up to `jitter` later, but not after the next slot: they keep their order."""
+        """Return the slot plus its jitter, which never passes the next slot: slots keep their order."""
         if not self.jitter:
             return slot
         following = self.next_after(slot)

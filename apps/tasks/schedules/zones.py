@@ -4,6 +4,8 @@ import difflib
 from functools import lru_cache
 from zoneinfo import ZoneInfo, available_timezones
 
+from django.utils.translation import gettext as _
+
 from apps.tasks.errors import UnknownZoneError
 
 #: Names of files beside the zones.
@@ -12,7 +14,7 @@ NO_ZONES = {"Factory", "localtime"}
 
 @lru_cache(maxsize=1)
 def names() -> tuple[str, ...]:
-    """All of them, in order."""
+    """Return all names, in order."""
     return tuple(sorted(_known()))
 
 
@@ -22,18 +24,21 @@ def _known() -> frozenset[str]:
 
 
 def named(name: str) -> ZoneInfo:
-    """The zone of that name, such as `Europe/Paris`.
+    """Return the zone of that name, such as `Europe/Paris`.
 
     Raises:
-      UnknownZoneError: There is none; names that are like it are told.
+      UnknownZoneError: There is none. The message lists similar names.
     """
     try:
-        # Beside the zones there are files that some machines have and others do not, such as `right/UTC`, 27 s off.
+        # Beside the zones some machines have more files, such as `right/UTC`, which is 27 s off.
         if name not in _known():
             raise KeyError(name)
         return ZoneInfo(name)
     except (KeyError, ValueError, OSError):
         by_lower = {known.lower(): known for known in names()}
         alike = difflib.get_close_matches(name.lower(), by_lower, n=3, cutoff=0.85)
-        known = " or ".join(by_lower[found] for found in alike) or "UTC, Europe/Paris, America/New_York and the like"
-        raise UnknownZoneError(f"Unknown time zone {name!r}, must be a name of the tz database: {known}") from None
+        known = _(" or ").join(by_lower[found] for found in alike)
+        raise UnknownZoneError(
+            _("Unknown time zone %(name)r, must be a name of the tz database: %(known)s")
+            % {"name": name, "known": known or _("UTC, Europe/Paris, America/New_York and the like")}
+        ) from None

@@ -7,9 +7,14 @@ from types import ModuleType
 
 from django.db import connection
 
-from apps.tasks.statements import postgresql, sqlite
-
 
 def of_this_database() -> ModuleType:
     """Return the statements for the database of `TaskStatus`."""
-    return postgresql if connection.vendor == "postgresql" else sqlite
+    # Not at the top: only PostgreSQL needs psycopg.
+    if connection.vendor == "postgresql":
+        from apps.tasks.statements import postgresql
+
+        return postgresql
+    from apps.tasks.statements import sqlite
+
+    return sqlite

@@ -24,3 +24,8 @@ def owner_value(owner_id: Any) -> Any:
         return None
     owner: Any = TaskStatus._meta.get_field("owner")
     return owner.get_db_prep_value(owner_id, connections[DEFAULT_DB_ALIAS])
+
+
+def owner_key(stored: Any) -> Any:
+    """Return a user's primary key as Python has it, from what the database stores."""
+    return TaskStatus._meta.get_field("owner").to_python(stored)

@@ -1,1 +1,1 @@
-"""django-dramatiq with its AdminMiddleware: a row a task, written by whoever sends or runs it."""
+"""django-dramatiq with its AdminMiddleware: a row a task, written by its sender and its worker."""

@@ -1,4 +1,4 @@
-"""What the sender does."""
+"""The sender."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -27,7 +27,7 @@ send_in_transaction = send
 
 
 def send_many(task: str, numbers: Iterable[int], *arguments: Any) -> None:
-    # It has no such thing; one commit is what a project can do.
+    # It has no such function. A project can use one transaction.
     with transaction.atomic():
         for number in numbers:
             send(task, number, *arguments)

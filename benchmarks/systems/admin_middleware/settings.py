@@ -1,4 +1,4 @@
-"""As django-dramatiq's README says, without Prometheus, and with connections that are kept."""
+"""Settings as in django-dramatiq's README, without Prometheus and with kept connections."""
 
 import os
 

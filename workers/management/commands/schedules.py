@@ -1,4 +1,4 @@
-"""`manage.py schedules`: the schedules, seen and steered from a terminal."""
+"""`manage.py schedules`: list, preview, run, pause and resume schedules in a terminal."""
 
 import difflib
 import os
@@ -18,47 +18,47 @@ from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import actions, checking, clock, cron, declared, zones
 from apps.tasks.schedules.firing import iso
 
-#: The exit code for what was asked wrongly, as argparse has it.
+#: Exit code for invalid arguments, the same as that of argparse.
 WRONG = 2
 MOST_SLOTS = 10_000
 
 
 class Command(BaseCommand):
-    help = "Lists the schedules; `next` shows the slots of a cron text; `run`, `pause` and `resume` steer one."
+    help = "Lists the schedules. `next` shows the slots of a cron text. `run`, `pause` and `resume` change a schedule."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:
-        verbs = parser.add_subparsers(dest="verb", metavar="VERB")
-        verbs.add_parser("list", help="all schedules with their last and next run (also without a verb)")
-        slots = verbs.add_parser("next", help="the next slots of a cron text, as ISO times in UTC, one a line")
+        subparsers = parser.add_subparsers(dest="action", metavar="ACTION")
+        subparsers.add_parser("list", help="all schedules with their last and next run (also without an action)")
+        slots = subparsers.add_parser("next", help="the next slots of a cron text, as ISO times in UTC, one a line")
         slots.add_argument("text", help='such as "*/5 8-17 * * 1" or @weekly')
         slots.add_argument("--zone", default="UTC", help="the clock of the text; default: %(default)s")
         slots.add_argument("--from", dest="begin", metavar="TIME", help="ISO, UTC if it has no offset; default: now")
-        slots.add_argument("--count", default="5", help=f"how many, 1 to {MOST_SLOTS}; default: %(default)s")
-        for verb, text in (
+        slots.add_argument("--count", default="5", help=f"number of slots, 1 to {MOST_SLOTS}; default: %(default)s")
+        for name, text in (
             ("run", "send the schedule's task now, beside its slots; prints the task's id"),
-            ("pause", "let it have no slots until it is resumed"),
-            ("resume", "let it have slots again, from now on"),
+            ("pause", "stop its slots until it is resumed"),
+            ("resume", "start its slots again, from now on"),
         ):
-            verbs.add_parser(verb, help=text).add_argument("name", help="the schedule's name, as `list` shows it")
+            subparsers.add_parser(name, help=text).add_argument("name", help="the schedule's name, as `list` shows it")
 
     def handle(self, *args: Any, **options: Any) -> None:
-        verb = options["verb"] or "list"
+        action = options["action"] or "list"
         try:
-            if verb == "next":
+            if action == "next":
                 self.show_next(options)
-            elif verb == "list":
+            elif action == "list":
                 self.show_all()
             else:
-                self.steer(verb, options["name"])
+                self.change(action, options["name"])
             self.stdout.flush()
         except BrokenPipeError:
-            # Who reads it has read enough, such as `head`. What is left goes nowhere, also at the exit.
+            # The reader, such as `head`, has read enough. The rest goes nowhere, also at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from None
 
-    # --- Seeing ---
+    # --- Show ---
 
     def show_next(self, options: dict[str, Any]) -> None:
         try:
@@ -66,7 +66,7 @@ class Command(BaseCommand):
             zone = zones.named(options["zone"])
         except ValueError as error:
             raise CommandError(str(error), returncode=WRONG) from None
-        slot = _moment(options["begin"]) if options["begin"] is not None else clock.faster(timezone.now())
+        slot = _timestamp(options["begin"]) if options["begin"] is not None else clock.faster(timezone.now())
         for _ in islice(range(MOST_SLOTS), _count(options["count"])):
             found = understood.next_after(slot, zone)
             if found is None:
@@ -108,9 +108,9 @@ class Command(BaseCommand):
             str(schedule.missed_count),
         )  # fmt: skip
 
-    # --- Steering ---
+    # --- Change ---
 
-    def steer(self, verb: str, name: str) -> None:
+    def change(self, action: str, name: str) -> None:
         declared.make_missing()
         schedule = Schedule.objects.filter(name=name).first()
         if schedule is None:
@@ -119,14 +119,14 @@ class Command(BaseCommand):
             raise CommandError(
                 f"Unknown schedule {name!r}, must be one of: {', '.join(alike) or 'there are none'}", returncode=WRONG
             )
-        if verb == "run":
+        if action == "run":
             try:
                 self.stdout.write(actions.run_now(schedule))
             except CannotRunError as error:
                 raise CommandError(str(error), returncode=WRONG) from None
             return
-        (actions.pause if verb == "pause" else actions.resume)(schedule)
-        if verb == "pause":
+        (actions.pause if action == "pause" else actions.resume)(schedule)
+        if action == "pause":
             self.stdout.write(f"{name} is paused.")
         elif problem := checking.broken(schedule):
             self.stdout.write(f"{name} is not paused any more, but it is broken: {problem}")
@@ -136,7 +136,7 @@ class Command(BaseCommand):
             )
 
 
-def _moment(text: str) -> datetime:
+def _timestamp(text: str) -> datetime:
     try:
         found = timestamp.parse(text)
     except ValueError:
@@ -155,7 +155,7 @@ def _count(text: str) -> int:
 
 
 def _last_run(schedule: Any, statuses: dict[str, str]) -> str:
-    """When its last task was sent, and what became of it."""
+    """Return the time of its last run and the state of that task."""
     if schedule.last_slot is None:
         return "-"
     return f"{iso(schedule.last_slot.replace(microsecond=0))} {statuses.get(schedule.last_task_id, 'pruned')}"

@@ -1,4 +1,4 @@
-// Shows the next times of what the form of a schedule holds, as it is being filled in.
+// Shows the next times of the schedule in the form while it is being filled in.
 
 document.addEventListener("DOMContentLoaded", () => {
     const panel = document.getElementById("schedule-upcoming");
@@ -12,12 +12,12 @@ document.addEventListener("DOMContentLoaded", () => {
     let running = null;
 
     const show = async () => {
-        const held = new FormData(form);
+        const values = new FormData(form);
         const query = new URLSearchParams({ pk: panel.dataset.pk });
-        fields.forEach((name) => query.set(name, held.get(name) ?? ""));
+        fields.forEach((name) => query.set(name, values.get(name) ?? ""));
         if (!query.get("cron") && !query.get("every")) {
             shown = null;
-            panel.textContent = "Enter a cron text or an interval.";
+            panel.textContent = panel.dataset.empty;
             return;
         }
         if (query.toString() === shown) {
@@ -34,7 +34,7 @@ document.addEventListener("DOMContentLoaded", () => {
             shown = query.toString();
         } catch (error) {
             if (error.name !== "AbortError") {
-                panel.textContent = "The next times cannot be shown at the moment.";
+                panel.textContent = panel.dataset.failed;
                 shown = null;
             }
         }
@@ -43,7 +43,7 @@ document.addEventListener("DOMContentLoaded", () => {
         clearTimeout(timer);
         timer = setTimeout(show, 250);
     };
-    // A date that is picked from the calendar sets its input without an event, and gives it the focus.
+    // The calendar sets a date without an event, and gives its input the focus.
     ["input", "change", "focusin"].forEach((name) => form.addEventListener(name, later));
     show();
 });

@@ -1,0 +1,34 @@
+"""Links to pages of tasks and workers, whose rows may be deleted by now."""
+
+from typing import Any
+
+from django.urls import reverse
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
+
+from apps.tasks.admin import elements
+from apps.tasks.models import TaskStatus
+
+
+def worker(worker_id: Any) -> SafeString | str:
+    """Return the start of a worker's id as a link to its page."""
+    if worker_id is None:
+        return elements.NOTHING
+    url = reverse("admin:tasks_workerprocess_change", args=[worker_id])
+    return format_html('<a href="{}" class="text-link" title="{}">{}</a>', url, worker_id, str(worker_id)[:8])
+
+
+def task(task_id: str, *, pk: int | None, status: str | None) -> SafeString | str:
+    """Return a task's state as a link to its page.
+
+    Parameters:
+      pk, status: Columns of its row. None: there is no row.
+    """
+    if not task_id:
+        return elements.NOTHING
+    if pk is None or status is None:
+        return format_html('<del title="{}">{}</del>', task_id, _("Deleted"))
+    text = dict(TaskStatus.STATUS_CHOICES)[status]
+    url = reverse("admin:tasks_taskstatus_change", args=[pk])
+    return format_html('<a href="{}">{}</a>', url, elements.label(text, kind=elements.STATUS_KINDS[status]))

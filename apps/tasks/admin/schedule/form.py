@@ -1,0 +1,205 @@
+"""The form of a schedule. It shows each error at its field, before anything is saved."""
+
+import json
+from typing import Any
+
+import dramatiq
+from django import forms
+from django.utils import timezone
+from django.utils.translation import gettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from apps.tasks.admin import elements, theme
+from apps.tasks.models import Schedule
+from apps.tasks.schedules import actions, checking, clock, zones
+
+#: Units of an interval by their seconds, the largest first: the name, and an interval in words.
+UNITS = {
+    86_400: (_("days"), ngettext_lazy("Every day", "Every %(count)s days", "number")),
+    3_600: (_("hours"), ngettext_lazy("Every hour", "Every %(count)s hours", "number")),
+    60: (_("minutes"), ngettext_lazy("Every minute", "Every %(count)s minutes", "number")),
+    1: (_("seconds"), ngettext_lazy("Every second", "Every %(count)s seconds", "number")),
+}
+MOST_DAYS = 3_660
+
+#: Inputs that the next times depend on, by their names in the page.
+TIME_FIELDS = (
+    "cron", "every", "every_unit", "time_zone", "start_at_0", "start_at_1", "end_at_0", "end_at_1", "jitter_seconds",
+)  # fmt: skip
+#: Fields of these inputs.
+TIMES = ("cron", "every", "every_unit", "time_zone", "start_at", "end_at", "jitter_seconds")
+#: Fields that show the errors of a column of another name.
+SHOWN_AT = {"interval_seconds": "every"}
+
+
+def interval_in_words(seconds: int) -> str:
+    """Return an interval such as `Every 15 minutes`."""
+    count, unit = _in_unit(seconds)
+    _name, words = UNITS[unit]
+    return elements.counted(words, count)
+
+
+def _in_unit(seconds: int) -> tuple[int, int]:
+    """Return an interval as a whole number of the largest unit that allows it, and the unit."""
+    unit = next(unit for unit in UNITS if seconds % unit == 0)
+    return seconds // unit, unit
+
+
+class ZoneInput(theme.TextInput):  # type: ignore[misc]
+    """A text input that suggests the known zones."""
+
+    input_template_name = theme.TextInput.template_name
+    template_name = "tasks/schedule/zone.html"
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, {**(attrs or {}), "list": "time-zones"})
+        context["widget"] |= {"zones": zones.names(), "input_template_name": self.input_template_name}
+        return context
+
+
+class ScheduleForm(forms.ModelForm):
+    """A schedule, new or changed. A declared one keeps its name, actor and arguments."""
+
+    every = forms.IntegerField(
+        required=False, min_value=1, widget=theme.IntegerInput, label=_("Or every"),
+        help_text=_("Instead of a cron text. Counted from the start or, without one, from when it was saved."),
+    )  # fmt: skip
+    every_unit = forms.TypedChoiceField(
+        choices=[(str(seconds), name) for seconds, (name, _words) in reversed(UNITS.items())],
+        coerce=int, initial="60", required=False, widget=theme.SelectInput, label=_("Unit"),
+    )  # fmt: skip
+
+    class Meta:
+        model = Schedule
+        fields = (
+            "name", "task_name", "kwargs", "cron", "time_zone", "start_at", "end_at", "missed_policy", "missed_limit",
+            "grace_seconds", "overlap", "jitter_seconds", "enabled",
+        )  # fmt: skip
+        #: For people who fill in the form. The columns' own texts also say who writes them.
+        help_texts = {
+            "name": _("Name in the admin and in the terminal."),
+            "task_name": _("Actor that is sent at each slot."),
+            "kwargs": _('A JSON object, such as {"report_type": "summary"}.'),
+            "cron": _(
+                "Minute, hour, day of month, month, day of week; or @hourly, @daily, @weekly, @monthly, @yearly."
+            ),
+            "time_zone": _("Clock that the cron text is read by."),
+            "start_at": elements.in_zone(_("No slot comes before this time. In %(zone)s.")),
+            "end_at": elements.in_zone(_("No slot comes after this time. In %(zone)s.")),
+            "missed_policy": _("Treatment of slots that no scheduler fired in time."),
+            "missed_limit": _("Number of missed slots that are run at most, the newest ones."),
+            "grace_seconds": _("Seconds that a slot may be late before it counts as missed."),
+            "overlap": "",
+            "jitter_seconds": _("Largest random delay of a slot, in seconds."),
+            "enabled": _("A paused schedule has no slots and misses none."),
+        }
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.interval_seconds:
+            self.initial["every"], self.initial["every_unit"] = _in_unit(self.instance.interval_seconds)
+        if "cron" in self.fields:
+            self.fields["cron"].widget.attrs |= {"placeholder": "0 8 * * 1", "class": _monospaced(self.fields["cron"])}
+        if "time_zone" in self.fields:
+            self.fields["time_zone"].widget = ZoneInput()
+        if self.instance.is_declared:
+            for name in ("name", "task_name", "kwargs"):
+                self.fields.pop(name, None)
+        if "task_name" in self.fields:
+            known = sorted({*dramatiq.get_broker().actors, self.instance.task_name} - {""})
+            field = forms.CharField(
+                label=_("Actor"),
+                help_text=self.fields["task_name"].help_text,
+                widget=theme.SelectInput(choices=[("", _("Choose an actor")), *((name, name) for name in known)]),
+            )
+            self.fields["task_name"] = field
+        if "kwargs" in self.fields:
+            # A JSON field would not say where a text stops being JSON.
+            self.fields["kwargs"] = forms.CharField(
+                label=_("Arguments"),
+                required=False,
+                strip=True,
+                help_text=self.fields["kwargs"].help_text,
+                widget=theme.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
+            )
+            self.initial["kwargs"] = json.dumps(self.instance.kwargs, ensure_ascii=False)
+
+    def clean_kwargs(self) -> Any:
+        text = self.cleaned_data["kwargs"]
+        try:
+            found = json.loads(text or "{}")
+        except json.JSONDecodeError as error:
+            message = gettext(
+                "This is not JSON: %(error)s at line %(line)s, column %(column)s. "
+                'It must be an object such as {"report_type": "summary"}.'
+            )
+            values = {"error": error.msg, "line": error.lineno, "column": error.colno}
+            raise forms.ValidationError(message % values) from None
+        except RecursionError:
+            raise forms.ValidationError(_("This JSON is nested too deeply.")) from None
+        except ValueError:
+            raise forms.ValidationError(_("This JSON has a number of more than 4,300 digits.")) from None
+        if not isinstance(found, dict):
+            message = gettext('This is %(start)s, must be an object such as {"report_type": "summary"}.')
+            raise forms.ValidationError(message % {"start": text if len(text) <= 100 else f"{text[:100]}..."})
+        return found
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or self.cleaned_data
+        every, unit = cleaned.get("every"), cleaned.get("every_unit") or 60
+        if every is not None and every * unit > MOST_DAYS * 86_400:
+            message = gettext("This is %(days)s days, at most %(limit)s are allowed.")
+            values = {"days": elements.number(every * unit // 86_400), "limit": elements.number(MOST_DAYS)}
+            self.add_error("every", message % values)
+            every = None
+        if "every" not in self.errors:
+            self.instance.interval_seconds = every * unit if every else None
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()  # type: ignore[misc]
+        now = clock.faster(timezone.now())
+        schedule = self.instance
+        if schedule.pk is None or self._has_new_times():
+            schedule.anchor_at = self._anchor(now)
+        found = checking.errors(schedule)
+        if not found and not self.errors and (schedule.pk is None or self._has_new_times()):
+            found = checking.never(schedule, now=now)
+        for column, message in found.items():
+            field = SHOWN_AT.get(column, column)
+            if field in self.fields and field not in self.errors and not self._hides(field):
+                self.add_error(field, message)
+
+    def _hides(self, field: str) -> bool:
+        """Return whether an error of a field only follows from the error of another one."""
+        return field == "cron" and "every" in self.errors
+
+    def _has_new_times(self) -> bool:
+        return bool(set(TIMES) & set(self.changed_data))
+
+    def _anchor(self, now: Any) -> Any:
+        """Return the time from which the interval would be counted."""
+        if self.instance.start_at:
+            return self.instance.start_at
+        if self.instance.pk is not None and not {"every", "every_unit"} & set(self.changed_data):
+            return self.instance.anchor_at
+        return now.replace(microsecond=0)
+
+    def time_errors(self) -> list[str]:
+        """Return the errors of the fields that the next times depend on."""
+        self.full_clean()
+        found = [str(error) for name in TIMES for error in self.errors.get(name, [])]
+        if not found and self.instance.decided_until is None:
+            actions.begin(self.instance, now=clock.faster(timezone.now()))
+        return found
+
+    def changed_values(self) -> dict[str, Any]:
+        """Return the changed columns and their values."""
+        values = {name: self.cleaned_data[name] for name in self.changed_data if name in self.Meta.fields}
+        if {"every", "every_unit"} & set(self.changed_data):
+            values["interval_seconds"] = self.instance.interval_seconds
+        return values
+
+
+def _monospaced(field: forms.Field) -> str:
+    return f"{field.widget.attrs.get('class', '')} task-monospaced"

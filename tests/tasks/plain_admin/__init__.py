@@ -1,0 +1,1 @@
+"""A Django project with nothing but Django's own admin around the tasks."""
