@@ -3,11 +3,13 @@
 They are moves like the ledger's others, which go through the ORM. A batch of any size is one statement.
 """
 
+from functools import cache
 from types import ModuleType
 
 from django.db import connection
 
 
+@cache
 def of_this_database() -> ModuleType:
     """Return the statements for the database of `TaskStatus`."""
     # Not at the top: only PostgreSQL needs psycopg.
