@@ -30,10 +30,11 @@ class RunningCommand:
       argv: Program and arguments.
       env: Whole environment.
       log: File for the output of the process and its children.
+      cwd: Working directory.
       watchdog: Ends the process if pytest is killed.
     """
 
-    def __init__(self, *argv: str, env: dict[str, str], log: Path, watchdog: Watchdog) -> None:
+    def __init__(self, *argv: str, env: dict[str, str], log: Path, watchdog: Watchdog, cwd: Path = BASE_DIR) -> None:
         self.name = " ".join(argv)
         self.log = log
         self.watchdog = watchdog
@@ -45,7 +46,7 @@ class RunningCommand:
             self.process = subprocess.Popen(
                 argv,
                 env=env,
-                cwd=BASE_DIR,
+                cwd=cwd,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
                 stderr=subprocess.STDOUT,

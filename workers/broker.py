@@ -38,11 +38,11 @@ class LedgerBroker(RedisBroker):
 
     Parameters:
       url: Address of Redis.
-      namespace: First part of every key in Redis.
+      namespace: First part of every key in Redis. Projects that share a Redis need one each.
       middleware: Dramatiq's middleware, in Dramatiq's order.
     """
 
-    def __init__(self, *, url: str, namespace: str = "dramatiq", middleware: list[Middleware] | None = None) -> None:
+    def __init__(self, *, url: str, namespace: str = "ledger", middleware: list[Middleware] | None = None) -> None:
         self.wire = WireQueue(url, namespace=namespace, fast_path=conf.TASK_FAST_PATH)
         #: Listeners of each hook, for the list of middleware as it was then.
         self._listening: dict[str, list[Middleware]] = {}
@@ -149,9 +149,10 @@ class LedgerBroker(RedisBroker):
     def send_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
         actor = self.get_actor(message.actor_name)
-        bound = arguments.check(actor, message, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
+        plain = arguments.plain_options(message)
+        bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         related_type, related_id = _related(actor.options.get("related_to"), bound)
-        options = {name: value for name, value in message.options.items() if name not in COLUMN_OPTIONS}
+        options = {name: value for name, value in plain.items() if name not in COLUMN_OPTIONS}
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,

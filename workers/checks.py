@@ -1,6 +1,10 @@
-"""System checks: a mistake in a declaration is reported at boot, not when the task runs."""
+"""System checks: a mistake in a declaration or in the settings is reported at boot, not when the task runs.
+
+The app looks at the broker before Django's models exist, so functions import the schedules where they use them.
+"""
 
 import inspect
+from collections.abc import Sequence
 from typing import Any
 
 import dramatiq
@@ -8,10 +12,30 @@ from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
 from django.db import connection
-from dramatiq import Actor
+from dramatiq import Actor, Middleware
+from dramatiq.middleware import Callbacks, Pipelines, Retries
 
 from apps.tasks.errors import BadCronError
-from apps.tasks.schedules import cron, declared
+from workers.broker import LedgerBroker
+from workers.middleware.ending import Ending
+from workers.middleware.groups import Groups
+from workers.middleware.lifecycle import Lifecycle
+from workers.middleware.progress import Progress
+
+#: Middleware without which no task has a start, progress or an end.
+TRACKING = (Lifecycle, Progress, Ending)
+#: Middleware that sends what follows a task. Its messages belong to the task's outcome.
+FOLLOWING = (Callbacks, Pipelines, Groups, Retries)
+
+#: Databases that tasks can be rows of.
+VENDORS = ("postgresql", "sqlite")
+
+#: Options of a SQLite database that several processes write to.
+SQLITE_OPTIONS = {
+    "transaction_mode": "IMMEDIATE",
+    "timeout": 20,
+    "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+}
 
 
 def actors() -> list[Actor[..., Any]]:
@@ -54,6 +78,8 @@ def check_related(**kwargs: Any) -> list[CheckMessage]:
 @register("tasks")
 def check_schedules(**kwargs: Any) -> list[CheckMessage]:
     """tasks.E003: A periodic actor has a cron text and arguments that it can be called with."""
+    from apps.tasks.schedules import cron, declared
+
     messages: list[CheckMessage] = []
     for actor in actors():
         text = declared.cron_text(actor)
@@ -65,6 +91,43 @@ def check_schedules(**kwargs: Any) -> list[CheckMessage]:
         except (BadCronError, TypeError) as error:
             messages.append(Error(f"The periodic actor {actor.actor_name!r} cannot fire: {error}", id="tasks.E003"))
     return messages
+
+
+def check_broker() -> list[CheckMessage]:
+    """tasks.E004: The broker is a `LedgerBroker`. tasks.E005: Its middleware has all that tracks tasks, in order.
+
+    Not registered: `WorkersConfig` asks it before any actor is declared.
+    """
+    broker = dramatiq.get_broker()
+    if not isinstance(broker, LedgerBroker):
+        return [
+            Error(
+                f"Dramatiq's broker is a {type(broker).__name__}, must be a LedgerBroker.",
+                hint='Put "django_dramatiq" first into INSTALLED_APPS and set DRAMATIQ_BROKER to '
+                '{"BROKER": "workers.broker.LedgerBroker", "OPTIONS": {"url": ...}, "MIDDLEWARE": middleware.DEFAULT}.',
+                id="tasks.E004",
+            )
+        ]
+    wrong = _wrong_middleware(broker.middleware)
+    if not wrong:
+        return []
+    hint = 'Set DRAMATIQ_BROKER["MIDDLEWARE"] to workers.middleware.DEFAULT, and add yours before its last entry.'
+    return [Error(f"The broker's middleware cannot track tasks: {wrong}.", hint=hint, id="tasks.E005")]
+
+
+def _wrong_middleware(middleware: Sequence[Middleware]) -> str:
+    """Return what is wrong with the list, or nothing."""
+    missing = [kind.__name__ for kind in TRACKING if not any(isinstance(one, kind) for one in middleware)]
+    if missing:
+        return f"{', '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+    begin, end = (_place(kind, middleware) for kind in (Progress, Ending))
+    inside = middleware[begin + 1 : end]
+    outside = [type(one).__name__ for one in middleware if isinstance(one, FOLLOWING) and one not in inside]
+    return f"{', '.join(outside)} must come after Progress and before Ending" if outside else ""
+
+
+def _place(kind: type[Middleware], middleware: Sequence[Middleware]) -> int:
+    return next(index for index, one in enumerate(middleware) if isinstance(one, kind))
 
 
 @register("tasks")
@@ -80,6 +143,58 @@ def check_transactional(**kwargs: Any) -> list[CheckMessage]:
         )
         for actor in actors()
         if actor.options.get("transactional")
+    ]
+
+
+@register("tasks")
+def check_vendor(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.E006: The database is PostgreSQL or SQLite."""
+    if connection.vendor in VENDORS:
+        return []
+    return [
+        Error(
+            f"The database 'default' is {connection.vendor}, must be one of: {', '.join(VENDORS)}.",
+            id="tasks.E006",
+        )
+    ]
+
+
+@register("tasks")
+def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.E007: `USE_TZ` is True."""
+    if settings.USE_TZ:
+        return []
+    return [Error("USE_TZ is False: delays and schedules need times with a time zone.", id="tasks.E007")]
+
+
+@register("tasks")
+def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W003: A transaction on SQLite takes the write lock when it begins."""
+    mode = connection.settings_dict["OPTIONS"].get("transaction_mode") or "DEFERRED"
+    if connection.vendor != "sqlite" or mode.upper() != "DEFERRED":
+        return []
+    return [
+        Warning(
+            "SQLite's transactions are DEFERRED: one that reads and then writes fails while another process writes.",
+            hint=f'Set DATABASES["default"]["OPTIONS"] to {SQLITE_OPTIONS}.',
+            id="tasks.W003",
+        )
+    ]
+
+
+@register("tasks")
+def check_order(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W004: `django_dramatiq` is the first app and `workers` the last."""
+    names = [config.name for config in apps.get_app_configs()]
+    places = {"django_dramatiq": ("first", 0), "workers": ("last", -1)}
+    return [
+        Warning(
+            f"{name!r} is not the {place} of INSTALLED_APPS, {names[index]!r} is.",
+            hint="An actor that another app imports early is lost to the broker, or finds its app unfinished.",
+            id="tasks.W004",
+        )
+        for name, (place, index) in places.items()
+        if names[index] != name
     ]
 
 

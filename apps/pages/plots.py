@@ -6,8 +6,11 @@ Their lengths are per cent of the drawing, so that bars stretch with the page, a
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from django.utils.safestring import SafeString, mark_safe
+
 from apps.documents.models import Chapter
 from apps.pages.templatetags.figures import ease, percent
+from apps.plots import svg
 from apps.plots.marks import Plot
 from apps.plots.panel import Panel
 from apps.plots.scale import Scale
@@ -56,8 +59,8 @@ class Series:
         return Plot(name="chapters", title=self.title, description=self.summary, width=100, height=100, marks=marks)
 
 
-def plots_of(chapters: Sequence[Chapter]) -> list[Plot]:
-    """Return the plots for which the chapters have figures. One chapter is no plot."""
+def plots_of(chapters: Sequence[Chapter]) -> list[tuple[Plot, SafeString]]:
+    """Return the plots for which the chapters have figures, each with its SVG. One chapter is no plot."""
     if len(chapters) < 2:
         return []
 
@@ -73,4 +76,4 @@ def plots_of(chapters: Sequence[Chapter]) -> list[Plot]:
         found.append(eases.plot(Scale.around(eases.known, guides=EASE_WORDS), dotted=True))
     if shares.known:
         found.append(shares.plot(Scale.rounded(0, 1, steps=4, label=percent)))
-    return found
+    return [(plot, mark_safe(svg.fluid(plot))) for plot in found]  # noqa: S308 (escaped)

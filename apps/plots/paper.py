@@ -6,7 +6,6 @@ from typing import Any
 from reportlab.graphics.shapes import Circle, Drawing, Polygon, PolyLine, Rect, String
 from reportlab.lib.colors import HexColor
 from reportlab.pdfbase.pdfmetrics import stringWidth
-from reportlab.pdfgen.canvas import Canvas
 
 from apps.plots import faces
 from apps.plots.marks import Area, Bar, Dot, Label, Line, Mark, Plot, Point, Role, Target
@@ -29,14 +28,6 @@ def drawing(plot: Plot) -> Drawing:
     return Drawing(plot.width, plot.height, *(shape for mark in plot.marks for shape in _shapes(mark, plot.height)))
 
 
-def write(canvas: Canvas, label: Label, *, baseline: float) -> None:
-    """Write a label on a canvas, whose y goes up. The label's own y is not used."""
-    for string in _strings(label, baseline=baseline):
-        canvas.setFont(string.fontName, string.fontSize)
-        canvas.setFillColor(string.fillColor)
-        canvas.drawString(string.x, string.y, string.text)
-
-
 def _shapes(mark: Mark, height: float) -> list[Any]:
     """Return the mark as reportlab's shapes, whose y goes up from the bottom of a plot of this height."""
     if isinstance(mark, Target):
@@ -55,18 +46,19 @@ def _shapes(mark: Mark, height: float) -> list[Any]:
             stroke = {"strokeColor": colour, "strokeWidth": mark.width, "strokeLineJoin": 1, "strokeDashArray": dashes}
             return [PolyLine(_flat(mark.points, height), **stroke)]
         case Label():
-            return _strings(mark, baseline=height - mark.y - BASELINE * mark.size)
+            return _strings(mark, height)
 
 
-def _strings(label: Label, *, baseline: float) -> list[String]:
+def _strings(label: Label, height: float) -> list[String]:
     """Return a string for each font that the text needs."""
     runs = faces.runs(label.text, bold=label.bold)
     widths = [stringWidth(run.text, run.font, label.size) for run in runs]
     x = label.x - {"start": 0.0, "middle": 0.5, "end": 1.0}[label.anchor] * sum(widths)
+    y = height - label.y - BASELINE * label.size
     style = {"fontSize": label.size, "fillColor": COLOURS[label.role]}
     strings = []
     for run, width in zip(runs, widths, strict=True):
-        strings.append(String(x, baseline, run.text, fontName=run.font, **style))
+        strings.append(String(x, y, run.text, fontName=run.font, **style))
         x += width
     return strings
 

@@ -5,7 +5,6 @@ import threading
 
 import pypdfium2
 from reportlab.graphics import renderPDF
-from reportlab.pdfgen.canvas import Canvas
 
 from apps.plots import faces, paper
 from apps.plots.marks import Plot
@@ -21,7 +20,11 @@ _lock = threading.Lock()
 
 def image(plot: Plot) -> bytes:
     """Return the plot as a PNG on white, `SCALE` pixels per point."""
-    source, target = _page(plot), io.BytesIO()
+    drawing, target = paper.drawing(plot), io.BytesIO()
+    drawing.width, drawing.height = plot.width + 2 * MARGIN, plot.height + 2 * MARGIN
+    drawing.translate(MARGIN, MARGIN)
+    with faces.pdf_lock:
+        source = renderPDF.drawToString(drawing)
     with _lock:
         document = pypdfium2.PdfDocument(source)
         try:
@@ -33,14 +36,4 @@ def image(plot: Plot) -> bytes:
         finally:
             document.close()
     picture.save(target, "PNG", optimize=True)
-    return target.getvalue()
-
-
-def _page(plot: Plot) -> bytes:
-    """Return the plot as a PDF with one page, which is as large as the plot and its margins."""
-    drawing, target = paper.drawing(plot), io.BytesIO()
-    with faces.pdf_lock:
-        canvas = Canvas(target, pagesize=(plot.width + 2 * MARGIN, plot.height + 2 * MARGIN))
-        renderPDF.draw(drawing, canvas, MARGIN, MARGIN)
-        canvas.save()
     return target.getvalue()

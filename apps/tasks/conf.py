@@ -1,12 +1,14 @@
 """Settings of the task system, each with its default and meaning.
 
-Values are read when they are used, so `override_settings` works and Django's settings need not name any of them.
+Values are read at first use, so Django's settings need not name any of them. `override_settings` works, but for what is
+read once a process: TASK_FAST_PATH and TASK_TIME_LIMIT_MS by the broker, the heartbeat's timeout by the worker.
 """
 
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
+from django.core.signals import setting_changed
 
 T = TypeVar("T")
 
@@ -26,6 +28,10 @@ class Setting(Generic[T]):
     def __set_name__(self, owner: type, name: str) -> None:
         self.name = name
 
+    def forget(self) -> None:
+        """Read the value anew when it is used next."""
+        self.__dict__.pop("value", None)
+
     @overload
     def __get__(self, instance: None, owner: type) -> "Setting[T]": ...
     @overload
@@ -33,8 +39,11 @@ class Setting(Generic[T]):
     def __get__(self, instance: object | None, owner: type) -> "Setting[T] | T":
         if instance is None:
             return self
-        found: T = getattr(settings, self.name, self.default)
-        return found
+        try:
+            return self.value
+        except AttributeError:
+            self.value: T = getattr(settings, self.name, self.default)
+            return self.value
 
 
 class Conf:
@@ -71,3 +80,11 @@ conf = Conf()
 
 #: All settings by name.
 SETTINGS: dict[str, "Setting[Any]"] = {name: value for name, value in vars(Conf).items() if isinstance(value, Setting)}
+
+
+def _forget(*, setting: str, **kwargs: Any) -> None:
+    if setting in SETTINGS:
+        SETTINGS[setting].forget()
+
+
+setting_changed.connect(_forget, dispatch_uid="apps.tasks.conf")

@@ -118,6 +118,9 @@ def track(
       text: Name of the items.
       start, end: Percents at which the loop begins and ends.
     """
+    if _current.get() is None:
+        yield from items
+        return
     if total is None:
         try:
             total = len(items)  # type: ignore[arg-type]

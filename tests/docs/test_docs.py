@@ -187,6 +187,14 @@ def test_the_log_lines_are_those_of_the_code() -> None:
     assert [line for line in lines if line not in sources] == []
 
 
+def test_the_texts_of_the_admin_are_those_of_the_code() -> None:
+    source = "".join(path.read_text() for path in (BASE_DIR / "apps" / "tasks").rglob("*.py")).lower()
+    for page in (OPERATIONS, DOCS / "guidelines.md"):
+        texts = re.findall(r"(?<!\*)\*([A-Z][\w ]+)\*(?!\*)", page.read_text())
+        assert texts
+        assert [text for text in texts if f'"{text.lower()}"' not in source] == []
+
+
 # --- The example of the README -------------------------------------------------------------------
 
 

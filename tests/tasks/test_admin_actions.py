@@ -1,9 +1,10 @@
 """Cancelling and retrying tasks, on the admin's list and on a task's page."""
 
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib.admin.models import LogEntry
@@ -38,7 +39,7 @@ def status_of(task: TaskStatus) -> str:
     return task.status
 
 
-def post(client: Client, address: str, form: dict[str, object] | None = None) -> Page:
+def post(client: Client, address: str, form: Mapping[str, object] | None = None) -> Page:
     response = client.post(address, form or {}, follow=True)
     assert response.status_code == 200, f"{address} answered {response.status_code}"
     return Page(response.content.decode())
@@ -92,7 +93,7 @@ def test_selected_tasks_are_cancelled_after_a_confirmation(admin_client: Client)
 
 
 def test_selected_tasks_are_retried_and_the_relay_finds_them(admin_client: Client) -> None:
-    values = {"error_message": "ConnectionRefusedError", "retries": 3, "finished_at": timezone.now()}
+    values: dict[str, Any] = {"error_message": "ConnectionRefusedError", "retries": 3, "finished_at": timezone.now()}
     failed = rows.task(status=states.FAILED, **values)
     cancelled = rows.task(status=states.CANCELLED, cancel_requested_at=timezone.now(), **values)
 
@@ -182,7 +183,7 @@ def test_each_task_has_user_and_action_in_its_history(admin_client: Client, admi
 
     do(admin_client, action, *tasks.values())
 
-    logged = {int(entry.object_id): entry.change_message for entry in LogEntry.objects.filter(user=admin_user)}
+    logged = {int(entry.object_id or 0): entry.change_message for entry in LogEntry.objects.filter(user=admin_user)}
     assert (
         logged
         == {
@@ -312,15 +313,15 @@ def test_a_page_that_cannot_be_logged_is_not_done_either(admin_client: Client, m
     tasks = [rows.task() for _ in range(3)]
     page = ask(admin_client, "cancel", *tasks)
     monkeypatch.setattr(ledger, "PAGE", 2)
-    log = actions._log
+    log = actions.log
 
-    def fail_at_the_oldest(row_ids: set[int], **values: object) -> None:
+    def fail_at_the_oldest(row_ids: set[int], **values: Any) -> None:
         assert transaction.get_connection().in_atomic_block
         if tasks[0].pk in row_ids:
             raise RuntimeError("no log")
         log(row_ids, **values)
 
-    monkeypatch.setattr(actions, "_log", fail_at_the_oldest)
+    monkeypatch.setattr(actions, "log", fail_at_the_oldest)
     with pytest.raises(RuntimeError, match="no log"):
         confirm(admin_client, page)
 
@@ -399,7 +400,7 @@ def test_a_missing_task_is_reported_as_on_every_page(admin_client: Client, actio
     for key in (99_999, 10**30):
         address = reverse(f"admin:tasks_taskstatus_{action}", args=[key])
         for response in (admin_client.get(address), admin_client.post(address)):
-            assert (response.status_code, response.url) == (302, reverse("admin:index"))
+            assert (response.status_code, response.headers["Location"]) == (302, reverse("admin:index"))
 
 
 # --- Permissions ---------------------------------------------------------------------------------
@@ -430,7 +431,7 @@ def test_only_signed_in_staff_get_that_far(client: Client, action: str) -> None:
     for who in (client, Client()):
         for response in (who.get(page_of(task, action)), who.post(page_of(task, action))):
             assert response.status_code == 302
-            assert response.url.startswith(reverse("admin:login"))
+            assert response.headers["Location"].startswith(reverse("admin:login"))
     assert status_of(task) == MAY_START[action]
 
 

@@ -312,7 +312,7 @@ def test_a_page_shows_a_task_of_which_little_is_known(admin_client: Client, stat
 
 
 def test_long_arguments_are_indented_and_stay_whole(admin_client: Client) -> None:
-    value = {"titles": [f"Chapter {number} & more" for number in range(50)], "empty": {}, "none": None}
+    value: dict[str, Any] = {"titles": [f"Chapter {number} & more" for number in range(50)], "empty": {}, "none": None}
     task = rows.task(kwargs=value)
 
     [block] = [text for text in get(admin_client, page_of(task)).texts if "Chapter 49" in text]
@@ -366,7 +366,7 @@ def test_attempts_beyond_the_first_ten_are_on_further_pages(admin_client: Client
 def test_there_is_no_page_of_a_task_that_does_not_exist(admin_client: Client) -> None:
     for key in ("99999", "nonsense"):
         response = admin_client.get(reverse("admin:tasks_taskstatus_change", args=[key]))
-        assert (response.status_code, response.url) == (302, reverse("admin:index"))
+        assert (response.status_code, response.headers["Location"]) == (302, reverse("admin:index"))
 
 
 # --- Nothing is edited here ----------------------------------------------------------------------

@@ -1,12 +1,21 @@
-"""System checks of declarations."""
+"""System checks of declarations and settings."""
 
 from contextlib import contextmanager
 
 import dramatiq
 import pytest
+from django.core.exceptions import ImproperlyConfigured
+from django.db import connection
+from dramatiq.brokers.stub import StubBroker
+from dramatiq.middleware import Retries
 from periodiq import cron
 
+import workers
 from workers import checks
+from workers.apps import WorkersConfig
+from workers.middleware.ending import Ending
+from workers.middleware.lifecycle import Lifecycle
+from workers.middleware.progress import Progress
 
 
 @pytest.fixture
@@ -36,6 +45,11 @@ def test_the_actors_of_this_project_pass_every_check() -> None:
     assert checks.check_names() == checks.check_related() == checks.check_schedules() == []
 
 
+def test_the_projects_own_settings_are_right() -> None:
+    assert checks.check_broker() == checks.check_vendor() == checks.check_time_zone() == []
+    assert checks.check_sqlite() == checks.check_order() == []
+
+
 def test_an_actor_without_the_prefix_of_its_app_is_an_error_that_suggests_the_name(declared) -> None:
     with declared(actor_name="process"):
         (message,) = checks.check_names()
@@ -61,8 +75,6 @@ def test_a_periodic_actor_that_lacks_an_argument_is_refused(declared) -> None:
 
 
 def test_a_transactional_actor_is_a_risk_on_sqlite_alone(db, settings) -> None:
-    from django.db import connection
-
     expected = ["tasks.W001"] if connection.vendor == "sqlite" else []
     assert sorted(set(ids(checks.check_transactional()))) == expected
 
@@ -72,3 +84,59 @@ def test_a_second_database_is_a_risk(settings, monkeypatch) -> None:
     monkeypatch.setitem(settings.DATABASES, "archive", settings.DATABASES["default"])
     (message,) = checks.check_databases()
     assert "archive" in message.msg
+
+
+def test_another_broker_is_refused_before_an_actor_is_declared(monkeypatch, settings) -> None:
+    monkeypatch.setattr(dramatiq, "get_broker", StubBroker)
+    with pytest.raises(ImproperlyConfigured, match=r"\(tasks.E004\) Dramatiq's broker is a StubBroker"):
+        WorkersConfig("workers", workers)
+    # For a project whose own tests want a stub.
+    settings.SILENCED_SYSTEM_CHECKS = ["tasks.E004"]
+    WorkersConfig("workers", workers)
+
+
+@pytest.mark.parametrize(
+    ("middleware", "expected"),
+    [
+        ([], "Lifecycle, Progress, Ending are missing"),
+        ([Lifecycle(), Progress(), Retries()], "Ending is missing"),
+        ([Lifecycle(), Retries(), Progress(), Ending()], "Retries must come after Progress and before Ending"),
+        ([Lifecycle(), Progress(), Ending(), Retries()], "Retries must come after Progress and before Ending"),
+    ],
+)
+def test_middleware_that_cannot_track_tasks_is_refused(broker, monkeypatch, middleware, expected) -> None:
+    monkeypatch.setattr(broker, "middleware", middleware)
+    (message,) = checks.check_broker()
+    assert (message.id, message.msg) == ("tasks.E005", f"The broker's middleware cannot track tasks: {expected}.")
+
+
+def test_a_database_without_statements_is_refused_with_the_known_ones(monkeypatch) -> None:
+    monkeypatch.setattr(connection, "vendor", "mysql")
+    (message,) = checks.check_vendor()
+    assert (message.id, message.msg) == (
+        "tasks.E006",
+        "The database 'default' is mysql, must be one of: postgresql, sqlite.",
+    )
+
+
+def test_times_without_a_zone_are_refused(settings) -> None:
+    settings.USE_TZ = False
+    assert ids(checks.check_time_zone()) == ["tasks.E007"]
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [({}, ["tasks.W003"]), ({"transaction_mode": "deferred"}, ["tasks.W003"]), ({"transaction_mode": "EXCLUSIVE"}, [])],
+)
+def test_a_sqlite_that_locks_half_way_is_a_risk(monkeypatch, options, expected) -> None:
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    assert ids(checks.check_sqlite()) == expected
+
+
+def test_apps_in_another_order_are_a_risk(monkeypatch) -> None:
+    first, *others, last = checks.apps.get_app_configs()
+    monkeypatch.setattr(checks.apps, "get_app_configs", lambda: [*others, last, first])
+    assert [message.msg for message in checks.check_order()] == [
+        f"'django_dramatiq' is not the first of INSTALLED_APPS, {others[0].name!r} is.",
+        "'workers' is not the last of INSTALLED_APPS, 'django_dramatiq' is.",
+    ]

@@ -2,6 +2,7 @@
 
 import inspect
 import math
+import uuid
 from functools import lru_cache
 from typing import Any
 
@@ -37,8 +38,11 @@ def _positional(actor: Actor[..., Any]) -> tuple[tuple[str, ...], int]:
     return positions, len(required)
 
 
-def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> dict[str, Any]:
+def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, Any], max_bytes: int) -> dict[str, Any]:
     """Check that the actor can be called with the message's arguments and that JSON can carry them.
+
+    Parameters:
+      options: Options of the message, as `plain_options` returns them.
 
     Returns:
       The arguments by name, in the actor's order.
@@ -52,7 +56,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, max_bytes: int) -> d
         _check_value(actor, f"argument {position + 1}", value)
     for name, value in message.kwargs.items():
         _check_value(actor, f"argument {name!r}", value)
-    for name, value in message.options.items():
+    for name, value in options.items():
         if name != "owner_id":  # `owner_key` checks it.
             _check_value(actor, f"option {name!r}", value)
     size = len(COMPACT.encode([message.args, message.kwargs]))
@@ -73,12 +77,31 @@ def owner_key(value: Any) -> Any:
     if value is None:
         return None
     key = get_user_model()._meta.pk
-    try:
-        return key.to_python(value)
-    except ValidationError:
-        raise BadArgumentsError(
-            f"owner_id is {value!r}, must be the primary key of a user ({key.__class__.__name__}) or None"
-        ) from None
+    if not isinstance(value, bool | float) and not (isinstance(value, str) and clean_text(value) != value):
+        try:
+            return key.to_python(value)
+        except (ValidationError, OverflowError):
+            pass
+    raise BadArgumentsError(
+        f"owner_id is {value!r}, must be the primary key of a user ({key.__class__.__name__}) or None"
+    )
+
+
+def plain_options(message: Message[Any]) -> dict[str, Any]:
+    """Return the message's options with the owners of its follow-ups as text, which JSON can carry."""
+    nested = {name: _plain(value) for name, value in message.options.items() if isinstance(value, dict | list)}
+    return message.options | nested if nested else message.options
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
+    if isinstance(value, dict):
+        return {
+            key: str(item) if key == "owner_id" and isinstance(item, uuid.UUID) else _plain(item)
+            for key, item in value.items()
+        }
+    return value
 
 
 def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:

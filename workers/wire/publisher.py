@@ -181,7 +181,7 @@ class PlainPublishers:
     pack = staticmethod(words)
 
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
-        self.namespace = namespace
+        self.client, self.namespace = client, namespace
         self._publish = client.register_script(PUBLISH)
 
     def publish(self, packed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
@@ -195,12 +195,12 @@ class PlainPublishers:
             try:
                 self._publish(keys=[self.namespace], args=[BELL_LIMIT, *sent])
             except redis.ResponseError as error:
-                count = len(packed) - start
+                count = min(len(packed) - start, UNPACK_LIMIT)
                 logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)
-                return
 
     def settle(self) -> None:
         """Do nothing: every answer was waited for."""
 
     def close(self) -> None:
-        """Do nothing: the connections are the client's."""
+        """Close the client's connections that are not in use."""
+        self.client.connection_pool.disconnect(inuse_connections=False)

@@ -28,6 +28,9 @@ STOP_BELL_SECONDS = 60
 #: Seconds that a worker waits for an answer. Longer than any blocking command.
 WORK_TIMEOUT_SECONDS = 5.0
 
+#: Connections of a client, at most.
+MAX_CONNECTIONS = 2**31
+
 T = TypeVar("T")
 
 
@@ -40,7 +43,8 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 
 def client(url: str, *, timeout_seconds: float) -> "redis.Redis":
     """Return a client that raises at once when Redis is away, without hidden retries."""
-    found = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0))
+    # As many connections as there are threads: a limit would be taken for a Redis that is away.
+    found = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=MAX_CONNECTIONS)
     # Not from the URL: waits for a bell are shorter than this, and senders must not wait long.
     limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
     found.connection_pool.connection_kwargs.update(limits)

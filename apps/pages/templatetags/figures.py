@@ -2,10 +2,7 @@
 
 from django import template
 from django.conf.locale import LANG_INFO
-from django.utils.safestring import SafeString, mark_safe
 
-from apps.plots import svg
-from apps.plots.marks import Plot
 from apps.projects.reports import wording
 
 register = template.Library()
@@ -51,9 +48,3 @@ def counted(value: int | None, noun: str) -> str:
 def megabytes(size_bytes: int) -> str:
     """Return a size such as "50 MB" and "1.5 MB"."""
     return f"{size_bytes / 1024**2:.3g}\N{NO-BREAK SPACE}MB"
-
-
-@register.filter
-def drawing(plot: Plot) -> SafeString:
-    """Return a plot as SVG."""
-    return mark_safe(svg.fluid(plot))  # noqa: S308 (the renderer escapes text)

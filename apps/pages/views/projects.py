@@ -16,7 +16,6 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.documents.models import Document
 from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.services.document_service import DocumentService
-from apps.pages import following
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
 from apps.pages.views.documents import LONG_FIELDS
@@ -80,7 +79,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
         "page": page,
         "lines": [(document, running.get(document.pk)) for document in documents],
         "draft_count": Document.objects.filter(project=project, status=Document.Status.DRAFT).count(),
-        "report_task": (report_task := following.report_task(project)),
+        "report_task": (report_task := ReportService.newest_task(project)),
         "report": ReportService.newest(project),
         "is_moving": bool(running) or (report_task is not None and not report_task.is_finished),
         "rename": ProjectForm({"name": project.name}, auto_id="rename_%s"),

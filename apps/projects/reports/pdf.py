@@ -54,38 +54,18 @@ def render(figures: Figures) -> bytes:
         creator="aiWriting",
         lang="en",
     )
-    foot = _Foot(name=figures.name)
+    name = Label(x=MARGIN, y=13, text=faces.fitted(figures.name, size=8, points=WIDTH - 80), size=8, role=Role.MUTED)
+
+    def foot(canvas: Canvas, document: Any) -> None:
+        page, right = f"Page {document.page}", A4[0] - MARGIN
+        marks = (name, Label(x=right, y=name.y, text=page, anchor="end", size=8, role=Role.MUTED))
+        plot = Plot(name="foot", title="", description="", width=A4[0], height=HEAD, marks=marks)
+        paper.drawing(plot).drawOn(canvas, 0, 0)
+
     story = list(_story(figures))
     with faces.pdf_lock:
         document.build(story, onFirstPage=foot, onLaterPages=foot)
     return target.getvalue()
-
-
-class _Foot:
-    """The line below each page: the project's name and the page's number."""
-
-    def __init__(self, *, name: str) -> None:
-        self.name = faces.fitted(name, size=8, points=WIDTH - 80)
-
-    def __call__(self, canvas: Canvas, document: Any) -> None:
-        page = f"Page {document.page}"
-        paper.write(canvas, Label(x=MARGIN, y=0, text=self.name, size=8, role=Role.MUTED), baseline=30)
-        paper.write(canvas, Label(x=A4[0] - MARGIN, y=0, text=page, size=8, role=Role.MUTED, anchor="end"), baseline=30)
-
-
-class _Drawn(Flowable):  # type: ignore[misc]
-    """A plot as a part of the page."""
-
-    def __init__(self, plot: Plot) -> None:
-        super().__init__()
-        self.drawing = paper.drawing(plot)
-        self.width, self.height = plot.width, plot.height
-
-    def wrap(self, *available: float) -> tuple[float, float]:
-        return self.width, self.height
-
-    def draw(self) -> None:
-        self.drawing.drawOn(self.canv, 0, 0)
 
 
 def _story(figures: Figures) -> Iterator[Flowable]:
@@ -109,7 +89,7 @@ def _story(figures: Figures) -> Iterator[Flowable]:
     if figures.failures:
         yield from _section("Could not be processed", _failures(figures))
     for plot in plots.made(figures, width=WIDTH):
-        yield from _section(plot.title, [_Drawn(plot)], note=plot.note)
+        yield from _section(plot.title, [paper.drawing(plot)], note=plot.note)
     if figures.longest_sentences:
         yield from _section("The longest sentences", _findings(figures.longest_sentences, unit="word"))
     if figures.repeated_phrases:

@@ -5,8 +5,7 @@ from collections.abc import Callable, Iterator
 from django.utils import timezone
 from reportlab.platypus import CondPageBreak, Flowable, LongTable, Spacer
 
-from apps.plots import faces, paper
-from apps.plots.marks import Label
+from apps.plots import faces
 from apps.projects.contents import DocumentLine
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.pdf_style import BAD, EDGE, INK, MUTED, WIDTH, heading, text
@@ -16,21 +15,6 @@ from apps.projects.reports.wording import day, duration
 Column = tuple[str, float, Callable[[DocumentLine], str]]
 
 UNKNOWN = "\N{EN DASH}"
-TITLE_SIZE = 8.5
-
-
-class _Title(Flowable):  # type: ignore[misc]
-    """A line of text in a cell, cut where it is wider than the cell."""
-
-    def __init__(self, title: str, *, points: float) -> None:
-        super().__init__()
-        self.title = faces.fitted(title, size=TITLE_SIZE, points=points)
-
-    def wrap(self, *available: float) -> tuple[float, float]:
-        return faces.width(self.title, size=TITLE_SIZE), TITLE_SIZE * 1.2
-
-    def draw(self) -> None:
-        paper.write(self.canv, Label(x=0, y=0, text=self.title, size=TITLE_SIZE), baseline=TITLE_SIZE * 0.25)
 
 
 def table(figures: Figures) -> Iterator[Flowable]:
@@ -69,11 +53,9 @@ def table(figures: Figures) -> Iterator[Flowable]:
 
 
 def _title(title: str, *, points: float) -> Flowable:
-    """Return the title in one line or two. One from right to left is cut: its lines would be in the wrong order."""
-    if faces.is_right_to_left(title) or faces.width(title, size=TITLE_SIZE) <= points:
-        return _Title(title, points=points)
-    shown = faces.fitted(title, size=TITLE_SIZE, points=1.7 * points)
-    return text(shown, TITLE_SIZE, leading=10.5, splitLongWords=1)
+    """Return the title in one line or two. From right to left it has one: two would be in the wrong order."""
+    lines = 1 if faces.is_right_to_left(title) else 1.7
+    return text(faces.fitted(title, size=8.5, points=lines * points), 8.5, leading=10.5, splitLongWords=1)
 
 
 def _columns(figures: Figures) -> list[Column]:

@@ -17,6 +17,7 @@ from apps.projects.errors import MailRefusedError
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
 from apps.tasks import progress
+from apps.tasks.models import TaskStatus
 from apps.tasks.starting import start_once
 
 logger = logging.getLogger(__name__)
@@ -67,6 +68,11 @@ class ReportService:
         report = _store(Report(project=project, task_id=task_id), page=page, paper=paper)
         progress.set(100, "Done")
         return report, figures
+
+    @staticmethod
+    def newest_task(project: Project) -> TaskStatus | None:
+        """Return the newest task that makes, made or will make the project's report."""
+        return TaskStatus.objects.about(project).filter(task_name=GENERATE_PROJECT_REPORT).order_by("-pk").first()
 
     @staticmethod
     def newest(project: Project) -> Report | None:

@@ -140,7 +140,7 @@ class Selection:
                 for change, row_ids in self.action.run(page):
                     done[change] += len(row_ids)
                     taken |= row_ids
-                    _log(row_ids, change=change, user_id=user_id)
+                    log(row_ids, change=change, user_id=user_id)
             not_taken += set(page) - taken
         results = [
             (change.level, change.after.about(count, alone=self.is_alone)) for change, count in done.items() if count
@@ -175,7 +175,7 @@ class Selection:
         return +why
 
 
-def _log(row_ids: set[int], *, change: Change, user_id: Any) -> None:
+def log(row_ids: set[int], *, change: Change, user_id: Any) -> None:
     if row_ids:
         tasks = TaskStatus.objects.filter(pk__in=row_ids).only("pk", "task_name", "status")
         LogEntry.objects.log_actions(user_id, tasks, CHANGE, str(change.history))

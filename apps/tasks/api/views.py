@@ -8,12 +8,16 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
+from rest_framework.permissions import IsAuthenticated
+from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.reverse import reverse
 from rest_framework.serializers import BaseSerializer
 
 from apps.core.api.body import LimitedBody
+from apps.core.api.formats import AlwaysJSON
+from apps.core.api.pages import Pages
 from apps.tasks.api import events
 from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
@@ -32,6 +36,11 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
     # Characters that no task id holds make an unknown address. PostgreSQL would refuse a NUL with an error.
     lookup_value_regex = r"[^/\x00]+"
     http_method_names = ["get", "head"]
+    # Whatever a project's settings say for its other views.
+    permission_classes = (IsAuthenticated,)
+    pagination_class = Pages
+    renderer_classes = (JSONRenderer,)
+    content_negotiation_class = AlwaysJSON
 
     def get_queryset(self) -> TaskStatusQuerySet:
         found = TaskStatus.objects.visible_to(self._user()).defer("args", "kwargs", "options")

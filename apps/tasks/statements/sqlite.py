@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.tasks.statements.table import owner_value, quoted_table
+from apps.tasks.statements.table import owner_key, owner_value, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
 TABLE = quoted_table()
@@ -87,7 +87,7 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [claim_id.hex, worker_id.hex, now, now, json.dumps(attempts), now, now])
         rows = cursor.fetchall()
-    return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in rows]
+    return [Held(task_id=task_id, row_id=row_id, owner_id=owner_key(owner_id)) for task_id, row_id, owner_id in rows]
 
 
 def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:

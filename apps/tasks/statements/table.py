@@ -6,6 +6,8 @@ from django.db import DEFAULT_DB_ALIAS, connections
 
 from apps.tasks.models import TaskStatus
 
+OWNER: Any = TaskStatus._meta.get_field("owner")
+
 
 def quoted_table() -> str:
     """Return the table's name, quoted for the database."""
@@ -14,13 +16,16 @@ def quoted_table() -> str:
 
 def owner_type() -> str:
     """Return the SQL type of the owner's column: that of the user model's primary key."""
-    owner: Any = TaskStatus._meta.get_field("owner")
-    return str(owner.rel_db_type(connections[DEFAULT_DB_ALIAS])) or "bigint"
+    return str(OWNER.rel_db_type(connections[DEFAULT_DB_ALIAS]))
 
 
 def owner_value(owner_id: Any) -> Any:
     """Return a user's primary key as the database stores it."""
     if owner_id is None:
         return None
-    owner: Any = TaskStatus._meta.get_field("owner")
-    return owner.get_db_prep_value(owner_id, connections[DEFAULT_DB_ALIAS])
+    return OWNER.get_db_prep_value(owner_id, connections[DEFAULT_DB_ALIAS])
+
+
+def owner_key(stored: Any) -> Any:
+    """Return a user's primary key as Python has it, from what the database stores."""
+    return OWNER.to_python(stored)

@@ -2,6 +2,7 @@
 
 import os
 import sys
+import sysconfig
 from argparse import ArgumentParser
 from contextlib import suppress
 from typing import Any
@@ -46,9 +47,9 @@ class Command(BaseCommand):
     def _children(self, options: dict[str, Any]) -> list[Child]:
         # A worker thread keeps its connection from task to task.
         env = {"DATABASE_CONN_MAX_AGE": "60"} | os.environ
-        django = [sys.executable, "-m", "django"]
-        # The folder of manage.py, wherever it was started from.
-        env["PYTHONPATH"] = os.pathsep.join(filter(None, (sys.path[0], env.get("PYTHONPATH"))))
+        # -P: a module in the folder where the command was started must not hide another one.
+        django = [sys.executable, "-P", "-m", "django"]
+        env["PYTHONPATH"] = os.pathsep.join(_own_path())
         queues = ["--queues", *options["queues"]] if options["queues"] else []
         children = [
             Child(
@@ -71,3 +72,10 @@ class Command(BaseCommand):
                 )
             )
         return children
+
+
+def _own_path() -> list[str]:
+    """Return the entries of `sys.path` that Python does not add by itself, such as the folder of manage.py."""
+    installed = tuple(set(sysconfig.get_paths().values()))
+    entries = [os.path.abspath(entry) for entry in sys.path]
+    return [entry for entry in entries if not entry.startswith(installed) and not entry.endswith(".zip")]
