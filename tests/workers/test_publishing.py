@@ -149,6 +149,7 @@ def test_a_connection_that_redis_closed_after_it_was_settled_is_opened_again(
     assert wire_id_of(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
 
 
+@pytest.mark.fast_path("the connections are those of redis-py's pool")
 def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, monkeypatch) -> None:
     monkeypatch.setattr(queue, "BREAKER_SECONDS", 0)
     options = broker.wire.senders.connection_pool.connection_kwargs
