@@ -1,4 +1,4 @@
-"""What is found where under /api/."""
+"""The addresses under /api/."""
 
 from typing import Any
 from urllib.parse import quote
@@ -17,20 +17,20 @@ from apps.tasks.api.views import TaskViewSet
 
 
 class TokenView(LimitedBody, ObtainAuthToken):
-    """Takes name and password and gives the user's token, for the header `Authorization: Token ...`."""
+    """Takes name and password and answers with the user's token, for the header `Authorization: Token ...`."""
 
     authentication_classes = ()
     parser_classes = APIView.parser_classes
 
 
 class UnknownView(APIView):
-    """Says in JSON that there is nothing at an address."""
+    """Answers an unknown address with an error in JSON."""
 
     authentication_classes = ()
     permission_classes = ()
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        # A redirect would lose what was posted.
+        # A redirect would lose the posted body.
         with_slash = resolve(f"{request.path_info}/").func
         hint = "" if with_slash is unknown else f" Did you mean {quote(request.path)}/?"
         raise NotFound(f"There is nothing at {quote(request.path)}.{hint}")

@@ -1,4 +1,4 @@
-"""The project itself as an app, so that its `tasks.py` is found like every other app's."""
+"""The project as an app, so that its `tasks.py` is found like every other app's."""
 
 from django.apps import AppConfig
 

@@ -1,6 +1,6 @@
-"""Refuses a body that no view would take, before it is received.
+"""Refuse a body that no view would take, before it is received.
 
-Under ASGI Django puts the whole body on the disk before it looks at the request.
+Under ASGI Django writes the whole body to the disk before it looks at the request.
 """
 
 import json
@@ -14,10 +14,10 @@ Application = Callable[[Any, Any, Any], Awaitable[None]]
 
 
 class BodyLimit:
-    """An ASGI application that lets requests through to another one as long as their bodies are not too large.
+    """An ASGI application that passes on requests whose bodies are not too large.
 
     Parameters:
-      limit_bytes: How much a body may have, whatever it is for.
+      limit_bytes: Largest body of any request.
     """
 
     def __init__(self, application: Application, *, limit_bytes: int) -> None:
@@ -38,7 +38,7 @@ class BodyLimit:
             nonlocal received_bytes
             message = await receive()
             received_bytes += len(message.get("body", b""))
-            # Django throws away what it has, and does not answer.
+            # On a disconnect Django drops the body and does not answer.
             return {"type": "http.disconnect"} if received_bytes > self.limit_bytes else message
 
         await self.application(scope, receive_counted, send)
@@ -51,7 +51,7 @@ class BodyLimit:
         headers = [
             (b"content-type", b"application/json"),
             (b"content-length", str(len(body)).encode()),
-            # The rest of the body is not waited for.
+            # So the client does not send the rest of the body.
             (b"connection", b"close"),
         ]
         await send({"type": "http.response.start", "status": 413, "headers": headers})

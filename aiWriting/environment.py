@@ -1,6 +1,6 @@
-"""Settings from the environment, each with a clear error where the value makes no sense.
+"""Read settings from the environment, with a clear error for each value that makes no sense.
 
-Read before Django is set up, so nothing of Django's models is imported here.
+The module is imported before Django is set up, so it must not import models.
 """
 
 import os
@@ -14,7 +14,7 @@ from apps.core import timestamp as timestamps
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 
-#: Where `bin/run` keeps the default set-up's data: keys, SQLite, the Redis-protocol server.
+#: Folder for the data of `bin/run`: secret files, SQLite, the Redis-protocol server.
 VAR_DIR = Path(os.environ.get("AIWRITING_VAR") or BASE_DIR / "var")
 
 TRUE_WORDS = ("1", "true", "yes", "on")
@@ -22,7 +22,7 @@ FALSE_WORDS = ("0", "false", "no", "off", "")
 
 
 def text(name: str, default: str = "") -> str:
-    """The variable's text, or the default where it is missing or empty."""
+    """Return the variable's text, or the default if it is missing or empty."""
     return os.environ.get(name, "").strip() or default
 
 
@@ -48,22 +48,22 @@ def integer(name: str, default: int, *, minimum: int = 0, maximum: int | None = 
     return number
 
 
-def timestamp(name: str, default: str) -> datetime:
-    """A point in time; without an offset it is UTC."""
-    value = text(name, default)
+def timestamp(name: str, default: datetime) -> datetime:
+    """Return a timestamp. Without an offset it is in UTC."""
+    value = text(name, default.isoformat())
     try:
         return timestamps.parse(value)
     except ValueError:
-        raise ImproperlyConfigured(f"{name} is {value!r}, must be a time such as {default}") from None
+        raise ImproperlyConfigured(f"{name} is {value!r}, must be a time such as {default.isoformat()}") from None
 
 
 def words(name: str, default: str = "") -> list[str]:
-    """A list that is written with commas."""
+    """Return the words of a list with commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
 
 
 def url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
-    """A URL with one of the schemes. The error shows the scheme alone, since URLs hold passwords."""
+    """Return a URL with one of the schemes. The error shows the scheme alone, since URLs hold passwords."""
     value = text(name, default)
     scheme = urlsplit(value).scheme
     if scheme not in schemes:
@@ -74,8 +74,8 @@ def url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
     return value
 
 
-def kept(filename: str) -> str:
-    """What `bin/run` keeps under `var/` for the other processes of this machine; empty where there is none."""
+def read_secret(filename: str) -> str:
+    """Return the text of a secret file that `bin/run` made for the processes of this machine. Empty without one."""
     try:
         return (VAR_DIR / filename).read_text().strip()
     except OSError:

@@ -1,4 +1,4 @@
-"""Where files are kept, from the URL that says so."""
+"""Make Django's storage of files from a URL."""
 
 from importlib.util import find_spec
 from typing import Any
@@ -7,20 +7,20 @@ from urllib.parse import parse_qsl, unquote, urlsplit
 from django.core.exceptions import ImproperlyConfigured
 
 SCHEMES = ("database", "s3")
-#: The options of an S3 URL, and what django-storages calls them.
+#: The options of an S3 URL, with their names in django-storages.
 S3_OPTIONS = {"region": "region_name", "endpoint": "endpoint_url", "addressing": "addressing_style"}
 PACKAGES = ("storages", "boto3")
 
 
 def backend(url: str, *, name: str) -> dict[str, Any]:
-    """An entry of Django's STORAGES.
+    """Return an entry of Django's STORAGES.
 
     Parameters:
-      url: `database:`, or `s3://[key:secret@]bucket[/folder][?region=...&endpoint=...&addressing=...]`. Without a key
-        it is found as Amazon's programs find it: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or the machine's.
-      name: The variable it was in, for errors. They do not show the URL, which may hold a password.
+      url: `database:`, or `s3://[key:secret@]bucket[/folder][?region=...&endpoint=...&addressing=...]`. A URL
+        without a key uses Amazon's usual sources: `AWS_ACCESS_KEY_ID` and `AWS_SECRET_ACCESS_KEY`, or the machine's.
+      name: The variable of the URL, for errors. They do not show the URL, which may hold a password.
     Raises:
-      ImproperlyConfigured: It is no such URL, or a package for it is missing.
+      ImproperlyConfigured: The URL is of another kind, or a package for it is missing.
     """
     parts = urlsplit(url)
     if parts.scheme not in SCHEMES:
@@ -41,7 +41,7 @@ def backend(url: str, *, name: str) -> dict[str, Any]:
     options: dict[str, Any] = {
         "bucket_name": parts.netloc.rpartition("@")[2],
         "location": parts.path.strip("/"),
-        # Nothing is written over: names are random, and files of rows that are gone would come back otherwise.
+        # Names are random, so a file that is there already belongs to another row.
         "file_overwrite": False,
         "default_acl": None,
         "querystring_auth": True,

@@ -1,4 +1,4 @@
-"""Whether this process lives, and whether it can do its work."""
+"""Health checks: does this process live, and can it do its work?"""
 
 import logging
 from typing import Any
@@ -12,9 +12,9 @@ from apps.tasks import presence
 
 logger = logging.getLogger(__name__)
 
-#: How long the database may take to let us in. Longer, and what asks has given up.
+#: Seconds for connecting to the database. A load balancer does not wait longer for its answer.
 CONNECT_TIMEOUT_SECONDS = 2
-#: How a connection of each database is told so. SQLite's stock start-up would set a longer time of its own.
+#: Options of a connection that set this limit. SQLite's usual `init_command` would set a longer one.
 QUICK_OPTIONS: dict[str, dict[str, Any]] = {
     "postgresql": {"connect_timeout": CONNECT_TIMEOUT_SECONDS},
     "sqlite": {"timeout": CONNECT_TIMEOUT_SECONDS, "init_command": ""},
@@ -23,13 +23,13 @@ QUICK_OPTIONS: dict[str, dict[str, Any]] = {
 
 @never_cache
 def alive(request: HttpRequest) -> JsonResponse:
-    """The process answers. Nothing else is asked: a database that is away is no reason to kill it."""
+    """Answer, and check nothing: an absent database is no reason to kill the process."""
     return JsonResponse({"status": "alive"})
 
 
 @never_cache
 def ready(request: HttpRequest) -> JsonResponse:
-    """503 without the database. Without Redis or workers tasks are still taken in, and done later."""
+    """Answer 503 without the database. Without Redis or workers, sends still succeed and tasks run later."""
     try:
         _ask_database()
         is_anybody_working = presence.is_anybody_working()
@@ -42,7 +42,7 @@ def ready(request: HttpRequest) -> JsonResponse:
 
 
 def _ask_database() -> None:
-    """Connect to the database anew, within the time; an open connection may lead nowhere for minutes."""
+    """Connect to the database anew. An open connection to a dead host may seem alive for minutes."""
     probe = connection.copy()
     options = probe.settings_dict["OPTIONS"]
     probe.settings_dict["OPTIONS"] = {**options, **QUICK_OPTIONS[probe.vendor]}

@@ -1,4 +1,4 @@
-"""Whether the database and Redis let us in; where not, why, in a line that shows no password."""
+"""Check that the database and Redis let us in. The errors are one line and show no password."""
 
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -10,16 +10,20 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 TIMEOUT_SECONDS = 5
-#: How a database connection is told so.
+#: Options of a connection that limit the time for connecting.
 TIMEOUT_OPTIONS: dict[str, dict[str, Any]] = {"postgresql": {"connect_timeout": TIMEOUT_SECONDS}}
 
 
 class UnreachableError(Exception):
-    """Nobody, or not the right one, answers there."""
+    """The server does not answer, or is of another kind."""
 
 
 def check_form(name: str, url: str) -> None:
-    """ImproperlyConfigured where the text is no URL. What is wrong is not shown: it may be a part of the password."""
+    """Check that the text is a URL.
+
+    Raises:
+      ImproperlyConfigured: It is not. The error does not show the text, which may be a part of the password.
+    """
     try:
         urlsplit(url).port  # noqa: B018 (asking is the check)
     except ValueError:
@@ -29,7 +33,11 @@ def check_form(name: str, url: str) -> None:
 
 
 def check_redis(url: str) -> None:
-    """Unreachable unless a Redis-protocol server answers there and takes our password."""
+    """Check that a Redis-protocol server answers and takes our password.
+
+    Raises:
+      UnreachableError: It does not.
+    """
     try:
         with redis.Redis.from_url(
             url,
@@ -43,7 +51,11 @@ def check_redis(url: str) -> None:
 
 
 def check_database(url: str) -> None:
-    """Unreachable unless the database of the settings answers."""
+    """Check that the database of the settings answers.
+
+    Raises:
+      UnreachableError: It does not.
+    """
     probe = connection.copy()
     probe.settings_dict["OPTIONS"] = probe.settings_dict["OPTIONS"] | TIMEOUT_OPTIONS.get(probe.vendor, {})
     try:
@@ -55,7 +67,7 @@ def check_database(url: str) -> None:
 
 
 def reason(error: Exception, *, url: str) -> str:
-    """What the error says, in one line, without the URL's password."""
+    """Return the error's words in one line, without the URL's password."""
     text = " ".join(str(error).split()) or type(error).__name__
     password = urlsplit(url).password or ""
     for secret in {password, unquote(password)} - {""}:

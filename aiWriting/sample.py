@@ -1,4 +1,4 @@
-"""What a new installation begins with: somebody to sign in as, and a novel that is being read."""
+"""The first data of a new installation: a user, and a novel whose processing is sent."""
 
 import secrets
 from dataclasses import dataclass, field
@@ -12,16 +12,16 @@ from apps.projects.models import Project
 
 PROJECT = "Sample"
 TITLE = "Pride and Prejudice"
-#: Letters and digits that cannot be taken for each other: 12 of 31 make 59 bits.
+#: Letters and digits that look different from each other. Twelve of these 31 make 59 bits.
 PASSWORD_CHARACTERS = "abcdefghijkmnpqrstuvwxyz23456789"  # noqa: S105
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sample:
-    """What was made.
+    """The sample that was made.
 
     Parameters:
-      username, password: Whom to sign in as. The password is kept nowhere else.
+      username, password: The user. The password is stored nowhere else.
       task_id: The task that processes the novel.
     """
 
@@ -34,7 +34,7 @@ def seed(*, username: str) -> Sample | None:
     """Make a user who sees the admin, a project and a document, and send its processing.
 
     Returns:
-      What was made: all of it, or None where there are users already.
+      The sample, or None if there are users already.
     """
     with transaction.atomic():
         if User.objects.exists():
@@ -53,5 +53,5 @@ def seed(*, username: str) -> Sample | None:
 
 
 def new_password() -> str:
-    """Three groups of four characters, to be typed from a terminal."""
+    """Return three groups of four characters, easy to type from a terminal."""
     return "-".join("".join(secrets.choice(PASSWORD_CHARACTERS) for _ in range(4)) for _ in range(3))

@@ -5,20 +5,20 @@ from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
-from django.http import HttpRequest
-from django.templatetags.static import static
 from django.urls import reverse_lazy
 
 from aiWriting import environment, file_storage
+from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
+from apps.tasks.conf import Conf
 from workers import middleware
 
 # --- The process ---------------------------------------------------------------------------------
 
 DEBUG = environment.boolean("DEBUG", False)
-SECRET_KEY = environment.text("SECRET_KEY") or environment.kept("secret-key")
+SECRET_KEY = environment.text("SECRET_KEY") or environment.read_secret("secret-key")
 if not SECRET_KEY:
-    raise ImproperlyConfigured("SECRET_KEY is not set. bin/run makes one and keeps it; elsewhere set it yourself.")
+    raise ImproperlyConfigured("SECRET_KEY is not set. bin/run makes a secret file for it. Elsewhere set it yourself.")
 
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
@@ -26,7 +26,7 @@ SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.boolean("SECURE_COOKIES", False)
 
 INSTALLED_APPS = [
-    "django_dramatiq",  # Sets the broker before anybody declares an actor.
+    "django_dramatiq",  # First: sets the broker before an app declares an actor.
     "unfold",
     "unfold.contrib.filters",
     "django.contrib.admin",
@@ -92,17 +92,15 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
-    # Readers do not block the writer (WAL); a transaction takes the write lock at its start, so that
-    # none fails half-way; a commit is on the disk when it returns (FULL).
+    # Readers do not block the writer (WAL). A transaction takes the write lock at its start, so that none fails
+    # half-way. A commit is on the disk when it returns (FULL).
     DATABASES["default"]["OPTIONS"] = {
         "transaction_mode": "IMMEDIATE",
         "timeout": 20,
         "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA busy_timeout=20000;",
     }
-    # A file, since real worker processes open the test database too.
+    # A file: worker processes of the tests open the test database as well.
     DATABASES["default"]["TEST"] = {"NAME": str(VAR_DIR / "test.sqlite3")}
-#: Whether PostgreSQL plans a single insert and a single claim once per connection.
-DATABASE_PREPARED_STATEMENTS = environment.boolean("DATABASE_PREPARED_STATEMENTS", True)
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
@@ -122,11 +120,11 @@ USE_TZ = True
 
 STATIC_URL = "static/"
 COLLECTED = BASE_DIR / "staticfiles"
-# Collected on a platform; elsewhere WhiteNoise serves the files from where they are.
+# Platforms collect the static files. Elsewhere WhiteNoise serves them from the apps.
 STATIC_ROOT = COLLECTED if COLLECTED.is_dir() or "collectstatic" in sys.argv else None
 WHITENOISE_USE_FINDERS = True
 
-# Web and worker processes may share no disk; the database they do share.
+# In the database by default, since web and worker processes may share no disk.
 FILE_STORAGE_URL = environment.text("FILE_STORAGE_URL", "database:")
 _file_storage = file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL")
 STORAGES: dict[str, dict[str, Any]] = {
@@ -146,9 +144,9 @@ EMAIL_USE_TLS = environment.boolean("EMAIL_USE_TLS", False)
 EMAIL_USE_SSL = environment.boolean("EMAIL_USE_SSL", False)
 if EMAIL_USE_TLS and EMAIL_USE_SSL:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are both yes, and a server speaks one of the two.")
-#: A mail server that does not answer fails the attempt, which is tried again, and holds no worker thread for ever.
+#: Seconds before a silent mail server fails the attempt. Without a limit it would hold a worker thread for ever.
 EMAIL_TIMEOUT = environment.integer("EMAIL_TIMEOUT", 30, minimum=1)
-# Where no server is named, mails go to the log.
+# Without a server, mails go to the log.
 EMAIL_BACKEND = environment.text(
     "EMAIL_BACKEND",
     f"django.core.mail.backends.{'smtp' if environment.text('EMAIL_HOST') else 'console'}.EmailBackend",
@@ -158,9 +156,9 @@ EMAIL_BACKEND = environment.text(
 
 REDIS_SCHEMES = ("redis", "rediss", "unix")
 REDIS_URL = environment.url(
-    "REDIS_URL", environment.kept("redis-url") or "redis://127.0.0.1:6379/0", schemes=REDIS_SCHEMES
+    "REDIS_URL", environment.read_secret("redis-url") or "redis://127.0.0.1:6379/0", schemes=REDIS_SCHEMES
 )
-#: The first part of every key in Redis.
+#: First part of every key in Redis.
 DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 
 DRAMATIQ_ENCODER = "workers.sending.encoder.CompactJSONEncoder"
@@ -174,50 +172,51 @@ DRAMATIQ_RESULT_BACKEND = {
     "MIDDLEWARE_OPTIONS": {"store_results": True},
 }
 DRAMATIQ_AUTODISCOVER_MODULES = ["tasks"]
-#: Its actor has no app prefix, and its work is done by the ledger.
+#: Its actor cleans up rows that we do not have.
 DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 
-#: Whether hot statements and messages go to the sockets directly, past Django's cursors and redis-py's commands.
-TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", True)
-#: The arguments of a message, as JSON, may not be larger.
-TASK_MAX_ARGUMENT_BYTES = environment.integer("TASK_MAX_ARGUMENT_BYTES", 1_000_000, minimum=1_000)
-#: How often a task's worker may die while it runs before the task fails.
-TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", 3, minimum=1)
-
-WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", 2, minimum=1, maximum=256)
-WORKER_THREADS = environment.integer("WORKER_THREADS", 8, minimum=1, maximum=256)
-#: How long running tasks may go on after SIGTERM. Heroku kills after 30 s.
-WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", 25)
-#: A worker whose heartbeat does not move for so long is dead.
-WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer("WORKER_HEARTBEAT_TIMEOUT_SECONDS", 10, minimum=2)
-
-#: What became of a schedule's slots is kept so long, and of each schedule so many of them.
-SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", 90, minimum=1)
-SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", 200, minimum=1)
-#: For tests: so many seconds pass for the schedules in one, counted from the start.
-SCHEDULER_CLOCK_SPEED = environment.integer("SCHEDULER_CLOCK_SPEED", 1, minimum=1, maximum=3600)
-SCHEDULER_CLOCK_START = environment.timestamp("SCHEDULER_CLOCK_START", "2026-01-01T00:00:00Z")
+# Their meanings, units and defaults are in apps/tasks/conf.py.
+TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.default)
+TASK_MAX_ARGUMENT_BYTES = environment.integer(
+    "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
+)
+TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
+DATABASE_PREPARED_STATEMENTS = environment.boolean(
+    "DATABASE_PREPARED_STATEMENTS", Conf.DATABASE_PREPARED_STATEMENTS.default
+)
+WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
+WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
+WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_DRAIN_SECONDS.default)
+WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
+    "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2
+)
+SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1)
+SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", Conf.SCHEDULE_HISTORY_COUNT.default, minimum=1)
+SCHEDULER_CLOCK_SPEED = environment.integer(
+    "SCHEDULER_CLOCK_SPEED", Conf.SCHEDULER_CLOCK_SPEED.default, minimum=1, maximum=3600
+)
+SCHEDULER_CLOCK_START = environment.timestamp("SCHEDULER_CLOCK_START", Conf.SCHEDULER_CLOCK_START.default)
 
 # --- Documents -----------------------------------------------------------------------------------
 
 DOCUMENT_MAX_UPLOAD_BYTES = environment.integer("DOCUMENT_MAX_UPLOAD_BYTES", 50 * 1024 * 1024, minimum=1)
-#: What the parts of a packed file (docx, odt, epub) may have together, and how many times the file's size.
+#: Bytes of all parts of a packed file (docx, odt, epub) together, and how that may compare with the file's size.
 DOCUMENT_MAX_UNPACKED_BYTES = environment.integer("DOCUMENT_MAX_UNPACKED_BYTES", 256 * 1024 * 1024, minimum=1)
 DOCUMENT_MAX_UNPACKED_RATIO = environment.integer("DOCUMENT_MAX_UNPACKED_RATIO", 100, minimum=1)
-#: How many files a packed file may hold, and how many pages a PDF may have.
+#: Files in a packed file, and pages of a PDF.
 DOCUMENT_MAX_PARTS = environment.integer("DOCUMENT_MAX_PARTS", 10_000, minimum=1)
 DOCUMENT_MAX_PAGES = environment.integer("DOCUMENT_MAX_PAGES", 5_000, minimum=1)
-#: How long reading a file may take, and how much memory in the process that reads it.
+#: Seconds for reading a file, and memory of the process that reads it.
 DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS", 300, minimum=1)
 DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
     "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
 )
-# What the fields of a form may have: they are held in memory before anybody knows who sends them.
+# Limit of a form's fields, which are held in memory before their sender is known.
 DATA_UPLOAD_MAX_MEMORY_SIZE = DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
-#: What the body of any request may have. Views take less, and refuse in better words what is up to here.
+#: Limit of any request's body. Views take less, and their refusals say more.
 REQUEST_MAX_BYTES = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
-#: So many reports of a project are kept, the newest ones.
+#: Reports kept of each project, the newest ones.
 REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
 
 # --- API -----------------------------------------------------------------------------------------
@@ -241,62 +240,6 @@ REST_FRAMEWORK = {
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
 }
 
-# --- Admin ---------------------------------------------------------------------------------------
-
-
-def _page(title: str, *, model: str, icon: str) -> dict[str, Any]:
-    """A line of the side bar, for those who may see the model's rows."""
-    app_label, name = model.split(".")
-
-    def may_see(request: HttpRequest) -> bool:
-        return any(request.user.has_perm(f"{app_label}.{verb}_{name}") for verb in ("view", "change"))
-
-    return {
-        "title": title,
-        "icon": icon,
-        "link": reverse_lazy(f"admin:{app_label}_{name}_changelist"),
-        "permission": may_see,
-    }
-
-
-UNFOLD = {
-    "SITE_TITLE": "aiWriting",
-    "SITE_HEADER": "aiWriting",
-    "SITE_SYMBOL": "edit_note",
-    "SITE_URL": reverse_lazy("pages:home"),
-    "SITE_FAVICONS": [
-        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
-    ],
-    "STYLES": [lambda request: static("tasks/admin.css")],
-    "SIDEBAR": {
-        "navigation": [
-            {
-                "title": "Work",
-                "items": [
-                    _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
-                    _page("Schedules", model="tasks.schedule", icon="schedule"),
-                    _page("Workers", model="tasks.workerprocess", icon="memory"),
-                ],
-            },
-            {
-                "title": "Writing",
-                "items": [
-                    _page("Projects", model="projects.project", icon="folder"),
-                    _page("Documents", model="documents.document", icon="description"),
-                ],
-            },
-            {
-                "title": "People",
-                "items": [
-                    _page("Users", model="accounts.user", icon="person"),
-                    _page("Groups", model="auth.group", icon="group"),
-                    _page("API tokens", model="authtoken.tokenproxy", icon="key"),
-                ],
-            },
-        ],
-    },
-}
-
 # --- Logs ----------------------------------------------------------------------------------------
 
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
@@ -308,7 +251,7 @@ LOGGING = {
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "apscheduler": {"level": "WARNING"},
-        # Every failure is in the row and in our own line.
+        # Each failure is in the row and in a log line of ours.
         "dramatiq": {"level": "WARNING"},
     },
 }

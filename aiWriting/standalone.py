@@ -1,7 +1,7 @@
-"""aiWriting on one machine: what `bin/run` starts once everything is installed.
+"""aiWriting on one machine: `bin/run` starts it when everything is installed.
 
-Keeps a Redis-protocol server (unless REDIS_URL names one), the web, a worker and the scheduler running, with their
-data under `var/`. Whatever stands in the way of a start is told in one line.
+It keeps a Redis-protocol server (unless REDIS_URL names one), the web, a worker and the scheduler running, with their
+data under `var/`. If it cannot start, it says why in one line.
 """
 
 import argparse
@@ -32,25 +32,23 @@ if TYPE_CHECKING:
     from aiWriting.sample import Sample
 
 HOST = "127.0.0.1"
-#: Running tasks have so long when all is stopped, unless WORKER_DRAIN_SECONDS says otherwise: Ctrl-C wants an answer.
+#: Seconds that running tasks may go on after Ctrl-C, unless WORKER_DRAIN_SECONDS says otherwise.
 DRAIN_SECONDS = 6
-#: On top of that, for writing and saying so.
+#: Seconds on top of that, for writing the outcomes.
 CLOSING_SECONDS = 2.5
-#: A child that ends so often within half a minute ends the run.
+#: Deaths of a child within half a minute after which the run ends.
 GIVE_UP_AFTER = 5
-#: So long an earlier run that was killed may need until its last process is gone.
+#: Seconds that the last process of a killed run may take to end.
 LEAVING_SECONDS = 20
 POLL_SECONDS = 0.1
-#: What the children's names are beside, in the lines of the sample task.
+#: Prefix of the sample task's lines, beside those of the children.
 SAMPLE = "sample"
-
-
 #: The user of the first start.
 USERNAME = "writer"
 
 
-class CannotStart(Exception):  # noqa: N818 (its name is what happened)
-    """What stands in the way of a start, in one line."""
+class CannotStartError(Exception):
+    """The reason why aiWriting cannot start, in one line."""
 
 
 def main() -> int:
@@ -64,7 +62,7 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except (
-        CannotStart,
+        CannotStartError,
         ServerError,
         reachable.UnreachableError,
         ImproperlyConfigured,
@@ -79,7 +77,7 @@ class Standalone:
     """One run.
 
     Parameters:
-      port: Where the web listens, on this machine alone.
+      port: Port of the web, which listens on this machine alone.
     """
 
     def __init__(self, *, port: int) -> None:
@@ -89,8 +87,8 @@ class Standalone:
         self.stopping = threading.Event()
 
     def run(self) -> int:
-        """Start everything, keep it running until a signal, stop it; return the exit code."""
-        os.umask(0o077)  # The database and the server's data are nobody else's.
+        """Start everything, keep it running until a signal, stop it, and return the exit code."""
+        os.umask(0o077)  # Only the owner may read the database and the server's data.
         VAR_DIR.mkdir(parents=True, exist_ok=True)
         with alone() as lock, contextlib.ExitStack() as stack:
             check_port(self.port)
@@ -107,7 +105,7 @@ class Standalone:
             return code
 
     def prepare(self, supervisor: Supervisor) -> None:
-        """Bring up what the processes stand on: keys, Redis, the settings, the database, the first data."""
+        """Prepare the secret files, Redis, the settings, the database and the first data."""
         os.environ["DJANGO_SETTINGS_MODULE"] = "aiWriting.settings"
         os.environ["WORKER_DRAIN_SECONDS"] = environment.text("WORKER_DRAIN_SECONDS", str(DRAIN_SECONDS))
         os.environ["PYTHONUNBUFFERED"] = "1"
@@ -135,11 +133,17 @@ class Standalone:
         from django.core.management import call_command
         from django.db.migrations.executor import MigrationExecutor
 
-        from aiWriting import sample
+        from aiWriting import migration_history, sample
 
         reachable.check_redis(settings.REDIS_URL)
         reachable.check_database(settings.DATABASE_URL)
         executor = MigrationExecutor(connection)
+        if not migration_history.is_ours(connection, executor.loader):
+            place = "the database of DATABASE_URL" if environment.text("DATABASE_URL") else str(VAR_DIR)
+            raise CannotStartError(
+                "the database was made by another version of aiWriting and cannot be used; "
+                f"delete {place} to start anew"
+            )
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             print("Bringing the database up to date ...", flush=True)
             call_command("migrate", interactive=False, verbosity=0)
@@ -147,7 +151,7 @@ class Standalone:
         connection.close()
 
     def children(self) -> list[Child]:
-        """The processes besides Redis, which outlives them."""
+        """Return the processes besides Redis, which outlives them."""
         manage = (sys.executable, str(BASE_DIR / "manage.py"))
         web = (sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--host", HOST, "--port", str(self.port))
         drain_seconds = environment.integer("WORKER_DRAIN_SECONDS", DRAIN_SECONDS)
@@ -155,7 +159,7 @@ class Standalone:
             Child(
                 name="web",
                 argv=(*web, "--log-level", "warning", "--no-access-log", "--timeout-graceful-shutdown", "2"),
-                # There is no collected copy of the static files here, and none is wanted.
+                # There is no collected copy of the static files, and none is needed here.
                 env={**os.environ, "PYTHONWARNINGS": "ignore:No directory at"},
                 cwd=BASE_DIR,
                 grace_seconds=4,
@@ -167,7 +171,7 @@ class Standalone:
         ]
 
     def greet(self, supervisor: Supervisor) -> None:
-        """Say where everything is once the web answers, and how far the sample is until it is done."""
+        """Show the addresses when the web answers, and the progress of the sample until it is done."""
         while not self.answers():
             if self.stopping.wait(POLL_SECONDS):
                 break
@@ -177,7 +181,7 @@ class Standalone:
                 supervisor.say(SAMPLE, line)
 
     def answers(self) -> bool:
-        """Whether the web answers, be it that it does not like how it is asked."""
+        """Return whether the web answers, with any status."""
         link = http.client.HTTPConnection(HOST, self.port, timeout=5)
         try:
             link.request("GET", "/healthz")
@@ -189,7 +193,7 @@ class Standalone:
         return True
 
     def banner(self) -> list[str]:
-        """What one wants to know now. A new password is in it even if the web never came up: it is told once."""
+        """Return the lines with addresses and user. A new password is shown even if the web never answered."""
         lines = []
         if not self.stopping.is_set():
             lines += ["aiWriting runs; Ctrl-C stops it.", ""]
@@ -209,7 +213,7 @@ class Standalone:
             connection.close()
 
     def sample_lines(self, task_id: str) -> Iterator[str]:
-        """How far the sample's task is, each time that it moved, until it ended or all is being stopped."""
+        """Yield a line for each progress of the sample's task, until it ends or the run stops."""
         from apps.tasks.models import TaskStatus
 
         last = None
@@ -230,10 +234,13 @@ class Standalone:
 
 @contextlib.contextmanager
 def alone() -> Iterator[int]:
-    """Hold the lock of `var/`, whose descriptor it gives; CannotStart where another run holds it.
+    """Hold the lock of `var/` and yield its descriptor.
 
-    The supervisor's guard shares the lock, so that after `kill -9` the next run waits until the last process is gone:
-    two servers on the same data would spoil it.
+    The supervisor's watchdog shares the lock. After `kill -9` the next run waits until the last process is gone, since
+    two servers would destroy each other's data.
+
+    Raises:
+      CannotStartError: Another run holds the lock.
     """
     with (VAR_DIR / "lock").open("a+") as lock:
         deadline = time.monotonic() + LEAVING_SECONDS
@@ -245,7 +252,7 @@ def alone() -> Iterator[int]:
                 lock.seek(0)
                 holder = lock.read().strip()
                 if is_running(holder) or time.monotonic() > deadline:
-                    raise CannotStart(
+                    raise CannotStartError(
                         f"aiWriting runs already with {VAR_DIR} (process {holder}); "
                         "stop that one first, or give this one its own AIWRITING_VAR and PORT"
                     ) from None
@@ -267,14 +274,18 @@ def is_running(pid: str) -> bool:
 
 
 def check_port(port: int) -> None:
-    """CannotStart where the web could not listen."""
+    """Check that the web can listen on the port.
+
+    Raises:
+      CannotStartError: It cannot.
+    """
     with socket.socket() as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((HOST, port))
             listener.listen()
         except OSError as error:
-            raise CannotStart(
+            raise CannotStartError(
                 f"port {port} cannot be had on {HOST}: {error.strerror}; choose another with PORT={port + 1} bin/run"
             ) from None
 

@@ -1,7 +1,7 @@
-"""Makes .venv what the requirements say. `bin/_venv.sh` runs it with a Python that is new enough.
+"""Make .venv what the requirements say. `bin/_venv.sh` runs it with a Python that is new enough.
 
-A stamp in .venv holds what was installed, word for word. It is taken away before an installation and written after
-it, so that one that was interrupted is known by its absence and made anew from the ground.
+A stamp in .venv holds the text of what was installed. It is removed before an installation and written after it, so
+an installation that was interrupted leaves none and is made anew.
 """
 
 import fcntl
@@ -15,8 +15,8 @@ ROOT = Path(__file__).resolve().parent.parent
 VENV = ROOT / ".venv"
 PYTHON = VENV / "bin" / "python"
 FILES = {
-    "run": ("requirements.txt", "constraints.txt"),
-    "test": ("requirements-dev.txt", "requirements.txt", "constraints.txt"),
+    "run": "requirements.txt",
+    "test": "requirements-dev.txt",
 }
 SHOWN_LINES = 40
 
@@ -26,8 +26,8 @@ def stamp(purpose: str) -> Path:
 
 
 def wanted(purpose: str) -> str:
-    """What the stamp must say: the Python, and every line that is pinned."""
-    return "\n".join([sys.version, *((ROOT / name).read_text() for name in FILES[purpose])])
+    """Return the text that the stamp must have: the Python and the pinned requirements."""
+    return f"{sys.version}\n{(ROOT / FILES[purpose]).read_text()}"
 
 
 def installed(purpose: str) -> str:
@@ -38,13 +38,13 @@ def installed(purpose: str) -> str:
 
 
 def same_python() -> bool:
-    """Whether .venv holds an installation that was finished, by this version of Python."""
+    """Return whether .venv holds an installation that was finished, by this version of Python."""
     stamps = [installed(purpose) for purpose in FILES]
     return os.access(PYTHON, os.X_OK) and any(text.startswith(sys.version + "\n") for text in stamps)
 
 
 def run(*command: "str | Path") -> None:
-    """Run it in silence; where it fails, show what it said and end with 1."""
+    """Run the command in silence. If it fails, show the end of its output and exit with 1."""
     done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, check=False)
     if done.returncode:
         print("\n".join(done.stdout.splitlines()[-SHOWN_LINES:]), file=sys.stderr)
@@ -52,7 +52,6 @@ def run(*command: "str | Path") -> None:
 
 
 def install(purpose: str) -> None:
-    say = f"Installing {FILES[purpose][0]} into .venv (about half a minute) ..."
     if not same_python():
         print(f"Making .venv with Python {sys.version.split()[0]} ...", flush=True)
         shutil.rmtree(VENV, ignore_errors=True)
@@ -60,12 +59,12 @@ def install(purpose: str) -> None:
         run(base, "-m", "venv", VENV)
     for every in FILES:
         stamp(every).unlink(missing_ok=True)
-    print(say, flush=True)
+    print(f"Installing {FILES[purpose]} into .venv (about half a minute) ...", flush=True)
     home = os.environ.get("HOME")
     cache = [] if home and os.access(home, os.W_OK) else ["--no-cache-dir"]
     pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *cache]
-    run(*pip, "-r", FILES[purpose][0])
-    for done in FILES if purpose == "test" else ("run",):
+    run(*pip, "-r", FILES[purpose])
+    for done in FILES if purpose == "test" else ("run",):  # The requirements of the tests include those of a run.
         unfinished = VENV / ".unfinished"
         unfinished.write_text(wanted(done))
         unfinished.replace(stamp(done))

@@ -11,7 +11,7 @@ from aiWriting.environment import BASE_DIR
 DOCS = BASE_DIR / "docs"
 README = BASE_DIR / "README.md"
 #: Pages that describe the project as it is now.
-PAGES = sorted([README, *DOCS.rglob("*.md")])
+PAGES = sorted([README, BASE_DIR / "CONTRIBUTING.md", BASE_DIR / "SECURITY.md", *DOCS.rglob("*.md")])
 
 
 def name_of(page: Path) -> str:

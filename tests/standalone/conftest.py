@@ -1,4 +1,4 @@
-"""What `bin/run` starts, as a process of its own with its own `var/` and port."""
+"""The command behind `bin/run`, as a process with its own `var/` and port."""
 
 import secrets
 import sqlite3
@@ -18,12 +18,12 @@ from tests.conftest import RUNNING
 from tests.plugin import SERVERS
 from workers.embedded.server import free_port
 
-#: What the session set for the tests' own Django.
+#: Variables that the session sets for the tests' own Django.
 SESSION_VARIABLES = ("SECRET_KEY", "AIWRITING_VAR", "REDIS_URL", "DATABASE_URL", "EXTRA_APPS", "DJANGO_SETTINGS_MODULE")
 
 
 def own_environment(**variables: str) -> dict[str, str]:
-    """An environment as a new user has it, with the variables."""
+    """Return the environment of a new user, with the variables."""
     return {name: value for name, value in environment().items() if name not in SESSION_VARIABLES} | variables
 
 
@@ -39,7 +39,7 @@ def var(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def database(request: pytest.FixtureRequest) -> Iterator[str]:
-    """The URL of a new database on the session's PostgreSQL; empty on SQLite, which is what one gets unasked."""
+    """The URL of a new database on the session's PostgreSQL. Empty on SQLite, which is the default of `bin/run`."""
     if request.config.getoption("--database") == "sqlite":
         yield ""
         return
@@ -54,7 +54,7 @@ def database(request: pytest.FixtureRequest) -> Iterator[str]:
 
 @pytest.fixture
 def rows(var: Path, database: str) -> Callable[[], list[dict[str, Any]]]:
-    """The rows of the ledger, as they are in the database."""
+    """Read the rows of the ledger from the database."""
     query = "SELECT * FROM tasks_taskstatus ORDER BY id"
 
     def read() -> list[dict[str, Any]]:
@@ -75,7 +75,7 @@ def rows(var: Path, database: str) -> Callable[[], list[dict[str, Any]]]:
 def standalone(
     request: pytest.FixtureRequest, tmp_path: Path, port: int, var: Path, database: str
 ) -> Iterator[Callable[..., RunningCommand]]:
-    """Start `python -m aiWriting.standalone`; keywords are environment variables."""
+    """Start `python -m aiWriting.standalone`. Keywords are environment variables."""
     running = request.node.stash.setdefault(RUNNING, [])
 
     def start(**variables: str) -> RunningCommand:

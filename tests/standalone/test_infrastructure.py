@@ -1,4 +1,4 @@
-"""The tests' own servers and commands: what they promise, a test may rely on."""
+"""The promises of the tests' own servers and commands."""
 
 import os
 import signal
@@ -37,7 +37,7 @@ def test_the_chosen_database_is_the_one_in_use(request: pytest.FixtureRequest) -
 
 @pytest.mark.processes
 def test_a_killed_session_leaves_no_server(request: pytest.FixtureRequest, tmp_path: Path) -> None:
-    # Of both databases, as a test with processes is.
+    # Marked `processes`, so that it runs on both databases.
     test = "import time, pytest\n\n@pytest.mark.processes\ndef test_waits():\n    time.sleep(600)\n"
     (tmp_path / "test_waits.py").write_text(test)
     database = request.config.getoption("--database")

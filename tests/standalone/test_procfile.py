@@ -1,4 +1,4 @@
-"""The Procfile's lines, run as a platform runs them."""
+"""The lines of the Procfile, run as a platform runs them."""
 
 import http.client
 import os
@@ -21,7 +21,7 @@ pytestmark = [pytest.mark.once, pytest.mark.processes]
 
 @pytest.fixture
 def start(command: Start) -> Start:
-    """Start a process of the Procfile by its name."""
+    """Start a process of the Procfile by its name. Keywords are environment variables."""
 
     def run(name: str, **variables: str) -> RunningCommand:
         path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
@@ -30,7 +30,7 @@ def start(command: Start) -> Start:
     return run
 
 
-def test_it_names_what_a_platform_starts() -> None:
+def test_the_procfile_has_the_four_processes() -> None:
     assert list(LINES) == ["release", "web", "worker", "scheduler"]
 
 
@@ -43,7 +43,7 @@ def test_the_release_passes_its_checks_and_migrates(start: Start) -> None:
 def test_the_web_answers_and_stops(start: Start) -> None:
     port = free_port()
     web = start("web", PORT=str(port))
-    web.good_ends = {-signal.SIGTERM}  # Uvicorn shuts down in peace and then passes the signal on.
+    web.good_ends = {-signal.SIGTERM}  # Uvicorn shuts down and then passes the signal on.
     wait_until(lambda: status(port) == 200, timeout=20, explain=lambda: web.output)
     web.stop()
     assert "Finished server process" in web.output
@@ -61,7 +61,7 @@ def status(port: int) -> int:
 
 
 @pytest.mark.parametrize(("name", "text"), [("worker", "worker started"), ("scheduler", "schedule cron=")])
-def test_the_others_start_and_stop(start: Start, name: str, text: str) -> None:
+def test_worker_and_scheduler_start_and_stop(start: Start, name: str, text: str) -> None:
     started = start(name)
     started.wait_for(text)
     assert started.stop() == 0, started.output

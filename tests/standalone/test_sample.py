@@ -1,4 +1,4 @@
-"""What a new installation begins with."""
+"""The first data of a new installation."""
 
 import re
 from io import StringIO
@@ -15,7 +15,7 @@ from apps.tasks.models import TaskStatus
 pytestmark = pytest.mark.django_db
 
 
-def test_it_makes_a_user_a_project_and_a_document_whose_task_is_sent() -> None:
+def test_the_sample_is_a_user_a_project_and_a_document_whose_task_is_sent() -> None:
     made = sample.seed(username="writer")
     user = get_user_model().objects.get()
     assert (user.username, user.is_staff, user.is_superuser) == ("writer", True, True)
@@ -27,13 +27,13 @@ def test_it_makes_a_user_a_project_and_a_document_whose_task_is_sent() -> None:
     assert (task.task_id, task.owner, task.related_object_id) == (made.task_id, user, document.pk)
 
 
-def test_it_makes_nothing_where_there_is_a_user() -> None:
-    get_user_model().objects.create_user("somebody")
+def test_no_sample_is_made_if_there_is_a_user() -> None:
+    get_user_model().objects.create_user("emily")
     assert sample.seed(username="writer") is None
     assert not Project.objects.exists()
 
 
-def test_it_leaves_nothing_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_leaves_no_part_of_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sample.DocumentService, "start_processing", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sample.seed(username="writer")
@@ -41,13 +41,13 @@ def test_it_leaves_nothing_when_it_fails(monkeypatch: pytest.MonkeyPatch) -> Non
     assert not Document.objects.exists()
 
 
-def test_passwords_differ_and_can_be_typed() -> None:
+def test_passwords_differ_and_are_easy_to_type() -> None:
     passwords = {sample.new_password() for _ in range(100)}
     assert len(passwords) == 100
     assert all(re.fullmatch(r"[a-kmnp-z2-9]{4}(-[a-kmnp-z2-9]{4}){2}", password) for password in passwords)
 
 
-def test_the_command_says_what_it_made_and_that_it_made_nothing() -> None:
+def test_the_command_shows_the_sample_or_says_that_none_was_made() -> None:
     first, second = StringIO(), StringIO()
     call_command("seed_sample", "--username=jane", stdout=first)
     call_command("seed_sample", stdout=second)

@@ -1,18 +1,22 @@
-"""One machine's set-up as its user meets it: it starts, works, stops, starts again, and says what is wrong."""
+"""aiWriting on one machine, as its user meets it: start, work, stop, start again, and errors."""
 
+import contextlib
 import http.client
 import json
 import re
 import signal
 import socket
+import sqlite3
 import stat
 import subprocess
 import time
 from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import psutil
+import psycopg
 import pytest
 
 from tests.commands import RunningCommand, is_gone
@@ -38,7 +42,7 @@ pytestmark = pytest.mark.processes
 
 
 def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> tuple[int, Any]:
-    """The status and the JSON of an answer."""
+    """Return the status and the JSON of an answer."""
     link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
     try:
         data = None if body is None else json.dumps(body)
@@ -50,7 +54,7 @@ def ask(port: int, method: str, path: str, body: Any = None, **headers: str) -> 
 
 
 def interrupt(started: RunningCommand) -> float:
-    """Ctrl-C; the seconds until it is over. It must end with 0, in peace, and leave no process."""
+    """Send Ctrl-C and return the seconds until the end. The exit code must be 0, and no process may be left."""
     began = time.monotonic()
     started.send_signal(signal.SIGINT)
     assert started.wait(timeout=20) == 0, started.output
@@ -61,7 +65,7 @@ def interrupt(started: RunningCommand) -> float:
     return seconds
 
 
-def test_it_starts_works_stops_and_starts_again(
+def test_a_run_starts_works_stops_and_starts_again(
     standalone: Standalone, port: int, var: Path, database: str, rows: Rows
 ) -> None:
     first = standalone()
@@ -104,7 +108,7 @@ def test_it_starts_works_stops_and_starts_again(
     interrupt(again)
 
 
-def test_a_task_that_runs_does_not_hold_up_the_end_and_goes_on_later(
+def test_a_long_task_does_not_delay_the_end_and_runs_again_later(
     standalone: Standalone, tmp_path: Path, rows: Rows
 ) -> None:
     app = tmp_path / "sleeping"
@@ -139,7 +143,7 @@ def test_nothing_survives_a_kill_and_the_next_start_works(standalone: Standalone
     killed.wait_for("sample    | 100 %  ", timeout=START_SECONDS)
     killed.kill()
     assert "valkey-server" in [process.name() for process in killed.seen.values() if process.is_running()]
-    # At once: it waits until the last process of the killed one is gone.
+    # Started at once. The new run waits until the last process of the killed run is gone.
     again = standalone()
     again.wait_for(UP, timeout=START_SECONDS)
     assert all(is_gone(pid) for pid in killed.seen)
@@ -147,7 +151,7 @@ def test_nothing_survives_a_kill_and_the_next_start_works(standalone: Standalone
 
 
 @pytest.mark.once
-def test_what_dies_is_replaced(standalone: Standalone, port: int, var: Path) -> None:
+def test_a_process_that_dies_is_replaced(standalone: Standalone, port: int, var: Path) -> None:
     started = standalone()
     started.wait_for(UP, timeout=START_SECONDS)
     for needle in ("uvicorn", "valkey-server"):
@@ -190,7 +194,7 @@ def test_a_signal_during_the_start_ends_it_without_a_traceback(standalone: Stand
 
 
 @pytest.mark.once
-def test_a_taken_port_is_told_in_one_line(standalone: Standalone, port: int) -> None:
+def test_a_taken_port_is_refused_in_one_line(standalone: Standalone, port: int) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", port))
         listener.listen()
@@ -220,9 +224,7 @@ def test_a_taken_port_is_told_in_one_line(standalone: Standalone, port: int) -> 
         ("PORT", "http", "PORT is 'http', must be a whole number, 1 to 65535"),
     ],
 )
-def test_what_is_wrong_in_the_environment_is_told_in_one_line(
-    standalone: Standalone, name: str, value: str, message: str
-) -> None:
+def test_a_wrong_variable_is_refused_in_one_line(standalone: Standalone, name: str, value: str, message: str) -> None:
     started = standalone(**{name: value})
     assert started.wait() == 1
     assert re.search(rf"\Abin/run: {message}", started.output), started.output
@@ -230,11 +232,48 @@ def test_what_is_wrong_in_the_environment_is_told_in_one_line(
     assert "hush" not in started.output
 
 
+#: Some of the migrations of the database of an older checkout: its user model was in `core`.
+OLDER_MIGRATIONS = [
+    ("contenttypes", "0001_initial"), ("auth", "0001_initial"), ("core", "0001_initial"), ("admin", "0001_initial"),
+    ("core", "0002_stored_files"), ("projects", "0001_initial"), ("documents", "0001_initial"),
+    ("documents", "0002_files"), ("tasks", "0001_initial"), ("tasks", "0003_schedules"),
+]  # fmt: skip
+MIGRATIONS_TABLE = """
+CREATE TABLE django_migrations (
+    id integer PRIMARY KEY, app varchar(255) NOT NULL, name varchar(255) NOT NULL, applied {timestamp} NOT NULL
+)
+"""
+
+
+def test_the_database_of_an_older_checkout_is_refused_with_what_to_delete(
+    standalone: Standalone, var: Path, database: str
+) -> None:
+    rows = [(number, app, name, datetime.now(UTC)) for number, (app, name) in enumerate(OLDER_MIGRATIONS)]
+    if database:
+        with psycopg.connect(database) as link, link.cursor() as cursor:
+            cursor.execute(MIGRATIONS_TABLE.format(timestamp="timestamptz"))
+            cursor.executemany("INSERT INTO django_migrations VALUES (%s, %s, %s, %s)", rows)
+    else:
+        var.mkdir()
+        with contextlib.closing(sqlite3.connect(var / "db.sqlite3")) as connection, connection:
+            connection.execute(MIGRATIONS_TABLE.format(timestamp="datetime"))
+            texts = [(*row, str(applied)) for *row, applied in rows]
+            connection.executemany("INSERT INTO django_migrations VALUES (?, ?, ?, ?)", texts)
+
+    started = standalone()
+    assert started.wait() == 1
+    place = "the database of DATABASE_URL" if database else var
+    assert started.output == (
+        "bin/run: the database was made by another version of aiWriting and cannot be used; "
+        f"delete {place} to start anew\n"
+    )
+
+
 @pytest.mark.once
-def test_a_wrong_redis_password_is_told_in_one_line(standalone: Standalone, request: pytest.FixtureRequest) -> None:
+def test_a_wrong_redis_password_is_refused_in_one_line(standalone: Standalone, request: pytest.FixtureRequest) -> None:
     server = request.config.stash[SERVERS].redis
     if server is None:
-        pytest.skip("the session's Redis is somebody else's")
+        pytest.skip("the session did not start its Redis")
     started = standalone(REDIS_URL=f"redis://:hushhush@127.0.0.1:{server.port}/0")
     assert started.wait() == 1
     assert re.search(r"\Abin/run: REDIS_URL: .*password", started.output), started.output

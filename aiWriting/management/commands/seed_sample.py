@@ -1,4 +1,4 @@
-"""`manage.py seed_sample`: what `bin/run` does on its first start, for other set-ups."""
+"""`manage.py seed_sample`: make the first data of `bin/run` in another installation."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -9,9 +9,7 @@ from aiWriting import sample
 
 
 class Command(BaseCommand):
-    help = (
-        "Makes a user, a sample project and a document, and sends its processing; does nothing where there are users."
-    )
+    help = "Makes a user, a sample project and a document, and sends its processing. Does nothing if there are users."
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--username", default="writer", help="default: %(default)s")

@@ -1,0 +1,61 @@
+"""The theme of the admin: its name, its icon and its side bar. Settings of django-unfold."""
+
+from typing import Any
+
+from django.http import HttpRequest
+from django.templatetags.static import static
+from django.urls import reverse_lazy
+
+
+def _page(title: str, *, model: str, icon: str) -> dict[str, Any]:
+    """Return a line of the side bar, shown to users who may see the model's rows."""
+    app_label, name = model.split(".")
+
+    def may_see(request: HttpRequest) -> bool:
+        return any(request.user.has_perm(f"{app_label}.{verb}_{name}") for verb in ("view", "change"))
+
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{app_label}_{name}_changelist"),
+        "permission": may_see,
+    }
+
+
+UNFOLD = {
+    "SITE_TITLE": "aiWriting",
+    "SITE_HEADER": "aiWriting",
+    "SITE_SYMBOL": "edit_note",
+    "SITE_URL": reverse_lazy("pages:home"),
+    "SITE_FAVICONS": [
+        {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
+    ],
+    "STYLES": [lambda request: static("tasks/admin.css")],
+    "SIDEBAR": {
+        "navigation": [
+            {
+                "title": "Work",
+                "items": [
+                    _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    _page("Schedules", model="tasks.schedule", icon="schedule"),
+                    _page("Workers", model="tasks.workerprocess", icon="memory"),
+                ],
+            },
+            {
+                "title": "Writing",
+                "items": [
+                    _page("Projects", model="projects.project", icon="folder"),
+                    _page("Documents", model="documents.document", icon="description"),
+                ],
+            },
+            {
+                "title": "People",
+                "items": [
+                    _page("Users", model="accounts.user", icon="person"),
+                    _page("Groups", model="auth.group", icon="group"),
+                    _page("API tokens", model="authtoken.tokenproxy", icon="key"),
+                ],
+            },
+        ],
+    },
+}
