@@ -15,6 +15,7 @@ from django.db import connection
 from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
 
+from aiWriting.environment import BASE_DIR
 from apps.projects.models import Project
 from tests import rows
 from tests.clients import Writer, writer
@@ -85,12 +86,15 @@ def command(
     running = request.node.stash.setdefault(RUNNING, [])
     servers = request.config.stash[SERVERS]
 
-    def start(*arguments: str, argv: tuple[str, ...] | None = None, **variables: str) -> RunningCommand:
+    def start(
+        *arguments: str, argv: tuple[str, ...] | None = None, cwd: Path = BASE_DIR, **variables: str
+    ) -> RunningCommand:
         started = RunningCommand(
             *(argv or manage(*arguments)),
             env=environment(DATABASE_URL=database_url(), **variables),
             log=tmp_path / f"command-{len(running)}.log",
             watchdog=servers.watchdog,
+            cwd=cwd,
         )
         running.append(started)
         return started

@@ -81,7 +81,7 @@ def _check_sends(
 
 
 def _check_runs(verdict: Verdict, rows: Mapping[str, Row], effects: list[dict[str, Any]]) -> None:
-    """3. Nothing runs uncommitted or early. 4. One attempt finishes. 5. What is acked is durable."""
+    """3. No task runs uncommitted or early. 4. One attempt finishes. 5. An acked outcome is durable."""
     runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
     for effect in effects:
         runs[effect["task_id"]].append(effect)

@@ -10,6 +10,7 @@ import time
 from typing import Any
 
 import django
+import dramatiq
 
 django.setup()
 
@@ -21,7 +22,7 @@ from django.test import Client  # noqa: E402
 from django.urls import reverse  # noqa: E402
 from orders.models import Order  # noqa: E402
 from orders.services import pack_all, pack_and_label, pack_later, place, progress_of  # noqa: E402
-from orders.tasks import pack, pack_forgotten, ship  # noqa: E402
+from orders.tasks import label, pack, pack_forgotten, ship  # noqa: E402
 
 from apps.tasks.errors import BadArgumentsError  # noqa: E402
 from apps.tasks.models import Schedule, TaskStatus, WorkerProcess  # noqa: E402
@@ -173,6 +174,14 @@ def api(buyer: Any, other: Any, task_id: str) -> dict[str, Any] | None:
     return answers
 
 
+def owned_follow_up(buyer: Any) -> str:
+    """Send a pipeline whose second task has an owner of its own. Return the id of that task."""
+    first = pack.message_with_options(args=(order().pk,))
+    second = label.message_with_options(owner_id=buyer.pk)
+    dramatiq.pipeline([first, second]).run()
+    return second.message_id
+
+
 def main() -> None:
     users = get_user_model().objects
     buyer, other = users.create_user("buyer"), users.create_user("other")
@@ -192,6 +201,7 @@ def main() -> None:
         "group": told(group),
         "retried": retried(),
         "owner as text": told(as_text)["owner"],
+        "owner of a follow-up": told(owned_follow_up(buyer))["owner"],
         "no owner": refusal(args=(1,), owner_id="nonsense"),
         "rolled back": rolled_back(buyer),
         "sent by a task": sent_by_a_task(buyer),

@@ -4,6 +4,7 @@ from contextlib import contextmanager
 
 import dramatiq
 import pytest
+from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
 from django.db import connection
 from dramatiq.brokers.stub import StubBroker
@@ -134,8 +135,8 @@ def test_a_sqlite_that_locks_half_way_is_a_risk(monkeypatch, options, expected) 
 
 
 def test_apps_in_another_order_are_a_risk(monkeypatch) -> None:
-    first, *others, last = checks.apps.get_app_configs()
-    monkeypatch.setattr(checks.apps, "get_app_configs", lambda: [*others, last, first])
+    first, *others, last = apps.get_app_configs()
+    monkeypatch.setattr(apps, "get_app_configs", lambda: [*others, last, first])
     assert [message.msg for message in checks.check_order()] == [
         f"'django_dramatiq' is not the first of INSTALLED_APPS, {others[0].name!r} is.",
         "'workers' is not the last of INSTALLED_APPS, 'django_dramatiq' is.",

@@ -12,6 +12,7 @@ import pytest
 from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
+from aiWriting.environment import BASE_DIR
 from apps.tasks.models import TaskAttempt, TaskStatus, WorkerProcess
 from tests.acting import tasks
 from tests.acting.models import Effect
@@ -200,3 +201,11 @@ def test_every_process_type_knows_the_same_actors(command, started) -> None:
     started()
     seen = tasks.known_actors.send()
     assert seen.get_result(block=True) == expected
+
+
+def test_a_worker_started_in_a_folder_with_modules_named_like_others_works(command, wait_until) -> None:
+    """`workers/wire` has a `queue.py`, which the standard library's would be taken for."""
+    folder, manage = BASE_DIR / "workers" / "wire", str(BASE_DIR / "manage.py")
+    running = command(argv=(sys.executable, manage, "runworker", "--processes", "1"), cwd=folder)
+    wait_until(WorkerProcess.objects.exists, timeout=20, explain=lambda: running.output)
+    assert tasks.effect.send("n").get_result(block=True) == "n"

@@ -24,8 +24,9 @@ from workers.sending.on_commit import publish_on_commit
 from workers.wire import message as wire_message
 from workers.wire import queue
 from workers.wire.message import wire_id_of
-from workers.wire.publisher import Publisher, Publishers, pack
+from workers.wire.publisher import PlainPublishers, Publisher, Publishers, pack
 from workers.wire.queue import PUBLISH_TIMEOUT_SECONDS, WireQueue
+from workers.wire.scripts import UNPACK_LIMIT
 
 QUEUE = "default"
 
@@ -148,6 +149,7 @@ def test_a_connection_that_redis_closed_after_it_was_settled_is_opened_again(
     assert wire_id_of(sent, 0) in redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1)
 
 
+@pytest.mark.fast_path("the connections are those of redis-py's pool")
 def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, monkeypatch) -> None:
     monkeypatch.setattr(queue, "BREAKER_SECONDS", 0)
     options = broker.wire.senders.connection_pool.connection_kwargs
@@ -337,3 +339,21 @@ def test_an_error_of_redis_while_a_consumer_waits_is_raised(broker, redis_client
     redis_client.set(broker.wire.bell_key(QUEUE), "not a list")
     with pytest.raises(redis.ResponseError, match="WRONGTYPE"):
         broker.wire.wait_and_fetch(QUEUE, "me", limit=8, timeout_seconds=1)
+
+
+def test_without_the_fast_path_a_refused_chunk_leaves_the_others(broker, redis_client, caplog) -> None:
+    publishers = PlainPublishers(broker.wire.senders, namespace=broker.namespace)
+    redis_client.set(broker.wire.queue_key("slow"), "not a list")
+    refused, taken = ([message(number, queue_name=name) for number in range(UNPACK_LIMIT)] for name in ("slow", QUEUE))
+    publishers.publish([publishers.pack(one) for one in [*refused, *taken]])
+    assert redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1) == ids(taken)
+    assert f"redis refused, the relay will publish count={UNPACK_LIMIT}" in caplog.text
+    publishers.close()
+
+
+def test_a_client_has_as_many_connections_as_its_threads_need() -> None:
+    pool = queue.client(settings.REDIS_URL, timeout_seconds=1).connection_pool
+    taken = [pool.get_connection() for _ in range(150)]
+    for connection in taken:
+        pool.release(connection)
+    pool.disconnect()

@@ -230,3 +230,30 @@ def test_the_values_of_arguments_are_not_in_the_error() -> None:
     with pytest.raises(BadArgumentsError) as caught:
         tasks.effect.send("hunter2", password="hunter2")  # type: ignore[call-arg]
     assert "hunter2" not in str(caught.value)
+
+
+@pytest.mark.parametrize("owner_id", ["jane", 1.9, True, float("inf"), "1\x00", 10**30 * 1.0, [1]])
+def test_an_owner_that_is_no_key_is_refused_with_the_value(broker, owner_id: object) -> None:
+    with transaction.atomic():
+        with pytest.raises(BadArgumentsError, match=r"owner_id is .*, must be the primary key of a user"):
+            tasks.effect.send_with_options(args=("n",), owner_id=owner_id)
+        assert TaskStatus.objects.count() == 0
+
+
+def test_an_owner_may_be_written_as_text(broker) -> None:
+    user = get_user_model().objects.create_user("jane")
+    tasks.effect.send_with_options(args=("n",), owner_id=str(user.pk))
+    assert TaskStatus.objects.get().owner == user
+
+
+def test_the_table_of_tasks_has_no_index_for_parts_of_task_ids(broker) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite makes no such index")
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT indexdef FROM pg_indexes WHERE tablename = %s", [TaskStatus._meta.db_table])
+        definitions = [definition for (definition,) in cursor.fetchall()]
+        cursor.execute("SELECT reloptions FROM pg_class WHERE relname = %s", [TaskStatus._meta.db_table])
+        options = cursor.fetchone()
+    assert definitions
+    assert not [definition for definition in definitions if "pattern_ops" in definition]
+    assert options == (["fillfactor=70"],)
