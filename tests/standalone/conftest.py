@@ -1,5 +1,6 @@
 """The command behind `bin/run`, as a process with its own `var/` and port."""
 
+import contextlib
 import secrets
 import sqlite3
 import sys
@@ -61,12 +62,9 @@ def rows(var: Path, database: str) -> Callable[[], list[dict[str, Any]]]:
         if database:
             with psycopg.connect(database, row_factory=dict_row) as link:
                 return link.execute(query).fetchall()
-        link = sqlite3.connect(f"file:{var / 'db.sqlite3'}?mode=ro", uri=True)
-        try:
-            link.row_factory = sqlite3.Row
-            return [dict(row) for row in link.execute(query)]
-        finally:
-            link.close()
+        with contextlib.closing(sqlite3.connect(f"file:{var / 'db.sqlite3'}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query)]
 
     return read
 

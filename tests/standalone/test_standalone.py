@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -75,7 +76,7 @@ def test_a_run_starts_works_stops_and_starts_again(
     [sample] = rows()
     assert (sample["task_name"], sample["status"]) == ("documents.process_document", "completed")
 
-    password = re.search(r"Password  (\S+)   \(shown only now\)", first.output)[1]
+    [password] = re.findall(r"Password  (\S+)   \(shown only now\)", first.output)
     status, answer = ask(port, "POST", "/api/token/", {"username": "writer", "password": password})
     assert status == 200
     status, answer = ask(port, "GET", "/api/documents/", Authorization=f"Token {answer['token']}")
@@ -154,23 +155,27 @@ def test_nothing_survives_a_kill_and_the_next_start_works(standalone: Standalone
 def test_a_process_that_dies_is_replaced(standalone: Standalone, port: int, var: Path) -> None:
     started = standalone()
     started.wait_for(UP, timeout=START_SECONDS)
+
+    def processes(needle: str) -> list[psutil.Process]:
+        return [process for process in started.descendants() if needle in " ".join(command_line(process))]
+
     for needle in ("uvicorn", "valkey-server"):
-
-        def found(needle: str = needle) -> list[psutil.Process]:
-            return [process for process in started.descendants() if needle in " ".join(command_line(process))]
-
-        [victim] = found()
+        [victim] = processes(needle)
         victim.kill()
-        wait_until(lambda victim=victim: [process for process in found() if process.pid != victim.pid])
+        wait_until(partial(has_another, partial(processes, needle), victim))
     wait_until(lambda: answers(port), timeout=20)
     assert "web       | was ended by SIGKILL" in started.output
     assert "valkey    | was ended by SIGKILL" in started.output
     interrupt(started)
 
 
+def has_another(processes: Callable[[], list[psutil.Process]], old: psutil.Process) -> bool:
+    return any(process.pid != old.pid for process in processes())
+
+
 def command_line(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return []
 
