@@ -34,7 +34,7 @@ class Checkout:
         for name in ("requirements.txt", "requirements-dev.txt"):
             (self.root / name).touch()
         self.path.mkdir()
-        (self.path / "dirname").symlink_to(shutil.which("dirname"))
+        (self.path / "dirname").symlink_to(shutil.which("dirname") or "/usr/bin/dirname")
 
     def add_python(self, name: str = "python3", *, patch: str = "") -> Path:
         """Add a Python that runs the patch before anything else."""

@@ -41,7 +41,7 @@ def test_a_killed_session_leaves_no_server(request: pytest.FixtureRequest, tmp_p
     test = "import time, pytest\n\n@pytest.mark.processes\ndef test_waits():\n    time.sleep(600)\n"
     (tmp_path / "test_waits.py").write_text(test)
     database = request.config.getoption("--database")
-    arguments = ["-p", "no:cacheprovider", "-c", ROOT / "pyproject.toml", f"--database={database}", tmp_path]
+    arguments = ["-p", "no:cacheprovider", "-c", str(ROOT / "pyproject.toml"), f"--database={database}", str(tmp_path)]
     log = tmp_path / "log"
     with log.open("w") as output:
         session = subprocess.Popen(

@@ -9,6 +9,7 @@ from django.core.management import call_command
 
 from aiWriting import sample
 from apps.documents.models import Document
+from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 from apps.tasks.models import TaskStatus
 
@@ -17,6 +18,7 @@ pytestmark = pytest.mark.django_db
 
 def test_the_sample_is_a_user_a_project_and_a_document_whose_task_is_sent() -> None:
     made = sample.seed(username="writer")
+    assert made is not None
     user = get_user_model().objects.get()
     assert (user.username, user.is_staff, user.is_superuser) == ("writer", True, True)
     assert user.check_password(made.password)
@@ -34,7 +36,7 @@ def test_no_sample_is_made_if_there_is_a_user() -> None:
 
 
 def test_a_failure_leaves_no_part_of_the_sample(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sample.DocumentService, "start_processing", lambda *_, **__: 1 / 0)
+    monkeypatch.setattr(DocumentService, "start_processing", lambda *_, **__: 1 / 0)
     with pytest.raises(ZeroDivisionError):
         sample.seed(username="writer")
     assert not get_user_model().objects.exists()

@@ -75,7 +75,7 @@ def test_a_run_starts_works_stops_and_starts_again(
     [sample] = rows()
     assert (sample["task_name"], sample["status"]) == ("documents.process_document", "completed")
 
-    password = re.search(r"Password  (\S+)   \(shown only now\)", first.output)[1]
+    [password] = re.findall(r"Password  (\S+)   \(shown only now\)", first.output)
     status, answer = ask(port, "POST", "/api/token/", {"username": "writer", "password": password})
     assert status == 200
     status, answer = ask(port, "GET", "/api/documents/", Authorization=f"Token {answer['token']}")
@@ -154,14 +154,17 @@ def test_nothing_survives_a_kill_and_the_next_start_works(standalone: Standalone
 def test_a_process_that_dies_is_replaced(standalone: Standalone, port: int, var: Path) -> None:
     started = standalone()
     started.wait_for(UP, timeout=START_SECONDS)
-    for needle in ("uvicorn", "valkey-server"):
 
-        def found(needle: str = needle) -> list[psutil.Process]:
-            return [process for process in started.descendants() if needle in " ".join(command_line(process))]
+    def replace(word: str) -> None:
+        def found() -> list[psutil.Process]:
+            return [process for process in started.descendants() if word in " ".join(command_line(process))]
 
         [victim] = found()
         victim.kill()
-        wait_until(lambda victim=victim: [process for process in found() if process.pid != victim.pid])
+        wait_until(lambda: [process for process in found() if process.pid != victim.pid])
+
+    for word in ("uvicorn", "valkey-server"):
+        replace(word)
     wait_until(lambda: answers(port), timeout=20)
     assert "web       | was ended by SIGKILL" in started.output
     assert "valkey    | was ended by SIGKILL" in started.output
@@ -170,7 +173,7 @@ def test_a_process_that_dies_is_replaced(standalone: Standalone, port: int, var:
 
 def command_line(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        return list(process.cmdline())
     except (psutil.NoSuchProcess, psutil.ZombieProcess):
         return []
 
