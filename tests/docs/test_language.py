@@ -51,5 +51,5 @@ def test_comments_and_docstrings_speak_plainly(folder: str) -> None:
 
 
 @pytest.mark.parametrize("text", ["How many rows are taken.", "Rows.\nWho may see it.", "Taken by somebody."])
-def test_what_the_glossary_does_not_want_is_found(text: str) -> None:
+def test_words_outside_the_glossary_are_found(text: str) -> None:
     assert hits(text)

@@ -179,7 +179,7 @@ def owned_follow_up(buyer: Any) -> str:
     first = pack.message_with_options(args=(order().pk,))
     second = label.message_with_options(owner_id=buyer.pk)
     dramatiq.pipeline([first, second]).run()
-    return second.message_id
+    return str(second.message_id)
 
 
 def main() -> None:

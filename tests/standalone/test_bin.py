@@ -198,6 +198,8 @@ class Jobs:
             [self.python, self.root / "bin" / "_test.py", *arguments],
             cwd=self.root,
             env={"PATH": str(self.root), "TMPDIR": str(self.temporary)} | variables,
+            # Under nohup, pytest ignores SIGHUP and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -76,7 +76,7 @@ def test_a_retry_beyond_the_end_of_dates_does_not_delay_its_neighbours(declare, 
     ("error", "is_expected"),
     [(OverflowError(), True), (RecursionError(), True), (OperationalError("the server closed the connection"), False)],
 )
-def test_a_bad_outcome_is_told_from_a_database_that_is_away(error, is_expected) -> None:
+def test_a_bad_outcome_is_distinguished_from_a_database_that_is_away(error, is_expected) -> None:
     assert is_data_error(error) is is_expected
 
 

@@ -37,7 +37,7 @@ class Watchdog:
         self._lock = threading.Lock()
         self._closed = False
         self._process, self._pipe = self._start()
-        threading.Thread(target=self._keep, name="guard", daemon=True).start()
+        threading.Thread(target=self._keep, name="watchdog", daemon=True).start()
 
     def hold(self, pid: int, *, stop_signal: int, stop_order: int, grace_seconds: float) -> None:
         """End `pid` when the caller is gone: lower orders first, its process group with SIGKILL after the grace."""
