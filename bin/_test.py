@@ -16,6 +16,8 @@ ROOT = Path(__file__).resolve().parent.parent
 PYTHON = sys.executable
 PROGRAMS = Path(PYTHON).parent
 POLL_SECONDS = 0.05
+#: Seconds for a job to end after a signal. pytest stops its servers meanwhile.
+GRACE_SECONDS = 60
 #: pytest's exit code for "no test was collected". The other database may have the tests that were asked for.
 NO_TESTS = 5
 #: Our exit code after a signal.
@@ -117,14 +119,14 @@ class Runner:
         time.sleep(POLL_SECONDS)
 
     def end(self) -> None:
-        """End the jobs that run and wait for them: pytest stops its servers first. A second signal kills."""
-        told = len(self.signals)
+        """End the jobs that run and wait for them. A second signal kills them, and so does the end of the grace."""
+        told, deadline = len(self.signals), time.monotonic() + GRACE_SECONDS
         for job in self.jobs:
             has_the_signal = self.signals == [signal.SIGINT] and self.is_interactive and job.log is None
             if job.process is not None and job.poll() and not has_the_signal:
                 job.process.terminate()
         while running := [job for job in self.jobs if job.poll()]:
-            if len(self.signals) > told:
+            if len(self.signals) > told or time.monotonic() > deadline:
                 for job in running:
                     if job.process is not None:
                         job.process.kill()

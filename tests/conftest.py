@@ -147,7 +147,7 @@ def working(transactional_db: None, broker: LedgerBroker, booted: None, monkeypa
 
     monkeypatch.setattr(relays, "DUE_SECONDS", 0.02)
     stop = threading.Event()
-    relay = threading.Thread(target=relays.Relay(broker).run, args=(stop,))
+    relay = threading.Thread(target=relays.Relay(broker).run, args=(stop,), daemon=True)
     relay.start()
     worker = Worker(broker, worker_threads=4, worker_timeout=50)
     worker.start()

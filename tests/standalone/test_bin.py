@@ -366,14 +366,29 @@ def test_ctrl_c_on_a_terminal_reaches_each_session_once(jobs: Jobs, arguments: l
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
 
 
+DEAF = (
+    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path('deaf').touch()\ntime.sleep(60)\n"
+)
+
+
 def test_a_second_signal_kills_a_session_that_ignores_the_first(jobs: Jobs) -> None:
-    deaf = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    jobs.stand_in("pytest.py", PYTEST + deaf + "pathlib.Path('deaf').touch()\ntime.sleep(60)\n")
+    jobs.stand_in("pytest.py", PYTEST + DEAF)
     with jobs.start("tests/some") as process:
         wait_until(lambda: (jobs.root / "deaf").exists(), timeout=30)
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
+        process.send_signal(signal.SIGTERM)
+        process.communicate(timeout=30)
+    assert process.returncode == 130
+
+
+def test_a_session_that_ignores_the_signal_is_killed_after_the_grace(jobs: Jobs) -> None:
+    script = jobs.root / "bin" / "_test.py"
+    script.write_text(script.read_text().replace("GRACE_SECONDS = 60", "GRACE_SECONDS = 0.1"))
+    jobs.stand_in("pytest.py", PYTEST + DEAF)
+    with jobs.start("tests/some") as process:
+        wait_until(lambda: (jobs.root / "deaf").exists(), timeout=30)
         process.send_signal(signal.SIGTERM)
         process.communicate(timeout=30)
     assert process.returncode == 130
