@@ -62,7 +62,7 @@ def install(purpose: str) -> None:
     print(f"Installing {FILES[purpose]} into .venv (about half a minute) ...", flush=True)
     home = os.environ.get("HOME")
     cache = [] if home and os.access(home, os.W_OK) else ["--no-cache-dir"]
-    pip = [PYTHON, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *cache]
+    pip = [str(PYTHON), "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "--no-input", *cache]
     run(*pip, "-r", FILES[purpose])
     for done in FILES if purpose == "test" else ("run",):  # The requirements of the tests include those of a run.
         unfinished = VENV / ".unfinished"

@@ -1,5 +1,4 @@
-# What bin/run and bin/test share, sourced by both: the checkout's place, a Python, and .venv with what is pinned.
-# Plain POSIX sh.
+# Sourced by bin/run and bin/test: finds the checkout and a Python, and makes .venv. Plain POSIX sh.
 
 unset CDPATH PYTHONHOME PYTHONPATH PIP_PREFIX PIP_TARGET PIP_USER
 ROOT=$(cd -- "$(dirname -- "$0")/.." && pwd -P) || exit 1
@@ -11,7 +10,7 @@ refuse() {
     exit 1
 }
 
-# Any Python since 2 understands it.
+# Must run on any Python since 2.
 PROBE='
 import sys
 version = "%d.%d.%d" % sys.version_info[:3]
@@ -25,7 +24,7 @@ else:
         print("bare " + version)
 '
 
-# Sets $python: what PYTHON names, else that of .venv, else the newest that we know.
+# Set $python to the one that PYTHON names, else that of .venv, else the newest.
 find_python() {
     if [ -n "${PYTHON:-}" ]; then
         set -- "$PYTHON"
@@ -34,7 +33,7 @@ find_python() {
     fi
     old='' bare=''
     for candidate in "$@"; do
-        # Ran, not only found: pyenv has a python3.12 on the PATH that refuses to be one.
+        # Run it: pyenv puts a python3.12 on the PATH that does not run.
         answer=$("$candidate" -c "$PROBE" 2>/dev/null) || continue
         case $answer in
             good\ *) python=$candidate; return ;;
@@ -48,7 +47,7 @@ find_python() {
     refuse "${PYTHON:-python3} does not run: aiWriting needs Python 3.11 or newer; $other"
 }
 
-# Makes .venv what requirements.txt (run) or requirements-dev.txt (test) say; does nothing where it is.
+# Install requirements.txt (run) or requirements-dev.txt (test) into .venv, unless that is done.
 prepare_venv() {
     find_python
     "$python" "$ROOT/bin/_venv.py" "$1" || exit 1

@@ -1,10 +1,10 @@
 """The command behind `bin/run`, as a process with its own `var/` and port."""
 
+import contextlib
 import secrets
 import sqlite3
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -62,9 +62,9 @@ def rows(var: Path, database: str) -> Callable[[], list[dict[str, Any]]]:
         if database:
             with psycopg.connect(database, row_factory=dict_row) as link:
                 return link.execute(query).fetchall()
-        with closing(sqlite3.connect(f"file:{var / 'db.sqlite3'}?mode=ro", uri=True)) as file:
-            file.row_factory = sqlite3.Row
-            return [dict(row) for row in file.execute(query)]
+        with contextlib.closing(sqlite3.connect(f"file:{var / 'db.sqlite3'}?mode=ro", uri=True)) as connection:
+            connection.row_factory = sqlite3.Row
+            return [dict(row) for row in connection.execute(query)]
 
     return read
 

@@ -34,7 +34,9 @@ class Checkout:
         for name in ("requirements.txt", "requirements-dev.txt"):
             (self.root / name).touch()
         self.path.mkdir()
-        (self.path / "dirname").symlink_to(shutil.which("dirname") or "/usr/bin/dirname")
+        dirname = shutil.which("dirname")
+        assert dirname is not None
+        (self.path / "dirname").symlink_to(dirname)
 
     def add_python(self, name: str = "python3", *, patch: str = "") -> Path:
         """Add a Python that runs the patch before anything else."""
@@ -196,6 +198,8 @@ class Jobs:
             [self.python, self.root / "bin" / "_test.py", *arguments],
             cwd=self.root,
             env={"PATH": str(self.root), "TMPDIR": str(self.temporary)} | variables,
+            # Under nohup, pytest ignores SIGHUP and so would its children.
+            preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_DFL),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -12,6 +12,7 @@ import subprocess
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -155,20 +156,21 @@ def test_a_process_that_dies_is_replaced(standalone: Standalone, port: int, var:
     started = standalone()
     started.wait_for(UP, timeout=START_SECONDS)
 
-    def replace(word: str) -> None:
-        def found() -> list[psutil.Process]:
-            return [process for process in started.descendants() if word in " ".join(command_line(process))]
+    def processes(needle: str) -> list[psutil.Process]:
+        return [process for process in started.descendants() if needle in " ".join(command_line(process))]
 
-        [victim] = found()
+    for needle in ("uvicorn", "valkey-server"):
+        [victim] = processes(needle)
         victim.kill()
-        wait_until(lambda: [process for process in found() if process.pid != victim.pid])
-
-    for word in ("uvicorn", "valkey-server"):
-        replace(word)
+        wait_until(partial(has_another, partial(processes, needle), victim))
     wait_until(lambda: answers(port), timeout=20)
     assert "web       | was ended by SIGKILL" in started.output
     assert "valkey    | was ended by SIGKILL" in started.output
     interrupt(started)
+
+
+def has_another(processes: Callable[[], list[psutil.Process]], old: psutil.Process) -> bool:
+    return any(process.pid != old.pid for process in processes())
 
 
 def command_line(process: psutil.Process) -> list[str]:
