@@ -58,8 +58,8 @@ class Conf:
     )
     TASK_FAST_PATH = Setting(
         True,
-        help="Whether the hot statements go to libpq and packed messages to Redis's socket directly. False: through "
-        "Django's cursors and redis-py's commands, which is slower and visible to tools that patch those.",
+        help="Whether hot statements go straight to libpq, and packed messages to Redis's socket. If not, they go "
+        "through Django's cursors and redis-py: slower, and visible to tools that patch those.",
     )
     DATABASE_PREPARED_STATEMENTS = Setting(
         True, help="Whether PostgreSQL plans a single insert and a single claim once per connection."

@@ -60,7 +60,7 @@ POISON = Move(
 )
 EXPIRE = Move(name="expire", sources=(PENDING,), target=FAILED, by="the relay, when `expires_at` has passed")
 REJECT = Move(name="reject", sources=(PENDING,), target=FAILED, by="a worker that does not know the actor")
-CANCEL = Move(name="cancel", sources=(PENDING,), target=CANCELLED, by="its owner or staff")
+CANCEL = Move(name="cancel", sources=(PENDING,), target=CANCELLED, by="staff")
 CANCEL_CLAIMED = Move(
     name="cancel claimed", sources=(PROCESSING,), target=CANCELLED, by="the worker that holds the claim, on request"
 )

@@ -624,7 +624,7 @@ class Migration(migrations.Migration):
                     "cancel_requested_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Time at which its owner or staff requested its cancellation, in UTC. Written by their request.",
+                        help_text="Time at which staff requested its cancellation, in UTC. Written by their request.",
                         null=True,
                         verbose_name="cancel requested at",
                     ),

@@ -227,7 +227,7 @@ class TaskStatus(BaseModel):
         _("cancel requested at"),
         null=True,
         blank=True,
-        help_text=_("Time at which its owner or staff requested its cancellation, in UTC. Written by their request."),
+        help_text=_("Time at which staff requested its cancellation, in UTC. Written by their request."),
     )
     traceback = models.TextField(
         _("traceback"), blank=True, help_text=_("Python traceback of the last failure. Written by the worker.")

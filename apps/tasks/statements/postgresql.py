@@ -97,8 +97,8 @@ class OptimisticUpdate:
             sql.format(patience="", unlocked=unlocked),
         )
         self.optimistic = Statement(optimistic, name=name)
-        self.skip_locked = Statement(skip_locked, name=name and f"{name}_carefully")
-        #: When it may be hasty again, by the monotonic clock. Of this process.
+        self.skip_locked = Statement(skip_locked, name=name and f"{name}_skip_locked")
+        #: Time from which the optimistic statement is used again, by the monotonic clock of this process.
         self.skip_locked_until = 0.0
 
     def execute(self, *parameters: Any) -> list[tuple[Any, ...]]:
