@@ -50,7 +50,7 @@ class Holdings:
         return self._batches.setdefault(queue_name, FetchedBatch())
 
     def keep_early(self, queue_name: str, wire_id: str) -> None:
-        """Keep a message that cannot be claimed yet. It is due for requeueing after `EARLY_SECONDS`."""
+        """Keep a message that cannot be claimed yet. It is due for requeuing after `EARLY_SECONDS`."""
         self._early.append((time.monotonic() + EARLY_SECONDS, queue_name, wire_id))
 
     @property

@@ -22,8 +22,8 @@ class LimitedBody(APIView):
         return RequestTooLargeError(f"The request has {size_bytes:,} bytes, and at most {limit_bytes:,} can be taken.")
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
-        length = request.META.get("CONTENT_LENGTH") or ""
-        if not length and "HTTP_TRANSFER_ENCODING" in request.META:
+        length = request.headers.get("content-length") or ""
+        if not length and "transfer-encoding" in request.headers:
             raise LengthRequiredError
         size_bytes = int(length) if length.isdecimal() else 0
         if size_bytes > (limit_bytes := self.body_limit_bytes(request)):
