@@ -356,7 +356,7 @@ def test_a_file_that_one_machine_takes_is_read_by_another(
     web = start(web_place, f"-m uvicorn aiWriting.asgi:application --port {port}")
     web.good_ends = {-signal.SIGTERM, 0}
     start(worker_place, "manage.py runworker --processes 1", WORKER_THREADS="2")
-    wait_until(lambda: "startup complete" in web.output, timeout=30, explain=lambda: web.output)
+    wait_until(lambda: "Uvicorn running on" in web.output, timeout=30, explain=lambda: web.output)
 
     def ask(method: str, path: str, body: bytes = b"", content_type: str = "") -> tuple[int, bytes]:
         headers = {"Authorization": f"Token {jane.token}", "Content-Type": content_type}
