@@ -149,7 +149,15 @@ class Workers:
             self.thaw()
 
     def freeze(self) -> None:
-        self._signal(signal.SIGSTOP)
+        """Stop all processes and wait until each is stopped: one that writes to the disk stops after that."""
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while True:
+            self._signal(signal.SIGSTOP)
+            if all(_is_stopped(process) for process in self.processes()):
+                return
+            if time.monotonic() > deadline:
+                raise WorkersError(f"a process did not stop within {PATIENCE_SECONDS:g} s")
+            time.sleep(0.001)
 
     def thaw(self) -> None:
         self._signal(signal.SIGCONT)
@@ -193,6 +201,13 @@ def _end(command: RunningCommand, *, kill: bool = False) -> None:
             process.kill()
     command.process.wait()
     command.watchdog.release(command.pid)
+
+
+def _is_stopped(process: psutil.Process) -> bool:
+    try:
+        return process.status() in (psutil.STATUS_STOPPED, psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:
+        return True
 
 
 def _words(process: psutil.Process) -> list[str]:

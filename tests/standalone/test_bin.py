@@ -157,9 +157,10 @@ WAITING = """
 import signal, time
 signal.signal(signal.SIGTERM, signal.default_int_handler)
 signal.signal(signal.SIGINT, signal.default_int_handler)
-pathlib.Path(f"started-{session}").touch()
 try:
-    time.sleep(60)
+    pathlib.Path(f"started-{session}").touch()
+    for _ in range(600):  # A signal just before a sleep does not end it.
+        time.sleep(0.1)
 except KeyboardInterrupt:
     time.sleep(0.3)
     pathlib.Path(f"tidied-{session}").touch()
