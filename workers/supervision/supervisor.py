@@ -207,15 +207,16 @@ class Supervisor:
         """Wait for one event, or for the next replacement that is due."""
         due = [place.restarts.due_at for place in self._places.values() if place.restarts.due_at is not None]
         timeout = max(0.0, min(due) - time.monotonic()) if due else None
-        try:
-            event = self._inbox.get(timeout=timeout)
-        except queue.Empty:
-            event = None
-        if event is not None:
-            self._bury(*event)
+        self._take_event(timeout)
         for place in self._places.values():
             if place.restarts.is_due and not self._stop_asked:
                 self._relaunch(place)
+
+    def _take_event(self, timeout: float | None) -> None:
+        """Wait for one event, at most for the timeout in seconds, and note the end that it tells of."""
+        with contextlib.suppress(queue.Empty):
+            if (event := self._inbox.get(timeout=timeout)) is not None:
+                self._bury(*event)
 
     def _launch(self, place: Place) -> int:
         if self._watchdog is None:
@@ -288,12 +289,7 @@ class Supervisor:
         while alive := [place for place in group if place.process is not None]:
             graces = [p.child.grace_seconds for p in alive if p.process and p.process.pid not in killed]
             timeout = max(0.0, began + min(graces) - time.monotonic()) if graces else None
-            try:
-                event = self._inbox.get(timeout=timeout)
-            except queue.Empty:
-                event = None
-            if event is not None:
-                self._bury(*event)
+            self._take_event(timeout)
             for place in alive:
                 process = place.process
                 late = time.monotonic() >= began + place.child.grace_seconds
