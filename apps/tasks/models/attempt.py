@@ -26,6 +26,24 @@ class TaskAttempt(models.Model):
     error_message = models.TextField(
         _("error message"), blank=True, help_text=_("Reason of the failure. Written by the worker or the relay.")
     )
+    error_type = models.CharField(
+        _("error type"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Dotted name of the failure's class. Written with the error message. Empty: no exception was raised."
+        ),
+    )
+    cause = models.CharField(
+        _("cause"),
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Hash that failures with the same cause share, as in the task. Written with the error message."),
+    )
     traceback = models.TextField(
         _("traceback"), blank=True, help_text=_("Python traceback of the failure. Written by the worker.")
     )

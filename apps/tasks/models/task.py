@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.models import BaseModel
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models.written_json import WrittenJSONField
 
 
 class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
@@ -59,7 +60,7 @@ class TaskStatus(BaseModel):
     created_at = models.DateTimeField(
         _("created at"),
         auto_now_add=True,
-        help_text=_("Time of the send, in UTC. Written by the sender. A retry by staff writes it anew."),
+        help_text=_("Time of the send, in UTC. Written by the sender. It never changes."),
     )
     updated_at = models.DateTimeField(
         _("updated at"),
@@ -98,13 +99,35 @@ class TaskStatus(BaseModel):
         blank=True,
         help_text=_("Current step of the task, in words. Written by the worker."),
     )
-    result = models.JSONField(
+    result = WrittenJSONField(
         _("result"), null=True, blank=True, help_text=_("Return value of the actor, as JSON. Written by the worker.")
     )
     error_message = models.TextField(
         _("error message"),
         blank=True,
         help_text=_("Reason of the last failure. Written by the worker or, for a task that never ran, by the relay."),
+    )
+    error_type = models.CharField(
+        _("error type"),
+        max_length=255,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Dotted name of the last failure's class, such as builtins.KeyError. Written with the error message. Empty: "
+            "no exception was raised."
+        ),
+    )
+    cause = models.CharField(
+        _("cause"),
+        max_length=16,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "Hash of the actor, the error type and the error message without numbers, quoted texts and ids: failures "
+            "with the same cause have the same. Written with the error message."
+        ),
     )
     related_object_id = models.BigIntegerField(
         _("related object id"),
@@ -138,17 +161,17 @@ class TaskStatus(BaseModel):
         default=0,
         help_text=_("Order within the queue: a lower number runs first. Written by the sender."),
     )
-    args = models.JSONField(
+    args = WrittenJSONField(
         _("arguments"),
         default=list,
         help_text=_("Positional arguments of the actor, as a JSON list. Written by the sender."),
     )
-    kwargs = models.JSONField(
+    kwargs = WrittenJSONField(
         _("keyword arguments"),
         default=dict,
         help_text=_("Keyword arguments of the actor, as a JSON object. Written by the sender."),
     )
-    options = models.JSONField(
+    options = WrittenJSONField(
         _("options"),
         default=dict,
         help_text=_("Options of the message that have no column, as a JSON object. Written by the sender."),
@@ -175,6 +198,16 @@ class TaskStatus(BaseModel):
         null=True,
         blank=True,
         help_text=_("Latest start, in UTC. A task that has not started by then fails. Written by the sender."),
+    )
+
+    unknown_since = models.DateTimeField(
+        _("unknown since"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "First time at which no worker could take the task, in UTC: none knows its actor, its queue or its "
+            "arguments. Written by the worker or the relay, and cleared when a worker claims it."
+        ),
     )
 
     # Whose it is now.
@@ -252,6 +285,9 @@ class TaskStatus(BaseModel):
                 fields=["expires_at"],
                 name="tasks_pending_expiring",
                 condition=models.Q(status=states.PENDING, expires_at__isnull=False),
+            ),
+            models.Index(
+                fields=["cause", "finished_at"], name="tasks_failed_cause", condition=models.Q(status=states.FAILED)
             ),
             # Tasks without an object or an owner do not pay for these.
             models.Index(

@@ -7,13 +7,26 @@ from django.utils.translation import gettext_lazy as _
 
 
 class WorkerProcess(models.Model):
-    """A worker process, alive or gone. The relay judges it by its heartbeat."""
+    """A worker, relay or scheduler process, alive or gone. The relay judges a worker by its heartbeat."""
+
+    KIND_WORKER = "worker"
+    KIND_RELAY = "relay"
+    KIND_SCHEDULER = "scheduler"
+
+    KIND_CHOICES = [(KIND_WORKER, _("Worker")), (KIND_RELAY, _("Relay")), (KIND_SCHEDULER, _("Scheduler"))]
 
     id = models.UUIDField(
         _("id"),
         primary_key=True,
         default=uuid.uuid4,
         help_text=_("Identity of the process. Written by the worker when it starts."),
+    )
+    kind = models.CharField(
+        _("kind"),
+        max_length=20,
+        choices=KIND_CHOICES,
+        default=KIND_WORKER,
+        help_text=_("Work of the process: worker, relay or scheduler. Written by the process when it starts."),
     )
     broker_id = models.CharField(
         _("broker id"),

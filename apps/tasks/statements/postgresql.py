@@ -56,7 +56,7 @@ SELECT
     now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', m.owner_id,
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
 FROM json_to_recordset($1::json) AS m (
-        task_id text, task_name text, queue_name text, priority int, args jsonb, kwargs jsonb, options jsonb,
+        task_id text, task_name text, queue_name text, priority int, args json, kwargs json, options json,
         delay_ms bigint, max_age_ms bigint, owner_id {OWNER_TYPE}, related_type text, related_id bigint
     ),
     (SELECT clock_timestamp() AS at) AS now
@@ -149,7 +149,7 @@ SET status = 'completed', progress = 100, progress_text = m.text, result = m.res
     traceback = '', finished_at = now.at, updated_at = now.at,
     started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
 FROM json_to_recordset($1::json) AS m (
-        id bigint, attempt int, claim_id uuid, result jsonb, text text, ran_ms float8
+        id bigint, attempt int, claim_id uuid, result json, text text, ran_ms float8
     ),
     (SELECT clock_timestamp() AS at{{patience}}) AS now
 WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND m.attempt BETWEEN 0 AND 2147483647
