@@ -114,7 +114,7 @@ class TaskStatus(BaseModel):
         default="",
         db_default="",
         help_text=_(
-            "Dotted name of the last failure's class, such as builtins.KeyError. Written with the error message. Empty: "
+            "Dotted name of the last failure's class, such as KeyError. Written with the error message. Empty: "
             "no exception was raised."
         ),
     )
