@@ -21,6 +21,7 @@ from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers.broker import LedgerBroker
 from workers.process import identity
+from workers.process_row import ProcessRow
 from workers.wire.errors import UNREACHABLE
 from workers.wire.message import from_row, wire_id_of
 from workers.wire.queue import chunks
@@ -67,6 +68,7 @@ class Relay:
     def __init__(self, broker: LedgerBroker) -> None:
         self.broker = broker
         self.host = identity.host()
+        self.row = ProcessRow(WorkerProcess.KIND_RELAY)
         self.sightings: dict[uuid.UUID, Sighting] = {}
         self._last_look = 0.0
         self._epoch: bytes | None = None
@@ -76,9 +78,14 @@ class Relay:
         """Make passes until `stop` is set. After an error of the database or Redis, try again."""
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS
+        is_broken = False
         while not stop.wait(pause):
             try:
                 pause = PAUSE_SECONDS
+                # Not if every pass fails for a reason that nobody foresaw: a relay that beats is taken for a good one.
+                if not is_broken:
+                    self.row.beat()
+                is_broken = True
                 self.publish_due()
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self.is_new_redis():
@@ -88,17 +95,20 @@ class Relay:
                 self._every(AUDIT_SECONDS, self.audit)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
-                pause = DUE_SECONDS
+                is_broken, pause = False, DUE_SECONDS
             except (DatabaseError, InterfaceError) as error:
                 logger.error("database does not answer error=%s", error)
                 close_broken()
                 self.sightings.clear()
+                is_broken = False
             except UNREACHABLE as error:
                 logger.error("redis does not answer error=%s", error)
+                is_broken = False
                 self._epoch = None
             except Exception:
                 logger.exception("relay pass failed")
                 close_broken()
+        self.row.stop()
         close_broken()
         logger.info("relay stopped host=%s", self.host)
 
@@ -119,6 +129,7 @@ class Relay:
             rows = ledger.take_due(limit=PAGE)
             self._publish(rows)
             published += len(rows)
+            self.row.beat()
             if len(rows) < PAGE:
                 break
         return published
@@ -139,6 +150,7 @@ class Relay:
                 self._publish(found)
                 lost += len(found)
             pk = rows[-1].pk
+            self.row.beat()
         if lost:
             logger.warning("lost messages published count=%d", lost)
         return lost
@@ -170,7 +182,10 @@ class Relay:
         """Take tasks back from dead workers. Return the number of tasks that are pending again."""
         for worker in presence.living():
             if self._is_dead(worker) and presence.stop(worker.pk):
-                logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
+                if worker.kind == WorkerProcess.KIND_WORKER:
+                    logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
+                else:
+                    logger.error("%s died host=%s pid=%d", worker.kind, worker.hostname, worker.pid)
         self._last_look = time.monotonic()
         returned = 0
         for worker_id in presence.dead_holders():
