@@ -82,7 +82,7 @@ class Relay:
         while not stop.wait(pause):
             try:
                 pause = PAUSE_SECONDS
-                # Not if every pass fails for a reason that nobody foresaw: a relay that beats is taken for a good one.
+                # Not while every pass fails by an unexpected error: a relay that beats is taken for one that works.
                 if not is_broken:
                     self.row.beat()
                 is_broken = True

@@ -4,11 +4,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 from django.db import OperationalError, connections, transaction
-from django.db.models import DurationField, ExpressionWrapper, Min, QuerySet
+from django.db.models import DurationField, ExpressionWrapper, F
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
@@ -20,7 +21,7 @@ CONNECT_TIMEOUT_SECONDS = 2
 #: Milliseconds that the look waits for a lock, and for any statement.
 LOCK_TIMEOUT_MS, STATEMENT_TIMEOUT_MS = 500, 1_000
 #: Pending rows that the look reads from either end, the oldest and the newest.
-SAMPLE = 5_000
+SAMPLE = 2_000
 #: Bytes on the disk of a SQLite database below which it is taken for full.
 LEAST_FREE_BYTES = 1_000_000
 #: Tables that sends, workers, relays and schedulers write.
@@ -43,7 +44,7 @@ class LedgerHealth:
       processes: Workers, relays and schedulers that beat. None: not known, a table was locked.
       needs_scheduler: Whether a schedule is to be fired.
       oldest: Seconds for which the oldest due task has waited, by queue. With more than twice `SAMPLE` pending rows
-        they are a lower bound.
+        they are a lower bound, and empty if these cannot be read in time.
       wait: Error of a statement that waited for too long, mostly for a locked table.
     """
 
@@ -59,18 +60,20 @@ def look() -> LedgerHealth:
     Raises:
       DatabaseError: The database is away, read-only, full or not migrated.
     """
-    health = LedgerHealth()
+    health, are_locks_free = LedgerHealth(), False
     try:
         with _quick_connection() as quick, _limits(quick):
             health.processes = list(WorkerProcess.objects.beating())
             health.needs_scheduler = _needs_scheduler()
-            health.oldest = _oldest_due()
             _check_locks(quick)
+            are_locks_free = True
+            health.oldest = _oldest_due()
     except OperationalError as error:
         cause = error.__cause__
         if not {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)} & WAITED:
             raise
-        health.wait = cause
+        if not are_locks_free:
+            health.wait = cause
     return health
 
 
@@ -132,16 +135,16 @@ def _needs_scheduler() -> bool:
 
 
 def _oldest_due() -> dict[str, float]:
-    pending = TaskStatus.objects.filter(status=states.PENDING)
+    """Return the seconds for which the oldest due task of each queue has waited.
+
+    The rows are grouped here, since PostgreSQL may plan a statement that groups them to read all pending rows first.
+    """
+    age = ExpressionWrapper(ClockTimestamp() - F("run_at"), output_field=DurationField())
+    pending = TaskStatus.objects.filter(status=states.PENDING).annotate(age=age)
     oldest: dict[str, float] = {}
     # A long queue must not hide a short one that is older or younger than all of it.
     for order in ("pk", "-pk"):
-        for queue_name, age in _ages(pending.order_by(order).values("pk")[:SAMPLE]):
-            oldest[queue_name] = max(age.total_seconds(), oldest.get(queue_name, 0.0))
+        for queue_name, waited in pending.order_by(order).values_list("queue_name", "age")[:SAMPLE]:
+            if waited >= timedelta():
+                oldest[queue_name] = max(waited.total_seconds(), oldest.get(queue_name, 0.0))
     return oldest
-
-
-def _ages(sample: QuerySet[Any]) -> QuerySet[Any]:
-    rows = TaskStatus.objects.due().filter(pk__in=sample).order_by().values("queue_name")
-    age = ExpressionWrapper(ClockTimestamp() - Min("run_at"), output_field=DurationField())
-    return rows.annotate(age=age).values_list("queue_name", "age")

@@ -1,4 +1,4 @@
-"""What `/readyz` tells: each part that can fail, with real servers that fail."""
+"""The words of `/readyz`: each part that can fail, with real servers that fail."""
 
 import contextlib
 import io
