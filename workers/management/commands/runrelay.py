@@ -8,6 +8,7 @@ from typing import Any, cast
 import dramatiq
 from django.core.management.base import BaseCommand
 
+from apps.core.connections import keep_no_statements
 from workers.broker import LedgerBroker
 from workers.relay import Relay
 
@@ -17,6 +18,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        keep_no_statements()
         stop = threading.Event()
 
         def ask_to_stop(signum: int, frame: FrameType | None) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
 from apps.tasks.errors import UnknownQueueError
 from workers.process.main import known_queues, leave, work
@@ -38,6 +39,7 @@ class Command(BaseCommand):
         except UnknownQueueError as error:
             raise CommandError(str(error)) from None
         if options["single"]:
+            keep_no_statements()
             leave(work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS))
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
             for child in self._children(options):
