@@ -68,14 +68,14 @@ class Probe(Generic[T]):
             future.set_result(answer)
 
 
-def _write_to_redis() -> None:
+def write_to_redis() -> None:
     broker: Any = dramatiq.get_broker()
     key = f"{broker.namespace}:__probe__"
     broker.wire.senders.eval(WRITE, 2, key, f"{key}.msgs")
 
 
 LEDGER = Probe(health.look)
-REDIS = Probe(_write_to_redis)
+REDIS = Probe(write_to_redis)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -154,16 +154,17 @@ def ready(request: HttpRequest) -> JsonResponse:
     )
 
 
-_logged: tuple[str, ...] = ()
+#: Words of the last line in the log.
+logged_words: tuple[str, ...] = ()
 
 
 def _log_change(verdict: Verdict) -> None:
     """Log what is not well when that changes, with the errors' texts, which the answer does not show."""
-    global _logged
+    global logged_words
     words = verdict.missing + verdict.degraded
-    if words == _logged:
+    if words == logged_words:
         return
-    _logged = words
+    logged_words = words
     if not words:
         logger.info("health is well again")
         return

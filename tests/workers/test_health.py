@@ -38,8 +38,8 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     """Ask anew at every request, and forget what earlier tests asked."""
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     monkeypatch.setattr(health, "LEDGER", health.Probe(ledger_health.look))
-    monkeypatch.setattr(health, "REDIS", health.Probe(health._write_to_redis))
-    monkeypatch.setattr(health, "_logged", ())
+    monkeypatch.setattr(health, "REDIS", health.Probe(health.write_to_redis))
+    monkeypatch.setattr(health, "logged_words", ())
 
 
 @pytest.fixture
