@@ -381,6 +381,23 @@ def test_a_read_only_database_takes_no_requests(
 
 
 @pytest.mark.usefixtures("broker", "all_beat")
+def test_a_database_user_who_may_only_read_takes_no_requests(
+    client: Client, options: Callable[[dict[str, Any]], None]
+) -> None:
+    if connection.vendor == "sqlite":
+        pytest.skip("SQLite has no users.")
+    options({"options": "-c role=only_reads"})
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE ROLE only_reads")
+        cursor.execute("GRANT SELECT ON ALL TABLES IN SCHEMA public TO only_reads")
+        try:
+            assert unavailable(client)
+        finally:
+            cursor.execute("DROP OWNED BY only_reads")
+            cursor.execute("DROP ROLE only_reads")
+
+
+@pytest.mark.usefixtures("broker", "all_beat")
 def test_a_full_disk_of_sqlite_takes_no_requests(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     if connection.vendor != "sqlite":
         pytest.skip("PostgreSQL's disk is another host's. Its heartbeats, which are writes, fail.")
