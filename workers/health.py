@@ -154,22 +154,27 @@ def ready(request: HttpRequest) -> JsonResponse:
     )
 
 
-#: Words of the last line in the log.
-logged_words: tuple[str, ...] = ()
+#: Words and errors' names of the last line in the log.
+logged: tuple[str, ...] = ()
 
 
 def _log_change(verdict: Verdict) -> None:
     """Log what is not well when that changes, with the errors' texts, which the answer does not show."""
-    global logged_words
+    global logged
     words = verdict.missing + verdict.degraded
-    if words == logged_words:
+    state = (*words, *(type(error).__name__ for error in verdict.errors.values()))
+    if state == logged:
         return
-    logged_words = words
+    logged = state
     if not words:
         logger.info("health is well again")
         return
-    reasons = "".join(f" {word}={' '.join(str(error).split())!r}" for word, error in verdict.errors.items())
+    reasons = "".join(f" {word}={_one_line(error)!r}" for word, error in verdict.errors.items())
     logger.log(
         logging.ERROR if verdict.missing else logging.WARNING,
         "health missing=%s degraded=%s%s", ",".join(verdict.missing), ",".join(verdict.degraded), reasons,
     )  # fmt: skip
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__

@@ -39,7 +39,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     monkeypatch.setattr(health, "LEDGER", health.Probe(ledger_health.look))
     monkeypatch.setattr(health, "REDIS", health.Probe(health.write_to_redis))
-    monkeypatch.setattr(health, "logged_words", ())
+    monkeypatch.setattr(health, "logged", ())
 
 
 @pytest.fixture
@@ -257,7 +257,9 @@ def test_a_redis_that_is_full_is_told(client: Client, own_redis: Callable[..., A
     assert len(told) == 1, "a line for each change, not for each request"
     assert told[0].startswith("health missing= degraded=redis redis=")
     admin.config_set("maxmemory", 0)
-    assert degraded(client) == []
+    with caplog.at_level(logging.INFO):
+        assert degraded(client) == []
+    assert "health is well again" in caplog.text
 
 
 @pytest.mark.usefixtures("all_beat")
@@ -463,7 +465,9 @@ def test_a_probe_that_hangs_is_not_asked_again_and_holds_up_nothing_else(
 
 
 @pytest.mark.usefixtures("broker", "all_beat")
-def test_a_database_that_hangs_is_unavailable_at_the_deadline(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_database_that_hangs_is_unavailable_at_the_deadline(
+    client: Client, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
     monkeypatch.setattr(health, "DEADLINE_SECONDS", 0.5)
     go_on = threading.Event()
     monkeypatch.setattr(health, "LEDGER", health.Probe(lambda: go_on.wait(30)))
@@ -473,3 +477,4 @@ def test_a_database_that_hangs_is_unavailable_at_the_deadline(client: Client, mo
     finally:
         go_on.set()
     assert time.monotonic() - began < 5
+    assert "health missing=database degraded= database='TimeoutError'" in caplog.text
