@@ -14,8 +14,9 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 from django.db import DatabaseError, InterfaceError, connection
 
-from apps.tasks.models import Schedule
+from apps.tasks.models import Schedule, WorkerProcess
 from apps.tasks.schedules import clock, declared, firing, history
+from workers.process_row import ProcessRow
 
 logger = logging.getLogger(__name__)
 
@@ -42,6 +43,7 @@ class Scheduler:
             # A second look may wait for the first one.
             job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         )
+        self.row = ProcessRow(WorkerProcess.KIND_SCHEDULER)
         self.looking = threading.Lock()
         self.is_away = False
         self.knows_declared = False
@@ -63,7 +65,7 @@ class Scheduler:
             # APScheduler would wait with a lock held that the running look needs.
             self.clock.shutdown(wait=False)
             with self.looking:
-                pass
+                self.row.stop()
 
     def look_at(self, timestamp: datetime) -> None:
         """Schedule the next look, by the machine's clock."""
@@ -81,10 +83,12 @@ class Scheduler:
             seconds = self._seconds_to_next()
             while seconds is not None and seconds <= 0:
                 sent = firing.fire_due()
+                self.row.beat()
                 seconds = self._seconds_to_next()
                 if not sent:
                     break  # Another scheduler has locked the rest.
             self._start_held()
+            self.row.beat()
         except (DatabaseError, InterfaceError) as error:
             # The slots stay due until the database is back.
             connection.close()

@@ -7,6 +7,7 @@ import time
 from typing import Any
 
 import dramatiq
+from django.db import connection
 from dramatiq.middleware import CurrentMessage
 
 from apps.tasks import progress
@@ -181,3 +182,13 @@ def known_actors() -> list[str]:
 def say_where(text: str) -> None:
     """Report a text in which \\0 stands for a NUL, which cannot be sent."""
     progress.set(50, text.replace("\\0", "\x00"))
+
+
+@dramatiq.actor(actor_name="acting.kept_statements")
+def kept_statements() -> int:
+    """Return the number of statements whose texts this thread's connection keeps, after it made some."""
+    from tests.acting.models import Effect
+
+    for _ in range(3):
+        Effect.objects.exists()
+    return len(connection.queries_log)

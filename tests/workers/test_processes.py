@@ -26,10 +26,10 @@ def started(worker, wait_until):
 
     def start(*arguments: str, processes: int = 1, **variables: str):
         # Stopped ones too: one may be declared dead while the next boots.
-        known = WorkerProcess.objects.count()
+        known = WorkerProcess.objects.workers().count()
         command = worker("--processes", str(processes), "--threads", "4", *arguments, **variables)
         wait_until(
-            lambda: WorkerProcess.objects.count() >= known + processes,
+            lambda: WorkerProcess.objects.workers().count() >= known + processes,
             timeout=20,
             explain=lambda: command.output,
         )
@@ -61,7 +61,7 @@ def test_a_killed_worker_process_is_replaced_and_its_task_runs_again_within_3_s(
         nonce = f"n{len(seconds)}"
         message = tasks.slow_effect.send(nonce, 1)
         wait_until(lambda message=message: running(message))
-        os.kill(WorkerProcess.objects.get(stopped_at=None).pid, signal.SIGKILL)
+        os.kill(WorkerProcess.objects.workers().get(stopped_at=None).pid, signal.SIGKILL)
         killed = time.monotonic()
         wait_until(lambda nonce=nonce: Effect.objects.filter(nonce=nonce).count() == 2, timeout=20)
         seconds.append(time.monotonic() - killed)
@@ -76,7 +76,7 @@ def test_a_killed_process_does_not_stop_its_siblings(started, wait_until) -> Non
     messages = [tasks.slow_effect.send(str(number), 1.5) for number in range(4)]
     wait_until(lambda: all(running(message) for message in messages))
     holders = TaskStatus.objects.values("worker_id")
-    victim = WorkerProcess.objects.filter(pk__in=holders)[0]
+    victim = WorkerProcess.objects.workers().filter(pk__in=holders)[0]
     lost = TaskStatus.objects.filter(worker_id=victim.pk).count()
     os.kill(victim.pid, signal.SIGKILL)
     for message in messages:
@@ -165,7 +165,7 @@ def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice
     first = started(WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     message = tasks.slow_effect.send("n", 1)
     wait_until(lambda: running(message))
-    frozen = WorkerProcess.objects.get()
+    frozen = WorkerProcess.objects.workers().get()
     freeze(frozen.pid)
     started(WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     assert message.get_result(block=True, timeout=20_000) == "n"
@@ -175,7 +175,7 @@ def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice
     os.kill(frozen.pid, signal.SIGCONT)
     wait_until(lambda: "stale outcome refused" in first.output or "declared dead" in first.output, timeout=20)
     assert row_of(message).finished_at == finished_at
-    wait_until(lambda: WorkerProcess.objects.filter(stopped_at=None).count() >= 2, timeout=20)
+    wait_until(lambda: WorkerProcess.objects.workers().filter(stopped_at=None).count() >= 2, timeout=20)
 
 
 def test_a_worker_of_an_unknown_queue_ends_with_an_error_that_lists_the_known_ones(command) -> None:
@@ -207,5 +207,5 @@ def test_a_worker_started_in_a_folder_with_modules_named_like_others_works(comma
     """`workers/wire` has a `queue.py`, which the standard library's would be taken for."""
     folder, manage = BASE_DIR / "workers" / "wire", str(BASE_DIR / "manage.py")
     running = command(argv=(sys.executable, manage, "runworker", "--processes", "1"), cwd=folder)
-    wait_until(WorkerProcess.objects.exists, timeout=20, explain=lambda: running.output)
+    wait_until(WorkerProcess.objects.workers().exists, timeout=20, explain=lambda: running.output)
     assert tasks.effect.send("n").get_result(block=True) == "n"

@@ -8,6 +8,7 @@ from typing import Any, cast
 import dramatiq
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.connections import keep_no_statements
 from workers.broker import LedgerBroker
 from workers.relay import Relay
 from workers.wire.server import unsuited
@@ -21,6 +22,7 @@ class Command(BaseCommand):
         broker = cast(LedgerBroker, dramatiq.get_broker())
         if reason := unsuited(broker.wire):
             raise CommandError(reason)
+        keep_no_statements()
         stop = threading.Event()
 
         def ask_to_stop(signum: int, frame: FrameType | None) -> None:

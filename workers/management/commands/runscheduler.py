@@ -7,6 +7,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.core.connections import keep_no_statements
 from workers.scheduler import Scheduler
 
 
@@ -15,6 +16,7 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        keep_no_statements()
         stop = threading.Event()
 
         def ask_to_stop(signum: int, frame: FrameType | None) -> None:

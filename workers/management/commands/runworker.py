@@ -10,6 +10,7 @@ from typing import Any, cast
 import dramatiq
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
 from apps.tasks.errors import UnknownQueueError
 from workers.broker import LedgerBroker
@@ -43,6 +44,7 @@ class Command(BaseCommand):
         if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
             raise CommandError(reason)
         if options["single"]:
+            keep_no_statements()
             leave(work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS))
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
             for child in self._children(options):
