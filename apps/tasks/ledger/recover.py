@@ -8,9 +8,13 @@ from django.db.models import F
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
+from apps.tasks.failures import cause_of
+from apps.tasks.ledger.rows import by_keys, fail, lock_free, may, pending_again
 from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim
+
+#: Error of an attempt whose worker process died.
+DIED = "Its worker process died."
 
 
 def held_by(worker_id: uuid.UUID) -> dict[tuple[str, int], bool]:
@@ -90,13 +94,11 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
         innocent = [row for row in rows if row not in poisoned and row not in suspected]
         _keep_deaths(poisoned, states.POISON)
         _keep_deaths(suspected, states.RESCUE)
-        now = ClockTimestamp()
-        by_keys(poisoned).update(
-            status=states.POISON.target,
+        fail(
+            by_keys(poisoned),
+            states.POISON,
+            f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
             crashes=F("crashes") + 1,
-            error_message=f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
-            finished_at=now,
-            updated_at=now,
         )
         by_keys(suspected).update(crashes=F("crashes") + 1, **pending_again())
         by_keys(innocent).update(**pending_again())
@@ -112,12 +114,10 @@ def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
 
 def reject(task_ids: Iterable[str], *, older_than_ms: int, reason: str) -> int:
     """Fail pending tasks that no worker can run, if they were sent longer ago than that. Return their number."""
-    now = ClockTimestamp()
-    return TaskStatus.objects.filter(
-        may(states.REJECT),
-        task_id__in=task_ids,
-        created_at__lt=ClockTimestamp(offset_ms=-older_than_ms),
-    ).update(status=states.REJECT.target, error_message=reason, finished_at=now, updated_at=now)
+    rows = TaskStatus.objects.filter(
+        may(states.REJECT), task_id__in=task_ids, created_at__lt=ClockTimestamp(offset_ms=-older_than_ms)
+    )
+    return fail(rows, states.REJECT, reason)
 
 
 def _keep_deaths(rows: Iterable[TaskStatus], move: states.Move) -> None:
@@ -127,7 +127,8 @@ def _keep_deaths(rows: Iterable[TaskStatus], move: states.Move) -> None:
                 task=row,
                 attempt=row.attempt,
                 outcome=move.name,
-                error_message="Its worker process died.",
+                error_message=DIED,
+                cause=cause_of(row.task_name, "", DIED),
                 worker_id=row.worker_id,
                 started_at=row.started_at,
                 ended_at=ClockTimestamp(),

@@ -21,7 +21,7 @@ from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.statements.direct import Statement
-from apps.tasks.statements.table import owner_type, quoted_table
+from apps.tasks.statements.table import owner_sql, owner_type, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
 TABLE = quoted_table()
@@ -39,7 +39,7 @@ INSERT_ONE = Statement(
 INSERT INTO {TABLE} ({COLUMNS})
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::bigint * INTERVAL '1 millisecond', $9,
-    clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', $11, $12, $13,
+    clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', {owner_sql("$11")}, $12, $13,
     'pending', 0, '', '', '', 0, 0, 0, clock_timestamp(), clock_timestamp()
 )
 ON CONFLICT (task_id) DO NOTHING
@@ -53,7 +53,7 @@ INSERT INTO {TABLE} ({COLUMNS})
 SELECT
     m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
-    now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', m.owner_id,
+    now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', {owner_sql("m.owner_id")},
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
 FROM json_to_recordset($1::json) AS m (
         task_id text, task_name text, queue_name text, priority int, args json, kwargs json, options json,
@@ -146,7 +146,7 @@ COMPLETE = OptimisticUpdate(
     f"""
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
-    traceback = '', finished_at = now.at, updated_at = now.at,
+    error_type = '', cause = '', traceback = '', finished_at = now.at, updated_at = now.at,
     started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
 FROM json_to_recordset($1::json) AS m (
         id bigint, attempt int, claim_id uuid, result json, text text, ran_ms float8
