@@ -67,10 +67,11 @@ class LedgerBroker(RedisBroker):
         for middleware in self._listeners(f"before_{signal}"):
             try:
                 getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
-            except MiddlewareError:
-                raise
-            except Exception:
-                logger.critical("before_%s of %r failed", signal, middleware, exc_info=True)
+            except Exception as error:
+                # One that kept a message from its ack would keep the attempt for ever.
+                if isinstance(error, MiddlewareError) and signal not in ("ack", "nack"):
+                    raise
+                _log_broken_hook(f"before_{signal}", middleware, Failure.of(error))
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         for middleware in reversed(self._listeners(f"after_{signal}")):
@@ -86,11 +87,11 @@ class LedgerBroker(RedisBroker):
         attempt = Attempt.ending()
         if attempt is None and not isinstance(error, Exception):
             raise error
-        name, failure = type(middleware).__name__, Failure.of(error)
-        logger.critical("after_%s of %s failed\n%s", signal, name, failure.traceback)
+        failure = Failure.of(error)
+        _log_broken_hook(f"after_{signal}", middleware, failure)
         if attempt is not None:
-            is_following = isinstance(middleware, FOLLOWING) or isinstance(error, FollowUpError)
-            attempt.note_broken_hook(name, is_following=is_following, failure=failure)
+            is_following = isinstance(middleware, FOLLOWING) or issubclass(type(error), FollowUpError)
+            attempt.note_broken_hook(type(middleware).__name__, is_following=is_following, failure=failure)
 
     def _listeners(self, hook: str) -> list[Middleware]:
         """Return the middleware that implements a hook. Dramatiq calls all of it: two dozen empty calls a task."""
@@ -277,6 +278,10 @@ class LedgerBroker(RedisBroker):
 
     def close(self) -> None:
         self.wire.close()
+
+
+def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> None:
+    logger.critical("%s of %s failed\n%s", hook, type(middleware).__name__, failure.traceback.rstrip())
 
 
 def _related(related_to: str | None, bound: dict[str, Any]) -> tuple[str, int | None]:

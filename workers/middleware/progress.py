@@ -12,7 +12,7 @@ from dramatiq.threading import Interrupt
 from apps.tasks import progress, states
 from apps.tasks.errors import TaskError
 from apps.tasks.failures import in_words
-from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.attempt import Attempt, ClaimedMessage, is_a
 from workers.process.withheld import withheld, withhold_arguments
 from workers.sending import arguments
 
@@ -83,10 +83,12 @@ class Progress(Middleware):
             return
         Attempt.end_ending()
         progress.unbind()
+        if message.failed and exception is None:
+            attempt.skip("A middleware refused it.", failed=True)
         actor = broker.actors.get(message.actor_name)
         default = actor.options.get("store_results", True) if actor else True
         attempt.decide(result=result, exception=exception, store_result=message.options.get("store_results", default))
-        if isinstance(exception, Interrupt):
+        if is_a(exception, Interrupt):
             # It may have hit a query half-way.
             connections.close_all()
         _log(attempt)

@@ -10,7 +10,7 @@ from dramatiq.errors import Retry
 from dramatiq.middleware.retries import DEFAULT_MAX_BACKOFF
 
 from workers.middleware.callbacks import follow, is_settled
-from workers.process.attempt import ClaimedMessage, failure_of
+from workers.process.attempt import ClaimedMessage, failure_of, is_a
 
 if TYPE_CHECKING:
     from dramatiq import Actor, Broker
@@ -31,7 +31,7 @@ class Retries(middleware.Retries):
         throws = message.options.get("throws") or actor.options.get("throws")
         is_thrown = bool(throws and isinstance(exception, throws))
         if isinstance(message, ClaimedMessage):
-            message.attempt.is_expected = is_thrown or isinstance(exception, Retry)
+            message.attempt.is_expected = is_thrown or is_a(exception, Retry)
         if is_thrown:
             message.fail()
             return

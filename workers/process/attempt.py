@@ -131,7 +131,7 @@ class Attempt:
         """Settle the outcome. The first one stands: an interrupt may come late, in the middle of an after-hook."""
         if self.outcome is not None:
             return
-        if isinstance(exception, Shutdown):
+        if is_a(exception, Shutdown):
             self.release()
         elif exception is not None:
             self._fail(self.failure_of(exception))
@@ -156,7 +156,7 @@ class Attempt:
         """
         if self.outcome is not None:
             return
-        if self.started is None or isinstance(exception, Shutdown):
+        if self.started is None or is_a(exception, Shutdown):
             self.release()
             return
         failure = None if exception is None else self.failure_of(exception)
@@ -277,6 +277,11 @@ class ClaimedMessage(MessageProxy):
     def exception(self) -> BaseException | None:
         """Exception that its actor or a middleware raised."""
         return self._exception
+
+
+def is_a(exception: BaseException | None, kind: type[BaseException]) -> bool:
+    """Return whether an exception is of a class. `isinstance` asks the exception as well, which may raise."""
+    return issubclass(type(exception), kind)
 
 
 def failure_of(message: MessageProxy, exception: BaseException) -> Failure:
