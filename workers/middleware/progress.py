@@ -12,7 +12,7 @@ from dramatiq.threading import Interrupt
 from apps.tasks import progress, states
 from apps.tasks.errors import TaskError
 from apps.tasks.failures import in_words
-from workers.process.attempt import Attempt, ClaimedMessage, is_a
+from workers.process.attempt import MESSAGE_START_LENGTH, Attempt, ClaimedMessage, is_a
 from workers.process.withheld import withheld, withhold_arguments
 from workers.sending import arguments
 
@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
 logger = logging.getLogger(__name__)
-
-#: Characters of an error in a log line.
-ERROR_START_LENGTH = 300
 
 
 class NotOursError(TaskError, SkipMessage):
@@ -137,7 +134,7 @@ def _log(attempt: Attempt) -> None:
         level,
         f"{line[0]} error=%r arguments=%s%s",
         *line[1:],
-        error if len(error) <= ERROR_START_LENGTH else f"{error[:ERROR_START_LENGTH]}…",
+        error if len(error) <= MESSAGE_START_LENGTH else f"{error[:MESSAGE_START_LENGTH]}…",
         arguments.types_and_sizes(attempt.message),
         traceback,
     )

@@ -1,5 +1,6 @@
 """One attempt of a task in this process, from its claim to its outcome."""
 
+import logging
 import threading
 import time
 from typing import Any
@@ -15,6 +16,11 @@ from apps.tasks.json_safe import json_safe
 from apps.tasks.progress import Reporter
 from apps.tasks.values import Claim, Outcome, Report, Send
 from workers.process.failure import MESSAGE_LIMIT, Failure
+
+logger = logging.getLogger(__name__)
+
+#: Characters of an error in a log line.
+MESSAGE_START_LENGTH = 300
 
 #: Longest delay of an automatic retry, in milliseconds: a year. Dates have an end.
 LONGEST_RETRY_MS = 365 * 24 * 60 * 60 * 1000
@@ -171,6 +177,11 @@ class Attempt:
                 traceback=failure.traceback if failure else "",
             )
         )
+        logger.error(
+            "end of a task was lost id=%s actor=%s attempt=%d error=%r\n%s",
+            self.claim.task_id, self.message.actor_name, self.claim.attempt, why[:MESSAGE_START_LENGTH],
+            failure.traceback.rstrip() if failure else "",
+        )  # fmt: skip
 
     def failure_of(self, exception: BaseException) -> Failure:
         """Return the exception's texts."""

@@ -145,10 +145,8 @@ class TaskStatusAdmin(OperatedAdmin):
         yield None, {"fields": [("state", "about"), ("progress_line", "owner")]}
         if task.error_message or task.traceback:
             titles = {states.FAILED: _("Error"), states.COMPLETED: _("Error after it ran")}
-            yield (
-                titles.get(task.status, _("Error of the last attempt")),
-                {"fields": ["error", *(["last_traceback"] if task.traceback else [])]},
-            )
+            fields = ["error", *(["last_traceback"] if task.traceback else [])]
+            yield titles.get(task.status, _("Error of the last attempt")), {"fields": fields}
         if task.status == states.COMPLETED:
             yield _("Result"), {"fields": ["returned"]}
         message: list[Any] = [("task_name", "queue_name"), ("task_id", "priority"), "arguments", "keyword_arguments"]
