@@ -38,6 +38,11 @@ logger = logging.getLogger(__name__)
 #: Options of a message that have columns of their own.
 COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
 
+#: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
+ACK_SIGNALS = ("ack", "nack")
+#: Signals after an actor has returned or raised. Whatever a hook raises then, the attempt has to end.
+ENDING_SIGNALS = ("process_message", "skip_message", *ACK_SIGNALS)
+
 #: Middleware that sends what follows a task.
 FOLLOWING = (Callbacks, Pipelines, GroupCallbacks, Retries)
 
@@ -68,8 +73,7 @@ class LedgerBroker(RedisBroker):
             try:
                 getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
             except Exception as error:
-                # One that kept a message from its ack would keep the attempt for ever.
-                if isinstance(error, MiddlewareError) and signal not in ("ack", "nack"):
+                if isinstance(error, MiddlewareError) and signal not in ACK_SIGNALS:
                     raise
                 _log_broken_hook(f"before_{signal}", middleware, Failure.of(error))
 
@@ -85,7 +89,7 @@ class LedgerBroker(RedisBroker):
     def _note_broken_hook(self, middleware: Middleware, signal: str, error: BaseException) -> None:
         """Log the error of an after-hook. The outcome of the attempt that ends, if one does, tells it as well."""
         attempt = Attempt.ending()
-        if attempt is None and not isinstance(error, Exception):
+        if not isinstance(error, Exception) and signal not in ENDING_SIGNALS:
             raise error
         failure = Failure.of(error)
         _log_broken_hook(f"after_{signal}", middleware, failure)

@@ -242,16 +242,14 @@ class Attempt:
 
         A task fails if what follows it may be missing, so that staff see it and can retry it.
         """
-        told = [
-            f"{name} failed{', and what follows the task may be missing' if is_following else ''}: "
-            + in_words(failure.error_type, failure.error_message)
-            for name, is_following, failure in self.broken_hooks
-        ]
-        if move is states.COMPLETE:
-            told[0] = f"It ran, but {told[0]}"
-            if any(is_following for _, is_following, _ in self.broken_hooks):
-                move = states.FAIL
-        return move, "\n".join([*([error_message] if error_message else []), *told])[:MESSAGE_LIMIT]
+        told = [error_message] if error_message else []
+        for name, is_following, failure in self.broken_hooks:
+            why = in_words(failure.error_type, failure.error_message) if told else failure.error_message
+            missing = ", and what follows the task may be missing" if is_following else ""
+            told.append(f"{'' if told else 'It ran, but '}{name} failed{missing}: {why}")
+        if move is states.COMPLETE and any(is_following for _, is_following, _ in self.broken_hooks):
+            move = states.FAIL
+        return move, "\n".join(told)[:MESSAGE_LIMIT]
 
     @property
     def has_news(self) -> bool:
