@@ -285,7 +285,9 @@ class LedgerBroker(RedisBroker):
 
 
 def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> None:
-    logger.critical("%s of %s failed\n%s", hook, type(middleware).__name__, failure.traceback.rstrip())
+    logger.critical(
+        "hook failed hook=%s middleware=%s\n%s", hook, type(middleware).__name__, failure.traceback.rstrip()
+    )
 
 
 def _related(related_to: str | None, bound: dict[str, Any]) -> tuple[str, int | None]:

@@ -1,4 +1,4 @@
-"""What a failure is called: its cause, which failures of one kind share, and its line for people."""
+"""Causes, which failures of one kind share, and the line about a failure for people."""
 
 import re
 from hashlib import blake2b

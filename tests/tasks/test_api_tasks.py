@@ -28,8 +28,9 @@ def failed(task: TaskStatus) -> TaskStatus:
         task_id=task.task_id, row_id=task.pk, attempt=task.attempt, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()
     )
     ledger.claim([(claim.task_id, claim.attempt)], claim_id=claim.claim_id, worker_id=claim.worker_id)
-    error = {"error_message": "No.", "error_type": "ValueError", "traceback": "File /srv/app.py"}
-    outcome = Outcome(claim=claim, move=states.FAIL, ran_ms=5, **error)
+    outcome = Outcome(
+        claim=claim, move=states.FAIL, error_message="No.", error_type="ValueError", traceback="File /srv/app.py"
+    )
     ledger.finish([outcome])
     task.refresh_from_db()
     assert task.status == states.FAILED

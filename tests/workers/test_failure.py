@@ -8,6 +8,9 @@ import pytest
 
 from workers.process.failure import ENTRY_LIMIT, FRAME_LIMIT, MESSAGE_LIMIT, TRACEBACK_LIMIT, Failure
 
+#: Place of a syntax error as a parser may tell it: the column is a text.
+BAD_PLACE: Any = ("book.md", 3, "7", "# x")
+
 
 class HostileText(str):
     def __getitem__(self, key: Any) -> str:
@@ -46,12 +49,12 @@ class HostileChainError(Exception):
     def __cause__(self) -> BaseException:  # type: ignore[override]
         raise SystemExit
 
-    @property
-    def __traceback__(self) -> Any:  # type: ignore[override]
+    @property  # type: ignore[misc]
+    def __traceback__(self) -> Any:
         raise SystemExit
 
     @property
-    def __class__(self) -> Any:  # type: ignore[override]
+    def __class__(self) -> Any:
         raise SystemExit
 
 
@@ -90,7 +93,7 @@ def attribute_of_an_odd_object() -> Exception:
         (lambda: SystemExit(3), "SystemExit", "3"),
         (lambda: asyncio.CancelledError(), "asyncio.exceptions.CancelledError", "CancelledError"),
         (
-            lambda: SyntaxError("bad heading", ("book.md", 3, "7", "# x")),
+            lambda: SyntaxError("bad heading", BAD_PLACE),
             "SyntaxError",
             "bad heading (book.md, line 3)",
         ),

@@ -1,4 +1,4 @@
-"""What follows a task: callbacks, pipelines and groups end as rows, or the row of the task says why there is none."""
+"""Callbacks, pipelines and groups: each follow-up ends as a row, or the row of its task says why there is none."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -93,7 +93,7 @@ def test_the_next_of_a_pipeline_gets_the_result_as_it_is_stored(declare, ended, 
     def first() -> Any:
         return {1: ("a\x00b", "\ud800"), "deep": [[[]]]}
 
-    pipe = declare(first, transactional=transactional, max_retries=0).message() | tasks.say.message()
+    pipe = declare(first, transactional=transactional, max_retries=0).message() | message_for("acting.say")
     pipe.run()
     assert ended(pipe.messages[1]).result == ended(pipe.messages[0]).result
     assert ended(pipe.messages[1]).args == [{"1": ["a\ufffdb", "?"], "deep": [[[]]]}]
@@ -107,7 +107,7 @@ def test_what_follows_a_task_may_be_larger_than_a_send(declare, ended, wait_unti
         return text * 10
 
     actor = declare(grows, transactional=transactional, on_success="acting.note_success", max_retries=0)
-    pipe = actor.message("x" * 900) | tasks.say.message()
+    pipe = actor.message("x" * 900) | message_for("acting.say")
     pipe.run()
     assert ended(pipe.messages[1]).result == "x" * 9_000
     assert wait_until(lambda: of("acting.note_success").finished().first()).status == "completed"
@@ -145,7 +145,7 @@ def test_a_next_message_that_json_cannot_carry_is_told_by_the_task(declare, ende
         return {1}
 
     actor = declare(first, transactional=transactional, store_results=False, max_retries=0)
-    pipe = actor.message() | tasks.say.message()
+    pipe = actor.message() | message_for("acting.say")
     pipe.run()
     row = ended(pipe.messages[0])
     assert row.status == "failed"
@@ -179,7 +179,7 @@ def test_a_task_can_be_retried_when_what_follows_it_is_mended(declare, ended, wa
     def first() -> Any:
         return results.pop(0)
 
-    pipe = declare(first, store_results=False, max_retries=0).message() | tasks.say.message()
+    pipe = declare(first, store_results=False, max_retries=0).message() | message_for("acting.say")
     pipe.run()
     failed = ended(pipe.messages[0])
     assert failed.status == "failed"
@@ -210,10 +210,9 @@ def test_what_follows_a_task_that_deletes_its_owner_belongs_to_nobody(declare, e
             tasks.say.send("inside a transaction")
         return "gone"
 
-    pipe = (
-        declare(leaves, transactional=transactional, max_retries=0).message_with_options(owner_id=user.pk)
-        | tasks.say.message()
-    )
+    pipe = declare(leaves, transactional=transactional, max_retries=0).message_with_options(
+        owner_id=user.pk
+    ) | message_for("acting.say")
     pipe.run()
     assert ended(pipe.messages[1]).result == "gone"
     rows = TaskStatus.objects.order_by("id")
@@ -288,7 +287,7 @@ def test_a_broken_hook_of_the_project_is_told_by_a_completed_task(
 ) -> None:
     add_middleware(Broken(error))
     actor = declare(lambda_named("first"), transactional=transactional, max_retries=0, on_success="acting.say")
-    pipe = actor.message() | tasks.say.message()
+    pipe = actor.message() | message_for("acting.say")
     pipe.run()
     row = ended(pipe.messages[0])
     assert (row.status, row.result) == ("completed", "done")

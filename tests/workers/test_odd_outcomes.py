@@ -181,6 +181,10 @@ def test_many_sends_are_recorded_all_or_none(broker) -> None:
     assert not TaskStatus.objects.exists()
 
 
+#: Place of a syntax error as a parser may tell it: the column is a text.
+BAD_PLACE: Any = ("book.md", 3, "7", "# x")
+
+
 def raising(error: Callable[[], BaseException]) -> Callable[[], None]:
     def raises() -> None:
         raise error()
@@ -215,7 +219,7 @@ class ExitingError(Exception):
         (lambda: asyncio.CancelledError(), "asyncio.exceptions.CancelledError", "CancelledError"),
         (lambda: StopIteration(1), "StopIteration", "1"),
         (lambda: KeyError("isbn"), "KeyError", "'isbn'"),
-        (lambda: SyntaxError("bad", ("book.md", 3, "7", "# x")), "SyntaxError", "bad (book.md, line 3)"),
+        (lambda: SyntaxError("bad", BAD_PLACE), "SyntaxError", "bad (book.md, line 3)"),
         (lambda: ValueError("x" * 20_000_000), "ValueError", "x" * 9_999 + "…"),
         (lambda: SlowError(), f"{__name__}.SlowError", "slow"),
         (lambda: DyingError("gone"), f"{__name__}.DyingError", "gone"),
@@ -309,7 +313,7 @@ def test_a_message_that_a_hook_refuses_fails_its_task(working, broker, ended) ->
     assert row.cause
 
 
-class HostileDict(dict):  # type: ignore[type-arg]
+class HostileDict(dict[str, int]):
     def items(self) -> Any:
         raise SystemExit("no items")
 

@@ -13,10 +13,10 @@ class Ending(Middleware):
 
     It is the last in the list, so its after-hooks are the first to run. Between the two, `Retries`, `Callbacks`,
     `Pipelines` and the project's own middleware run. The broker gathers the messages that they enqueue, and they are
-    recorded in the commit that ends the attempt. Their errors are told by its outcome.
+    recorded in the commit that ends the attempt. The outcome tells their errors.
 
-    A transactional actor has recorded its outcome by then. What the project's own middleware enqueues after it is a
-    send like any other.
+    A transactional actor has recorded its outcome by then. Messages that the project's own middleware enqueues after
+    it are sends like any other.
     """
 
     def after_process_message(

@@ -113,8 +113,8 @@ def _log(attempt: Attempt) -> None:
     outcome = attempt.outcome
     assert outcome is not None, "an attempt is settled before it is logged"
     line = (
-        "task %s id=%s actor=%s status=%s attempt=%d ms=%d",
-        "finished" if outcome.move.target in states.TERMINAL else "returned",
+        "%s id=%s actor=%s status=%s attempt=%d ms=%d",
+        "task finished" if outcome.move.target in states.TERMINAL else "task returned",
         attempt.claim.task_id,
         attempt.message.actor_name,
         outcome.move.target,

@@ -20,7 +20,7 @@ def owner_type() -> str:
 
 
 def owner_sql(key: str) -> str:
-    """Return the SQL of an owner who exists, from that of a key. A user who was deleted is nobody.
+    """Return the SQL of an owner who exists, from that of a key. It is NULL for a user who was deleted.
 
     Where the database can, the row of the owner is locked against deletion until the task is committed. The constraint
     would look at the commit, and a sender or a worker could do nothing about its error.
