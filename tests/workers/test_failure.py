@@ -44,18 +44,12 @@ class HostileMetaError(Exception, metaclass=Meta):
     pass
 
 
-class HostileChainError(Exception):
-    @property
-    def __cause__(self) -> BaseException:  # type: ignore[override]
-        raise SystemExit
+def exits(error: BaseException) -> Any:
+    raise SystemExit
 
-    @property  # type: ignore[misc]
-    def __traceback__(self) -> Any:
-        raise SystemExit
 
-    @property
-    def __class__(self) -> Any:
-        raise SystemExit
+hostile = dict.fromkeys(("__cause__", "__traceback__", "__class__"), property(exits))
+HostileChainError = type("HostileChainError", (Exception,), hostile | {"__module__": __name__})
 
 
 def looping() -> Exception:
