@@ -84,7 +84,7 @@ def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
     message = ClaimedMessage(attempt)
     attempt.begin_ending()
     try:
-        for middleware in broker.middleware:
+        for middleware in reversed(broker.middleware):
             if isinstance(middleware, Callbacks | Pipelines | Groups):
                 middleware.after_process_message(broker, message, result=result)
     finally:

@@ -79,6 +79,8 @@ class LedgerConsumer(Consumer):
     def ack(self, message: MessageProxy) -> None:
         """End the message's attempt, whatever its outcome. The writer writes the outcome and acks the message."""
         assert isinstance(message, ClaimedMessage)
+        if message.attempt.outcome is None:
+            message.attempt.lose(message.exception)
         self.writer.end(message.attempt)
 
     #: Dramatiq's dead-letter queue is not used: the row says what failed and why.
