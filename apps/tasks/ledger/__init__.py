@@ -18,7 +18,7 @@ from apps.tasks.ledger.recover import (
     release_unstarted,
     rescue,
 )
-from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, still_due, take_due
+from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crashes_of, finish, report, wait_for
 
@@ -38,6 +38,7 @@ __all__ = [
     "finish",
     "held_by",
     "may",
+    "move",
     "open_group",
     "postpone",
     "put_off",
@@ -49,6 +50,7 @@ __all__ = [
     "rescue",
     "retry",
     "retry_many",
+    "runs_of",
     "still_due",
     "take_due",
     "wait_for",
