@@ -12,8 +12,9 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
+from apps.core.connections import close_broken
 from apps.tasks.models import Schedule, WorkerProcess
 from apps.tasks.schedules import clock, declared, firing, history
 from workers.process_row import ProcessRow
@@ -91,7 +92,7 @@ class Scheduler:
             self.row.beat()
         except (DatabaseError, InterfaceError) as error:
             # The slots stay due until the database is back.
-            connection.close()
+            close_broken()
             if not self.is_away:
                 logger.warning("database away error=%s", " ".join(str(error).split()))
             self.is_away = True
@@ -119,7 +120,7 @@ class Scheduler:
         except (DatabaseError, InterfaceError) as error:
             logger.warning("schedule history not pruned error=%s", " ".join(str(error).split()))
         finally:
-            connection.close()
+            close_broken()
 
     def _update_declared(self) -> None:
         declared.update()

@@ -1,12 +1,16 @@
 """Actors for the tests."""
 
 import asyncio
+import contextvars
 import os
 import signal
+import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import dramatiq
+from asgiref.sync import sync_to_async
 from django.db import connection
 from dramatiq.middleware import CurrentMessage
 
@@ -192,3 +196,73 @@ def kept_statements() -> int:
     for _ in range(3):
         Effect.objects.exists()
     return len(connection.queries_log)
+
+
+def _leave_open(how: str) -> None:
+    """Write inside a transaction and do not end it."""
+    from django.db import connection, transaction
+
+    if how == "autocommit off":
+        transaction.set_autocommit(False)
+    elif how == "BEGIN":
+        connection.cursor().execute("BEGIN")
+    else:
+        transaction.atomic().__enter__()
+    if how == "savepoint":
+        transaction.atomic().__enter__()
+    _record(f"left open: {how}")
+    if how == "broken":
+        transaction.set_rollback(True)
+    if how == "raises":
+        raise RuntimeError("inside a transaction")
+
+
+@dramatiq.actor(actor_name="acting.leave_open", max_retries=0)
+def leave_open(how: str) -> None:
+    _leave_open(how)
+
+
+@dramatiq.actor(actor_name="acting.leave_open_transactional", max_retries=0, transactional=True)
+def leave_open_transactional(how: str) -> None:
+    _leave_open(how)
+
+
+@dramatiq.actor(actor_name="acting.leave_open_async", max_retries=0)
+async def leave_open_async(how: str) -> None:
+    await sync_to_async(_leave_open)(how)
+
+
+@dramatiq.actor(actor_name="acting.leave_open_in_a_thread", max_retries=0)
+def leave_open_in_a_thread(how: str) -> None:
+    """Leave a transaction open in a thread that ends."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(contextvars.copy_context().run, _leave_open, how).result()
+
+
+@dramatiq.actor(actor_name="acting.call_inside_a_transaction", max_retries=0)
+def call_inside_a_transaction(nonce: str) -> str:
+    """Call another actor as a function, inside a transaction."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        return effect(nonce)
+
+
+@dramatiq.actor(actor_name="acting.effect_async", max_retries=0)
+async def effect_async(nonce: str) -> str:
+    await sync_to_async(_record)(nonce)
+    return (await sync_to_async(effect.send)(f"{nonce}, sent")).message_id
+
+
+@dramatiq.actor(actor_name="acting.effects_in_threads", max_retries=0)
+def effects_in_threads(count: int) -> None:
+    """Write from threads of the task's own, which leave their connections open."""
+    with ThreadPoolExecutor(count) as pool:
+        barrier = threading.Barrier(count)
+        for number in range(count):
+            pool.submit(contextvars.copy_context().run, _record_together, barrier, f"thread {number}")
+
+
+def _record_together(barrier: threading.Barrier, nonce: str) -> None:
+    _record(nonce)
+    barrier.wait(10)

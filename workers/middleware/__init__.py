@@ -5,7 +5,7 @@ to its start, so `Ending` opens the end of an attempt, and `Progress` closes it 
 """
 
 DEFAULT = [
-    "django_dramatiq.middleware.DbConnectionsMiddleware",
+    "workers.middleware.connections.Connections",
     "workers.middleware.lifecycle.Lifecycle",
     "workers.middleware.progress.Progress",
     "dramatiq.middleware.CurrentMessage",

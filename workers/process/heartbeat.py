@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 
-from apps.core.connections import close_broken
+from apps.core.connections import close_broken, own
 
 logger = logging.getLogger(__name__)
 
@@ -48,6 +48,7 @@ class Heartbeat(threading.Thread):
         self.join(self.timeout_seconds)
 
     def run(self) -> None:
+        own(repeats=True)
         while not self._ended.wait(self.timeout_seconds / 4):
             if not self.beat():
                 break

@@ -9,6 +9,8 @@ from collections.abc import Callable, Container, Iterable
 import redis
 from dramatiq import Worker
 
+from apps.core import connections
+from apps.tasks import progress
 from apps.tasks.conf import conf
 from workers.process import identity
 from workers.process.consumer import LedgerConsumer
@@ -82,6 +84,9 @@ class Runtime:
             queues=sorted(self.worker.consumer_whitelist or self.queues()),
             threads=self.worker.worker_threads,
         )
+        # After this thread began to use the database: it ends without waiting for a connection.
+        connections.watch(current_user=progress.current)
+        connections.close_idle()
         self.writer.start()
         self.heartbeat.start()
         self.reconciler.start()
@@ -110,6 +115,7 @@ class Runtime:
         finally:
             self.heartbeat.stop()
             presence.stop(self.worker_id)
+            connections.unwatch()
 
     def _refuse(self) -> None:
         self.stopping.set()

@@ -12,7 +12,7 @@ from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
-from apps.core.connections import close_broken
+from apps.core.connections import close_broken, own
 from apps.tasks import ledger, states
 from apps.tasks.failures import in_words
 from apps.tasks.values import Outcome, Settled
@@ -92,6 +92,7 @@ class Writer(threading.Thread):
     # --- The thread ---
 
     def run(self) -> None:
+        own(repeats=True)
         pending: list[Attempt] = []
         deferred: list[Attempt] = []
         while True:

@@ -3,10 +3,10 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, TextField, Value, When
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
@@ -84,6 +84,30 @@ def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id:
         unknown_since=None,
     )
     return next(iter(_claimed_with(claim_id, [task_id])), None)
+
+
+class Crashes(NamedTuple):
+    """Deaths of the workers that held a task.
+
+    Parameters:
+      number: Crashes that count.
+      longest_seconds: Longest run that ended with the death of its worker, as far as its start is known.
+    """
+
+    number: int
+    longest_seconds: float
+
+
+def crashes_of(task_ids: Sequence[str]) -> dict[str, Crashes]:
+    """Return the crashes of suspects, by task id."""
+    run = ExpressionWrapper(F("attempts__ended_at") - F("attempts__started_at"), output_field=DurationField())
+    rows = TaskStatus.objects.filter(task_id__in=task_ids).annotate(
+        longest=Max(run, filter=Q(attempts__outcome=states.RESCUE.name))
+    )
+    return {
+        task_id: Crashes(number=crashes, longest_seconds=longest.total_seconds() if longest else 0.0)
+        for task_id, crashes, longest in rows.values_list("task_id", "crashes", "longest")
+    }
 
 
 def _claimed_with(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
