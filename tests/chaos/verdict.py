@@ -1,168 +1,414 @@
-"""Queries that check the invariants after a storm."""
+"""The verdict: invariants, each a function over the recorded history that yields its breaches.
 
+python -m tests.chaos.verdict DIRECTORY    # judges a recorded storm again
+"""
+
+import json
+import sys
 from collections import Counter, defaultdict
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from functools import cached_property
+from pathlib import Path
 from typing import Any
 
-import redis
-from django.db.models import F
-
 from apps.tasks import states
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
-from tests.acting.models import Effect
-from tests.chaos.world import Kill, World
+from tests.chaos.history import Fault, History, Row, read
 
-#: Columns of a row by name.
-Row = Mapping[str, Any]
+#: Seconds after the last fault in which everything must have found its way.
+SETTLED_SECONDS = 60
+#: Other starts within `BUSY_SECONDS` before a start that make its wait a wait for a thread.
+BUSY_STARTS = 5
+BUSY_SECONDS = 5
+TRANSACTIONAL = ("chaos.commit", "chaos.commit_parent")
+COMPLETES = {"ends": ["completed"], "reason": "", "follow_ups": []}
+#: Seconds by which two clocks of one machine may differ.
+TOLERANCE_SECONDS = 0.005
+
+
+@dataclass(frozen=True)
+class Start:
+    """A run of an actor, as the task noted it."""
+
+    task_id: str
+    attempt: int
+    nonce: str
+    at: float
+
+
+class Seen:
+    """The history by nonce and by task."""
+
+    def __init__(self, history: History) -> None:
+        self.history = history
+        self.rows = {row.task_id: row for row in history.rows}
+        self.planned: dict[str, dict[str, Any]] = {}
+        self.transactions: list[dict[str, Any]] = []
+        self.words: dict[str, str] = {}
+        self.starts: defaultdict[str, list[Start]] = defaultdict(list)
+        self.wrote: set[tuple[str, int]] = set()
+        for note in history.notes:
+            self._take(note)
+
+    def _take(self, note: dict[str, Any]) -> None:
+        match note["word"]:
+            case "sending":
+                self.transactions.append(note)
+                for one in note["planned"]:
+                    self.planned[one["nonce"]] = {**one, "began": note["began"], "sending": note["at"]}
+                    self.words[one["nonce"]] = "sending"
+            case "sent" | "rolled-back" as word:
+                self.words |= dict.fromkeys(note["nonces"], word)
+            case "start":
+                start = Start(note["task_id"], note["attempt"], note["nonce"], note["at"])
+                self.starts[start.task_id].append(start)
+            case "wrote":
+                self.wrote.add((note["task_id"], note["attempt"]))
+
+    @cached_property
+    def rows_of(self) -> dict[str, list[Row]]:
+        found: defaultdict[str, list[Row]] = defaultdict(list)
+        for row in self.rows.values():
+            if row.nonce is not None:
+                found[row.nonce].append(row)
+        return dict(found)
+
+    @cached_property
+    def effects(self) -> Counter[tuple[str, int]]:
+        return Counter((effect.task_id, effect.attempt) for effect in self.history.effects)
+
+    @cached_property
+    def follow_ups(self) -> dict[str, list[str]]:
+        """The nonces of the tasks that must be sent by the ends of others, with those."""
+        found: defaultdict[str, list[str]] = defaultdict(list)
+        for nonce, planned in self.planned.items():
+            for follow_up in planned["follow_ups"]:
+                found[follow_up].append(nonce)
+        return dict(found)
+
+    @cached_property
+    def start_times(self) -> list[float]:
+        return sorted(start.at for starts in self.starts.values() for start in starts)
+
+    def expected(self, nonce: str) -> dict[str, Any] | None:
+        """Return how the task must end. None: no send has announced it."""
+        if nonce in self.planned:
+            return self.planned[nonce]
+        return COMPLETES if nonce in self.follow_ups else None
+
+    @property
+    def clock_is_ours(self) -> bool:
+        """Whether the database has a clock that no fault stepped."""
+        return self.history.about["database"] == "postgresql" or not any(
+            fault.kind.startswith("clock") for fault in self.history.faults
+        )
+
+
+# --- The invariants ------------------------------------------------------------------------------
+
+Invariant = Callable[[Seen], Iterator[Any]]
+INVARIANTS: dict[str, Invariant] = {}
+
+
+def invariant(name: str) -> Callable[[Invariant], Invariant]:
+    def keep(check: Invariant) -> Invariant:
+        INVARIANTS[name] = check
+        return check
+
+    return keep
+
+
+@invariant("lost")
+def lost(seen: Seen) -> Iterator[Any]:
+    """A committed send has a row."""
+    for nonce, word in seen.words.items():
+        if word == "sent" and nonce not in seen.rows_of:
+            yield nonce
+
+
+@invariant("sent in half")
+def sent_in_half(seen: Seen) -> Iterator[Any]:
+    """The sends of a transaction are all recorded, or none is, also if its sender died."""
+    for transaction in seen.transactions:
+        keeps = transaction["keeps"]
+        recorded = [nonce for nonce in keeps if nonce in seen.rows_of]
+        if recorded and len(recorded) < len(keeps):
+            yield {"recorded": recorded, "of": keeps}
+
+
+@invariant("sent twice")
+def sent_twice(seen: Seen) -> Iterator[Any]:
+    """A send is one row."""
+    for nonce, rows in seen.rows_of.items():
+        if len(rows) > 1:
+            yield {nonce: [row.task_id for row in rows]}
+
+
+@invariant("rolled back and recorded")
+def rolled_back_and_recorded(seen: Seen) -> Iterator[Any]:
+    """A rolled-back send leaves nothing."""
+    dropped = {nonce for nonce, word in seen.words.items() if word == "rolled-back"}
+    for transaction in seen.transactions:
+        dropped |= {one["nonce"] for one in transaction["planned"]} - set(transaction["keeps"])
+    for nonce in dropped:
+        if nonce in seen.rows_of:
+            yield nonce
+    for starts in seen.starts.values():
+        yield from ({"started": start.nonce} for start in starts if start.nonce in dropped)
+
+
+@invariant("recorded and not sent")
+def recorded_and_not_sent(seen: Seen) -> Iterator[Any]:
+    """Every row comes from a send, and every run has a row."""
+    for nonce in seen.rows_of:
+        if seen.expected(nonce) is None:
+            yield nonce
+    for task_id in seen.starts:
+        if task_id not in seen.rows:
+            yield {"ran without a row": task_id}
+
+
+@invariant("unfinished")
+def unfinished(seen: Seen) -> Iterator[Any]:
+    """Every row is terminal, or says why no worker can take it."""
+    for row in seen.rows.values():
+        if row.status in states.UNFINISHED and row.unknown_since is None:
+            yield _told(row)
+
+
+@invariant("ended otherwise than expected")
+def ended_otherwise(seen: Seen) -> Iterator[Any]:
+    """A task ends in the state that its actor makes, and a failed one says why."""
+    for row in seen.rows.values():
+        expected = COMPLETES if row.nonce is None else seen.expected(row.nonce)
+        if expected is None or row.status in states.UNFINISHED:
+            continue
+        if row.status not in expected["ends"] or (
+            row.status == "failed" and expected["reason"] not in row.error_message
+        ):
+            yield _told(row)
+
+
+@invariant("started before it was committed")
+def started_before_commit(seen: Seen) -> Iterator[Any]:
+    """No task runs before its row is committed."""
+    for starts in seen.starts.values():
+        planned = seen.planned.get(starts[0].nonce)
+        if planned and any(start.at < planned["sending"] for start in starts):
+            yield starts[0].nonce
+
+
+@invariant("started before its time")
+def started_before_its_time(seen: Seen) -> Iterator[Any]:
+    """No task runs before its `run_at`."""
+    if not seen.clock_is_ours:
+        return
+    for starts in seen.starts.values():
+        planned = seen.planned.get(starts[0].nonce)
+        if planned:
+            due = planned["began"] + planned["delay_ms"] / 1000
+            if min(start.at for start in starts) < due - TOLERANCE_SECONDS:
+                yield starts[0].nonce
+    for row in seen.rows.values():
+        if row.started_at is not None and row.run_at is not None and row.started_at < row.run_at - TOLERANCE_SECONDS:
+            yield _told(row)
+
+
+@invariant("started twice")
+def started_twice(seen: Seen) -> Iterator[Any]:
+    """An attempt starts once."""
+    for task_id, starts in seen.starts.items():
+        attempts = [start.attempt for start in starts]
+        if len(set(attempts)) < len(attempts):
+            yield {task_id: attempts}
+
+
+@invariant("started after its end")
+def started_after_its_end(seen: Seen) -> Iterator[Any]:
+    """No attempt starts after the one that finished the row."""
+    for task_id, starts in seen.starts.items():
+        row = seen.rows.get(task_id)
+        if row and max(start.attempt for start in starts) > row.attempt:
+            yield _told(row)
+
+
+@invariant("finished by another attempt")
+def finished_by_another(seen: Seen) -> Iterator[Any]:
+    """The attempt that the row names has started and has written the result: each actor returns its attempt."""
+    for row in seen.rows.values():
+        if row.status != "completed" or row.nonce is None:
+            continue
+        has_started = any(start.attempt == row.attempt for start in seen.starts.get(row.task_id, ()))
+        if not has_started or (row.result or "") != str(row.attempt):
+            yield _told(row) | {"result": row.result, "started": has_started}
+
+
+@invariant("transactional effect twice")
+def transactional_effect_twice(seen: Seen) -> Iterator[Any]:
+    """The writes of a transactional actor and its completion are one commit."""
+    counts: Counter[str] = Counter()
+    for (task_id, _), count in seen.effects.items():
+        counts[task_id] += count
+    for row in seen.rows.values():
+        is_done = row.status == "completed"
+        if row.task_name in TRANSACTIONAL and counts[row.task_id] != is_done:
+            yield _told(row) | {"effects": counts[row.task_id]}
+
+
+@invariant("effect lost")
+def effect_lost(seen: Seen) -> Iterator[Any]:
+    """The writes of an attempt that completed are there."""
+    for row in seen.rows.values():
+        key = (row.task_id, row.attempt)
+        if row.status == "completed" and key in seen.wrote and not seen.effects[key]:
+            yield _told(row)
+
+
+@invariant("follow-up missing")
+def follow_up_missing(seen: Seen) -> Iterator[Any]:
+    """A committed outcome has sent each of its follow-ups once."""
+    for nonce, parents in seen.follow_ups.items():
+        ended = [seen.rows_of[parent][0] for parent in parents if parent in seen.rows_of]
+        is_due = len(ended) == len(parents) and all(
+            row.status in seen.planned[row.nonce or ""]["ends"] for row in ended
+        )
+        if is_due and nonce not in seen.rows_of:
+            yield {nonce: [_told(row) for row in ended]}
+
+
+@invariant("waiting without a reason for longer than 60 s after the last fault")
+def waiting_without_a_reason(seen: Seen) -> Iterator[Any]:
+    """After the last fault a due task waits for a thread at most, or its row says why it waits."""
+    settled = seen.history.calm_at + SETTLED_SECONDS
+    times = seen.start_times
+    for row in seen.rows.values():
+        if row.status in states.UNFINISHED:
+            if row.unknown_since is None:
+                yield _told(row)
+            continue
+        last = max((start.at for start in seen.starts.get(row.task_id, ())), default=0.0)
+        if last > settled and sum(last - BUSY_SECONDS < at < last for at in times) < BUSY_STARTS:
+            yield _told(row) | {"seconds": round(last - seen.history.calm_at, 1)}
+
+
+@invariant("slot fired twice")
+def slot_fired_twice(seen: Seen) -> Iterator[Any]:
+    """A schedule's slot is one task."""
+    slots = Counter(row.slot for row in seen.rows.values() if row.slot)
+    yield from (slot for slot, count in slots.items() if count > 1)
+
+
+@invariant("group not called back")
+def group_not_called_back(seen: Seen) -> Iterator[Any]:
+    """A group whose tasks completed is counted to its end."""
+    if seen.history.open_groups:
+        yield seen.history.open_groups
+
+
+@invariant("message left in Redis")
+def message_left(seen: Seen) -> Iterator[Any]:
+    """An acked message has a durable outcome, and the message of a finished task is acked."""
+    yield from seen.history.left.items()
+
+
+@invariant("process stopped badly")
+def process_stopped_badly(seen: Seen) -> Iterator[Any]:
+    """A process that is asked to stop ends with 0."""
+    yield from ((name, code) for name, code in seen.history.ends.items() if code != 0)
+
+
+def _told(row: Row) -> dict[str, Any]:
+    return {
+        "id": row.task_id,
+        "task": row.task_name,
+        "nonce": row.nonce,
+        "queue": row.queue_name,
+        "status": row.status,
+        "attempt": row.attempt,
+        "crashes": row.crashes,
+        "error": row.error_message[:120],
+    }
+
+
+# --- The verdict ---------------------------------------------------------------------------------
 
 
 @dataclass
 class Verdict:
-    """Figures and breaches. Without a breach the invariants hold."""
+    """Figures, and the breaches of each invariant."""
 
     figures: dict[str, Any] = field(default_factory=dict)
-    breaches: list[str] = field(default_factory=list)
+    breaches: dict[str, list[Any]] = field(default_factory=dict)
 
-    def expect(self, holds: bool, breach: str) -> None:
-        if not holds:
-            self.breaches.append(breach)
+    @property
+    def broken(self) -> dict[str, list[Any]]:
+        """The invariants that do not hold, with examples."""
+        return {name: found[:5] for name, found in self.breaches.items() if found}
+
+    def write(self, directory: Path) -> None:
+        """Write an assertion a line, and the figures."""
+        lines = [
+            {"invariant": name, "about": INVARIANTS[name].__doc__, "holds": not found, "breaches": found}
+            for name, found in self.breaches.items()
+        ]
+        (directory / "assertions.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+        (directory / "figures.json").write_text(json.dumps(self.figures, indent=2) + "\n")
 
 
-def judge(world: World) -> Verdict:
-    verdict = Verdict()
-    noted = world.journals()
-    rows = {row["task_id"]: row for row in TaskStatus.objects.values()}
-    nonce_of = {task_id: _nonce(row) for task_id, row in rows.items()}
-    tasks_of: defaultdict[str, list[str]] = defaultdict(list)
-    for task_id, nonce in nonce_of.items():
-        if nonce:
-            tasks_of[nonce].append(task_id)
-    effects = list(Effect.objects.values("nonce", "task_id", "attempt", "at").order_by("id"))
-    _check_sends(verdict, noted, tasks_of, rows)
-    _check_runs(verdict, rows, effects)
-    _check_slots(verdict, rows)
-    _check_redis(verdict, world)
-    _measure_rescues(verdict, world, effects)
-    verdict.figures["kills"] = dict(Counter(kill.kind for kill in world.kills if kill.pid or kill.kind == "FLUSHALL"))
+def judge(history: History) -> Verdict:
+    seen = Seen(history)
+    verdict = Verdict(breaches={name: list(check(seen)) for name, check in INVARIANTS.items()})
+    words = Counter(seen.words.values())
+    last_end = max((row.finished_at or 0 for row in seen.rows.values()), default=0)
+    slowest, measured = rescues(seen)
+    verdict.figures = {
+        **history.about,
+        "tasks": len(seen.rows),
+        "sent": words["sent"],
+        "rolled back": words["rolled-back"],
+        "interrupted while sending": words["sending"],
+        "runs": sum(map(len, seen.starts.values())),
+        "slots fired": sum(1 for row in seen.rows.values() if row.slot),
+        "waiting with a reason": sum(
+            1 for row in seen.rows.values() if row.status in states.UNFINISHED and row.unknown_since is not None
+        ),
+        "attempts that did not complete": dict(Counter(ended.outcome for ended in history.ended)),
+        "faults": dict(Counter(fault.kind for fault in history.faults).most_common()),
+        "breaches": {name: len(found) for name, found in verdict.breaches.items()},
+        "all done after the last fault, seconds": round(max(last_end - history.calm_at, 0), 1),
+        "rescues measured": measured,
+        "slowest undisturbed rescue, seconds": round(slowest, 2),
+    }
     return verdict
 
 
-def _nonce(row: Row) -> str | None:
-    return row["args"][0] if row["args"] else None
+def rescues(seen: Seen) -> tuple[float, int]:
+    """Measure the seconds from the kill of a worker to the new start of its task, if nothing else was disturbed.
+
+    Returns:
+      The longest, and the number of those measured.
+    """
+    starts = {(start.task_id, start.attempt): start.at for found in seen.starts.values() for start in found}
+    task_ids = {row.id: row.task_id for row in seen.rows.values()}
+    took = []
+    for kill in [fault for fault in seen.history.faults if fault.kind == "kill -9 worker"]:
+        for ended in seen.history.ended:
+            is_its = ended.outcome == "rescue" and ended.pid == kill.pid and 0 < ended.ended_at - kill.at < 30
+            start = starts.get((task_ids.get(ended.row_id, ""), ended.attempt + 1)) if is_its else None
+            if start is not None and not _was_disturbed(seen, kill, start):
+                took.append(start - kill.at)
+    return max(took, default=0.0), len(took)
 
 
-def _check_sends(
-    verdict: Verdict, noted: dict[str, str], tasks_of: dict[str, list[str]], rows: Mapping[str, Row]
-) -> None:
-    """1. A committed send ends in exactly one terminal row. 2. A rolled-back send leaves nothing."""
-    sent = [nonce for nonce, word in noted.items() if word == "sent"]
-    lost = [nonce for nonce in sent if nonce not in tasks_of]
-    double = [nonce for nonce, task_ids in tasks_of.items() if len(task_ids) > 1]
-    ghosts = [nonce for nonce, word in noted.items() if word == "rolled-back" and nonce in tasks_of]
-    unfinished = [task_id for task_id, row in rows.items() if row["status"] in states.UNFINISHED]
-    failed = [task_id for task_id, row in rows.items() if row["status"] == states.FAILED]
-    verdict.figures |= {
-        "tasks": len(rows),
-        "sent": len(sent),
-        "rolled back": sum(word == "rolled-back" for word in noted.values()),
-        "interrupted while sending": sum(word == "sending" for word in noted.values()),
-        "lost": len(lost),
-        "never finished": len(unfinished),
-        "failed": len(failed),
-    }
-    verdict.expect(not lost, f"lost: {lost[:5]}")
-    verdict.expect(not double, f"sent twice: {double[:5]}")
-    verdict.expect(not ghosts, f"rolled back and recorded: {ghosts[:5]}")
-    verdict.expect(not unfinished, f"never finished: {unfinished[:5]}")
-    verdict.expect(not failed, f"failed: {[(task_id, rows[task_id]['error_message']) for task_id in failed[:5]]}")
-    verdict.expect(not TaskGroup.objects.exists(), "a group never called back")
+def _was_disturbed(seen: Seen, kill: Fault, start: float) -> bool:
+    """Return whether something else was harmed between the kill and the new start, or shortly before."""
+    return any(
+        fault is not kill and fault.at < start and (fault.until or start) > kill.at - 1 for fault in seen.history.faults
+    )
 
 
-def _check_runs(verdict: Verdict, rows: Mapping[str, Row], effects: list[dict[str, Any]]) -> None:
-    """3. No task runs uncommitted or early. 4. One attempt finishes. 5. An acked outcome is durable."""
-    runs: defaultdict[str, list[dict[str, Any]]] = defaultdict(list)
-    for effect in effects:
-        runs[effect["task_id"]].append(effect)
-    ends = {(pk, attempt): outcome for pk, attempt, outcome in _ends()}
-    causes: Counter[str] = Counter()
-    double_transactional, twice, orphans, late, silent = [], [], [], [], []
-    for task_id, done in runs.items():
-        row = rows.get(task_id)
-        if row is None:
-            orphans.append(task_id)
-            continue
-        attempts = [effect["attempt"] for effect in done]
-        if len(set(attempts)) < len(attempts):
-            twice.append((task_id, attempts))
-        if max(attempts) > row["attempt"]:
-            late.append(task_id)
-        if row["task_name"] == "chaos.commit" and len(done) > 1:
-            double_transactional.append(task_id)
-        for attempt in sorted(set(attempts))[:-1]:
-            causes[ends.get((row["id"], attempt), "release")] += 1
-    for task_id, row in rows.items():
-        if row["status"] == states.COMPLETED and row["task_name"] != "chaos.tick" and task_id not in runs:
-            silent.append(task_id)
-    verdict.figures |= {
-        "runs": len(effects),
-        "double runs by cause": dict(causes),
-        "double effects of transactional tasks": len(double_transactional),
-        "one attempt started twice": len(twice),
-    }
-    verdict.expect(not orphans, f"ran without a row: {orphans[:5]}")
-    verdict.expect(not twice, f"one attempt started twice: {twice[:5]}")
-    verdict.expect(not late, f"ran after it was finished: {late[:5]}")
-    verdict.expect(not double_transactional, f"transactional effects twice: {double_transactional[:5]}")
-    verdict.expect(not silent, f"completed without its effect: {silent[:5]}")
-    verdict.expect(not TaskStatus.objects.filter(started_at__lt=F("run_at")).exists(), "a task started before its time")
-
-
-def _ends() -> Any:
-    return TaskAttempt.objects.values_list("task_id", "attempt", "outcome")
-
-
-def _check_slots(verdict: Verdict, rows: Mapping[str, Row]) -> None:
-    """6. A schedule's slot fires once."""
-    ticks = [row["options"]["slot"] for row in rows.values() if row["task_name"] == "chaos.tick"]
-    verdict.figures["slots fired"] = len(ticks)
-    verdict.expect(len(set(ticks)) == len(ticks), f"a slot fired twice: {Counter(ticks).most_common(1)}")
-
-
-def _check_redis(verdict: Verdict, world: World) -> None:
-    """5 and 9. No message is left in Redis, and no dead worker is named as a holder."""
-    with redis.Redis.from_url(world.redis.url, decode_responses=True) as client:
-        waiting = client.llen("aiwriting:chaos")
-        acks = {key: client.scard(key) for key in client.scan_iter("aiwriting:__acks__.*")}
-    living = {str(pk) for pk in WorkerProcess.objects.filter(stopped_at=None).values_list("pk", flat=True)}
-    stranded = {key: count for key, count in acks.items() if key.split(".")[1] not in living}
-    verdict.expect(waiting == 0, f"{waiting} messages wait though every task is done")
-    verdict.expect(not stranded, f"acks of dead workers are left: {stranded}")
-
-
-def _measure_rescues(verdict: Verdict, world: World, effects: list[dict[str, Any]]) -> None:
-    """Measure the seconds from the kill of a worker to the new start of its task, if nothing else was disturbed."""
-    starts = {(effect["task_id"], effect["attempt"]): effect["at"] for effect in effects}
-    workers = {worker.pk: worker for worker in WorkerProcess.objects.all()}
-    slowest, measured = 0.0, 0
-    kills = [kill for kill in world.kills if kill.kind == "kill -9 worker" and kill.pid]
-    for kill in kills:
-        for attempt in TaskAttempt.objects.filter(outcome="rescue").select_related("task"):
-            worker = workers.get(attempt.worker_id) if attempt.worker_id else None
-            if worker is None or worker.pid != kill.pid or worker.stopped_at is None:
-                continue
-            if abs(worker.stopped_at.timestamp() - kill.at) > 30:
-                continue
-            start = starts.get((attempt.task.task_id, attempt.attempt + 1))
-            if start is None or _was_disturbed(world, kill, start):
-                continue
-            measured += 1
-            slowest = max(slowest, (start - datetime.fromtimestamp(kill.at, UTC)).total_seconds())
-    verdict.figures["rescues measured"] = measured
-    verdict.figures["slowest undisturbed rescue, seconds"] = round(slowest, 2)
-
-
-def _was_disturbed(world: World, kill: Kill, start: datetime) -> bool:
-    """Return whether another process was harmed between the kill and the new start."""
-    return any(other is not kill and kill.at - 1 < other.at < start.timestamp() for other in world.kills)
+if __name__ == "__main__":
+    found = judge(read(Path(sys.argv[1])))
+    print(json.dumps(found.figures, indent=2))
+    print(json.dumps(found.broken, indent=2))
+    sys.exit(bool(found.broken))
