@@ -1,4 +1,4 @@
-"""The recorded history of a storm: what was sent, disturbed, started and written, with times.
+"""The recorded history of a storm: sends, faults, starts and rows, with their times.
 
 Times are seconds of the machine's monotonic clock. Those of the database are converted.
 """
@@ -63,7 +63,7 @@ class Ended:
 
 @dataclass(kw_only=True)
 class History:
-    """Everything that the verdict is about.
+    """The facts that the verdict is about.
 
     Parameters:
       notes: Lines of the journals of senders and tasks.

@@ -313,7 +313,7 @@ def message_left(seen: Seen) -> Iterator[Any]:
 
 @invariant("process stopped badly")
 def process_stopped_badly(seen: Seen) -> Iterator[Any]:
-    """A process that is asked to stop ends with 0."""
+    """A process ends only when it is asked to, and with 0."""
     yield from ((name, code) for name, code in seen.history.ends.items() if code != 0)
 
 

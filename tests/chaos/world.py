@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 HEARTBEAT_SECONDS = 3
 WORKERS = ("workers", "workers elsewhere")
 SENDERS = ("sender 1", "sender 2", "sender 3")
+#: Exit codes of processes that the storm has ended.
+ASKED = (0, -signal.SIGKILL, -signal.SIGTERM)
 #: Seconds for a process to stop when it is asked to.
 STOP_SECONDS = 30
 
@@ -73,7 +75,10 @@ class World:
         self.faults: list[Fault] = []
         self.troubles: list[Trouble] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        #: Exit codes of processes that ended by themselves, by a name with the number of the end.
+        self.bad_ends: dict[str, int | None] = {}
         self.generation = 0
+        self._held: list[subprocess.Popen[bytes]] = []
         self.wanted = {name for name in faults if self._is_possible(name)}
         self.journals = directory / "journals"
         self.journals.mkdir()
@@ -138,6 +143,10 @@ class World:
         return process
 
     def _hold(self, process: "subprocess.Popen[bytes]", stop_signal: int) -> None:
+        for ended in [other for other in self._held if other.poll() is not None]:
+            self._held.remove(ended)
+            self.servers.watchdog.release(ended.pid)
+        self._held.append(process)
         self.servers.watchdog.hold(process.pid, stop_signal=stop_signal, stop_order=0, grace_seconds=5)
 
     def commands(self) -> dict[str, tuple[str, ...]]:
@@ -240,7 +249,10 @@ class World:
         self.redis.start()
         self.database.revive()
         for name, process in list(self.processes.items()):
-            if process.poll() is not None:
+            code = process.poll()
+            if code is not None:
+                if code not in ASKED:
+                    self.bad_ends[f"{name}, by itself, {len(self.bad_ends)}"] = code
                 self.start_process(name)
 
     def children(self, name: str, word: str) -> list[psutil.Process]:
@@ -279,7 +291,7 @@ class World:
             proxy.process.communicate()
         self.redis.stop()
         self.database.stop()
-        return ends
+        return ends | self.bad_ends
 
     def _end(self, process: "subprocess.Popen[bytes]") -> int | None:
         with contextlib.suppress(ProcessLookupError):

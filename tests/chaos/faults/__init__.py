@@ -4,7 +4,7 @@ from tests.chaos.faults import clock, connections, disk, failover, network, proc
 from tests.chaos.faults.act import Act
 from tests.chaos.sends import KINDS
 
-#: What may be done to the world.
+#: Everything that a storm can do to the world.
 ACTS: tuple[Act, ...] = (
     *processes.ACTS,
     *servers.ACTS,
