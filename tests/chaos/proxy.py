@@ -92,8 +92,8 @@ class Relayed:
                 self.troubles[number] = trouble
                 return number
             case "end":
-                if trouble := self.troubles.pop(command["number"], None):
-                    trouble.over.set()
+                if ended := self.troubles.pop(command["number"], None):
+                    ended.over.set()
             case "cut":
                 links = list(self.links.values())[:: command["every"]]
                 for link in links:

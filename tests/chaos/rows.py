@@ -37,9 +37,10 @@ class Rows:
                 "id", "task_id", "task_name", "queue_name", "status", "attempt", "crashes", "nonce", "slot", "result",
                 "error_message",
             )  # fmt: skip
-            times = dict(zip(("run_at", "started_at", "finished_at", "unknown_since"), found[11:], strict=True))
             values: dict[str, Any] = dict(zip(names, found, strict=False))
-            yield Row(**values, **{name: self._seconds(value) for name, value in times.items()})
+            times = zip(("run_at", "started_at", "finished_at", "unknown_since"), found[11:], strict=True)
+            values |= {name: self._seconds(value) for name, value in times}
+            yield Row(**values)
 
     def ended(self) -> Iterator[Ended]:
         for row_id, attempt, outcome, pid, ended_at in self.database.query(ENDED):

@@ -6,6 +6,7 @@ It takes about a minute. A longer storm: `bin/test tests/chaos --chaos-minutes 3
 
 import contextlib
 import json
+import shutil
 import time
 from pathlib import Path
 
@@ -74,6 +75,8 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
     if options.chaos_record:
         history.write(Path(options.chaos_record))
         verdict.write(Path(options.chaos_record))
+        for path in tmp_path.glob("*.log"):
+            shutil.copy(path, options.chaos_record)
     with capsys.disabled():
         print("\n" + json.dumps(verdict.figures, indent=2))
     assert not verdict.broken, json.dumps(verdict.broken, indent=2) + "\n" + logs(tmp_path)

@@ -21,7 +21,7 @@ SETTLED_SECONDS = 60
 BUSY_STARTS = 5
 BUSY_SECONDS = 5
 TRANSACTIONAL = ("chaos.commit", "chaos.commit_parent")
-COMPLETES = {"ends": ["completed"], "reason": "", "follow_ups": []}
+COMPLETES: dict[str, Any] = {"ends": ["completed"], "reason": "", "follow_ups": []}
 #: Seconds by which two clocks of one machine may differ.
 TOLERANCE_SECONDS = 0.005
 
