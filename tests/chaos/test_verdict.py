@@ -91,6 +91,12 @@ def test_a_row_that_says_why_it_waits_is_no_breach(history: History) -> None:
     assert judge(replace(history, rows=rows)).figures["waiting with a reason"] == 1
 
 
+def test_the_message_of_a_waiting_row_may_be_in_redis(history: History) -> None:
+    rows = [row("a", status="pending", queue_name="old", unknown_since=50.0)]
+    assert broken(history, rows=rows, left={"aiwriting:old": 1}) == set()
+    assert broken(history, rows=rows, left={"aiwriting:old": 2}) == {"message left in Redis"}
+
+
 def test_a_late_start_is_found_unless_every_thread_was_busy(history: History) -> None:
     waiting = "waiting without a reason for longer than 60 s after the last fault"
     late = [*sent("a"), *started("a", at=170)]

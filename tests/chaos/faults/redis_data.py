@@ -1,6 +1,7 @@
 """Redis loses a part of what it has, or has no room."""
 
 import contextlib
+import time
 from typing import Any
 
 import redis
@@ -8,30 +9,34 @@ import redis
 from tests.chaos.faults.act import Act
 from tests.chaos.world import World
 
-#: Keys that one act damages, at most.
-KEYS = 3
+#: Seconds in which keys are damaged again and again. A queue's list is there for moments only.
+DAMAGE_SECONDS = 1.0
 
 
 def delete_parts(world: World) -> None:
     """Delete random keys, or random parts of them."""
+    began = time.monotonic()
     with world.redis.client() as client:
-        keys = sorted(client.scan_iter("aiwriting:*", count=1_000))
-        for key in world.random.sample(keys, min(KEYS, len(keys))):
-            damage(world, client, key)
-    world.note("parts of Redis deleted")
+        while time.monotonic() < began + DAMAGE_SECONDS:
+            if keys := sorted(client.scan_iter("aiwriting:*", count=1_000)):
+                damage(world, client, world.random.choice(keys))
+            time.sleep(0.02)
+    world.note("parts of Redis deleted", since=began)
 
 
 def damage(world: World, client: Any, key: str) -> None:
-    kind = client.type(key)
-    if world.random.random() < 0.3 or kind not in {"hash", "list", "set"}:
-        client.delete(key)
-    elif kind == "hash":
-        fields = client.hkeys(key)
-        client.hdel(key, *world.random.sample(fields, min(10, len(fields))))
-    elif kind == "list":
-        client.lpop(key, world.random.randrange(1, 20))
-    else:
-        client.srem(key, *client.srandmember(key, 5))
+    """Delete a key or some of its members. The processes change it meanwhile."""
+    kind = client.type(key) if world.random.random() < 0.7 else "key"
+    with contextlib.suppress(redis.ResponseError):
+        match kind:
+            case "hash":
+                client.hdel(key, *client.hkeys(key)[:10])
+            case "list":
+                client.lpop(key, world.random.randrange(1, 20))
+            case "set":
+                client.srem(key, *client.srandmember(key, 5))
+            case _:
+                client.delete(key)
 
 
 def limit_memory(world: World) -> None:
