@@ -7,6 +7,7 @@ from typing import Any
 
 from tests.chaos.database import Cluster, Sqlite
 from tests.chaos.history import Effect, Ended, Row
+from tests.chaos.verdict import GONE_QUEUES
 
 #: A callback's first argument is the message that it is about.
 NONCE = """CASE task_name
@@ -20,8 +21,9 @@ ROWS = f"""SELECT id, task_id, task_name, queue_name, status, attempt, crashes, 
 ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at FROM tasks_taskattempt a
     LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
 EFFECTS = "SELECT nonce, task_id, attempt FROM acting_effect ORDER BY id"
-UNFINISHED = """SELECT count(*), sum(CASE WHEN unknown_since IS NULL THEN 1 ELSE 0 END) FROM tasks_taskstatus
-    WHERE status IN ('pending', 'processing')"""
+UNFINISHED = f"""SELECT count(*), sum(CASE WHEN unknown_since IS NOT NULL
+    AND queue_name IN ('{"', '".join(GONE_QUEUES)}') THEN 0 ELSE 1 END)
+    FROM tasks_taskstatus WHERE status IN ('pending', 'processing')"""
 
 
 class Rows:

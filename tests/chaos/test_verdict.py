@@ -86,15 +86,19 @@ def test_an_unfinished_row_is_found_and_so_is_its_wait(history: History) -> None
 
 
 def test_a_row_that_says_why_it_waits_is_no_breach(history: History) -> None:
-    rows = [row("a", status="pending", unknown_since=50.0)]
+    rows = [row("a", status="pending", queue_name="chaos-old", unknown_since=50.0)]
     assert broken(history, rows=rows) == set()
     assert judge(replace(history, rows=rows)).figures["waiting with a reason"] == 1
 
 
+def test_a_reason_that_does_not_hold_is_a_breach(history: History) -> None:
+    assert "unfinished" in broken(history, rows=[row("a", status="pending", unknown_since=50.0)])
+
+
 def test_the_message_of_a_waiting_row_may_be_in_redis(history: History) -> None:
-    rows = [row("a", status="pending", queue_name="old", unknown_since=50.0)]
-    assert broken(history, rows=rows, left={"aiwriting:old": 1}) == set()
-    assert broken(history, rows=rows, left={"aiwriting:old": 2}) == {"message left in Redis"}
+    rows = [row("a", status="pending", queue_name="chaos-old", unknown_since=50.0)]
+    assert broken(history, rows=rows, left={"aiwriting:chaos-old": 1}) == set()
+    assert broken(history, rows=rows, left={"aiwriting:chaos-old": 2}) == {"message left in Redis"}
 
 
 def test_a_late_start_is_found_unless_every_thread_was_busy(history: History) -> None:

@@ -20,6 +20,8 @@ SETTLED_SECONDS = 60
 #: Other starts within `BUSY_SECONDS` before a start that make its wait a wait for a thread.
 BUSY_STARTS = 5
 BUSY_SECONDS = 5
+#: Queues that the last version of the code no longer has. A row there may wait, if it says so.
+GONE_QUEUES = ("chaos-old",)
 TRANSACTIONAL = ("chaos.commit", "chaos.commit_parent")
 COMPLETES: dict[str, Any] = {"ends": ["completed"], "reason": "", "follow_ups": []}
 #: Seconds by which two clocks of one machine may differ.
@@ -172,7 +174,7 @@ def recorded_and_not_sent(seen: Seen) -> Iterator[Any]:
 def unfinished(seen: Seen) -> Iterator[Any]:
     """Every row is terminal, or says why no worker can take it."""
     for row in seen.rows.values():
-        if row.status in states.UNFINISHED and row.unknown_since is None:
+        if row.status in states.UNFINISHED and not says_why(row):
             yield _told(row)
 
 
@@ -283,7 +285,7 @@ def waiting_without_a_reason(seen: Seen) -> Iterator[Any]:
     times = seen.start_times
     for row in seen.rows.values():
         if row.status in states.UNFINISHED:
-            if row.unknown_since is None:
+            if not says_why(row):
                 yield _told(row)
             continue
         last = max((start.at for start in seen.starts.get(row.task_id, ())), default=0.0)
@@ -318,6 +320,11 @@ def message_left(seen: Seen) -> Iterator[Any]:
 def process_stopped_badly(seen: Seen) -> Iterator[Any]:
     """A process ends only when it is asked to, and with 0."""
     yield from ((name, code) for name, code in seen.history.ends.items() if code != 0)
+
+
+def says_why(row: Row) -> bool:
+    """Return whether the row says why it waits, and is right."""
+    return row.unknown_since is not None and row.queue_name in GONE_QUEUES
 
 
 def _told(row: Row) -> dict[str, Any]:
@@ -372,9 +379,7 @@ def judge(history: History) -> Verdict:
         "interrupted while sending": words["sending"],
         "runs": sum(map(len, seen.starts.values())),
         "slots fired": sum(1 for row in seen.rows.values() if row.slot),
-        "waiting with a reason": sum(
-            1 for row in seen.rows.values() if row.status in states.UNFINISHED and row.unknown_since is not None
-        ),
+        "waiting with a reason": sum(row.status in states.UNFINISHED and says_why(row) for row in seen.rows.values()),
         "attempts that did not complete": dict(Counter(ended.outcome for ended in history.ended)),
         "faults": dict(Counter(fault.kind for fault in history.faults).most_common()),
         "breaches": {name: len(found) for name, found in verdict.breaches.items()},
