@@ -59,6 +59,7 @@ class Ended:
     outcome: str
     pid: int | None
     ended_at: float
+    error: str = ""
 
 
 @dataclass(kw_only=True)

@@ -18,7 +18,8 @@ NONCE = """CASE task_name
 ROWS = f"""SELECT id, task_id, task_name, queue_name, status, attempt, crashes, {NONCE}, options ->> 'slot',
     substr(CAST(result AS text), 1, 100), substr(error_message, 1, 200),
     run_at, started_at, finished_at, unknown_since FROM tasks_taskstatus ORDER BY id"""
-ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at FROM tasks_taskattempt a
+ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at, substr(a.error_message, 1, 200)
+    FROM tasks_taskattempt a
     LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
 EFFECTS = "SELECT nonce, task_id, attempt FROM acting_effect ORDER BY id"
 UNFINISHED = f"""SELECT count(*), sum(CASE WHEN unknown_since IS NOT NULL
@@ -45,9 +46,9 @@ class Rows:
             yield Row(**values)
 
     def ended(self) -> Iterator[Ended]:
-        for row_id, attempt, outcome, pid, ended_at in self.database.query(ENDED):
+        for row_id, attempt, outcome, pid, ended_at, error in self.database.query(ENDED):
             at = self._seconds(ended_at) or 0.0
-            yield Ended(row_id=row_id, attempt=attempt, outcome=outcome, pid=pid, ended_at=at)
+            yield Ended(row_id=row_id, attempt=attempt, outcome=outcome, pid=pid, ended_at=at, error=error)
 
     def effects(self) -> Iterator[Effect]:
         for nonce, task_id, attempt in self.database.query(EFFECTS):

@@ -173,6 +173,14 @@ def test_an_effect_that_is_gone_is_found(history: History) -> None:
     assert broken(history, effects=[]) == {"effect lost"}
 
 
+def test_a_task_that_another_one_harmed_is_found(history: History) -> None:
+    error = "Cannot open a new connection in an atomic block."
+    ended = Ended(row_id=1, attempt=0, outcome="retry", pid=7, ended_at=13, error=error)
+    assert broken(history, ended=[ended]) == {"harmed by another task"}
+    notes = [*sent("a"), *started("a")]
+    assert broken(history, notes=notes, rows=[row("a", task_name="chaos.leave_atomic")], ended=[ended]) == set()
+
+
 def test_a_missing_follow_up_is_found(history: History) -> None:
     notes = [*sent("a", follow_ups=["b"]), *started("a")]
     assert broken(history, notes=notes) == {"follow-up missing"}

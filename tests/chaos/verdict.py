@@ -23,6 +23,9 @@ BUSY_SECONDS = 5
 #: Queues that the last version of the code no longer has. A row there may wait, if it says so.
 GONE_QUEUES = ("chaos-old",)
 TRANSACTIONAL = ("chaos.commit", "chaos.commit_parent")
+#: Actors that harm those after them, and the errors of these.
+HARMFUL = ("chaos.leave_atomic", "chaos.async_exit")
+HARMS = ("in an atomic block", "inside a transaction", "Event loop")
 COMPLETES: dict[str, Any] = {"ends": ["completed"], "reason": "", "follow_ups": []}
 #: Seconds by which two clocks of one machine may differ.
 TOLERANCE_SECONDS = 0.005
@@ -264,6 +267,16 @@ def effect_lost(seen: Seen) -> Iterator[Any]:
         key = (row.task_id, row.attempt)
         if row.status == "completed" and key in seen.wrote and not seen.effects[key]:
             yield _told(row)
+
+
+@invariant("harmed by another task")
+def harmed_by_another(seen: Seen) -> Iterator[Any]:
+    """A task that leaves its connection inside a transaction, or ends its event loop, harms no task after it."""
+    rows = {row.id: row for row in seen.rows.values()}
+    for ended in seen.history.ended:
+        row = rows.get(ended.row_id)
+        if row and row.task_name not in HARMFUL and any(text in ended.error for text in HARMS):
+            yield _told(row) | {"error": ended.error}
 
 
 @invariant("follow-up missing")
