@@ -174,9 +174,9 @@ def test_an_effect_that_is_gone_is_found(history: History) -> None:
 
 
 def test_a_task_that_another_one_harmed_is_found(history: History) -> None:
-    error = "Cannot open a new connection in an atomic block."
-    ended = Ended(row_id=1, attempt=0, outcome="retry", pid=7, ended_at=13, error=error)
+    ended = Ended(row_id=1, attempt=0, outcome="retry", pid=7, ended_at=13, error="the connection is closed")
     assert broken(history, ended=[ended]) == {"harmed by another task"}
+    assert broken(history, ended=[ended], faults=[Fault(kind="restart of PostgreSQL", at=9, until=10)]) == set()
     notes = [*sent("a"), *started("a")]
     assert broken(history, notes=notes, rows=[row("a", task_name="chaos.leave_atomic")], ended=[ended]) == set()
 

@@ -26,6 +26,9 @@ TRANSACTIONAL = ("chaos.commit", "chaos.commit_parent")
 #: Actors that harm those after them, and the errors of these.
 HARMFUL = ("chaos.leave_atomic", "chaos.async_exit")
 HARMS = ("in an atomic block", "inside a transaction", "Event loop")
+#: Errors that only mean harm while nothing else is disturbed, and the seconds that a disturbance counts.
+QUIET_HARMS = ("connection is closed", "closed database")
+QUIET_SECONDS = 5
 COMPLETES: dict[str, Any] = {"ends": ["completed"], "reason": "", "follow_ups": []}
 #: Seconds by which two clocks of one machine may differ.
 TOLERANCE_SECONDS = 0.005
@@ -275,7 +278,9 @@ def harmed_by_another(seen: Seen) -> Iterator[Any]:
     rows = {row.id: row for row in seen.rows.values()}
     for ended in seen.history.ended:
         row = rows.get(ended.row_id)
-        if row and row.task_name not in HARMFUL and any(text in ended.error for text in HARMS):
+        is_quiet = not _was_disturbed(seen, since=ended.ended_at - QUIET_SECONDS, until=ended.ended_at)
+        harms = HARMS + QUIET_HARMS if is_quiet else HARMS
+        if row and row.task_name not in HARMFUL and any(text in ended.error for text in harms):
             yield _told(row) | {"error": ended.error}
 
 
@@ -416,15 +421,15 @@ def rescues(seen: Seen) -> tuple[float, int]:
         for ended in seen.history.ended:
             is_its = ended.outcome == "rescue" and ended.pid == kill.pid and 0 < ended.ended_at - kill.at < 30
             start = starts.get((task_ids.get(ended.row_id, ""), ended.attempt + 1)) if is_its else None
-            if start is not None and not _was_disturbed(seen, kill, start):
+            if start is not None and not _was_disturbed(seen, since=kill.at - 1, until=start, but=kill):
                 took.append(start - kill.at)
     return max(took, default=0.0), len(took)
 
 
-def _was_disturbed(seen: Seen, kill: Fault, start: float) -> bool:
-    """Return whether something else was harmed between the kill and the new start, or shortly before."""
+def _was_disturbed(seen: Seen, *, since: float, until: float, but: Fault | None = None) -> bool:
+    """Return whether something was disturbed in that time."""
     return any(
-        fault is not kill and fault.at < start and (fault.until or start) > kill.at - 1 for fault in seen.history.faults
+        fault is not but and fault.at < until and (fault.until or until) > since for fault in seen.history.faults
     )
 
 
