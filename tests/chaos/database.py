@@ -234,6 +234,7 @@ class Cluster:
             "unix_socket_directories": "",
             "max_connections": str(MAX_CONNECTIONS),
             "max_wal_size": "192MB",
+            "min_wal_size": "32MB",
             "wal_keep_size": "64MB",
             "wal_retrieve_retry_interval": "200ms",
             # The data is deleted with the storm. A killed server still finds it in the system's cache.

@@ -8,8 +8,8 @@ from pathlib import Path
 
 #: Size while the disk is not full. Memory is used as files are written.
 SIZE = "3g"
-#: Bytes that stay free on a full disk.
-LEFT_BYTES = 64 * 1024
+#: Attempts to fill a disk. Files that grow meanwhile no longer fit.
+ATTEMPTS = 10
 
 
 class Disk:
@@ -23,10 +23,11 @@ class Disk:
 
     def fill(self) -> None:
         """Let writes fail with ENOSPC from now on."""
-        found = os.statvfs(self.directory)
-        used = (found.f_blocks - found.f_bfree) * found.f_frsize
-        with contextlib.suppress(subprocess.CalledProcessError):  # It grew meanwhile: the next storm will hit it.
-            self._resize(str(used + LEFT_BYTES))
+        for _ in range(ATTEMPTS):
+            found = os.statvfs(self.directory)
+            with contextlib.suppress(subprocess.CalledProcessError):
+                self._resize(str((found.f_blocks - found.f_bfree) * found.f_frsize))
+                return
 
     def free(self) -> None:
         """Let writes succeed again."""
