@@ -236,7 +236,7 @@ def started_after_its_end(seen: Seen) -> Iterator[Any]:
     """No attempt starts after the one that finished the row."""
     for task_id, starts in seen.starts.items():
         row = seen.rows.get(task_id)
-        if row and max(start.attempt for start in starts) > row.attempt:
+        if row and row.status in states.TERMINAL and max(start.attempt for start in starts) > row.attempt:
             yield _told(row)
 
 
