@@ -14,6 +14,7 @@ import os
 import sys
 import time
 import uuid
+from multiprocessing.connection import Connection
 from typing import Any
 
 import dramatiq
@@ -200,15 +201,23 @@ def crash(nonce: str) -> int:
 def fork(nonce: str) -> int:
     """Start a child process and end it."""
     run = start(nonce)
-    child = multiprocessing.get_context("fork").Process(target=time.sleep, args=(5,), daemon=True)
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=tell_and_wait, args=(theirs,), daemon=True)
     child.start()
+    is_up = ours.poll(3)
     child.terminate()
     child.join(3)
     if child.is_alive():
         child.kill()
         child.join()
-        raise RuntimeError("the child did not end by SIGTERM")
+        raise RuntimeError("the child did not end by SIGTERM" if is_up else "the child did not start")
     return int(run["attempt"])
+
+
+def tell_and_wait(pipe: Connection) -> None:
+    pipe.send("up")
+    time.sleep(5)
 
 
 @dramatiq.actor(actor_name="chaos.async_work", queue_name=QUEUE, **PATIENT)
