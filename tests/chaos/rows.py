@@ -7,7 +7,7 @@ from typing import Any
 
 from tests.chaos.database import Cluster, Sqlite
 from tests.chaos.history import Effect, Ended, Row
-from tests.chaos.verdict import GONE_QUEUES
+from tests.chaos.invariants import GONE_QUEUES
 
 #: A callback's first argument is the message that it is about.
 NONCE = """CASE task_name

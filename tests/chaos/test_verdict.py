@@ -7,7 +7,9 @@ from typing import Any
 import pytest
 
 from tests.chaos.history import Effect, Ended, Fault, History, Row, read
-from tests.chaos.verdict import INVARIANTS, Seen, judge, rescues
+from tests.chaos.invariants import INVARIANTS
+from tests.chaos.seen import Seen
+from tests.chaos.verdict import judge, rescues
 
 
 def sent(nonce: str, *, at: float = 10, **planned: Any) -> list[dict[str, Any]]:

@@ -78,6 +78,8 @@ class World:
         #: Exit codes of processes that ended by themselves, by a name with the number of the end.
         self.bad_ends: dict[str, int | None] = {}
         self.generation = 0
+        #: Seconds without another fault, at least. An act may set them.
+        self.pause_seconds = 0.0
         self._held: list[subprocess.Popen[bytes]] = []
         self.wanted = {name for name in faults if self._is_possible(name)}
         self.journals = directory / "journals"
@@ -228,8 +230,9 @@ class World:
                 # A server may be away by another fault.
                 with contextlib.suppress(psycopg.Error, redis.RedisError, psutil.Error, RuntimeError):
                     act.do(self)
-            pause = time.monotonic() + self.random.uniform(0.2, 2.5)
-            while time.monotonic() < pause:
+            pause, self.pause_seconds = max(self.random.uniform(0.2, 2.5), self.pause_seconds), 0.0
+            over = time.monotonic() + pause
+            while time.monotonic() < over:
                 time.sleep(0.1)
                 self.heal()
             self.revive()

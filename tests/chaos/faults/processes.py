@@ -8,9 +8,15 @@ from tests.chaos.faults.act import Act
 from tests.chaos.world import HEARTBEAT_SECONDS, WORKERS, World
 
 
+#: Share of killed workers whose tasks are rescued in peace, so that the time can be measured, and the seconds of peace.
+PEACE, PEACE_SECONDS = 0.3, 5.0
+
+
 def kill_worker(world: World) -> None:
     if found := world.children(world.random.choice(WORKERS), "--single"):
         world.note("kill -9 worker", pid=world.kill(world.random.choice(found).pid))
+        if not world.troubles and world.random.random() < PEACE:
+            world.pause_seconds = PEACE_SECONDS
 
 
 def kill_supervisor(world: World) -> None:
