@@ -7,7 +7,6 @@ import signal
 from tests.chaos.faults.act import Act
 from tests.chaos.world import HEARTBEAT_SECONDS, WORKERS, World
 
-
 #: Share of killed workers whose tasks are rescued in peace, so that the time can be measured, and the seconds of peace.
 PEACE, PEACE_SECONDS = 0.3, 5.0
 
