@@ -1,6 +1,8 @@
 """The wall clock of some processes, which can be stepped: libfaketime, where it is installed."""
 
 import os
+import select
+import time
 from pathlib import Path
 
 LIBRARIES = ("/usr/lib/*/faketime/libfaketimeMT.so.1", "/usr/local/lib/faketime/libfaketimeMT.so.1")
@@ -39,3 +41,9 @@ class Clock:
             "FAKETIME_DONT_FAKE_MONOTONIC": "1",
             "NO_FAKE_STAT": "1",
         }
+
+
+def mend_sleep() -> None:
+    """Let `time.sleep` work in a process of such a clock: libfaketime refuses Python's monotonic deadlines."""
+    if "FAKETIME_TIMESTAMP_FILE" in os.environ:
+        time.sleep = lambda seconds, /: select.select((), (), (), seconds)  # type: ignore[assignment]
