@@ -241,8 +241,11 @@ class World:
         """End every fault, and let every process run version B. Return the time."""
         self.heal(everything=True)
         self.revive()
-        for name in [name for name, version in self.versions.items() if version == "A"]:
+        old = [name for name, version in self.versions.items() if version == "A"]
+        for name in old:
             self.versions[name] = "B"
+            self.processes[name].terminate()
+        for name in old:
             self._end(self.processes[name])
         self.revive()
         return time.monotonic()
