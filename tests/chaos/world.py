@@ -1,6 +1,7 @@
 """The servers and processes of a storm. Each can be killed and started."""
 
 import contextlib
+import math
 import os
 import random
 import signal
@@ -75,7 +76,9 @@ class World:
         self.faults: list[Fault] = []
         self.troubles: list[Trouble] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
-        #: Exit codes of processes that ended by themselves, by a name with the number of the end.
+        #: Times by which processes must have stopped, by pid.
+        self.asked: dict[int, float] = {}
+        #: Exit codes of processes that ended by themselves, or not in time, by a name with the number of the end.
         self.bad_ends: dict[str, int | None] = {}
         self.generation = 0
         #: Seconds without another fault, at least. An act may set them.
@@ -244,9 +247,9 @@ class World:
         old = [name for name, version in self.versions.items() if version == "A"]
         for name in old:
             self.versions[name] = "B"
-            self.processes[name].terminate()
+            self.terminate(name)
         for name in old:
-            self._end(self.processes[name])
+            self._note_end(name, self._end(self.processes[name]))
         self.revive()
         return time.monotonic()
 
@@ -256,10 +259,23 @@ class World:
         self.database.revive()
         for name, process in list(self.processes.items()):
             code = process.poll()
-            if code is not None:
-                if code not in ASKED:
-                    self.bad_ends[f"{name}, by itself, {len(self.bad_ends)}"] = code
+            if code is None and time.monotonic() > self.asked.get(process.pid, math.inf):
+                self._note_end(name, self._end(process, seconds=0))
                 self.start_process(name)
+            elif code is not None:
+                self._note_end(name, code)
+                self.start_process(name)
+
+    def terminate(self, name: str) -> int:
+        """Ask a process to stop. Return its pid. It is killed, and judged, if it does not stop in time."""
+        process = self.processes[name]
+        process.terminate()
+        self.asked[process.pid] = time.monotonic() + STOP_SECONDS
+        return process.pid
+
+    def _note_end(self, name: str, code: int | None) -> None:
+        if code not in ASKED:
+            self.bad_ends[f"{name}, during the storm, {len(self.bad_ends)}"] = code
 
     def children(self, name: str, word: str) -> list[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -299,11 +315,11 @@ class World:
         self.database.stop()
         return ends | self.bad_ends
 
-    def _end(self, process: "subprocess.Popen[bytes]") -> int | None:
+    def _end(self, process: "subprocess.Popen[bytes]", *, seconds: float = STOP_SECONDS) -> int | None:
         with contextlib.suppress(ProcessLookupError):
             process.terminate()
         try:
-            return process.wait(STOP_SECONDS)
+            return process.wait(seconds)
         except subprocess.TimeoutExpired:
             return None
         finally:

@@ -23,9 +23,7 @@ def kill_supervisor(world: World) -> None:
 
 
 def stop_workers(world: World) -> None:
-    process = world.processes[world.random.choice(WORKERS)]
-    process.terminate()
-    world.note("stop and start workers", pid=process.pid)
+    world.note("stop and start workers", pid=world.terminate(world.random.choice(WORKERS)))
 
 
 def kill_relay(world: World) -> None:

@@ -8,9 +8,7 @@ def deploy(world: World) -> None:
     """Restart one process with the other version of the code."""
     name = world.random.choice(sorted(world.versions))
     world.versions[name] = "A" if world.versions[name] == "B" else "B"
-    process = world.processes[name]
-    process.terminate()
-    world.note(f"deploy of version {world.versions[name]}", pid=process.pid)
+    world.note(f"deploy of version {world.versions[name]}", pid=world.terminate(name))
 
 
 ACTS = (Act(fault="versions", weight=5, do=deploy),)
