@@ -46,4 +46,4 @@ class Clock:
 def mend_sleep() -> None:
     """Let `time.sleep` work in a process of such a clock: libfaketime refuses Python's monotonic deadlines."""
     if "FAKETIME_TIMESTAMP_FILE" in os.environ:
-        time.sleep = lambda seconds, /: select.select((), (), (), seconds)  # type: ignore[assignment]
+        time.sleep = lambda seconds, /: select.select((), (), (), float(seconds))  # type: ignore[assignment]

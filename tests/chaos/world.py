@@ -263,6 +263,7 @@ class World:
                 self._note_end(name, self._end(process, seconds=0))
                 self.start_process(name)
             elif code is not None:
+                self.asked.pop(process.pid, None)
                 self._note_end(name, code)
                 self.start_process(name)
 
