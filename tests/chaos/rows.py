@@ -22,9 +22,8 @@ ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at, substr(a.e
     FROM tasks_taskattempt a
     LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
 EFFECTS = "SELECT nonce, task_id, attempt FROM acting_effect ORDER BY id"
-UNFINISHED = f"""SELECT count(*), sum(CASE WHEN unknown_since IS NOT NULL
-    AND queue_name IN ('{"', '".join(GONE_QUEUES)}') THEN 0 ELSE 1 END)
-    FROM tasks_taskstatus WHERE status IN ('pending', 'processing')"""
+WAITING = f"""SELECT count(*) FROM tasks_taskstatus WHERE status IN ('pending', 'processing')
+    AND (unknown_since IS NULL OR queue_name NOT IN ('{"', '".join(GONE_QUEUES)}'))"""
 
 
 class Rows:
@@ -54,10 +53,9 @@ class Rows:
         for nonce, task_id, attempt in self.database.query(EFFECTS):
             yield Effect(nonce=nonce, task_id=task_id, attempt=attempt)
 
-    def unfinished(self) -> tuple[int, int]:
-        """Return the number of unfinished tasks, and of those of them that wait without a stated reason."""
-        [(count, waiting)] = self.database.query(UNFINISHED)
-        return count, waiting or 0
+    def waiting(self) -> int:
+        """Return the number of unfinished tasks that do not say why they wait."""
+        return int(self.database.query(WAITING)[0][0])
 
     def open_groups(self) -> int:
         return int(self.database.query("SELECT count(*) FROM tasks_taskgroup")[0][0])

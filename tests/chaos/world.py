@@ -40,6 +40,8 @@ WORKERS = ("workers", "workers elsewhere")
 SENDERS = ("sender 1", "sender 2", "sender 3")
 #: Exit codes of processes that the storm has ended.
 ASKED = (0, -signal.SIGKILL, -signal.SIGTERM)
+#: Seconds in which a process may still be starting.
+STARTING_SECONDS = 60
 #: Seconds for a process to stop when it is asked to.
 STOP_SECONDS = 30
 
@@ -76,6 +78,7 @@ class World:
         self.faults: list[Fault] = []
         self.troubles: list[Trouble] = []
         self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.started: dict[str, float] = {}
         #: Times by which processes must have stopped, by pid.
         self.asked: dict[int, float] = {}
         #: Exit codes of processes that ended by themselves, or not in time, by a name with the number of the end.
@@ -176,6 +179,7 @@ class World:
                 sender, str(self.seed), str(self.per_second), ",".join(sorted(self.wanted)),
             )  # fmt: skip
         with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
+            self.started[name] = time.monotonic()
             self.processes[name] = self.popen(argv, env=self._environment(name), stdout=log, stderr=subprocess.STDOUT)
 
     def _environment(self, name: str) -> dict[str, str]:
@@ -309,6 +313,9 @@ class World:
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
         ends = {name: self._end(process) for name, process in self.processes.items()}
+        # One that is still starting has no handler yet.
+        young = {name for name, at in self.started.items() if at > time.monotonic() - STARTING_SECONDS}
+        ends = {name: 0 if name in young and code == -signal.SIGTERM else code for name, code in ends.items()}
         for proxy in self.proxies.values():
             proxy.process.kill()
             proxy.process.communicate()
