@@ -316,12 +316,20 @@ class World:
         # One that is still starting has no handler yet.
         young = {name for name, at in self.started.items() if at > time.monotonic() - STARTING_SECONDS}
         ends = {name: 0 if name in young and code == -signal.SIGTERM else code for name, code in ends.items()}
+        self._end_orphans()
         for proxy in self.proxies.values():
             proxy.process.kill()
             proxy.process.communicate()
         self.redis.stop()
         self.database.stop()
         return ends | self.bad_ends
+
+    def _end_orphans(self) -> None:
+        """End the children of killed supervisors. A watchdog under libfaketime cannot sleep, and may not end them."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(journal.VARIABLE) == str(self.journals):
+                    process.kill()
 
     def _end(self, process: "subprocess.Popen[bytes]", *, seconds: float = STOP_SECONDS) -> int | None:
         with contextlib.suppress(ProcessLookupError):
