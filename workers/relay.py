@@ -21,6 +21,7 @@ from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers.broker import LedgerBroker
 from workers.process import identity
+from workers.process.stop_request import StopRequest
 from workers.wire.errors import UNREACHABLE
 from workers.wire.message import from_row, wire_id_of
 from workers.wire.queue import chunks
@@ -72,7 +73,7 @@ class Relay:
         self._epoch: bytes | None = None
         self._due: dict[Callable[[], object], float] = {}
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest | threading.Event) -> None:
         """Make passes until `stop` is set. After an error of the database or Redis, try again."""
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS

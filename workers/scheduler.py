@@ -16,6 +16,7 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import clock, declared, firing, history
+from workers.process.stop_request import StopRequest
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +48,7 @@ class Scheduler:
         self.knows_declared = False
         self.held_at = 0.0
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest | threading.Event) -> None:
         """Fire until `stop` is set."""
         self.clock.add_job(self.look, id="look")
         self.clock.add_job(

@@ -1,9 +1,13 @@
 """Actors for the tests."""
 
 import asyncio
+import multiprocessing
 import os
 import signal
+import subprocess
+import sys
 import time
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 import dramatiq
@@ -181,3 +185,94 @@ def known_actors() -> list[str]:
 def say_where(text: str) -> None:
     """Report a text in which \\0 stands for a NUL, which cannot be sent."""
     progress.set(50, text.replace("\\0", "\x00"))
+
+
+# --- Async tasks that do something to the event loop they share ---
+
+
+async def _leave() -> None:
+    sys.exit("the input cannot be read")
+
+
+@dramatiq.actor(actor_name="acting.harm_loop", max_retries=0)
+async def harm_loop(kind: str) -> str:
+    loop = asyncio.get_running_loop()
+    match kind:
+        case "exit":
+            await _leave()
+        case "child exits":
+            await asyncio.create_task(_leave())
+        case "callback exits":
+            loop.call_soon(sys.exit)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "cancel":
+            raise asyncio.CancelledError
+        case "stop iteration":
+            raise StopIteration
+        case "generator exit":
+            raise GeneratorExit
+        case "stop":
+            loop.stop()
+        case "break":
+            loop._selector.close()  # type: ignore[attr-defined]  # The loop cannot go on.
+    await asyncio.sleep(0.05)
+    return "went on"
+
+
+# --- Tasks with child processes ---
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+def _sleep() -> None:
+    time.sleep(600)
+
+
+def _use_database(nonce: str) -> None:
+    """Send a task, and end the child's session with the database."""
+    from django.db import connection
+
+    effect.send(nonce)
+    connection.close()
+
+
+@dramatiq.actor(actor_name="acting.have_children", max_retries=0)
+def have_children(kind: str) -> Any:
+    forks = multiprocessing.get_context("fork")
+    match kind:
+        case "terminate":
+            child = forks.Process(target=_sleep)
+            child.start()
+            child.terminate()
+            child.join(20)
+            return child.exitcode
+        case "pool":
+            with forks.Pool(2) as pool:
+                return pool.map(_square, range(4))
+        case "pool that is late":
+            with forks.Pool(1) as pool:
+                try:
+                    pool.apply_async(_sleep).get(timeout=0.1)
+                except multiprocessing.TimeoutError:
+                    return "late"
+        case "executor":
+            with ProcessPoolExecutor(2, mp_context=forks) as executor:
+                return list(executor.map(_square, range(4)))
+        case "descriptors":
+            code = "import os; print([os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')[:-1]])"
+            return subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True, close_fds=False)
+    return None
+
+
+@dramatiq.actor(actor_name="acting.send_from_child", max_retries=0, transactional=True)
+def send_from_child(nonce: str) -> int:
+    """Let a forked child send, in a session of its own. The transaction of this task goes on."""
+    _record(f"{nonce} before")
+    child = multiprocessing.get_context("fork").Process(target=_use_database, args=(f"{nonce} child",))
+    child.start()
+    child.join(20)
+    _record(f"{nonce} after")
+    return child.exitcode or 0

@@ -1,14 +1,12 @@
 """`manage.py runrelay`: one relay, apart from the workers."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any, cast
 
 import dramatiq
 from django.core.management.base import BaseCommand
 
 from workers.broker import LedgerBroker
+from workers.process.stop_request import StopRequest
 from workers.relay import Relay
 
 
@@ -17,11 +15,6 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-
-        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, ask_to_stop)
+        stop = StopRequest()
+        stop.install()
         Relay(cast(LedgerBroker, dramatiq.get_broker())).run(stop)
