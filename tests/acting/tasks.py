@@ -267,9 +267,9 @@ def have_children(kind: str) -> Any:
     return None
 
 
-@dramatiq.actor(actor_name="acting.send_from_child", max_retries=0, transactional=True)
+@dramatiq.actor(actor_name="acting.send_from_child", max_retries=0)
 def send_from_child(nonce: str) -> int:
-    """Let a forked child send, in a session of its own. The transaction of this task goes on."""
+    """Let a forked child send between two statements of this task."""
     _record(f"{nonce} before")
     child = multiprocessing.get_context("fork").Process(target=_use_database, args=(f"{nonce} child",))
     child.start()

@@ -6,6 +6,7 @@ threads but the one that forked.
 
 import os
 import signal
+import threading
 from typing import Any
 
 from django.db import connections
@@ -15,6 +16,7 @@ from workers.process.stop_request import STOP_SIGNALS
 #: Connections of a parent process. Referenced for ever, since a copy that is freed or closed ends the parent's session.
 _inherited: list[Any] = []
 _is_prepared = False
+_thread = threading.local()
 
 
 def prepare() -> None:
@@ -22,7 +24,16 @@ def prepare() -> None:
     global _is_prepared
     if not _is_prepared:
         _is_prepared = True
-        os.register_at_fork(after_in_child=_begin_child)
+        os.register_at_fork(before=_block_signals, after_in_parent=_unblock_signals, after_in_child=_begin_child)
+
+
+def _block_signals() -> None:
+    """Let signals wait: one that comes before the child has its own handlers would be lost."""
+    _thread.mask = signal.pthread_sigmask(signal.SIG_BLOCK, STOP_SIGNALS)
+
+
+def _unblock_signals() -> None:
+    signal.pthread_sigmask(signal.SIG_SETMASK, _thread.mask)
 
 
 def _begin_child() -> None:
@@ -30,6 +41,7 @@ def _begin_child() -> None:
         # With the worker's handler, `Process.terminate()` does nothing, and a pool waits for its processes for ever.
         if callable(signal.getsignal(signum)):
             signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
+    _unblock_signals()
     for connection in connections.all(initialized_only=True):
         _inherited.append(connection)
         del connections[connection.alias]

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.5
 #: Seconds that a stop waits for consumers. The wait of an idle one is ended through Redis, which may be away.
 CONSUMER_SECONDS = 1.0
+#: Seconds for the writer to write the outcomes that it has.
+CLOSING_SECONDS = 3.0
 #: Exit code of a process in which a thread died that all tasks need. A supervisor replaces it.
 EXIT_THREAD_DIED = 70
 #: Exit code of a process that was declared dead. A supervisor replaces it by one with a new identity.
@@ -53,6 +55,10 @@ def work(*, queues: Sequence[str], threads: int, drain_seconds: float) -> int:
     worker = Worker(broker, queues=known_queues(queues) or None, worker_threads=threads)
     worker.start()
     code = _watch(broker.runtime, stop)
+    if code == EXIT_THREAD_DIED:
+        # A running task may be to blame. It is not released, which would cost it nothing: the relay counts a crash.
+        broker.runtime.writer.close(timeout_seconds=CLOSING_SECONDS)
+        return code
     stop_worker(worker, drain_seconds=drain_seconds if code == 0 else 0)
     broker.close()
     return code
