@@ -1,8 +1,10 @@
 """Actors for the tests."""
 
 import asyncio
+import math
 import multiprocessing
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -214,6 +216,8 @@ async def harm_loop(kind: str) -> str:
             raise GeneratorExit
         case "stop":
             loop.stop()
+        case "block":
+            time.sleep(600)
         case "break":
             loop._selector.close()  # type: ignore[attr-defined]  # The loop cannot go on.
     await asyncio.sleep(0.05)
@@ -276,3 +280,22 @@ def send_from_child(nonce: str) -> int:
     child.join(20)
     _record(f"{nonce} after")
     return child.exitcode or 0
+
+
+@dramatiq.actor(actor_name="acting.leave_orphan")
+def leave_orphan() -> None:
+    """Start a program that starts another, and ends before it."""
+    subprocess.run(["sh", "-c", "sleep 0.5 & exit 0"], check=True, close_fds=True)
+
+
+@dramatiq.actor(actor_name="acting.hold_lock", max_retries=0)
+def hold_lock(seconds: float) -> float:
+    """Hold Python's lock in C code for about that time, and return the time that it took."""
+    length, began = 20, time.monotonic()
+    while time.monotonic() - began < 0.2:
+        length, began = length + 1, time.monotonic()
+        re.match(r"(a|a)*b", "a" * length)
+    length += math.ceil(math.log2(seconds / (time.monotonic() - began)))
+    began = time.monotonic()
+    re.match(r"(a|a)*b", "a" * length)
+    return time.monotonic() - began

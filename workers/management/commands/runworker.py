@@ -57,9 +57,7 @@ class Command(BaseCommand):
     def _work(self, options: dict[str, Any]) -> None:
         code = 1
         try:
-            code = work(
-                queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS
-            )
+            code = work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS)
         except BaseException:
             logger.exception("worker failed")
         # Also after an error: at its own end Python waits for threads that tasks have started.
