@@ -59,7 +59,12 @@ POISON = Move(
     name="poison", sources=(PROCESSING,), target=FAILED, by="the relay, after `TASK_MAX_CRASHES` worker crashes"
 )
 EXPIRE = Move(name="expire", sources=(PENDING,), target=FAILED, by="the relay, when `expires_at` has passed")
-REJECT = Move(name="reject", sources=(PENDING,), target=FAILED, by="a worker that does not know the actor")
+REJECT = Move(
+    name="reject",
+    sources=(PENDING,),
+    target=FAILED,
+    by="a worker or the relay, when no worker could take it for 10 minutes",
+)
 CANCEL = Move(name="cancel", sources=(PENDING,), target=CANCELLED, by="staff")
 CANCEL_CLAIMED = Move(
     name="cancel claimed", sources=(PROCESSING,), target=CANCELLED, by="the worker that holds the claim, on request"

@@ -29,6 +29,7 @@ class Task:
     run_at: int
     created_at: int
     expires_at: int | None = None
+    unknown_since: int | None = None
     delayed: bool = False
     attempt: int = 0
     retries: int = 0
@@ -123,6 +124,8 @@ class Model:
             return None
         self._move(task, states.CLAIM)
         task.claim_id, task.worker_id, task.is_claimed = claim_id, worker_id, True
+        if task.unknown_since is not None:
+            task.unknown_since, task.error_message = None, ""
         return task
 
     def _holds(self, pair: Pair, claim_id: uuid.UUID) -> bool:
@@ -272,7 +275,7 @@ class Model:
             return False
         self._make_pending(task, states.RETRY_BY_HAND)
         task.retries = task.crashes = 0
-        task.created_at, task.expires_at = self.now, None
+        task.created_at, task.expires_at, task.unknown_since = self.now, None, None
         task.is_finished = task.is_cancel_requested = False
         task.result, task.error_message = None, ""
         return True
@@ -289,14 +292,18 @@ class Model:
             self._end(task, states.EXPIRE, error=ANY)
         return len(expired)
 
-    def reject(self, task_ids: Iterable[str], *, older_than_ms: int) -> int:
-        sent_before = self.now - older_than_ms // HOUR_MS
-        old = [
-            task for task in self._known(task_ids) if task.status == states.PENDING and task.created_at <= sent_before
-        ]
+    def put_off(self, task_ids: Iterable[str], *, delay_ms: int, patience_ms: int) -> tuple[int, int]:
+        waiting = [task for task in self._known(task_ids) if task.status == states.PENDING]
+        unknown_before = self.now - patience_ms // HOUR_MS
+        old = [task for task in waiting if task.unknown_since is not None and task.unknown_since <= unknown_before]
         for task in old:
             self._end(task, states.REJECT, error="no worker knows it")
-        return len(old)
+        for task in waiting:
+            if task.status == states.PENDING:
+                task.unknown_since = self.now if task.unknown_since is None else task.unknown_since
+                task.run_at, task.delayed = self.now + delay_ms // HOUR_MS, True
+                task.error_message = "no worker knows it"
+        return len(waiting) - len(old), len(old)
 
     def _known(self, task_ids: Iterable[str] | None) -> list[Task]:
         """Return the tasks with these ids, each once. None: all tasks."""

@@ -107,6 +107,38 @@ def test_a_message_that_is_ahead_of_its_row_is_early() -> None:
     assert refusal(task.task_id, 1).early
 
 
+def test_a_task_that_no_worker_can_take_is_put_off_and_fails_when_the_patience_is_over() -> None:
+    task = recorded()
+    TaskStatus.objects.update(created_at=timezone.now() - timedelta(days=1))
+    for _ in range(2):
+        assert ledger.put_off([task.task_id], delay_ms=1_000, patience_ms=60_000, reason="unknown") == (1, 0)
+    waiting = row(task.task_id)
+    assert (waiting.status, waiting.delayed, waiting.error_message) == ("pending", True, "unknown")
+    assert waiting.run_at > timezone.now()
+    TaskStatus.objects.update(unknown_since=timezone.now() - timedelta(minutes=2))
+    assert ledger.put_off([task.task_id], delay_ms=1_000, patience_ms=60_000, reason="given up") == (0, 1)
+    assert (row(task.task_id).status, row(task.task_id).error_message) == ("failed", "given up")
+    assert ledger.retry(task.task_id)
+    assert row(task.task_id).unknown_since is None, "the patience counts anew"
+
+
+def test_a_claim_clears_the_reason_why_no_worker_could_take_the_task() -> None:
+    known, suspect, retried = recorded(), recorded(), recorded()
+    finish(claimed(retried), states.RETRY, error_message="it failed once")
+    for task in (known, suspect):
+        ledger.put_off([task.task_id], delay_ms=0, patience_ms=60_000, reason="unknown")
+    TaskStatus.objects.filter(pk=suspect.pk).update(crashes=1)
+    claimed(known)
+    claimed(row(retried.task_id))
+    assert ledger.claim_suspect(suspect.task_id, 0, claim_id=uuid.uuid4(), worker_id=WORKER)
+    told = [row(task.task_id) for task in (known, suspect, retried)]
+    assert [(task.unknown_since, task.error_message) for task in told] == [
+        (None, ""),
+        (None, ""),
+        (None, "it failed once"),
+    ]
+
+
 def test_a_message_without_a_row_is_missing() -> None:
     assert refusal("unknown", 0).missing
 
@@ -377,7 +409,7 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.rescue(WORKER, max_crashes=3),
         lambda: ledger.claim([("unknown", 0)], claim_id=WORKER, worker_id=WORKER),
         lambda: ledger.claim_suspect("unknown", 0, claim_id=WORKER, worker_id=WORKER),
-        lambda: ledger.reject(["unknown"], older_than_ms=0, reason=""),
+        lambda: ledger.put_off(["unknown"], delay_ms=0, patience_ms=0, reason=""),
         lambda: ledger.postpone(["unknown"], delay_ms=0),
         lambda: ledger.cancel("unknown"),
         lambda: ledger.retry("unknown"),

@@ -61,7 +61,7 @@ CONSTANT = {
     "related_object_id",
 }
 COLUMNS = [column.name for column in TaskStatus._meta.concrete_fields if column.name not in CONSTANT]
-TIMES = ("run_at", "expires_at", "created_at", "updated_at", "claimed_at", "started_at", "finished_at")
+TIMES = ("run_at", "expires_at", "unknown_since", "created_at", "updated_at", "claimed_at", "started_at", "finished_at")
 
 
 # --- Redis and the workers, as far as the ledger can tell -----------------------------------------
@@ -180,7 +180,7 @@ ACTIONS = (
     "retry",
     "retry",
     "postpone",
-    "reject",
+    "put off",
     "dead letter",
     "expire",
     "forget workers",
@@ -680,9 +680,10 @@ class LedgerMachine(RuleBasedStateMachine):
                 assert ledger.retry(task_id) == self.model.retry(task_id)
         elif action == "postpone":
             assert ledger.postpone(task_ids, delay_ms=ms) == self.model.postpone(task_ids, delay_ms=ms)
-        elif action == "reject":
-            count = ledger.reject(task_ids, older_than_ms=ms, reason="no worker knows it")
-            assert count == self.model.reject(task_ids, older_than_ms=ms)
+        elif action == "put off":
+            for known in (task_ids, task_ids[:1]):
+                counts = ledger.put_off(known, delay_ms=HOUR_MS, patience_ms=ms, reason="no worker knows it")
+                assert counts == self.model.put_off(known, delay_ms=HOUR_MS, patience_ms=ms)
         elif action == "dead letter":
             send = self.send_of(replace(NEW, known=task_ids[0] if hours else None))
             assert ledger.dead_letter(send, reason="foreign") == self.model.dead_letter(send.task_id)
@@ -829,6 +830,7 @@ def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
         run_at=hour(row["run_at"]),
         created_at=hour(row["created_at"]),
         expires_at=None if row["expires_at"] is None else hour(row["expires_at"]),
+        unknown_since=None if row["unknown_since"] is None else hour(row["unknown_since"]),
         is_claimed=row["claimed_at"] is not None,
         is_started=row["started_at"] is not None,
         is_finished=row["finished_at"] is not None,

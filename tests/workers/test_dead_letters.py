@@ -83,14 +83,21 @@ def test_a_message_ahead_of_its_row_waits_for_the_row(broker, request, wait_unti
 def test_a_task_of_an_unknown_actor_waits_for_a_deploy_and_then_fails(broker, request, wait_until, monkeypatch) -> None:
     actor = broker.actors["acting.add"]
     young, old = tasks.add.send(1, 2), tasks.add.send(3, 4)
-    TaskStatus.objects.filter(task_id=old.message_id).update(created_at=timezone.now() - timedelta(hours=1))
+    hour_ago = timezone.now() - timedelta(hours=1)
+    TaskStatus.objects.update(created_at=hour_ago)
+    TaskStatus.objects.filter(task_id=old.message_id).update(unknown_since=hour_ago)
     monkeypatch.delitem(broker.actors, "acting.add")
     request.getfixturevalue("working")
     failed = wait_until(lambda: TaskStatus.objects.filter(task_id=old.message_id, status="failed").first())
     assert "No worker knows the actor 'acting.add'" in failed.error_message
-    postponed = wait_until(lambda: TaskStatus.objects.filter(task_id=young.message_id, delayed=True).first())
-    assert postponed.status == "pending"
-    assert postponed.run_at > timezone.now()
+    waiting = wait_until(lambda: TaskStatus.objects.filter(task_id=young.message_id, delayed=True).first())
+    assert (waiting.status, waiting.error_message) == ("pending", failed.error_message)
+    assert waiting.run_at > timezone.now()
+    assert waiting.unknown_since > hour_ago, "not known since a worker first saw it, however long it waited before"
     monkeypatch.setitem(broker.actors, "acting.add", actor)
     assert ledger.retry(old.message_id)
     assert old.get_result(block=True) == 7
+    assert ledger.postpone([young.message_id], delay_ms=0)
+    assert young.get_result(block=True) == 3
+    row = TaskStatus.objects.get(task_id=young.message_id)
+    assert (row.unknown_since, row.error_message) == (None, "")

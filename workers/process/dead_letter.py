@@ -12,10 +12,10 @@ from apps.tasks.values import Send
 
 logger = logging.getLogger(__name__)
 
-#: Milliseconds before a task of an unknown actor is tried again: a deploy may be in progress.
-UNKNOWN_ACTOR_DELAY_MS = 10_000
-#: Milliseconds after its send at which a task of an unknown actor fails.
-UNKNOWN_ACTOR_PATIENCE_MS = 10 * 60_000
+#: Milliseconds before a task that no worker can take is tried again: a deploy may be in progress.
+UNKNOWN_DELAY_MS = 10_000
+#: Milliseconds after the first such try at which the task fails.
+UNKNOWN_PATIENCE_MS = 10 * 60_000
 #: Bytes that are kept of a message that cannot be decoded.
 KEPT_BYTES = 2_000
 #: Namespace of the task ids of messages that cannot be decoded.
@@ -57,5 +57,4 @@ def postpone_unknown(message: Message[Any]) -> None:
 
     reason = f"No worker knows the actor {message.actor_name!r}. Retry it once one does."
     logger.error("unknown actor id=%s actor=%s", message.message_id, message.actor_name)
-    if not ledger.reject([message.message_id], older_than_ms=UNKNOWN_ACTOR_PATIENCE_MS, reason=reason):
-        ledger.postpone([message.message_id], delay_ms=UNKNOWN_ACTOR_DELAY_MS)
+    ledger.put_off([message.message_id], delay_ms=UNKNOWN_DELAY_MS, patience_ms=UNKNOWN_PATIENCE_MS, reason=reason)

@@ -12,7 +12,7 @@ from apps.tasks.ledger.record import dead_letter, open_group, record
 from apps.tasks.ledger.recover import (
     held_by,
     postpone,
-    reject,
+    put_off,
     release_all,
     release_one,
     release_unstarted,
@@ -38,8 +38,8 @@ __all__ = [
     "may",
     "open_group",
     "postpone",
+    "put_off",
     "record",
-    "reject",
     "release_all",
     "release_one",
     "release_unstarted",

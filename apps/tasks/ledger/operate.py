@@ -68,6 +68,7 @@ def _retried() -> dict[str, Any]:
         "crashes": 0,
         "created_at": ClockTimestamp(),
         "expires_at": None,
+        "unknown_since": None,
         "cancel_requested_at": None,
         "finished_at": None,
         "result": None,

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 from django.db import transaction
 from django.db.models import F
+from django.db.models.functions import Coalesce
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
@@ -110,14 +111,33 @@ def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
     )
 
 
-def reject(task_ids: Iterable[str], *, older_than_ms: int, reason: str) -> int:
-    """Fail pending tasks that no worker can run, if they were sent longer ago than that. Return their number."""
+def put_off(task_ids: Iterable[str], *, delay_ms: int, patience_ms: int, reason: str) -> tuple[int, int]:
+    """Postpone pending tasks that no worker can take, since a deploy may be in progress. Fail those that waited long.
+
+    The first call notes the time in `unknown_since`. The claim clears it together with the reason.
+
+    Parameters:
+      delay_ms: Milliseconds until the relay publishes them again.
+      patience_ms: Milliseconds since `unknown_since` after which a task fails.
+      reason: Shown as `error_message` while the task waits, and when it failed.
+
+    Returns:
+      The number of tasks put off, and of those that failed. Rows locked by another transaction are left out.
+    """
     now = ClockTimestamp()
-    return TaskStatus.objects.filter(
-        may(states.REJECT),
-        task_id__in=task_ids,
-        created_at__lt=ClockTimestamp(offset_ms=-older_than_ms),
-    ).update(status=states.REJECT.target, error_message=reason, finished_at=now, updated_at=now)
+    told = {"error_message": reason, "error_type": "", "cause": "", "updated_at": now}
+    with transaction.atomic():
+        waiting = by_keys(lock_free(TaskStatus.objects.filter(may(states.REJECT), task_id__in=list(task_ids))))
+        failed: int = waiting.filter(unknown_since__lte=ClockTimestamp(offset_ms=-patience_ms)).update(
+            status=states.REJECT.target, finished_at=now, **told
+        )
+        put_off: int = waiting.filter(may(states.REJECT)).update(
+            unknown_since=Coalesce("unknown_since", now),
+            run_at=ClockTimestamp(offset_ms=delay_ms),
+            delayed=True,
+            **told,
+        )
+    return put_off, failed
 
 
 def _keep_deaths(rows: Iterable[TaskStatus], move: states.Move) -> None:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from django.db import connection, transaction
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, TextField, Value, When
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
@@ -76,6 +76,11 @@ def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id:
         claimed_at=now,
         started_at=now,
         updated_at=now,
+        # The reason why no worker could take it.
+        error_message=Case(
+            When(unknown_since=None, then=F("error_message")), default=Value("", output_field=TextField())
+        ),
+        unknown_since=None,
     )
     return next(iter(_claimed_with(claim_id, [task_id])), None)
 

@@ -113,6 +113,11 @@ class OptimisticUpdate:
         return self.skip_locked.execute(*parameters)
 
 
+#: A claim clears the reason why no worker could take the task.
+CLEARED = """
+    error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_message ELSE '' END, unknown_since = NULL
+""".strip()
+
 CLAIMABLE = """
     AND t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
     AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL{unlocked}
@@ -122,7 +127,8 @@ RETURNING t.task_id, t.id, t.owner_id
 CLAIM = OptimisticUpdate(
     f"""
 UPDATE {TABLE} AS t
-SET status = 'processing', claim_id = $2, worker_id = $3, claimed_at = now.at, updated_at = now.at
+SET status = 'processing', claim_id = $2, worker_id = $3, claimed_at = now.at, updated_at = now.at,
+    {CLEARED}
 FROM json_to_recordset($1::json) AS m (task_id text, attempt int), (SELECT clock_timestamp() AS at{{patience}}) AS now
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND m.attempt BETWEEN 0 AND 2147483647{CLAIMABLE}""",
     unlocked=UNLOCKED.format(key="task_id", type="text"),
@@ -132,7 +138,8 @@ WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND m.attempt BETWEEN 0 AN
 CLAIM_ONE = OptimisticUpdate(
     f"""
 UPDATE {TABLE} AS t
-SET status = 'processing', claim_id = $3, worker_id = $4, claimed_at = now.at, updated_at = now.at
+SET status = 'processing', claim_id = $3, worker_id = $4, claimed_at = now.at, updated_at = now.at,
+    {CLEARED}
 FROM (SELECT clock_timestamp() AS at{{patience}}) AS now
 WHERE t.task_id = $1 AND t.attempt = $2{CLAIMABLE}""",
     unlocked=f"""

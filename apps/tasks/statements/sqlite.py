@@ -25,7 +25,8 @@ ON CONFLICT (task_id) DO NOTHING
 
 CLAIM = f"""
 UPDATE {TABLE} AS t
-SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updated_at = %s
+SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updated_at = %s,
+    error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_message ELSE '' END, unknown_since = NULL
 FROM (SELECT value ->> 0 AS task_id, value ->> 1 AS attempt FROM json_each(%s)) AS m
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' AND t.crashes = 0
     AND t.run_at <= %s AND (t.expires_at IS NULL OR t.expires_at > %s) AND t.cancel_requested_at IS NULL
