@@ -14,7 +14,8 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from apps.tasks import presence
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import TaskStatus, WorkerProcess
+from tests.acting import tasks
 from tests.waiting import wait_until
 from workers.process import identity
 from workers.process.voucher import Voucher
@@ -119,15 +120,12 @@ def test_the_thread_goes_on_after_an_error(
 
 @pytest.mark.processes
 def test_a_process_of_another_host_that_is_busy_in_c_code_is_not_taken_for_dead(command, worker) -> None:
-    from apps.tasks.models import TaskStatus
-    from tests.acting import tasks
-
-    relay = command("runrelay", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
-    busy = worker("--processes", "1", "--no-relay", WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
+    relay = command("runrelay", WORKER_HEARTBEAT_TIMEOUT_SECONDS="3")
+    busy = worker("--processes", "1", "--no-relay", WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="3")
     busy.wait_for("worker started")
     relay.wait_for("relay started")
-    message = tasks.hold_lock.send(6)
-    assert message.get_result(block=True, timeout=60_000) > 4
+    message = tasks.hold_lock.send(12)
+    assert message.get_result(block=True, timeout=90_000) > 3 + 1
     row = TaskStatus.objects.get(task_id=message.message_id)
     assert (row.status, row.attempt, row.crashes) == ("completed", 0, 0)
     assert "worker died" not in relay.output

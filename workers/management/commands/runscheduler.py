@@ -4,6 +4,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from workers.process.main import leave
 from workers.process.stop_request import StopRequest
 from workers.scheduler import Scheduler
 
@@ -15,4 +16,5 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         stop = StopRequest()
         stop.install()
-        Scheduler().run(stop)
+        # Without a wait for the threads of its pools, which may wait for a database that does not answer.
+        leave(Scheduler().run(stop))
