@@ -265,6 +265,11 @@ def have_children(kind: str) -> Any:
         case "executor":
             with ProcessPoolExecutor(2, mp_context=forks) as executor:
                 return list(executor.map(_square, range(4)))
+        case "return":
+            pid = os.fork()
+            if pid == 0:
+                return "child"
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
         case "descriptors":
             code = "import os; print([os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')[:-1]])"
             return subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True, close_fds=False)

@@ -43,6 +43,16 @@ def test_a_forked_child_sends_in_a_session_of_its_own(worker, wait_until) -> Non
     }
 
 
+def test_a_forked_child_that_returns_from_its_task_runs_no_other_task(worker, wait_until) -> None:
+    parent = tasks.have_children.send("return")
+    others = [tasks.effect.send(f"{number}") for number in range(20)]
+    worker("--processes", "1", "--threads", "1")
+    assert parent.get_result(block=True, timeout=60_000) == 0
+    for message in others:
+        message.get_result(block=True, timeout=60_000)
+    assert Effect.objects.count() == len(others)
+
+
 @linux
 def test_a_program_that_a_task_starts_inherits_no_socket(worker) -> None:
     worker("--processes", "1", "--threads", "2")

@@ -7,6 +7,7 @@ import sys
 import uuid
 from collections.abc import Iterator
 from datetime import timedelta
+from typing import Any
 
 import psutil
 import pytest
@@ -89,7 +90,7 @@ def test_a_killed_process_is_not_vouched_for(child: "subprocess.Popen[bytes]") -
     ids=["declared dead", "another host", "an earlier process"],
 )
 def test_a_row_of_a_dead_or_other_process_does_not_beat(
-    child: "subprocess.Popen[bytes]", changes: dict[str, object]
+    child: "subprocess.Popen[bytes]", changes: dict[str, Any]
 ) -> None:
     before = register(child, **changes)
     assert Voucher(lambda: [child.pid]).vouch() == 0

@@ -10,6 +10,7 @@ import threading
 from typing import Any
 
 from django.db import connections
+from dramatiq.worker import WorkerThread
 
 from workers.process.stop_request import STOP_SIGNALS
 
@@ -42,6 +43,9 @@ def _begin_child() -> None:
         if callable(signal.getsignal(signum)):
             signal.signal(signum, signal.default_int_handler if signum == signal.SIGINT else signal.SIG_DFL)
     _unblock_signals()
+    if isinstance(thread := threading.current_thread(), WorkerThread):
+        # If its task returns in the child, too, the child must not go on with the tasks that wait in the copy.
+        thread.stop()
     for connection in connections.all(initialized_only=True):
         _inherited.append(connection)
         del connections[connection.alias]

@@ -82,7 +82,9 @@ def stop_worker(worker: Worker, *, drain_seconds: float) -> None:
     """
     deadline = time.monotonic() + drain_seconds
     worker.broker.emit_before("worker_shutdown", worker)
-    for thread in [*worker.consumers.values(), *worker.workers]:
+    for consumer in worker.consumers.values():
+        consumer.stop()
+    for thread in worker.workers:
         thread.stop()
     _join(worker.consumers.values(), deadline=min(deadline, time.monotonic() + CONSUMER_SECONDS))
     # Claimed after the shutdown hook had released the tasks that waited.

@@ -241,7 +241,16 @@ class Supervisor:
         )
         place.process, place.started_at = process, time.monotonic()
         place.restarts.cancel()
-        threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
+        try:
+            threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
+        except RuntimeError as error:  # No room for a thread just now.
+            kill_group(process.pid)
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+            self._watchdog.release(process.pid)
+            place.process = None
+            raise OSError(str(error)) from error
         if self.prefixed:
             assert process.stdout is not None
             place.lines.read(process.stdout)
