@@ -344,7 +344,8 @@ def test_a_child_is_replaced_when_there_is_room_for_a_thread_again(
 ) -> None:
     """`can't start new thread` while the replacement starts."""
     watched = supervise(Child(name="one", argv=python(SLEEP)))
-    real, refused = threading.Thread.start, []
+    real = threading.Thread.start
+    refused: list[threading.Thread] = []
 
     def start(thread: threading.Thread) -> None:
         if thread.name == "one waits" and not refused:
