@@ -3,11 +3,12 @@
 from typing import Any, cast
 
 import dramatiq
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from workers.broker import LedgerBroker
 from workers.process.stop_request import StopRequest
 from workers.relay import Relay
+from workers.wire.server import unsuited
 
 
 class Command(BaseCommand):
@@ -15,6 +16,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        broker = cast(LedgerBroker, dramatiq.get_broker())
+        if reason := unsuited(broker.wire):
+            raise CommandError(reason)
         stop = StopRequest()
         stop.install()
-        Relay(cast(LedgerBroker, dramatiq.get_broker())).run(stop)
+        Relay(broker).run(stop)

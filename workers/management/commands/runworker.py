@@ -6,15 +6,18 @@ import sys
 import sysconfig
 from argparse import ArgumentParser
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
+import dramatiq
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.tasks.conf import conf
 from apps.tasks.errors import UnknownQueueError
+from workers.broker import LedgerBroker
 from workers.process.main import known_queues, leave, work
 from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
+from workers.wire.server import unsuited
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +46,8 @@ class Command(BaseCommand):
             known_queues(options["queues"])
         except UnknownQueueError as error:
             raise CommandError(str(error)) from None
+        if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
+            raise CommandError(reason)
         if options["single"]:
             self._work(options)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
