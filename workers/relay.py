@@ -22,6 +22,7 @@ from workers import neighbours
 from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.process import identity
+from workers.process.stop_request import StopRequest
 from workers.process_row import ProcessRow
 from workers.wire.clients import chunks
 from workers.wire.errors import UNREACHABLE, may_have_lost_data
@@ -80,7 +81,7 @@ class Relay:
         #: Work that failed unexpectedly the last time.
         self._failing: set[Callable[[], object]] = set()
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest | threading.Event) -> None:
         """Make passes until `stop` is set. After an error of the database or Redis, try again."""
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS

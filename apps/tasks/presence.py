@@ -1,6 +1,7 @@
 """Presence of worker, relay and scheduler processes. Each one writes its own heartbeat, and relays judge by it."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db.models import F
@@ -44,6 +45,26 @@ def beat(worker_id: uuid.UUID) -> bool:
         WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(
             beat_at=ClockTimestamp(), beats=F("beats") + 1
         )
+    )
+
+
+def vouch(*, host: str, living: Mapping[int, str], silent_seconds: float) -> int:
+    """Record a heartbeat for worker processes that are too busy to record it. Return their number.
+
+    One that was declared dead stays dead.
+
+    Parameters:
+      host: Identity of their host.
+      living: Starts of processes that live, by pid.
+      silent_seconds: Seconds since the last heartbeat of a process that counts as silent.
+    """
+    before = ClockTimestamp(offset_ms=-silent_seconds * 1000)
+    silent = WorkerProcess.objects.filter(host=host, pid__in=living, stopped_at=None, beat_at__lt=before)
+    found = [pk for pk, pid, started in silent.values_list("pk", "pid", "process_started") if living[pid] == started]
+    if not found:
+        return 0
+    return WorkerProcess.objects.filter(pk__in=found, stopped_at=None).update(
+        beat_at=ClockTimestamp(), beats=F("beats") + 1
     )
 
 

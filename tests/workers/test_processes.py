@@ -117,6 +117,38 @@ def test_two_sigterms_to_the_whole_process_group_still_let_tasks_end(started, wa
     assert (row.status, row.attempt) == ("completed", 0)
 
 
+def test_a_running_task_gets_the_whole_drain_while_others_end_at_other_times(started, wait_until) -> None:
+    command = started("--threads", "8", WORKER_DRAIN_SECONDS="8")
+    lengths = [1, 1.2, 1.4, 1.6, 1.8, 2, 5.5, 5.6]
+    messages = [tasks.slow_effect.send(f"{length}", length) for length in lengths]
+    wait_until(lambda: all(running(message) for message in messages), timeout=30)
+    assert command.stop() == 0
+    assert [(row_of(message).status, row_of(message).attempt) for message in messages] == [("completed", 0)] * 8
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_rundramatiq_lets_its_task_end_however_often_it_is_signalled(command, wait_until, threads: str) -> None:
+    started = command("rundramatiq", "--processes", "1", "--threads", threads)
+    wait_until(WorkerProcess.objects.exists, timeout=30, explain=lambda: started.output)
+    message = tasks.slow_effect.send("n", 1.5)
+    wait_until(lambda: running(message), timeout=20)
+    for _ in range(2):
+        for pid in [started.pid, *(process.pid for process in started.descendants())]:
+            terminate(pid)
+    assert started.wait(timeout=20) == 0
+    assert (row_of(message).status, row_of(message).attempt) == ("completed", 0)
+    assert WorkerProcess.objects.get().stopped_at is not None
+
+
+def test_rundramatiq_stops_although_its_event_loop_is_blocked(command, wait_until) -> None:
+    started = command("rundramatiq", "--processes", "1", "--threads", "2", "--worker-shutdown-timeout", "500")
+    wait_until(WorkerProcess.objects.exists, timeout=30, explain=lambda: started.output)
+    message = tasks.harm_loop.send("block")
+    wait_until(lambda: running(message), timeout=20)
+    assert started.stop(timeout=20) == 0
+    assert row_of(message).status == "pending"
+
+
 def terminate(pid: int) -> None:
     with contextlib.suppress(ProcessLookupError):
         os.kill(pid, signal.SIGTERM)

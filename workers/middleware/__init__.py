@@ -9,7 +9,7 @@ DEFAULT = [
     "workers.middleware.lifecycle.Lifecycle",
     "workers.middleware.progress.Progress",
     "dramatiq.middleware.CurrentMessage",
-    "dramatiq.middleware.AsyncIO",
+    "workers.middleware.event_loop.EventLoop",
     "workers.middleware.callbacks.Callbacks",
     "workers.middleware.pipelines.Pipelines",
     "workers.middleware.groups.Groups",

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterable
 
 from django.db import DatabaseError, InterfaceError
 from dramatiq import Worker
+from dramatiq.worker import ConsumerThread
 
 from apps.core.connections import close_abandoned, close_broken, close_resting, own, statement_timeout
 from workers.process.attempt import Attempt, ClaimedMessage
@@ -33,7 +34,7 @@ class Reconciler(threading.Thread):
     one comparison at most.
 
     Parameters:
-      worker: Dramatiq's worker, whose dead threads are replaced.
+      worker: Dramatiq's worker, whose dead worker and consumer threads are replaced.
       queues: Returns the names of the declared queues.
       stopping: Set when the process stops.
     """
@@ -61,10 +62,9 @@ class Reconciler(threading.Thread):
         self._unknown_acks: dict[tuple[str, str], int | None] = {}
         self._lost: set[Attempt] = set()
 
-    def stop(self) -> None:
-        """End the thread and wait for it."""
+    def end(self) -> None:
+        """Let the thread end after its comparison."""
         self._ended.set()
-        self.join(RECONCILE_SECONDS)
 
     def run(self) -> None:
         own(repeats=True)
@@ -81,18 +81,25 @@ class Reconciler(threading.Thread):
                 close_broken()
             except UNREACHABLE as error:
                 logger.error("reconciliation skipped, redis does not answer error=%s", error)
-            except Exception:
+            except BaseException:
                 logger.exception("reconciliation failed")
+                close_broken()
         close_broken()
 
     def replace_dead_threads(self) -> None:
-        """Replace each worker thread that died, and release the task that it ran."""
+        """Replace each worker and consumer thread that died, and release the tasks that it had."""
         for thread in [thread for thread in self.worker.workers if thread.ident and not thread.is_alive()]:
             if self.stopping.is_set():
                 return
             logger.error("worker thread died and is replaced thread=%s", thread.name)
-            self.worker.workers.remove(thread)
             self.worker._add_worker()
+            self.worker.workers.remove(thread)  # Not before: a machine may have no room for a thread just now.
+        for consumer in [consumer for consumer in self.worker.consumers.values() if not consumer.is_alive()]:
+            if self.stopping.is_set():
+                return
+            if consumer.ident:
+                logger.error("consumer thread died and is replaced queue=%s", consumer.queue_name)
+                self._replace(consumer)
         waiting, lost = self._waiting(), set()
         for attempt in list(self.holdings.held.values()):
             if attempt.taken:
@@ -107,6 +114,20 @@ class Reconciler(threading.Thread):
         for attempt in lost & self._lost:
             self.writer.end(attempt)
         self._lost = lost
+
+    def _replace(self, dead: ConsumerThread) -> None:
+        """Start another thread in the place of a dead consumer thread."""
+        dead.close()
+        thread = ConsumerThread(
+            broker=dead.broker,
+            queue_name=dead.queue_name,
+            prefetch=dead.prefetch,
+            work_queue=dead.work_queue,
+            worker_timeout=dead.worker_timeout,
+        )
+        thread.consumer = dead.consumer  # Until it has its own: worker threads pass their messages on through it.
+        thread.start()
+        self.worker.consumers[dead.queue_name] = thread
 
     def _waiting(self) -> set[Attempt]:
         """Return the attempts that wait for a worker thread."""

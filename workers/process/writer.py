@@ -96,8 +96,8 @@ class Writer(threading.Thread):
         pending: list[Attempt] = []
         deferred: list[Attempt] = []
         while True:
-            self.gather(pending)
             try:
+                self.gather(pending)
                 self._write_reports()
                 while pending:
                     batch, pending = pending[:BATCH_LIMIT], pending[BATCH_LIMIT:]
@@ -119,7 +119,8 @@ class Writer(threading.Thread):
             except UNREACHABLE as error:
                 logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
                 self._pause()
-            except Exception:
+            except BaseException:
+                # The thread must go on: without it no outcome would be written.
                 logger.exception("outcomes wait, writer failed count=%d", len(pending))
                 self._pause()
             if self._closing and not pending and not deferred and self._inbox.empty():

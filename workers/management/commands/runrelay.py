@@ -1,8 +1,5 @@
 """`manage.py runrelay`: one relay, apart from the workers."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any, cast
 
 import dramatiq
@@ -10,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.connections import keep_no_statements
 from workers.broker import LedgerBroker
+from workers.process.stop_request import StopRequest
 from workers.relay import Relay
 from workers.wire.server import unsuited
 
@@ -23,11 +21,6 @@ class Command(BaseCommand):
         if reason := unsuited(broker.wire):
             raise CommandError(reason)
         keep_no_statements()
-        stop = threading.Event()
-
-        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, ask_to_stop)
+        stop = StopRequest()
+        stop.install()
         Relay(broker).run(stop)

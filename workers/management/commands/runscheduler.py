@@ -1,13 +1,12 @@
 """`manage.py runscheduler`: sends the tasks of all schedules at their slots."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
 from apps.core.connections import keep_no_statements
+from workers.process.main import leave
+from workers.process.stop_request import StopRequest
 from workers.scheduler import Scheduler
 
 
@@ -17,11 +16,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         keep_no_statements()
-        stop = threading.Event()
-
-        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, ask_to_stop)
-        Scheduler().run(stop)
+        stop = StopRequest()
+        stop.install()
+        # Without a wait for the threads of its pools, which may wait for a database that does not answer.
+        leave(Scheduler().run(stop))
