@@ -1,5 +1,6 @@
 """A thread that all tasks of a process need dies, or is nearly killed by an error that no one catches."""
 
+import threading
 import uuid
 from typing import Any
 
@@ -28,13 +29,17 @@ HARM = {
 }
 
 
-def once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str) -> list[str]:
-    """Let the next call of a function exit its thread. Return a list that is filled then."""
+def once(monkeypatch: pytest.MonkeyPatch, owner: Any, name: str, *, thread: str = "") -> list[str]:
+    """Let the next call of a function exit its thread. Return a list that is filled then.
+
+    Parameters:
+      thread: Name of the thread that is to make the call. Empty: any.
+    """
     real = getattr(owner, name)
     raised: list[str] = []
 
     def exits(*args: Any, **kwargs: Any) -> Any:
-        if not raised:
+        if not raised and threading.current_thread().name.startswith(thread):
             raised.append(name)
             raise SystemExit("as a library did")
         return real(*args, **kwargs)
@@ -96,9 +101,9 @@ def test_the_heartbeat_goes_on_after_an_exit(
     broker, booted, request, settings, wait_until, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS = 1
-    raised = once(monkeypatch, presence, "beat")
+    raised = once(monkeypatch, presence, "beat", thread="heartbeat")
     request.getfixturevalue("working")
-    wait_until(lambda: raised and WorkerProcess.objects.get().beats > 0)
+    wait_until(lambda: raised and WorkerProcess.objects.workers().get().beats > 0)
 
 
 def test_a_worker_thread_is_replaced_when_there_is_room_for_a_thread_again(
