@@ -1,9 +1,6 @@
 """A batch that was fetched from Redis and is not claimed yet."""
 
 import uuid
-from typing import Any
-
-from dramatiq import Message
 
 
 class FetchedBatch:
@@ -14,8 +11,8 @@ class FetchedBatch:
         self.fetched: list[tuple[str, bytes]] = []
         #: Claim id of `fetched`. A repeated claim of the same batch uses it again.
         self.claim_id = uuid.uuid4()
-        #: Suspects by wire id. They are claimed one at a time.
-        self.suspects: dict[str, Message[Any]] = {}
+        #: Encoded messages of suspects by wire id. They are claimed one at a time.
+        self.suspects: dict[str, bytes] = {}
         self.suspect_claim_id = uuid.uuid4()
 
     def fill(self, fetched: list[tuple[str, bytes]]) -> None:

@@ -4,10 +4,11 @@ import contextlib
 import logging
 import threading
 import uuid
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import redis
-from dramatiq import Worker
+from dramatiq import Actor, Worker
 
 from apps.tasks.conf import conf
 from workers.process import identity
@@ -29,12 +30,17 @@ class Runtime:
     Parameters:
       worker: Dramatiq's worker, which has the threads.
       wire: Redis.
-      actors: Names of the known actors.
+      actors: The known actors by name.
       queues: Returns the names of the declared queues.
     """
 
     def __init__(
-        self, worker: Worker, *, wire: WireQueue, actors: Container[str], queues: Callable[[], Iterable[str]]
+        self,
+        worker: Worker,
+        *,
+        wire: WireQueue,
+        actors: Mapping[str, Actor[..., Any]],
+        queues: Callable[[], Iterable[str]],
     ) -> None:
         self.worker = worker
         self.wire = wire

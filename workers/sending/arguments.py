@@ -11,8 +11,7 @@ from django.core.exceptions import ValidationError
 from dramatiq import Actor, Message
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
-from apps.tasks.json_safe import clean_text
-from workers.sending.encoder import COMPACT
+from apps.tasks.json_safe import COMPACT, clean_text
 
 #: Depth of lists and dicts in an argument, at most. JSON is written by recursion, and Python allows about a thousand.
 MAX_DEPTH = 100
@@ -66,6 +65,25 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
     return bound
+
+
+def misfit(actor: Actor[..., Any], message: Message[Any]) -> str:
+    """Return why the actor cannot be called with the message's arguments. It names types, not values. Empty: it can."""
+    if not _fits(actor, len(message.args), tuple(message.kwargs)):
+        try:
+            _bound(actor, message)
+        except BadArgumentsError as error:
+            return str(error)
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _fits(actor: Actor[..., Any], positions: int, names: tuple[str, ...]) -> bool:
+    try:
+        _signature(actor).bind(*[None] * positions, **dict.fromkeys(names))
+    except TypeError:
+        return False
+    return True
 
 
 def owner_key(value: Any) -> Any:

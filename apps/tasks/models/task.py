@@ -206,7 +206,7 @@ class TaskStatus(BaseModel):
         blank=True,
         help_text=_(
             "First time at which no worker could take the task, in UTC: none knows its actor, its queue or its "
-            "arguments. Written by the worker or the relay, and cleared when a worker claims it."
+            "arguments. Written by the worker or the relay, and cleared when an attempt ends."
         ),
     )
 
