@@ -62,9 +62,10 @@ def from_row(row: Any) -> Message[Any]:
     message: Message[Any] = Message(
         queue_name=row.queue_name,
         actor_name=row.task_name,
-        args=tuple(row.args),
-        kwargs=row.kwargs,
-        options=row.options,
+        # A row that another program wrote may have anything. The worker that claims it says so.
+        args=tuple(row.args) if isinstance(row.args, list) else (),
+        kwargs=row.kwargs if isinstance(row.kwargs, dict) else {},
+        options=row.options if isinstance(row.options, dict) else {},
         message_id=row.task_id,
         message_timestamp=int(row.created_at.timestamp() * 1000),
     )

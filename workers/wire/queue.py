@@ -28,6 +28,9 @@ STOP_BELL_SECONDS = 60
 #: Seconds that a worker waits for an answer. Longer than any blocking command.
 WORK_TIMEOUT_SECONDS = 5.0
 
+#: Lets a wire id of another program, which may be any bytes, become a text and bytes again.
+ODD_BYTES = "surrogateescape"
+
 #: Connections of a client, at most.
 MAX_CONNECTIONS = 2**31
 
@@ -44,7 +47,9 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def client(url: str, *, timeout_seconds: float) -> "redis.Redis":
     """Return a client that raises at once when Redis is away, without hidden retries."""
     # As many connections as there are threads: a limit would be taken for a Redis that is away.
-    found = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=MAX_CONNECTIONS)
+    found = redis.Redis.from_url(
+        url, retry=Retry(NoBackoff(), 0), max_connections=MAX_CONNECTIONS, encoding_errors=ODD_BYTES
+    )
     # Not from the URL: waits for a bell are shorter than this, and senders must not wait long.
     limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
     found.connection_pool.connection_kwargs.update(limits)
@@ -220,7 +225,7 @@ class WireQueue:
     def fetched_by(self, queue_name: str, broker_id: str) -> set[str]:
         """Return the wire ids that a process fetched from a queue and has not acked."""
         members = self.workers.smembers(self.acks_key(queue_name, broker_id))
-        return {member.decode() for member in members}  # type: ignore[union-attr]
+        return {member.decode(errors=ODD_BYTES) for member in members}  # type: ignore[union-attr]
 
     # --- The relay ---
 
@@ -244,4 +249,4 @@ class WireQueue:
 
 
 def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:
-    return [(wire_id.decode(), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]
+    return [(wire_id.decode(errors=ODD_BYTES), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]

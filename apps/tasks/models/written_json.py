@@ -1,9 +1,13 @@
 """A column of JSON that gives back what was written."""
 
-import json
 from typing import Any
 
 from django.db import models
+
+from apps.tasks.json_safe import COMPACT
+
+#: Characters that are shown of a value that cannot be read.
+SHOWN_CHARACTERS = 1_000
 
 
 class WrittenJSONField(models.JSONField):
@@ -22,8 +26,17 @@ class WrittenJSONField(models.JSONField):
         # Not at the top: only PostgreSQL needs psycopg.
         from psycopg.types.json import Json
 
-        return Json(value, lambda held: json.dumps(held, cls=self.encoder))
+        return Json(value, COMPACT.encode)
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        # Otherwise psycopg parses it, and raises for the whole page if Python cannot read one row.
+        return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        # psycopg has parsed it.
-        return value if connection.vendor == "postgresql" else super().from_db_value(value, expression, connection)
+        """Return the value, or a text that says so if another program wrote what Python cannot read."""
+        if not isinstance(value, str):
+            return value  # A part of the value, which the driver has parsed.
+        try:
+            return super().from_db_value(value, expression, connection)
+        except (ValueError, RecursionError) as error:
+            return f"(cannot be read: {type(error).__name__}) {value[:SHOWN_CHARACTERS]}"
