@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.db import models
+from django.db.models.fields.json import JSONExact
 
 from apps.tasks.json_safe import COMPACT
 
@@ -40,3 +41,13 @@ class WrittenJSONField(models.JSONField):
             return super().from_db_value(value, expression, connection)
         except (ValueError, RecursionError) as error:
             return f"(cannot be read: {type(error).__name__}) {value[:SHOWN_CHARACTERS]}"
+
+
+@WrittenJSONField.register_lookup
+class WrittenExact(JSONExact):
+    """Compares values, not texts: PostgreSQL's `json` has no equality of its own."""
+
+    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
+        lhs, lhs_params = self.process_lhs(compiler, connection)
+        rhs, rhs_params = self.process_rhs(compiler, connection)
+        return f"({lhs})::jsonb = ({rhs})::jsonb", [*lhs_params, *rhs_params]
