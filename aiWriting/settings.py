@@ -158,6 +158,18 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 REDIS_URL = environment.url(
     "REDIS_URL", environment.read_secret("redis-url") or "redis://127.0.0.1:6379/0", schemes=REDIS_SCHEMES
 )
+if REDIS_URL.startswith("rediss:"):
+    # Variables of their own, since some platforms own the URL.
+    REDIS_URL = environment.with_query(
+        REDIS_URL,
+        {
+            "ssl_cert_reqs": environment.choice("REDIS_SSL_CERT_REQS", known=("none", "optional", "required")),
+            "ssl_check_hostname": environment.choice("REDIS_SSL_CHECK_HOSTNAME", known=("yes", "no")),
+            "ssl_ca_certs": environment.file("REDIS_SSL_CA_CERTS"),
+            "ssl_certfile": environment.file("REDIS_SSL_CERTFILE"),
+            "ssl_keyfile": environment.file("REDIS_SSL_KEYFILE"),
+        },
+    )
 #: First part of every key in Redis.
 DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 

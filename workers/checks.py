@@ -21,6 +21,7 @@ from workers.middleware.ending import Ending
 from workers.middleware.groups import Groups
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
+from workers.wire.server import unsuited
 
 #: Middleware without which no task has a start, progress or an end.
 TRACKING = (Lifecycle, Progress, Ending)
@@ -157,6 +158,14 @@ def check_vendor(**kwargs: Any) -> list[CheckMessage]:
             id="tasks.E006",
         )
     ]
+
+
+@register("tasks", deploy=True)
+def check_redis(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.E008: Redis is neither a cluster nor a Sentinel."""
+    broker = dramatiq.get_broker()
+    reason = unsuited(broker.wire) if isinstance(broker, LedgerBroker) else ""
+    return [Error(reason, id="tasks.E008")] if reason else []
 
 
 @register("tasks")

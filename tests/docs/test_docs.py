@@ -116,8 +116,8 @@ def test_the_moves_are_those_of_the_code() -> None:
 
 # --- Settings ------------------------------------------------------------------------------------
 
-#: Readers of `aiWriting.environment` that have a default, and what a default of theirs looks like on the page.
-READERS = {"text", "boolean", "integer", "words", "url", "timestamp"}
+#: Readers of `aiWriting.environment`, most with a default.
+READERS = {"text", "boolean", "integer", "words", "url", "timestamp", "choice", "file"}
 
 
 def read_variables() -> dict[str, Any]:

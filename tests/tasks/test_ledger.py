@@ -281,9 +281,10 @@ def test_the_first_crash_counts_for_all_held_tasks_and_later_ones_for_started_ta
 def test_due_rows_are_taken_once() -> None:
     task = recorded(delay_ms=1)
     TaskStatus.objects.filter(pk=task.pk).update(run_at=timezone.now() - timedelta(seconds=1))
-    assert ledger.take_due(limit=10) == [task]
+    waiting = ledger.Waiting(task.pk, task.task_id, 0, task.queue_name, task.task_name)
+    assert ledger.take_due(limit=10) == [waiting]
     assert ledger.take_due(limit=10) == []
-    assert [row.pk for row in ledger.due_after(0, limit=10)] == [task.pk]
+    assert ledger.due_after(0, limit=10) == [waiting]
     assert ledger.still_due(ledger.due_after(0, limit=10)) == [task]
     assert ledger.due_after(task.pk, limit=10) == []
 

@@ -85,7 +85,7 @@ def test_a_wiped_redis_gets_every_waiting_task_again(relay, waiting, broker) -> 
 def test_a_message_that_waits_or_is_fetched_is_not_published_again(relay, waiting, broker) -> None:
     tasks.effect.send("waits")
     tasks.effect.send("fetched")
-    broker.wire.fetch("default", "a process", limit=1)
+    broker.wire.fetch("default", registered().broker_id, limit=1)
     assert relay.audit() == 0
     assert len(waiting()) == 1
 

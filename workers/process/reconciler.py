@@ -53,7 +53,8 @@ class Reconciler(threading.Thread):
         self.stopping = stopping
         self._ended = threading.Event()
         self._unknown_rows: set[tuple[str, int]] = set()
-        self._unknown_acks: set[tuple[str, str]] = set()
+        #: Unknown messages as pairs of queue and wire id, with the fetch that was under way.
+        self._unknown_acks: dict[tuple[str, str], int | None] = {}
         self._lost: set[Attempt] = set()
 
     def stop(self) -> None:
@@ -129,15 +130,26 @@ class Reconciler(threading.Thread):
     def requeue_forgotten_messages(self) -> None:
         """Requeue messages that this process fetched according to Redis and that it does not know."""
         broker_id = self.holdings.broker_id
-        unknown: set[tuple[str, str]] = set()
+        unknown: dict[tuple[str, str], int | None] = {}
         queues = list(self.queues())
         # One command while the process holds nothing.
         if self.wire.has_fetched((queue_name, broker_id) for queue_name in queues):
             for queue_name in queues:
+                under_way = self.wire.fetches_under_way.get(queue_name)
                 fetched = self.wire.fetched_by(queue_name, broker_id)
-                unknown |= {(queue_name, wire_id) for wire_id in fetched - self.holdings.wire_ids}
-        unknown -= set(self.writer.unacked)
-        for queue_name, wire_id in unknown & self._unknown_acks:
-            if self.wire.requeue(queue_name, broker_id, [wire_id]):
+                unknown |= {(queue_name, wire_id): under_way for wire_id in fetched - self.holdings.wire_ids}
+        for key in self.writer.unacked:
+            unknown.pop(key, None)
+        for (queue_name, wire_id), under_way in unknown.items():
+            if self._is_forgotten((queue_name, wire_id), under_way) and self.wire.requeue(
+                queue_name, broker_id, [wire_id]
+            ):
                 logger.warning("forgotten message requeued wire_id=%s queue=%s", wire_id, queue_name)
         self._unknown_acks = unknown
+
+    def _is_forgotten(self, key: tuple[str, str], under_way: int | None) -> bool:
+        """Return whether the message was unknown before, and is not in a reply that is still being read.
+
+        Large messages take their time on a slow network.
+        """
+        return key in self._unknown_acks and (under_way is None or under_way != self._unknown_acks[key])

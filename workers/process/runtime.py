@@ -85,7 +85,7 @@ class Runtime:
             hostname=me.hostname,
             pid=me.pid,
             process_started=me.started,
-            queues=sorted(self.worker.consumer_whitelist or ()),
+            queues=sorted(self.worker.consumer_whitelist or self.queues()),
             threads=self.worker.worker_threads,
         )
         self.writer.start()

@@ -18,7 +18,7 @@ from apps.tasks.ledger.recover import (
     release_unstarted,
     rescue,
 )
-from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, still_due, take_due
+from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import Refusal, claim, claim_suspect, finish, report, wait_for
 
@@ -36,6 +36,7 @@ __all__ = [
     "finish",
     "held_by",
     "may",
+    "move",
     "open_group",
     "postpone",
     "put_off",
@@ -47,6 +48,7 @@ __all__ = [
     "rescue",
     "retry",
     "retry_many",
+    "runs_of",
     "still_due",
     "take_due",
     "wait_for",

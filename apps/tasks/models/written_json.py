@@ -1,12 +1,17 @@
 """A column of JSON that gives back what was written."""
 
+import re
 from typing import Any
 
 from django.db import models
 from django.db.models.fields.json import JSONExact
 
-from apps.tasks.json_safe import COMPACT
+from apps.tasks.json_safe import COMPACT, json_safe
 
+#: Depth of lists and objects that is read. Pages write JSON by recursion.
+MAX_DEPTH = 300
+#: May be a NUL, a lone surrogate, or a number beyond what Python has.
+ODD = re.compile(r"\\u[dD0]|[eE]\+?\d{3}")
 #: Characters that are shown of a value that cannot be read.
 SHOWN_CHARACTERS = 1_000
 
@@ -38,9 +43,23 @@ class WrittenJSONField(models.JSONField):
         if not isinstance(value, str):
             return value  # A part of the value, which the driver has parsed.
         try:
-            return super().from_db_value(value, expression, connection)
+            read = super().from_db_value(value, expression, connection)
+            if _depth(value) > MAX_DEPTH:
+                raise RecursionError
+            return json_safe(read) if ODD.search(value) else read
         except (ValueError, RecursionError) as error:
             return f"(cannot be read: {type(error).__name__}) {value[:SHOWN_CHARACTERS]}"
+
+
+def _depth(text: str) -> int:
+    """Return the depth of a JSON text. 0: it has too few brackets to be deep."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for bracket in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
+        deepest = max(depth, deepest)
+    return deepest
 
 
 @WrittenJSONField.register_lookup

@@ -6,10 +6,11 @@ from types import FrameType
 from typing import Any, cast
 
 import dramatiq
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
 from workers.broker import LedgerBroker
 from workers.relay import Relay
+from workers.wire.server import unsuited
 
 
 class Command(BaseCommand):
@@ -17,6 +18,9 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
+        broker = cast(LedgerBroker, dramatiq.get_broker())
+        if reason := unsuited(broker.wire):
+            raise CommandError(reason)
         stop = threading.Event()
 
         def ask_to_stop(signum: int, frame: FrameType | None) -> None:
@@ -24,4 +28,4 @@ class Command(BaseCommand):
 
         for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             signal.signal(signum, ask_to_stop)
-        Relay(cast(LedgerBroker, dramatiq.get_broker())).run(stop)
+        Relay(broker).run(stop)

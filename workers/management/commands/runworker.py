@@ -5,14 +5,17 @@ import sys
 import sysconfig
 from argparse import ArgumentParser
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
+import dramatiq
 from django.core.management.base import BaseCommand, CommandError
 
 from apps.tasks.conf import conf
 from apps.tasks.errors import UnknownQueueError
+from workers.broker import LedgerBroker
 from workers.process.main import known_queues, leave, work
 from workers.supervision.supervisor import Child, Supervisor
+from workers.wire.server import unsuited
 
 #: Seconds that a process needs after its running tasks had their time: to write, to release and to sign off.
 CLOSING_SECONDS = 4.0
@@ -37,6 +40,8 @@ class Command(BaseCommand):
             known_queues(options["queues"])
         except UnknownQueueError as error:
             raise CommandError(str(error)) from None
+        if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
+            raise CommandError(reason)
         if options["single"]:
             leave(work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS))
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
