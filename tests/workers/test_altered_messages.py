@@ -42,7 +42,9 @@ def replace(broker: LedgerBroker) -> Callable[[str, bytes], None]:
 
 
 def in_redis(broker: LedgerBroker, task_id: str) -> dict[str, Any]:
-    return json.loads(broker.wire.workers.hget(broker.wire.messages_key("default"), f"{task_id}:0"))
+    data: Any = broker.wire.workers.hget(broker.wire.messages_key("default"), f"{task_id}:0")
+    found: dict[str, Any] = json.loads(data)
+    return found
 
 
 @pytest.mark.parametrize(

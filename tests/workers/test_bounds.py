@@ -42,7 +42,8 @@ def test_a_number_that_is_no_time_is_refused_by_name_and_limit(broker, name: str
 def test_the_limits_themselves_are_accepted_and_shown(broker, name: str, value: int) -> None:
     staff = get_user_model().objects.create_superuser("staff")
     message = tasks.effect.send_with_options(args=("n",), delay=TEN_YEARS_MS, max_age=TEN_YEARS_MS)
-    tasks.effect.send_with_options(args=("n",), **{name: value})
+    options: dict[str, Any] = {name: value}
+    tasks.effect.send_with_options(args=("n",), **options)
     client = Client()
     client.force_login(staff)
     for url in ("/admin/tasks/taskstatus/", "/api/tasks/", f"/api/tasks/{message.message_id}/"):

@@ -58,12 +58,12 @@ VALUES = [
 
 
 @pytest.mark.parametrize("value", VALUES, ids=lambda value: f"{type(value).__name__} {str(value)[:20]!r}")
-def test_arguments_are_the_same_however_often_and_late_the_task_runs(value: Any, request, ended, wait_until) -> None:
-    called = {"args": (value,), "kwargs": {"zeta": value, "alpha": value}}
+def test_arguments_are_the_same_however_often_and_late_the_task_runs(value: Any, broker, request, ended) -> None:
+    called: dict[str, Any] = {"args": (value,), "kwargs": {"zeta": value, "alpha": value}}
     at_once = tasks.see_twice.send_with_options(**called)
     delayed = tasks.see_twice.send_with_options(**called, delay=20)
     several = [tasks.see_twice.message_with_options(**called) for _ in range(2)]
-    tasks.see_twice.broker.send_many(several)
+    broker.send_many(several)
     request.getfixturevalue("working")
     results = [ended(one).result for one in (at_once, delayed, *several)]
     TaskStatus.objects.filter(task_id=at_once.message_id).update(status="failed")

@@ -129,9 +129,12 @@ def test_the_sends_of_many_savepoints_and_hooks_are_one_publication_and_linear_w
 ) -> None:
     publications: list[int] = []
     publish = broker.wire.publishers.publish
-    monkeypatch.setattr(
-        broker.wire.publishers, "publish", lambda packed: publications.append(len(packed)) or publish(packed)
-    )
+
+    def count(packed, **options):
+        publications.append(len(packed))
+        return publish(packed, **options)
+
+    monkeypatch.setattr(broker.wire.publishers, "publish", count)
     called: list[int] = []
     sent = []
     with transaction.atomic():

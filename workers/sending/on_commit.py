@@ -82,7 +82,8 @@ def _batch_of(connection: Any, publish: Publish[T]) -> CommitBatch[T]:
     if last is not None and last.publish == publish and last.place < len(hooks):
         savepoints, hook, _robust = hooks[last.place]
         if hook is last and savepoints == set(connection.savepoint_ids):
-            return last
+            found: CommitBatch[T] = last
+            return found
     batch = CommitBatch(publish, connection=connection, place=len(hooks))
     batches.append(weakref.ref(batch))
     connection.on_commit(batch, robust=True)
