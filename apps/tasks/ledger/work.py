@@ -89,9 +89,8 @@ def _claimed_with(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
     rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
     texts = [Cast(name, TextField()) for name in ("args", "kwargs", "options")]
     columns: Any = ("task_id", "pk", "owner_id", "task_name", "queue_name", *texts, "retries", "created_at")
-    found: Any = rows.values_list(*columns)
-    # The last column is the time of the send.
-    return [Held(*row[:-1], row[-1].timestamp() * 1000) for row in found]
+    found: Any = [(*row, created_at.timestamp() * 1000) for *row, created_at in rows.values_list(*columns)]
+    return [Held(*row) for row in found]
 
 
 def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
