@@ -8,7 +8,7 @@ and its row is then published like any other that Redis does not have.
 import logging
 import time
 from collections import Counter, defaultdict
-from collections.abc import Collection
+from collections.abc import Callable, Collection
 
 from apps.tasks import ledger, presence
 from apps.tasks.models import WorkerProcess
@@ -28,10 +28,15 @@ THOROUGH_REST = 200
 
 
 class Audit:
-    """The audits of one relay."""
+    """The audits of one relay.
 
-    def __init__(self, broker: LedgerBroker) -> None:
+    Parameters:
+      beat: Called between two pages: the relay lives though an audit may take long.
+    """
+
+    def __init__(self, broker: LedgerBroker, *, beat: Callable[[], object] = lambda: None) -> None:
         self.broker = broker
+        self.beat = beat
         self.wire = broker.wire
         self.strays = Strays(broker, publish=self.publish)
         self._thorough_at = 0.0
@@ -48,6 +53,7 @@ class Audit:
         for run in ledger.runs_of(waiting, max_bytes=CHUNK_BYTES):
             # Read anew: most have been fetched, run and acked since they were found.
             published += self.wire.republish(from_row(row) for row in ledger.still_due(run))
+            self.beat()
         return published
 
     def run(self) -> int:
@@ -68,6 +74,7 @@ class Audit:
             lost += self.publish(self._absent([row for row in rows if row.queue_name in declared]))
             self.strays.settle([row for row in rows if row.queue_name not in declared | taken])
             pk = rows[-1].pk
+            self.beat()
         self.strays.tell({name: tasks[name] for name in tasks.keys() & declared - taken})
         self._is_suspicious = bool(lost) and not is_thorough
         if lost:

@@ -22,6 +22,8 @@ from workers import neighbours
 from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.process import identity
+from workers.process.stop_request import StopRequest
+from workers.process_row import ProcessRow
 from workers.wire.clients import chunks
 from workers.wire.errors import UNREACHABLE, may_have_lost_data
 from workers.wire.outage import Outage
@@ -68,22 +70,28 @@ class Relay:
     def __init__(self, broker: LedgerBroker) -> None:
         self.broker = broker
         self.host = identity.host()
+        self.row = ProcessRow(WorkerProcess.KIND_RELAY)
         self.sightings: dict[uuid.UUID, Sighting] = {}
         self._last_look = 0.0
-        self._audit = Audit(broker)
+        self._audit = Audit(broker, beat=lambda: self.row.beat())
         self._epoch: bytes | None = None
         self._outage = Outage()
         self._strangers: set[str] = set()
         self._due: dict[Callable[[], object], float] = {}
+        #: Work that failed unexpectedly the last time.
+        self._failing: set[Callable[[], object]] = set()
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest | threading.Event) -> None:
         """Make passes until `stop` is set. After an error of the database or Redis, try again."""
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS
         while not stop.wait(pause):
             try:
                 pause = PAUSE_SECONDS
-                self.publish_due()
+                # Not while a part of its work fails unexpectedly: a relay that beats is taken for one that works.
+                if not self._failing:
+                    self.row.beat()
+                self._do(self.publish_due)
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self.is_new_redis():
                     self._due[self.audit] = 0
@@ -109,6 +117,7 @@ class Relay:
             except Exception:
                 logger.exception("relay pass failed")
                 close_broken()
+        self.row.stop()
         close_broken()
         logger.info("relay stopped host=%s", self.host)
 
@@ -117,11 +126,21 @@ class Relay:
         if began < self._due.get(work, 0):
             return
         try:
-            work()
+            self._do(work)
         finally:
             # Also after an error: an audit of many rows must not begin anew with each pass.
             took = time.monotonic() - began
             self._due[work] = began + max(seconds, took * AUDIT_REST if work == self.audit else 0)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except (DatabaseError, InterfaceError, *UNREACHABLE):
+            raise
+        except Exception:
+            self._failing.add(work)
+            raise
+        self._failing.discard(work)
 
     # --- Due rows ---
 
@@ -164,7 +183,10 @@ class Relay:
         """Take tasks back from dead workers. Return the number of tasks that are pending again."""
         for worker in presence.living():
             if self._is_dead(worker) and presence.stop(worker.pk):
-                logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
+                if worker.kind == WorkerProcess.KIND_WORKER:
+                    logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
+                else:
+                    logger.error("%s died host=%s pid=%d", worker.kind, worker.hostname, worker.pid)
         self._last_look = time.monotonic()
         returned = 0
         for worker_id in presence.dead_holders():

@@ -180,7 +180,9 @@ def test_no_variable_is_documented_that_is_not_read() -> None:
 
 def test_the_log_lines_are_those_of_the_code() -> None:
     sources = "".join(
-        path.read_text() for folder in ("apps/tasks", "workers") for path in (BASE_DIR / folder).rglob("*.py")
+        path.read_text()
+        for folder in ("apps/core", "apps/tasks", "workers")
+        for path in (BASE_DIR / folder).rglob("*.py")
     )
     lines = [row[0].strip("`") for row in rows(OPERATIONS, header="log line")]
     assert lines

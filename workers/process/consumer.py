@@ -7,17 +7,21 @@ from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 from dramatiq import Actor, Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed
 
+from apps.core.connections import close_broken
+from apps.tasks.conf import conf
 from apps.tasks.ledger import Refusal
+from apps.tasks.ledger.work import Crashes
 from apps.tasks.values import Claim, Held
 from workers.process import dead_letter
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.dead_letter import Unfit
 from workers.process.holdings import Holdings
+from workers.process.suspects import Suspect, seconds_to_clear
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.message import UnreadableRowError, attempt_in, from_held, is_of
@@ -27,7 +31,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds before a failed claim is tried again.
 PAUSE_SECONDS = 0.5
-#: Seconds between two looks at suspects, which are claimed alone.
+#: Seconds between two looks at suspects that wait.
 SUSPECT_SECONDS = 0.05
 #: Seconds that a consumer waits for a message when the last wait brought none. Below the time limit of Redis.
 IDLE_SECONDS = 3.0
@@ -74,13 +78,15 @@ class LedgerConsumer(Consumer):
                 raise ConnectionClosed(error) from None
             except (DatabaseError, InterfaceError) as error:
                 logger.error("claim postponed, database does not answer queue=%s error=%s", self.queue_name, error)
-                connection.close()
+                close_broken()
                 time.sleep(PAUSE_SECONDS)
         return self.ready.popleft() if self.ready else None
 
     def ack(self, message: MessageProxy) -> None:
         """End the message's attempt, whatever its outcome. The writer writes the outcome and acks the message."""
         assert isinstance(message, ClaimedMessage)
+        if message.attempt.outcome is None:
+            message.attempt.lose(message.exception)
         self.writer.end(message.attempt)
 
     #: Dramatiq's dead-letter queue is not used: the row says what failed and why.
@@ -105,14 +111,12 @@ class LedgerConsumer(Consumer):
         return self._claim(self._newest(self._attempts(self.batch.fetched))) if self.batch.fetched else []
 
     def _next_suspect(self) -> ClaimedMessage | None:
-        """Claim a suspect if none runs. Let other processes have the suspects if one runs long."""
-        if self.batch.suspects and self.holdings.begin_suspect():
-            try:
-                if suspect := self._claim_suspect():
-                    return suspect
-            except BaseException:
-                self.holdings.end_suspect()
-                raise
+        """Claim a suspect if one may start. Let other processes have the suspects if one runs long."""
+        for wire_id, suspect in list(self.batch.suspects.items()):
+            if self.holdings.begin_suspect(suspect.clear_seconds):
+                if claimed := self._claim_suspect(wire_id, suspect):
+                    return claimed
+                self.holdings.suspects.give_up()
         if self.batch.suspects and self.holdings.has_long_suspect:
             # Not at once: if no other process is idle, this one fetches them again.
             for wire_id in list(self.batch.suspects):
@@ -199,6 +203,8 @@ class LedgerConsumer(Consumer):
             named = list(attempts.values())
             held, refusals = ledger.claim(named, claim_id=batch.claim_id, worker_id=self.holdings.worker_id)
             rows = {row.task_id: row for row in held}
+            suspects = [refusal.task_id for refusal in refusals if refusal.suspect]
+            crashes = ledger.crashes_of(suspects) if suspects else {}
             refused = {refusal.task_id: refusal for refusal in refusals}
             for wire_id, (task_id, attempt) in attempts.items():
                 if row := rows.get(task_id):
@@ -206,48 +212,50 @@ class LedgerConsumer(Consumer):
                     if message := self._message_of(wire_id, data[wire_id], claim, row, unfit):
                         claimed.append(ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id)))
                 else:
-                    self._refuse(wire_id, data[wire_id], refused[task_id])
+                    self._refuse(wire_id, data[wire_id], refused[task_id], crashes.get(task_id))
             dead_letter.put_off(unfit)
             self._hold(claimed)
         batch.clear()
         return claimed
 
-    def _refuse(self, wire_id: str, data: bytes, refusal: Refusal) -> None:
+    def _refuse(self, wire_id: str, data: bytes, refusal: Refusal, crashes: Crashes | None) -> None:
         if refusal.early:
             self.holdings.keep_early(self.queue_name, wire_id)
-        elif refusal.suspect:
-            self.batch.suspects[wire_id] = data
+        elif crashes is not None:
+            is_last_chance = crashes.number >= conf.TASK_MAX_CRASHES - 1
+            clear_seconds = None if is_last_chance else seconds_to_clear(crashes.longest_seconds)
+            self.batch.suspects[wire_id] = Suspect(data, clear_seconds)
         else:
             if refusal.missing:
                 dead_letter.drop(wire_id, data, queue_name=self.queue_name)
             self.writer.ack(self.queue_name, wire_id)
 
-    def _claim_suspect(self) -> ClaimedMessage | None:
-        """Claim one suspect by itself. Give up the right to run one if none can be claimed."""
+    def _claim_suspect(self, wire_id: str, suspect: Suspect) -> ClaimedMessage | None:
+        """Claim one suspect by itself, for which the right to start it is reserved."""
         from apps.tasks import ledger
 
-        batch = self.batch
-        while batch.suspects:
-            wire_id, data = next(iter(batch.suspects.items()))
-            task_id, attempt = attempt_in(wire_id) or ("", 0)
-            held = ledger.claim_suspect(
-                task_id, attempt, claim_id=batch.suspect_claim_id, worker_id=self.holdings.worker_id
-            )
-            unfit: Unfit = defaultdict(list)
-            if held is None:
+        task_id, attempt = attempt_in(wire_id) or ("", 0)
+        unfit: Unfit = defaultdict(list)
+        message = None
+        try:
+            row = ledger.claim_suspect(task_id, attempt, claim_id=suspect.claim_id, worker_id=self.holdings.worker_id)
+            if row is None:
                 self.writer.ack(self.queue_name, wire_id)
             else:
-                claim = self._claim_of(held, attempt, batch.suspect_claim_id)
-                if message := self._message_of(wire_id, data, claim, held, unfit):
-                    suspect = Attempt(message, claim, owner_id=held.owner_id, is_suspect=True)
-                    batch.suspect_claim_id = uuid.uuid4()
-                    del batch.suspects[wire_id]
-                    self._hold([claimed := ClaimedMessage(suspect)])
-                    return claimed
+                claim = self._claim_of(row, attempt, suspect.claim_id)
+                message = self._message_of(wire_id, suspect.data, claim, row, unfit)
                 dead_letter.put_off(unfit)
-            del batch.suspects[wire_id]
-        self.holdings.end_suspect()
-        return None
+        except BaseException:
+            self.holdings.suspects.give_up()
+            raise
+        if row is None or message is None:
+            del self.batch.suspects[wire_id]
+            return None
+        claimed = ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, is_suspect=True))
+        self.holdings.suspects.start(claimed.attempt, suspect.clear_seconds)
+        self._hold([claimed])
+        del self.batch.suspects[wire_id]
+        return claimed
 
     def _claim_of(self, row: Held, attempt: int, claim_id: uuid.UUID) -> Claim:
         return Claim(

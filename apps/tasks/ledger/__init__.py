@@ -20,16 +20,18 @@ from apps.tasks.ledger.recover import (
 )
 from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.rows import PAGE, may
-from apps.tasks.ledger.work import Refusal, claim, claim_suspect, finish, report, wait_for
+from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crashes_of, finish, report, wait_for
 
 __all__ = [
     "PAGE",
+    "Crashes",
     "Refusal",
     "Waiting",
     "cancel",
     "cancel_many",
     "claim",
     "claim_suspect",
+    "crashes_of",
     "dead_letter",
     "due_after",
     "expire_waiting",

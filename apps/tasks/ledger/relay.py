@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Length
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.ledger.rows import PAGE, by_keys, expired, lock_free, may
+from apps.tasks.ledger.rows import PAGE, by_keys, expire, lock_free, may
 from apps.tasks.models import TaskStatus
 
 
@@ -106,6 +106,6 @@ def expire_waiting() -> int:
         rows = TaskStatus.objects.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp())
         with transaction.atomic():
             page = lock_free(rows, limit=PAGE)
-            count += by_keys(page).update(**expired())
+            count += expire(by_keys(page))
         if len(page) < PAGE:
             return count

@@ -1,10 +1,11 @@
 """A column of JSON that gives back what was written."""
 
 import re
+from functools import cache
 from typing import Any
 
 from django.db import models
-from django.db.models.fields.json import JSONExact
+from django.db.models.fields.json import KeyTransform
 
 from apps.tasks.json_safe import COMPACT, json_safe
 
@@ -20,14 +21,16 @@ class WrittenJSONField(models.JSONField):
     """JSON as it was written: the order of keys and the spelling of numbers stay.
 
     PostgreSQL's `jsonb`, which Django's field uses, sorts keys by their length and writes 1e17 as an integer. A task
-    would then get other arguments at its second run than at its first. The type `json` keeps the text.
+    would then get other arguments at its second run than at its first. The type `json` keeps the text. It cannot be
+    compared, so the lookups of a query compare it as `jsonb`.
     """
 
     def db_type(self, connection: Any) -> str | None:
         return "json" if connection.vendor == "postgresql" else super().db_type(connection)
 
     def get_db_prep_value(self, value: Any, connection: Any, prepared: bool = False) -> Any:
-        if connection.vendor != "postgresql" or value is None or hasattr(value, "resolve_expression"):
+        # Values to compare with come prepared.
+        if prepared or connection.vendor != "postgresql" or value is None or hasattr(value, "resolve_expression"):
             return super().get_db_prep_value(value, connection, prepared)
         # Not at the top: only PostgreSQL needs psycopg.
         from psycopg.types.json import Json
@@ -50,6 +53,45 @@ class WrittenJSONField(models.JSONField):
         except (ValueError, RecursionError) as error:
             return f"(cannot be read: {type(error).__name__}) {value[:SHOWN_CHARACTERS]}"
 
+    def get_lookup(self, lookup_name: str) -> Any:
+        found = super().get_lookup(lookup_name)
+        return found and _comparing(found)  # type: ignore[arg-type]
+
+    def get_transform(self, lookup_name: str) -> Any:
+        return super(models.JSONField, self).get_transform(lookup_name) or _KeyOf(lookup_name)
+
+
+class WrittenKey(KeyTransform):
+    """The value of a key, to compare it."""
+
+    def preprocess_lhs(self, compiler: Any, connection: Any) -> Any:
+        column, params, keys = super().preprocess_lhs(compiler, connection)
+        return _as_jsonb(column, connection), params, keys
+
+
+class _KeyOf:
+    def __init__(self, key_name: str) -> None:
+        self.key_name = key_name
+
+    def __call__(self, *args: Any, **kwargs: Any) -> WrittenKey:
+        return WrittenKey(self.key_name, *args, **kwargs)
+
+
+class _Comparing:
+    def process_lhs(self, compiler: Any, connection: Any, lhs: Any = None) -> Any:
+        column, params = super().process_lhs(compiler, connection, lhs)  # type: ignore[misc]
+        return _as_jsonb(column, connection), params
+
+
+@cache
+def _comparing(lookup: type) -> type:
+    """Return a lookup that compares the column as `jsonb`."""
+    return type(lookup.__name__, (_Comparing, lookup), {})
+
+
+def _as_jsonb(column: str, connection: Any) -> str:
+    return f"({column})::jsonb" if connection.vendor == "postgresql" else column
+
 
 def _depth(text: str) -> int:
     """Return the depth of a JSON text. 0: it has too few brackets to be deep."""
@@ -60,13 +102,3 @@ def _depth(text: str) -> int:
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
         deepest = max(depth, deepest)
     return deepest
-
-
-@WrittenJSONField.register_lookup
-class WrittenExact(JSONExact):
-    """Compares values, not texts: PostgreSQL's `json` has no equality of its own."""
-
-    def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
-        lhs, lhs_params = self.process_lhs(compiler, connection)
-        rhs, rhs_params = self.process_rhs(compiler, connection)
-        return f"({lhs})::jsonb = ({rhs})::jsonb", [*lhs_params, *rhs_params]

@@ -1,14 +1,13 @@
 """`manage.py runrelay`: one relay, apart from the workers."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any, cast
 
 import dramatiq
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.connections import keep_no_statements
 from workers.broker import LedgerBroker
+from workers.process.stop_request import StopRequest
 from workers.relay import Relay
 from workers.wire.server import unsuited
 
@@ -21,11 +20,7 @@ class Command(BaseCommand):
         broker = cast(LedgerBroker, dramatiq.get_broker())
         if reason := unsuited(broker.wire):
             raise CommandError(reason)
-        stop = threading.Event()
-
-        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, ask_to_stop)
+        keep_no_statements()
+        stop = StopRequest()
+        stop.install()
         Relay(broker).run(stop)
