@@ -7,10 +7,11 @@ import logging
 import time
 from collections.abc import Iterable
 from contextlib import suppress
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
-from dramatiq import Message
+from dramatiq import Actor, Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
@@ -25,7 +26,7 @@ from apps.tasks.values import Send
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.sending import arguments
-from workers.sending.on_commit import pack_sends, publish_on_commit
+from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
 from workers.wire.message import WIRE_OPTIONS
 from workers.wire.queue import WireQueue
 
@@ -123,7 +124,7 @@ class LedgerBroker(RedisBroker):
         """Record a message in the caller's transaction and publish it on commit.
 
         Parameters:
-          delay: Milliseconds before it may run. There is no upper limit.
+          delay: Milliseconds before it may run, ten years at most.
 
         Raises:
           ActorNotFound: No actor of that name is declared.
@@ -162,6 +163,9 @@ class LedgerBroker(RedisBroker):
         from apps.tasks import ledger
 
         packed: list[Any] = []
+        if is_by_hand():
+            # The relay publishes delayed rows, as soon as they are committed.
+            sends = [replace(send, delay_ms=max(send.delay_ms, 1)) for send in sends]
 
         def prepare() -> None:
             packed.extend(pack_sends(sends, self.wire))
@@ -178,7 +182,11 @@ class LedgerBroker(RedisBroker):
         actor = self.get_actor(message.actor_name)
         plain = arguments.plain_options(message)
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
-        related_type, related_id = _related(actor.options.get("related_to"), bound)
+        arguments.check_columns(actor, message)
+        related_type, related_id = _related(actor, bound)
+        max_age = message.options.get("max_age")
+        if max_age is None:
+            max_age = actor.options.get("max_age")
         options = {name: value for name, value in plain.items() if name not in COLUMN_OPTIONS}
         return Send(
             task_id=message.message_id,
@@ -188,8 +196,8 @@ class LedgerBroker(RedisBroker):
             args=message.args,
             kwargs=message.kwargs,
             options=options,
-            delay_ms=max(int(delay or 0), 0),
-            max_age_ms=message.options.get("max_age") or actor.options.get("max_age"),
+            delay_ms=0 if delay is None else arguments.whole_number(actor, "delay", delay),
+            max_age_ms=None if max_age is None else arguments.whole_number(actor, "max_age", max_age),
             owner_id=arguments.owner_key(message.options.get("owner_id", _current_owner())),
             related_object_type=related_type,
             related_object_id=related_id,
@@ -227,7 +235,7 @@ class LedgerBroker(RedisBroker):
         related_type, related_id = "", None
         if actor is not None:
             with suppress(BadArgumentsError):
-                related_type, related_id = _related(actor.options.get("related_to"), arguments.bound(actor, message))
+                related_type, related_id = _related(actor, arguments.bound(actor, message))
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
@@ -236,8 +244,10 @@ class LedgerBroker(RedisBroker):
             args=tuple(args),
             kwargs=kwargs,
             options=options,
-            delay_ms=max(int(delay or 0), 0),
-            max_age_ms=message.options.get("max_age") or (actor.options.get("max_age") if actor else None),
+            delay_ms=arguments.clipped(delay) or 0,
+            max_age_ms=arguments.clipped(
+                message.options.get("max_age") or (actor.options.get("max_age") if actor else None)
+            ),
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
@@ -290,11 +300,14 @@ def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> Non
     )
 
 
-def _related(related_to: str | None, bound: dict[str, Any]) -> tuple[str, int | None]:
+def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | None]:
     """Return label and id of the object a task works on. The first argument is its id, if that is an integer."""
+    related_to = actor.options.get("related_to")
     first = next(iter(bound.values()), None)
     if not related_to or not isinstance(first, int) or isinstance(first, bool):
         return "", None
+    if not -arguments.BIG_INTEGER_LIMIT <= first < arguments.BIG_INTEGER_LIMIT:
+        raise BadArgumentsError(f"the first argument for {actor.actor_name} is no id of a {related_to}: too large")
     return related_to, first
 
 

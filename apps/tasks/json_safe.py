@@ -3,6 +3,10 @@
 import json
 from typing import Any
 
+#: Writes JSON as messages have it. Made once: `json.dumps` with options makes an encoder for every call, which takes as
+#: long as the encoding.
+COMPACT = json.JSONEncoder(separators=(",", ":"))
+
 #: Replaces a NUL.
 REPLACEMENT = "\ufffd"
 

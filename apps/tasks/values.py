@@ -32,13 +32,25 @@ class Send:
     related_object_id: int | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
+@dataclass(frozen=True, slots=True)
 class Held:
-    """A claimed task, with the columns that its worker needs."""
+    """A claimed task as its row says: all that its worker runs.
+
+    Parameters:
+      args, kwargs, options: JSON texts, as they were written.
+      sent_ms: Time of the send, in milliseconds since 1970.
+    """
 
     task_id: str
     row_id: int
     owner_id: Any
+    task_name: str
+    queue_name: str
+    args: str
+    kwargs: str
+    options: str
+    retries: int
+    sent_ms: float
 
 
 @dataclass(frozen=True, kw_only=True)

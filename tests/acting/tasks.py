@@ -96,6 +96,17 @@ def fail_times(times: int) -> int:
     return attempt
 
 
+@dramatiq.actor(actor_name="acting.see_twice", max_retries=1, min_backoff=10, max_backoff=20)
+def see_twice(value: Any, **named: Any) -> str:
+    """Show the arguments as the error of the first run and the result of the second."""
+    message = CurrentMessage.get_current_message()
+    assert message is not None
+    shown = repr((value, named))
+    if not message.options.get("retries"):
+        raise RuntimeError(shown)
+    return shown
+
+
 @dramatiq.actor(actor_name="acting.expected", throws=(KeyError,), max_retries=3)
 def expected() -> None:
     raise KeyError("expected")

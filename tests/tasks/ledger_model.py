@@ -125,7 +125,7 @@ class Model:
         self._move(task, states.CLAIM)
         task.claim_id, task.worker_id, task.is_claimed = claim_id, worker_id, True
         if task.unknown_since is not None:
-            task.unknown_since, task.error_message = None, ""
+            task.error_message = ""
         return task
 
     def _holds(self, pair: Pair, claim_id: uuid.UUID) -> bool:
@@ -182,6 +182,8 @@ class Model:
         if outcome.error_message:
             self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
         sends = outcome.sends
+        if move is not states.RELEASE:
+            task.unknown_since = None
         if move is states.RELEASE:
             self._make_pending(task, move)
         elif move is states.RETRY:

@@ -133,12 +133,17 @@ def test_a_claim_clears_the_reason_why_no_worker_could_take_the_task() -> None:
     claimed(known)
     claimed(row(retried.task_id))
     assert ledger.claim_suspect(suspect.task_id, 0, claim_id=uuid.uuid4(), worker_id=WORKER)
-    told = [row(task.task_id) for task in (known, suspect, retried)]
-    assert [(task.unknown_since, task.error_message) for task in told] == [
-        (None, ""),
-        (None, ""),
-        (None, "it failed once"),
-    ]
+    assert [row(task.task_id).error_message for task in (known, suspect, retried)] == ["", "", "it failed once"]
+
+
+@pytest.mark.parametrize("move", [states.COMPLETE, states.RETRY, states.FAIL])
+def test_the_end_of_an_attempt_clears_the_time_since_which_no_worker_could_take_the_task(move: states.Move) -> None:
+    task = recorded()
+    ledger.put_off([task.task_id], delay_ms=0, patience_ms=60_000, reason="unknown")
+    claim = claimed(task)
+    assert row(task.task_id).unknown_since is not None, "a release must not begin the patience anew"
+    assert finish(claim, move)
+    assert row(task.task_id).unknown_since is None
 
 
 def test_a_message_without_a_row_is_missing() -> None:

@@ -2,13 +2,14 @@
 
 import json
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
 from django.utils import timezone
 
 from apps.tasks import ledger
-from apps.tasks.models import TaskStatus
+from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
@@ -101,3 +102,25 @@ def test_a_task_of_an_unknown_actor_waits_for_a_deploy_and_then_fails(broker, re
     assert young.get_result(block=True) == 3
     row = TaskStatus.objects.get(task_id=young.message_id)
     assert (row.unknown_since, row.error_message) == (None, "")
+
+
+def test_arguments_that_this_version_does_not_take_wait_for_a_deploy_and_spend_no_retry(
+    broker, request, wait_until, monkeypatch
+) -> None:
+    """Two versions of the code run at once. The message is right, and the old workers must leave it to the new ones."""
+    sent = [tasks.fail_times.send(0), tasks.add.send(1, 2)]
+    many = [replace(broker.send_of(tasks.fail_times.message(0)), kwargs={"extra": "secret"}) for _ in range(3)]
+    ledger.record(many)
+    request.getfixturevalue("working")
+    assert [one.get_result(block=True) for one in sent] == [0, 3]
+    ids = [send.task_id for send in many]
+    wait_until(lambda: TaskStatus.objects.filter(task_id__in=ids, status="pending", delayed=True).count() == 3)
+    for row in TaskStatus.objects.filter(task_id__in=ids):
+        assert (row.retries, row.crashes, row.worker_id) == (0, 0, None)
+        assert "acting.fail_times(times: int) -> int cannot be called with (int, extra=str)" in row.error_message
+        assert "secret" not in row.error_message
+    assert not TaskAttempt.objects.exists()
+    TaskStatus.objects.filter(task_id=ids[0]).update(unknown_since=timezone.now() - timedelta(hours=1))
+    assert ledger.postpone(ids, delay_ms=0) == 3
+    wait_until(lambda: TaskStatus.objects.filter(task_id=ids[0], status="failed").exists())
+    wait_until(lambda: TaskStatus.objects.filter(task_id__in=ids[1:], status="pending", delayed=True).count() == 2)

@@ -7,11 +7,12 @@ from typing import Any
 
 import dramatiq
 import pytest
-from django.db import IntegrityError, OperationalError, connection, transaction
+from django.db import OperationalError, connection, transaction
 from dramatiq import Middleware
 from dramatiq.middleware import MiddlewareError, Shutdown
 
 from apps.tasks import progress
+from apps.tasks.errors import BadArgumentsError
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
@@ -176,7 +177,7 @@ def test_progress_beyond_all_numbers_does_not_fail_the_task(declare, working, en
 
 def test_many_sends_are_recorded_all_or_none(broker) -> None:
     refused = tasks.add.message_with_options(args=(1, 2)).copy(message_id=None)
-    with pytest.raises(IntegrityError):
+    with pytest.raises(BadArgumentsError):
         broker.send_many([tasks.add.message(1, 2), refused])
     assert not TaskStatus.objects.exists()
 

@@ -184,7 +184,7 @@ def test_progress_is_written_while_the_task_runs(wait_until) -> None:
 
 
 def test_an_expired_task_never_runs(ended, broker) -> None:
-    message = tasks.effect.send_with_options(args=("n",), max_age=-1)
+    message = tasks.effect.send_with_options(args=("n",), max_age=0)
     assert ended(message).status == "failed"
     assert not Effect.objects.exists()
 

@@ -2,6 +2,7 @@
 
 import json
 import time
+from contextlib import nullcontext
 from datetime import timedelta
 
 import dramatiq
@@ -100,6 +101,112 @@ def test_a_foreign_hook_that_raises_does_not_lose_the_row(published) -> None:
         message = tasks.effect.send("n")
     assert published() == []
     assert TaskStatus.objects.due().get().task_id == message.message_id, "the relay's audit finds it"
+
+
+def test_a_foreign_hook_that_raises_leaves_no_later_send_unpublished(published) -> None:
+    """Django calls no hook after one that raised. The first of ours publishes for all."""
+
+    def broken() -> None:
+        raise RuntimeError("not ours")
+
+    sent = []
+    with pytest.raises(RuntimeError, match="not ours"), transaction.atomic():
+        sent.append(tasks.effect.send("before").message_id)
+        transaction.on_commit(broken)
+        for number in range(3):
+            with transaction.atomic():
+                sent.append(tasks.effect.send(str(number)).message_id)
+            with pytest.raises(RuntimeError), transaction.atomic():
+                tasks.effect.send("rolled back")
+                raise RuntimeError
+            sent.append(tasks.effect.send(str(number)).message_id)
+    assert published() == sent
+
+
+@pytest.mark.parametrize("style", ["plain", "savepoints", "hooks", "rolled back savepoints", "nested savepoints"])
+def test_the_sends_of_many_savepoints_and_hooks_are_one_publication_and_linear_work(
+    style: str, broker, published, monkeypatch
+) -> None:
+    publications: list[int] = []
+    publish = broker.wire.publishers.publish
+
+    def count(packed, **options):
+        publications.append(len(packed))
+        return publish(packed, **options)
+
+    monkeypatch.setattr(broker.wire.publishers, "publish", count)
+    called: list[int] = []
+    sent = []
+    with transaction.atomic():
+        for _ in range(30):
+            if style == "plain":
+                sent.append(tasks.effect.send("n"))
+                continue
+            if style == "rolled back savepoints":
+                with pytest.raises(RuntimeError), transaction.atomic():
+                    tasks.effect.send("n")
+                    raise RuntimeError
+            with transaction.atomic():
+                sent.append(tasks.effect.send("n"))
+                if style == "nested savepoints":
+                    with transaction.atomic():
+                        sent.append(tasks.effect.send("n"))
+            if style == "hooks":
+                transaction.on_commit(lambda: called.append(1))
+                sent.append(tasks.effect.send("n"))
+    assert publications == [len(sent)]
+    assert published() == [message.message_id for message in sent]
+    assert len(called) == (30 if style == "hooks" else 0)
+
+
+def test_many_sends_do_not_look_through_the_hooks_of_the_transaction(published) -> None:
+    class Hooks(list):
+        looks = 0
+
+        def __getitem__(self, index):
+            type(self).looks += 1
+            return super().__getitem__(index)
+
+        def __iter__(self):
+            raise AssertionError("all hooks are looked through")
+
+        __reversed__ = __iter__
+
+    with transaction.atomic():
+        connection.run_on_commit = Hooks()
+        for _ in range(10):
+            tasks.effect.send("n")
+            transaction.on_commit(lambda: None)
+            with transaction.atomic():
+                tasks.effect.send("n")
+        looks = Hooks.looks
+    assert looks <= 20
+    assert len(published()) == 20
+
+
+@pytest.fixture
+def by_hand():
+    """Autocommit is switched off, and the test commits."""
+    connection.set_autocommit(False)
+    yield
+    connection.rollback()
+    connection.set_autocommit(True)
+
+
+@pytest.mark.parametrize("is_in_atomic", [False, True])
+def test_a_caller_that_commits_by_hand_leaves_the_publication_to_the_relay(
+    is_in_atomic: bool, by_hand, published, broker
+) -> None:
+    with transaction.atomic() if is_in_atomic else nullcontext():
+        kept = tasks.effect.send("kept")
+        many = [tasks.effect.message(str(number)) for number in range(2)]
+        broker.send_many(many)
+    connection.commit()
+    tasks.effect.send("rolled back")
+    connection.rollback()
+    assert published() == []
+    due = TaskStatus.objects.filter(delayed=True)
+    assert {row.task_id for row in due} == {kept.message_id, *(message.message_id for message in many)}
 
 
 def test_redis_away_does_not_fail_the_send(broker, published, monkeypatch) -> None:

@@ -3,25 +3,28 @@
 import logging
 import time
 import uuid
-from collections import deque
-from collections.abc import Container, Iterable
+from collections import defaultdict, deque
+from collections.abc import Iterable, Mapping
 from typing import Any
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
-from dramatiq import Message
+from django.db import DatabaseError, InterfaceError
+from dramatiq import Actor, Message
 from dramatiq.broker import Consumer, MessageProxy
-from dramatiq.errors import ConnectionClosed, DecodeError
+from dramatiq.errors import ConnectionClosed
 
 from apps.core.connections import close_broken
 from apps.tasks.conf import conf
+from apps.tasks.ledger import Refusal
+from apps.tasks.ledger.work import Crashes
 from apps.tasks.values import Claim, Held
 from workers.process import dead_letter
 from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.dead_letter import Unfit
 from workers.process.holdings import Holdings
 from workers.process.suspects import Suspect, seconds_to_clear
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
-from workers.wire.message import attempt_of, decode
+from workers.wire.message import UnreadableRowError, attempt_in, from_held, is_of
 from workers.wire.queue import WireQueue
 
 logger = logging.getLogger(__name__)
@@ -40,7 +43,7 @@ class LedgerConsumer(Consumer):
     """Feeds one queue's messages to the worker threads of this process.
 
     Parameters:
-      actors: Names of the known actors.
+      actors: The known actors by name.
       timeout_seconds: Seconds to wait for a message before the consumer thread looks around.
     """
 
@@ -51,7 +54,7 @@ class LedgerConsumer(Consumer):
         holdings: Holdings,
         wire: WireQueue,
         writer: Writer,
-        actors: Container[str],
+        actors: Mapping[str, Actor[..., Any]],
         timeout_seconds: float,
     ) -> None:
         self.queue_name = queue_name
@@ -105,7 +108,7 @@ class LedgerConsumer(Consumer):
             return [suspect]
         if not self.batch.fetched:
             self._fetch()
-        return self._claim(self._newest(self._decode(self.batch.fetched))) if self.batch.fetched else []
+        return self._claim(self._newest(self._attempts(self.batch.fetched))) if self.batch.fetched else []
 
     def _next_suspect(self) -> ClaimedMessage | None:
         """Claim a suspect if one may start. Let other processes have the suspects if one runs long."""
@@ -162,122 +165,128 @@ class LedgerConsumer(Consumer):
 
     # --- Messages ---
 
-    def _decode(self, fetched: Iterable[tuple[str, bytes]]) -> dict[str, Message[Any]]:
-        """Return the messages by wire id. A message that no actor of ours can run is put aside as a row."""
-        messages: dict[str, Message[Any]] = {}
+    def _attempts(self, fetched: Iterable[tuple[str, bytes]]) -> dict[str, tuple[str, int]]:
+        """Return task id and attempt of each message, by wire id. A message that cannot have a row is kept as one."""
+        attempts = {}
         for wire_id, data in fetched:
-            try:
-                message = decode(data)
-            except DecodeError:
-                dead_letter.keep_undecodable(wire_id, data, queue_name=self.queue_name)
+            if named := attempt_in(wire_id):
+                attempts[wire_id] = named
             else:
-                if attempt_of(message) is None or message.options.get("redis_message_id") != wire_id:
-                    self._keep_foreign(wire_id, data, message)
-                elif message.actor_name not in self.actors:
-                    dead_letter.postpone_unknown(message)
-                else:
-                    messages[wire_id] = message
-                    continue
-            self.writer.ack(self.queue_name, wire_id)
-        return messages
+                dead_letter.keep_foreign(wire_id, data, queue_name=self.queue_name)
+                self.writer.ack(self.queue_name, wire_id)
+        return attempts
 
-    def _keep_foreign(self, wire_id: str, data: bytes, message: Message[Any]) -> None:
-        try:
-            dead_letter.keep_foreign(message, queue_name=self.queue_name)
-        except (DataError, IntegrityError, TypeError, ValueError):
-            # Another program may send values that no column holds. Its bytes can always be kept.
-            dead_letter.keep_undecodable(wire_id, data, queue_name=self.queue_name)
-
-    def _newest(self, messages: dict[str, Message[Any]]) -> dict[str, Message[Any]]:
-        """Return the messages without those of older attempts of the same task.
+    def _newest(self, attempts: dict[str, tuple[str, int]]) -> dict[str, tuple[str, int]]:
+        """Return the attempts without older ones of the same task.
 
         A stopping process requeues its fetched messages beside the message of the attempt that came after. A claim
         names tasks, not attempts, and would start both.
         """
-        last: dict[str, int] = {}
-        for message in messages.values():
-            last[message.message_id] = max(attempt_of(message) or 0, last.get(message.message_id, 0))
-        newest = {}
-        for wire_id, message in messages.items():
-            if (attempt_of(message) or 0) < last[message.message_id]:
+        last = dict(sorted(attempts.values()))
+        if len(last) == len(attempts):
+            return attempts
+        for wire_id, (task_id, attempt) in attempts.items():
+            if attempt < last[task_id]:
                 self.writer.ack(self.queue_name, wire_id)
-            else:
-                newest[wire_id] = message
-        return newest
+        return {wire_id: named for wire_id, named in attempts.items() if named[1] == last[named[0]]}
 
     # --- Claims ---
 
-    def _claim(self, messages: dict[str, Message[Any]]) -> list[ClaimedMessage]:
-        """Claim the batch. Keep early messages and suspects, ack the rest."""
+    def _claim(self, attempts: dict[str, tuple[str, int]]) -> list[ClaimedMessage]:
+        """Claim the batch and return the messages that can run here. Keep early ones and suspects, ack the rest."""
         from apps.tasks import ledger
 
+        batch, data = self.batch, dict(self.batch.fetched)
         claimed: list[ClaimedMessage] = []
-        if messages:
-            attempts = [(message.message_id, attempt_of(message) or 0) for message in messages.values()]
-            held, refusals = ledger.claim(attempts, claim_id=self.batch.claim_id, worker_id=self.holdings.worker_id)
+        unfit: Unfit = defaultdict(list)
+        if attempts:
+            named = list(attempts.values())
+            held, refusals = ledger.claim(named, claim_id=batch.claim_id, worker_id=self.holdings.worker_id)
             rows = {row.task_id: row for row in held}
             suspects = [refusal.task_id for refusal in refusals if refusal.suspect]
             crashes = ledger.crashes_of(suspects) if suspects else {}
             refused = {refusal.task_id: refusal for refusal in refusals}
-            for wire_id, message in messages.items():
-                if row := rows.get(message.message_id):
-                    claimed.append(self._claimed(message, self.batch.claim_id, row))
+            for wire_id, (task_id, attempt) in attempts.items():
+                if row := rows.get(task_id):
+                    claim = self._claim_of(row, attempt, batch.claim_id)
+                    if message := self._message_of(wire_id, data[wire_id], claim, row, unfit):
+                        claimed.append(ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id)))
                 else:
-                    task_id = message.message_id
-                    self._refuse(wire_id, message, refused[task_id], crashes.get(task_id))
+                    self._refuse(wire_id, data[wire_id], refused[task_id], crashes.get(task_id))
+            dead_letter.put_off(unfit)
             self._hold(claimed)
-        self.batch.clear()
+        batch.clear()
         return claimed
 
-    def _refuse(self, wire_id: str, message: Message[Any], refusal: Any, crashes: Any) -> None:
+    def _refuse(self, wire_id: str, data: bytes, refusal: Refusal, crashes: Crashes | None) -> None:
         if refusal.early:
             self.holdings.keep_early(self.queue_name, wire_id)
         elif crashes is not None:
             is_last_chance = crashes.number >= conf.TASK_MAX_CRASHES - 1
             clear_seconds = None if is_last_chance else seconds_to_clear(crashes.longest_seconds)
-            self.batch.suspects[wire_id] = Suspect(message, clear_seconds)
+            self.batch.suspects[wire_id] = Suspect(data, clear_seconds)
         else:
             if refusal.missing:
-                logger.warning("message dropped, it has no row id=%s queue=%s", message.message_id, self.queue_name)
+                dead_letter.drop(wire_id, data, queue_name=self.queue_name)
             self.writer.ack(self.queue_name, wire_id)
 
     def _claim_suspect(self, wire_id: str, suspect: Suspect) -> ClaimedMessage | None:
         """Claim one suspect by itself, for which the right to start it is reserved."""
         from apps.tasks import ledger
 
-        message = suspect.message
+        task_id, attempt = attempt_in(wire_id) or ("", 0)
+        unfit: Unfit = defaultdict(list)
+        message = None
         try:
-            held = ledger.claim_suspect(
-                message.message_id,
-                attempt_of(message) or 0,
-                claim_id=suspect.claim_id,
-                worker_id=self.holdings.worker_id,
-            )
+            row = ledger.claim_suspect(task_id, attempt, claim_id=suspect.claim_id, worker_id=self.holdings.worker_id)
+            if row is None:
+                self.writer.ack(self.queue_name, wire_id)
+            else:
+                claim = self._claim_of(row, attempt, suspect.claim_id)
+                message = self._message_of(wire_id, suspect.data, claim, row, unfit)
+                dead_letter.put_off(unfit)
         except BaseException:
             self.holdings.suspects.give_up()
             raise
-        if held is None:
-            self.writer.ack(self.queue_name, wire_id)
+        if row is None or message is None:
             del self.batch.suspects[wire_id]
             return None
-        claimed = self._claimed(message, suspect.claim_id, held, is_suspect=True)
+        claimed = ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, is_suspect=True))
         self.holdings.suspects.start(claimed.attempt, suspect.clear_seconds)
         self._hold([claimed])
         del self.batch.suspects[wire_id]
         return claimed
 
-    def _hold(self, claimed: list[ClaimedMessage]) -> None:
-        self.holdings.hold([message.attempt for message in claimed])
-        self.writer.wake()
-
-    def _claimed(
-        self, message: Message[Any], claim_id: uuid.UUID, held: Held, *, is_suspect: bool = False
-    ) -> ClaimedMessage:
-        claim = Claim(
-            task_id=message.message_id,
-            row_id=held.row_id,
-            attempt=attempt_of(message) or 0,
+    def _claim_of(self, row: Held, attempt: int, claim_id: uuid.UUID) -> Claim:
+        return Claim(
+            task_id=row.task_id,
+            row_id=row.row_id,
+            attempt=attempt,
             claim_id=claim_id,
             worker_id=self.holdings.worker_id,
         )
-        return ClaimedMessage(Attempt(message, claim, owner_id=held.owner_id, is_suspect=is_suspect))
+
+    def _message_of(self, wire_id: str, data: bytes, claim: Claim, row: Held, unfit: Unfit) -> Message[Any] | None:
+        """Return the message that a claimed row says. None: it cannot run here, and was settled or is added to `unfit`.
+
+        Redis is open to others, and may have been written by another version. Only the row says what runs.
+        """
+        try:
+            message = from_held(row, claim.attempt)
+        except UnreadableRowError as error:
+            dead_letter.fail_unreadable(claim, reason=str(error))
+        else:
+            if not is_of(data, row, message):
+                dead_letter.keep_altered(wire_id, data, queue_name=self.queue_name)
+            if row.queue_name != self.queue_name:
+                dead_letter.release_misplaced(claim, queue_name=self.queue_name)
+            elif reason := dead_letter.why_unfit(message, self.actors):
+                unfit[reason].append(claim)
+            else:
+                return message
+        self.writer.ack(self.queue_name, wire_id)
+        return None
+
+    def _hold(self, claimed: list[ClaimedMessage]) -> None:
+        self.holdings.hold([message.attempt for message in claimed])
+        self.writer.wake()

@@ -5,10 +5,11 @@ import logging
 import threading
 import time
 import uuid
-from collections.abc import Callable, Container, Iterable
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any
 
 import redis
-from dramatiq import Worker
+from dramatiq import Actor, Worker
 
 from apps.core import connections
 from apps.tasks import progress
@@ -32,12 +33,17 @@ class Runtime:
     Parameters:
       worker: Dramatiq's worker, which has the threads.
       wire: Redis.
-      actors: Names of the known actors.
+      actors: The known actors by name.
       queues: Returns the names of the declared queues.
     """
 
     def __init__(
-        self, worker: Worker, *, wire: WireQueue, actors: Container[str], queues: Callable[[], Iterable[str]]
+        self,
+        worker: Worker,
+        *,
+        wire: WireQueue,
+        actors: Mapping[str, Actor[..., Any]],
+        queues: Callable[[], Iterable[str]],
     ) -> None:
         self.worker = worker
         self.wire = wire

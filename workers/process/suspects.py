@@ -5,9 +5,6 @@ import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
-
-from dramatiq import Message
 
 from workers.process.attempt import Attempt
 
@@ -29,10 +26,11 @@ class Suspect:
     """A suspect that waits to be claimed.
 
     Parameters:
+      data: The message, as Redis has it.
       clear_seconds: Seconds after which it is cleared. None: never, as the next crash would fail it as poison.
     """
 
-    message: Message[Any]
+    data: bytes
     clear_seconds: float | None
     #: A repeated claim uses it again.
     claim_id: uuid.UUID = field(default_factory=uuid.uuid4)

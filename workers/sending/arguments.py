@@ -11,8 +11,18 @@ from django.core.exceptions import ValidationError
 from dramatiq import Actor, Message
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
-from apps.tasks.json_safe import clean_text
-from workers.sending.encoder import COMPACT
+from apps.tasks.json_safe import COMPACT, clean_text
+from workers.wire.message import attempt_in, wire_id_of
+
+#: Longest `delay` and `max_age`, in milliseconds: ten years. Dates have an end.
+LONGEST_MS = 10 * 365 * 24 * 60 * 60 * 1000
+#: Bits of an integer in an argument, at most. Python reads no longer ones from JSON: 4,300 digits.
+MAX_INTEGER_BITS = 14_000
+#: Limits of the columns of integers.
+INTEGER_LIMIT = 2**31
+BIG_INTEGER_LIMIT = 2**63
+#: Options of a message that are numbers, where it has them.
+NUMBERS = ("max_age", "max_retries", "min_backoff", "max_backoff", "time_limit")
 
 #: Depth of lists and dicts in an argument, at most. JSON is written by recursion, and Python allows about a thousand.
 MAX_DEPTH = 100
@@ -61,7 +71,9 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
     for name, value in message.kwargs.items():
         _check_value(actor, f"argument {name!r}", value)
     for name, value in options.items():
-        if name != "owner_id":  # `owner_key` checks it.
+        if name in NUMBERS and value is not None:
+            whole_number(actor, f"option {name!r}", value)
+        elif name != "owner_id":  # `owner_key` checks it.
             _check_value(actor, f"option {name!r}", value)
     size = len(COMPACT.encode([message.args, message.kwargs]))
     if size > max_bytes:
@@ -70,6 +82,74 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
     return by_name
+
+
+def whole_number(actor: Actor[..., Any], where: str, value: Any) -> int:
+    """Return the value, which is a whole number of milliseconds or of times.
+
+    Raises:
+      BadArgumentsError: It is none, or larger than `LONGEST_MS`.
+    """
+    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LONGEST_MS:
+        return int(value)
+    raise BadArgumentsError(
+        f"{where} for {actor.actor_name} is {_shown(value)}, must be a whole number from 0 to {LONGEST_MS:,} "
+        "(milliseconds: ten years)"
+    )
+
+
+def clipped(value: Any) -> int | None:
+    """Return a number of milliseconds within the limits. None: it is no number. For sends that no caller can mend."""
+    return min(max(int(value), 0), LONGEST_MS) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def check_columns(actor: Actor[..., Any], message: Message[Any]) -> None:
+    """Check that the row's columns can hold what the message says besides its arguments.
+
+    Raises:
+      BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long, or the priority too large.
+    """
+    task_id = message.message_id
+    if not isinstance(task_id, str) or attempt_in(wire_id_of(task_id, 0)) is None:
+        raise BadArgumentsError(
+            f"the message id for {actor.actor_name} is {_shown(task_id)}, must be a text of 1 to 255 characters, "
+            "without NULs and lone surrogates"
+        )
+    for what, name, longest in (("queue", message.queue_name, 100), ("actor", message.actor_name, 255)):
+        if len(name) > longest:
+            raise BadArgumentsError(f"the name of the {what} {name!r} has {len(name)} characters, at most {longest}")
+    if not isinstance(actor.priority, int) or not -INTEGER_LIMIT <= actor.priority < INTEGER_LIMIT:
+        raise BadArgumentsError(
+            f"the priority of {actor.actor_name} is {_shown(actor.priority)}, must be from {-INTEGER_LIMIT:,} to "
+            f"{INTEGER_LIMIT - 1:,}"
+        )
+
+
+def _shown(value: Any) -> str:
+    """Return the value as an error shows it. Python writes no number of more than 4,300 digits."""
+    try:
+        return repr(value)[:80]
+    except Exception:
+        return f"of type {type(value).__name__}, too large to show"
+
+
+def misfit(actor: Actor[..., Any], message: Message[Any]) -> str:
+    """Return why the actor cannot be called with the message's arguments. It names types, not values. Empty: it can."""
+    if not _fits(actor, len(message.args), tuple(message.kwargs)):
+        try:
+            bound(actor, message)
+        except BadArgumentsError as error:
+            return str(error)
+    return ""
+
+
+@lru_cache(maxsize=4096)
+def _fits(actor: Actor[..., Any], positions: int, names: tuple[str, ...]) -> bool:
+    try:
+        _signature(actor).bind(*[None] * positions, **dict.fromkeys(names))
+    except TypeError:
+        return False
+    return True
 
 
 def owner_key(value: Any) -> Any:
@@ -83,11 +163,13 @@ def owner_key(value: Any) -> Any:
     key = get_user_model()._meta.pk
     if not isinstance(value, bool | float) and not (isinstance(value, str) and clean_text(value) != value):
         try:
-            return key.to_python(value)
-        except (ValidationError, OverflowError):
+            found = key.to_python(value)
+            key.run_validators(found)  # It is in the column's range.
+            return found
+        except (ValidationError, OverflowError, ValueError):
             pass
     raise BadArgumentsError(
-        f"owner_id is {value!r}, must be the primary key of a user ({key.__class__.__name__}) or None"
+        f"owner_id is {_shown(value)}, must be the primary key of a user ({key.__class__.__name__}) or None"
     )
 
 
@@ -127,8 +209,16 @@ def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int =
     if depth > MAX_DEPTH:
         raise BadArgumentsError(f"an argument or option for {actor.actor_name} is nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool | int | str):
-        if isinstance(value, str) and clean_text(value) != value:
-            raise BadArgumentsError(f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it")
+        if isinstance(value, str):
+            if clean_text(value) != value:
+                raise BadArgumentsError(
+                    f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it"
+                )
+        elif value is not None and value.bit_length() > MAX_INTEGER_BITS:
+            raise BadArgumentsError(
+                f"{where} for {actor.actor_name} is an integer of more than {MAX_INTEGER_BITS:,} bits, which JSON does "
+                "not give back"
+            )
         return
     if isinstance(value, float):
         if math.isfinite(value):

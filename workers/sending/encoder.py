@@ -1,11 +1,8 @@
 """Encode messages as Dramatiq's own JSON, byte for byte, and faster."""
 
-import json
-
 from dramatiq.encoder import JSONEncoder, MessageData
 
-#: Made once. Dramatiq's encoder and `json.dumps` make one for every message, which takes as long as the encoding.
-COMPACT = json.JSONEncoder(separators=(",", ":"))
+from apps.tasks.json_safe import COMPACT
 
 
 class CompactJSONEncoder(JSONEncoder):

@@ -1,5 +1,6 @@
 """Publish messages when the transaction commits in which their rows were recorded."""
 
+import weakref
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Generic, TypeVar
 
@@ -12,42 +13,81 @@ from workers.wire.queue import WireQueue
 T = TypeVar("T")
 Publish = Callable[[Sequence[T]], object]
 
+#: The commit batches of each connection's transaction. Django has the only lasting references, so a batch that was
+#: rolled back is gone.
+_batches: "weakref.WeakKeyDictionary[Any, list[weakref.ref[CommitBatch[Any]]]]" = weakref.WeakKeyDictionary()
+
 
 class CommitBatch(Generic[T]):
-    """Messages that one transaction, or one savepoint of it, has sent so far. Calling it publishes them all.
+    """Messages that one transaction, or one savepoint of it, has sent so far.
 
     Django keeps each `on_commit` hook with the savepoints that are open, and drops the hook when one of them is rolled
-    back. Each set of open savepoints therefore has a batch of its own.
+    back. Each set of open savepoints therefore has a batch of its own. The first one that Django calls publishes all:
+    a hook of another app that raises ends the calls, and a batch for each row would be a round trip for each.
+
+    Parameters:
+      place: Its place among the connection's hooks, unless a savepoint was rolled back.
     """
 
-    def __init__(self, publish: Publish[T]) -> None:
+    def __init__(self, publish: Publish[T], *, connection: Any, place: int) -> None:
         self.publish = publish
+        self.connection = connection
+        self.place = place
         self.messages: list[T] = []
         #: Django logs a failed hook by this name.
         self.__qualname__ = type(self).__qualname__
 
     def __call__(self) -> None:
-        self.publish(self.messages)
+        messages = self._take()
+        # In a test's transaction, which never commits, hooks are called one by one.
+        if not self.connection.in_atomic_block:
+            others = [batch for ref in _batches.pop(self.connection, ()) if (batch := ref())]
+            messages += [message for batch in others if batch.publish == self.publish for message in batch._take()]
+        if messages:
+            self.publish(messages)
+
+    def _take(self) -> list[T]:
+        messages, self.messages = self.messages, []
+        return messages
+
+
+def is_by_hand(*, using: str = DEFAULT_DB_ALIAS) -> bool:
+    """Return whether the caller commits by hand, with autocommit switched off. Django then calls no hooks."""
+    connection: Any = connections[using]
+    return not connection.autocommit and not (connection.in_atomic_block and connection.commit_on_exit)
 
 
 def publish_on_commit(messages: Sequence[T], publish: Publish[T], *, using: str = DEFAULT_DB_ALIAS) -> None:
     """Publish when the open transaction commits, in one go with its other sends. Without a transaction, publish now.
 
+    If the caller commits by hand, nothing is published here: the relay finds the rows.
+
     Parameters:
       publish: Must not raise: the rows are committed by then, so the caller has sent.
     """
-    connection = connections[using]
+    connection: Any = connections[using]
     if connection.autocommit:
         publish(messages)
-        return
-    open_savepoints = set(connection.savepoint_ids)
-    for savepoints, hook, _robust in reversed(connection.run_on_commit):  # type: ignore[misc]
-        if isinstance(hook, CommitBatch) and savepoints == open_savepoints:
-            hook.messages.extend(messages)
-            return
-    batch = CommitBatch(publish)
-    batch.messages.extend(messages)
+    elif not is_by_hand(using=using):
+        _batch_of(connection, publish).messages.extend(messages)
+
+
+def _batch_of(connection: Any, publish: Publish[T]) -> CommitBatch[T]:
+    """Return the last batch if it has the same open savepoints, else a new one."""
+    hooks = connection.run_on_commit
+    batches = _batches.setdefault(connection, [])
+    if not hooks:
+        batches.clear()
+    last = batches[-1]() if batches else None
+    if last is not None and last.publish == publish and last.place < len(hooks):
+        savepoints, hook, _robust = hooks[last.place]
+        if hook is last and savepoints == set(connection.savepoint_ids):
+            found: CommitBatch[T] = last
+            return found
+    batch = CommitBatch(publish, connection=connection, place=len(hooks))
+    batches.append(weakref.ref(batch))
     connection.on_commit(batch, robust=True)
+    return batch
 
 
 def pack_sends(sends: Iterable[Send], wire: WireQueue) -> list[Any]:

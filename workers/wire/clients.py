@@ -15,6 +15,9 @@ WORK_TIMEOUT_SECONDS = 5.0
 #: Seconds that the relay waits until a command of about 1 MB is written, and as long for its answer.
 PATIENT_TIMEOUT_SECONDS = 30.0
 
+#: Lets a wire id of another program, which may be any bytes, become a text and bytes again.
+ODD_BYTES = "surrogateescape"
+
 #: Connections of a client, at most.
 MAX_CONNECTIONS = 2**31
 
@@ -31,7 +34,9 @@ def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
 def client(url: str, *, timeout_seconds: float) -> "redis.Redis":
     """Return a client that raises at once when Redis is away, without hidden retries."""
     # As many connections as there are threads: a limit would be taken for a Redis that is away.
-    found = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=MAX_CONNECTIONS)
+    found = redis.Redis.from_url(
+        url, retry=Retry(NoBackoff(), 0), max_connections=MAX_CONNECTIONS, encoding_errors=ODD_BYTES
+    )
     # Not from the URL: waits for a bell are shorter than this, and senders must not wait long.
     limits = {
         "socket_timeout": timeout_seconds,

@@ -1,19 +1,40 @@
 """Messages in Redis: Dramatiq's own, with the attempt in their options."""
 
+import json
+import re
 from typing import Any
 
 from dramatiq import Message
 from dramatiq.errors import DecodeError
 
-from apps.tasks.values import Send
+from apps.tasks.errors import TaskError
+from apps.tasks.json_safe import COMPACT
+from apps.tasks.values import Held, Send
 
 #: Options that belong to one publication of a message, not to the message.
 WIRE_OPTIONS = ("redis_message_id", "attempt")
+
+#: A task id that a row can have, and an attempt.
+WIRE_ID = re.compile(r"([^\x00\ud800-\udfff]{1,255}):(0|[1-9][0-9]{0,9})")
+#: The highest attempt that its column can hold.
+LAST_ATTEMPT = 2**31 - 1
+
+
+class UnreadableRowError(TaskError, ValueError):
+    """The row's arguments cannot be read."""
 
 
 def wire_id_of(task_id: str, attempt: int) -> str:
     """Return the message's id in Redis. An attempt has one id, so publishing it twice has no effect."""
     return f"{task_id}:{attempt}"
+
+
+def attempt_in(wire_id: str) -> tuple[str, int] | None:
+    """Return the task id and the attempt in a wire id. None: no row can have them, so it is not of this project."""
+    found = WIRE_ID.fullmatch(wire_id)
+    if found is None or (attempt := int(found[2])) > LAST_ATTEMPT:
+        return None
+    return found[1], attempt
 
 
 def for_attempt(message: Message[Any], attempt: int, *, retries: int = 0) -> Message[Any]:
@@ -41,13 +62,62 @@ def from_row(row: Any) -> Message[Any]:
     message: Message[Any] = Message(
         queue_name=row.queue_name,
         actor_name=row.task_name,
-        args=tuple(row.args),
-        kwargs=row.kwargs,
-        options=row.options,
+        # A row that another program wrote may have anything. The worker that claims it says so.
+        args=tuple(row.args) if isinstance(row.args, list) else (),
+        kwargs=row.kwargs if isinstance(row.kwargs, dict) else {},
+        options=row.options if isinstance(row.options, dict) else {},
         message_id=row.task_id,
         message_timestamp=int(row.created_at.timestamp() * 1000),
     )
     return for_attempt(message, row.attempt, retries=row.retries)
+
+
+def from_held(held: Held, attempt: int) -> Message[Any]:
+    """Return the message of a claimed row. The worker runs it, whatever Redis has.
+
+    Raises:
+      UnreadableRowError: Another program wrote the row, and Python cannot read it.
+    """
+    try:
+        args, sent_ms = json.loads(held.args), int(held.sent_ms)
+        kwargs = {} if held.kwargs == "{}" else json.loads(held.kwargs)
+        options = {} if held.options == "{}" else json.loads(held.options)
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        raise UnreadableRowError(f"The row's arguments cannot be read: {type(error).__name__}.") from None
+    if not (isinstance(args, list) and isinstance(kwargs, dict) and isinstance(options, dict)):
+        raise UnreadableRowError("The row's arguments cannot be read: they must be a list and two objects.")
+    options |= _options(held.task_id, attempt)
+    if held.retries:
+        options["retries"] = held.retries
+    return Message(held.queue_name, held.task_name, tuple(args), kwargs, options, held.task_id, sent_ms)
+
+
+def is_of(data: bytes, held: Held, message: Message[Any]) -> bool:
+    """Return whether bytes from Redis are the message of a claimed row, but for the time of its send.
+
+    Parameters:
+      message: The row's message.
+    """
+    own = (
+        COMPACT.encode(message.options)
+        if held.retries or held.options != "{}"
+        else (
+            f'{{"redis_message_id":"{held.task_id}:{message.options["attempt"]}","attempt":{message.options["attempt"]}}}'
+        )
+    )
+    expected = (
+        f'{{"queue_name":"{held.queue_name}","actor_name":"{held.task_name}","args":{held.args},'
+        f'"kwargs":{held.kwargs},"options":{own},"message_id":"{held.task_id}","message_timestamp":'
+    ).encode()
+    if data.startswith(expected) and data.endswith(b"}") and data[len(expected) : -1].isdigit():
+        return True
+    try:  # Written by another encoder.
+        found = decode(data)
+        return (found.queue_name, found.actor_name, found.args, found.kwargs, found.options, found.message_id) == (
+            message.queue_name, message.actor_name, message.args, message.kwargs, message.options, message.message_id
+        )  # fmt: skip
+    except (DecodeError, RecursionError):
+        return False
 
 
 def decode(data: bytes) -> Message[Any]:
@@ -65,12 +135,6 @@ def decode(data: bytes) -> Message[Any]:
     ):
         raise DecodeError("The parts of the message have other types than Dramatiq's.", data, None)
     return message
-
-
-def attempt_of(message: Message[Any]) -> int | None:
-    """Return the attempt that the message is for. None: this project did not publish it."""
-    attempt = message.options.get("attempt")
-    return attempt if isinstance(attempt, int) and not isinstance(attempt, bool) else None
 
 
 def _options(task_id: str, attempt: int) -> dict[str, Any]:

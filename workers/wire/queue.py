@@ -14,7 +14,14 @@ from dramatiq import Message
 from redis.exceptions import NoScriptError
 
 from workers.wire import scripts
-from workers.wire.clients import PATIENT_TIMEOUT_SECONDS, PUBLISH_TIMEOUT_SECONDS, WORK_TIMEOUT_SECONDS, chunks, client
+from workers.wire.clients import (
+    ODD_BYTES,
+    PATIENT_TIMEOUT_SECONDS,
+    PUBLISH_TIMEOUT_SECONDS,
+    WORK_TIMEOUT_SECONDS,
+    chunks,
+    client,
+)
 from workers.wire.errors import Guard
 from workers.wire.lane import Lane
 from workers.wire.publisher import bounded, words, words_size
@@ -259,7 +266,7 @@ class WireQueue:
         """Return the wire ids that a process fetched from a queue and has not acked."""
         with self._guard:
             members = self.workers.smembers(self.acks_key(queue_name, broker_id))
-        return {member.decode() for member in members}  # type: ignore[union-attr]
+        return {member.decode(errors=ODD_BYTES) for member in members}  # type: ignore[union-attr]
 
     # --- The relay ---
 
@@ -383,7 +390,7 @@ class WireQueue:
 
 
 def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:
-    return [(wire_id.decode(), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]
+    return [(wire_id.decode(errors=ODD_BYTES), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]
 
 
 def _fetch_arguments(limit: int) -> list[int]:

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
+from django.db.models.functions import Cast
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
@@ -81,7 +82,6 @@ def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id:
         error_message=Case(
             When(unknown_since=None, then=F("error_message")), default=Value("", output_field=TextField())
         ),
-        unknown_since=None,
     )
     return next(iter(_claimed_with(claim_id, [task_id])), None)
 
@@ -112,10 +112,10 @@ def crashes_of(task_ids: Sequence[str]) -> dict[str, Crashes]:
 
 def _claimed_with(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
     rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
-    return [
-        Held(task_id=task_id, row_id=row_id, owner_id=owner_id)
-        for task_id, row_id, owner_id in rows.values_list("task_id", "pk", "owner_id")
-    ]
+    texts = [Cast(name, TextField()) for name in ("args", "kwargs", "options")]
+    columns: Any = ("task_id", "pk", "owner_id", "task_name", "queue_name", *texts, "retries", "created_at")
+    found: Any = [(*row, created_at.timestamp() * 1000) for *row, created_at in rows.values_list(*columns)]
+    return [Held(*row) for row in found]
 
 
 def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
@@ -217,7 +217,7 @@ def _lock_for_finish(task_ids: list[str]) -> set[str]:
 def _finish(outcome: Outcome) -> Settled:
     move, claim = outcome.move, outcome.claim
     now = ClockTimestamp()
-    values: dict[str, Any] = {"status": move.target, "updated_at": now, **_error(outcome)}
+    values: dict[str, Any] = {"status": move.target, "updated_at": now, "unknown_since": None, **_error(outcome)}
     if move is states.RELEASE:
         values = pending_again()
     elif move is states.RETRY:

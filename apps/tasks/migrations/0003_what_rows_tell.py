@@ -66,7 +66,7 @@ class Migration(migrations.Migration):
             name="unknown_since",
             field=models.DateTimeField(
                 blank=True,
-                help_text="First time at which no worker could take the task, in UTC: none knows its actor, its queue or its arguments. Written by the worker or the relay, and cleared when a worker claims it.",
+                help_text="First time at which no worker could take the task, in UTC: none knows its actor, its queue or its arguments. Written by the worker or the relay, and cleared when an attempt ends.",
                 null=True,
                 verbose_name="unknown since",
             ),

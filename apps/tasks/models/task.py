@@ -10,6 +10,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.core.models import BaseModel
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models.bounded_time import BoundedDateTimeField
 from apps.tasks.models.written_json import WrittenJSONField
 
 
@@ -57,12 +58,12 @@ class TaskStatus(BaseModel):
         (STATUS_CANCELLED, _("Cancelled")),
     ]
 
-    created_at = models.DateTimeField(
+    created_at = BoundedDateTimeField(
         _("created at"),
         auto_now_add=True,
         help_text=_("Time of the send, in UTC. Written by the sender. It never changes."),
     )
-    updated_at = models.DateTimeField(
+    updated_at = BoundedDateTimeField(
         _("updated at"),
         auto_now=True,
         help_text=_("Time of the last transition or report of progress, in UTC. Written with each of them."),
@@ -178,7 +179,7 @@ class TaskStatus(BaseModel):
     )
 
     # When it may run.
-    run_at = models.DateTimeField(
+    run_at = BoundedDateTimeField(
         _("run at"),
         help_text=_(
             "Earliest start, in UTC by the database's clock. Written by the sender, and anew by the worker, the relay "
@@ -193,20 +194,20 @@ class TaskStatus(BaseModel):
             "when the task is pending again. The relay clears it."
         ),
     )
-    expires_at = models.DateTimeField(
+    expires_at = BoundedDateTimeField(
         _("expires at"),
         null=True,
         blank=True,
         help_text=_("Latest start, in UTC. A task that has not started by then fails. Written by the sender."),
     )
 
-    unknown_since = models.DateTimeField(
+    unknown_since = BoundedDateTimeField(
         _("unknown since"),
         null=True,
         blank=True,
         help_text=_(
             "First time at which no worker could take the task, in UTC: none knows its actor, its queue or its "
-            "arguments. Written by the worker or the relay, and cleared when a worker claims it."
+            "arguments. Written by the worker or the relay, and cleared when an attempt ends."
         ),
     )
 
@@ -241,22 +242,22 @@ class TaskStatus(BaseModel):
         blank=True,
         help_text=_("Worker process that holds the task, or that ended it. Written by the worker."),
     )
-    claimed_at = models.DateTimeField(
+    claimed_at = BoundedDateTimeField(
         _("claimed at"), null=True, blank=True, help_text=_("Time of the claim, in UTC. Written by the worker.")
     )
-    started_at = models.DateTimeField(
+    started_at = BoundedDateTimeField(
         _("started at"),
         null=True,
         blank=True,
         help_text=_("Start of the attempt, in UTC. Written by the worker, a moment later."),
     )
-    finished_at = models.DateTimeField(
+    finished_at = BoundedDateTimeField(
         _("finished at"),
         null=True,
         blank=True,
         help_text=_("Time at which the task ended, in UTC. Written by the worker, the relay or staff who ended it."),
     )
-    cancel_requested_at = models.DateTimeField(
+    cancel_requested_at = BoundedDateTimeField(
         _("cancel requested at"),
         null=True,
         blank=True,

@@ -1,11 +1,20 @@
 """A column of JSON that gives back what was written."""
 
-import json
+import re
 from functools import cache
 from typing import Any
 
 from django.db import models
 from django.db.models.fields.json import KeyTransform
+
+from apps.tasks.json_safe import COMPACT, json_safe
+
+#: Depth of lists and objects that is read. Pages write JSON by recursion.
+MAX_DEPTH = 300
+#: May be a NUL, a lone surrogate, or a number beyond what Python has.
+ODD = re.compile(r"\\u[dD0]|[eE]\+?\d{3}")
+#: Characters that are shown of a value that cannot be read.
+SHOWN_CHARACTERS = 1_000
 
 
 class WrittenJSONField(models.JSONField):
@@ -26,12 +35,23 @@ class WrittenJSONField(models.JSONField):
         # Not at the top: only PostgreSQL needs psycopg.
         from psycopg.types.json import Json
 
-        return Json(value, lambda held: json.dumps(held, cls=self.encoder))
+        return Json(value, COMPACT.encode)
+
+    def select_format(self, compiler: Any, sql: str, params: Any) -> tuple[str, Any]:
+        # Otherwise psycopg parses it, and raises for the whole page if Python cannot read one row.
+        return (f"{sql}::text" if compiler.connection.vendor == "postgresql" else sql), params
 
     def from_db_value(self, value: Any, expression: Any, connection: Any) -> Any:
-        if connection.vendor == "postgresql" and not isinstance(expression, KeyTransform):
-            return value  # psycopg has parsed it.
-        return super().from_db_value(value, expression, connection)
+        """Return the value, or a text that says so if another program wrote what Python cannot read."""
+        if not isinstance(value, str):
+            return value  # A part of the value, which the driver has parsed.
+        try:
+            read = super().from_db_value(value, expression, connection)
+            if _depth(value) > MAX_DEPTH:
+                raise RecursionError
+            return json_safe(read) if ODD.search(value) else read
+        except (ValueError, RecursionError) as error:
+            return f"(cannot be read: {type(error).__name__}) {value[:SHOWN_CHARACTERS]}"
 
     def get_lookup(self, lookup_name: str) -> Any:
         found = super().get_lookup(lookup_name)
@@ -71,3 +91,14 @@ def _comparing(lookup: type) -> type:
 
 def _as_jsonb(column: str, connection: Any) -> str:
     return f"({column})::jsonb" if connection.vendor == "postgresql" else column
+
+
+def _depth(text: str) -> int:
+    """Return the depth of a JSON text. 0: it has too few brackets to be deep."""
+    if text.count("[") + text.count("{") <= MAX_DEPTH:
+        return 0
+    depth = deepest = 0
+    for bracket in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
+        depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
+        deepest = max(depth, deepest)
+    return deepest

@@ -20,6 +20,7 @@ from typing import Any
 from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
+from apps.tasks.json_safe import COMPACT
 from apps.tasks.statements.direct import Statement
 from apps.tasks.statements.table import owner_sql, owner_type, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
@@ -117,14 +118,13 @@ class OptimisticUpdate:
 
 
 #: A claim clears the reason why no worker could take the task.
-CLEARED = """
-    error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_message ELSE '' END, unknown_since = NULL
-""".strip()
+CLEARED = "error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_message ELSE '' END"
 
 CLAIMABLE = """
     AND t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
     AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL{unlocked}
-RETURNING t.task_id, t.id, t.owner_id
+RETURNING t.task_id, t.id, t.owner_id, t.task_name, t.queue_name, t.args::text, t.kwargs::text, t.options::text,
+    t.retries, date_part('epoch', t.created_at) * 1000
 """
 
 CLAIM = OptimisticUpdate(
@@ -156,7 +156,7 @@ COMPLETE = OptimisticUpdate(
     f"""
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
-    error_type = '', cause = '', traceback = '', finished_at = now.at, updated_at = now.at,
+    error_type = '', cause = '', traceback = '', unknown_since = NULL, finished_at = now.at, updated_at = now.at,
     started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
 FROM json_to_recordset($1::json) AS m (
         id bigint, attempt int, claim_id uuid, result json, text text, ran_ms float8
@@ -213,15 +213,15 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
         }
         for send in sends
     ]  # fmt: skip
-    INSERT.execute(json.dumps(batch), meanwhile=meanwhile)
+    INSERT.execute(COMPACT.encode(batch), meanwhile=meanwhile)
 
 
 def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
     statement = INSERT_ONE if send.owner_id is None else INSERT_ONE_OWNED
     statement.execute(
-        send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
-        json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
+        send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
+        COMPACT.encode(send.kwargs), COMPACT.encode(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
         send.owner_id, send.related_object_type, send.related_object_id, meanwhile=meanwhile,
     )  # fmt: skip
 
@@ -233,7 +233,7 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
     else:
         batch = [{"task_id": task_id, "attempt": attempt} for task_id, attempt in attempts]
         held = CLAIM.execute(json.dumps(batch), claim_id, worker_id)
-    return [Held(task_id=task_id, row_id=row_id, owner_id=owner_id) for task_id, row_id, owner_id in held]
+    return [Held(*columns) for columns in held]
 
 
 def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.tasks.json_safe import COMPACT
 from apps.tasks.statements.table import owner_key, owner_sql, owner_value, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
@@ -26,17 +27,19 @@ ON CONFLICT (task_id) DO NOTHING
 CLAIM = f"""
 UPDATE {TABLE} AS t
 SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updated_at = %s,
-    error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_message ELSE '' END, unknown_since = NULL
+    error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_message ELSE '' END
 FROM (SELECT value ->> 0 AS task_id, value ->> 1 AS attempt FROM json_each(%s)) AS m
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' AND t.crashes = 0
     AND t.run_at <= %s AND (t.expires_at IS NULL OR t.expires_at > %s) AND t.cancel_requested_at IS NULL
-RETURNING task_id, id, owner_id
+RETURNING task_id, id, owner_id, task_name, queue_name, args, kwargs, options, retries,
+    (julianday(created_at) - 2440587.5) * 86400000
 """
 
 COMPLETE = f"""
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
-    error_type = '', cause = '', traceback = '', finished_at = %s, updated_at = %s, started_at = m.started_at
+    error_type = '', cause = '', traceback = '', unknown_since = NULL, finished_at = %s, updated_at = %s,
+    started_at = m.started_at
 FROM (
     SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS result,
         value ->> 4 AS text, value ->> 5 AS started_at
@@ -69,8 +72,8 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
     at_once = _later(now, 0)
     rows = [
         (
-            send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
-            json.dumps(send.kwargs), json.dumps(send.options),
+            send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
+            COMPACT.encode(send.kwargs), COMPACT.encode(send.options),
             _later(now, send.delay_ms) if send.delay_ms else at_once, send.delay_ms > 0,
             None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms),
             owner_value(send.owner_id), send.related_object_type, send.related_object_id, at_once, at_once,
@@ -88,7 +91,7 @@ def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id
     with connection.cursor() as cursor:
         cursor.execute(CLAIM, [claim_id.hex, worker_id.hex, now, now, json.dumps(attempts), now, now])
         rows = cursor.fetchall()
-    return [Held(task_id=task_id, row_id=row_id, owner_id=owner_key(owner_id)) for task_id, row_id, owner_id in rows]
+    return [Held(task_id, row_id, owner_key(owner_id), *columns) for task_id, row_id, owner_id, *columns in rows]
 
 
 def complete(outcomes: Sequence[Outcome]) -> set[tuple[int, int, uuid.UUID]]:
