@@ -143,3 +143,31 @@ def test_sixteen_times_the_text_takes_no_256_times_as_long(piece: str) -> None:
 
     seconds(100)
     assert seconds(160_000) < 80 * max(seconds(10_000), 0.005)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "written_in", "characters", "a_word"),
+    [
+        ("雨从早上一直下到现在、没有人来。", "zh", 14, 1.6),
+        ("雨は朝からやまず、誰も来なかった。", "ja", 15, 1.9),
+        ("ฝนตกทั้งวัน ไม่มีใครมา", "th", 16, 4.0),
+    ],
+)
+def test_without_spaces_between_words_characters_are_counted_and_no_words_are_named(
+    sentence: str, written_in: str, characters: int, a_word: float
+) -> None:
+    found = analyse(f"{sentence}\n\n" * 40)
+    assert (found.language, found.words) == (written_in, characters * 40)
+    assert found.reading_minutes == round(characters * 40 / 230 / a_word, 2)
+    assert (found.keywords, found.repeated_phrases, found.reading_ease) == (None, None, None)
+    assert found.longest_sentences[0].words == characters
+    assert (found.chapters[0].keywords, found.chapters[0].repeated_phrases) == (None, None)
+
+
+def test_words_of_a_script_without_spaces_are_no_keywords_of_an_english_text() -> None:
+    found = analyse('She wrote "没有人来" on the wall of the old house, and then she went home to her mother. ' * 30)
+    assert found.language == "en"
+    named = {term.text for term in found.keywords or ()}
+    assert {"wrote", "wall", "house"} <= named
+    assert not any("没" in text for text in named)
+    assert not any("没" in phrase.text for phrase in found.repeated_phrases or ())
