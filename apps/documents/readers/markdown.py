@@ -31,7 +31,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text without its marks, each paragraph and heading between empty lines."""
     from markdown_it import MarkdownIt
 
-    text = plain_text.decoded(source.content()).replace("\r\n", "\n").replace("\r", "\n")
+    text = plain_text.decoded(source.content(), encoding=source.encoding).replace("\r\n", "\n").replace("\r", "\n")
     text = _FRONT_MATTER.sub("", text, count=1)
     # Markdown may contain HTML. The tags pass here, and the reader of web pages removes them.
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])

@@ -64,18 +64,18 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
 
     Navigation, lists of links to the page's own parts, forms and scripts are left out.
     """
-    return text_of(decoded(source.content()), on_progress=on_progress)
+    return text_of(decoded(source.content(), encoding=source.encoding), on_progress=on_progress)
 
 
-def decoded(data: bytes) -> str:
-    """Decode a page by its byte order mark, by the encoding that it declares, or as plain text."""
+def decoded(data: bytes, *, encoding: str = "") -> str:
+    """Decode a page by the writer's choice, its byte order mark, the encoding that it declares, or as plain text."""
     declared = _CHARSET.search(data, 0, 4096) or _ENCODING.search(data, 0, 200)
-    if declared and not data.startswith(plain_text.MARKS):
+    if declared and not encoding and not data.startswith(plain_text.MARKS):
         try:
             return data.decode(declared[1].decode("ascii"))
         except (LookupError, UnicodeError):
             pass  # The declared encoding is wrong, as in pages that were saved again.
-    return plain_text.decoded(data)
+    return plain_text.decoded(data, encoding=encoding)
 
 
 def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web page") -> str:
