@@ -32,10 +32,10 @@ def test_the_figures_of_a_text_are_those_calculated_by_hand() -> None:
     assert [(sentence.words, sentence.text) for sentence in chapter.longest_sentences] == [
         (6, "“The river is cold,” said Peter.")
     ] * 3
-    assert {(term.text, term.count) for term in chapter.keywords} == {
+    assert {(term.text, term.count) for term in chapter.keywords or ()} == {
         ("river", 20), ("cold", 20), ("Peter", 20), ("swam", 20),
     }  # fmt: skip
-    assert [(term.text, term.count) for term in chapter.repeated_phrases] == [
+    assert [(term.text, term.count) for term in chapter.repeated_phrases or ()] == [
         ("He never swam home", 20), ("The river is cold", 20),
     ]  # fmt: skip
 
@@ -45,9 +45,9 @@ def test_the_novel_is_known(novel: Findings) -> None:
     assert novel.reading_ease == pytest.approx(62.9, abs=0.5)
     assert novel.grade_level == pytest.approx(9.5, abs=0.3)
     assert novel.dialogue_share == pytest.approx(0.47, abs=0.01)
-    assert [term.text for term in novel.keywords[:5]] == ["Elizabeth", "Darcy", "Bennet", "Bingley", "Jane"]
+    assert [term.text for term in list(novel.keywords or ())[:5]] == ["Elizabeth", "Darcy", "Bennet", "Bingley", "Jane"]
     assert novel.longest_sentences[0].words == 180
-    assert ("uncle and aunt", 22) in [(term.text, term.count) for term in novel.repeated_phrases]
+    assert ("uncle and aunt", 22) in [(term.text, term.count) for term in novel.repeated_phrases or ()]
     assert {chapter.language for chapter in novel.chapters} == {"en"}
 
 
@@ -62,11 +62,11 @@ def test_the_chapters_of_the_novel_add_up_to_the_whole(novel: Findings) -> None:
 
 
 def test_no_more_is_kept_than_is_shown(novel: Findings) -> None:
-    assert (len(novel.keywords), len(novel.longest_sentences), len(novel.repeated_phrases)) == (12, 5, 12)
+    assert (len(novel.keywords or ()), len(novel.longest_sentences), len(novel.repeated_phrases or ())) == (12, 5, 12)
     for chapter in novel.chapters:
-        assert len(chapter.keywords) <= 8
+        assert len(chapter.keywords or ()) <= 8
         assert len(chapter.longest_sentences) <= 3
-        assert len(chapter.repeated_phrases) <= 5
+        assert len(chapter.repeated_phrases or ()) <= 5
 
 
 def test_a_chapter_in_another_language_has_figures_of_its_own() -> None:
@@ -111,7 +111,7 @@ def test_a_text_in_another_language_has_no_readability_and_no_dialogue(language:
 def test_many_different_words_are_counted_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "MAX_DIFFERENT_WORDS", 50)
     text = " ".join(f"word{number} rain." for number in range(2_000))
-    assert [(term.text, term.count) for term in analyse(text).keywords] == [("rain", 2_000)]
+    assert [(term.text, term.count) for term in analyse(text).keywords or ()] == [("rain", 2_000)]
 
 
 @settings(max_examples=60, deadline=None)

@@ -90,6 +90,10 @@ def test_an_opendocument_text_has_its_visible_text(body: str, text: str) -> None
         ("The <span class='pagenum'>[Pg 12]</span>rain.", "The rain."),
         ("The <span role='doc-pagebreak'>12</span>rain.", "The rain."),
         ("The rain.<span style='display: none'>SECRET</span>", "The rain."),
+        (
+            "The rain<a class='fnanchor' href='#f'>[1]</a> fell.<div class='footnote'>[1] A note.</div>",
+            "The rain fell.",
+        ),
         ("The rain.<a role='doc-noteref' href='#n'>1</a><aside role='doc-footnote'>A note.</aside>", "The rain."),
     ],
 )

@@ -113,7 +113,7 @@ def _lines(document: "pypdfium2.PdfDocument", number: int) -> tuple[list[Line], 
 def _is_picture(page: "pypdfium2.PdfPage", lines: list[Line]) -> bool:
     import pypdfium2.raw as pdfium
 
-    if sum(words.count(line.text) for line in lines) > WORDS_ON_PICTURE:
+    if len(lines) > WORDS_ON_PICTURE or sum(words.count(line.text) for line in lines) > WORDS_ON_PICTURE:
         return False
     return next(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=2), None) is not None
 

@@ -46,7 +46,14 @@ _SKIPPED_KINDS = frozenset(
         "doc-noteref", "doc-footnote", "doc-endnote", "doc-endnotes", "doc-pagebreak", "doc-pagelist", "doc-backlink",
     }
 )  # fmt: skip
-_PAGE_NUMBER = frozenset({"pagenum", "pageno", "page-number", "pagenumber"})
+#: Classes of the same, as Project Gutenberg, pandoc, LibreOffice and Word write them.
+_SKIPPED_CLASSES = frozenset(
+    {
+        "pagenum", "pageno", "page-number", "pagenumber", "footnote", "footnotes", "endnote", "endnotes", "fnanchor",
+        "footnote-ref", "noteref", "sdfootnote", "sdfootnoteanc", "sdendnote", "sdendnoteanc", "msofootnotetext",
+        "msofootnotereference", "msoendnotetext", "msoendnotereference",
+    }
+)  # fmt: skip
 _INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 #: A note's mark in superscript, after a word. After a digit or one or two letters it is a power: "m2".
 _NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[*\u2020\u2021\u00a7]+)[\])]?")
@@ -274,6 +281,6 @@ def _is_left_out(attributes: Mapping[str, str]) -> bool:
     return (
         "hidden" in attributes
         or not _SKIPPED_KINDS.isdisjoint(kinds)
-        or not _PAGE_NUMBER.isdisjoint(attributes.get("class", "").lower().split())
+        or not _SKIPPED_CLASSES.isdisjoint(attributes.get("class", "").lower().split())
         or _INVISIBLE.search(attributes.get("style", "")) is not None
     )
