@@ -6,7 +6,7 @@ The module is imported before Django is set up, so it must not import models.
 import os
 from datetime import datetime
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
@@ -72,6 +72,30 @@ def url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
             f"must begin with one of: {', '.join(known + '://' for known in schemes)}"
         )
     return value
+
+
+def choice(name: str, *, known: tuple[str, ...]) -> str:
+    """Return one of the known words, or nothing."""
+    value = text(name).lower()
+    if value and value not in known:
+        raise ImproperlyConfigured(f"{name} is {value!r}, must be one of: {', '.join(known)}")
+    return value
+
+
+def file(name: str) -> str:
+    """Return the path of a file that exists, or nothing."""
+    value = text(name)
+    if value and not Path(value).is_file():
+        raise ImproperlyConfigured(f"{name} is {value!r}, must be the path of a file")
+    return value
+
+
+def with_query(url: str, options: dict[str, str]) -> str:
+    """Return the URL with these options in its query, instead of options of the same names. Empty ones are left out."""
+    parts = urlsplit(url)
+    given = {option: value for option, value in options.items() if value}
+    kept = [pair for pair in parse_qsl(parts.query, keep_blank_values=True) if pair[0] not in given]
+    return urlunsplit(parts._replace(query=urlencode([*kept, *given.items()])))
 
 
 def read_secret(filename: str) -> str:

@@ -9,6 +9,9 @@ from django.db import DatabaseError, connection
 from redis.backoff import NoBackoff
 from redis.retry import Retry
 
+from workers.wire.queue import WireQueue
+from workers.wire.server import unsuited
+
 TIMEOUT_SECONDS = 5
 #: Options of a connection that limit the time for connecting.
 TIMEOUT_OPTIONS: dict[str, dict[str, Any]] = {"postgresql": {"connect_timeout": TIMEOUT_SECONDS}}
@@ -33,7 +36,7 @@ def check_form(name: str, url: str) -> None:
 
 
 def check_redis(url: str) -> None:
-    """Check that a Redis-protocol server answers and takes our password.
+    """Check that a Redis-protocol server answers, takes our password and can keep queues.
 
     Raises:
       UnreachableError: It does not.
@@ -48,6 +51,11 @@ def check_redis(url: str) -> None:
             client.ping()
     except (redis.RedisError, OSError, ValueError) as error:
         raise UnreachableError(f"REDIS_URL: {reason(error, url=url)}") from None
+    wire = WireQueue(url, namespace="")
+    refusal = unsuited(wire)
+    wire.close()
+    if refusal:
+        raise UnreachableError(refusal)
 
 
 def check_database(url: str) -> None:

@@ -10,6 +10,7 @@ from django.urls import reverse_lazy
 from aiWriting import environment, file_storage
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
+from apps.core.connections import POSTGRESQL_OPTIONS
 from apps.tasks.conf import Conf
 from workers import middleware
 
@@ -82,15 +83,25 @@ TEMPLATES = [
 
 DATABASE_SCHEMES = ("sqlite", "postgres", "postgresql")
 DATABASE_URL = environment.url("DATABASE_URL", f"sqlite:///{VAR_DIR / 'db.sqlite3'}", schemes=DATABASE_SCHEMES)
+DATABASE_PREPARED_STATEMENTS = environment.boolean(
+    "DATABASE_PREPARED_STATEMENTS", Conf.DATABASE_PREPARED_STATEMENTS.default
+)
 DATABASES: dict[str, dict[str, Any]] = {
     "default": dict(
         dj_database_url.parse(
             DATABASE_URL,
             conn_max_age=environment.integer("DATABASE_CONN_MAX_AGE", 0),
             conn_health_checks=True,
+            # A pooler that cannot have the one cannot have the other either.
+            disable_server_side_cursors=environment.boolean(
+                "DATABASE_DISABLE_SERVER_SIDE_CURSORS", not DATABASE_PREPARED_STATEMENTS
+            ),
         )
     )
 }
+if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    # Those that DATABASE_URL names come first.
+    DATABASES["default"]["OPTIONS"] = {**POSTGRESQL_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
     # Readers do not block the writer (WAL). A transaction takes the write lock at its start, so that none fails
     # half-way. A commit is on the disk when it returns (FULL).
@@ -158,6 +169,18 @@ REDIS_SCHEMES = ("redis", "rediss", "unix")
 REDIS_URL = environment.url(
     "REDIS_URL", environment.read_secret("redis-url") or "redis://127.0.0.1:6379/0", schemes=REDIS_SCHEMES
 )
+if REDIS_URL.startswith("rediss:"):
+    # Variables of their own, since some platforms own the URL.
+    REDIS_URL = environment.with_query(
+        REDIS_URL,
+        {
+            "ssl_cert_reqs": environment.choice("REDIS_SSL_CERT_REQS", known=("none", "optional", "required")),
+            "ssl_check_hostname": environment.choice("REDIS_SSL_CHECK_HOSTNAME", known=("yes", "no")),
+            "ssl_ca_certs": environment.file("REDIS_SSL_CA_CERTS"),
+            "ssl_certfile": environment.file("REDIS_SSL_CERTFILE"),
+            "ssl_keyfile": environment.file("REDIS_SSL_KEYFILE"),
+        },
+    )
 #: First part of every key in Redis.
 DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 
@@ -181,9 +204,6 @@ TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
 )
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
-DATABASE_PREPARED_STATEMENTS = environment.boolean(
-    "DATABASE_PREPARED_STATEMENTS", Conf.DATABASE_PREPARED_STATEMENTS.default
-)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
 WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_DRAIN_SECONDS.default)

@@ -3,7 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
-from aiWriting import health
+from workers import health
 
 urlpatterns = [
     path("admin/", admin.site.urls),

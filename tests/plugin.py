@@ -46,6 +46,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=0.75,
         help="minutes of the storm of tests/chaos; default: %(default)s",
     )
+    group.addoption(
+        "--chaos-faults",
+        default="all",
+        metavar="FAULT,...",
+        help="faults of the storm, or all (tests/chaos/faults); default: %(default)s",
+    )
+    group.addoption("--chaos-record", metavar="DIR", help="directory for the history and the verdict of the storm")
     group.addoption("--seed", type=int, default=1, help="seed of the storms; default: %(default)s")
     group.addoption(
         "--cron-cases",

@@ -1,46 +1,21 @@
-"""`/healthz` and `/readyz`."""
+"""`/healthz` and `/readyz` of the site. What else they tell is in `tests/workers/test_health.py`."""
 
 import socket
 import sys
 import time
 import urllib.request
-import uuid
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.error import HTTPError
 
-import dramatiq
 import pytest
-import redis
-from django.conf import settings
-from django.db import connection
 from django.test import Client
 
-from apps.tasks import presence
 from tests.commands import RunningCommand, environment
 from tests.plugin import SERVERS
-from workers.wire.queue import WireQueue
 
 #: Only root may listen on this port.
 CLOSED_PORT = 1
-
-
-@pytest.fixture
-def worker_process(db: None) -> uuid.UUID:
-    """A worker process that has just beaten."""
-    worker_id = uuid.uuid4()
-    presence.register(
-        worker_id, broker_id="b", host="h", hostname="h", pid=1, process_started="0", queues=[], threads=1
-    )
-    return worker_id
-
-
-@pytest.fixture
-def without_redis(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    wire = WireQueue(f"redis://127.0.0.1:{CLOSED_PORT}/0", namespace=settings.DRAMATIQ_NAMESPACE)
-    monkeypatch.setattr(dramatiq.get_broker(), "wire", wire)
-    yield
-    wire.close()
 
 
 @pytest.fixture
@@ -59,46 +34,8 @@ def test_alive_asks_neither_database_nor_redis(client: Client) -> None:
 
 
 @pytest.mark.django_db
-def test_all_is_well(client: Client, redis_client: "redis.Redis", worker_process: uuid.UUID) -> None:
-    response = client.get("/readyz")
-
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "degraded": []})
-    assert "no-store" in response.headers["Cache-Control"]
-
-
-@pytest.mark.django_db
-def test_it_is_ready_without_workers(client: Client, redis_client: "redis.Redis", worker_process: uuid.UUID) -> None:
-    presence.stop(worker_process)
-
-    response = client.get("/readyz")
-
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "degraded": ["workers"]})
-
-
-def test_it_is_ready_without_redis(client: Client, worker_process: uuid.UUID, without_redis: None) -> None:
-    response = client.get("/readyz")
-
-    assert (response.status_code, response.json()) == (200, {"status": "ready", "degraded": ["redis"]})
-
-
-@pytest.mark.django_db
-def test_it_is_ready_without_redis_and_workers(client: Client, without_redis: None) -> None:
-    assert client.get("/readyz").json() == {"status": "ready", "degraded": ["redis", "workers"]}
-
-
-@pytest.mark.django_db
 def test_a_host_that_is_not_ours_is_refused(client: Client) -> None:
     assert client.get("/readyz", headers={"Host": "elsewhere.example"}).status_code == 400
-
-
-@pytest.mark.django_db
-def test_a_database_that_was_not_migrated_counts_as_missing(client: Client) -> None:
-    with connection.cursor() as cursor:
-        cursor.execute("DROP TABLE tasks_workerprocess" + (" CASCADE" if connection.vendor == "postgresql" else ""))
-
-    response = client.get("/readyz")
-
-    assert (response.status_code, response.json()) == (503, {"status": "unavailable", "missing": ["database"]})
 
 
 @pytest.fixture

@@ -6,6 +6,7 @@ It is imported before Django's models exist, so functions import the ledger wher
 import logging
 import time
 from collections.abc import Iterable
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -13,11 +14,16 @@ from dramatiq import Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
-from dramatiq.middleware import CurrentMessage, Middleware, MiddlewareError
+from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, MiddlewareError, Pipelines, Retries
+from dramatiq.middleware.group_callbacks import GroupCallbacks
+from dramatiq.threading import Interrupt
 
 from apps.tasks.conf import conf
+from apps.tasks.errors import BadArgumentsError, FollowUpError
+from apps.tasks.json_safe import json_safe
 from apps.tasks.values import Send
 from workers.process.attempt import Attempt
+from workers.process.failure import Failure
 from workers.sending import arguments
 from workers.sending.on_commit import pack_sends, publish_on_commit
 from workers.wire.message import WIRE_OPTIONS
@@ -31,6 +37,14 @@ logger = logging.getLogger(__name__)
 
 #: Options of a message that have columns of their own.
 COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
+
+#: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
+ACK_SIGNALS = ("ack", "nack")
+#: Signals after an actor has returned or raised. Whatever a hook raises then, the attempt has to end.
+ENDING_SIGNALS = ("process_message", "skip_message", *ACK_SIGNALS)
+
+#: Middleware that sends what follows a task.
+FOLLOWING = (Callbacks, Pipelines, GroupCallbacks, Retries)
 
 
 class LedgerBroker(RedisBroker):
@@ -58,17 +72,30 @@ class LedgerBroker(RedisBroker):
         for middleware in self._listeners(f"before_{signal}"):
             try:
                 getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
-            except MiddlewareError:
-                raise
-            except Exception:
-                logger.critical("before_%s of %r failed", signal, middleware, exc_info=True)
+            except Exception as error:
+                if isinstance(error, MiddlewareError) and signal not in ACK_SIGNALS:
+                    raise
+                _log_broken_hook(f"before_{signal}", middleware, Failure.of(error))
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         for middleware in reversed(self._listeners(f"after_{signal}")):
             try:
                 getattr(middleware, f"after_{signal}")(self, *args, **kwargs)
-            except Exception:
-                logger.critical("after_%s of %r failed", signal, middleware, exc_info=True)
+            except Interrupt:
+                raise
+            except BaseException as error:
+                self._note_broken_hook(middleware, signal, error)
+
+    def _note_broken_hook(self, middleware: Middleware, signal: str, error: BaseException) -> None:
+        """Log the error of an after-hook. The outcome of the attempt that ends, if one does, tells it as well."""
+        attempt = Attempt.ending()
+        if not isinstance(error, Exception) and signal not in ENDING_SIGNALS:
+            raise error
+        failure = Failure.of(error)
+        _log_broken_hook(f"after_{signal}", middleware, failure)
+        if attempt is not None:
+            is_following = isinstance(middleware, FOLLOWING) or issubclass(type(error), FollowUpError)
+            attempt.note_broken_hook(type(middleware).__name__, is_following=is_following, failure=failure)
 
     def _listeners(self, hook: str) -> list[Middleware]:
         """Return the middleware that implements a hook. Dramatiq calls all of it: two dozen empty calls a task."""
@@ -102,6 +129,7 @@ class LedgerBroker(RedisBroker):
           ActorNotFound: No actor of that name is declared.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
+          FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
         """
         attempt = Attempt.ending()
         if attempt is not None and attempt.message.message_id == message.message_id:
@@ -109,12 +137,11 @@ class LedgerBroker(RedisBroker):
             attempt.retry(delay_ms=delay or 0)
             return message
         self.emit_before("enqueue", message, delay)
-        send = self.send_of(message, delay=delay)
         if attempt is not None:
             # Callbacks and pipelines belong to the outcome and are recorded in its commit.
-            attempt.sends.append(send)
+            attempt.sends.append(self.follow_up_of(message, delay=delay))
         else:
-            self._record([send])
+            self._record([self.send_of(message, delay=delay)])
         self.emit_after("enqueue", message, delay)
         return message
 
@@ -168,6 +195,54 @@ class LedgerBroker(RedisBroker):
             related_object_id=related_id,
         )
 
+    def follow_up_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
+        """Return a message that follows a task, as the ledger records it.
+
+        No caller could mend it, so it is not checked like other sends. An actor that this process does not know, or
+        that cannot be called like this, is for the worker that gets the message to tell. The size is what the task
+        makes it. Values become what JSON carries, as those of a stored result do.
+
+        Raises:
+          FollowUpError: JSON cannot carry the arguments.
+        """
+        actor = self.actors.get(message.actor_name)
+        try:
+            args, kwargs, options = json_safe(
+                [
+                    message.args,
+                    message.kwargs,
+                    {
+                        name: value
+                        for name, value in arguments.plain_options(message).items()
+                        if name not in COLUMN_OPTIONS
+                    },
+                ]
+            )
+            owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
+        except Interrupt:
+            raise
+        except BaseException as error:
+            failure = Failure.of(error)
+            raise FollowUpError(f"{message.actor_name} cannot be sent: {failure.error_message}") from error
+        related_type, related_id = "", None
+        if actor is not None:
+            with suppress(BadArgumentsError):
+                related_type, related_id = _related(actor.options.get("related_to"), arguments.bound(actor, message))
+        return Send(
+            task_id=message.message_id,
+            task_name=message.actor_name,
+            queue_name=q_name(message.queue_name),
+            priority=0 if actor is None else actor.priority,
+            args=tuple(args),
+            kwargs=kwargs,
+            options=options,
+            delay_ms=max(int(delay or 0), 0),
+            max_age_ms=message.options.get("max_age") or (actor.options.get("max_age") if actor else None),
+            owner_id=owner_id,
+            related_object_type=related_type,
+            related_object_id=related_id,
+        )
+
     # --- Working ---
 
     def consume(self, queue_name: str, prefetch: int = 1, timeout: int = 1000) -> "LedgerConsumer":
@@ -207,6 +282,12 @@ class LedgerBroker(RedisBroker):
 
     def close(self) -> None:
         self.wire.close()
+
+
+def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> None:
+    logger.critical(
+        "hook failed hook=%s middleware=%s\n%s", hook, type(middleware).__name__, failure.traceback.rstrip()
+    )
 
 
 def _related(related_to: str | None, bound: dict[str, Any]) -> tuple[str, int | None]:

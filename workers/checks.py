@@ -11,16 +11,19 @@ import dramatiq
 from django.apps import apps
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import connection
+from django.db import DatabaseError, InterfaceError, connection
 from dramatiq import Actor, Middleware
 from dramatiq.middleware import Callbacks, Pipelines, Retries
 
+from apps.core.connections import POSTGRESQL_OPTIONS
+from apps.tasks.conf import conf
 from apps.tasks.errors import BadCronError
 from workers.broker import LedgerBroker
 from workers.middleware.ending import Ending
 from workers.middleware.groups import Groups
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
+from workers.wire.server import unsuited
 
 #: Middleware without which no task has a start, progress or an end.
 TRACKING = (Lifecycle, Progress, Ending)
@@ -29,6 +32,12 @@ FOLLOWING = (Callbacks, Pipelines, Groups, Retries)
 
 #: Databases that tasks can be rows of.
 VENDORS = ("postgresql", "sqlite")
+
+#: Database connections of a worker process beside one for each thread and one for each queue: of its writer, its
+#: heartbeat, its reconciler, and of the thread that `sync_to_async` uses.
+PROCESS_CONNECTIONS = 4
+#: Database connections of a supervisor, its relay and a scheduler, whose slots and whose pruning have one each.
+OTHER_CONNECTIONS = 4
 
 #: Options of a SQLite database that several processes write to.
 SQLITE_OPTIONS = {
@@ -159,6 +168,14 @@ def check_vendor(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
+@register("tasks", deploy=True)
+def check_redis(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.E008: Redis is neither a cluster nor a Sentinel."""
+    broker = dramatiq.get_broker()
+    reason = unsuited(broker.wire) if isinstance(broker, LedgerBroker) else ""
+    return [Error(reason, id="tasks.E008")] if reason else []
+
+
 @register("tasks")
 def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
     """tasks.E007: `USE_TZ` is True."""
@@ -178,6 +195,59 @@ def check_sqlite(**kwargs: Any) -> list[CheckMessage]:
             "SQLite's transactions are DEFERRED: one that reads and then writes fails while another process writes.",
             hint=f'Set DATABASES["default"]["OPTIONS"] to {SQLITE_OPTIONS}.',
             id="tasks.W003",
+        )
+    ]
+
+
+@register("tasks")
+def check_time_limits(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W005: A connection to PostgreSQL over TCP has time limits."""
+    options = connection.settings_dict["OPTIONS"]
+    host = str(options.get("host") or connection.settings_dict["HOST"])
+    missing = [name for name in ("connect_timeout", "tcp_user_timeout", "keepalives_idle") if name not in options]
+    if connection.vendor != "postgresql" or not missing or not host or host.startswith("/"):
+        return []
+    return [
+        Warning(
+            f"Connections to PostgreSQL have no {', '.join(missing)}: if a firewall forgets one, its thread waits for "
+            "minutes.",
+            hint=f'Set DATABASES["default"]["OPTIONS"] to {POSTGRESQL_OPTIONS}.',
+            id="tasks.W005",
+        )
+    ]
+
+
+def connections_needed(*, processes: int, threads: int, queues: int) -> int:
+    """Return the number of database connections of one host with its worker processes, a relay and a scheduler."""
+    return processes * (threads + queues + PROCESS_CONNECTIONS) + OTHER_CONNECTIONS
+
+
+@register("tasks", deploy=True)
+def check_connections(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W006: PostgreSQL has room for the connections of the workers (with `--deploy`)."""
+    if connection.vendor != "postgresql" or connection.settings_dict["DISABLE_SERVER_SIDE_CURSORS"]:
+        return []  # A pooler between has a limit of its own.
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "SELECT sum(CASE name WHEN 'max_connections' THEN setting::int ELSE -setting::int END) FROM pg_settings"
+                " WHERE name IN ('max_connections', 'superuser_reserved_connections', 'reserved_connections')"
+            )
+            (room,) = cursor.fetchone()
+    except (DatabaseError, InterfaceError):
+        return []
+    needed = connections_needed(
+        processes=conf.WORKER_PROCESSES,
+        threads=conf.WORKER_THREADS,
+        queues=len(dramatiq.get_broker().get_declared_queues()),
+    )
+    if needed <= room:
+        return []
+    return [
+        Warning(
+            f"The workers of one host need up to {needed} connections, and PostgreSQL has {room} for all.",
+            hint="Lower WORKER_PROCESSES or WORKER_THREADS, or raise max_connections. Tasks may wait for one.",
+            id="tasks.W006",
         )
     ]
 

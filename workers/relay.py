@@ -8,22 +8,25 @@ import logging
 import threading
 import time
 import uuid
-from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from django.db import DatabaseError, InterfaceError
+from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
 from apps.tasks import ledger, presence
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
+from workers import neighbours
+from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.process import identity
-from workers.wire.errors import UNREACHABLE
-from workers.wire.message import from_row, wire_id_of
-from workers.wire.queue import chunks
+from workers.process.stop_request import StopRequest
+from workers.process_row import ProcessRow
+from workers.wire.clients import chunks
+from workers.wire.errors import UNREACHABLE, may_have_lost_data
+from workers.wire.outage import Outage
 
 logger = logging.getLogger(__name__)
 
@@ -43,8 +46,8 @@ EXPIRE_SECONDS = 1.0
 FORGET_SECONDS = 600.0
 #: Rows that are published in one page.
 PAGE = 500
-#: Rows that are audited in one page.
-AUDIT_PAGE = 2_000
+#: Seconds between two looks for another database behind the same namespace.
+LOOK_AROUND_SECONDS = 5.0
 #: Seconds between two passes, at most, for observations of heartbeats to count.
 GAP_SECONDS = 2.0
 #: Time for which the messages of a dead worker in Redis are requeued.
@@ -67,38 +70,54 @@ class Relay:
     def __init__(self, broker: LedgerBroker) -> None:
         self.broker = broker
         self.host = identity.host()
+        self.row = ProcessRow(WorkerProcess.KIND_RELAY)
         self.sightings: dict[uuid.UUID, Sighting] = {}
         self._last_look = 0.0
+        self._audit = Audit(broker, beat=lambda: self.row.beat())
         self._epoch: bytes | None = None
+        self._outage = Outage()
+        self._strangers: set[str] = set()
         self._due: dict[Callable[[], object], float] = {}
+        #: Work that failed unexpectedly the last time.
+        self._failing: set[Callable[[], object]] = set()
 
-    def run(self, stop: threading.Event) -> None:
+    def run(self, stop: StopRequest | threading.Event) -> None:
         """Make passes until `stop` is set. After an error of the database or Redis, try again."""
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS
         while not stop.wait(pause):
             try:
                 pause = PAUSE_SECONDS
-                self.publish_due()
+                # Not while a part of its work fails unexpectedly: a relay that beats is taken for one that works.
+                if not self._failing:
+                    self.row.beat()
+                self._do(self.publish_due)
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self.is_new_redis():
                     self._due[self.audit] = 0
+                    self._audit.be_thorough()
                     # It may have been away for longer than DEAD_FOR, or come from a backup.
                     self._requeue(KEPT_FOR)
                 self._every(AUDIT_SECONDS, self.audit)
+                self._every(LOOK_AROUND_SECONDS, self.look_around)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = DUE_SECONDS
+                if self._outage.ends():
+                    logger.info("redis answers again")
             except (DatabaseError, InterfaceError) as error:
                 logger.error("database does not answer error=%s", error)
                 close_broken()
                 self.sightings.clear()
             except UNREACHABLE as error:
-                logger.error("redis does not answer error=%s", error)
-                self._epoch = None
+                if self._outage.begins(error):
+                    logger.error("redis does not answer error=%s", error)
+                if may_have_lost_data(error):
+                    self._epoch = None
             except Exception:
                 logger.exception("relay pass failed")
                 close_broken()
+        self.row.stop()
         close_broken()
         logger.info("relay stopped host=%s", self.host)
 
@@ -106,9 +125,22 @@ class Relay:
         began = time.monotonic()
         if began < self._due.get(work, 0):
             return
-        work()
-        took = time.monotonic() - began
-        self._due[work] = began + max(seconds, took * AUDIT_REST if work == self.audit else 0)
+        try:
+            self._do(work)
+        finally:
+            # Also after an error: an audit of many rows must not begin anew with each pass.
+            took = time.monotonic() - began
+            self._due[work] = began + max(seconds, took * AUDIT_REST if work == self.audit else 0)
+
+    def _do(self, work: Callable[[], object]) -> None:
+        try:
+            work()
+        except (DatabaseError, InterfaceError, *UNREACHABLE):
+            raise
+        except Exception:
+            self._failing.add(work)
+            raise
+        self._failing.discard(work)
 
     # --- Due rows ---
 
@@ -117,52 +149,33 @@ class Relay:
         published = 0
         while TaskStatus.objects.due().filter(delayed=True).exists():
             rows = ledger.take_due(limit=PAGE)
-            self._publish(rows)
-            published += len(rows)
+            published += self._audit.publish(rows)
             if len(rows) < PAGE:
                 break
         return published
 
-    def _publish(self, rows: list[TaskStatus]) -> None:
-        if rows:
-            self.broker.wire.publish([from_row(row) for row in rows])
-
     # --- Lost messages ---
 
     def audit(self) -> int:
-        """Publish every due row that Redis does not have. Return their number."""
-        lost, pk = 0, 0
-        while rows := ledger.due_after(pk, limit=AUDIT_PAGE):
-            if absent := self._absent(rows):
-                # Read anew: most have been fetched, run and acked since the page was read.
-                found = ledger.still_due(absent)
-                self._publish(found)
-                lost += len(found)
-            pk = rows[-1].pk
-        if lost:
-            logger.warning("lost messages published count=%d", lost)
-        return lost
-
-    def _absent(self, rows: list[ledger.Waiting]) -> list[ledger.Waiting]:
-        by_queue: defaultdict[str, list[ledger.Waiting]] = defaultdict(list)
-        for row in rows:
-            by_queue[row.queue_name].append(row)
-        absent = []
-        for queue_name, group in by_queue.items():
-            present = self.broker.wire.present(queue_name, [wire_id_of(row.task_id, row.attempt) for row in group])
-            absent += [row for row, there in zip(group, present, strict=True) if not there]
-        return absent
+        """Publish every due row whose message no worker would get. Return their number."""
+        return self._audit.run()
 
     def is_new_redis(self) -> bool:
         """Return whether Redis was wiped or replaced since the last pass: its epoch key is gone or another one."""
-        key = f"{self.broker.namespace}:__epoch__"
-        client = self.broker.wire.workers
-        epoch = client.get(key)
-        if epoch is None:
-            client.set(key, uuid.uuid4().hex, nx=True)
-            epoch = client.get(key)
-        known, self._epoch = self._epoch, epoch if isinstance(epoch, bytes) else None
+        known, self._epoch = self._epoch, self.broker.wire.epoch()
         return known != self._epoch
+
+    def look_around(self) -> None:
+        """Tell if another database uses the namespace: its workers take the messages of these tasks, and drop them."""
+        neighbours.announce(self.broker.wire)
+        found = set(neighbours.strangers(self.broker.wire))
+        if found and not self._strangers:
+            logger.error(
+                "another database uses the namespace namespace=%s database=%s other=%s. Give each database a "
+                "DRAMATIQ_NAMESPACE of its own.",
+                self.broker.namespace, connection.settings_dict["NAME"], ", ".join(sorted(found)),
+            )  # fmt: skip
+        self._strangers = found
 
     # --- Dead workers ---
 
@@ -170,7 +183,10 @@ class Relay:
         """Take tasks back from dead workers. Return the number of tasks that are pending again."""
         for worker in presence.living():
             if self._is_dead(worker) and presence.stop(worker.pk):
-                logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
+                if worker.kind == WorkerProcess.KIND_WORKER:
+                    logger.error("worker died worker=%s host=%s pid=%d", worker.pk, worker.hostname, worker.pid)
+                else:
+                    logger.error("%s died host=%s pid=%d", worker.kind, worker.hostname, worker.pid)
         self._last_look = time.monotonic()
         returned = 0
         for worker_id in presence.dead_holders():

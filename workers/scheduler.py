@@ -12,10 +12,13 @@ from datetime import UTC, datetime, timedelta
 
 from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
-from django.db import DatabaseError, InterfaceError, connection
+from django.db import DatabaseError, InterfaceError
 
-from apps.tasks.models import Schedule
+from apps.core.connections import close_broken
+from apps.tasks.models import Schedule, WorkerProcess
 from apps.tasks.schedules import clock, declared, firing, history
+from workers.process.stop_request import StopRequest
+from workers.process_row import ProcessRow
 
 logger = logging.getLogger(__name__)
 
@@ -27,6 +30,8 @@ OTHERS_SECONDS = 0.1
 HELD_SECONDS = 1.0
 #: A search is followed by a pause of at least this many times its own length, so it takes at most 5 % of the time.
 HELD_PAUSE = 20
+#: Seconds without a look after which the scheduler ends, so that it is replaced: the thread that looks is dead.
+STALLED_SECONDS = 30.0
 #: Seconds between two prunings of the history.
 PRUNE_SECONDS = 3_600.0
 
@@ -42,13 +47,16 @@ class Scheduler:
             # A second look may wait for the first one.
             job_defaults={"coalesce": True, "max_instances": 2, "misfire_grace_time": None},
         )
+        self.row = ProcessRow(WorkerProcess.KIND_SCHEDULER)
         self.looking = threading.Lock()
         self.is_away = False
         self.knows_declared = False
         self.held_at = 0.0
+        self.looked_at = 0.0
 
-    def run(self, stop: threading.Event) -> None:
-        """Fire until `stop` is set."""
+    def run(self, stop: StopRequest | threading.Event) -> int:
+        """Fire until `stop` is set. Return the exit code: 1 if the looks have ended before."""
+        self.looked_at = time.monotonic()
         self.clock.add_job(self.look, id="look")
         self.clock.add_job(
             self.prune, "interval", seconds=PRUNE_SECONDS, id="prune", executor="history", next_run_time=_now()
@@ -58,12 +66,16 @@ class Scheduler:
             # The monotonic clock drives these looks too: a job whose time has jumped away would never run.
             while not stop.wait(LOOK_SECONDS):
                 if not self.looking.locked():
+                    if time.monotonic() - self.looked_at > STALLED_SECONDS:
+                        logger.critical("scheduler stalled, process ends")
+                        return 1
                     self.look_at(_now())
+            return 0
         finally:
             # APScheduler would wait with a lock held that the running look needs.
             self.clock.shutdown(wait=False)
             with self.looking:
-                pass
+                self.row.stop()
 
     def look_at(self, timestamp: datetime) -> None:
         """Schedule the next look, by the machine's clock."""
@@ -75,19 +87,22 @@ class Scheduler:
             self._look()
 
     def _look(self) -> None:
+        self.looked_at = time.monotonic()
         try:
             if not self.knows_declared:
                 self._update_declared()
             seconds = self._seconds_to_next()
             while seconds is not None and seconds <= 0:
                 sent = firing.fire_due()
+                self.row.beat()
                 seconds = self._seconds_to_next()
                 if not sent:
                     break  # Another scheduler has locked the rest.
             self._start_held()
+            self.row.beat()
         except (DatabaseError, InterfaceError) as error:
             # The slots stay due until the database is back.
-            connection.close()
+            close_broken()
             if not self.is_away:
                 logger.warning("database away error=%s", " ".join(str(error).split()))
             self.is_away = True
@@ -115,7 +130,7 @@ class Scheduler:
         except (DatabaseError, InterfaceError) as error:
             logger.warning("schedule history not pruned error=%s", " ".join(str(error).split()))
         finally:
-            connection.close()
+            close_broken()
 
     def _update_declared(self) -> None:
         declared.update()

@@ -1,18 +1,83 @@
-"""Close database connections of threads that Django does not manage."""
+"""Database connections of threads that Django does not manage.
+
+Django checks a connection at the start and at the end of a request. The threads of a worker process have no requests,
+so each kind of thread has its rule:
+
+- Worker threads: checked between two tasks, and after a pause of `IDLE_SECONDS`. A transaction that a task left open is
+  rolled back. While the thread waits for a task, its connection can be closed for another thread.
+- Threads of pools, such as those of `sync_to_async`: checked after a pause and after an error. The connection of a
+  thread that ended is closed.
+- Threads of the task system, which repeat what failed: closed after an error, by the thread itself.
+
+No connection is trusted that was unused for `FORGOTTEN_SECONDS`.
+"""
 
 import logging
+import sys
+import threading
+import time
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import thread as pool_threads
+from contextlib import contextmanager
+from typing import Any
 
-from django.db import connection, connections
+from django.conf import settings
+from django.db import DEFAULT_DB_ALIAS, connection, connections, transaction
+from django.db.backends.base.base import BaseDatabaseWrapper
 
 logger = logging.getLogger(__name__)
+
+#: Time limits towards PostgreSQL. libpq has none of its own: a peer that vanished without a word would be waited for as
+#: long as the kernel likes, about 15 minutes. `tcp_user_timeout` is in milliseconds, the others in seconds.
+POSTGRESQL_OPTIONS: dict[str, Any] = {
+    "connect_timeout": 10,
+    "tcp_user_timeout": 10_000,
+    "keepalives": 1,
+    "keepalives_idle": 30,
+    "keepalives_interval": 10,
+    "keepalives_count": 3,
+}
+#: Seconds without a statement after which a connection is checked before the next one.
+IDLE_SECONDS = 1.0
+#: Seconds without a statement after which a connection is replaced. A firewall between may have forgotten it without a
+#: word, and a check would wait for an answer in vain.
+FORGOTTEN_SECONDS = 60.0
+#: Seconds that a task waits for a connection. The server may have no more of them, or restart.
+CONNECT_SECONDS = 90.0
+#: Seconds between two attempts to connect.
+PAUSE_SECONDS = 0.25
+#: Seconds that a thread of a pool may need to finish the function whose result is there already.
+FINISHING_SECONDS = 0.1
+
+#: `TransactionStatus.IDLE` and `UNKNOWN` of libpq. Elsewhere a transaction is open.
+OUTSIDE_TRANSACTIONS = (0, 4)
+
+_thread = threading.local()
+#: Guards of this process: of threads that `own` announced, and of all others.
+_own: set["Guard"] = set()
+_pool: set["Guard"] = set()
+_current_user: Callable[[], object] = object
 
 
 def close_broken() -> None:
     """Close this thread's connection, which may be broken. The next statement opens a new one."""
-    try:
-        connection.close()
-    except Exception:
-        logger.debug("broken connection could not be closed", exc_info=True)
+    _close(connection)
+
+
+@contextmanager
+def statement_timeout(seconds: float) -> Iterator[None]:
+    """Run the statements of the block in one transaction, each within a time limit, on PostgreSQL.
+
+    Raises: Django's `OperationalError` after the time, also if it was spent waiting for a lock.
+    """
+    if connection.vendor != "postgresql":
+        yield  # SQLite has a limit of its own, and a transaction would take its write lock.
+        return
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT set_config('statement_timeout', %s, true)", [str(round(seconds * 1000))])
+        yield
 
 
 def close_idle() -> None:
@@ -20,3 +85,239 @@ def close_idle() -> None:
     for opened in connections.all(initialized_only=True):
         if not opened.in_atomic_block:
             opened.close()
+
+
+def keep_no_statements() -> None:
+    """Under DEBUG, keep no texts of statements in this process. Call it before other threads start.
+
+    Django keeps the last 9,000 of each connection, with all parameters, until the next request. A worker, relay or
+    scheduler has none.
+    """
+    if settings.DEBUG:
+        logger.warning("DEBUG is on, which makes every statement slower: turn it off in production")
+        BaseDatabaseWrapper.queries_limit = 0
+        for opened in connections.all(initialized_only=True):
+            opened.queries_log = deque(maxlen=0)
+
+
+def _close(database: Any) -> None:
+    try:
+        database.close()
+    except Exception:
+        logger.debug("broken connection could not be closed", exc_info=True)
+
+
+# --- Worker processes ----------------------------------------------------------------------------
+
+
+def watch(*, current_user: Callable[[], object]) -> None:
+    """Guard the connections of every thread that begins to use the database from now on.
+
+    Parameters:
+      current_user: Returns the task in whose context a statement runs, as an object that is compared by identity.
+    """
+    global _current_user
+    _current_user = current_user
+    connections.create_connection = _create_guarded  # type: ignore[method-assign]
+
+
+def unwatch() -> None:
+    """Guard no more connections, and close those that no thread uses just now."""
+    vars(connections).pop("create_connection", None)
+    close_abandoned()
+    close_resting()
+    for guard in list(_pool):
+        if guard.is_abandoned():
+            guard.reset()
+
+
+def own(*, repeats: bool = False) -> None:
+    """Announce that this thread belongs to the task system and not to a pool. Call it before its first statement.
+
+    Parameters:
+      repeats: The thread repeats statements that failed, so that its connections need no check.
+    """
+    _thread.guards, _thread.repeats = [], repeats
+
+
+def _create_guarded(alias: str) -> BaseDatabaseWrapper:
+    database = type(connections).create_connection(connections, alias)
+    guard = Guard(database, repeats=getattr(_thread, "repeats", False))
+    if hasattr(_thread, "guards"):
+        _thread.guards.append(guard)
+        _own.add(guard)
+    else:
+        _pool.add(guard)
+    return database
+
+
+def _guards() -> list["Guard"]:
+    """Return the guards of this thread, if it is one of the task system."""
+    return getattr(_thread, "guards", [])
+
+
+def is_in_transaction() -> bool:
+    """Return whether this thread, one of the task system, is inside a transaction."""
+    return any(guard.is_open for guard in _guards())
+
+
+def roll_back(user: object = None) -> bool:
+    """Roll back the transactions that a task left open. Call it in the thread that ran the task.
+
+    Parameters:
+      user: The task, whose transactions in threads of pools are rolled back, too. A function of its that still runs
+        there keeps its transaction.
+
+    Returns:
+      Whether there was one.
+    """
+    left = [guard for guard in _guards() if guard.is_open]
+    if _pool and user is not None:
+        left += [guard for guard in list(_pool) if guard.user is user and guard.is_open and guard.is_abandoned()]
+    for guard in left:
+        guard.reset()
+    return bool(left)
+
+
+def rest() -> None:
+    """Let other threads have this thread's connections until its next statement."""
+    for guard in _guards():
+        guard.is_resting = True
+
+
+def close_resting(*, is_expired: bool = False) -> None:
+    """Close the connections of threads that rest.
+
+    Parameters:
+      is_expired: Only those that are older than `CONN_MAX_AGE`.
+    """
+    for guard in list(_own):
+        guard.close_resting(is_expired=is_expired)
+
+
+def close_abandoned() -> None:
+    """Close the connections of ended threads. They stay open until Python's garbage collection finds them."""
+    for guards in (_own, _pool):
+        for guard in [guard for guard in list(guards) if not guard.thread.is_alive()]:
+            guards.discard(guard)
+            if guard.is_open:
+                logger.warning("transaction rolled back, its thread ended inside it thread=%s", guard.thread.name)
+            guard.reset()
+
+
+class Guard:
+    """Decides before each statement whether a connection can be trusted.
+
+    It takes the place of two methods of the connection, which Django calls outside of transactions.
+    """
+
+    def __init__(self, database: Any, *, repeats: bool) -> None:
+        #: Django's connection, a `BaseDatabaseWrapper`.
+        self.database = database
+        self.repeats = repeats
+        self.thread = threading.current_thread()
+        #: Time of the last statement, by the monotonic clock.
+        self.used_at = time.monotonic()
+        #: The task that began the open transaction, or ran the last statement outside of one.
+        self.user: object = None
+        #: The thread waits for a task. It leaves this state under the lock, and others close the connection under it.
+        self.is_resting = False
+        self._lock = threading.Lock()
+        self._autocommit = database.settings_dict["AUTOCOMMIT"]
+        #: The connection of the driver, once it is set up.
+        self._connected: Any = None
+        database.close_if_health_check_failed = self.check
+        database.connect = self.connect
+
+    def check(self) -> None:
+        """Close the connection unless it can be trusted. Django connects anew then."""
+        database = self.database
+        now = time.monotonic()
+        idle_seconds, self.used_at = now - self.used_at, now
+        raw = database.connection
+        if database.in_atomic_block or (raw is not None and database.autocommit != self._autocommit):
+            return
+        if self.is_resting:
+            with self._lock:
+                self.is_resting = False
+        self.user = _current_user()
+        if raw is None or raw is not self._connected:
+            return  # In the middle of connecting, Django calls this, too.
+        if idle_seconds > FORGOTTEN_SECONDS:
+            _close(database)
+        elif not self.repeats and (
+            idle_seconds > IDLE_SECONDS
+            or database.errors_occurred
+            or (database.health_check_enabled and not database.health_check_done)
+        ):
+            if database.is_usable():
+                database.errors_occurred = False
+                database.health_check_done = True
+            else:
+                _close(database)
+
+    def connect(self) -> None:
+        """Connect. A task waits while the server of its own row takes no connection: it was there a moment ago."""
+        database = self.database
+        deadline = time.monotonic() + CONNECT_SECONDS
+        is_patient = not self.repeats and database.alias == DEFAULT_DB_ALIAS and database.vendor == "postgresql"
+        is_logged = False
+        while True:
+            try:
+                type(database).connect(database)
+                self._connected, self.used_at = database.connection, time.monotonic()
+                return
+            except database.Database.OperationalError as error:
+                close_resting()
+                if not is_patient or time.monotonic() > deadline:
+                    raise
+                if not is_logged:
+                    logger.warning("task waits for a database connection error=%s", " ".join(str(error).split()))
+                    is_logged = True
+            time.sleep(PAUSE_SECONDS)
+
+    @property
+    def is_open(self) -> bool:
+        """Whether the connection is inside a transaction, begun by Django or by a statement."""
+        database = self.database
+        if database.in_atomic_block:
+            return True
+        if database.connection is None or not self._autocommit:
+            return False
+        return not database.autocommit or _is_in_transaction(database.connection)
+
+    def is_abandoned(self) -> bool:
+        """Return whether the thread ended, or waits for work in its pool."""
+        deadline = time.monotonic() + FINISHING_SECONDS
+        while self.thread.is_alive():
+            frame = sys._current_frames().get(self.thread.ident or 0)
+            if frame is not None and frame.f_code is pool_threads._worker.__code__:
+                return True
+            if time.monotonic() > deadline:
+                return False
+            time.sleep(0.001)
+        return True
+
+    def reset(self) -> None:
+        """Close the connection, whatever it is in the middle of. The next statement opens a new one."""
+        database = self.database
+        # Otherwise Django keeps a connection that was closed inside `atomic` unusable until the block is left.
+        database.in_atomic_block = database.closed_in_transaction = False
+        database.inc_thread_sharing()
+        try:
+            _close(database)
+        finally:
+            database.dec_thread_sharing()
+
+    def close_resting(self, *, is_expired: bool) -> None:
+        """Close the connection if its thread rests."""
+        with self._lock:
+            closes_at = self.database.close_at
+            if self.is_resting and not (is_expired and (closes_at is None or time.monotonic() < closes_at)):
+                self.reset()
+
+
+def _is_in_transaction(raw: Any) -> bool:
+    """Return whether a connection of psycopg or of sqlite3 is inside a transaction."""
+    server = getattr(raw, "pgconn", None)
+    return bool(raw.in_transaction) if server is None else server.transaction_status not in OUTSIDE_TRANSACTIONS

@@ -13,6 +13,10 @@ class TooLargeError(TaskError, ValueError):
     """The message's arguments are larger than `TASK_MAX_ARGUMENT_BYTES`. Send an id, not the data."""
 
 
+class FollowUpError(TaskError):
+    """A message that follows a task cannot be recorded: JSON cannot carry its arguments."""
+
+
 class UnknownQueueError(TaskError, ValueError):
     """No actor is declared on the queue."""
 

@@ -1,19 +1,20 @@
-"""Presence of worker processes. Each one writes its own heartbeat, and the relay judges by it."""
+"""Presence of worker, relay and scheduler processes. Each one writes its own heartbeat, and relays judge by it."""
 
 import uuid
+from collections.abc import Mapping
 from datetime import timedelta
 
 from django.db.models import F
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 
 
 def register(
     worker_id: uuid.UUID,
     *,
+    kind: str = WorkerProcess.KIND_WORKER,
     broker_id: str,
     host: str,
     hostname: str,
@@ -22,9 +23,10 @@ def register(
     queues: list[str],
     threads: int,
 ) -> None:
-    """Record that a worker process starts."""
+    """Record that a process starts."""
     WorkerProcess.objects.create(
         id=worker_id,
+        kind=kind,
         broker_id=broker_id,
         host=host,
         hostname=hostname,
@@ -46,13 +48,33 @@ def beat(worker_id: uuid.UUID) -> bool:
     )
 
 
+def vouch(*, host: str, living: Mapping[int, str], silent_seconds: float) -> int:
+    """Record a heartbeat for worker processes that are too busy to record it. Return their number.
+
+    One that was declared dead stays dead.
+
+    Parameters:
+      host: Identity of their host.
+      living: Starts of processes that live, by pid.
+      silent_seconds: Seconds since the last heartbeat of a process that counts as silent.
+    """
+    before = ClockTimestamp(offset_ms=-silent_seconds * 1000)
+    silent = WorkerProcess.objects.filter(host=host, pid__in=living, stopped_at=None, beat_at__lt=before)
+    found = [pk for pk, pid, started in silent.values_list("pk", "pid", "process_started") if living[pid] == started]
+    if not found:
+        return 0
+    return WorkerProcess.objects.filter(pk__in=found, stopped_at=None).update(
+        beat_at=ClockTimestamp(), beats=F("beats") + 1
+    )
+
+
 def stop(worker_id: uuid.UUID) -> bool:
-    """Record that a worker process stopped or died. Return whether it lived until now."""
+    """Record that a process stopped or died. Return whether it lived until now."""
     return bool(WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=ClockTimestamp()))
 
 
 def living() -> list[WorkerProcess]:
-    """Return the processes that have neither stopped nor been declared dead."""
+    """Return the processes of all kinds that have neither stopped nor been declared dead."""
     return list(WorkerProcess.objects.filter(stopped_at=None))
 
 
@@ -65,17 +87,9 @@ def dead_holders() -> list[uuid.UUID]:
 
 
 def stopped_within(time: timedelta) -> list[WorkerProcess]:
-    """Return the processes that stopped or were declared dead within the last `time`."""
+    """Return the workers that stopped or were declared dead within the last `time`."""
     after = ClockTimestamp(offset_ms=-time.total_seconds() * 1000)
-    return list(WorkerProcess.objects.filter(stopped_at__gt=after))
-
-
-def is_anybody_working() -> bool:
-    """Return whether any process gave a heartbeat within the timeout."""
-    timeout = timedelta(seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
-    return WorkerProcess.objects.filter(
-        stopped_at=None, beat_at__gt=ClockTimestamp(offset_ms=-timeout.total_seconds() * 1000)
-    ).exists()
+    return list(WorkerProcess.objects.workers().filter(stopped_at__gt=after))
 
 
 def forget(*, older_than: timedelta) -> int:

@@ -8,20 +8,22 @@
 
 Reporting never fails the task, never goes backwards within an attempt, and costs about a microsecond. The value stays
 in memory until the worker's writer carries it to the row, within half a second. Outside a worker nothing happens, so
-services may report wherever they are called.
+services may report wherever they are called. The same goes for a thread that a task starts: give it `carry(function)`.
 """
 
 import builtins
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar, Token
-from typing import TypeVar
+from functools import wraps
+from typing import ParamSpec, TypeVar
 
 from django.utils.translation import gettext
 
 from apps.tasks.json_safe import clean_text
 
 T = TypeVar("T")
+P = ParamSpec("P")
 
 #: Size of the column, in characters. A longer text is cut.
 TEXT_MAX_LENGTH = 255
@@ -64,6 +66,33 @@ def bind(reporter: Reporter) -> Token[Reporter | None]:
 
 def unbind() -> None:
     _current.set(None)
+
+
+def current() -> Reporter | None:
+    """Return the target of the functions below. It stands for the running attempt."""
+    return _current.get()
+
+
+def carry(function: Callable[P, T]) -> Callable[P, T]:
+    """Return the function, bound to the running attempt, for a thread of the task's own.
+
+        with ThreadPoolExecutor() as pool:
+            pool.map(progress.carry(read_page), pages)
+
+    Python starts threads without the context of their starter, so what they report would not arrive.
+    `asyncio.to_thread` and `sync_to_async` carry the context themselves.
+    """
+    reporter = _current.get()
+
+    @wraps(function)
+    def run(*args: P.args, **kwargs: P.kwargs) -> T:
+        token = _current.set(reporter)
+        try:
+            return function(*args, **kwargs)
+        finally:
+            _current.reset(token)
+
+    return run
 
 
 def set(percent: float, text: str | None = None) -> None:

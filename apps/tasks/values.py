@@ -78,8 +78,11 @@ class Outcome:
 
     Parameters:
       move: COMPLETE, FAIL, RETRY, RELEASE or CANCEL_CLAIMED of `apps.tasks.states`.
+      task_name: Name of the actor, of which the cause of a failure is made.
       ran_ms: Milliseconds that the actor ran. None: it was not started.
       delay_ms: With RETRY, milliseconds until it may run again.
+      error_message: Why it did not complete. With COMPLETE, what went wrong after the actor returned.
+      error_type: Dotted name of the exception's class.
       percent, text: Last report. COMPLETE writes 100 whatever was reported.
       sends: Messages that belong to the outcome. They are recorded in the same commit.
       group: Key of the group that counts this task if it completes.
@@ -88,8 +91,10 @@ class Outcome:
 
     claim: Claim
     move: Move
+    task_name: str = ""
     result: Any = None
     error_message: str = ""
+    error_type: str = ""
     traceback: str = ""
     ran_ms: float | None = None
     delay_ms: int = 0

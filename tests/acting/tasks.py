@@ -1,12 +1,22 @@
 """Actors for the tests."""
 
 import asyncio
+import contextvars
+import math
+import multiprocessing
 import os
+import re
 import signal
+import subprocess
+import sys
+import threading
 import time
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from typing import Any
 
 import dramatiq
+from asgiref.sync import sync_to_async
+from django.db import connection
 from dramatiq.middleware import CurrentMessage
 
 from apps.tasks import progress
@@ -181,3 +191,200 @@ def known_actors() -> list[str]:
 def say_where(text: str) -> None:
     """Report a text in which \\0 stands for a NUL, which cannot be sent."""
     progress.set(50, text.replace("\\0", "\x00"))
+
+
+@dramatiq.actor(actor_name="acting.kept_statements")
+def kept_statements() -> int:
+    """Return the number of statements whose texts this thread's connection keeps, after it made some."""
+    from tests.acting.models import Effect
+
+    for _ in range(3):
+        Effect.objects.exists()
+    return len(connection.queries_log)
+
+
+def _leave_open(how: str) -> None:
+    """Write inside a transaction and do not end it."""
+    from django.db import connection, transaction
+
+    if how == "autocommit off":
+        transaction.set_autocommit(False)
+    elif how == "BEGIN":
+        connection.cursor().execute("BEGIN")
+    else:
+        transaction.atomic().__enter__()
+    if how == "savepoint":
+        transaction.atomic().__enter__()
+    _record(f"left open: {how}")
+    if how == "broken":
+        transaction.set_rollback(True)
+    if how == "raises":
+        raise RuntimeError("inside a transaction")
+
+
+@dramatiq.actor(actor_name="acting.leave_open", max_retries=0)
+def leave_open(how: str) -> None:
+    _leave_open(how)
+
+
+@dramatiq.actor(actor_name="acting.leave_open_transactional", max_retries=0, transactional=True)
+def leave_open_transactional(how: str) -> None:
+    _leave_open(how)
+
+
+@dramatiq.actor(actor_name="acting.leave_open_async", max_retries=0)
+async def leave_open_async(how: str) -> None:
+    await sync_to_async(_leave_open)(how)
+
+
+@dramatiq.actor(actor_name="acting.leave_open_in_a_thread", max_retries=0)
+def leave_open_in_a_thread(how: str) -> None:
+    """Leave a transaction open in a thread that ends."""
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(contextvars.copy_context().run, _leave_open, how).result()
+
+
+@dramatiq.actor(actor_name="acting.call_inside_a_transaction", max_retries=0)
+def call_inside_a_transaction(nonce: str) -> str:
+    """Call another actor as a function, inside a transaction."""
+    from django.db import transaction
+
+    with transaction.atomic():
+        return effect(nonce)
+
+
+@dramatiq.actor(actor_name="acting.effect_async", max_retries=0)
+async def effect_async(nonce: str) -> str:
+    await sync_to_async(_record)(nonce)
+    return (await sync_to_async(effect.send)(f"{nonce}, sent")).message_id
+
+
+@dramatiq.actor(actor_name="acting.effects_in_threads", max_retries=0)
+def effects_in_threads(count: int) -> None:
+    """Write from threads of the task's own, which leave their connections open."""
+    with ThreadPoolExecutor(count) as pool:
+        barrier = threading.Barrier(count)
+        for number in range(count):
+            pool.submit(contextvars.copy_context().run, _record_together, barrier, f"thread {number}")
+
+
+def _record_together(barrier: threading.Barrier, nonce: str) -> None:
+    _record(nonce)
+    barrier.wait(10)
+
+
+# --- Async tasks that do something to the event loop they share ---
+
+
+async def _leave() -> None:
+    sys.exit("the input cannot be read")
+
+
+@dramatiq.actor(actor_name="acting.harm_loop", max_retries=0)
+async def harm_loop(kind: str) -> str:
+    loop = asyncio.get_running_loop()
+    match kind:
+        case "exit":
+            await _leave()
+        case "child exits":
+            await asyncio.create_task(_leave())
+        case "callback exits":
+            loop.call_soon(sys.exit)
+        case "interrupt":
+            raise KeyboardInterrupt
+        case "cancel":
+            raise asyncio.CancelledError
+        case "stop iteration":
+            raise StopIteration
+        case "generator exit":
+            raise GeneratorExit
+        case "stop":
+            loop.stop()
+        case "block":
+            time.sleep(600)
+        case "break":
+            loop._selector.close()  # type: ignore[attr-defined]  # The loop cannot go on.
+    await asyncio.sleep(0.05)
+    return "went on"
+
+
+# --- Tasks with child processes ---
+
+
+def _square(number: int) -> int:
+    return number * number
+
+
+def _sleep() -> None:
+    time.sleep(600)
+
+
+def _use_database(nonce: str) -> None:
+    """Send a task, and end the child's session with the database."""
+    from django.db import connection
+
+    effect.send(nonce)
+    connection.close()
+
+
+@dramatiq.actor(actor_name="acting.have_children", max_retries=0)
+def have_children(kind: str) -> Any:
+    forks = multiprocessing.get_context("fork")
+    match kind:
+        case "terminate":
+            child = forks.Process(target=_sleep)
+            child.start()
+            child.terminate()
+            child.join(20)
+            return child.exitcode
+        case "pool":
+            with forks.Pool(2) as pool:
+                return pool.map(_square, range(4))
+        case "pool that is late":
+            with forks.Pool(1) as pool:
+                try:
+                    pool.apply_async(_sleep).get(timeout=0.1)
+                except multiprocessing.TimeoutError:
+                    return "late"
+        case "executor":
+            with ProcessPoolExecutor(2, mp_context=forks) as executor:
+                return list(executor.map(_square, range(4)))
+        case "return":
+            pid = os.fork()
+            if pid == 0:
+                return "child"
+            return os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
+        case "descriptors":
+            code = "import os; print([os.readlink(f'/proc/self/fd/{fd}') for fd in os.listdir('/proc/self/fd')[:-1]])"
+            return subprocess.check_output([sys.executable, "-I", "-S", "-c", code], text=True, close_fds=False)
+    return None
+
+
+@dramatiq.actor(actor_name="acting.send_from_child", max_retries=0)
+def send_from_child(nonce: str) -> int:
+    """Let a forked child send between two statements of this task."""
+    _record(f"{nonce} before")
+    child = multiprocessing.get_context("fork").Process(target=_use_database, args=(f"{nonce} child",))
+    child.start()
+    child.join(20)
+    _record(f"{nonce} after")
+    return child.exitcode or 0
+
+
+@dramatiq.actor(actor_name="acting.leave_orphan")
+def leave_orphan() -> None:
+    """Start a program that starts another, and ends before it."""
+    subprocess.run(["sh", "-c", "sleep 0.5 & exit 0"], check=True, close_fds=True)
+
+
+@dramatiq.actor(actor_name="acting.hold_lock", max_retries=0)
+def hold_lock(seconds: float) -> float:
+    """Hold Python's lock in C code for about that time, and return the time that it took."""
+    length, began = 20, time.monotonic()
+    while time.monotonic() - began < 0.2:
+        length, began = length + 1, time.monotonic()
+        re.match(r"(a|a)*b", "a" * length)
+    length += math.ceil(math.log2(seconds / (time.monotonic() - began)))
+    began = time.monotonic()
+    re.match(r"(a|a)*b", "a" * length)
+    return time.monotonic() - began

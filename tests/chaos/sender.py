@@ -1,20 +1,24 @@
 """A process that sends, rolls back and writes a journal.
 
-    python -m tests.chaos.sender NAME SEED JOURNAL TRANSACTIONS_A_SECOND
+    python -m tests.chaos.sender NAME SEED TRANSACTIONS_A_SECOND FAULT,...
 
 The ledger is compared with the journal: `sending` before the commit, then `sent` or `rolled-back`. A transaction that a
 kill interrupted in between may be either, but not half.
 """
 
-import os
 import random
 import sys
 import time
-from typing import cast
+from collections.abc import Sequence
+from dataclasses import asdict
 
 import django
 
-from workers.broker import LedgerBroker
+from tests.chaos import journal
+from tests.chaos.sends import KINDS, Planned
+
+#: Owners that a sender has at a time.
+OWNERS = 5
 
 
 class RolledBackError(Exception):
@@ -26,72 +30,37 @@ class Sender:
 
     Parameters:
       seed: Determines the tasks, together with the name.
-      journal: File that only this process writes, line by line.
+      faults: Names of the faults whose kinds of sends are sent.
     """
 
-    def __init__(self, name: str, seed: str, journal: str) -> None:
+    def __init__(self, name: str, seed: str, *, faults: Sequence[str]) -> None:
         self.name = name
         self.random = random.Random(f"{seed} {name}")
-        self.journal = os.open(journal, os.O_WRONLY | os.O_CREAT | os.O_APPEND)
+        self.journal = journal.of_this_process()
+        self.kinds = [kind for kind in KINDS if not kind.fault or kind.fault in faults]
         self.count = 0
-
-    def note(self, word: str, nonces: list[str]) -> None:
-        os.write(self.journal, "".join(f"{word} {nonce}\n" for nonce in nonces).encode())
+        self.owners: list[int] = []
 
     def nonce(self) -> str:
         self.count += 1
         return f"{self.name}-{self.count}"
 
-    def send_one(self) -> list[str]:
-        """Send a task of a random kind. Return the nonces whose effects must come."""
-        from tests.chaos import tasks
+    def owner(self) -> int | None:
+        return self.random.choice(self.owners) if self.owners else None
 
-        kind = self.random.choices(
-            ["work", "commit", "flaky", "delayed", "long", "many", "group"], [50, 12, 10, 8, 1, 3, 2]
-        )[0]
-        nonce = self.nonce()
-        if kind == "work":
-            tasks.work.send(nonce, self.random.choice([0, 0, 0, 0.005, 0.05]))
-        elif kind == "commit":
-            tasks.commit.send(nonce, self.random.choice([0, 0, 0.01]))
-        elif kind == "flaky":
-            tasks.flaky.send(nonce)
-        elif kind == "delayed":
-            tasks.work.send_with_options(args=(nonce,), delay=self.random.randrange(1, 3_000))
-        elif kind == "long":
-            tasks.work.send(nonce, self.random.uniform(0.5, 3))
-        elif kind == "many":
-            return self.send_many()
-        else:
-            return self.send_group(nonce)
-        return [nonce]
-
-    def send_many(self) -> list[str]:
-        from tests.chaos import tasks
-
-        nonces = [self.nonce() for _ in range(20)]
-        cast(LedgerBroker, tasks.work.broker).send_many([tasks.work.message(nonce) for nonce in nonces])
-        return nonces
-
-    def send_group(self, nonce: str) -> list[str]:
-        import dramatiq
-
-        from tests.chaos import tasks
-
-        nonces = [self.nonce() for _ in range(3)]
-        group = dramatiq.group([tasks.work.message(nonce) for nonce in nonces])
-        group.add_completion_callback(tasks.together.message(nonce))
-        group.run()
-        return [nonce, *nonces]
+    def send_one(self) -> list[Planned]:
+        """Send tasks of a random kind."""
+        kind = self.random.choices(self.kinds, [kind.weight for kind in self.kinds])[0]
+        return kind.send(self)
 
     def step(self) -> None:
         """Run one transaction of a random shape."""
         from django.db import transaction
 
         shape = self.random.choices(["plain", "rolled back", "savepoint"], [7, 2, 2])[0]
-        kept: list[str] = []
-        dropped: list[str] = []
-        first = self.count
+        began = time.monotonic()
+        kept: list[Planned] = []
+        dropped: list[Planned] = []
         try:
             with transaction.atomic():
                 kept += self.send_one()
@@ -102,20 +71,36 @@ class Sender:
                             raise RolledBackError
                     except RolledBackError:
                         kept += self.send_one()
-                self.note("sending", [f"{self.name}-{number}" for number in range(first + 1, self.count + 1)])
+                planned = [asdict(one) for one in (*kept, *dropped)]
+                keeps = [] if shape == "rolled back" else [one.nonce for one in kept]
+                self.journal.note("sending", began=began, planned=planned, keeps=keeps)
                 if shape == "rolled back":
                     dropped, kept = dropped + kept, []
                     raise RolledBackError
         except RolledBackError:
             pass
-        self.note("sent", kept)
-        self.note("rolled-back", dropped)
+        self.journal.note("sent", nonces=[one.nonce for one in kept])
+        self.journal.note("rolled-back", nonces=[one.nonce for one in dropped])
+
+    def change_owners(self) -> None:
+        """Make an owner if one is missing, else delete one now and then. Tasks of that owner wait and run meanwhile."""
+        from apps.accounts.models import User
+
+        if len(self.owners) < OWNERS:
+            self.owners.append(User.objects.create(username=f"{self.name}-{time.monotonic_ns()}").pk)
+        elif self.random.random() < 0.05:
+            owner = self.owners.pop(0)
+            User.objects.filter(pk=owner).delete()
+            self.journal.note("owner deleted", owner=owner)
 
     def run(self, *, per_second: float) -> None:
         from django.db import DatabaseError, InterfaceError, connection
 
+        has_owners = any(kind.fault == "owners" for kind in self.kinds)
         while True:
             try:
+                if has_owners:
+                    self.change_owners()
                 self.step()
             except (DatabaseError, InterfaceError):
                 # It may have been committed or not. The journal says "sending".
@@ -126,5 +111,5 @@ class Sender:
 
 if __name__ == "__main__":
     django.setup()
-    name, seed, journal, per_second = sys.argv[1:5]
-    Sender(name, seed, journal).run(per_second=float(per_second))
+    name, seed, per_second, faults = sys.argv[1:5]
+    Sender(name, seed, faults=faults.split(",")).run(per_second=float(per_second))

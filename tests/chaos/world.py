@@ -1,99 +1,202 @@
 """The servers and processes of a storm. Each can be killed and started."""
 
 import contextlib
+import math
 import os
 import random
 import signal
 import subprocess
 import sys
 import time
-from dataclasses import dataclass, field
+from collections.abc import Callable, Collection
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import psutil
+import psycopg
 import redis
 
+from tests.chaos import clock as clocks
+from tests.chaos import disk as disks
+from tests.chaos import journal
+from tests.chaos.clock import Clock
+from tests.chaos.database import Cluster, Sqlite
+from tests.chaos.history import Fault
+from tests.chaos.proxy import Proxy
+from tests.chaos.redis_pair import RedisPair
 from tests.commands import environment, manage
 from tests.servers import Servers
-from tests.waiting import wait_until
-from workers.embedded import server as embedded
+from workers.embedded.server import free_port
+from workers.supervision.supervisor import Child
 from workers.supervision.watchdog import kill_group
+
+if TYPE_CHECKING:
+    from tests.chaos.faults.act import Act
 
 #: Seconds of silence after which a worker of another host is declared dead.
 HEARTBEAT_SECONDS = 3
+WORKERS = ("workers", "workers elsewhere")
+SENDERS = ("sender 1", "sender 2", "sender 3")
+#: Exit codes of processes that the storm has ended.
+ASKED = (0, -signal.SIGKILL, -signal.SIGTERM)
+#: Seconds in which a process may still be starting.
+STARTING_SECONDS = 60
+#: Seconds for a process to stop when it is asked to.
+STOP_SECONDS = 30
 
 
 @dataclass
-class Kill:
-    """A disturbance: its kind, its time by this machine's clock, and the process."""
+class Trouble:
+    """A fault that lasts: its place in the list of faults, its end, and what ends it."""
 
-    kind: str
-    at: float
-    pid: int | None = None
+    place: int
+    ends: float
+    undo: Callable[[], object]
 
 
-@dataclass
 class World:
-    """Senders, workers on two hosts, relays, schedulers, Redis and a database.
+    """Senders, workers on two hosts, relays, schedulers, Redis and a database, with a proxy before each server.
 
     Parameters:
-      servers: Servers of the session. The storm restarts their PostgreSQL.
-      database_url: The test's database.
+      servers: Servers of the session. The storm's database is a copy of theirs.
+      database: Name of the session's database, or path of its file.
+      faults: Names of the faults that are wanted.
       per_second: Transactions per second of each sender.
     """
 
-    directory: Path
-    servers: Servers
-    database_url: str
-    seed: int
-    per_second: float
-    processes: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
-    kills: list[Kill] = field(default_factory=list)
-    frozen: list[tuple[float, int]] = field(default_factory=list)
-    generation: int = 0
+    def __init__(
+        self, directory: Path, servers: Servers, *, database: str, seed: int, faults: Collection[str], per_second: float
+    ) -> None:
+        self.directory = directory
+        self.servers = servers
+        self.seed = seed
+        self.per_second = per_second
+        self.random = random.Random(seed)
+        #: Why a fault cannot happen here, by its name.
+        self.skipped: dict[str, str] = {}
+        self.faults: list[Fault] = []
+        self.troubles: list[Trouble] = []
+        self.processes: dict[str, subprocess.Popen[bytes]] = {}
+        self.started: dict[str, float] = {}
+        #: Times by which processes must have stopped, by pid.
+        self.asked: dict[int, float] = {}
+        #: Exit codes of processes that ended by themselves, or not in time, by a name with the number of the end.
+        self.bad_ends: dict[str, int | None] = {}
+        self.generation = 0
+        #: Seconds without another fault, at least. An act may set them.
+        self.pause_seconds = 0.0
+        self._held: list[subprocess.Popen[bytes]] = []
+        self.wanted = {name for name in faults if self._is_possible(name)}
+        self.journals = directory / "journals"
+        self.journals.mkdir()
+        library = clocks.library()
+        self.clock = Clock(directory / "clock", preload=library) if library and "clock-steps" in self.wanted else None
+        #: Version of the code by process.
+        self.versions = dict.fromkeys((*WORKERS, *SENDERS), "A") if "versions" in self.wanted else {}
+        self.redis = RedisPair(directory, launch=self.launch, has_replica="redis-failover" in self.wanted)
+        has_disk = "disk-full" in self.wanted
+        self.proxies: dict[str, Proxy] = {}
+        self.database: Cluster | Sqlite
+        if servers.postgres is None:
+            self.database = Sqlite(Path(database), directory / "database", has_disk=has_disk)
+        else:
+            self.database = Cluster(
+                servers.postgres,
+                database,
+                launch=self.launch,
+                has_disk=has_disk,
+                has_standby="postgresql-failover" in self.wanted,
+                on_failover=lambda port: self.proxies["postgresql"].retarget(port),
+            )
 
-    def __post_init__(self) -> None:
-        self.random = random.Random(self.seed)
-        self.redis = embedded.prepare(self.directory / "valkey")
+    def _is_possible(self, name: str) -> bool:
+        """Return whether the fault can happen on this machine and this database. If not, note why."""
+        from tests.chaos.faults import ACTS
+
+        vendor = "postgresql" if self.servers.postgres else "sqlite"
+        acts = [act for act in ACTS if act.fault == name]
+        if acts and not any(vendor in act.databases for act in acts):
+            self.skipped[name] = f"not for {vendor}"
+        elif name == "clock-steps" and clocks.library() is None:
+            self.skipped[name] = "libfaketime is not installed"
+        elif name == "disk-full" and not disks.can_mount():
+            self.skipped[name] = "no file system can be mounted"
+        return name not in self.skipped
 
     # --- Starting ---
 
     def start(self) -> None:
-        self.start_redis()
+        self.redis.start()
+        self._add_proxy("redis", self.redis.primary.port)
+        if isinstance(self.database, Cluster):
+            self.database.revive()
+            self._add_proxy("postgresql", self.database.primary.port)
         for name in self.commands():
             self.start_process(name)
 
-    def commands(self) -> dict[str, tuple[tuple[str, ...], dict[str, str]]]:
-        """Return the processes by name: argument lists and additional variables."""
+    def _add_proxy(self, name: str, target: int) -> None:
+        self.proxies[name] = Proxy(self.popen, port=free_port(), target=target)
+
+    def launch(self, child: Child) -> "subprocess.Popen[bytes]":
+        """Start a server. It ends with this process."""
+        with (self.directory / f"{child.name.split()[0]}.log").open("ab") as log:
+            process = child.popen(stdout=log, stderr=subprocess.STDOUT)
+        self._hold(process, child.stop_signal)
+        return process
+
+    def popen(self, argv: tuple[str, ...], **options: Any) -> "subprocess.Popen[bytes]":
+        process = subprocess.Popen(argv, start_new_session=True, **options)
+        self._hold(process, signal.SIGTERM)
+        return process
+
+    def _hold(self, process: "subprocess.Popen[bytes]", stop_signal: int) -> None:
+        for ended in [other for other in self._held if other.poll() is not None]:
+            self._held.remove(ended)
+            self.servers.watchdog.release(ended.pid)
+        self._held.append(process)
+        self.servers.watchdog.hold(process.pid, stop_signal=stop_signal, stop_order=0, grace_seconds=5)
+
+    def commands(self) -> dict[str, tuple[str, ...]]:
+        """Return the argument lists of the processes by name. That of a sender is made at its start."""
         worker = manage("runworker", "--processes", "2", "--threads", "4")
-        other = {"WORKER_HOST": "another-host"}
         return {
-            "workers": (worker, {}),
-            "workers elsewhere": (worker, other),
-            "relay": (manage("runrelay"), {}),
-            "scheduler one": (manage("runscheduler"), {}),
-            "scheduler two": (manage("runscheduler"), {}),
-            **{f"sender {number}": ((), {}) for number in (1, 2, 3)},
+            "workers": worker,
+            "workers elsewhere": worker,
+            "relay": manage("runrelay"),
+            "scheduler one": manage("runscheduler"),
+            "scheduler two": manage("runscheduler"),
+            **dict.fromkeys(SENDERS, ()),
         }
 
     def start_process(self, name: str) -> None:
-        argv, variables = self.commands()[name]
+        argv = self.commands()[name]
         if not argv:
             self.generation += 1
             sender = f"{name.split()[1]}.{self.generation}"
-            journal = self.directory / f"journal-{sender}"
             argv = (
-                sys.executable,
-                "-m",
-                "tests.chaos.sender",
-                sender,
-                str(self.seed),
-                str(journal),
-                str(self.per_second),
-            )
-        env = environment(
-            DATABASE_URL=self.database_url,
-            REDIS_URL=self.redis.url,
+                sys.executable, "-m", "tests.chaos.sender",
+                sender, str(self.seed), str(self.per_second), ",".join(sorted(self.wanted)),
+            )  # fmt: skip
+        with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
+            self.started[name] = time.monotonic()
+            self.processes[name] = self.popen(argv, env=self._environment(name), stdout=log, stderr=subprocess.STDOUT)
+
+    def _environment(self, name: str) -> dict[str, str]:
+        database = self.proxies.get("postgresql")
+        variables = {
+            journal.VARIABLE: str(self.journals),
+            "CHAOS_VERSION": self.versions.get(name, "B"),
+        }
+        if name in {"workers elsewhere", "relay"}:
+            variables["WORKER_HOST"] = "another-host"
+        # One host has the clock that is stepped. SQLite's clock is that of its processes, which are on one host.
+        is_stepped = "WORKER_HOST" in variables or self.database.vendor == "sqlite"
+        if self.clock is not None and is_stepped:
+            variables |= self.clock.variables
+        return environment(
+            DATABASE_URL=self.database.url(database.port if database else None),
+            REDIS_URL=self.redis.url(self.proxies["redis"].port),
             EXTRA_APPS="tests.acting,tests.chaos",
             DJANGO_SETTINGS_MODULE="aiWriting.settings",
             TASK_MAX_CRASHES="100000",
@@ -102,54 +205,82 @@ class World:
             LOG_LEVEL="WARNING",
             **variables,
         )
-        with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
-            process = subprocess.Popen(argv, env=env, stdout=log, stderr=subprocess.STDOUT, start_new_session=True)
-        self.servers.watchdog.hold(process.pid, stop_signal=signal.SIGTERM, stop_order=0, grace_seconds=5)
-        self.processes[name] = process
-
-    def start_redis(self) -> None:
-        process = self.servers.launch(self.redis.child(), log=self.directory / "valkey.log")
-        self.redis.wait_until_ready(alive=lambda: process.poll() is None)
-        self.processes["redis"] = process
 
     # --- The storm ---
 
-    def storm(self, seconds: float) -> None:
-        """Disturb a random process again and again until the time is over."""
+    def note(self, kind: str, *, pid: int | None = None, since: float | None = None) -> None:
+        """Note a fault that is over now."""
+        now = time.monotonic()
+        self.faults.append(Fault(kind=kind, at=now if since is None else since, until=now, pid=pid))
+
+    def lasting(self, kind: str, seconds: float, undo: Callable[[], object], *, pid: int | None = None) -> None:
+        """Note a fault that lasts. `undo` ends it."""
+        now = time.monotonic()
+        self.troubles.append(Trouble(len(self.faults), now + seconds, undo))
+        self.faults.append(Fault(kind=kind, at=now, pid=pid))
+
+    def heal(self, *, everything: bool = False) -> None:
+        """End the faults whose time is over."""
+        for trouble in list(self.troubles):
+            if everything or time.monotonic() >= trouble.ends:
+                trouble.undo()
+                self.troubles.remove(trouble)
+                self.faults[trouble.place] = replace(self.faults[trouble.place], until=time.monotonic())
+
+    def storm(self, seconds: float, acts: "Collection[Act]") -> None:
+        """Disturb something at random again and again until the time is over."""
         ends = time.monotonic() + seconds
-        actions = [
-            ("kill -9 worker", self.kill_worker, 30),
-            ("kill -9 supervisor", self.kill_supervisor, 6),
-            ("stop and start workers", self.stop_workers, 6),
-            ("kill -9 relay", self.kill_relay, 8),
-            ("kill -9 scheduler", self.kill_scheduler, 8),
-            ("kill -9 sender", self.kill_sender, 10),
-            ("freeze a worker", self.freeze_worker, 8),
-            ("FLUSHALL", self.flush_redis, 6),
-            ("kill -9 redis, data kept", self.kill_redis, 4),
-            ("kill -9 redis, data lost", self.wipe_redis, 4),
-        ]
-        if self.servers.postgres is not None:
-            actions.append(("restart of PostgreSQL", self.restart_postgres, 5))
-        weights = [weight for _, _, weight in actions]
+        possible = [act for act in acts if act.fault in self.wanted and self.database.vendor in act.databases]
         while time.monotonic() < ends:
-            kind, act, _ = self.random.choices(actions, weights)[0]
-            at = time.time()
-            self.kills.append(Kill(kind=kind, at=at, pid=act()))
-            self.thaw()
-            time.sleep(self.random.uniform(0.2, 2.5))
+            if possible:
+                act = self.random.choices(possible, [act.weight for act in possible])[0]
+                # A server may be away by another fault.
+                with contextlib.suppress(psycopg.Error, redis.RedisError, psutil.Error, RuntimeError):
+                    act.do(self)
+            pause, self.pause_seconds = max(self.random.uniform(0.2, 2.5), self.pause_seconds), 0.0
+            over = time.monotonic() + pause
+            while time.monotonic() < over:
+                time.sleep(0.1)
+                self.heal()
             self.revive()
-        self.thaw(everything=True)
+
+    def calm(self) -> float:
+        """End every fault, and let every process run version B. Return the time."""
+        self.heal(everything=True)
         self.revive()
+        old = [name for name, version in self.versions.items() if version == "A"]
+        for name in old:
+            self.versions[name] = "B"
+            self.terminate(name)
+        for name in old:
+            self._note_end(name, self._end(self.processes[name]))
+        self.revive()
+        return time.monotonic()
 
     def revive(self) -> None:
         """Start killed processes again that have no supervisor."""
+        self.redis.start()
+        self.database.revive()
         for name, process in list(self.processes.items()):
-            if process.poll() is not None:
-                if name == "redis":
-                    self.start_redis()
-                else:
-                    self.start_process(name)
+            code = process.poll()
+            if code is None and time.monotonic() > self.asked.get(process.pid, math.inf):
+                self._note_end(name, self._end(process, seconds=0))
+                self.start_process(name)
+            elif code is not None:
+                self.asked.pop(process.pid, None)
+                self._note_end(name, code)
+                self.start_process(name)
+
+    def terminate(self, name: str) -> int:
+        """Ask a process to stop. Return its pid. It is killed, and judged, if it does not stop in time."""
+        process = self.processes[name]
+        process.terminate()
+        self.asked[process.pid] = time.monotonic() + STOP_SECONDS
+        return process.pid
+
+    def _note_end(self, name: str, code: int | None) -> None:
+        if code not in ASKED:
+            self.bad_ends[f"{name}, during the storm, {len(self.bad_ends)}"] = code
 
     def children(self, name: str, word: str) -> list[psutil.Process]:
         with contextlib.suppress(psutil.NoSuchProcess):
@@ -167,105 +298,46 @@ class World:
             os.kill(pid, signal.SIGKILL)
         return pid
 
-    def some_workers(self) -> str:
-        return self.random.choice(["workers", "workers elsewhere"])
-
-    def kill_worker(self) -> int | None:
-        found = self.children(self.some_workers(), "--single")
-        return self.kill(self.random.choice(found).pid) if found else None
-
-    def kill_supervisor(self) -> int:
-        return self.kill(self.processes[self.some_workers()].pid)
-
-    def stop_workers(self) -> int:
-        process = self.processes[self.some_workers()]
-        process.terminate()
-        return process.pid
-
-    def kill_relay(self) -> int | None:
-        if self.random.random() < 0.5:
-            return self.kill(self.processes["relay"].pid)
-        found = self.children(self.some_workers(), "runrelay")
-        return self.kill(found[0].pid) if found else None
-
-    def kill_scheduler(self) -> int:
-        return self.kill(self.processes[self.random.choice(["scheduler one", "scheduler two"])].pid)
-
-    def kill_sender(self) -> int:
-        return self.kill(self.processes[f"sender {self.random.choice([1, 2, 3])}"].pid)
-
-    def freeze_worker(self) -> int | None:
-        """Freeze a worker of the other host, mostly for longer than its heartbeat may be silent."""
-        found = self.children("workers elsewhere", "--single")
-        if not found:
-            return None
-        pid: int = self.random.choice(found).pid
-        with contextlib.suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGSTOP)
-        self.frozen.append((time.monotonic() + HEARTBEAT_SECONDS * self.random.uniform(0.3, 2.5), pid))
-        return pid
-
-    def thaw(self, *, everything: bool = False) -> None:
-        for due, pid in list(self.frozen):
-            if everything or time.monotonic() >= due:
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(pid, signal.SIGCONT)
-                self.frozen.remove((due, pid))
-
-    def flush_redis(self) -> None:
-        with redis.Redis.from_url(self.redis.url, socket_timeout=2) as client, contextlib.suppress(redis.RedisError):
-            client.flushall()
-
-    def kill_redis(self) -> int:
-        process = self.processes["redis"]
-        self.kill(process.pid)
-        process.wait()
-        return process.pid
-
-    def wipe_redis(self) -> int:
-        pid = self.kill_redis()
-        for path in (self.directory / "valkey").rglob("*.*"):
-            if path.suffix in {".aof", ".rdb", ".manifest"}:
-                path.unlink(missing_ok=True)
-        return pid
-
-    def restart_postgres(self) -> int:
-        """Restart PostgreSQL like a crash, with recovery, or like an administrator."""
-        postgres = self.servers.postgres
-        assert postgres is not None
-        index = next(i for i, (child, _) in enumerate(self.servers.launched) if child.name == postgres.child.name)
-        _, process = self.servers.launched.pop(index)
-        process.send_signal(self.random.choice([signal.SIGQUIT, signal.SIGINT]))
-        process.wait(30)
-        self.servers.launch(postgres.child, log=self.servers.directory / "postgresql.log")
-        wait_until(postgres.answers, timeout=60)
-        return process.pid
-
     # --- The end ---
 
     def stop_sending(self) -> None:
-        for name in ("sender 1", "sender 2", "sender 3"):
+        for name in SENDERS:
             process = self.processes.pop(name)
             self.kill(process.pid)
             process.wait()
 
-    def stop(self) -> dict[str, int]:
-        """Stop everything. Return the exit codes of the processes that got SIGTERM."""
-        asked = {name: process for name, process in self.processes.items() if name != "redis"}
-        for process in asked.values():
+    def stop(self) -> dict[str, int | None]:
+        """Stop everything. Return the exit codes of the processes that got SIGTERM. None: it did not stop in time."""
+        self.heal(everything=True)
+        for process in self.processes.values():
             with contextlib.suppress(ProcessLookupError):
                 process.terminate()
-        codes = {name: process.wait(30) for name, process in asked.items()}
-        self.kill_redis()
-        for process in self.processes.values():
-            kill_group(process.pid)
-        return codes
+        ends = {name: self._end(process) for name, process in self.processes.items()}
+        # One that is still starting has no handler yet.
+        young = {name for name, at in self.started.items() if at > time.monotonic() - STARTING_SECONDS}
+        ends = {name: 0 if name in young and code == -signal.SIGTERM else code for name, code in ends.items()}
+        self._end_orphans()
+        for proxy in self.proxies.values():
+            proxy.process.kill()
+            proxy.process.communicate()
+        self.redis.stop()
+        self.database.stop()
+        return ends | self.bad_ends
 
-    def journals(self) -> dict[str, str]:
-        """Return the last note of the senders about each nonce: `sending`, `sent` or `rolled-back`."""
-        noted: dict[str, str] = {}
-        for path in self.directory.glob("journal-*"):
-            for line in path.read_text().splitlines():
-                word, nonce = line.split()
-                noted[nonce] = word
-        return noted
+    def _end_orphans(self) -> None:
+        """End the children of killed supervisors. A watchdog under libfaketime cannot sleep, and may not end them."""
+        for process in psutil.process_iter():
+            with contextlib.suppress(psutil.Error):
+                if process.environ().get(journal.VARIABLE) == str(self.journals):
+                    process.kill()
+
+    def _end(self, process: "subprocess.Popen[bytes]", *, seconds: float = STOP_SECONDS) -> int | None:
+        with contextlib.suppress(ProcessLookupError):
+            process.terminate()
+        try:
+            return process.wait(seconds)
+        except subprocess.TimeoutExpired:
+            return None
+        finally:
+            kill_group(process.pid)
+            process.wait()

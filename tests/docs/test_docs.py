@@ -116,8 +116,8 @@ def test_the_moves_are_those_of_the_code() -> None:
 
 # --- Settings ------------------------------------------------------------------------------------
 
-#: Readers of `aiWriting.environment` that have a default, and what a default of theirs looks like on the page.
-READERS = {"text", "boolean", "integer", "words", "url", "timestamp"}
+#: Readers of `aiWriting.environment`, most with a default.
+READERS = {"text", "boolean", "integer", "words", "url", "timestamp", "choice", "file"}
 
 
 def read_variables() -> dict[str, Any]:
@@ -180,7 +180,9 @@ def test_no_variable_is_documented_that_is_not_read() -> None:
 
 def test_the_log_lines_are_those_of_the_code() -> None:
     sources = "".join(
-        path.read_text() for folder in ("apps/tasks", "workers") for path in (BASE_DIR / folder).rglob("*.py")
+        path.read_text()
+        for folder in ("apps/core", "apps/tasks", "workers")
+        for path in (BASE_DIR / folder).rglob("*.py")
     )
     lines = [row[0].strip("`") for row in rows(OPERATIONS, header="log line")]
     assert lines

@@ -1,5 +1,7 @@
 """Parts of a file that are no text: notes and their marks, hidden text, page numbers of print, comments."""
 
+import time
+
 import pytest
 
 from apps.documents import readers
@@ -186,3 +188,19 @@ def test_a_large_first_letter_of_a_pdf_joins_its_word(cap: str, rest: str, begin
         )
     )
     assert f"Chapter 1\n\n{begins}" in readers.read(manuscripts.pdf(page), filename="a.pdf")
+
+
+@pytest.mark.parametrize(
+    ("source", "filename"),
+    [
+        ("[^" * 200_000, "a.md"),
+        ("^[" * 200_000, "a.md"),
+        ("%%" + "a % " * 200_000, "a.md"),
+        ("Rain.\n\n[^1]: " + "   \n" * 100_000 + "x", "a.md"),
+        ("<!DOCTYPE html><html><p>word" + "<sup>1</sup> word" * 50_000, "a.html"),
+    ],
+)
+def test_marks_without_end_take_no_longer_than_text(source: str, filename: str) -> None:
+    began_at = time.process_time()
+    assert readers.read(f"{source} end".encode(), filename=filename, limits=readers.Limits(seconds=30)).strip()
+    assert time.process_time() - began_at < 30

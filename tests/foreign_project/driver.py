@@ -174,6 +174,14 @@ def api(buyer: Any, other: Any, task_id: str) -> dict[str, Any] | None:
     return answers
 
 
+def health() -> list[Any]:
+    """Return the answers of the health checks, once all processes beat."""
+    client, deadline = Client(headers={"host": "localhost"}), time.monotonic() + 30
+    while client.get("/readyz").json().get("degraded") != [] and time.monotonic() < deadline:
+        time.sleep(0.2)
+    return [client.get("/healthz").json(), client.get("/readyz").json()]
+
+
 def owned_follow_up(buyer: Any) -> str:
     """Send a pipeline whose second task has an owner of its own. Return the id of that task."""
     first = pack.message_with_options(args=(order().pk,))
@@ -209,6 +217,7 @@ def main() -> None:
         "admin pages": admin_pages(boss, placed),
         "admin actions": admin_actions(boss),
         "api": api(buyer, other, placed),
+        "health": health(),
     }
     json.dump(findings, sys.stdout)
 

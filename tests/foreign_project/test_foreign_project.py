@@ -193,6 +193,12 @@ def test_the_api_shows_a_task_to_its_owner_alone(ran: Ran) -> None:
     assert answers["events"] == 200
 
 
+def test_the_health_checks_say_that_all_is_well(ran: Ran) -> None:
+    alive, ready = ran.findings["health"]
+    assert alive == {"status": "alive"}
+    assert (ready["status"], ready["degraded"]) == ("ready", [])
+
+
 @pytest.mark.parametrize("ran", KINDS[:1], ids=lambda kind: kind.id, indirect=True)
 @pytest.mark.parametrize("name", WRONG)
 def test_a_broker_that_cannot_track_tasks_ends_the_start_with_its_number(ran: Ran, name: str) -> None:

@@ -275,7 +275,7 @@ class Model:
             return False
         self._make_pending(task, states.RETRY_BY_HAND)
         task.retries = task.crashes = 0
-        task.created_at, task.expires_at, task.unknown_since = self.now, None, None
+        task.expires_at = task.unknown_since = None
         task.is_finished = task.is_cancel_requested = False
         task.result, task.error_message = None, ""
         return True

@@ -94,13 +94,14 @@ def test_progress_is_a_bar_that_assistive_technology_can_read(admin_client: Clie
 
 def test_a_row_shows_the_step_the_waiting_time_or_the_error_of_its_task(admin_client: Client) -> None:
     rows.task(status=states.PROCESSING, progress_text="Chapter 3 of 61")
-    rows.task(status=states.FAILED, progress_text="Chapter 5 of 61", error_message="ValueError: no such chapter")
+    error = {"error_type": "KeyError", "error_message": "'isbn'"}
+    rows.task(status=states.FAILED, progress_text="Chapter 5 of 61", **error)
     rows.task(run_at=timezone.now() + timedelta(days=900))
 
     text = get(admin_client, TASKS).text
 
     assert "Chapter 3 of 61" in text
-    assert "ValueError: no such chapter" in text
+    assert "KeyError: 'isbn'" in text
     assert "Chapter 5 of 61" not in text
     assert "Not before" in text
 
@@ -324,16 +325,20 @@ def test_long_arguments_are_indented_and_stay_whole(admin_client: Client) -> Non
 def test_a_page_lists_the_attempts_that_did_not_complete(admin_client: Client) -> None:
     worker = rows.worker_process()
     task = rows.task(status=states.FAILED, error_message="Third error", traceback="Third traceback", attempt=2)
+    task.error_type = "app.errors.BookError"
+    task.save()
     for attempt, word in enumerate(("First", "Second")):
         task.attempts.create(
-            attempt=attempt, outcome="retry", error_message=f"{word} error", traceback=f"{word} traceback",
+            attempt=attempt, outcome="retry", error_type="KeyError", error_message=f"{word} error",
+            traceback=f"{word} traceback",
             worker_id=worker.pk, started_at=task.run_at, ended_at=task.run_at + timedelta(seconds=42),
         )  # fmt: skip
 
     page = get(admin_client, page_of(task))
 
+    for text in ("KeyError: First error", "KeyError: Second error", "app.errors.BookError: Third error"):
+        assert text in page.text
     for word in ("First", "Second", "Third"):
-        assert f"{word} error" in page.text
         assert f"{word} traceback" in page.text
     assert page.text.index("Second error") < page.text.index("First error")
     assert "42 s" in page.text

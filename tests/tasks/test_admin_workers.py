@@ -50,6 +50,33 @@ def test_a_worker_is_shown_with_its_queues_and_its_host(admin_client: Client) ->
     assert str(everything.pk) in get(admin_client, page_of(everything)).text
 
 
+def test_relays_and_schedulers_are_shown_with_their_kind_and_without_queues(admin_client: Client) -> None:
+    for kind, _ in WorkerProcess.KIND_CHOICES:
+        rows.worker_process(f"{kind}-host", kind=kind, threads=8 if kind == "worker" else 0)
+
+    html = get(admin_client, WORKERS).html
+    shown = {
+        name: re.findall(rf'class="field-{name}[^>]*>\s*([\w-]+)', html)
+        for name in ("kind", "queue_names", "thread_count")
+    }
+    assert shown == {
+        "kind": ["Scheduler", "Relay", "Worker"], "queue_names": ["-", "-", "all"], "thread_count": ["-", "-", "8"],
+    }  # fmt: skip
+    relay = get(admin_client, page_of(WorkerProcess.objects.get(kind="relay")))
+    assert "Relay" in relay.text
+    assert "Tasks that it holds" not in relay.text
+
+
+def test_the_list_is_filtered_by_kind(admin_client: Client) -> None:
+    for kind, _ in WorkerProcess.KIND_CHOICES:
+        rows.worker_process(f"{kind}-host", kind=kind)
+
+    text = get(admin_client, f"{WORKERS}?kind__exact=relay").text
+    assert "relay-host" in text
+    assert "worker-host" not in text
+    assert "scheduler-host" not in text
+
+
 def test_a_worker_leads_to_its_tasks(admin_client: Client) -> None:
     worker = rows.worker_process()
     tasks = reverse("admin:tasks_taskstatus_changelist", query={"worker_id__exact": str(worker.pk)})

@@ -28,7 +28,9 @@ def failed(task: TaskStatus) -> TaskStatus:
         task_id=task.task_id, row_id=task.pk, attempt=task.attempt, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()
     )
     ledger.claim([(claim.task_id, claim.attempt)], claim_id=claim.claim_id, worker_id=claim.worker_id)
-    outcome = Outcome(claim=claim, move=states.FAIL, error_message="No.", traceback="File /srv/app.py", ran_ms=5)
+    outcome = Outcome(
+        claim=claim, move=states.FAIL, error_message="No.", error_type="ValueError", traceback="File /srv/app.py"
+    )
     ledger.finish([outcome])
     task.refresh_from_db()
     assert task.status == states.FAILED
@@ -46,12 +48,13 @@ def test_a_task_is_shown_by_the_names_of_its_fields(jane: Writer) -> None:
     answer = jane.get(f"/api/tasks/{task.task_id}/").json()
 
     assert answer.keys() == {
-        "task_id", "task_name", "status", "progress", "progress_text", "result", "error_message", "related_object_id",
-        "related_object_type", "queue_name", "priority", "attempt", "retries", "crashes", "created_at", "updated_at",
-        "run_at", "expires_at", "claimed_at", "started_at", "finished_at", "cancel_requested_at",
+        "task_id", "task_name", "status", "progress", "progress_text", "result", "error_message", "error_type",
+        "related_object_id", "related_object_type", "queue_name", "priority", "attempt", "retries", "crashes",
+        "created_at", "updated_at", "run_at", "expires_at", "claimed_at", "started_at", "finished_at",
+        "cancel_requested_at",
     }  # fmt: skip
     assert answer["task_id"] == task.task_id
-    assert (answer["status"], answer["error_message"]) == ("failed", "No.")
+    assert (answer["status"], answer["error_type"], answer["error_message"]) == ("failed", "ValueError", "No.")
     assert (answer["related_object_type"], answer["related_object_id"]) == ("documents.Document", 5)
     assert answer["finished_at"] is not None
 

@@ -183,3 +183,13 @@ def test_no_statement_is_prepared_if_the_settings_forbid_it(number: Statement, s
     settings.DATABASE_PREPARED_STATEMENTS = False
     assert number.execute(1, "a") == [(2, "a")]
     assert prepared() == 0
+
+
+def test_a_statement_that_another_client_of_a_pooler_prepared_is_not_prepared_any_more(number, monkeypatch) -> None:
+    monkeypatch.setattr(Statement, "is_pooled", False)
+    with connection.cursor() as cursor:
+        cursor.execute("PREPARE test_number AS SELECT 0")
+    meanwhile: list[int] = []
+    assert number.execute(1, "ä", meanwhile=lambda: meanwhile.append(1)) == [(2, "ä")]
+    assert number.execute(2, "b") == [(3, "b")]
+    assert (meanwhile, Statement.is_pooled) == ([1], True)

@@ -8,11 +8,13 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.tasks import ledger, presence, states
+from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
@@ -276,9 +278,10 @@ def test_the_first_crash_counts_for_all_held_tasks_and_later_ones_for_started_ta
 def test_due_rows_are_taken_once() -> None:
     task = recorded(delay_ms=1)
     TaskStatus.objects.filter(pk=task.pk).update(run_at=timezone.now() - timedelta(seconds=1))
-    assert ledger.take_due(limit=10) == [task]
+    waiting = ledger.Waiting(task.pk, task.task_id, 0, task.queue_name, task.task_name)
+    assert ledger.take_due(limit=10) == [waiting]
     assert ledger.take_due(limit=10) == []
-    assert [row.pk for row in ledger.due_after(0, limit=10)] == [task.pk]
+    assert ledger.due_after(0, limit=10) == [waiting]
     assert ledger.still_due(ledger.due_after(0, limit=10)) == [task]
     assert ledger.due_after(task.pk, limit=10) == []
 
@@ -294,6 +297,98 @@ def test_the_last_of_a_group_sends_its_callbacks_in_the_same_commit() -> None:
     assert settled[0].sends == (waiting,)
     assert TaskStatus.objects.filter(task_id="callback").exists()
     assert not TaskGroup.objects.exists()
+
+
+def causes(task: TaskStatus) -> tuple[str, str]:
+    """Return error type and cause of a task, which its last attempt has as well."""
+    found = row(task.task_id)
+    kept = TaskAttempt.objects.filter(task=task).values_list("error_type", "cause").last()
+    assert kept in (None, (found.error_type, found.cause))
+    return found.error_type, found.cause
+
+
+def test_failures_with_the_same_cause_share_it() -> None:
+    errors = [("KeyError", "'isbn'"), ("KeyError", "'title'"), ("ValueError", "'isbn'")]
+    tasks = [recorded() for _ in errors]
+    for task, (error_type, message) in zip(tasks, errors, strict=True):
+        finish(claimed(task), states.FAIL, task_name="acting.effect", error_type=error_type, error_message=message)
+    first, second, third = map(causes, tasks)
+    assert first == second == ("KeyError", cause_of("acting.effect", "KeyError", "'isbn'"))
+    assert third[0] == "ValueError"
+    assert third[1] not in ("", first[1])
+
+
+def test_a_retry_keeps_type_and_cause_until_the_task_completes() -> None:
+    task = recorded()
+    finish(claimed(task), states.RETRY, task_name="acting.effect", error_type="KeyError", error_message="'isbn'")
+    assert causes(task) == ("KeyError", cause_of("acting.effect", "KeyError", "'isbn'"))
+    TaskStatus.objects.update(run_at=timezone.now())
+    assert finish(claimed(row(task.task_id)))
+    found = row(task.task_id)
+    assert (found.error_message, found.error_type, found.cause, found.traceback) == ("", "", "", "")
+
+
+def test_failures_without_an_exception_have_a_cause_for_each_actor() -> None:
+    sends = [
+        Send(task_id=f"{name} {number}", task_name=name, queue_name="default", max_age_ms=1)
+        for name in ("acting.effect", "acting.add")
+        for number in range(2)
+    ]
+    ledger.record(sends)
+    TaskStatus.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    assert ledger.expire_waiting() == 4
+    found = {send.task_id: row(send.task_id) for send in sends}
+    assert {task.status for task in found.values()} == {"failed"}
+    assert {task.error_type for task in found.values()} == {""}
+    assert found["acting.add 0"].cause == found["acting.add 1"].cause != ""
+    assert found["acting.effect 0"].cause == found["acting.effect 1"].cause != found["acting.add 0"].cause
+
+
+def test_poison_rejection_and_dead_letters_have_a_cause() -> None:
+    poison, rejected = recorded(), recorded()
+    claimed(poison)
+    for attempt in range(3):
+        TaskStatus.objects.filter(pk=poison.pk).update(started_at=timezone.now())
+        ledger.rescue(WORKER, max_crashes=3)
+        ledger.claim_suspect(poison.task_id, attempt + 1, claim_id=uuid.uuid4(), worker_id=WORKER)
+    TaskStatus.objects.filter(pk=rejected.pk).update(unknown_since=timezone.now() - timedelta(hours=1))
+    ledger.put_off([rejected.task_id], delay_ms=1, patience_ms=1_000, reason="unknown")
+    ledger.dead_letter(Send(task_id="dead", task_name="(undecodable)", queue_name="default"), reason="no message")
+    for task_id in (poison.task_id, rejected.task_id, "dead"):
+        found = row(task_id)
+        assert (found.status, found.error_type) == ("failed", "")
+        assert found.cause == cause_of(found.task_name, "", found.error_message)
+    deaths = TaskAttempt.objects.filter(task=poison)
+    assert {(death.error_type, death.cause) for death in deaths} == {
+        ("", cause_of("acting.effect", "", "Its worker process died."))
+    }
+
+
+def test_a_retry_by_hand_keeps_the_time_of_the_send_and_begins_anew() -> None:
+    failed, other = recorded(), recorded()
+    sent_at = timezone.now() - timedelta(days=1)
+    for task in (failed, other):
+        finish(claimed(task), states.FAIL, error_type="KeyError", error_message="'isbn'", traceback="t")
+    TaskStatus.objects.update(created_at=sent_at, retries=3, crashes=2, unknown_since=sent_at)
+    assert ledger.retry(failed.task_id)
+    assert ledger.retry_many([other.pk]) == {other.pk}
+    for task in (failed, other):
+        again = row(task.task_id)
+        assert again.created_at == sent_at
+        assert again.run_at > sent_at
+        assert (again.retries, again.crashes, again.unknown_since) == (0, 0, None)
+        assert (again.error_message, again.error_type, again.cause, again.traceback) == ("", "", "", "")
+
+
+@pytest.mark.parametrize("others", [0, 1])
+def test_a_send_for_an_owner_who_does_not_exist_belongs_to_nobody(others: int) -> None:
+    user = get_user_model().objects.create_user("writer")
+    sends = [
+        Send(task_id=f"{number}", task_name="acting.effect", queue_name="default", owner_id=owner_id)
+        for number, owner_id in enumerate([user.pk + 1, *[user.pk] * others])
+    ]
+    ledger.record(sends)
+    assert list(TaskStatus.objects.order_by("id").values_list("owner_id", flat=True)) == [None, *[user.pk] * others]
 
 
 def test_a_failed_task_can_be_retried_and_a_completed_one_cannot() -> None:

@@ -162,8 +162,8 @@ class End:
     sends: int
 
 
-#: No user has this id, so the database refuses a task with this owner.
-UNKNOWN_USER = -1
+#: The database refuses a task without an id.
+NO_TASK_ID: Any = None
 #: Arguments of a claim: messages, claim id, worker.
 Call = tuple[tuple[Pair, ...], uuid.UUID, uuid.UUID]
 NEW = Sent(delay_hours=0, max_age_hours=None, known=None)
@@ -489,7 +489,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.check()
         outcomes = [self._outcome(claim, end) for claim, end in ends]
         if is_refused and self.model.holder(outcomes[-1].claim):
-            outcomes[-1] = replace(outcomes[-1], sends=(replace(self.send_of(NEW), owner_id=UNKNOWN_USER),))
+            outcomes[-1] = replace(outcomes[-1], sends=(replace(self.send_of(NEW), task_id=NO_TASK_ID),))
             with pytest.raises(IntegrityError):
                 ledger.finish(outcomes)
         else:
@@ -630,7 +630,7 @@ class LedgerMachine(RuleBasedStateMachine):
         due = self.model.due(delayed=True)
         longest = sorted((self.rows[task_id]["run_at"], self.rows[task_id]["id"]) for task_id in due)
         rows = ledger.take_due(limit=limit)
-        assert [(row.run_at, row.pk) for row in rows] == longest[:limit], "the tasks that wait longest come first"
+        assert [row.pk for row in rows] == [pk for _, pk in longest[:limit]], "the tasks that wait longest come first"
         for row in rows:
             self.model.tasks[row.task_id].delayed = False
         if not is_cut_off:
@@ -688,7 +688,7 @@ class LedgerMachine(RuleBasedStateMachine):
             send = self.send_of(replace(NEW, known=task_ids[0] if hours else None))
             assert ledger.dead_letter(send, reason="foreign") == self.model.dead_letter(send.task_id)
         elif action == "send a refused message":
-            sends = [self.send_of(NEW), replace(self.send_of(NEW), owner_id=UNKNOWN_USER)]
+            sends = [self.send_of(NEW), replace(self.send_of(NEW), task_id=NO_TASK_ID)]
             with pytest.raises(IntegrityError):
                 ledger.record(sends)
         elif action == "expire":

@@ -1,8 +1,11 @@
 """Progress that an actor reports."""
 
+import asyncio
 import math
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
+from asgiref.sync import sync_to_async
 
 from apps.tasks import progress
 
@@ -74,3 +77,22 @@ def test_outside_a_worker_reporting_does_nothing() -> None:
     progress.begin(3)
     progress.advance()
     assert list(progress.track([1, 2])) == [1, 2]
+
+
+def test_a_thread_of_the_tasks_own_reports_with_carry(reporter) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        pool.submit(progress.set, 10, "lost").result()
+        assert reporter.take() == (0, "")
+        assert pool.submit(progress.carry(progress.set), 20, "carried").result() is None
+        assert reporter.take() == (20, "carried")
+        pool.submit(progress.set, 30, "lost again").result()
+        assert reporter.take() == (20, "carried")
+
+
+def test_threads_of_asyncio_and_asgiref_need_no_carry(reporter) -> None:
+    async def task() -> None:
+        await asyncio.to_thread(progress.set, 40)
+        await sync_to_async(progress.set)(50, "both")
+
+    asyncio.run(task())
+    assert reporter.take() == (50, "both")

@@ -6,12 +6,13 @@ import dramatiq
 import pytest
 from django.apps import apps
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection
+from django.db import connection, connections
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries
 from periodiq import cron
 
 import workers
+from apps.core.connections import POSTGRESQL_OPTIONS
 from workers import checks
 from workers.apps import WorkersConfig
 from workers.middleware.ending import Ending
@@ -132,6 +133,45 @@ def test_times_without_a_zone_are_refused(settings) -> None:
 def test_a_sqlite_that_locks_half_way_is_a_risk(monkeypatch, options, expected) -> None:
     monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
     assert ids(checks.check_sqlite()) == expected
+
+
+@pytest.mark.parametrize(
+    ("host", "options", "missing"),
+    [
+        ("db.example.com", {}, "connect_timeout, tcp_user_timeout, keepalives_idle"),
+        ("db.example.com", {**POSTGRESQL_OPTIONS}, ""),
+        ("db.example.com", {"connect_timeout": 3, "keepalives_idle": 9}, "tcp_user_timeout"),
+        ("/run/postgresql", {}, ""),
+        ("", {}, ""),
+        ("", {"host": "db.example.com", "tcp_user_timeout": 1}, "connect_timeout, keepalives_idle"),
+    ],
+)
+def test_a_postgresql_without_time_limits_is_a_risk(monkeypatch, host, options, missing) -> None:
+    monkeypatch.setattr(connections["default"], "vendor", "postgresql")
+    monkeypatch.setitem(connection.settings_dict, "HOST", host)
+    monkeypatch.setitem(connection.settings_dict, "OPTIONS", options)
+    found = checks.check_time_limits()
+    assert ids(found) == (["tasks.W005"] if missing else [])
+    assert all(f"have no {missing}:" in message.msg for message in found)
+
+
+def test_too_many_connections_are_a_risk(db, settings) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no limit")
+    assert checks.check_connections() == []
+    settings.WORKER_PROCESSES = 100
+    (message,) = checks.check_connections()
+    assert message.id == "tasks.W006"
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 4 + len(queues())) + 4} connect")
+
+
+def queues() -> set[str]:
+    return dramatiq.get_broker().get_declared_queues()
+
+
+def test_the_connections_behind_a_pooler_are_not_counted(monkeypatch) -> None:
+    monkeypatch.setitem(connection.settings_dict, "DISABLE_SERVER_SIDE_CURSORS", True)
+    assert checks.check_connections() == []
 
 
 def test_apps_in_another_order_are_a_risk(monkeypatch) -> None:

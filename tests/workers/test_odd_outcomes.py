@@ -1,38 +1,27 @@
 """Outcomes that are hard to read or to write: each ends its own task, and no other task waits for it."""
 
+import asyncio
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Any
 
 import dramatiq
 import pytest
-from django.db import OperationalError, connection, transaction
-from dramatiq.middleware import Shutdown
+from django.db import IntegrityError, OperationalError, connection, transaction
+from dramatiq import Middleware
+from dramatiq.middleware import MiddlewareError, Shutdown
 
 from apps.tasks import progress
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
+from workers.middleware.ending import Ending
 from workers.process import reconciler
 from workers.process.consumer import LedgerConsumer
+from workers.process.failure import TRACEBACK_LIMIT
 from workers.process.writer import is_data_error
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
-
-
-@pytest.fixture
-def declare(broker) -> Iterator[Callable[..., Any]]:
-    """Declare an actor for this test only."""
-    names = []
-
-    def declare(fn: Callable[..., Any], **options: Any) -> Any:
-        actor = dramatiq.actor(actor_name=f"acting.{fn.__name__}", **options)(fn)
-        names.append(actor.actor_name)
-        return actor
-
-    yield declare
-    for name in names:
-        del broker.actors[name]
 
 
 class UnprintableError(Exception):
@@ -186,7 +175,153 @@ def test_progress_beyond_all_numbers_does_not_fail_the_task(declare, working, en
 
 
 def test_many_sends_are_recorded_all_or_none(broker) -> None:
-    unknown_owner = tasks.add.message_with_options(args=(1, 2), owner_id=10**9)
-    with pytest.raises(Exception, match=r"(?i)foreign key"):
-        broker.send_many([tasks.add.message(1, 2), unknown_owner])
+    refused = tasks.add.message_with_options(args=(1, 2)).copy(message_id=None)
+    with pytest.raises(IntegrityError):
+        broker.send_many([tasks.add.message(1, 2), refused])
     assert not TaskStatus.objects.exists()
+
+
+#: Place of a syntax error as a parser may tell it: the column is a text.
+BAD_PLACE: Any = ("book.md", 3, "7", "# x")
+
+
+def raising(error: Callable[[], BaseException]) -> Callable[[], None]:
+    def raises() -> None:
+        raise error()
+
+    return raises
+
+
+class SlowError(Exception):
+    def __str__(self) -> str:
+        threading.Event().wait(0.2)
+        return "slow"
+
+
+class DyingError(Exception):
+    def __del__(self) -> None:
+        raise SystemExit("from __del__")
+
+
+class ExitingError(Exception):
+    def __str__(self) -> str:
+        raise SystemExit("no text")
+
+    __repr__ = __str__
+
+
+@pytest.mark.parametrize(
+    ("error", "error_type", "message"),
+    [
+        (lambda: SystemExit("stop"), "SystemExit", "stop"),
+        (lambda: KeyboardInterrupt(), "KeyboardInterrupt", "KeyboardInterrupt"),
+        (lambda: GeneratorExit(), "GeneratorExit", "GeneratorExit"),
+        (lambda: asyncio.CancelledError(), "asyncio.exceptions.CancelledError", "CancelledError"),
+        (lambda: StopIteration(1), "StopIteration", "1"),
+        (lambda: KeyError("isbn"), "KeyError", "'isbn'"),
+        (lambda: SyntaxError("bad", BAD_PLACE), "SyntaxError", "bad (book.md, line 3)"),
+        (lambda: ValueError("x" * 20_000_000), "ValueError", "x" * 9_999 + "…"),
+        (lambda: SlowError(), f"{__name__}.SlowError", "slow"),
+        (lambda: DyingError("gone"), f"{__name__}.DyingError", "gone"),
+        (lambda: ExitingError(), f"{__name__}.ExitingError", "ExitingError"),
+        (lambda: ExceptionGroup("both", [ValueError("a"), ExitingError()]), "ExceptionGroup", None),
+    ],
+)
+@pytest.mark.parametrize("transactional", [False, True], ids=["plain", "transactional"])
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning")
+def test_any_exception_is_retried_and_then_fails_its_task(
+    declare, working, ended, error, error_type, message, transactional
+) -> None:
+    actor = declare(raising(error), max_retries=1, min_backoff=10, max_backoff=10, transactional=transactional)
+    row = ended(actor.send())
+    assert (row.status, row.attempt, row.retries, row.error_type) == ("failed", 1, 1, error_type)
+    assert message is None or row.error_message == message
+    assert "in raises" in row.traceback
+    assert len(row.traceback) <= TRACEBACK_LIMIT
+    kept = list(TaskAttempt.objects.values_list("attempt", "error_type", "cause"))
+    assert kept == [(0, error_type, row.cause), (1, error_type, row.cause)]
+    assert len(row.cause) == 16
+
+
+def test_an_async_actor_that_raises_an_odd_exception_fails(declare, working, ended) -> None:
+    async def cancelled() -> None:
+        raise asyncio.CancelledError
+
+    row = ended(declare(cancelled, max_retries=0).send())
+    assert (row.status, row.attempt) == ("failed", 0)
+    assert row.error_type.endswith("CancelledError")
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_an_end_that_no_hook_sees_is_counted_and_told(declare, working, ended, monkeypatch, caplog) -> None:
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
+    # Dramatiq asks `isinstance(exception, throws)` before any hook, in its worker thread.
+    actor = declare(raising(lambda: ValueError("boom")), max_retries=99)
+    row = ended(actor.send_with_options(throws="ValueError"))
+    assert (row.status, row.retries, row.crashes) == ("failed", 2, 0)
+    assert row.error_message == "It ran, but its end could not be recorded: ValueError: boom"
+    assert list(TaskAttempt.objects.values_list("outcome", flat=True)) == ["retry", "retry", "fail"]
+    assert "in raises" in row.traceback
+    assert "end of a task was lost" in caplog.text
+    assert ended(tasks.add.send(1, 2)).result == 3
+
+
+@pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
+def test_a_task_whose_thread_dies_each_time_fails(declare, working, ended, monkeypatch) -> None:
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
+
+    def dies(self: LedgerConsumer, message: Any) -> None:
+        message.attempt.outcome = None
+        raise SystemExit
+
+    monkeypatch.setattr(LedgerConsumer, "ack", dies)
+    monkeypatch.setattr(LedgerConsumer, "nack", dies)
+    row = ended(tasks.add.send(1, 2))
+    assert (row.status, row.retries) == ("failed", 2)
+    assert row.error_message == "It ran, but its end could not be recorded: its thread died"
+
+
+class RefusesToAck(Middleware):
+    """Raises the only error that Dramatiq lets through, before each ack."""
+
+    def before_ack(self, broker: Any, message: Any) -> None:
+        raise MiddlewareError("no ack")
+
+
+def test_a_hook_cannot_keep_a_message_from_its_ack(working, broker, ended) -> None:
+    broker.add_middleware(RefusesToAck(), before=Ending)
+    try:
+        assert ended(tasks.add.send(1, 2)).result == 3
+    finally:
+        broker.middleware[:] = [one for one in broker.middleware if not isinstance(one, RefusesToAck)]
+
+
+class Refuses(Middleware):
+    """Refuses each message before it runs, as Dramatiq allows."""
+
+    def before_process_message(self, broker: Any, message: Any) -> None:
+        message.fail()
+
+
+def test_a_message_that_a_hook_refuses_fails_its_task(working, broker, ended) -> None:
+    broker.add_middleware(Refuses(), before=Ending)
+    try:
+        row = ended(tasks.add.send(1, 2))
+    finally:
+        broker.middleware[:] = [one for one in broker.middleware if not isinstance(one, Refuses)]
+    assert (row.status, row.error_message, row.error_type) == ("failed", "A middleware refused it.", "")
+    assert row.cause
+
+
+class HostileDict(dict[str, int]):
+    def items(self) -> Any:
+        raise SystemExit("no items")
+
+
+def test_a_result_that_raises_fails_its_task(declare, working, ended) -> None:
+    def hostile() -> Any:
+        return HostileDict(a=1)
+
+    row = ended(declare(hostile, max_retries=3).send())
+    assert (row.status, row.attempt, row.error_type) == ("failed", 0, "SystemExit")
+    assert row.error_message == "It ran, but its result cannot be stored as JSON: no items"

@@ -26,10 +26,10 @@ def started(worker, wait_until):
 
     def start(*arguments: str, processes: int = 1, **variables: str):
         # Stopped ones too: one may be declared dead while the next boots.
-        known = WorkerProcess.objects.count()
+        known = WorkerProcess.objects.workers().count()
         command = worker("--processes", str(processes), "--threads", "4", *arguments, **variables)
         wait_until(
-            lambda: WorkerProcess.objects.count() >= known + processes,
+            lambda: WorkerProcess.objects.workers().count() >= known + processes,
             timeout=20,
             explain=lambda: command.output,
         )
@@ -61,7 +61,7 @@ def test_a_killed_worker_process_is_replaced_and_its_task_runs_again_within_3_s(
         nonce = f"n{len(seconds)}"
         message = tasks.slow_effect.send(nonce, 1)
         wait_until(lambda message=message: running(message))
-        os.kill(WorkerProcess.objects.get(stopped_at=None).pid, signal.SIGKILL)
+        os.kill(WorkerProcess.objects.workers().get(stopped_at=None).pid, signal.SIGKILL)
         killed = time.monotonic()
         wait_until(lambda nonce=nonce: Effect.objects.filter(nonce=nonce).count() == 2, timeout=20)
         seconds.append(time.monotonic() - killed)
@@ -76,7 +76,7 @@ def test_a_killed_process_does_not_stop_its_siblings(started, wait_until) -> Non
     messages = [tasks.slow_effect.send(str(number), 1.5) for number in range(4)]
     wait_until(lambda: all(running(message) for message in messages))
     holders = TaskStatus.objects.values("worker_id")
-    victim = WorkerProcess.objects.filter(pk__in=holders)[0]
+    victim = WorkerProcess.objects.workers().filter(pk__in=holders)[0]
     lost = TaskStatus.objects.filter(worker_id=victim.pk).count()
     os.kill(victim.pid, signal.SIGKILL)
     for message in messages:
@@ -115,6 +115,38 @@ def test_two_sigterms_to_the_whole_process_group_still_let_tasks_end(started, wa
     assert command.wait(timeout=15) == 0
     row = row_of(message)
     assert (row.status, row.attempt) == ("completed", 0)
+
+
+def test_a_running_task_gets_the_whole_drain_while_others_end_at_other_times(started, wait_until) -> None:
+    command = started("--threads", "8", WORKER_DRAIN_SECONDS="8")
+    lengths = [1, 1.2, 1.4, 1.6, 1.8, 2, 5.5, 5.6]
+    messages = [tasks.slow_effect.send(f"{length}", length) for length in lengths]
+    wait_until(lambda: all(running(message) for message in messages), timeout=30)
+    assert command.stop() == 0
+    assert [(row_of(message).status, row_of(message).attempt) for message in messages] == [("completed", 0)] * 8
+
+
+@pytest.mark.parametrize("threads", ["1", "4"])
+def test_rundramatiq_lets_its_task_end_however_often_it_is_signalled(command, wait_until, threads: str) -> None:
+    started = command("rundramatiq", "--processes", "1", "--threads", threads)
+    wait_until(WorkerProcess.objects.exists, timeout=30, explain=lambda: started.output)
+    message = tasks.slow_effect.send("n", 1.5)
+    wait_until(lambda: running(message), timeout=20)
+    for _ in range(2):
+        for pid in [started.pid, *(process.pid for process in started.descendants())]:
+            terminate(pid)
+    assert started.wait(timeout=20) == 0
+    assert (row_of(message).status, row_of(message).attempt) == ("completed", 0)
+    assert WorkerProcess.objects.get().stopped_at is not None
+
+
+def test_rundramatiq_stops_although_its_event_loop_is_blocked(command, wait_until) -> None:
+    started = command("rundramatiq", "--processes", "1", "--threads", "2", "--worker-shutdown-timeout", "500")
+    wait_until(WorkerProcess.objects.exists, timeout=30, explain=lambda: started.output)
+    message = tasks.harm_loop.send("block")
+    wait_until(lambda: running(message), timeout=20)
+    assert started.stop(timeout=20) == 0
+    assert row_of(message).status == "pending"
 
 
 def terminate(pid: int) -> None:
@@ -165,7 +197,7 @@ def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice
     first = started(WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     message = tasks.slow_effect.send("n", 1)
     wait_until(lambda: running(message))
-    frozen = WorkerProcess.objects.get()
+    frozen = WorkerProcess.objects.workers().get()
     freeze(frozen.pid)
     started(WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     assert message.get_result(block=True, timeout=20_000) == "n"
@@ -175,7 +207,7 @@ def test_a_frozen_process_of_another_host_is_superseded_and_never_finishes_twice
     os.kill(frozen.pid, signal.SIGCONT)
     wait_until(lambda: "stale outcome refused" in first.output or "declared dead" in first.output, timeout=20)
     assert row_of(message).finished_at == finished_at
-    wait_until(lambda: WorkerProcess.objects.filter(stopped_at=None).count() >= 2, timeout=20)
+    wait_until(lambda: WorkerProcess.objects.workers().filter(stopped_at=None).count() >= 2, timeout=20)
 
 
 def test_a_worker_of_an_unknown_queue_ends_with_an_error_that_lists_the_known_ones(command) -> None:
@@ -207,5 +239,5 @@ def test_a_worker_started_in_a_folder_with_modules_named_like_others_works(comma
     """`workers/wire` has a `queue.py`, which the standard library's would be taken for."""
     folder, manage = BASE_DIR / "workers" / "wire", str(BASE_DIR / "manage.py")
     running = command(argv=(sys.executable, manage, "runworker", "--processes", "1"), cwd=folder)
-    wait_until(WorkerProcess.objects.exists, timeout=20, explain=lambda: running.output)
+    wait_until(WorkerProcess.objects.workers().exists, timeout=20, explain=lambda: running.output)
     assert tasks.effect.send("n").get_result(block=True) == "n"

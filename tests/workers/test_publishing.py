@@ -21,11 +21,12 @@ from tests.acting import tasks
 from tests.waiting import wait_until
 from workers.broker import LedgerBroker
 from workers.sending.on_commit import publish_on_commit
+from workers.wire import lane
 from workers.wire import message as wire_message
-from workers.wire import queue
+from workers.wire.clients import PUBLISH_TIMEOUT_SECONDS, client
 from workers.wire.message import wire_id_of
 from workers.wire.publisher import PlainPublishers, Publisher, Publishers, pack
-from workers.wire.queue import PUBLISH_TIMEOUT_SECONDS, WireQueue
+from workers.wire.queue import WireQueue
 from workers.wire.scripts import UNPACK_LIMIT
 
 QUEUE = "default"
@@ -151,7 +152,7 @@ def test_a_connection_that_redis_closed_after_it_was_settled_is_opened_again(
 
 @pytest.mark.fast_path("the connections are those of redis-py's pool")
 def test_redis_is_found_again_however_often_it_was_away(broker, redis_client, monkeypatch) -> None:
-    monkeypatch.setattr(queue, "BREAKER_SECONDS", 0)
+    monkeypatch.setattr(lane, "BREAKER_SECONDS", 0)
     options = broker.wire.senders.connection_pool.connection_kwargs
     with monkeypatch.context() as away:
         away.setitem(options, "port", 1)
@@ -352,7 +353,7 @@ def test_without_the_fast_path_a_refused_chunk_leaves_the_others(broker, redis_c
 
 
 def test_a_client_has_as_many_connections_as_its_threads_need() -> None:
-    pool = queue.client(settings.REDIS_URL, timeout_seconds=1).connection_pool
+    pool = client(settings.REDIS_URL, timeout_seconds=1).connection_pool
     taken = [pool.get_connection() for _ in range(150)]
     for connection in taken:
         pool.release(connection)

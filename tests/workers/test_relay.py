@@ -1,9 +1,14 @@
 """The passes of a relay, each by itself, and several relays at once."""
 
+import threading
 import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
 from datetime import timedelta
+from types import SimpleNamespace
 
 import pytest
+import redis
 from django.utils import timezone
 
 from apps.tasks import ledger, presence
@@ -32,10 +37,13 @@ def waiting(broker):
     return read
 
 
-def registered(*, host: str = "elsewhere", pid: int = 1, process_started: str = "never") -> WorkerProcess:
+def registered(
+    *, host: str = "elsewhere", pid: int = 1, process_started: str = "never", kind: str = "worker"
+) -> WorkerProcess:
     worker_id = uuid.uuid4()
     presence.register(
         worker_id,
+        kind=kind,
         broker_id=str(worker_id),
         host=host,
         hostname=host,
@@ -85,7 +93,7 @@ def test_a_wiped_redis_gets_every_waiting_task_again(relay, waiting, broker) -> 
 def test_a_message_that_waits_or_is_fetched_is_not_published_again(relay, waiting, broker) -> None:
     tasks.effect.send("waits")
     tasks.effect.send("fetched")
-    broker.wire.fetch("default", "a process", limit=1)
+    broker.wire.fetch("default", registered().broker_id, limit=1)
     assert relay.audit() == 0
     assert len(waiting()) == 1
 
@@ -176,3 +184,119 @@ def test_rows_of_workers_that_stopped_long_ago_are_deleted(relay) -> None:
     presence.stop(fresh.pk)
     relay.forget()
     assert list(WorkerProcess.objects.all()) == [fresh]
+
+
+# --- Its own row ---------------------------------------------------------------------------------
+
+
+@contextmanager
+def runs(relay: Relay) -> Iterator[None]:
+    stop = threading.Event()
+    thread = threading.Thread(target=relay.run, args=(stop,))
+    thread.start()
+    try:
+        yield
+    finally:
+        stop.set()
+        thread.join()
+
+
+def beats() -> int:
+    return sum(WorkerProcess.objects.filter(kind="relay").values_list("beats", flat=True))
+
+
+@pytest.fixture
+def hasty(monkeypatch) -> None:
+    """Let relays beat often."""
+    monkeypatch.setattr("workers.relay.DUE_SECONDS", 0.01)
+    monkeypatch.setattr("workers.relay.PAUSE_SECONDS", 0.01)
+    monkeypatch.setattr("workers.process_row.conf", SimpleNamespace(WORKER_HEARTBEAT_TIMEOUT_SECONDS=0.04))
+
+
+def test_a_relay_beats_while_it_runs_and_signs_off(relay, hasty, wait_until) -> None:
+    with runs(relay):
+        wait_until(lambda: beats() >= 3)
+        row = WorkerProcess.objects.get()
+        me = identity.of_this_process()
+        assert (row.kind, row.pid, row.host, row.process_started) == ("relay", me.pid, me.host, me.started)
+        assert row.stopped_at is None
+    row.refresh_from_db()
+    assert row.stopped_at is not None
+
+
+def test_a_relay_that_hangs_in_a_pass_does_not_beat(relay, broker, hasty, wait_until, monkeypatch) -> None:
+    go_on, is_there = threading.Event(), threading.Event()
+
+    def hang() -> int:
+        is_there.set()
+        go_on.wait(30)
+        return 0
+
+    monkeypatch.setattr(relay, "publish_due", hang)
+    with runs(relay):
+        assert is_there.wait(10)
+        hanging = WorkerProcess.objects.get()
+        with runs(Relay(broker)):
+            wait_until(lambda: beats() >= hanging.beats + 3)
+            assert WorkerProcess.objects.get(pk=hanging.pk).beats == hanging.beats
+        go_on.set()
+        wait_until(lambda: WorkerProcess.objects.get(pk=hanging.pk).beats > hanging.beats)
+
+
+def test_a_relay_whose_work_fails_does_not_beat(relay, hasty, wait_until, monkeypatch) -> None:
+    failures: list[int] = []
+    is_mended = threading.Event()
+
+    def rescue() -> None:
+        if not is_mended.is_set():
+            failures.append(1)
+            raise ZeroDivisionError
+
+    monkeypatch.setattr("workers.relay.RESCUE_SECONDS", 0.01)
+    monkeypatch.setattr(relay, "rescue", rescue)
+    with runs(relay):
+        wait_until(lambda: len(failures) > 3)
+        seen = beats()
+        count = len(failures)
+        wait_until(lambda: len(failures) > count + 10)
+        assert beats() == seen
+        is_mended.set()
+        wait_until(lambda: beats() > seen)
+
+
+def test_a_relay_without_redis_beats(relay, hasty, wait_until, monkeypatch) -> None:
+    def away() -> bool:
+        raise redis.ConnectionError
+
+    monkeypatch.setattr(relay, "is_new_redis", away)
+    with runs(relay):
+        wait_until(lambda: beats() >= 3)
+
+
+def test_a_relay_beats_between_the_pages_of_a_long_audit(relay, hasty, monkeypatch) -> None:
+    monkeypatch.setattr("workers.audit.PAGE", 1)
+    for number in range(5):
+        tasks.effect.send(str(number))
+    seen = []
+    monkeypatch.setattr(relay.row, "beat", lambda: seen.append(1))
+    relay.audit()
+    assert len(seen) >= 5
+
+
+def test_a_relay_that_was_declared_dead_goes_on_under_a_new_id(relay, hasty, wait_until) -> None:
+    with runs(relay):
+        first = wait_until(lambda: WorkerProcess.objects.first())
+        presence.stop(first.pk)
+        second = wait_until(lambda: WorkerProcess.objects.filter(stopped_at=None).first())
+        assert second.kind == "relay"
+
+
+@pytest.mark.parametrize("kind", ["relay", "scheduler"])
+def test_a_dead_relay_or_scheduler_is_signed_off_and_no_worker_died(relay, kind, caplog) -> None:
+    dead = registered(host=identity.host(), pid=2**22 + 1, kind=kind)
+    relay.rescue()
+    dead.refresh_from_db()
+    assert dead.stopped_at is not None
+    assert presence.stopped_within(timedelta(hours=1)) == [], "it fetched nothing"
+    assert f"{kind} died host=" in caplog.text
+    assert "worker died" not in caplog.text

@@ -22,6 +22,7 @@ from workers.middleware.lifecycle import BootError
 from workers.process import identity, reconciler, writer
 from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
+from workers.process.main import stop_worker
 from workers.process.runtime import Runtime
 from workers.relay import Relay
 from workers.wire.queue import WireQueue
@@ -269,3 +270,37 @@ def test_the_progress_of_a_long_task_is_written_while_many_short_ones_start(work
         time.sleep(0.02)
         seen.add(row.get().progress)
     assert len(seen) > 4
+
+
+def test_the_last_running_task_gets_the_whole_drain_although_many_threads_end_before(
+    broker, booted, wait_until
+) -> None:
+    worker = Worker(broker, worker_threads=8, worker_timeout=50)
+    worker.start()
+    try:
+        for number in range(7):
+            tasks.slow_effect.send(f"short {number}", 1)
+        wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 7)
+        busy = {attempt.thread for attempt in broker.runtime.holdings.held.values()}
+        long = tasks.slow_effect.send("long", 2.5)
+        wait_until(lambda: TaskStatus.objects.filter(task_id=long.message_id, started_at__isnull=False).exists())
+        worker.workers.sort(key=lambda thread: thread not in busy)
+    finally:
+        stop_worker(worker, drain_seconds=5)
+        broker.middleware.pop()
+    assert set(TaskStatus.objects.values_list("status", "attempt")) == {("completed", 0)}
+
+
+def test_a_task_that_outlives_the_drain_is_released_within_it(broker, booted, wait_until) -> None:
+    worker = Worker(broker, worker_threads=2, worker_timeout=50)
+    worker.start()
+    try:
+        tasks.slow_effect.send("long", 20)
+        wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).exists())
+    finally:
+        began = time.monotonic()
+        stop_worker(worker, drain_seconds=0.5)
+        broker.middleware.pop()
+    assert time.monotonic() - began < 0.5 + 4
+    row = TaskStatus.objects.get()
+    assert (row.status, row.attempt, row.retries) == ("pending", 1, 0)

@@ -12,6 +12,8 @@ from apps.tasks import ledger, states
 from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import actions, clock, declared, firing, history
+from workers.process.stop_request import StopRequest
+from workers.scheduler import Scheduler
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("broker")]
 
@@ -497,3 +499,11 @@ def test_a_run_by_hand_is_pruned_too_when_it_is_done(time, make, settings) -> No
     assert history.prune() == 0
     end_all()
     assert history.prune() == 6
+
+
+def test_a_scheduler_whose_looks_have_ended_ends_so_that_it_is_replaced(monkeypatch) -> None:
+    monkeypatch.setattr("workers.scheduler.LOOK_SECONDS", 0.01)
+    monkeypatch.setattr("workers.scheduler.STALLED_SECONDS", 0.1)
+    stalled = Scheduler()
+    monkeypatch.setattr(stalled, "look", lambda: None)
+    assert stalled.run(StopRequest()) == 1

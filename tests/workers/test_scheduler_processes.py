@@ -3,10 +3,11 @@
 import threading
 from datetime import UTC, datetime, timedelta
 from itertools import pairwise
+from types import SimpleNamespace
 
 import pytest
 
-from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
+from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus, WorkerProcess
 from apps.tasks.schedules import actions, clock
 from workers.scheduler import Scheduler
 
@@ -40,7 +41,7 @@ def test_a_change_is_in_force_within_five_seconds_without_a_restart(command, wai
     actions.resume(schedule)
     wait_until(lambda: decided() > paused, timeout=SECONDS)
     actions.change(schedule, {"kwargs": {"value": 2}})
-    wait_until(lambda: TaskStatus.objects.filter(kwargs={"value": 2}).exists(), timeout=SECONDS)
+    wait_until(lambda: {"value": 2} in TaskStatus.objects.values_list("kwargs", flat=True), timeout=SECONDS)
 
 
 @pytest.mark.processes
@@ -109,3 +110,40 @@ def test_a_database_that_is_away_is_asked_again(monkeypatch, caplog) -> None:
     scheduler.look()
     told = [record.getMessage() for record in caplog.records if "database" in record.getMessage()]
     assert told == ["database away error=server closed the connection", "database is back"]
+
+
+@pytest.mark.once
+@pytest.mark.django_db(transaction=True)
+def test_a_scheduler_beats_with_its_looks_and_signs_off(wait_until, monkeypatch) -> None:
+    monkeypatch.setattr("workers.scheduler.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("workers.process_row.conf", SimpleNamespace(WORKER_HEARTBEAT_TIMEOUT_SECONDS=0.04))
+    scheduler, stop = Scheduler(), threading.Event()
+    thread = threading.Thread(target=scheduler.run, args=(stop,))
+    thread.start()
+    try:
+        row = wait_until(lambda: WorkerProcess.objects.filter(beats__gte=3).first())
+        assert (row.kind, row.stopped_at) == ("scheduler", None)
+    finally:
+        stop.set()
+        thread.join()
+    row.refresh_from_db()
+    assert row.stopped_at is not None
+
+
+@pytest.mark.once
+@pytest.mark.django_db(transaction=True)
+def test_a_scheduler_that_cannot_look_does_not_beat(monkeypatch) -> None:
+    from django.db import OperationalError
+
+    from apps.tasks.schedules import firing
+
+    def fail() -> int:
+        raise OperationalError("server closed the connection")
+
+    scheduler = Scheduler()
+    with monkeypatch.context() as patch:
+        patch.setattr(firing, "earliest", fail)
+        scheduler.look()
+        assert not WorkerProcess.objects.exists()
+    scheduler.look()
+    assert WorkerProcess.objects.get().kind == "scheduler"

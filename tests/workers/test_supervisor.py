@@ -339,6 +339,27 @@ def test_a_killed_watchdog_is_replaced_by_one_that_knows_the_children(
     wait_until(lambda: all(is_gone(pid) for pid in pids))
 
 
+def test_a_child_is_replaced_when_there_is_room_for_a_thread_again(
+    supervise: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`can't start new thread` while the replacement starts."""
+    watched = supervise(Child(name="one", argv=python(SLEEP)))
+    real = threading.Thread.start
+    refused: list[threading.Thread] = []
+
+    def start(thread: threading.Thread) -> None:
+        if thread.name == "one waits" and not refused:
+            refused.append(thread)
+            raise RuntimeError("can't start new thread")
+        real(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start)
+    os.kill(watched.starts[0][1], signal.SIGKILL)
+    wait_until(lambda: len(watched.starts) == 2)
+    assert "could not be started: can't start new thread" in watched.text
+    assert watched.supervisor.alive("one")
+
+
 KILLED_AS_THE_SECOND_WATCHDOG_STARTS = """
 import os, signal, subprocess
 watchdogs = 0

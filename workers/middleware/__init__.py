@@ -5,15 +5,15 @@ to its start, so `Ending` opens the end of an attempt, and `Progress` closes it 
 """
 
 DEFAULT = [
-    "django_dramatiq.middleware.DbConnectionsMiddleware",
+    "workers.middleware.connections.Connections",
     "workers.middleware.lifecycle.Lifecycle",
     "workers.middleware.progress.Progress",
     "dramatiq.middleware.CurrentMessage",
-    "dramatiq.middleware.AsyncIO",
-    "dramatiq.middleware.Callbacks",
-    "dramatiq.middleware.Pipelines",
+    "workers.middleware.event_loop.EventLoop",
+    "workers.middleware.callbacks.Callbacks",
+    "workers.middleware.pipelines.Pipelines",
     "workers.middleware.groups.Groups",
-    "dramatiq.middleware.Retries",
+    "workers.middleware.retries.Retries",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.transactional.Transactional",
     "dramatiq.middleware.ShutdownNotifications",

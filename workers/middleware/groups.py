@@ -40,5 +40,5 @@ class Groups(GroupCallbacks):
         if exception is not None or not group or not isinstance(message, ClaimedMessage):
             return
         callbacks = message.options.get("group_completion_callbacks") or []
+        message.attempt.group_sends = [broker.follow_up_of(Message(**callback)) for callback in callbacks]
         message.attempt.group = group
-        message.attempt.group_sends = [broker.send_of(Message(**callback)) for callback in callbacks]

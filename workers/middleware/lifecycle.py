@@ -1,15 +1,30 @@
 """Starts and stops the runtime of a worker process, whichever command runs it."""
 
-from typing import TYPE_CHECKING
+import signal
+from collections.abc import Callable
+from types import FrameType
+from typing import TYPE_CHECKING, Any
 
 from dramatiq import Middleware, Worker
 from dramatiq.common import iter_queue
 from dramatiq.middleware import MiddlewareError
 
 from apps.tasks.errors import TaskError
+from workers.process.stop_request import STOP_SIGNALS
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
+
+
+def _once(handler: Callable[[int, FrameType | None], Any]) -> Callable[[int, FrameType | None], None]:
+    """Return a handler that passes the first signal on."""
+    left = [handler]
+
+    def take(signum: int, frame: FrameType | None) -> None:
+        if left:
+            left.pop()(signum, frame)
+
+    return take
 
 
 class BootError(TaskError, MiddlewareError):
@@ -18,6 +33,16 @@ class BootError(TaskError, MiddlewareError):
 
 class Lifecycle(Middleware):
     """Gives the broker its runtime when a worker boots, and releases everything when the worker stops."""
+
+    def after_process_boot(self, broker: "LedgerBroker") -> None:  # type: ignore[override]
+        """Let repeated signals do nothing to `rundramatiq`, whose own handler cuts running tasks off at the second.
+
+        Platforms signal every process of a group, and Dramatiq's master signals its workers once more.
+        """
+        for signum in STOP_SIGNALS:
+            handler = signal.getsignal(signum)
+            if callable(handler) and handler.__module__ == "dramatiq.cli":
+                signal.signal(signum, _once(handler))
 
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         # Not at the top: this module is loaded with the broker, before the models.

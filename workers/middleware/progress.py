@@ -4,14 +4,17 @@ import logging
 from typing import TYPE_CHECKING, Any
 
 from django.db import connections
-from dramatiq import Middleware
+from dramatiq import Actor, Middleware, Worker
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import SkipMessage
 from dramatiq.threading import Interrupt
 
 from apps.tasks import progress, states
 from apps.tasks.errors import TaskError
-from workers.process.attempt import Attempt, ClaimedMessage
+from apps.tasks.failures import in_words
+from workers.process.attempt import MESSAGE_START_LENGTH, Attempt, ClaimedMessage, is_a
+from workers.process.withheld import withheld, withhold_arguments
+from workers.sending import arguments
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
@@ -43,6 +46,12 @@ class Progress(Middleware):
         """
         return {"related_to", "max_age"}
 
+    def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
+        withhold_arguments()
+
+    def after_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
+        actor.logger.addFilter(withheld)
+
     def before_process_message(self, broker: "LedgerBroker", message: MessageProxy) -> None:  # type: ignore[override]
         attempt = _attempt(message)
         if attempt is None:
@@ -71,10 +80,12 @@ class Progress(Middleware):
             return
         Attempt.end_ending()
         progress.unbind()
+        if message.failed and exception is None:
+            attempt.skip("A middleware refused it.", failed=True)
         actor = broker.actors.get(message.actor_name)
         default = actor.options.get("store_results", True) if actor else True
         attempt.decide(result=result, exception=exception, store_result=message.options.get("store_results", default))
-        if isinstance(exception, Interrupt):
+        if is_a(exception, Interrupt):
             # It may have hit a query half-way.
             connections.close_all()
         _log(attempt)
@@ -95,15 +106,35 @@ def _attempt(message: MessageProxy) -> Attempt | None:
 
 
 def _log(attempt: Attempt) -> None:
+    """Log the end of an attempt: an error for a task that failed, a warning for one that is retried.
+
+    Arguments may be large and secret, so the line has their types and sizes.
+    """
     outcome = attempt.outcome
     assert outcome is not None, "an attempt is settled before it is logged"
-    logger.info(
-        "task %s id=%s actor=%s status=%s attempt=%d ms=%d%s",
-        "finished" if outcome.move.target in states.TERMINAL else "returned",
+    line = (
+        "%s id=%s actor=%s status=%s attempt=%d ms=%d",
+        "task finished" if outcome.move.target in states.TERMINAL else "task returned",
         attempt.claim.task_id,
         attempt.message.actor_name,
         outcome.move.target,
         attempt.claim.attempt,
         outcome.ran_ms or 0,
-        f" error={outcome.error_message[:200]!r}" if outcome.error_message else "",
+    )
+    if not outcome.error_message:
+        logger.info(*line)
+        return
+    level = logging.ERROR if outcome.move is states.FAIL else logging.WARNING
+    if attempt.is_expected:
+        level = logging.INFO
+    # A retried attempt has its traceback in the database.
+    traceback = f"\n{outcome.traceback}".rstrip() if level == logging.ERROR else ""
+    error = in_words(outcome.error_type, outcome.error_message)
+    logger.log(
+        level,
+        f"{line[0]} error=%r arguments=%s%s",
+        *line[1:],
+        error if len(error) <= MESSAGE_START_LENGTH else f"{error[:MESSAGE_START_LENGTH]}…",
+        arguments.types_and_sizes(attempt.message),
+        traceback,
     )

@@ -1,5 +1,7 @@
 """Dramatiq's time limit, with the default of `TASK_TIME_LIMIT_MS`."""
 
+import threading
+
 from dramatiq.middleware import TimeLimit
 
 from apps.tasks.conf import conf
@@ -10,3 +12,8 @@ class DefaultTimeLimit(TimeLimit):
 
     def __init__(self) -> None:
         super().__init__(time_limit=conf.TASK_TIME_LIMIT_MS)
+
+    @property
+    def essential_threads(self) -> list[threading.Thread]:
+        """Threads without which the process must end."""
+        return [self.manager] if isinstance(self.manager, threading.Thread) else []

@@ -11,6 +11,7 @@ from dramatiq.middleware import Callbacks, MiddlewareError, Pipelines
 
 from apps.tasks.errors import SupersededError, TaskError
 from apps.tasks.json_safe import json_safe
+from workers.middleware.connections import refuse_open_transaction
 from workers.middleware.groups import Groups
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.sending.on_commit import publish_sends
@@ -58,6 +59,7 @@ def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[...
             with transaction.atomic():
                 result = fn(*args, **kwargs)
                 complete(broker, attempt, result)
+            refuse_open_transaction(attempt)
             attempt.written = True
         except BaseException:
             if not attempt.written:
@@ -84,7 +86,7 @@ def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
     message = ClaimedMessage(attempt)
     attempt.begin_ending()
     try:
-        for middleware in broker.middleware:
+        for middleware in reversed(broker.middleware):
             if isinstance(middleware, Callbacks | Pipelines | Groups):
                 middleware.after_process_message(broker, message, result=result)
     finally:

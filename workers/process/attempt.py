@@ -3,7 +3,6 @@
 import logging
 import threading
 import time
-import traceback as tracebacks
 from typing import Any
 
 from dramatiq import Message
@@ -11,14 +10,17 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Shutdown
 
 from apps.tasks import states
-from apps.tasks.json_safe import clean_text, json_safe
+from apps.tasks.conf import conf
+from apps.tasks.failures import in_words
+from apps.tasks.json_safe import json_safe
 from apps.tasks.progress import Reporter
 from apps.tasks.values import Claim, Outcome, Report, Send
+from workers.process.failure import MESSAGE_LIMIT, Failure
 
 logger = logging.getLogger(__name__)
 
-#: Frames of a traceback that are kept.
-TRACEBACK_LIMIT = 30
+#: Characters of an error in a log line.
+MESSAGE_START_LENGTH = 300
 
 #: Longest delay of an automatic retry, in milliseconds: a year. Dates have an end.
 LONGEST_RETRY_MS = 365 * 24 * 60 * 60 * 1000
@@ -30,8 +32,9 @@ class Attempt:
     """State of an attempt that this process holds."""
 
     __slots__ = (
-        "cancelled", "claim", "group", "group_sends", "in_transaction", "is_suspect", "message", "outcome", "owner_id",
-        "reporter", "retry_delay_ms", "sends", "start_reported", "started", "taken", "thread", "written",
+        "broken_hooks", "cancelled", "claim", "failure", "group", "group_sends", "in_transaction", "is_expected",
+        "is_suspect", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "start_reported",
+        "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(self, message: Message[Any], claim: Claim, *, owner_id: Any = None, is_suspect: bool = False) -> None:
@@ -41,6 +44,12 @@ class Attempt:
         self.reporter = Reporter()
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
+        #: Exception that ended it, in texts. They are made once: making them runs code of the exception.
+        self.failure: Failure | None = None
+        #: The exception belongs to its work: the actor's `throws`, or Dramatiq's `Retry`.
+        self.is_expected = False
+        #: After-hooks that failed: name, whether what follows the task may be missing, and why.
+        self.broken_hooks: list[tuple[str, bool, Failure]] = []
         self.outcome: Outcome | None = None
         #: Start of the actor, by the monotonic clock. None: it waits in this process.
         self.started: float | None = None
@@ -85,7 +94,8 @@ class Attempt:
         """Gather the messages of the outcome, anew: an interrupt may have cut off the after-hooks, which run again."""
         self.sends.clear()
         self.group, self.group_sends = "", []
-        self.retry_delay_ms = None
+        self.retry_delay_ms, self.failure, self.is_expected = None, None, False
+        self.broken_hooks.clear()
         _thread.ending = self
 
     @staticmethod
@@ -103,6 +113,14 @@ class Attempt:
         """Ask for an automatic retry of the failed attempt."""
         self.retry_delay_ms = min(max(delay_ms, 0), LONGEST_RETRY_MS)
 
+    def note_broken_hook(self, name: str, *, is_following: bool, failure: Failure) -> None:
+        """Note that an after-hook failed. The outcome tells it.
+
+        Parameters:
+          is_following: The hook sends what follows the task.
+        """
+        self.broken_hooks.append((name, is_following, failure))
+
     # --- The outcome ---
 
     @property
@@ -119,17 +137,57 @@ class Attempt:
         """Settle the outcome. The first one stands: an interrupt may come late, in the middle of an after-hook."""
         if self.outcome is not None:
             return
-        if isinstance(exception, Shutdown):
+        if is_a(exception, Shutdown):
             self.release()
         elif exception is not None:
-            self._fail(exception)
+            self._fail(self.failure_of(exception))
         else:
             try:
                 kept = json_safe(result) if store_result else None
-            except Exception as error:  # Not JSON, or nested too deeply for it.
-                self._settle(states.FAIL, error_message=f"It ran, but its result cannot be stored as JSON: {error}")
+            except BaseException as error:  # Not JSON, or nested too deeply for it, or a class of its own that raises.
+                failure = Failure.of(error)
+                self._settle(
+                    states.FAIL,
+                    error_type=failure.error_type,
+                    error_message=f"It ran, but its result cannot be stored as JSON: {failure.error_message}",
+                )
             else:
                 self._settle(states.COMPLETE, result=kept)
+
+    def lose(self, exception: BaseException | None = None) -> None:
+        """Settle the end of an attempt that no after-hook settled.
+
+        One that has not started is released. One that has may end like this each time, so it is retried as often as a
+        worker may crash with it.
+        """
+        if self.outcome is not None:
+            return
+        if self.started is None or is_a(exception, Shutdown):
+            self.release()
+            return
+        failure = None if exception is None else self.failure_of(exception)
+        retries = self.message.options.get("retries", 0)
+        if self.retry_delay_ms is None and retries + 1 < conf.TASK_MAX_CRASHES:
+            self.retry_delay_ms = 0
+        why = "its thread died" if failure is None else in_words(failure.error_type, failure.error_message)
+        self._fail(
+            Failure(
+                error_type=failure.error_type if failure else "",
+                error_message=f"It ran, but its end could not be recorded: {why}",
+                traceback=failure.traceback if failure else "",
+            )
+        )
+        logger.error(
+            "end of a task was lost id=%s actor=%s attempt=%d error=%r\n%s",
+            self.claim.task_id, self.message.actor_name, self.claim.attempt, why[:MESSAGE_START_LENGTH],
+            failure.traceback.rstrip() if failure else "",
+        )  # fmt: skip
+
+    def failure_of(self, exception: BaseException) -> Failure:
+        """Return the exception's texts."""
+        if self.failure is None:
+            self.failure = Failure.of(exception)
+        return self.failure
 
     def skip(self, reason: str, *, failed: bool) -> None:
         """Settle the outcome of a message that a middleware skipped."""
@@ -150,28 +208,48 @@ class Attempt:
         if self.outcome is None:
             self._settle(states.CANCEL_CLAIMED)
 
-    def _fail(self, exception: BaseException) -> None:
-        retried = self.retry_delay_ms is not None
+    def _fail(self, failure: Failure) -> None:
         self._settle(
-            states.RETRY if retried else states.FAIL,
-            error_message=text_of(exception),
-            traceback=traceback_of(exception),
+            states.FAIL if self.retry_delay_ms is None else states.RETRY,
+            error_type=failure.error_type,
+            error_message=failure.error_message,
+            traceback=failure.traceback,
             delay_ms=self.retry_delay_ms or 0,
         )
 
-    def _settle(self, move: states.Move, *, text: str | None = None, **values: Any) -> None:
+    def _settle(self, move: states.Move, *, text: str | None = None, error_message: str = "", **values: Any) -> None:
+        if self.broken_hooks:
+            move, error_message = self._with_broken_hooks(move, error_message)
+            values.setdefault("error_type", self.broken_hooks[0][2].error_type)
+            values.setdefault("traceback", self.broken_hooks[0][2].traceback)
         percent, reported = self.reporter.take()
         self.outcome = Outcome(
             claim=self.claim,
             move=move,
+            task_name=self.message.actor_name,
             ran_ms=self.ran_ms,
             percent=percent,
             text=reported if text is None else text,
+            error_message=error_message,
             sends=tuple(self.sends),
             group=self.group,
             group_sends=tuple(self.group_sends),
             **values,
         )
+
+    def _with_broken_hooks(self, move: states.Move, error_message: str) -> tuple[states.Move, str]:
+        """Return the move and the error message of an outcome, some of whose after-hooks failed.
+
+        A task fails if what follows it may be missing, so that staff see it and can retry it.
+        """
+        told = [error_message] if error_message else []
+        for name, is_following, failure in self.broken_hooks:
+            why = in_words(failure.error_type, failure.error_message) if told else failure.error_message
+            missing = ", and what follows the task may be missing" if is_following else ""
+            told.append(f"{'' if told else 'It ran, but '}{name} failed{missing}: {why}")
+        if move is states.COMPLETE and any(is_following for _, is_following, _ in self.broken_hooks):
+            move = states.FAIL
+        return move, "\n".join(told)[:MESSAGE_LIMIT]
 
     @property
     def has_news(self) -> bool:
@@ -197,15 +275,24 @@ class ClaimedMessage(MessageProxy):
         """Primary key of the task's owner."""
         return self.attempt.owner_id
 
+    def __str__(self) -> str:
+        """Return its name without its arguments: Dramatiq puts messages into log lines, and they may hold secrets."""
+        claim = self.attempt.claim
+        return f"{self.actor_name} id={claim.task_id} attempt={claim.attempt}"
 
-def text_of(exception: BaseException) -> str:
-    """Return the exception's message, or the name of its class if it has none."""
-    try:
-        return clean_text(str(exception)) or type(exception).__name__
-    except Exception:  # Its own `__str__` fails.
-        return type(exception).__name__
+    __repr__ = __str__
+
+    @property
+    def exception(self) -> BaseException | None:
+        """Exception that its actor or a middleware raised."""
+        return self._exception
 
 
-def traceback_of(exception: BaseException) -> str:
-    """Return the exception's traceback, cut to `TRACEBACK_LIMIT` frames."""
-    return clean_text("".join(tracebacks.format_exception(exception, limit=TRACEBACK_LIMIT)))
+def is_a(exception: BaseException | None, kind: type[BaseException]) -> bool:
+    """Return whether an exception is of a class. `isinstance` asks the exception as well, which may raise."""
+    return issubclass(type(exception), kind)
+
+
+def failure_of(message: MessageProxy, exception: BaseException) -> Failure:
+    """Return the texts of the exception that a message ended with."""
+    return message.attempt.failure_of(exception) if isinstance(message, ClaimedMessage) else Failure.of(exception)

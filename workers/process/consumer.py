@@ -7,15 +7,18 @@ from collections import deque
 from collections.abc import Container, Iterable
 from typing import Any
 
-from django.db import DatabaseError, DataError, IntegrityError, InterfaceError, connection
+from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from dramatiq import Message
 from dramatiq.broker import Consumer, MessageProxy
 from dramatiq.errors import ConnectionClosed, DecodeError
 
+from apps.core.connections import close_broken
+from apps.tasks.conf import conf
 from apps.tasks.values import Claim, Held
 from workers.process import dead_letter
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.holdings import Holdings
+from workers.process.suspects import Suspect, seconds_to_clear
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.message import attempt_of, decode
@@ -25,7 +28,7 @@ logger = logging.getLogger(__name__)
 
 #: Seconds before a failed claim is tried again.
 PAUSE_SECONDS = 0.5
-#: Seconds between two looks at suspects, which are claimed alone.
+#: Seconds between two looks at suspects that wait.
 SUSPECT_SECONDS = 0.05
 #: Seconds that a consumer waits for a message when the last wait brought none. Below the time limit of Redis.
 IDLE_SECONDS = 3.0
@@ -72,13 +75,15 @@ class LedgerConsumer(Consumer):
                 raise ConnectionClosed(error) from None
             except (DatabaseError, InterfaceError) as error:
                 logger.error("claim postponed, database does not answer queue=%s error=%s", self.queue_name, error)
-                connection.close()
+                close_broken()
                 time.sleep(PAUSE_SECONDS)
         return self.ready.popleft() if self.ready else None
 
     def ack(self, message: MessageProxy) -> None:
         """End the message's attempt, whatever its outcome. The writer writes the outcome and acks the message."""
         assert isinstance(message, ClaimedMessage)
+        if message.attempt.outcome is None:
+            message.attempt.lose(message.exception)
         self.writer.end(message.attempt)
 
     #: Dramatiq's dead-letter queue is not used: the row says what failed and why.
@@ -103,14 +108,12 @@ class LedgerConsumer(Consumer):
         return self._claim(self._newest(self._decode(self.batch.fetched))) if self.batch.fetched else []
 
     def _next_suspect(self) -> ClaimedMessage | None:
-        """Claim a suspect if none runs. Let other processes have the suspects if one runs long."""
-        if self.batch.suspects and self.holdings.begin_suspect():
-            try:
-                if suspect := self._claim_suspect():
-                    return suspect
-            except BaseException:
-                self.holdings.end_suspect()
-                raise
+        """Claim a suspect if one may start. Let other processes have the suspects if one runs long."""
+        for wire_id, suspect in list(self.batch.suspects.items()):
+            if self.holdings.begin_suspect(suspect.clear_seconds):
+                if claimed := self._claim_suspect(wire_id, suspect):
+                    return claimed
+                self.holdings.suspects.give_up()
         if self.batch.suspects and self.holdings.has_long_suspect:
             # Not at once: if no other process is idle, this one fetches them again.
             for wire_id in list(self.batch.suspects):
@@ -213,48 +216,55 @@ class LedgerConsumer(Consumer):
             attempts = [(message.message_id, attempt_of(message) or 0) for message in messages.values()]
             held, refusals = ledger.claim(attempts, claim_id=self.batch.claim_id, worker_id=self.holdings.worker_id)
             rows = {row.task_id: row for row in held}
+            suspects = [refusal.task_id for refusal in refusals if refusal.suspect]
+            crashes = ledger.crashes_of(suspects) if suspects else {}
             refused = {refusal.task_id: refusal for refusal in refusals}
             for wire_id, message in messages.items():
                 if row := rows.get(message.message_id):
                     claimed.append(self._claimed(message, self.batch.claim_id, row))
                 else:
-                    self._refuse(wire_id, message, refused[message.message_id])
+                    task_id = message.message_id
+                    self._refuse(wire_id, message, refused[task_id], crashes.get(task_id))
             self._hold(claimed)
         self.batch.clear()
         return claimed
 
-    def _refuse(self, wire_id: str, message: Message[Any], refusal: Any) -> None:
+    def _refuse(self, wire_id: str, message: Message[Any], refusal: Any, crashes: Any) -> None:
         if refusal.early:
             self.holdings.keep_early(self.queue_name, wire_id)
-        elif refusal.suspect:
-            self.batch.suspects[wire_id] = message
+        elif crashes is not None:
+            is_last_chance = crashes.number >= conf.TASK_MAX_CRASHES - 1
+            clear_seconds = None if is_last_chance else seconds_to_clear(crashes.longest_seconds)
+            self.batch.suspects[wire_id] = Suspect(message, clear_seconds)
         else:
             if refusal.missing:
                 logger.warning("message dropped, it has no row id=%s queue=%s", message.message_id, self.queue_name)
             self.writer.ack(self.queue_name, wire_id)
 
-    def _claim_suspect(self) -> ClaimedMessage | None:
-        """Claim one suspect by itself. Give up the right to run one if none can be claimed."""
+    def _claim_suspect(self, wire_id: str, suspect: Suspect) -> ClaimedMessage | None:
+        """Claim one suspect by itself, for which the right to start it is reserved."""
         from apps.tasks import ledger
 
-        batch = self.batch
-        while batch.suspects:
-            wire_id, message = next(iter(batch.suspects.items()))
+        message = suspect.message
+        try:
             held = ledger.claim_suspect(
                 message.message_id,
                 attempt_of(message) or 0,
-                claim_id=batch.suspect_claim_id,
+                claim_id=suspect.claim_id,
                 worker_id=self.holdings.worker_id,
             )
-            del batch.suspects[wire_id]
-            if held is not None:
-                claimed = self._claimed(message, batch.suspect_claim_id, held, is_suspect=True)
-                batch.suspect_claim_id = uuid.uuid4()
-                self._hold([claimed])
-                return claimed
+        except BaseException:
+            self.holdings.suspects.give_up()
+            raise
+        if held is None:
             self.writer.ack(self.queue_name, wire_id)
-        self.holdings.end_suspect()
-        return None
+            del self.batch.suspects[wire_id]
+            return None
+        claimed = self._claimed(message, suspect.claim_id, held, is_suspect=True)
+        self.holdings.suspects.start(claimed.attempt, suspect.clear_seconds)
+        self._hold([claimed])
+        del self.batch.suspects[wire_id]
+        return claimed
 
     def _hold(self, claimed: list[ClaimedMessage]) -> None:
         self.holdings.hold([message.attempt for message in claimed])

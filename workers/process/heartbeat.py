@@ -9,7 +9,7 @@ from collections.abc import Callable
 
 from django.db import DatabaseError, InterfaceError
 
-from apps.core.connections import close_broken
+from apps.core.connections import close_broken, own
 
 logger = logging.getLogger(__name__)
 
@@ -42,12 +42,13 @@ class Heartbeat(threading.Thread):
         """Whether a task may start: the last confirmed beat is less than half the timeout old."""
         return boot_seconds() - self._confirmed < self.timeout_seconds / 2
 
-    def stop(self) -> None:
-        """End the thread and wait for it."""
+    def stop(self, *, timeout_seconds: float = 1.0) -> None:
+        """End the thread, and wait for it at most for that time."""
         self._ended.set()
-        self.join(self.timeout_seconds)
+        self.join(timeout_seconds)
 
     def run(self) -> None:
+        own(repeats=True)
         while not self._ended.wait(self.timeout_seconds / 4):
             if not self.beat():
                 break
@@ -69,7 +70,7 @@ class Heartbeat(threading.Thread):
         except (DatabaseError, InterfaceError) as error:
             logger.error("no heartbeat, database does not answer error=%s", error)
             close_broken()
-        except Exception:
+        except BaseException:
             # The thread must go on: without it the process would live and never work again.
             logger.exception("heartbeat failed")
             close_broken()

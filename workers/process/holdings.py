@@ -9,6 +9,7 @@ from collections.abc import Callable
 from workers.process.attempt import Attempt
 from workers.process.fetched_batch import FetchedBatch
 from workers.process.prefetch import AHEAD_SECONDS, Prefetch
+from workers.process.suspects import Suspects
 
 #: Seconds that a message is kept which cannot be claimed yet, before it is requeued.
 EARLY_SECONDS = 1.0
@@ -40,14 +41,18 @@ class Holdings:
         #: Time to requeue, queue and wire id, in the order of time.
         self._early: deque[tuple[float, str, str]] = deque()
         self._early_lock = threading.Lock()
-        #: Held by the one suspect that runs, and by the consumer that looks for one.
-        self._suspect = threading.Lock()
+        #: Suspects that run.
+        self.suspects = Suspects()
 
     # --- Fetched ---
 
     def batch_of(self, queue_name: str) -> FetchedBatch:
         """Return the fetched batch of a queue."""
         return self._batches.setdefault(queue_name, FetchedBatch())
+
+    def overdue_batches(self, seconds: float) -> dict[str, FetchedBatch]:
+        """Return by queue the batches that were fetched longer ago than that and are not claimed."""
+        return {name: batch for name, batch in list(self._batches.items()) if batch.is_overdue(seconds)}
 
     def keep_early(self, queue_name: str, wire_id: str) -> None:
         """Keep a message that cannot be claimed yet. It is due for requeuing after `EARLY_SECONDS`."""
@@ -58,12 +63,16 @@ class Holdings:
         """Whether a message is kept that must be requeued soon."""
         return bool(self._early)
 
-    def requeue_early(self, requeue: Callable[[str, list[str]], object]) -> None:
-        """Pass the due messages to `requeue`, by queue. They are forgotten once it returned."""
+    def requeue_early(self, requeue: Callable[[str, list[str]], object], *, late_seconds: float = 0.0) -> None:
+        """Pass the due messages to `requeue`, by queue. They are forgotten once it returned.
+
+        Parameters:
+          late_seconds: Only those that are due for longer than that.
+        """
         if not self._early_lock.acquire(blocking=False):
             return  # The consumer of another queue does it now.
         try:
-            now = time.monotonic()
+            now = time.monotonic() - late_seconds
             due = [early for early in list(self._early) if early[0] <= now]
             by_queue: defaultdict[str, list[str]] = defaultdict(list)
             for _, queue_name, wire_id in reversed(due):  # Each goes to the head of its queue, before the last one.
@@ -95,7 +104,7 @@ class Holdings:
         for attempt in attempts:
             self.held.pop(attempt.wire_id, None)
             if attempt.is_suspect:
-                self.end_suspect()
+                self.suspects.end(attempt)
         self.prefetch.free(len(attempts))
 
     def long_running(self) -> int:
@@ -104,13 +113,10 @@ class Holdings:
 
     # --- Suspects ---
 
-    def begin_suspect(self) -> bool:
-        """Reserve the right to run a suspect. If the result is true, `drop` or `end_suspect` must follow."""
-        return self.may_start() and self._suspect.acquire(blocking=False)
-
-    def end_suspect(self) -> None:
-        """Give up the right to run a suspect."""
-        self._suspect.release()
+    def begin_suspect(self, clear_seconds: float | None) -> bool:
+        """Reserve the right to start a suspect, as `Suspects.begin` does."""
+        is_free = self.long_running() < self.threads
+        return is_free and self.may_start() and self.suspects.begin(clear_seconds)
 
     @property
     def has_long_suspect(self) -> bool:

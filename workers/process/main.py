@@ -2,21 +2,28 @@
 
 import logging
 import os
-import signal
-import threading
-from collections.abc import Sequence
-from types import FrameType
+import time
+from collections.abc import Iterable, Sequence
+from threading import Thread
 from typing import Any
 
 import dramatiq
 from dramatiq import Worker
+from dramatiq.common import iter_queue
 
 from apps.tasks.errors import UnknownQueueError
+from workers.process.stop_request import StopRequest
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at whether the process was declared dead.
+#: Seconds between two looks at whether the process was declared dead, or lost a thread that it needs.
 LOOK_SECONDS = 0.5
+#: Seconds that a stop waits for consumers. The wait of an idle one is ended through Redis, which may be away.
+CONSUMER_SECONDS = 1.0
+#: Seconds for the writer to write the outcomes that it has.
+CLOSING_SECONDS = 3.0
+#: Exit code of a process in which a thread died that all tasks need. A supervisor replaces it.
+EXIT_THREAD_DIED = 70
 #: Exit code of a process that was declared dead. A supervisor replaces it by one with a new identity.
 EXIT_DECLARED_DEAD = 75
 
@@ -35,32 +42,64 @@ def known_queues(names: Sequence[str]) -> set[str]:
 
 
 def work(*, queues: Sequence[str], threads: int, drain_seconds: float) -> int:
-    """Run a worker until SIGTERM or SIGINT, or until a relay declares it dead. Return the exit code.
+    """Run a worker until SIGTERM or SIGINT, or until it cannot go on. Return the exit code.
 
     Parameters:
       queues: Queues to take from. Empty: all.
       drain_seconds: Seconds that running tasks may go on after the signal. Unfinished tasks are released then.
     """
     broker: Any = dramatiq.get_broker()
-    stop = threading.Event()
-
-    def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-        # A platform signals the whole group, and the supervisor signals once more. Repeats change nothing.
-        stop.set()
-
-    for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(signum, ask_to_stop)
+    stop = StopRequest()
+    stop.install()
     broker.emit_after("process_boot")
     worker = Worker(broker, queues=known_queues(queues) or None, worker_threads=threads)
     worker.start()
-    runtime = broker.runtime
-    assert runtime is not None, "the Lifecycle middleware makes it"
-    while not stop.wait(LOOK_SECONDS) and not runtime.refused.is_set():
-        pass
-    refused = runtime.refused.is_set()
-    worker.stop(timeout=0 if refused else int(drain_seconds * 1000))
+    code = _watch(broker.runtime, stop)
+    if code == EXIT_THREAD_DIED:
+        # A running task may be to blame. It is not released, which would cost it nothing: the relay counts a crash.
+        broker.runtime.writer.close(timeout_seconds=CLOSING_SECONDS)
+        return code
+    stop_worker(worker, drain_seconds=drain_seconds if code == 0 else 0)
     broker.close()
-    return EXIT_DECLARED_DEAD if refused else 0
+    return code
+
+
+def _watch(runtime: Any, stop: StopRequest) -> int:
+    """Wait until the process has to end. Return its exit code."""
+    while not stop.wait(LOOK_SECONDS):
+        if runtime.refused.is_set():
+            return EXIT_DECLARED_DEAD
+        if dead := runtime.dead_threads():
+            logger.critical("thread died, process ends threads=%s", ",".join(dead))
+            return EXIT_THREAD_DIED
+    return EXIT_DECLARED_DEAD if runtime.refused.is_set() else 0
+
+
+def stop_worker(worker: Worker, *, drain_seconds: float) -> None:
+    """Stop a worker. Its running tasks may go on for the whole of that time.
+
+    `Worker.stop` does the same, but its wait counts the elapsed time once a thread. Of 25 s, a task may get 7.
+    """
+    deadline = time.monotonic() + drain_seconds
+    worker.broker.emit_before("worker_shutdown", worker)
+    for consumer in worker.consumers.values():
+        consumer.stop()
+    for thread in worker.workers:
+        thread.stop()
+    _join(worker.consumers.values(), deadline=min(deadline, time.monotonic() + CONSUMER_SECONDS))
+    # Claimed after the shutdown hook had released the tasks that waited.
+    for item in iter_queue(worker.work_queue):
+        worker.consumers[item.message.queue_name].requeue_messages([item.message])
+        worker.work_queue.task_done()
+    _join(worker.workers, deadline=deadline)
+    for consumer in worker.consumers.values():
+        consumer.close()
+    worker.broker.emit_after("worker_shutdown", worker)
+
+
+def _join(threads: Iterable[Thread], *, deadline: float) -> None:
+    for thread in list(threads):
+        thread.join(max(0.0, deadline - time.monotonic()))
 
 
 def leave(code: int) -> None:

@@ -6,8 +6,9 @@ from collections.abc import Callable, Iterable
 
 from django.db import DatabaseError, InterfaceError
 from dramatiq import Worker
+from dramatiq.worker import ConsumerThread
 
-from apps.core.connections import close_broken
+from apps.core.connections import close_abandoned, close_broken, close_resting, own, statement_timeout
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.consumer import LedgerConsumer
 from workers.process.holdings import Holdings
@@ -20,6 +21,10 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two comparisons.
 RECONCILE_SECONDS = 2.0
+#: Seconds that a comparison with the rows may take. It must not hang where a consumer hangs.
+COMPARE_SECONDS = 5.0
+#: Seconds after which a fetched batch that is not claimed yet is requeued for other processes.
+CLAIM_SECONDS = 15.0
 
 
 class Reconciler(threading.Thread):
@@ -29,7 +34,7 @@ class Reconciler(threading.Thread):
     one comparison at most.
 
     Parameters:
-      worker: Dramatiq's worker, whose dead threads are replaced.
+      worker: Dramatiq's worker, whose dead worker and consumer threads are replaced.
       queues: Returns the names of the declared queues.
       stopping: Set when the process stops.
     """
@@ -53,37 +58,48 @@ class Reconciler(threading.Thread):
         self.stopping = stopping
         self._ended = threading.Event()
         self._unknown_rows: set[tuple[str, int]] = set()
-        self._unknown_acks: set[tuple[str, str]] = set()
+        #: Unknown messages as pairs of queue and wire id, with the fetch that was under way.
+        self._unknown_acks: dict[tuple[str, str], int | None] = {}
         self._lost: set[Attempt] = set()
 
-    def stop(self) -> None:
-        """End the thread and wait for it."""
+    def end(self) -> None:
+        """Let the thread end after its comparison."""
         self._ended.set()
-        self.join(RECONCILE_SECONDS)
 
     def run(self) -> None:
+        own(repeats=True)
         while not self._ended.wait(RECONCILE_SECONDS):
             try:
+                close_abandoned()
+                close_resting(is_expired=True)
                 self.replace_dead_threads()
-                self.compare_rows()
+                self.requeue_overdue_messages()
                 self.requeue_forgotten_messages()
+                self.compare_rows()
             except (DatabaseError, InterfaceError) as error:
                 logger.error("reconciliation skipped, database does not answer error=%s", error)
                 close_broken()
             except UNREACHABLE as error:
                 logger.error("reconciliation skipped, redis does not answer error=%s", error)
-            except Exception:
+            except BaseException:
                 logger.exception("reconciliation failed")
+                close_broken()
         close_broken()
 
     def replace_dead_threads(self) -> None:
-        """Replace each worker thread that died, and release the task that it ran."""
+        """Replace each worker and consumer thread that died, and release the tasks that it had."""
         for thread in [thread for thread in self.worker.workers if thread.ident and not thread.is_alive()]:
             if self.stopping.is_set():
                 return
             logger.error("worker thread died and is replaced thread=%s", thread.name)
-            self.worker.workers.remove(thread)
             self.worker._add_worker()
+            self.worker.workers.remove(thread)  # Not before: a machine may have no room for a thread just now.
+        for consumer in [consumer for consumer in self.worker.consumers.values() if not consumer.is_alive()]:
+            if self.stopping.is_set():
+                return
+            if consumer.ident:
+                logger.error("consumer thread died and is replaced queue=%s", consumer.queue_name)
+                self._replace(consumer)
         waiting, lost = self._waiting(), set()
         for attempt in list(self.holdings.held.values()):
             if attempt.taken:
@@ -99,6 +115,20 @@ class Reconciler(threading.Thread):
             self.writer.end(attempt)
         self._lost = lost
 
+    def _replace(self, dead: ConsumerThread) -> None:
+        """Start another thread in the place of a dead consumer thread."""
+        dead.close()
+        thread = ConsumerThread(
+            broker=dead.broker,
+            queue_name=dead.queue_name,
+            prefetch=dead.prefetch,
+            work_queue=dead.work_queue,
+            worker_timeout=dead.worker_timeout,
+        )
+        thread.consumer = dead.consumer  # Until it has its own: worker threads pass their messages on through it.
+        thread.start()
+        self.worker.consumers[dead.queue_name] = thread
+
     def _waiting(self) -> set[Attempt]:
         """Return the attempts that wait for a worker thread."""
         with self.worker.work_queue.mutex:
@@ -112,7 +142,8 @@ class Reconciler(threading.Thread):
         """Release rows that name this process as their holder and that it does not know. Note cancel requests."""
         from apps.tasks import ledger
 
-        rows = ledger.held_by(self.holdings.worker_id)
+        with statement_timeout(COMPARE_SECONDS):
+            rows = ledger.held_by(self.holdings.worker_id)
         # Read before the held attempts: a consumer may have claimed a batch and still ask about the rest of it.
         wire_ids = self.holdings.wire_ids
         known = {
@@ -126,18 +157,47 @@ class Reconciler(threading.Thread):
                 logger.warning("forgotten task released id=%s attempt=%d", task_id, number)
         self._unknown_rows = unknown
 
+    def requeue_overdue_messages(self) -> None:
+        """Requeue what a consumer fetched and could not claim in time: it hangs in a statement.
+
+        When it comes back it claims what is still pending. The claims of the others are refused then.
+        """
+        self.holdings.requeue_early(self._requeue, late_seconds=CLAIM_SECONDS)
+        for queue_name, batch in self.holdings.overdue_batches(CLAIM_SECONDS).items():
+            wire_ids = [wire_id for wire_id, _ in batch.fetched] + list(batch.suspects)
+            self._requeue(queue_name, wire_ids[::-1])
+            batch.fetched_at = None
+            logger.error(
+                "consumer hangs, its messages are requeued queue=%s count=%d seconds=%d",
+                queue_name, len(wire_ids), CLAIM_SECONDS,
+            )  # fmt: skip
+
+    def _requeue(self, queue_name: str, wire_ids: list[str]) -> None:
+        self.wire.requeue(queue_name, self.holdings.broker_id, wire_ids)
+
     def requeue_forgotten_messages(self) -> None:
         """Requeue messages that this process fetched according to Redis and that it does not know."""
         broker_id = self.holdings.broker_id
-        unknown: set[tuple[str, str]] = set()
+        unknown: dict[tuple[str, str], int | None] = {}
         queues = list(self.queues())
         # One command while the process holds nothing.
         if self.wire.has_fetched((queue_name, broker_id) for queue_name in queues):
             for queue_name in queues:
+                under_way = self.wire.fetches_under_way.get(queue_name)
                 fetched = self.wire.fetched_by(queue_name, broker_id)
-                unknown |= {(queue_name, wire_id) for wire_id in fetched - self.holdings.wire_ids}
-        unknown -= set(self.writer.unacked)
-        for queue_name, wire_id in unknown & self._unknown_acks:
-            if self.wire.requeue(queue_name, broker_id, [wire_id]):
+                unknown |= {(queue_name, wire_id): under_way for wire_id in fetched - self.holdings.wire_ids}
+        for key in self.writer.unacked:
+            unknown.pop(key, None)
+        for (queue_name, wire_id), under_way in unknown.items():
+            if self._is_forgotten((queue_name, wire_id), under_way) and self.wire.requeue(
+                queue_name, broker_id, [wire_id]
+            ):
                 logger.warning("forgotten message requeued wire_id=%s queue=%s", wire_id, queue_name)
         self._unknown_acks = unknown
+
+    def _is_forgotten(self, key: tuple[str, str], under_way: int | None) -> bool:
+        """Return whether the message was unknown before, and is not in a reply that is still being read.
+
+        Large messages take their time on a slow network.
+        """
+        return key in self._unknown_acks and (under_way is None or under_way != self._unknown_acks[key])

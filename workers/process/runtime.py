@@ -3,14 +3,17 @@
 import contextlib
 import logging
 import threading
+import time
 import uuid
 from collections.abc import Callable, Container, Iterable
 
 import redis
 from dramatiq import Worker
 
+from apps.core import connections
+from apps.tasks import progress
 from apps.tasks.conf import conf
-from workers.process import identity
+from workers.process import fork, identity
 from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
@@ -71,6 +74,7 @@ class Runtime:
         """Register the process and start its threads."""
         from apps.tasks import presence
 
+        fork.prepare()
         me = identity.of_this_process()
         presence.register(
             self.worker_id,
@@ -79,13 +83,23 @@ class Runtime:
             hostname=me.hostname,
             pid=me.pid,
             process_started=me.started,
-            queues=sorted(self.worker.consumer_whitelist or ()),
+            queues=sorted(self.worker.consumer_whitelist or self.queues()),
             threads=self.worker.worker_threads,
         )
+        # After this thread began to use the database: it ends without waiting for a connection.
+        connections.watch(current_user=progress.current)
+        connections.close_idle()
         self.writer.start()
         self.heartbeat.start()
         self.reconciler.start()
         logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.worker.worker_threads)
+
+    def dead_threads(self) -> list[str]:
+        """Return the names of dead threads without which the process cannot go on. Dead others are replaced."""
+        essential: list[threading.Thread] = [self.writer, self.heartbeat, self.reconciler]
+        for middleware in self.worker.broker.middleware:
+            essential += getattr(middleware, "essential_threads", ())
+        return [thread.name for thread in essential if thread.ident and not thread.is_alive()]
 
     def stop_fetching(self) -> None:
         """Fetch nothing from now on and end the wait of every consumer."""
@@ -94,12 +108,18 @@ class Runtime:
             self.wire.wake(self.holdings.broker_id, count=len(self.worker.consumers))
 
     def close(self, *, timeout_seconds: float = 3.0) -> None:
-        """Write the outcomes, release and requeue the rest, and sign off."""
+        """Write the outcomes, release and requeue the rest, and sign off.
+
+        Parameters:
+          timeout_seconds: Seconds to wait for the threads, in all.
+        """
         from apps.tasks import ledger, presence
 
+        deadline = time.monotonic() + timeout_seconds
         self.stopping.set()
-        self.reconciler.stop()
+        self.reconciler.end()
         self.writer.close(timeout_seconds=timeout_seconds)
+        self.reconciler.join(max(deadline - time.monotonic(), 0))
         try:
             released = ledger.release_all(self.worker_id)
             for queue_name in self.queues():
@@ -108,8 +128,9 @@ class Runtime:
         except UNREACHABLE as error:
             logger.error("redis does not answer, a relay requeues what was fetched error=%s", error)
         finally:
-            self.heartbeat.stop()
+            self.heartbeat.stop(timeout_seconds=max(deadline - time.monotonic(), 0))
             presence.stop(self.worker_id)
+            connections.unwatch()
 
     def _refuse(self) -> None:
         self.stopping.set()

@@ -12,10 +12,12 @@ from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
-from apps.core.connections import close_broken
+from apps.core.connections import close_broken, own
 from apps.tasks import ledger, states
+from apps.tasks.failures import in_words
 from apps.tasks.values import Outcome, Settled
 from workers.process.attempt import Attempt
+from workers.process.failure import Failure
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import LOOK_SECONDS, Rebalancer
 from workers.sending.on_commit import publish_sends
@@ -60,8 +62,8 @@ class Writer(threading.Thread):
     # --- For worker and consumer threads ---
 
     def end(self, attempt: Attempt) -> None:
-        """Take an attempt that ended. One without an outcome is released: its end is unknown."""
-        attempt.release()
+        """Take an attempt that ended. The outcome of one without an outcome is that its end was lost."""
+        attempt.lose()
         if attempt.started is not None:
             self.holdings.prefetch.ran(time.monotonic() - attempt.started)
         self._inbox.put(attempt)
@@ -90,11 +92,12 @@ class Writer(threading.Thread):
     # --- The thread ---
 
     def run(self) -> None:
+        own(repeats=True)
         pending: list[Attempt] = []
         deferred: list[Attempt] = []
         while True:
-            self.gather(pending)
             try:
+                self.gather(pending)
                 self._write_reports()
                 while pending:
                     batch, pending = pending[:BATCH_LIMIT], pending[BATCH_LIMIT:]
@@ -116,7 +119,8 @@ class Writer(threading.Thread):
             except UNREACHABLE as error:
                 logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
                 self._pause()
-            except Exception:
+            except BaseException:
+                # The thread must go on: without it no outcome would be written.
                 logger.exception("outcomes wait, writer failed count=%d", len(pending))
                 self._pause()
             if self._closing and not pending and not deferred and self._inbox.empty():
@@ -215,8 +219,19 @@ class Writer(threading.Thread):
             if len(outcomes) > 1:
                 middle = len(outcomes) // 2
                 return self._finish(outcomes[:middle]) + self._finish(outcomes[middle:])
-            logger.exception("outcome cannot be stored id=%s", outcomes[0].claim.task_id)
-            return ledger.finish([_not_storable(outcomes[0], error)])
+            # Without the rest of the database's words, which may quote the row.
+            logger.error("outcome cannot be stored id=%s error=%s", outcomes[0].claim.task_id, in_words(*_named(error)))
+            return self._finish_reduced(outcomes[0], error)
+
+    def _finish_reduced(self, outcome: Outcome, error: Exception) -> list[Settled]:
+        """Write an outcome that the database refused: without what follows it, else without all that it has."""
+        if outcome.sends or outcome.group_sends:
+            try:
+                return ledger.finish([_without_follow_ups(outcome, error)])
+            except Exception as again:
+                if not is_data_error(again):
+                    raise
+        return ledger.finish([_bare(outcome, error)])
 
     def _ack_written(self) -> None:
         if self._unacked:
@@ -238,14 +253,30 @@ def is_data_error(error: Exception) -> bool:
     return True
 
 
-def _not_storable(outcome: Outcome, error: Exception) -> Outcome:
-    return replace(
-        outcome,
-        move=states.FAIL,
-        result=None,
-        error_message=f"Its outcome could not be stored: {type(error).__name__}.",
-        traceback="",
-        text="",
-        sends=(),
-        group_sends=(),
+def _named(error: Exception) -> tuple[str, str]:
+    """Return the dotted name of a database error, and the first line of its text."""
+    failure = Failure.of(error)
+    return failure.error_type, failure.error_message.partition("\n")[0][:200]
+
+
+def _without_follow_ups(outcome: Outcome, error: Exception) -> Outcome:
+    """Return the outcome without its sends. Its message names them, and a completed task fails: it can be retried."""
+    names = ", ".join(sorted({send.task_name[:100] for send in (*outcome.sends, *outcome.group_sends)}))
+    told = f"What follows it ({names}) could not be stored: {in_words(*_named(error))}"
+    is_complete = outcome.move is states.COMPLETE
+    return _told(
+        replace(outcome, move=states.FAIL if is_complete else outcome.move),
+        error,
+        f"It ran. {told}" if is_complete else f"{outcome.error_message}\n{told}",
     )
+
+
+def _bare(outcome: Outcome, error: Exception) -> Outcome:
+    """Return a failure that any database can store."""
+    bare = replace(outcome, move=states.FAIL, result=None, traceback="", text="", error_type="")
+    return _told(bare, error, f"Its outcome could not be stored: {type(error).__name__}.")
+
+
+def _told(outcome: Outcome, error: Exception, message: str) -> Outcome:
+    error_type = outcome.error_type or _named(error)[0]
+    return replace(outcome, sends=(), group_sends=(), error_message=message, error_type=error_type)

@@ -17,6 +17,10 @@ from workers.sending.encoder import COMPACT
 #: Depth of lists and dicts in an argument, at most. JSON is written by recursion, and Python allows about a thousand.
 MAX_DEPTH = 100
 
+#: Arguments and characters of their names that a log line has, at most.
+SHOWN_ARGUMENTS = 20
+SHOWN_NAME_LENGTH = 50
+
 
 @lru_cache(maxsize=1024)
 def _signature(actor: Actor[..., Any]) -> inspect.Signature:
@@ -51,7 +55,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
       BadArgumentsError: An argument is missing or unknown, or JSON does not know a value.
       TooLargeError: The arguments as JSON have more than `max_bytes`.
     """
-    bound = _bound(actor, message)
+    by_name = bound(actor, message)
     for position, value in enumerate(message.args):
         _check_value(actor, f"argument {position + 1}", value)
     for name, value in message.kwargs.items():
@@ -65,7 +69,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
             f"the arguments for {actor.actor_name} have {size:,} bytes as JSON, at most {max_bytes:,} are allowed "
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
-    return bound
+    return by_name
 
 
 def owner_key(value: Any) -> Any:
@@ -104,7 +108,8 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
+def bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
+    """Return the arguments by name. Raises: BadArgumentsError: The actor cannot be called with them."""
     args = message.args
     names, required = _positional(actor)
     if not message.kwargs and required <= len(args) <= len(names):
@@ -154,6 +159,18 @@ def _describe(value: Any) -> str:
     return f"of type {kind.__name__}, must be one of: {known}" + (
         f" ({hint[kind.__name__]})" if kind.__name__ in hint else ""
     )
+
+
+def types_and_sizes(message: Message[Any]) -> str:
+    """Return the types of the arguments and the sizes of those that have one: `(int, text: str 302114)`."""
+    words = [_type_and_size(value) for value in message.args]
+    words += [f"{name[:SHOWN_NAME_LENGTH]}: {_type_and_size(value)}" for name, value in message.kwargs.items()]
+    return f"({', '.join(words[:SHOWN_ARGUMENTS])}{', …' if len(words) > SHOWN_ARGUMENTS else ''})"
+
+
+def _type_and_size(value: Any) -> str:
+    name = type(value).__name__
+    return f"{name} {len(value)}" if isinstance(value, str | list | tuple | dict) else name
 
 
 def _call(message: Message[Any]) -> str:

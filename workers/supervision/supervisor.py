@@ -7,6 +7,7 @@ included, happens in the one thread that calls `run()`.
 
 import contextlib
 import logging
+import os
 import queue
 import signal
 import subprocess
@@ -19,7 +20,7 @@ from types import FrameType, TracebackType
 from typing import Any, TextIO
 
 from apps.tasks.errors import TaskError
-from workers.supervision import restarts
+from workers.supervision import orphans, restarts
 from workers.supervision.child import Child, ending
 from workers.supervision.lines import Lines
 from workers.supervision.restarts import Restarts
@@ -31,6 +32,8 @@ __all__ = ["Child", "GaveUpError", "Supervisor"]
 logger = logging.getLogger(__name__)
 
 STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+#: Seconds between two looks around while nothing happens. A signal in the instant before a wait does not end the wait.
+LOOK_SECONDS = 0.5
 
 
 class GaveUpError(TaskError):
@@ -206,17 +209,23 @@ class Supervisor:
     def _turn(self) -> None:
         """Wait for one event, or for the next replacement that is due."""
         due = [place.restarts.due_at for place in self._places.values() if place.restarts.due_at is not None]
-        timeout = max(0.0, min(due) - time.monotonic()) if due else None
-        self._take_event(timeout)
+        self._take_event(max(0.0, min(due) - time.monotonic()) if due else LOOK_SECONDS)
+        if os.getpid() == 1:
+            orphans.reap(own=self._pids())
         for place in self._places.values():
             if place.restarts.is_due and not self._stop_asked:
                 self._relaunch(place)
 
-    def _take_event(self, timeout: float | None) -> None:
-        """Wait for one event, at most for the timeout in seconds, and note the end that it tells of."""
+    def _take_event(self, timeout: float) -> None:
+        """Wait for one event, at most for the timeout or `LOOK_SECONDS`, and note the end that it tells of."""
         with contextlib.suppress(queue.Empty):
-            if (event := self._inbox.get(timeout=timeout)) is not None:
+            if (event := self._inbox.get(timeout=min(timeout, LOOK_SECONDS))) is not None:
                 self._bury(*event)
+
+    def _pids(self) -> set[int]:
+        """Return the pids of the processes that it started and waits for."""
+        pids = {place.process.pid for place in self._places.values() if place.process is not None}
+        return pids if self._watchdog is None else pids | {self._watchdog.pid}
 
     def _launch(self, place: Place) -> int:
         if self._watchdog is None:
@@ -232,7 +241,16 @@ class Supervisor:
         )
         place.process, place.started_at = process, time.monotonic()
         place.restarts.cancel()
-        threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
+        try:
+            threading.Thread(target=self._await, args=(place, process), name=f"{child.name} waits", daemon=True).start()
+        except RuntimeError as error:  # No room for a thread just now.
+            kill_group(process.pid)
+            process.wait()
+            if process.stdout is not None:
+                process.stdout.close()
+            self._watchdog.release(process.pid)
+            place.process = None
+            raise OSError(str(error)) from error
         if self.prefixed:
             assert process.stdout is not None
             place.lines.read(process.stdout)
@@ -288,8 +306,7 @@ class Supervisor:
         killed: set[int] = set()
         while alive := [place for place in group if place.process is not None]:
             graces = [p.child.grace_seconds for p in alive if p.process and p.process.pid not in killed]
-            timeout = max(0.0, began + min(graces) - time.monotonic()) if graces else None
-            self._take_event(timeout)
+            self._take_event(max(0.0, began + min(graces) - time.monotonic()) if graces else LOOK_SECONDS)
             for place in alive:
                 process = place.process
                 late = time.monotonic() >= began + place.child.grace_seconds

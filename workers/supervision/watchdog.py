@@ -39,6 +39,11 @@ class Watchdog:
         self._process, self._pipe = self._start()
         threading.Thread(target=self._keep, name="watchdog", daemon=True).start()
 
+    @property
+    def pid(self) -> int:
+        """Pid of the process that watches."""
+        return self._process.pid
+
     def hold(self, pid: int, *, stop_signal: int, stop_order: int, grace_seconds: float) -> None:
         """End `pid` when the caller is gone: lower orders first, its process group with SIGKILL after the grace."""
         with self._lock:

@@ -8,14 +8,15 @@ import logging
 import os
 import time
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
 import redis
 from dramatiq import Message
 
+from workers.wire.errors import translated
 from workers.wire.scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,12 @@ logger = logging.getLogger(__name__)
 WORDS_OF_A_MESSAGE = 3
 #: Seconds in which a connection that was seen open is taken for open.
 SETTLED_SECONDS = 0.05
+#: Bytes of one command, unless a single message has more. Each command must be answered within the time limit.
+CHUNK_BYTES = 1_000_000
+#: Seconds that a sender may take for all commands of one commit batch. The relay publishes the rest.
+BATCH_SECONDS = 2.0
+
+T = TypeVar("T")
 
 
 def words(message: Message[Any]) -> tuple[bytes, bytes, bytes]:
@@ -41,6 +48,36 @@ def _bulk(word: bytes) -> bytes:
     return b"$%d\r\n%s\r\n" % (len(word), word)
 
 
+def words_size(packed: Sequence[bytes]) -> int:
+    """Return the number of bytes of a message's words."""
+    return sum(map(len, packed))
+
+
+def bounded(packed: Sequence[T], *, size: Callable[[T], int]) -> Iterator[Sequence[T]]:
+    """Yield the messages in runs that fit into one command: at most `UNPACK_LIMIT` of them and `CHUNK_BYTES`."""
+    start, total = 0, 0
+    for index, one in enumerate(packed):
+        total += size(one)
+        if index > start and (total > CHUNK_BYTES or index - start == UNPACK_LIMIT):
+            yield packed[start:index]
+            start, total = index, size(one)
+    if start < len(packed):
+        yield packed[start:]
+
+
+def _in_time(runs: Iterator[Sequence[T]]) -> Iterator[Sequence[T]]:
+    """Yield the runs until `BATCH_SECONDS` are over.
+
+    Raises:
+      redis.TimeoutError: There are more.
+    """
+    deadline = time.monotonic() + BATCH_SECONDS
+    for run in runs:
+        if time.monotonic() > deadline:
+            raise redis.TimeoutError(f"The messages of one commit took longer than {BATCH_SECONDS:g} s.")
+        yield run
+
+
 class Publisher:
     """One connection. The answer to a single message is read before the next one is sent.
 
@@ -55,7 +92,7 @@ class Publisher:
         # Not one of the pool's connections: the pool counts those it made, and would make no more some day.
         self.connection = pool.connection_class(**pool.connection_kwargs)
         # With the script's text, not its hash: an answer that Redis does not know the hash would not be waited for.
-        command = (b"EVAL", PUBLISH.encode(), b"1", namespace.encode(), b"%d" % BELL_LIMIT)
+        command = (b"EVAL", PUBLISH.encode(), b"1", f"{namespace}:".encode(), b"%d" % BELL_LIMIT)
         self._command, self._command_words = b"".join(map(_bulk, command)), len(command)
         #: Published and not answered yet.
         self._unanswered: Sequence[bytes] = ()
@@ -78,10 +115,13 @@ class Publisher:
                 self.connection.can_read(timeout=0)
                 self._settled_at = time.monotonic()
             except Exception as error:
-                self._error = error
+                self._error = translated(error)
 
-    def publish(self, packed: Sequence[bytes]) -> None:
+    def publish(self, packed: Sequence[bytes], *, wait: bool = False) -> None:
         """Put packed messages on their queues. Messages that are there already stay as they are.
+
+        Parameters:
+          wait: Also wait for the answer to a single message.
 
         Raises:
           redis.RedisError: Redis is away. Some of several messages may be on their queues.
@@ -92,10 +132,13 @@ class Publisher:
         except redis.ConnectionError:
             if not is_used:
                 raise
-            # The connection was closed since the last time, as by a restart of Redis. Publishing twice has no effect.
+            # The connection was closed since the last time, as by a restart of Redis, or leads to one that is no longer
+            # the primary. Publishing twice has no effect.
             self.connection.disconnect()
             again, self._unanswered = [*self._unanswered, *packed], ()
             self._publish(again)
+        if wait:
+            self._take_answer()
 
     def close(self) -> None:
         """Close the connection."""
@@ -104,12 +147,16 @@ class Publisher:
     def _publish(self, packed: Sequence[bytes]) -> None:
         if self._error is not None or time.monotonic() - self._settled_at > SETTLED_SECONDS:
             self._take_answer()
-        for start in range(0, len(packed), UNPACK_LIMIT):
+        if len(packed) == 1:
             if self._unanswered:
                 self._take_answer()
-            self._send(packed[start : start + UNPACK_LIMIT])
-        if len(packed) > 1:
-            self._take_answer()
+            self._send(packed)
+            return
+        for run in _in_time(bounded(packed, size=len)):
+            if self._unanswered:
+                self._take_answer()
+            self._send(run)
+        self._take_answer()
 
     def _send(self, packed: Sequence[bytes]) -> None:
         head = b"*%d\r\n" % (self._command_words + WORDS_OF_A_MESSAGE * len(packed))
@@ -133,16 +180,17 @@ class Publishers:
     """
 
     pack = staticmethod(pack)
+    size = staticmethod(len)
 
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
         self.client, self.namespace = client, namespace
         #: Publishers that are not in use, the latest last.
         self.idle: deque[Publisher] = deque()
 
-    def publish(self, packed: Sequence[bytes]) -> None:
+    def publish(self, packed: Sequence[bytes], *, wait: bool = False) -> None:
         """Publish as a publisher does. A publisher that failed is not used again."""
         with self._one() as publisher:
-            publisher.publish(packed)
+            publisher.publish(packed, wait=wait)
 
     def settle(self) -> None:
         """Settle the publisher that is used next."""
@@ -179,24 +227,25 @@ class PlainPublishers:
     """Publishes with redis-py's own commands and waits for each answer: the off position of `TASK_FAST_PATH`."""
 
     pack = staticmethod(words)
+    size = staticmethod(words_size)
 
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
         self.client, self.namespace = client, namespace
         self._publish = client.register_script(PUBLISH)
 
-    def publish(self, packed: Sequence[tuple[bytes, bytes, bytes]]) -> None:
+    def publish(self, packed: Sequence[tuple[bytes, bytes, bytes]], *, wait: bool = False) -> None:
         """Put messages on their queues. Messages that are there already stay as they are.
 
         Raises:
           redis.RedisError: Redis is away. Some of several messages may be on their queues.
         """
-        for start in range(0, len(packed), UNPACK_LIMIT):
-            sent = chain.from_iterable(packed[start : start + UNPACK_LIMIT])
+        for run in _in_time(bounded(packed, size=words_size)):
             try:
-                self._publish(keys=[self.namespace], args=[BELL_LIMIT, *sent])
+                self._publish(keys=[f"{self.namespace}:"], args=[BELL_LIMIT, *chain.from_iterable(run)])
             except redis.ResponseError as error:
-                count = min(len(packed) - start, UNPACK_LIMIT)
-                logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)
+                if (found := translated(error)) is not error:
+                    raise found from error
+                logger.warning("redis refused, the relay will publish count=%d error=%s", len(run), error)
 
     def settle(self) -> None:
         """Do nothing: every answer was waited for."""

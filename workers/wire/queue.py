@@ -1,58 +1,59 @@
 """Redis as the fast wire: publish, fetch, ack and requeue messages in few round trips."""
 
+import itertools
 import logging
-import time
+import uuid
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from itertools import chain, islice
-from typing import Any, TypeVar
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import chain
+from typing import Any, NamedTuple
 
 import redis
 from dramatiq import Message
-from redis.backoff import NoBackoff
 from redis.exceptions import NoScriptError
-from redis.retry import Retry
 
 from workers.wire import scripts
-from workers.wire.publisher import PlainPublishers, Publishers
-from workers.wire.scripts import UNPACK_LIMIT
+from workers.wire.clients import PATIENT_TIMEOUT_SECONDS, PUBLISH_TIMEOUT_SECONDS, WORK_TIMEOUT_SECONDS, chunks, client
+from workers.wire.errors import Guard
+from workers.wire.lane import Lane
+from workers.wire.publisher import bounded, words, words_size
+from workers.wire.scripts import BELL_LIMIT, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
 
-#: Seconds that a sender waits for Redis at most, to connect and for each answer. The row is safe already.
-PUBLISH_TIMEOUT_SECONDS = 0.3
-#: Seconds in which senders leave a Redis alone that did not answer. The relay publishes meanwhile.
-BREAKER_SECONDS = 2.0
+#: Bytes of one commit's messages above which senders publish them apart from the others, which must not wait for them.
+LARGE_BYTES = 64_000
+#: Bytes of messages after which a fetch takes no further one.
+FETCH_BYTES = 1_000_000
 #: Seconds after which the bell that ends the waits of a stopping process expires.
 STOP_BELL_SECONDS = 60
-#: Seconds that a worker waits for an answer. Longer than any blocking command.
-WORK_TIMEOUT_SECONDS = 5.0
-
-#: Connections of a client, at most.
-MAX_CONNECTIONS = 2**31
-
-T = TypeVar("T")
+#: Wire ids that are read from a list at once.
+READ_PAGE = 5_000
+#: Seconds for which a process counts as one that uses the namespace.
+PROCESS_SECONDS = 30
 
 
-def chunks(items: Iterable[T], size: int) -> Iterator[list[T]]:
-    """Yield the items in lists of at most `size`."""
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
+class Count(NamedTuple):
+    """Numbers of a queue, all of one instant.
 
+    Parameters:
+      waiting: Wire ids in the list.
+      fetched: Wire ids in the acks of living processes.
+      messages: Messages in the hash.
+      damaged: Keys that were deleted, since they were of another type.
+    """
 
-def client(url: str, *, timeout_seconds: float) -> "redis.Redis":
-    """Return a client that raises at once when Redis is away, without hidden retries."""
-    # As many connections as there are threads: a limit would be taken for a Redis that is away.
-    found = redis.Redis.from_url(url, retry=Retry(NoBackoff(), 0), max_connections=MAX_CONNECTIONS)
-    # Not from the URL: waits for a bell are shorter than this, and senders must not wait long.
-    limits = {"socket_timeout": timeout_seconds, "socket_connect_timeout": timeout_seconds}
-    found.connection_pool.connection_kwargs.update(limits)
-    return found
+    waiting: int
+    fetched: int
+    messages: int
+    damaged: int
 
 
 class WireQueue:
     """The queues of one namespace in one Redis.
+
+    Its methods raise a `RefusedError` if Redis answers that it cannot work just now.
 
     Parameters:
       url: Address of Redis, with any options that redis-py reads from a URL.
@@ -64,17 +65,33 @@ class WireQueue:
         self.namespace = namespace
         self.senders = client(url, timeout_seconds=PUBLISH_TIMEOUT_SECONDS)
         self.workers = client(url, timeout_seconds=WORK_TIMEOUT_SECONDS)
-        self.publishers: Any = (Publishers if fast_path else PlainPublishers)(self.senders, namespace=namespace)
+        self.relays = client(url, timeout_seconds=PATIENT_TIMEOUT_SECONDS)
+        self.lane, self.large_lane = (
+            Lane(self.senders, namespace=namespace, fast_path=fast_path, drop=self.drop_connections) for _ in range(2)
+        )
         #: Returns a message in the form that `publish_packed` takes.
-        self.pack = self.publishers.pack
+        self.pack = self.lane.publishers.pack
+        self._size = self.lane.publishers.size
         #: Wait for the answer to every message. For tests that look into Redis after a send.
         self.is_synchronous = False
+        self._guard = Guard(self.drop_connections)
         self._fetch = self.workers.register_script(scripts.FETCH)
         self._ack = self.workers.register_script(scripts.ACK)
         self._requeue = self.workers.register_script(scripts.REQUEUE)
         self._requeue_as = self.workers.register_script(scripts.REQUEUE_AS)
+        self._publish = self.workers.register_script(scripts.PUBLISH)
         self._present = self.workers.register_script(scripts.PRESENT)
-        self._closed_until = 0.0
+        self._count = self.workers.register_script(scripts.COUNT)
+        self._epoch = self.workers.register_script(scripts.EPOCH)
+        self._processes = self.workers.register_script(scripts.PROCESSES)
+        #: Number of the fetch that is under way, by queue.
+        self.fetches_under_way: dict[str, int] = {}
+        self._numbers = itertools.count()
+
+    @property
+    def publishers(self) -> Any:
+        """Publishers of messages of usual size."""
+        return self.lane.publishers
 
     # --- Keys ---
 
@@ -118,39 +135,43 @@ class WireQueue:
 
     def publish_packed(self, packed: Sequence[Any]) -> bool:
         """Publish messages that `pack` returned, as `publish` does."""
-        if time.monotonic() < self._closed_until:
+        is_large = sum(map(self._size, packed)) > LARGE_BYTES
+        if is_large and self.lane.is_closed:
             return False
-        try:
-            self.publishers.publish(packed)
-        except Exception as error:  # Any error: the rows are committed, so the caller has sent.
-            self._closed_until = time.monotonic() + BREAKER_SECONDS
-            logger.warning(
-                "redis does not answer, the relay will publish count=%d error=%s",
-                len(packed), error, exc_info=not isinstance(error, redis.RedisError),
-            )  # fmt: skip
-            return False
-        if self.is_synchronous:
-            self.publishers.settle()
-        return True
+        lane = self.large_lane if is_large else self.lane
+        is_published = lane.publish(packed)
+        if is_published and self.is_synchronous:
+            lane.settle()
+        return is_published
 
     def settle(self) -> None:
         """Read the answer to the last message, so that the next sender need not.
 
         Raises nothing and logs nothing: it runs while a connection to the database is in use.
         """
-        if time.monotonic() >= self._closed_until:
-            self.publishers.settle()
+        self.lane.settle()
 
     def reopen(self) -> None:
         """Try Redis with the next message, on a new connection, however lately it did not answer."""
-        self._closed_until = 0.0
-        self.publishers.close()
+        self.lane.reopen()
+        self.large_lane.reopen()
+
+    def drop_connections(self) -> None:
+        """Close the connections that no thread uses just now: the next command resolves the address anew."""
+        for lane in (self.lane, self.large_lane):
+            lane.publishers.close()
+        for one in (self.senders, self.workers, self.relays):
+            one.connection_pool.disconnect(inuse_connections=False)
 
     # --- Workers ---
 
     def fetch(self, queue_name: str, broker_id: str, *, limit: int) -> list[tuple[str, bytes]]:
-        """Take up to `limit` messages off a queue. Return pairs of wire id and message. They are in the acks now."""
-        return _pairs(self._fetch(keys=self._keys_of(queue_name, broker_id), args=[min(limit, UNPACK_LIMIT)]))
+        """Take up to `limit` messages off a queue. Return pairs of wire id and message. They are in the acks now.
+
+        Fewer if they are large.
+        """
+        with self._guard, self._fetching(queue_name):
+            return _pairs(self._fetch(keys=self._keys_of(queue_name, broker_id), args=_fetch_arguments(limit)))
 
     def wait_and_fetch(
         self, queue_name: str, broker_id: str, *, limit: int, timeout_seconds: float
@@ -159,35 +180,46 @@ class WireQueue:
 
         Waiting and fetching are one round trip.
         """
-        keys, limit = self._keys_of(queue_name, broker_id), min(limit, UNPACK_LIMIT)
-        both = self.workers.pipeline(transaction=False)
-        both.blpop([self.bell_key(queue_name), self.stop_bell_key(broker_id)], timeout=timeout_seconds)
-        both.evalsha(self._fetch.sha, len(keys), *keys, limit)
-        rung, found = both.execute(raise_on_error=False)
-        if isinstance(found, NoScriptError):
-            found = self._fetch(keys=keys, args=[limit])
-        for answer in (rung, found):
-            if isinstance(answer, Exception):
-                raise answer
-        return _pairs(found)
+        keys, arguments = self._keys_of(queue_name, broker_id), _fetch_arguments(limit)
+        with self._guard, self._fetching(queue_name):
+            both = self.workers.pipeline(transaction=False)
+            both.blpop([self.bell_key(queue_name), self.stop_bell_key(broker_id)], timeout=timeout_seconds)
+            both.evalsha(self._fetch.sha, len(keys), *keys, *arguments)
+            rung, found = both.execute(raise_on_error=False)
+            if isinstance(found, NoScriptError):
+                found = self._fetch(keys=keys, args=arguments)
+            for answer in (rung, found):
+                if isinstance(answer, Exception):
+                    raise answer
+            return _pairs(found)
+
+    @contextmanager
+    def _fetching(self, queue_name: str) -> Iterator[None]:
+        self.fetches_under_way[queue_name] = next(self._numbers)
+        try:
+            yield
+        finally:
+            self.fetches_under_way.pop(queue_name, None)
 
     def wake(self, broker_id: str, *, count: int) -> None:
         """End `count` waits of a process. A stopping process waits for Redis no longer than a sender does."""
         if count:
-            both = self.senders.pipeline(transaction=False)
-            both.rpush(self.stop_bell_key(broker_id), *["1"] * count)
-            both.expire(self.stop_bell_key(broker_id), STOP_BELL_SECONDS)
-            both.execute()
+            with self._guard:
+                both = self.senders.pipeline(transaction=False)
+                both.rpush(self.stop_bell_key(broker_id), *["1"] * count)
+                both.expire(self.stop_bell_key(broker_id), STOP_BELL_SECONDS)
+                both.execute()
 
     def ack(self, broker_id: str, wire_ids: Iterable[tuple[str, str]]) -> None:
         """Delete messages, given as pairs of queue and wire id."""
         by_queue: defaultdict[str, list[str]] = defaultdict(list)
         for queue_name, wire_id in wire_ids:
             by_queue[queue_name].append(wire_id)
-        for queue_name, ids in by_queue.items():
-            keys = [self.messages_key(queue_name), self.acks_key(queue_name, broker_id)]
-            for chunk in chunks(ids, UNPACK_LIMIT):
-                self._ack(keys=keys, args=chunk)
+        with self._guard:
+            for queue_name, ids in by_queue.items():
+                keys = [self.messages_key(queue_name), self.acks_key(queue_name, broker_id)]
+                for chunk in chunks(ids, UNPACK_LIMIT):
+                    self._ack(keys=keys, args=chunk)
 
     def requeue(self, queue_name: str, broker_id: str, wire_ids: Sequence[str] | None = None) -> int:
         """Put fetched messages back at the head of their queue. Return their number.
@@ -196,9 +228,10 @@ class WireQueue:
           wire_ids: None: all that the process fetched.
         """
         keys = self._keys_of(queue_name, broker_id)
-        if wire_ids is None:
-            return int(self._requeue(keys=keys, args=[]))
-        return sum(int(self._requeue(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
+        with self._guard:
+            if wire_ids is None:
+                return int(self._requeue(keys=keys, args=[]))
+            return sum(int(self._requeue(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
 
     def requeue_as(self, queue_name: str, broker_id: str, messages: Mapping[str, Message[Any]]) -> None:
         """Put messages at the head of a queue, each instead of a fetched one.
@@ -208,26 +241,116 @@ class WireQueue:
         """
         keys = self._keys_of(queue_name, broker_id)
         # Each goes to the head, before the last one.
-        words = [(old, message.options["redis_message_id"], message.encode()) for old, message in messages.items()]
-        for chunk in chunks(reversed(words), UNPACK_LIMIT):
-            self._requeue_as(keys=keys, args=list(chain.from_iterable(chunk)))
+        replaced = [
+            (old.encode(), message.options["redis_message_id"].encode(), message.encode())
+            for old, message in reversed(list(messages.items()))
+        ]
+        with self._guard:
+            for run in bounded(replaced, size=words_size):
+                self._requeue_as(keys=keys, args=list(chain.from_iterable(run)))
 
     def has_fetched(self, processes: Iterable[tuple[str, str]]) -> bool:
         """Return whether any process, given with a queue as pairs of queue and broker id, has unacked messages."""
         keys = [self.acks_key(queue_name, broker_id) for queue_name, broker_id in processes]
-        return any(int(self.workers.exists(*chunk)) for chunk in chunks(keys, UNPACK_LIMIT))
+        with self._guard:
+            return any(int(self.workers.exists(*chunk)) for chunk in chunks(keys, UNPACK_LIMIT))
 
     def fetched_by(self, queue_name: str, broker_id: str) -> set[str]:
         """Return the wire ids that a process fetched from a queue and has not acked."""
-        members = self.workers.smembers(self.acks_key(queue_name, broker_id))
+        with self._guard:
+            members = self.workers.smembers(self.acks_key(queue_name, broker_id))
         return {member.decode() for member in members}  # type: ignore[union-attr]
 
     # --- The relay ---
 
+    def republish(self, messages: Iterable[Message[Any]]) -> int:
+        """Publish as senders do, with more patience, in commands of bounded size. Each is done when it is answered.
+
+        Returns:
+          The number of messages that are on their queues now. Missing are those that Redis refused.
+        """
+        published = 0
+        for run in bounded([words(message) for message in messages], size=words_size):
+            is_large = sum(map(words_size, run)) > LARGE_BYTES
+            arguments: list[bytes | int] = [BELL_LIMIT, *chain.from_iterable(run)]
+            try:
+                with self._guard:
+                    self._publish(
+                        keys=[f"{self.namespace}:"], args=arguments, client=self.relays if is_large else self.workers
+                    )
+            except redis.ResponseError as error:
+                logger.error("redis refused messages count=%d error=%s", len(run), error)
+            else:
+                published += len(run)
+        return published
+
     def present(self, queue_name: str, wire_ids: Sequence[str]) -> list[bool]:
-        """Return for each wire id whether Redis has its message, waiting or fetched."""
-        found = self._present(keys=[self.messages_key(queue_name)], args=wire_ids)
+        """Return for each wire id whether Redis has its message. `orphans` tells which of them no worker would get."""
+        with self._guard:
+            found = self._present(keys=[self.messages_key(queue_name)], args=wire_ids)
         return [bool(one) for one in found]
+
+    def count(self, queue_name: str, broker_ids: Iterable[str]) -> Count:
+        """Return the numbers of a queue and delete its damaged keys.
+
+        Parameters:
+          broker_ids: Living processes.
+        """
+        keys = [self.queue_key(queue_name), self.messages_key(queue_name), self.bell_key(queue_name)]
+        with self._guard:
+            return Count(*self._count(keys=[*keys, *(self.acks_key(queue_name, one) for one in broker_ids)]))
+
+    def orphans(self, queue_name: str, broker_ids: Iterable[str]) -> set[bytes]:
+        """Return the wire ids of messages that neither wait in the list nor are fetched by one of these processes.
+
+        A message that moves meanwhile may be among them: only one that two calls return is an orphan.
+        """
+        with self._guard:
+            # Before the list: what is published meanwhile is not among them.
+            found = set(self._wire_ids(queue_name))
+            found.difference_update(self._waiting(queue_name))
+            for broker_id in broker_ids:
+                found.difference_update(self.workers.smembers(self.acks_key(queue_name, broker_id)))
+        return found
+
+    def _wire_ids(self, queue_name: str) -> Iterator[bytes]:
+        """Yield the wire ids of a queue's messages, without the messages, which may be large."""
+        key = self.messages_key(queue_name)
+        try:
+            yield from self.workers.hscan_iter(key, count=1_000, no_values=True)
+        except redis.ResponseError:  # Redis before 7.4.
+            yield from self.workers.hkeys(key)  # type: ignore[misc]
+
+    def _waiting(self, queue_name: str) -> Iterator[bytes]:
+        """Yield the wire ids in a queue's list, in pages from its tail: workers take from its head meanwhile."""
+        end = -1
+        while page := self.workers.lrange(self.queue_key(queue_name), end - READ_PAGE + 1, end):
+            yield from page  # type: ignore[misc]
+            end -= READ_PAGE
+
+    def drop(self, queue_name: str, wire_ids: Collection[bytes | str]) -> None:
+        """Delete messages that no worker would get, so that they can be published again."""
+        with self._guard:
+            for chunk in chunks(wire_ids, UNPACK_LIMIT):
+                self.workers.hdel(self.messages_key(queue_name), *chunk)
+
+    def epoch(self) -> bytes:
+        """Return the mark of this Redis and its data. It is another one after a wipe."""
+        with self._guard:
+            found: bytes = self._epoch(keys=[f"{self.namespace}:__epoch__"], args=[uuid.uuid4().hex])
+        return found
+
+    def processes(self, add: Iterable[str] = ()) -> list[str]:
+        """Return the processes that used the namespace lately, whatever their database.
+
+        Parameters:
+          add: Processes that use it now, each as its id and any further words.
+        """
+        with self._guard:
+            found = self._processes(keys=[f"{self.namespace}:__processes__"], args=[PROCESS_SECONDS, *add])
+        return [one.decode(errors="replace") for one in found]
+
+    # --- The server ---
 
     def is_reachable(self) -> bool:
         """Return whether Redis answers a PING within the senders' time limit."""
@@ -236,12 +359,36 @@ class WireQueue:
         except redis.RedisError:
             return False
 
+    def mode(self) -> str:
+        """Return the server's mode: standalone, cluster or sentinel. Empty if it does not say.
+
+        Raises:
+          redis.RedisError: It does not answer.
+        """
+        try:
+            with self._guard:
+                answer: Any = self.workers.execute_command("HELLO")
+        except redis.ResponseError:  # Redis before 6.
+            return ""
+        pairs = answer.items() if isinstance(answer, dict) else zip(answer[::2], answer[1::2], strict=False)
+        found = {_text(name): value for name, value in pairs}
+        return _text(found.get("mode", ""))
+
     def close(self) -> None:
         """Close all connections."""
-        self.publishers.close()
-        self.senders.close()
-        self.workers.close()
+        for lane in (self.lane, self.large_lane):
+            lane.publishers.close()
+        for one in (self.senders, self.workers, self.relays):
+            one.close()
 
 
 def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:
     return [(wire_id.decode(), data) for wire_id, data in zip(found[::2], found[1::2], strict=True)]
+
+
+def _fetch_arguments(limit: int) -> list[int]:
+    return [min(limit, UNPACK_LIMIT), FETCH_BYTES]
+
+
+def _text(word: Any) -> str:
+    return word.decode() if isinstance(word, bytes) else str(word)

@@ -4,19 +4,23 @@
     <namespace>:<queue>.msgs                  hash of wire id -> message
     <namespace>:__acks__.<broker id>.<queue>  set of wire ids that a process has fetched and not acked
 
-and two bells of ours, on which idle consumers wait:
+and some of ours:
 
-    <namespace>:<queue>.bell                  list that is not empty while messages wait
-    <namespace>:__stop__.<broker id>          list that is not empty when the process stops
+    <namespace>:<queue>.bell                  list that is not empty while messages wait; idle consumers wait on it
+    <namespace>:__stop__.<broker id>          list that is not empty when the process stops; its consumers wait on it
+    <namespace>:__epoch__                     text that is gone or another one after a wipe
+    <namespace>:__processes__                 sorted set of the processes that use the namespace, by the last sight
+
+No script names a key that does not begin with `<namespace>:`, so a Redis user may be limited to these.
 """
 
 #: Consumers that one call wakes, at most.
 BELL_LIMIT = 16
 
-#: KEYS: namespace. ARGV: bell limit, then queue, wire id and message of each. Returns the number of new messages.
-#: Messages of one queue mostly stand together, and one command queues the new ones of such a run.
+#: KEYS: namespace with a colon. ARGV: bell limit, then queue, wire id and message of each. Returns the number of new
+#: messages. Messages of one queue mostly stand together, and one command queues the new ones of such a run.
 PUBLISH = """
-local namespace, limit, published = KEYS[1], tonumber(ARGV[1]), 0
+local prefix, limit, published = KEYS[1], tonumber(ARGV[1]), 0
 local name, queue, messages, new
 
 local function wake()
@@ -34,7 +38,7 @@ for i = 2, #ARGV, 3 do
     if ARGV[i] ~= name then
         if name then wake() end
         name, new = ARGV[i], {}
-        queue = namespace .. ":" .. name
+        queue = prefix .. name
         messages = queue .. ".msgs"
     end
     if redis.call("hsetnx", messages, ARGV[i + 1], ARGV[i + 2]) == 1 then
@@ -45,28 +49,38 @@ if name then wake() end
 return published
 """
 
-#: KEYS: queue, messages, acks, bell. ARGV: limit. Returns wire id, message, wire id, message, ...
+#: KEYS: queue, messages, acks, bell. ARGV: limit, bytes. Returns wire id, message, wire id, message, ...
+#: Takes no further message once it has that many bytes. A wire id without a message is dropped.
 FETCH = """
 local ids = redis.call("lpop", KEYS[1], ARGV[1])
 if not ids then
     redis.call("del", KEYS[4])
     return {}
 end
-redis.call("sadd", KEYS[3], unpack(ids))
+local taken, found, room, last = {}, {}, tonumber(ARGV[2]), #ids
+for i = 1, #ids do
+    local message = redis.call("hget", KEYS[2], ids[i])
+    if message then
+        taken[#taken + 1] = ids[i]
+        found[#found + 1] = ids[i]
+        found[#found + 1] = message
+        room = room - #message
+        if room <= 0 then
+            last = i
+            break
+        end
+    end
+end
+for i = #ids, last + 1, -1 do
+    redis.call("lpush", KEYS[1], ids[i])
+end
+if #taken > 0 then
+    redis.call("sadd", KEYS[3], unpack(taken))
+end
 if redis.call("llen", KEYS[1]) == 0 then
     redis.call("del", KEYS[4])
 elseif redis.call("llen", KEYS[4]) == 0 then
     redis.call("rpush", KEYS[4], "1")
-end
-local messages = redis.call("hmget", KEYS[2], unpack(ids))
-local found = {}
-for i = 1, #ids do
-    if messages[i] then
-        found[#found + 1] = ids[i]
-        found[#found + 1] = messages[i]
-    else
-        redis.call("srem", KEYS[3], ids[i])
-    end
 end
 return found
 """
@@ -116,6 +130,43 @@ for i = 1, #ARGV do
     present[i] = redis.call("hexists", KEYS[1], ARGV[i])
 end
 return present
+"""
+
+#: KEYS: queue, messages, bell, then acks of each living process. Returns the numbers of wire ids that wait, of wire ids
+#: that are fetched, of messages, and of keys that were of another type. Those are deleted: no script could use them.
+COUNT = """
+local types, fetched, damaged = {"list", "hash", "list"}, 0, 0
+for i = 1, #KEYS do
+    local type = redis.call("type", KEYS[i]).ok
+    if type ~= "none" and type ~= (types[i] or "set") then
+        redis.call("del", KEYS[i])
+        damaged = damaged + 1
+    elseif i > 3 then
+        fetched = fetched + redis.call("scard", KEYS[i])
+    end
+end
+return {redis.call("llen", KEYS[1]), fetched, redis.call("hlen", KEYS[2]), damaged}
+"""
+
+#: KEYS: epoch. ARGV: the epoch to begin if there is none. Returns the epoch.
+EPOCH = """
+if redis.call("type", KEYS[1]).ok ~= "string" then
+    redis.call("set", KEYS[1], ARGV[1])
+end
+return redis.call("get", KEYS[1])
+"""
+
+#: KEYS: processes. ARGV: seconds after which a process is forgotten, then processes to add. Returns all of them.
+PROCESSES = """
+if redis.call("type", KEYS[1]).ok ~= "zset" then
+    redis.call("del", KEYS[1])
+end
+local now = tonumber(redis.call("time")[1])
+for i = 2, #ARGV do
+    redis.call("zadd", KEYS[1], now, ARGV[i])
+end
+redis.call("zremrangebyscore", KEYS[1], "-inf", now - tonumber(ARGV[1]))
+return redis.call("zrange", KEYS[1], 0, -1)
 """
 
 #: Arguments that `unpack` takes at once. Lua's stack holds no more.

@@ -16,10 +16,11 @@ PIECE_CHARACTERS = 200_000
 
 #: Title, author and the like, which some programs put above the text.
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)[^\S\n]*(?:\n|\Z)")
-#: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian.
+#: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian. Bounded, so that
+#: no line takes long.
 _NOTES = re.compile(
-    r"^ {0,3}\[\^[^\]\n]+\]:.*(?:\n(?:[^\S\n]*\n)*(?:\t| {2,}).+|\n(?![^\S\n]*(?:\n|\Z|\[\^|#|>|[-*+] )).+)*"
-    r"|\[\^[^\]\s]+\]|\^\[[^\]\n]*\]|%%(?s:.*?)%%",
+    r"^ {0,3}\[\^[^\]\n]{1,100}\]:.*(?:\n(?:[^\S\n]*\n)*(?:\t| {2,}).+|\n(?![^\S\n]*(?:\n|\Z|\[\^|#|>|[-*+] )).+)*"
+    r"|\[\^[^\]\s]{1,100}\]|\^\[[^\]\n]{0,1000}\]|%%(?s:.*?)%%",
     re.MULTILINE,
 )
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
@@ -44,7 +45,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     known: dict[str, object] = {}
     found = Blocks()
     done = 0
-    for piece in pieces(text):
+    for piece in filter(str.strip, pieces(text)):
         page = parser.render(piece, known)
         found.done.append(web_page.text_of(page, on_progress=ignore).rstrip("\n"))
         done += len(piece)

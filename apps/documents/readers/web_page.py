@@ -258,7 +258,9 @@ class Page(xml_events.Handler):
         self.superscript = None
         if start is None or not 0 < start < len(pieces):
             return
-        if _NOTE_MARK.fullmatch("".join(pieces[start:]).strip()) and _BEFORE_NOTE.search("".join(pieces[:start])[-40:]):
+        if _NOTE_MARK.fullmatch("".join(pieces[start:]).strip()) and _BEFORE_NOTE.search(
+            "".join(pieces[max(0, start - 3) : start])[-40:]
+        ):
             del pieces[start:]
 
     def _add_label(self) -> None:

@@ -137,6 +137,7 @@ class _Body(xml_events.Handler):
         self.parts, self.name = parts, name
         self.hidden_styles = _hidden_styles(parts, name)
         self.blocks = Blocks()
+        self.embedded: set[str] = set()
         #: First letter of the next paragraph, which stands in a paragraph of its own.
         self.drop_cap: list[str] = []
         self.is_drop_cap = self.is_hidden = self.is_hidden_paragraph = False
@@ -179,9 +180,10 @@ class _Body(xml_events.Handler):
                 self.is_hidden_paragraph = attributes.get("val") in self.hidden_styles
             case "sym" if not self.silent:
                 self._symbol(attributes.get("char", ""), attributes.get("font", ""))
-            case "altChunk":
+            case "altChunk" if (part_id := attributes.get("id", "")) not in self.embedded:
+                self.embedded.add(part_id)  # A part that is named many times is read once.
                 self.blocks.end()
-                self.blocks.done += filter(None, [_embedded(self.parts, self.name, attributes.get("id", "")).strip()])
+                self.blocks.done += filter(None, [_embedded(self.parts, self.name, part_id).strip()])
             case "instrText":
                 self.in_instruction = True
             case "fldChar":

@@ -16,6 +16,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.tasks.admin import elements, row_key, theme
 from apps.tasks.admin.actions import ACTIONS, CANCEL, RETRY, Action, Selection
 from apps.tasks.admin.read_only import ReadOnlyAdmin
+from apps.tasks.failures import in_words
 from apps.tasks.models import TaskStatus
 
 #: Number of tasks that the confirmation names.
@@ -95,7 +96,7 @@ class OperatedAdmin(ReadOnlyAdmin):
           hidden: Hidden fields of the form.
         """
         rows = TaskStatus.objects.filter(pk__in=selection.row_ids[:NAMED]).order_by("-pk")
-        named = rows.only("pk", "task_name", "status", "created_at").annotate(
+        named = rows.only("pk", "task_name", "status", "created_at", "error_type").annotate(
             error_start=Left("error_message", ERROR_START_LENGTH)
         )
         action = selection.action
@@ -114,6 +115,7 @@ class OperatedAdmin(ReadOnlyAdmin):
                     "task": task,
                     "label": elements.label(task.get_status_display(), kind=elements.STATUS_KINDS[task.status]),
                     "created": elements.timestamp(task.created_at, short=True),
+                    "error": in_words(task.error_type, task.error_start),
                 }
                 for task in named
             ],

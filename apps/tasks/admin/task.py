@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import states
+from apps.tasks import failures, states
 from apps.tasks.admin import duration, elements, links, theme
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
 from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
@@ -68,7 +68,7 @@ class AttemptInline(ReadOnlyInline):
 
     @admin.display(description=_("error"))
     def error(self, attempt: TaskAttempt) -> SafeString:
-        message = elements.paragraph(attempt.error_message)
+        message = elements.paragraph(failures.in_words(attempt.error_type, attempt.error_message))
         if not attempt.traceback:
             return message
         return format_html(
@@ -105,7 +105,7 @@ class TaskStatusAdmin(OperatedAdmin):
     #: The id has an index. Sorting a large table by another column reads all of it.
     ordering = ("-id",)
     sortable_by = ("created",)
-    search_fields = ("task_id", "task_name", "error_message")
+    search_fields = ("task_id", "task_name", "error_message", "error_type")
     search_help_text = _("Task id, name or error")
     paginator = CappedPaginator
     show_full_result_count = False
@@ -144,8 +144,9 @@ class TaskStatusAdmin(OperatedAdmin):
         """Yield the sections of a task's page, without those that would be empty."""
         yield None, {"fields": [("state", "about"), ("progress_line", "owner")]}
         if task.error_message or task.traceback:
-            title = _("Error") if task.status == states.FAILED else _("Error of the last attempt")
-            yield title, {"fields": ["error", *(["last_traceback"] if task.traceback else [])]}
+            titles = {states.FAILED: _("Error"), states.COMPLETED: _("Error after it ran")}
+            fields = ["error", *(["last_traceback"] if task.traceback else [])]
+            yield titles.get(task.status, _("Error of the last attempt")), {"fields": fields}
         if task.status == states.COMPLETED:
             yield _("Result"), {"fields": ["returned"]}
         message: list[Any] = [("task_name", "queue_name"), ("task_id", "priority"), "arguments", "keyword_arguments"]
@@ -165,8 +166,8 @@ class TaskStatusAdmin(OperatedAdmin):
     def task(self, task: Any) -> SafeString:
         """Return its name with its step, its error or the time that it waits for."""
         note: Any = task.progress_text
-        if task.status == states.FAILED:
-            note = task.error_start
+        if task.error_start and task.is_finished:
+            note = failures.in_words(task.error_type, task.error_start)
         elif task.status == states.PENDING and task.run_at > timezone.now():
             note = HELD if task.is_held else format_html(gettext("Not before {}"), elements.timestamp(task.run_at))
         return elements.named(task.task_name, note)
@@ -190,7 +191,7 @@ class TaskStatusAdmin(OperatedAdmin):
 
     @admin.display(description=_("message"))
     def error(self, task: TaskStatus) -> SafeString:
-        return elements.paragraph(task.error_message, is_error=True)
+        return elements.paragraph(failures.in_words(task.error_type, task.error_message), is_error=True)
 
     @admin.display(description=_("traceback"))
     def last_traceback(self, task: TaskStatus) -> str:

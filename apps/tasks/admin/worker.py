@@ -1,6 +1,5 @@
-"""Pages of worker processes: the list, and one process."""
+"""Pages of worker, relay and scheduler processes: the list, and one process."""
 
-from datetime import timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -11,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks.admin import elements
+from apps.tasks.admin import elements, theme
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.conf import conf
@@ -20,11 +19,16 @@ from apps.tasks.models import WorkerProcess
 
 @admin.register(WorkerProcess)
 class WorkerProcessAdmin(ReadOnlyAdmin):
-    """Worker processes, alive or gone."""
+    """Worker, relay and scheduler processes, alive or gone."""
 
     empty_title = _("No workers yet")
-    empty_text = _("A worker process appears here when it starts.")
-    list_display = ("hostname", "pid", "state", "queue_names", "threads", "started", "last_beat", "stopped")
+    empty_text = _("A worker, relay or scheduler process appears here when it starts.")
+    list_display = (
+        "hostname", "pid", "kind", "state", "queue_names", "thread_count", "started", "last_beat", "stopped",
+    )  # fmt: skip
+    list_filter = (("kind", theme.ChoicesFilter),)
+    list_filter_submit = True
+    show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     sortable_by = ()
     search_fields = ("hostname",)
@@ -32,21 +36,23 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     ordering = ("-started_at",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WorkerProcess]:
-        timeout = timedelta(seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
-        beats = Q(beat_at__gt=ClockTimestamp(offset_ms=-timeout.total_seconds() * 1000))
         # By the database's clock, which also wrote the heartbeat.
+        beats = Q(beat_at__gt=ClockTimestamp(offset_ms=-1000 * conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS))
         queryset: QuerySet[WorkerProcess] = super().get_queryset(request)
         return queryset.annotate(beats_now=ExpressionWrapper(beats, output_field=BooleanField()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        process: list[Any] = [("kind", "state"), ("hostname", "pid")]
+        if obj is None or obj.kind == WorkerProcess.KIND_WORKER:
+            process += [("queue_names", "thread_count"), "tasks"]
         return [
-            (_("Process"), {"fields": ["state", ("hostname", "pid"), ("queue_names", "threads"), "tasks"]}),
+            (_("Process"), {"fields": process}),
             (_("Time"), {"fields": [("started", "last_beat"), "stopped"]}),
             (_("Identity"), {"fields": ["id", "broker_id", "host", "process_started"]}),
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["state", "queue_names", "tasks", "started", "last_beat", "stopped"]
+        return ["kind", "state", "queue_names", "thread_count", "tasks", "started", "last_beat", "stopped"]
 
     @admin.display(description=_("state"))
     def state(self, worker: Any) -> SafeString:
@@ -58,7 +64,13 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("queues"))
     def queue_names(self, worker: WorkerProcess) -> str:
+        if worker.kind != WorkerProcess.KIND_WORKER:
+            return "-"
         return ", ".join(worker.queues) or gettext("all")
+
+    @admin.display(description=_("threads"))
+    def thread_count(self, worker: WorkerProcess) -> str:
+        return str(worker.threads) if worker.kind == WorkerProcess.KIND_WORKER else "-"
 
     @admin.display(description=_("started"))
     def started(self, worker: WorkerProcess) -> str:

@@ -17,6 +17,7 @@ SHOWN_FIELDS = (
     "progress_text",
     "result",
     "error_message",
+    "error_type",
     "related_object_id",
     "related_object_type",
     "queue_name",

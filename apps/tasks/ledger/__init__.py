@@ -18,24 +18,27 @@ from apps.tasks.ledger.recover import (
     release_unstarted,
     rescue,
 )
-from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, still_due, take_due
+from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.rows import PAGE, may
-from apps.tasks.ledger.work import Refusal, claim, claim_suspect, finish, report, wait_for
+from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crashes_of, finish, report, wait_for
 
 __all__ = [
     "PAGE",
+    "Crashes",
     "Refusal",
     "Waiting",
     "cancel",
     "cancel_many",
     "claim",
     "claim_suspect",
+    "crashes_of",
     "dead_letter",
     "due_after",
     "expire_waiting",
     "finish",
     "held_by",
     "may",
+    "move",
     "open_group",
     "postpone",
     "put_off",
@@ -47,6 +50,7 @@ __all__ = [
     "rescue",
     "retry",
     "retry_many",
+    "runs_of",
     "still_due",
     "take_due",
     "wait_for",

@@ -66,12 +66,13 @@ def _retried() -> dict[str, Any]:
     return pending_again() | {
         "retries": 0,
         "crashes": 0,
-        "created_at": ClockTimestamp(),
         "expires_at": None,
         "unknown_since": None,
         "cancel_requested_at": None,
         "finished_at": None,
         "result": None,
         "error_message": "",
+        "error_type": "",
+        "cause": "",
         "traceback": "",
     }

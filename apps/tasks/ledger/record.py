@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskGroup, TaskStatus
 from apps.tasks.values import Send
 
@@ -42,6 +43,7 @@ def dead_letter(send: Send, *, reason: str) -> bool:
                 options=send.options,
                 status=states.FAILED,
                 error_message=reason,
+                cause=cause_of(send.task_name, "", reason),
                 run_at=now,
                 finished_at=now,
             )

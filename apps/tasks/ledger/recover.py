@@ -9,9 +9,13 @@ from django.db.models.functions import Coalesce
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
+from apps.tasks.failures import cause_of
+from apps.tasks.ledger.rows import by_keys, fail, lock_free, may, pending_again
 from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim
+
+#: Error of an attempt whose worker process died.
+DIED = "Its worker process died."
 
 
 def held_by(worker_id: uuid.UUID) -> dict[tuple[str, int], bool]:
@@ -91,13 +95,11 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
         innocent = [row for row in rows if row not in poisoned and row not in suspected]
         _keep_deaths(poisoned, states.POISON)
         _keep_deaths(suspected, states.RESCUE)
-        now = ClockTimestamp()
-        by_keys(poisoned).update(
-            status=states.POISON.target,
+        fail(
+            by_keys(poisoned),
+            states.POISON,
+            f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
             crashes=F("crashes") + 1,
-            error_message=f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
-            finished_at=now,
-            updated_at=now,
         )
         by_keys(suspected).update(crashes=F("crashes") + 1, **pending_again())
         by_keys(innocent).update(**pending_again())
@@ -128,8 +130,10 @@ def put_off(task_ids: Iterable[str], *, delay_ms: int, patience_ms: int, reason:
     told = {"error_message": reason, "error_type": "", "cause": "", "updated_at": now}
     with transaction.atomic():
         waiting = by_keys(lock_free(TaskStatus.objects.filter(may(states.REJECT), task_id__in=list(task_ids))))
-        failed: int = waiting.filter(unknown_since__lte=ClockTimestamp(offset_ms=-patience_ms)).update(
-            status=states.REJECT.target, finished_at=now, **told
+        failed = fail(
+            waiting.filter(may(states.REJECT), unknown_since__lte=ClockTimestamp(offset_ms=-patience_ms)),
+            states.REJECT,
+            reason,
         )
         put_off: int = waiting.filter(may(states.REJECT)).update(
             unknown_since=Coalesce("unknown_since", now),
@@ -147,7 +151,8 @@ def _keep_deaths(rows: Iterable[TaskStatus], move: states.Move) -> None:
                 task=row,
                 attempt=row.attempt,
                 outcome=move.name,
-                error_message="Its worker process died.",
+                error_message=DIED,
+                cause=cause_of(row.task_name, "", DIED),
                 worker_id=row.worker_id,
                 started_at=row.started_at,
                 ended_at=ClockTimestamp(),

@@ -1,13 +1,17 @@
 """Find the tasks that the relay must publish or expire."""
 
-from collections.abc import Iterable
+import operator
+from collections.abc import Collection, Iterator
+from functools import reduce
 from typing import NamedTuple
 
 from django.db import transaction
+from django.db.models import TextField
+from django.db.models.functions import Cast, Length
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.ledger.rows import PAGE, by_keys, expired, lock_free, may
+from apps.tasks.ledger.rows import PAGE, by_keys, expire, lock_free, may
 from apps.tasks.models import TaskStatus
 
 
@@ -18,21 +22,24 @@ class Waiting(NamedTuple):
     task_id: str
     attempt: int
     queue_name: str
+    task_name: str
 
 
-def take_due(*, limit: int) -> list[TaskStatus]:
+def take_due(*, limit: int) -> list[Waiting]:
     """Return delayed rows that are due, each to one relay alone. They no longer count as delayed.
 
     The caller publishes them after the commit. A relay that dies in between leaves rows that are due and not in Redis,
     which the audit finds.
     """
     with transaction.atomic():
-        rows = list(
+        due = (
             TaskStatus.objects.due()
             .filter(delayed=True)
             .order_by("run_at", "id")
-            .select_for_update(skip_locked=True)[:limit]
+            .select_for_update(skip_locked=True)
+            .values_list(*Waiting._fields)
         )
+        rows = [Waiting(*row) for row in due[:limit]]
         if rows:
             TaskStatus.objects.filter(pk__in=[row.pk for row in rows], status=states.PENDING).update(delayed=False)
     return rows
@@ -41,14 +48,55 @@ def take_due(*, limit: int) -> list[TaskStatus]:
 def due_after(pk: int, *, limit: int) -> list[Waiting]:
     """Return a page of the due rows that should be in Redis, in key order."""
     rows = TaskStatus.objects.due().filter(delayed=False, pk__gt=pk).order_by("pk")[:limit]
-    return [Waiting(*row) for row in rows.values_list("pk", "task_id", "attempt", "queue_name")]
+    return [Waiting(*row) for row in rows.values_list(*Waiting._fields)]
 
 
-def still_due(waiting: Iterable[Waiting]) -> list[TaskStatus]:
-    """Return whole rows, read anew, of those that are still due for the same attempt."""
-    attempts = {row.pk: row.attempt for row in waiting}
-    rows = TaskStatus.objects.due().filter(pk__in=attempts, delayed=False).order_by("pk")
-    return [row for row in rows if row.attempt == attempts[row.pk]]
+def still_due(waiting: Collection[Waiting]) -> list[TaskStatus]:
+    """Return whole rows, read anew, of those that are still due for the same attempt. In the order given."""
+    rows = TaskStatus.objects.due().in_bulk([row.pk for row in waiting])
+    found = [(row, rows.get(row.pk)) for row in waiting]
+    return [row for known, row in found if row is not None and not row.delayed and row.attempt == known.attempt]
+
+
+def runs_of(waiting: Collection[Waiting], *, max_bytes: int) -> Iterator[list[Waiting]]:
+    """Yield the rows in runs whose arguments and options have about `max_bytes` together, or in runs of one row."""
+    run: list[Waiting] = []
+    total = 0
+    sizes = _sizes(waiting)
+    for row in waiting:
+        size = sizes.get(row.pk, 0)
+        if run and (total + size > max_bytes or len(run) == PAGE):
+            yield run
+            run, total = [], 0
+        run.append(row)
+        total += size
+    if run:
+        yield run
+
+
+def _sizes(waiting: Collection[Waiting]) -> dict[int, int]:
+    """Return the length of each row's arguments and options by its key."""
+    if len(waiting) < 2:
+        return {}
+    parts = (Length(Cast(name, TextField())) for name in ("args", "kwargs", "options"))
+    rows = TaskStatus.objects.filter(pk__in=[row.pk for row in waiting]).order_by()
+    return dict(rows.values_list("pk", reduce(operator.add, parts)))
+
+
+def move(waiting: Collection[Waiting], *, to_queue: str) -> list[Waiting]:
+    """Give pending tasks another queue, since no worker takes their own. Return those that took, as they are now.
+
+    A row that another transaction has locked is left out.
+    """
+    rows = TaskStatus.objects.filter(status=states.PENDING, pk__in=[row.pk for row in waiting])
+    known = {row.pk: row for row in waiting}
+    with transaction.atomic():
+        free = rows.select_for_update(skip_locked=True, no_key=True).order_by("pk")
+        taken = [row for row in map(Waiting._make, free.values_list(*Waiting._fields)) if row == known[row.pk]]
+        TaskStatus.objects.filter(pk__in=[row.pk for row in taken]).update(
+            queue_name=to_queue, unknown_since=None, updated_at=ClockTimestamp()
+        )
+    return [row._replace(queue_name=to_queue) for row in taken]
 
 
 def expire_waiting() -> int:
@@ -58,6 +106,6 @@ def expire_waiting() -> int:
         rows = TaskStatus.objects.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp())
         with transaction.atomic():
             page = lock_free(rows, limit=PAGE)
-            count += by_keys(page).update(**expired())
+            count += expire(by_keys(page))
         if len(page) < PAGE:
             return count

@@ -7,6 +7,7 @@ from django.db.models import F, Q
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskStatus
 
 #: Batch size for expiring, cancelling and retrying tasks.
@@ -52,12 +53,27 @@ def pending_again() -> dict[str, Any]:
     }
 
 
-def expired() -> dict[str, Any]:
-    """Return the column values of a task that expired before it started."""
+def expire(rows: Any) -> int:
+    """Fail rows that expired before they started. Return their number."""
+    return fail(rows, states.EXPIRE, "It was not started before it expired.")
+
+
+def fail(rows: Any, move: states.Move, reason: str, **values: Any) -> int:
+    """Fail the rows of a queryset for a reason that is no exception. Return their number.
+
+    Parameters:
+      values: Other columns to write.
+    """
     now = ClockTimestamp()
-    return {
-        "status": states.EXPIRE.target,
-        "error_message": "It was not started before it expired.",
-        "finished_at": now,
-        "updated_at": now,
-    }
+    count: int = 0
+    for task_name in rows.order_by().values_list("task_name", flat=True).distinct():
+        count += rows.filter(task_name=task_name).update(
+            status=move.target,
+            error_message=reason,
+            error_type="",
+            cause=cause_of(task_name, "", reason),
+            finished_at=now,
+            updated_at=now,
+            **values,
+        )
+    return count

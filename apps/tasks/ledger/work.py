@@ -3,15 +3,16 @@
 import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
-from django.db.models import Case, F, Q, TextField, Value, When
+from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.failures import cause_of
 from apps.tasks.ledger.record import record
-from apps.tasks.ledger.rows import UNCLAIMED, by_keys, expired, lock_free, may, pending_again
+from apps.tasks.ledger.rows import UNCLAIMED, by_keys, expire, lock_free, may, pending_again
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.values import Claim, Held, Outcome, Report, Settled
 
@@ -85,6 +86,30 @@ def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id:
     return next(iter(_claimed_with(claim_id, [task_id])), None)
 
 
+class Crashes(NamedTuple):
+    """Deaths of the workers that held a task.
+
+    Parameters:
+      number: Crashes that count.
+      longest_seconds: Longest run that ended with the death of its worker, as far as its start is known.
+    """
+
+    number: int
+    longest_seconds: float
+
+
+def crashes_of(task_ids: Sequence[str]) -> dict[str, Crashes]:
+    """Return the crashes of suspects, by task id."""
+    run = ExpressionWrapper(F("attempts__ended_at") - F("attempts__started_at"), output_field=DurationField())
+    rows = TaskStatus.objects.filter(task_id__in=task_ids).annotate(
+        longest=Max(run, filter=Q(attempts__outcome=states.RESCUE.name))
+    )
+    return {
+        task_id: Crashes(number=crashes, longest_seconds=longest.total_seconds() if longest else 0.0)
+        for task_id, crashes, longest in rows.values_list("task_id", "crashes", "longest")
+    }
+
+
 def _claimed_with(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
     rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
     return [
@@ -98,7 +123,7 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
     task_ids = [task_id for task_id, _ in attempts]
     with transaction.atomic():
         rows = by_keys(lock_free(TaskStatus.objects.filter(task_id__in=task_ids, status=states.PENDING)))
-        rows.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp()).update(**expired())
+        expire(rows.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp()))
         _cancel_requested(rows)
         # Fetched before its time: the relay publishes it at its time.
         rows.filter(status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()).update(delayed=True)
@@ -163,7 +188,7 @@ def wait_for(claim: Claim) -> None:
 
 def _is_plain(outcome: Outcome) -> bool:
     """Return whether only the row itself is written. Nearly every task is plain, and one statement serves them all."""
-    return outcome.move is states.COMPLETE and not outcome.sends and not outcome.group
+    return outcome.move is states.COMPLETE and not outcome.sends and not outcome.group and not outcome.error_message
 
 
 def _complete(outcomes: Sequence[Outcome]) -> list[Settled]:
@@ -192,7 +217,7 @@ def _lock_for_finish(task_ids: list[str]) -> set[str]:
 def _finish(outcome: Outcome) -> Settled:
     move, claim = outcome.move, outcome.claim
     now = ClockTimestamp()
-    values: dict[str, Any] = {"status": move.target, "updated_at": now, "error_message": outcome.error_message}
+    values: dict[str, Any] = {"status": move.target, "updated_at": now, **_error(outcome)}
     if move is states.RELEASE:
         values = pending_again()
     elif move is states.RETRY:
@@ -203,14 +228,12 @@ def _finish(outcome: Outcome) -> Settled:
             "delayed": True,
             "progress": 0,
             "progress_text": "",
-            "traceback": outcome.traceback,
             "retries": F("retries") + 1,
         }
     else:
         values |= {
             "finished_at": now,
             "result": outcome.result,
-            "traceback": outcome.traceback,
             "progress": 100 if move is states.COMPLETE else outcome.percent,
             "progress_text": outcome.text,
         }
@@ -218,7 +241,7 @@ def _finish(outcome: Outcome) -> Settled:
             values["started_at"] = ClockTimestamp(offset_ms=-outcome.ran_ms)
     if not _held(claim).update(**values):
         return Settled(took=False)
-    if outcome.error_message:
+    if outcome.error_message and move is not states.COMPLETE:
         _keep_attempt(outcome)
     sends = outcome.sends
     if outcome.group and move is states.COMPLETE and _is_last_of(outcome.group):
@@ -226,6 +249,17 @@ def _finish(outcome: Outcome) -> Settled:
     if sends:
         record(sends)
     return Settled(took=True, sends=sends)
+
+
+def _error(outcome: Outcome) -> dict[str, str]:
+    """Return the columns that tell the error of an outcome. They are empty for one without an error."""
+    message = outcome.error_message
+    return {
+        "error_message": message,
+        "error_type": outcome.error_type,
+        "cause": cause_of(outcome.task_name, outcome.error_type, message) if message else "",
+        "traceback": outcome.traceback,
+    }
 
 
 def _is_last_of(group: str) -> bool:
@@ -244,8 +278,7 @@ def _keep_attempt(outcome: Outcome) -> None:
                 task_id=claim.row_id,
                 attempt=claim.attempt,
                 outcome=outcome.move.name,
-                error_message=outcome.error_message,
-                traceback=outcome.traceback,
+                **_error(outcome),
                 worker_id=claim.worker_id,
                 started_at=None if outcome.ran_ms is None else ClockTimestamp(offset_ms=-outcome.ran_ms),
                 ended_at=ClockTimestamp(),

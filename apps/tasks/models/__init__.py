@@ -5,7 +5,7 @@ from apps.tasks.models.group import TaskGroup
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
-from apps.tasks.models.worker import WorkerProcess
+from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
     "Schedule",
@@ -16,4 +16,5 @@ __all__ = [
     "TaskStatus",
     "TaskStatusQuerySet",
     "WorkerProcess",
+    "WorkerProcessQuerySet",
 ]

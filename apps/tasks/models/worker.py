@@ -1,13 +1,29 @@
-"""Worker processes."""
+"""Worker, relay and scheduler processes."""
 
 import uuid
 
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.conf import conf
+
+
+class WorkerProcessQuerySet(models.QuerySet["WorkerProcess"]):
+    """Query words for processes."""
+
+    def workers(self) -> "WorkerProcessQuerySet":
+        """Return the processes that run tasks: neither relays nor schedulers."""
+        return self.filter(kind=WorkerProcess.KIND_WORKER)
+
+    def beating(self) -> "WorkerProcessQuerySet":
+        """Return the processes whose last heartbeat is younger than the timeout, by the database's clock."""
+        since = ClockTimestamp(offset_ms=-1000 * conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
+        return self.filter(stopped_at=None, beat_at__gt=since)
+
 
 class WorkerProcess(models.Model):
-    """A worker, relay or scheduler process, alive or gone. The relay judges a worker by its heartbeat."""
+    """A worker, relay or scheduler process, alive or gone. Relays judge it by its heartbeat."""
 
     KIND_WORKER = "worker"
     KIND_RELAY = "relay"
@@ -76,6 +92,8 @@ class WorkerProcess(models.Model):
         blank=True,
         help_text=_("End of the process, in UTC. Written by the worker when it stops or by the relay if it died."),
     )
+
+    objects = WorkerProcessQuerySet.as_manager()
 
     class Meta:
         ordering = ["-started_at"]

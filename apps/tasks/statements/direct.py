@@ -5,6 +5,7 @@ as it is, planned once per connection where that pays, and its caller works whil
 turns this off.
 """
 
+import logging
 from collections.abc import Callable, Sequence
 from typing import Any
 from weakref import WeakSet
@@ -13,13 +14,15 @@ from django.db import DEFAULT_DB_ALIAS, connections
 from psycopg import Connection, Error, RawCursor
 from psycopg.abc import PQGen
 from psycopg.adapt import PyFormat, Transformer
-from psycopg.errors import InvalidSqlStatementName, error_from_result
+from psycopg.errors import DuplicatePreparedStatement, InvalidSqlStatementName, error_from_result
 from psycopg.generators import execute
 from psycopg.pq import ExecStatus, PipelineStatus, TransactionStatus
 from psycopg.pq.abc import PGconn, PGresult
 from psycopg.waiting import Ready, Wait
 
 from apps.tasks.conf import conf
+
+logger = logging.getLogger(__name__)
 
 
 class Batch(RawCursor[Any]):
@@ -38,6 +41,9 @@ class Statement:
     Parameters:
       name: Name of the prepared statement, which is planned once per connection if the settings allow that.
     """
+
+    #: Another client's statement was found under the same name: a pooler is between. Nothing is prepared from then on.
+    is_pooled = False
 
     def __init__(self, sql: str, *, name: str = "") -> None:
         self.sql, self.name = sql, name
@@ -58,6 +64,7 @@ class Statement:
             meanwhile()
             return self._execute_watched(database, parameters)
         database.validate_no_broken_transaction()
+        is_prepared = True
         with database.wrap_database_errors, database.connection.lock:
             try:
                 return self._execute(database.connection, parameters, meanwhile)
@@ -66,11 +73,19 @@ class Statement:
                 self._known_to.discard(database.connection)
                 if database.connection.pgconn.transaction_status != TransactionStatus.IDLE:
                     raise
+            except DuplicatePreparedStatement:
+                Statement.is_pooled = True
+                if database.connection.pgconn.transaction_status != TransactionStatus.IDLE:
+                    raise
+                is_prepared = False
             except BaseException:
                 # Cut off in the middle, as by a time limit: the next statement would take the answer for its own.
                 if database.connection.pgconn.transaction_status == TransactionStatus.ACTIVE:
                     database.close()
                 raise
+        if not is_prepared:
+            logger.warning("statements are not prepared any more, a pooler is between name=%s", self.name)
+            meanwhile()
         return self._execute_watched(database, parameters)
 
     def _execute_watched(self, database: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
@@ -83,7 +98,7 @@ class Statement:
         self, connection: Connection[Any], parameters: Sequence[Any], meanwhile: Callable[[], object]
     ) -> list[tuple[Any, ...]]:
         server = connection.pgconn
-        is_prepared = self.name and conf.DATABASE_PREPARED_STATEMENTS
+        is_prepared = self.name and conf.DATABASE_PREPARED_STATEMENTS and not Statement.is_pooled
         if is_prepared and connection not in self._known_to:
             self._prepare(connection)
         transformer = Transformer(connection)

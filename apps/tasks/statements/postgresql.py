@@ -21,7 +21,7 @@ from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.statements.direct import Statement
-from apps.tasks.statements.table import owner_type, quoted_table
+from apps.tasks.statements.table import owner_sql, owner_type, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
 TABLE = quoted_table()
@@ -33,19 +33,22 @@ COLUMNS = """
     attempt, retries, crashes, created_at, updated_at
 """
 
-#: Most sends are single.
-INSERT_ONE = Statement(
-    f"""
+
+def _insert_one_sql(owner: str) -> str:
+    return f"""
 INSERT INTO {TABLE} ({COLUMNS})
 VALUES (
     $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::bigint * INTERVAL '1 millisecond', $9,
-    clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', $11, $12, $13,
+    clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', {owner}, $12, $13,
     'pending', 0, '', '', '', 0, 0, 0, clock_timestamp(), clock_timestamp()
 )
 ON CONFLICT (task_id) DO NOTHING
-""",
-    name="aiwriting_insert_one",
-)
+"""
+
+
+#: Most sends are single, and most have no owner to look up.
+INSERT_ONE = Statement(_insert_one_sql("$11"), name="aiwriting_insert_one")
+INSERT_ONE_OWNED = Statement(_insert_one_sql(owner_sql("$11")), name="aiwriting_insert_one_owned")
 
 INSERT = Statement(
     f"""
@@ -53,7 +56,7 @@ INSERT INTO {TABLE} ({COLUMNS})
 SELECT
     m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
-    now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', m.owner_id,
+    now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', {owner_sql("m.owner_id")},
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
 FROM json_to_recordset($1::json) AS m (
         task_id text, task_name text, queue_name text, priority int, args json, kwargs json, options json,
@@ -153,7 +156,7 @@ COMPLETE = OptimisticUpdate(
     f"""
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
-    traceback = '', finished_at = now.at, updated_at = now.at,
+    error_type = '', cause = '', traceback = '', finished_at = now.at, updated_at = now.at,
     started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
 FROM json_to_recordset($1::json) AS m (
         id bigint, attempt int, claim_id uuid, result json, text text, ran_ms float8
@@ -215,7 +218,8 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
 
 def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
-    INSERT_ONE.execute(
+    statement = INSERT_ONE if send.owner_id is None else INSERT_ONE_OWNED
+    statement.execute(
         send.task_id, send.task_name, send.queue_name, send.priority, json.dumps(send.args),
         json.dumps(send.kwargs), json.dumps(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
         send.owner_id, send.related_object_type, send.related_object_id, meanwhile=meanwhile,

@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 from django.db import connection, transaction
 from django.utils import timezone
 
-from apps.tasks.statements.table import owner_key, owner_value, quoted_table
+from apps.tasks.statements.table import owner_key, owner_sql, owner_value, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
 TABLE = quoted_table()
@@ -19,7 +19,7 @@ INSERT INTO {TABLE} (
     related_object_type, related_object_id, created_at, updated_at, status, progress, progress_text, error_message,
     traceback, attempt, retries, crashes
 )
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, 'pending', 0, '', '', '', 0, 0, 0)
+VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {owner_sql("%s")}, %s, %s, %s, %s, 'pending', 0, '', '', '', 0, 0, 0)
 ON CONFLICT (task_id) DO NOTHING
 """
 
@@ -36,7 +36,7 @@ RETURNING task_id, id, owner_id
 COMPLETE = f"""
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
-    traceback = '', finished_at = %s, updated_at = %s, started_at = m.started_at
+    error_type = '', cause = '', traceback = '', finished_at = %s, updated_at = %s, started_at = m.started_at
 FROM (
     SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS result,
         value ->> 4 AS text, value ->> 5 AS started_at

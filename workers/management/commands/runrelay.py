@@ -1,15 +1,15 @@
 """`manage.py runrelay`: one relay, apart from the workers."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any, cast
 
 import dramatiq
-from django.core.management.base import BaseCommand
+from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.connections import keep_no_statements
 from workers.broker import LedgerBroker
+from workers.process.stop_request import StopRequest
 from workers.relay import Relay
+from workers.wire.server import unsuited
 
 
 class Command(BaseCommand):
@@ -17,11 +17,10 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-
-        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, ask_to_stop)
-        Relay(cast(LedgerBroker, dramatiq.get_broker())).run(stop)
+        broker = cast(LedgerBroker, dramatiq.get_broker())
+        if reason := unsuited(broker.wire):
+            raise CommandError(reason)
+        keep_no_statements()
+        stop = StopRequest()
+        stop.install()
+        Relay(broker).run(stop)

@@ -1,12 +1,12 @@
 """`manage.py runscheduler`: sends the tasks of all schedules at their slots."""
 
-import signal
-import threading
-from types import FrameType
 from typing import Any
 
 from django.core.management.base import BaseCommand
 
+from apps.core.connections import keep_no_statements
+from workers.process.main import leave
+from workers.process.stop_request import StopRequest
 from workers.scheduler import Scheduler
 
 
@@ -15,11 +15,8 @@ class Command(BaseCommand):
     requires_system_checks = ()
 
     def handle(self, *args: Any, **options: Any) -> None:
-        stop = threading.Event()
-
-        def ask_to_stop(signum: int, frame: FrameType | None) -> None:
-            stop.set()
-
-        for signum in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-            signal.signal(signum, ask_to_stop)
-        Scheduler().run(stop)
+        keep_no_statements()
+        stop = StopRequest()
+        stop.install()
+        # Without a wait for the threads of its pools, which may wait for a database that does not answer.
+        leave(Scheduler().run(stop))

@@ -1,21 +1,31 @@
 """`manage.py runworker`: worker processes and a relay, each replaced when it dies."""
 
+import logging
 import os
 import sys
 import sysconfig
 from argparse import ArgumentParser
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 
+import dramatiq
 from django.core.management.base import BaseCommand, CommandError
 
+from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
 from apps.tasks.errors import UnknownQueueError
+from workers.broker import LedgerBroker
 from workers.process.main import known_queues, leave, work
+from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
+from workers.wire.server import unsuited
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a process needs after its running tasks had their time: to write, to release and to sign off.
 CLOSING_SECONDS = 4.0
+#: Order in which the children are stopped. The relay comes last: it publishes the tasks that the workers release.
+WORKERS, RELAY = 0, 1
 
 
 class Command(BaseCommand):
@@ -37,12 +47,28 @@ class Command(BaseCommand):
             known_queues(options["queues"])
         except UnknownQueueError as error:
             raise CommandError(str(error)) from None
+        if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
+            raise CommandError(reason)
         if options["single"]:
-            leave(work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS))
+            keep_no_statements()
+            self._work(options)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
-            for child in self._children(options):
+            children = self._children(options)
+            for child in children:
                 supervisor.start(child)
+            workers = [child.name for child in children if child.stop_order == WORKERS]
+            voucher = Voucher(lambda: [pid for name in workers if (pid := supervisor.pid(name)) is not None])
+            voucher.start()
             sys.exit(supervisor.run())
+
+    def _work(self, options: dict[str, Any]) -> None:
+        code = 1
+        try:
+            code = work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS)
+        except BaseException:
+            logger.exception("worker failed")
+        # Also after an error: at its own end Python waits for threads that tasks have started.
+        leave(code)
 
     def _children(self, options: dict[str, Any]) -> list[Child]:
         # A worker thread keeps its connection from task to task.
@@ -56,18 +82,18 @@ class Command(BaseCommand):
                 name=f"worker {number}",
                 argv=[*django, "runworker", "--single", "--threads", str(options["threads"]), *queues],
                 env=env,
+                stop_order=WORKERS,
                 grace_seconds=conf.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
             )
             for number in range(1, options["processes"] + 1)
         ]
         if not options["no_relay"]:
-            # Stopped after the workers: it publishes the tasks that they release.
             children.append(
                 Child(
                     name="relay",
                     argv=[*django, "runrelay"],
                     env=env,
-                    stop_order=1,
+                    stop_order=RELAY,
                     grace_seconds=CLOSING_SECONDS,
                 )
             )

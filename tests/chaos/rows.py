@@ -1,0 +1,73 @@
+"""Reads the rows of the storm's database, without Django: its own connections have other ways to fail."""
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from typing import Any
+
+from tests.chaos.database import Cluster, Sqlite
+from tests.chaos.history import Effect, Ended, Row
+from tests.chaos.invariants import GONE_QUEUES
+
+#: A callback's first argument is the message that it is about.
+NONCE = """CASE task_name
+    WHEN 'chaos.on_success' THEN (args -> 0 -> 'args' ->> 0) || '/success'
+    WHEN 'chaos.on_failure' THEN (args -> 0 -> 'args' ->> 0) || '/failure'
+    WHEN 'chaos.on_exhausted' THEN (args -> 0 -> 'args' ->> 0) || '/exhausted'
+    ELSE args ->> 0 END"""
+ROWS = f"""SELECT id, task_id, task_name, queue_name, status, attempt, crashes, {NONCE}, options ->> 'slot',
+    substr(CAST(result AS text), 1, 100), substr(error_message, 1, 200),
+    run_at, started_at, finished_at, unknown_since FROM tasks_taskstatus ORDER BY id"""
+ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at, substr(a.error_message, 1, 200)
+    FROM tasks_taskattempt a
+    LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
+EFFECTS = "SELECT nonce, task_id, attempt FROM acting_effect ORDER BY id"
+WAITING = f"""SELECT count(*) FROM tasks_taskstatus WHERE status IN ('pending', 'processing')
+    AND (unknown_since IS NULL OR queue_name NOT IN ('{"', '".join(GONE_QUEUES)}'))"""
+
+
+class Rows:
+    """The tables of the task system, as values of the history."""
+
+    def __init__(self, database: Cluster | Sqlite) -> None:
+        self.database = database
+        self.offset = time.time() - time.monotonic()
+
+    def tasks(self) -> Iterator[Row]:
+        for found in self.database.query(ROWS):
+            names = (
+                "id", "task_id", "task_name", "queue_name", "status", "attempt", "crashes", "nonce", "slot", "result",
+                "error_message",
+            )  # fmt: skip
+            values: dict[str, Any] = dict(zip(names, found, strict=False))
+            times = zip(("run_at", "started_at", "finished_at", "unknown_since"), found[11:], strict=True)
+            values |= {name: self._seconds(value) for name, value in times}
+            yield Row(**values)
+
+    def ended(self) -> Iterator[Ended]:
+        for row_id, attempt, outcome, pid, ended_at, error in self.database.query(ENDED):
+            at = self._seconds(ended_at) or 0.0
+            yield Ended(row_id=row_id, attempt=attempt, outcome=outcome, pid=pid, ended_at=at, error=error)
+
+    def effects(self) -> Iterator[Effect]:
+        for nonce, task_id, attempt in self.database.query(EFFECTS):
+            yield Effect(nonce=nonce, task_id=task_id, attempt=attempt)
+
+    def waiting(self) -> int:
+        """Return the number of unfinished tasks that do not say why they wait."""
+        return int(self.database.query(WAITING)[0][0])
+
+    def open_groups(self) -> int:
+        return int(self.database.query("SELECT count(*) FROM tasks_taskgroup")[0][0])
+
+    def living_workers(self) -> set[str]:
+        found = self.database.query("SELECT id FROM tasks_workerprocess WHERE stopped_at IS NULL")
+        return {str(pk).replace("-", "") for (pk,) in found}
+
+    def _seconds(self, value: Any) -> float | None:
+        """Return a time of the database by the monotonic clock."""
+        if value is None:
+            return None
+        if isinstance(value, str):
+            value = datetime.fromisoformat(value).replace(tzinfo=UTC)
+        return float(value.timestamp()) - self.offset

@@ -1,0 +1,219 @@
+"""Kinds of sends: how each is sent, and how its tasks must end."""
+
+import random
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
+
+from workers.broker import LedgerBroker
+
+
+@dataclass(frozen=True, kw_only=True)
+class Planned:
+    """A task that is sent, and its end.
+
+    Parameters:
+      ends: States that its row may end in.
+      reason: Text that the error message of a failed row must hold.
+      delay_ms: Milliseconds after the send before which it must not start.
+      follow_ups: Nonces of the tasks that its end must send, each once. They complete.
+    """
+
+    nonce: str
+    ends: Sequence[str] = ("completed",)
+    reason: str = ""
+    delay_ms: int = 0
+    follow_ups: Sequence[str] = ()
+
+
+class Numbered(Protocol):
+    """A sender, as the kinds see it."""
+
+    random: random.Random
+
+    def nonce(self) -> str: ...
+    def owner(self) -> int | None: ...
+
+
+Send = Callable[[Numbered], list[Planned]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """One kind of send.
+
+    Parameters:
+      fault: Switch that the kind belongs to. Empty: it is always sent.
+    """
+
+    weight: float
+    send: Send
+    fault: str = ""
+
+
+def _tasks() -> Any:
+    from tests.chaos import tasks
+
+    return tasks
+
+
+def work(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().work.send(nonce, sender.random.choice([0, 0, 0, 0.005, 0.05]))
+    return [Planned(nonce=nonce)]
+
+
+def long(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().work.send(nonce, sender.random.uniform(0.5, 3))
+    return [Planned(nonce=nonce)]
+
+
+def commit(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().commit.send(nonce, sender.random.choice([0, 0, 0.01]))
+    return [Planned(nonce=nonce)]
+
+
+def flaky(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().flaky.send(nonce)
+    return [Planned(nonce=nonce)]
+
+
+def delayed(sender: Numbered) -> list[Planned]:
+    nonce, delay_ms = sender.nonce(), sender.random.randrange(1, 3_000)
+    _tasks().work.send_with_options(args=(nonce,), delay=delay_ms)
+    return [Planned(nonce=nonce, delay_ms=delay_ms)]
+
+
+def many(sender: Numbered) -> list[Planned]:
+    work = _tasks().work
+    nonces = [sender.nonce() for _ in range(20)]
+    cast(LedgerBroker, work.broker).send_many([work.message(nonce) for nonce in nonces])
+    return [Planned(nonce=nonce) for nonce in nonces]
+
+
+def group(sender: Numbered) -> list[Planned]:
+    import dramatiq
+
+    tasks = _tasks()
+    nonces, callback = [sender.nonce() for _ in range(3)], sender.nonce()
+    group = dramatiq.group([tasks.work.message(nonce) for nonce in nonces])
+    group.add_completion_callback(tasks.together.message(callback))
+    group.run()
+    return [Planned(nonce=nonce, follow_ups=(callback,)) for nonce in nonces]
+
+
+def pipeline(sender: Numbered) -> list[Planned]:
+    tasks = _tasks()
+    first, second, third = (sender.nonce() for _ in range(3))
+    (tasks.work.message(first) | tasks.stage.message(second) | tasks.stage.message(third)).run()
+    return [Planned(nonce=first, follow_ups=(second, third))]
+
+
+def callback(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().succeed.send(nonce)
+    return [Planned(nonce=nonce, follow_ups=(f"{nonce}/success",))]
+
+
+def failure(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().fail.send(nonce)
+    follow_ups = (f"{nonce}/failure", f"{nonce}/exhausted")
+    return [Planned(nonce=nonce, ends=("failed",), reason="on purpose", follow_ups=follow_ups)]
+
+
+def child(sender: Numbered) -> list[Planned]:
+    nonce, tasks = sender.nonce(), _tasks()
+    sender.random.choice([tasks.parent, tasks.commit_parent]).send(nonce)
+    return [Planned(nonce=nonce, follow_ups=(f"{nonce}/child",))]
+
+
+def big(sender: Numbered) -> list[Planned]:
+    """Send up to the limit of arguments. The callback's copy of the message is larger than the limit."""
+    nonce = sender.nonce()
+    size = sender.random.choice([100_000, 400_000, 900_000, 999_900 - len(nonce)])
+    _tasks().succeed.send(nonce, f"{sender.random.getrandbits(64):x}".ljust(size, "x")[:size])
+    return [Planned(nonce=nonce, follow_ups=(f"{nonce}/success",))]
+
+
+def odd(sender: Numbered) -> list[Planned]:
+    nonce, tasks = sender.nonce(), _tasks()
+    kind, (_, reason) = sender.random.choices(list(tasks.ODD_ERRORS.items()), [5, 5, 5, 1, 5])[0]
+    tasks.odd.send(nonce, kind)
+    return [Planned(nonce=nonce, ends=("failed",), reason=reason)]
+
+
+def leave(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().leave.send(nonce)
+    return [Planned(nonce=nonce, ends=("failed",), reason="out of here")]
+
+
+def async_exit(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().async_exit.send(nonce)
+    return [Planned(nonce=nonce, ends=("failed",), reason="out of the loop")]
+
+
+def leave_atomic(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().leave_atomic.send(nonce)
+    return [Planned(nonce=nonce, ends=("completed", "failed"))]
+
+
+def owned(sender: Numbered) -> list[Planned]:
+    """Send follow-ups for an owner who may be deleted at any time."""
+    nonce, tasks = sender.nonce(), _tasks()
+    actor = sender.random.choice([tasks.succeed, tasks.parent, tasks.commit_parent])
+    actor.send_with_options(args=(nonce,), owner_id=sender.owner(), delay=sender.random.choice([None, 1_000]))
+    word = "success" if actor is tasks.succeed else "child"
+    return [Planned(nonce=nonce, follow_ups=(f"{nonce}/{word}",))]
+
+
+def versioned(sender: Numbered) -> list[Planned]:
+    nonce, tasks = sender.nonce(), _tasks()
+    names = ["changed", "moved", "fresh"] if tasks.VERSION == "B" else ["changed", "moved"]
+    name = sender.random.choice(names)
+    kwargs = {"reason": "new"} if name == "changed" and tasks.VERSION == "B" else {}
+    getattr(tasks, name).send(nonce, **kwargs)
+    return [Planned(nonce=nonce)]
+
+
+def plain(name: str) -> Send:
+    """Return a send of an actor that takes a nonce and completes."""
+
+    def send(sender: Numbered) -> list[Planned]:
+        nonce = sender.nonce()
+        getattr(_tasks(), name).send(nonce)
+        return [Planned(nonce=nonce)]
+
+    return send
+
+
+KINDS = (
+    Kind(weight=50, send=work),
+    Kind(weight=1, send=long),
+    Kind(weight=12, send=commit),
+    Kind(weight=10, send=flaky),
+    Kind(weight=8, send=delayed),
+    Kind(weight=3, send=many),
+    Kind(weight=2, send=group, fault="follow-ups"),
+    Kind(weight=3, send=pipeline, fault="follow-ups"),
+    Kind(weight=3, send=callback, fault="follow-ups"),
+    Kind(weight=2, send=failure, fault="follow-ups"),
+    Kind(weight=3, send=child, fault="follow-ups"),
+    Kind(weight=0.3, send=big, fault="big-arguments"),
+    Kind(weight=1, send=odd, fault="odd-errors"),
+    Kind(weight=1, send=leave, fault="exits"),
+    Kind(weight=0.1, send=plain("crash"), fault="exits"),
+    Kind(weight=0.3, send=async_exit, fault="async-exits"),
+    Kind(weight=4, send=plain("async_work"), fault="async"),
+    Kind(weight=0.7, send=plain("fork"), fault="forks"),
+    Kind(weight=0.1, send=plain("hold_gil"), fault="gil"),
+    Kind(weight=0.3, send=leave_atomic, fault="left-atomic"),
+    Kind(weight=3, send=owned, fault="owners"),
+    Kind(weight=3, send=versioned, fault="versions"),
+)

@@ -1,0 +1,59 @@
+"""Causes of failures, and the line that people read."""
+
+import pytest
+
+from apps.tasks.failures import cause_of, in_words
+
+
+@pytest.mark.parametrize(
+    ("first", "second"),
+    [
+        ("row 17 of 250 is empty", "row 3 of 9,871 is empty"),
+        ("-3.5 is too small", "-12 is too small"),
+        ("'isbn'", "'title'"),
+        ("no file named 'it was \"here\"'", "no file named 'a.md'"),
+        ('cannot open "book.md"', 'cannot open "other book.md"'),
+        ("value `x` is refused", "value `y` is refused"),
+        ("no row 6f1c9a52-0f0e-4a57-9b7e-3c1f5d0a9b11", "no row 0a9b1c2d-ffff-4abc-8def-abcdefabcdef"),
+        ("<Book object at 0x7f3a9c> is closed", "<Book object at 0x7fbb01> is closed"),
+        ("blob deadbeefcafe is missing", "blob 0123456789ab is missing"),
+        ("doc_17 is gone", "doc_18 is gone"),
+        ("text '" + "x" * 5_000, "text '" + "y" * 9_000),
+    ],
+)
+def test_failures_that_differ_in_numbers_quoted_texts_and_ids_have_the_same_cause(first: str, second: str) -> None:
+    assert cause_of("acting.add", "ValueError", first) == cause_of("acting.add", "ValueError", second)
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        ("acting.say", "ValueError", "it can't be read"),
+        ("acting.add", "KeyError", "it can't be read"),
+        ("acting.add", "ValueError", "it can't be written"),
+        ("acting.add", "", "it can't be read"),
+    ],
+)
+def test_actor_class_and_words_make_another_cause(other: tuple[str, str, str]) -> None:
+    assert cause_of(*other) != cause_of("acting.add", "ValueError", "it can't be read")
+
+
+def test_a_cause_is_the_same_in_every_process() -> None:
+    assert cause_of("acting.add", "KeyError", "'isbn'") == "e4bcd4adfcb31a89"
+
+
+def test_a_cause_takes_any_text() -> None:
+    assert len(cause_of("\ud800", "\x00", "'\ud800" * 10_000)) == 16
+
+
+@pytest.mark.parametrize(
+    ("error_type", "error_message", "line"),
+    [
+        ("KeyError", "'isbn'", "KeyError: 'isbn'"),
+        ("app.errors.BookError", "BookError", "app.errors.BookError"),
+        ("ValueError", "", "ValueError"),
+        ("", "It was not started before it expired.", "It was not started before it expired."),
+    ],
+)
+def test_a_failure_reads_like_an_exception(error_type: str, error_message: str, line: str) -> None:
+    assert in_words(error_type, error_message) == line

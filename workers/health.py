@@ -1,0 +1,180 @@
+"""Health checks for load balancers and people: does this process live, and will tasks run?
+
+Add both views to the project's URLs. Neither asks for a user, so they show no texts of errors, no hosts and no numbers
+of tasks.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+import dramatiq
+from django.http import HttpRequest, JsonResponse
+from django.views.decorators.cache import never_cache
+
+from apps.tasks import health
+from apps.tasks.models import WorkerProcess
+
+logger = logging.getLogger(__name__)
+
+#: Seconds for all probes together. A load balancer does not wait longer for its answer.
+DEADLINE_SECONDS = 2.0
+#: Seconds for which an answer is given again, so that requests cannot burden the servers.
+KEPT_SECONDS = 1.0
+
+#: KEYS: a list and a hash under the namespace. Writes and deletes as the scripts of a queue do.
+WRITE = """
+redis.call("hsetnx", KEYS[2], "probe", "1")
+redis.call("rpush", KEYS[1], "probe")
+return redis.call("del", KEYS[1], KEYS[2])
+"""
+
+T = TypeVar("T")
+
+
+class Probe(Generic[T]):
+    """Asks in a thread of its own. One that hangs holds up no caller, and is not asked a second time meanwhile.
+
+    Parameters:
+      ask: Returns the answer or raises.
+    """
+
+    def __init__(self, ask: Callable[[], T]) -> None:
+        self.ask = ask
+        self._lock = threading.Lock()
+        self._future: Future[T] | None = None
+        self._ended_at = 0.0
+
+    def begin(self) -> "Future[T]":
+        """Return an answer to come, or the last one while it is fresh."""
+        with self._lock:
+            if self._future is None or (self._future.done() and time.monotonic() - self._ended_at >= KEPT_SECONDS):
+                self._future = Future()
+                threading.Thread(target=self._run, args=(self._future,), name="health", daemon=True).start()
+            return self._future
+
+    def _run(self, future: "Future[T]") -> None:
+        try:
+            answer = self.ask()
+        except Exception as error:
+            self._ended_at = time.monotonic()
+            future.set_exception(error)
+        else:
+            self._ended_at = time.monotonic()
+            future.set_result(answer)
+
+
+def write_to_redis() -> None:
+    broker: Any = dramatiq.get_broker()
+    key = f"{broker.namespace}:__probe__"
+    broker.wire.senders.eval(WRITE, 2, key, f"{key}.msgs")
+
+
+LEDGER = Probe(health.look)
+REDIS = Probe(write_to_redis)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verdict:
+    """Answer to whether requests can be taken, and whether tasks will run.
+
+    Parameters:
+      missing: Without these no request can be taken.
+      degraded: These are not well, in words that docs/operations.md explains.
+      errors: Why, for those words that have an error.
+      queues: Whole seconds for which the oldest due task of each queue has waited.
+    """
+
+    missing: tuple[str, ...] = ()
+    degraded: tuple[str, ...] = ()
+    errors: dict[str, BaseException] = field(default_factory=dict)
+    queues: dict[str, int] = field(default_factory=dict)
+
+
+def judge() -> Verdict:
+    """Return the verdict within `DEADLINE_SECONDS`."""
+    deadline = time.monotonic() + DEADLINE_SECONDS
+    redis, ledger = REDIS.begin(), LEDGER.begin()
+    try:
+        found = ledger.result(deadline - time.monotonic())
+    except Exception as error:
+        return Verdict(missing=("database",), errors={"database": error})
+    errors = {"database": found.wait} if found.wait else {}
+    try:
+        redis.result(max(0.0, deadline - time.monotonic()))
+    except Exception as error:
+        errors["redis"] = error
+    queues = {name: int(seconds) for name, seconds in sorted(found.oldest.items())}
+    absent = () if found.processes is None else _absent(found)
+    return Verdict(degraded=(*errors, *absent), errors=errors, queues=queues)
+
+
+def _absent(found: health.LedgerHealth) -> Iterator[str]:
+    """Yield the kinds of processes that are needed and do not beat, and the queues that no worker takes."""
+    processes = found.processes or ()
+    kinds = {process.kind for process in processes}
+    if WorkerProcess.KIND_WORKER not in kinds:
+        yield "workers"
+    if WorkerProcess.KIND_RELAY not in kinds:
+        yield "relay"
+    if found.needs_scheduler and WorkerProcess.KIND_SCHEDULER not in kinds:
+        yield "scheduler"
+    workers = [process for process in processes if process.kind == WorkerProcess.KIND_WORKER]
+    if workers:
+        declared = dramatiq.get_broker().get_declared_queues()
+        # A worker without a list takes all queues that its code declares.
+        taken = {name for worker in workers for name in worker.queues or declared}
+        yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken))
+
+
+@never_cache
+def alive(request: HttpRequest) -> JsonResponse:
+    """Answer, and check nothing: an absent database is no reason to kill the process."""
+    return JsonResponse({"status": "alive"})
+
+
+@never_cache
+def ready(request: HttpRequest) -> JsonResponse:
+    """Answer 503 if the database is away or read-only. All else delays tasks and fails no send."""
+    verdict = judge()
+    _log_change(verdict)
+    if verdict.missing:
+        return JsonResponse({"status": "unavailable", "missing": verdict.missing}, status=503)
+    return JsonResponse(
+        {
+            "status": "ready",
+            "degraded": verdict.degraded,
+            "reasons": {word: type(error).__name__ for word, error in verdict.errors.items()},
+            "queues": verdict.queues,
+        }
+    )
+
+
+#: Words and errors' names of the last line in the log.
+logged: tuple[str, ...] = ()
+
+
+def _log_change(verdict: Verdict) -> None:
+    """Log what is not well when that changes, with the errors' texts, which the answer does not show."""
+    global logged
+    words = verdict.missing + verdict.degraded
+    state = (*words, *(type(error).__name__ for error in verdict.errors.values()))
+    if state == logged:
+        return
+    logged = state
+    if not words:
+        logger.info("health is well again")
+        return
+    reasons = "".join(f" {word}={_one_line(error)!r}" for word, error in verdict.errors.items())
+    logger.log(
+        logging.ERROR if verdict.missing else logging.WARNING,
+        "health missing=%s degraded=%s%s", ",".join(verdict.missing), ",".join(verdict.degraded), reasons,
+    )  # fmt: skip
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(str(error).split()) or type(error).__name__
