@@ -112,7 +112,9 @@ class Counts(BaseModel):
     A figure that did not exist yet when the text was processed is null; the language is empty.
     """
 
-    words = models.PositiveIntegerField(help_text="Number of words. Written by processing.")
+    words = models.PositiveIntegerField(
+        help_text="Number of words, or of characters in a language without spaces between words. Written by processing."
+    )
     sentences = models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")
     reading_minutes = models.FloatField(
         help_text="Minutes to read it at `READING_WORDS_PER_MINUTE`. Written by processing."
