@@ -63,6 +63,9 @@ def test_dialogue_is_one_sentence_with_its_verb_and_each_further_sentence_counts
         ("- bread\n- butter\n- two apples\n", 3),
         ("He came\n- and she left. So it was.", 2),
         ("1.\n2.\n3.\n", 3),
+        ("A. One came. It was cold.\nB. Two came. It was dark.\n", 4),
+        ("1.1. One came. It was cold.\n1.2. Two came. It was dark.\n", 4),
+        ("- Нет. Он тут. Вот.\n- Да. Она ушла. Всё.\n", 6),
     ],
 )
 def test_lines_of_a_list_have_all_their_sentences(text: str, count: int) -> None:

@@ -19,7 +19,7 @@ QUOTATION = re.compile(
     r"|\u2018((?:[^\u2018\u2019]++|\u2019(?=\w))*+)(?:\u2019|(?=\u2018)|\Z)"
 )
 #: Beginning of a line of a list ("- ", "1. ", "a) "). Sentencex takes the whole line for a sentence.
-_LIST_MARK = re.compile(r"\s*(?:[-*+\u2022]|\(?(?:\d{1,4}|[^\W\d_]|[ivxlcIVXLC]{2,6})[.)])\s+")
+_LIST_MARK = re.compile(r"\s*(?:[-*+\u2022]|\(?(?:\d{1,4}(?:\.\d{1,4}){0,3}|[^\W\d_]|[ivxlcIVXLC]{2,6})[.)])\s+")
 
 #: Place where sentencex needs a space to recognise an abbreviation: between a mark and a short name ("“Mr.").
 _BEFORE_ABBREVIATION = re.compile(r"(?:(?<=[^\w\s])|(?<=_))(?=[A-Z][a-z]{0,5}\.\s)")
@@ -89,12 +89,19 @@ def _sentences(segments: Iterable[str]) -> list[tuple[int, str]]:
     found: list[tuple[int, str]] = []
     offset = 0
     for piece in segments:
-        if found and piece[0].islower() and found[-1][1].rstrip().endswith(_CLOSING_MARKS):
+        if found and (
+            (piece[0].islower() and found[-1][1].rstrip().endswith(_CLOSING_MARKS)) or _is_list_mark(found[-1][1])
+        ):
             found[-1] = (found[-1][0], found[-1][1] + piece)
         elif words.any_in(piece):
             found.append((offset, piece))
         offset += len(piece)
     return found
+
+
+def _is_list_mark(piece: str) -> bool:
+    """Return whether a piece is the mark of the line that goes on after it ("1.1. ")."""
+    return len(piece) < 20 and not piece.endswith("\n") and _LIST_MARK.fullmatch(piece) is not None
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[str]:
