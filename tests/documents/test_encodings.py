@@ -54,7 +54,18 @@ def test_unicode_without_a_mark_is_read(code: str, encoding: str) -> None:
     assert readers.read(TEXTS[code].encode(encoding), filename="novel.txt") == TEXTS[code]
 
 
-@pytest.mark.parametrize("text", ["Über Öl", "Ça va, señor?", "Naïve cafés, très cher.", "“It’s £5,” she said."])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Über Öl",
+        "Ça va, señor?",
+        "Naïve cafés, très cher.",
+        "“It’s £5,” she said.",
+        "It’s late.",
+        "La città.",
+        "Où est-il ?",
+    ],
+)
 def test_a_short_western_text_is_not_taken_for_another(text: str) -> None:
     assert readers.read(text.encode("cp1252")) == text
 

@@ -14,6 +14,8 @@ JUDGED_CHARACTERS = 16 * 1024
 CONSIDERED_SHARE = 0.5
 #: Confidence, as a share of the best one's, from which on two encodings are equally likely.
 EQUAL_SHARE = 0.9995
+#: Characters beyond ASCII, and characters in all, up to which chardet guesses at random.
+FEW_TELLING, FEW_CHARACTERS = 3, 50
 #: Largest share of odd places among the characters beyond ASCII. Above it the text would be garbled.
 MAX_ODD_SHARE = 0.15
 #: Least share of bytes in UTF-16 that are no ASCII text, and largest share of odd places.
@@ -41,7 +43,7 @@ _DASHES, _QUOTES, _OPENING = (
 #: Places where no text goes on: a symbol, a capital or a mark within a word, two scripts in one, a mark without space.
 _ODD = re.compile(r"s|(?<=[lo])[LO]|(?<=[lL])[oOh]|(?<=[oOh])[lL]|(?<=,)[lLoO]|(?<=[lLoO])q(?=[lLoO])|(?<=[lLoOh])v")
 
-_WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýÿœß"
+_WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýœß"
 #: Letters beyond ASCII of the languages that chardet confuses most, by their ISO 639-1 codes.
 _LETTERS = dict.fromkeys(("ca", "da", "de", "en", "es", "fi", "fr", "it", "nl", "no", "pt", "sv"), _WESTERN) | {
     "cs": "áčďéěíňóřšťúůýžöü", "et": "äöüõšž", "hr": "čćđšž", "hu": "áéíóöőúüűä", "is": "áðéíóúýþæö",
@@ -77,6 +79,8 @@ def readings(data: bytes) -> Sequence[Reading]:
             return [Reading(encoding=encoding, preview=_preview(sample.decode(encoding, "replace")))]
     else:
         sample = _telling_lines(data)
+        if _is_hardly_telling(sample):
+            return [Reading(encoding="cp1252", preview=_preview(sample.decode("cp1252", "replace")))]
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
     found = [
         (str(entry["encoding"]).lower().replace("-", "_"), entry["confidence"], str(entry["language"]))
@@ -98,6 +102,13 @@ def readings(data: bytes) -> Sequence[Reading]:
     equal = [entry for entry in kept if entry[0][1] <= EQUAL_SHARE * top]
     chosen = equal[: 1 if equal[0][0][0] < _FIRST_RARE else MAX_READINGS]
     return [Reading(encoding=encoding, preview=_preview(text)) for (_, _, encoding), text in chosen]
+
+
+def _is_hardly_telling(sample: bytes) -> bool:
+    """Return whether hardly a letter tells the encoding, and the usual Western one makes sense."""
+    text = sample.decode("cp1252", "replace")
+    telling = sum(not character.isascii() for character in text)
+    return telling <= FEW_TELLING and len(text) <= FEW_CHARACTERS and not _odd(text, "en")
 
 
 def _utf_16(sample: bytes) -> str:
@@ -137,7 +148,7 @@ def _kind(character: str) -> str:
         return "q"
     if character in _OPENING:
         return "v"
-    is_usual = category[0] in "MZ" or category == "Nd" or character in _DASHES or ord(character) > 0x2FFF
+    is_usual = category[0] in "MZ" or category == "Nd" or character in _DASHES or "\u3000" <= character != "\ufffd"
     return " " if is_usual or (category == "Po" and ord(character) > 0x36F and ord(character) < 0x2000) else "s"
 
 
