@@ -35,7 +35,7 @@ class WrittenJSONField(models.JSONField):
 
     def get_lookup(self, lookup_name: str) -> Any:
         found = super().get_lookup(lookup_name)
-        return found and _comparing(found)
+        return found and _comparing(found)  # type: ignore[arg-type]
 
     def get_transform(self, lookup_name: str) -> Any:
         return super(models.JSONField, self).get_transform(lookup_name) or _KeyOf(lookup_name)
