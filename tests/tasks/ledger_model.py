@@ -76,6 +76,8 @@ class Model:
 
     def _make_pending(self, task: Task, move: states.Move) -> None:
         """Make the task pending again, under a new attempt."""
+        if task.is_started:
+            task.unknown_since = None
         self._move(task, move)
         task.attempt += 1
         task.run_at, task.delayed = self.now, True

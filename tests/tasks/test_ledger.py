@@ -136,6 +136,24 @@ def test_a_claim_clears_the_reason_why_no_worker_could_take_the_task() -> None:
     assert [row(task.task_id).error_message for task in (known, suspect, retried)] == ["", "", "it failed once"]
 
 
+@pytest.mark.parametrize("is_started", [True, False])
+@pytest.mark.parametrize("end", ["release", "stop", "death"])
+def test_a_task_that_a_worker_began_was_known(end: str, is_started: bool) -> None:
+    task = recorded()
+    ledger.put_off([task.task_id], delay_ms=0, patience_ms=60_000, reason="unknown")
+    claim = claimed(task)
+    if is_started:
+        ledger.report([Report(claim=claim, percent=0, text="", ran_ms=5)])
+    if end == "release":
+        finish(claim, states.RELEASE)
+    elif end == "stop":
+        ledger.release_all(claim.worker_id)
+    else:
+        ledger.rescue(claim.worker_id, max_crashes=3)
+    again = row(task.task_id)
+    assert (again.status, again.unknown_since is None) == ("pending", is_started)
+
+
 @pytest.mark.parametrize("move", [states.COMPLETE, states.RETRY, states.FAIL])
 def test_the_end_of_an_attempt_clears_the_time_since_which_no_worker_could_take_the_task(move: states.Move) -> None:
     task = recorded()

@@ -116,7 +116,8 @@ def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
 def put_off(task_ids: Iterable[str], *, delay_ms: int, patience_ms: int, reason: str) -> tuple[int, int]:
     """Postpone pending tasks that no worker can take, since a deploy may be in progress. Fail those that waited long.
 
-    The first call notes the time in `unknown_since`. The end of an attempt clears it, the claim clears the reason.
+    The first call notes the time in `unknown_since`. The end of an attempt that started clears it, the claim clears the
+    reason.
 
     Parameters:
       delay_ms: Milliseconds until the relay publishes them again.
