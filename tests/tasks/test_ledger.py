@@ -109,6 +109,13 @@ def test_a_message_that_is_ahead_of_its_row_is_early() -> None:
     assert refusal(task.task_id, 1).early
 
 
+def test_a_message_that_is_ahead_of_a_row_that_has_ended_is_not_waited_for() -> None:
+    """A backup was restored, or another program made it up. A retry by hand publishes anew."""
+    task = recorded()
+    finish(claimed(task))
+    assert refusal(task.task_id, 1) == ledger.Refusal(task_id=task.task_id)
+
+
 def test_a_task_that_no_worker_can_take_is_put_off_and_fails_when_the_patience_is_over() -> None:
     task = recorded()
     TaskStatus.objects.update(created_at=timezone.now() - timedelta(days=1))
