@@ -11,7 +11,6 @@ from apps.tasks import ledger
 from apps.tasks.models import WorkerProcess
 from workers.broker import LedgerBroker
 from workers.process.dead_letter import UNKNOWN_DELAY_MS, UNKNOWN_PATIENCE_MS
-from workers.wire.message import wire_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -53,11 +52,12 @@ class Strays:
                 self._move(group, queue_name, actor.queue_name)
             else:
                 self._put_off(group, queue_name, task_name)
+        for queue_name in {queue_name for queue_name, _ in groups}:
+            # Its messages would only take room.
+            self.broker.flush(queue_name)
 
     def _move(self, group: list[ledger.Waiting], old: str, new: str) -> None:
         moved = ledger.move(group, to_queue=new)
-        # Its messages would only take room.
-        self.broker.wire.drop(old, [wire_id_of(row.task_id, row.attempt) for row in moved])
         logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
         self.publish(moved)
 
