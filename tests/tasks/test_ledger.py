@@ -143,6 +143,26 @@ def test_a_claim_clears_the_reason_why_no_worker_could_take_the_task() -> None:
     assert [row(task.task_id).error_message for task in (known, suspect, retried)] == ["", "", "it failed once"]
 
 
+@pytest.mark.parametrize("end", ["put off", "rejected", "expired", "poison"])
+def test_a_reason_that_is_no_exception_stands_without_the_traceback_of_an_earlier_one(end: str) -> None:
+    task = recorded()
+    finish(claimed(task), states.RETRY, error_message="no", error_type="ValueError", traceback="Traceback: no")
+    if end == "poison":
+        claim = claimed(row(task.task_id))
+        ledger.report([Report(claim=claim, percent=0, text="", ran_ms=5)])
+        ledger.rescue(claim.worker_id, max_crashes=1)
+    elif end == "expired":
+        TaskStatus.objects.update(expires_at=timezone.now())
+        ledger.expire_waiting()
+    else:
+        patience_ms = 60_000 if end == "put off" else -1
+        for _ in range(2):
+            ledger.put_off([task.task_id], delay_ms=0, patience_ms=patience_ms, reason="unknown")
+    told = row(task.task_id)
+    assert told.status == ("pending" if end == "put off" else "failed")
+    assert (told.error_message != "no", told.error_type, told.traceback) == (True, "", "")
+
+
 @pytest.mark.parametrize("is_started", [True, False])
 @pytest.mark.parametrize("end", ["release", "stop", "death"])
 def test_a_task_that_a_worker_began_was_known(end: str, is_started: bool) -> None:

@@ -74,6 +74,7 @@ def fail(rows: Any, move: states.Move, reason: str, **values: Any) -> int:
             error_message=reason,
             error_type="",
             cause=cause_of(task_name, "", reason),
+            traceback="",
             finished_at=now,
             updated_at=now,
             **values,
