@@ -1,8 +1,10 @@
 """Other databases behind the same namespace of the same Redis.
 
-Workers of both then take the messages of both. One that has no row here is requeued once, and dropped the next time. The
-relay of the other database publishes it again, so nothing is lost, but tasks may start late. A mark in the database would be copied with it, as from
-production to staging. Processes are not: each has an id of its own, and a row in its own database only.
+Workers of both then take the messages of both. A message that has no row here is requeued once, and dropped the next
+time. The relay of the other database publishes it again, so nothing is lost, but tasks may start late.
+
+A mark in the database would be copied with it, as from production to staging. Processes are not: each has an id of its
+own, and a row in its own database only.
 """
 
 import time
