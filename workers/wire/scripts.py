@@ -108,8 +108,10 @@ end
 
 #: KEYS: queue, messages, acks, bell. ARGV: wire ids; none: all of the acks. Returns the numbers of requeued messages
 #: and of damaged keys.
-REQUEUE = f"""{DELETE_DAMAGED}
-local damaged = delete_damaged({{"list", "hash", "set", "list"}})
+REQUEUE = (
+    DELETE_DAMAGED
+    + """
+local damaged = delete_damaged({"list", "hash", "set", "list"})
 local ids, back = ARGV, 0
 if #ids == 0 then
     ids = redis.call("smembers", KEYS[3])
@@ -123,8 +125,9 @@ end
 if back > 0 then
     redis.call("rpush", KEYS[4], "1")
 end
-return {{back, damaged}}
+return {back, damaged}
 """
+)
 
 #: KEYS: queue, messages, acks, bell. ARGV: fetched wire id, new wire id and new message of each.
 REQUEUE_AS = """
@@ -151,13 +154,16 @@ return present
 
 #: KEYS: queue, messages, bell, then acks of each living process. Returns the numbers of wire ids that wait, of wire ids
 #: that are fetched, of messages and of damaged keys.
-COUNT = f"""{DELETE_DAMAGED}
-local damaged, fetched = delete_damaged({{"list", "hash", "list"}}), 0
+COUNT = (
+    DELETE_DAMAGED
+    + """
+local damaged, fetched = delete_damaged({"list", "hash", "list"}), 0
 for i = 4, #KEYS do
     fetched = fetched + redis.call("scard", KEYS[i])
 end
-return {{redis.call("llen", KEYS[1]), fetched, redis.call("hlen", KEYS[2]), damaged}}
+return {redis.call("llen", KEYS[1]), fetched, redis.call("hlen", KEYS[2]), damaged}
 """
+)
 
 #: KEYS: epoch. ARGV: the epoch to begin if there is none. Returns the epoch.
 EPOCH = """
