@@ -8,7 +8,7 @@ from django.db import models
 
 from apps.core.models import BaseModel
 from apps.core.owned_file import OwnedFileField
-from apps.documents.analysis import readability
+from apps.documents.analysis import readability, scripts
 from apps.projects.models import Project
 
 
@@ -112,7 +112,9 @@ class Counts(BaseModel):
     A figure that did not exist yet when the text was processed is null; the language is empty.
     """
 
-    words = models.PositiveIntegerField(help_text="Number of words. Written by processing.")
+    words = models.PositiveIntegerField(
+        help_text="Number of words, or of characters in a language without spaces between words. Written by processing."
+    )
     sentences = models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")
     reading_minutes = models.FloatField(
         help_text="Minutes to read it at `READING_WORDS_PER_MINUTE`. Written by processing."
@@ -157,9 +159,21 @@ class Counts(BaseModel):
     @property
     def readability_note(self) -> str:
         """The meaning of the reading ease and the grade level of this text, or why there are none."""
-        if self.keywords is None:
+        if self.keywords is None and not self.keywords_note:
             return "Process it again to see how easy it is to read."
         return readability.note(language=self.language, words=self.words, has_ease=self.reading_ease is not None)
+
+    @property
+    def unit(self) -> str:
+        """The noun of what `words` counts: "word", or "character" in a language without spaces between words."""
+        return scripts.unit(self.language)
+
+    @property
+    def keywords_note(self) -> str:
+        """The reason why there are no keywords and repeated phrases. Empty: there may be some."""
+        if self.unit == "word":
+            return ""
+        return "No keywords and repeated phrases: this language is written without spaces between its words."
 
     class Meta:
         abstract = True

@@ -12,10 +12,10 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 
 SCALAR_FIELDS = (
-    "words", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "readability_note",
+    "words", "unit", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "readability_note",
     "dialogue_share",
 )  # fmt: skip
-LIST_FIELDS = ("keywords", "longest_sentences", "repeated_phrases")
+LIST_FIELDS = ("keywords_note", "keywords", "longest_sentences", "repeated_phrases")
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -29,11 +29,14 @@ class LanguageField(serializers.CharField):
 class FiguresSerializer(serializers.ModelSerializer[Any]):
     """Figures of a text. A figure is null if the text was processed before it existed, or if it would mean nothing.
 
-    `readability_note` says why there is no readability.
+    `unit` names what `words` counts: "word", or "character" in a language without spaces between words.
+    `readability_note` says why there is no readability, and `keywords_note` why there are no keywords and phrases.
     """
 
     language = LanguageField(read_only=True)
     readability_note = serializers.CharField(read_only=True)
+    unit = serializers.CharField(read_only=True)
+    keywords_note = serializers.CharField(read_only=True)
 
 
 class ChapterSerializer(FiguresSerializer):

@@ -68,7 +68,8 @@ def plots_of(chapters: Sequence[Chapter]) -> list[tuple[Plot, SafeString]]:
         values = [getattr(chapter, figure) for chapter in chapters]
         return Series(title=title, names=[str(chapter) for chapter in chapters], values=values, write=write)
 
-    lengths = series("Length of the chapters, in words", "words", lambda value: f"{value:,.0f} words")
+    units = " and ".join(sorted({f"{chapter.unit}s" for chapter in chapters}, reverse=True))
+    lengths = series(f"Length of the chapters, in {units}", "words", lambda value: f"{value:,.0f} {units}")
     eases = series("Reading ease", "reading_ease", lambda value: f"{value:.0f}, {ease(value)}")
     shares = series("Share of dialogue", "dialogue_share", percent)
     found = [lengths.plot(Scale.rounded(0, max(lengths.known), steps=4, label="{:,.0f}".format))]

@@ -390,12 +390,14 @@ def leave_orphan() -> None:
 
 @dramatiq.actor(actor_name="acting.hold_lock", max_retries=0)
 def hold_lock(seconds: float) -> float:
-    """Hold Python's lock in C code for about that time, and return the time that it took."""
-    length, began = 20, time.monotonic()
-    while time.monotonic() - began < 0.2:
-        length, began = length + 1, time.monotonic()
+    """Hold Python's lock in C code for at least about that time, and return the time that it took."""
+    # By processor time: on a busy machine a short match may take long.
+    length, took = 20, 0.0
+    while took < 0.2:
+        length, began = length + 1, time.thread_time()
         re.match(r"(a|a)*b", "a" * length)
-    length += math.ceil(math.log2(seconds / (time.monotonic() - began)))
+        took = time.thread_time() - began
+    length += math.ceil(math.log2(seconds / took))
     began = time.monotonic()
     re.match(r"(a|a)*b", "a" * length)
     return time.monotonic() - began

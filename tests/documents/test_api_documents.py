@@ -389,10 +389,10 @@ def test_another_users_document_is_not_found(document: Document, method: str, su
 
 #: Figures of a text that was processed before they existed.
 NOT_KNOWN = {
-    "language": None, "reading_ease": None, "grade_level": None, "dialogue_share": None,
+    "unit": "word", "language": None, "reading_ease": None, "grade_level": None, "dialogue_share": None,
     "readability_note": "Process it again to see how easy it is to read.",
 }  # fmt: skip
-NOT_LISTED = {"keywords": None, "longest_sentences": None, "repeated_phrases": None}
+NOT_LISTED = {"keywords_note": "", "keywords": None, "longest_sentences": None, "repeated_phrases": None}
 
 
 def processed(document: Document, *, chapters: int) -> Document:

@@ -32,10 +32,10 @@ def test_the_figures_of_a_text_are_those_calculated_by_hand() -> None:
     assert [(sentence.words, sentence.text) for sentence in chapter.longest_sentences] == [
         (6, "“The river is cold,” said Peter.")
     ] * 3
-    assert {(term.text, term.count) for term in chapter.keywords} == {
+    assert {(term.text, term.count) for term in chapter.keywords or ()} == {
         ("river", 20), ("cold", 20), ("Peter", 20), ("swam", 20),
     }  # fmt: skip
-    assert [(term.text, term.count) for term in chapter.repeated_phrases] == [
+    assert [(term.text, term.count) for term in chapter.repeated_phrases or ()] == [
         ("He never swam home", 20), ("The river is cold", 20),
     ]  # fmt: skip
 
@@ -45,9 +45,9 @@ def test_the_novel_is_known(novel: Findings) -> None:
     assert novel.reading_ease == pytest.approx(62.9, abs=0.5)
     assert novel.grade_level == pytest.approx(9.5, abs=0.3)
     assert novel.dialogue_share == pytest.approx(0.47, abs=0.01)
-    assert [term.text for term in novel.keywords[:5]] == ["Elizabeth", "Darcy", "Bennet", "Bingley", "Jane"]
+    assert [term.text for term in list(novel.keywords or ())[:5]] == ["Elizabeth", "Darcy", "Bennet", "Bingley", "Jane"]
     assert novel.longest_sentences[0].words == 180
-    assert ("uncle and aunt", 22) in [(term.text, term.count) for term in novel.repeated_phrases]
+    assert ("uncle and aunt", 22) in [(term.text, term.count) for term in novel.repeated_phrases or ()]
     assert {chapter.language for chapter in novel.chapters} == {"en"}
 
 
@@ -62,11 +62,11 @@ def test_the_chapters_of_the_novel_add_up_to_the_whole(novel: Findings) -> None:
 
 
 def test_no_more_is_kept_than_is_shown(novel: Findings) -> None:
-    assert (len(novel.keywords), len(novel.longest_sentences), len(novel.repeated_phrases)) == (12, 5, 12)
+    assert (len(novel.keywords or ()), len(novel.longest_sentences), len(novel.repeated_phrases or ())) == (12, 5, 12)
     for chapter in novel.chapters:
-        assert len(chapter.keywords) <= 8
+        assert len(chapter.keywords or ()) <= 8
         assert len(chapter.longest_sentences) <= 3
-        assert len(chapter.repeated_phrases) <= 5
+        assert len(chapter.repeated_phrases or ()) <= 5
 
 
 def test_a_chapter_in_another_language_has_figures_of_its_own() -> None:
@@ -111,7 +111,7 @@ def test_a_text_in_another_language_has_no_readability_and_no_dialogue(language:
 def test_many_different_words_are_counted_in_bounded_memory(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(findings, "MAX_DIFFERENT_WORDS", 50)
     text = " ".join(f"word{number} rain." for number in range(2_000))
-    assert [(term.text, term.count) for term in analyse(text).keywords] == [("rain", 2_000)]
+    assert [(term.text, term.count) for term in analyse(text).keywords or ()] == [("rain", 2_000)]
 
 
 @settings(max_examples=60, deadline=None)
@@ -143,3 +143,31 @@ def test_sixteen_times_the_text_takes_no_256_times_as_long(piece: str) -> None:
 
     seconds(100)
     assert seconds(160_000) < 80 * max(seconds(10_000), 0.005)
+
+
+@pytest.mark.parametrize(
+    ("sentence", "written_in", "characters", "a_word"),
+    [
+        ("雨从早上一直下到现在、没有人来。", "zh", 14, 1.6),
+        ("雨は朝からやまず、誰も来なかった。", "ja", 15, 1.9),
+        ("ฝนตกทั้งวัน ไม่มีใครมา", "th", 16, 4.0),
+    ],
+)
+def test_without_spaces_between_words_characters_are_counted_and_no_words_are_named(
+    sentence: str, written_in: str, characters: int, a_word: float
+) -> None:
+    found = analyse(f"{sentence}\n\n" * 40)
+    assert (found.language, found.words) == (written_in, characters * 40)
+    assert found.reading_minutes == round(characters * 40 / 230 / a_word, 2)
+    assert (found.keywords, found.repeated_phrases, found.reading_ease) == (None, None, None)
+    assert found.longest_sentences[0].words == characters
+    assert (found.chapters[0].keywords, found.chapters[0].repeated_phrases) == (None, None)
+
+
+def test_words_of_a_script_without_spaces_are_no_keywords_of_an_english_text() -> None:
+    found = analyse('She wrote "没有人来" on the wall of the old house, and then she went home to her mother. ' * 30)
+    assert found.language == "en"
+    named = {term.text for term in found.keywords or ()}
+    assert {"wrote", "wall", "house"} <= named
+    assert not any("没" in text for text in named)
+    assert not any("没" in phrase.text for phrase in found.repeated_phrases or ())

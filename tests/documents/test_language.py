@@ -25,6 +25,20 @@ def test_the_language_of_a_sentence_or_two_is_detected(code: str) -> None:
     assert language.detect(SENTENCES[code]) == code
 
 
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("没有人来", "zh"),
+        ("雨は朝からやまず", "ja"),
+        ("明治時代の東京都", "ja"),
+        ("ฝนตก", "th"),
+        ("没有人知道「の」是什么意思。她放下信。大家都在等着水开。", "zh"),
+    ],
+)
+def test_a_script_without_spaces_tells_the_language_of_a_few_words(text: str, code: str) -> None:
+    assert language.detect(text) == code
+
+
 @pytest.mark.parametrize("text", ["", "1 2 3 4", "word " * 50, "Mm.", "asdf qwer zxcv uiop hjkl"])
 def test_an_unknown_language_is_not_guessed(text: str) -> None:
     assert language.detect(text) == ""

@@ -307,7 +307,7 @@ def crashing(folder: Path, code: str) -> tuple[str, ...]:
 
 def test_the_process_that_reads_lives_on_when_a_machine_says_that_it_stops(tmp_path: Path) -> None:
     """Platforms send SIGTERM to every process; the worker then has some seconds to end its tasks."""
-    order = '{"action": "read", "reader": "word", "filename": "a.docx", "limits": {}}'
+    order = '{"action": "read", "reader": "word", "filename": "a.docx", "encoding": "", "limits": {}}'
     with (tmp_path / "a.docx").open("wb") as file:
         file.write((manuscripts.WRITTEN_ELSEWHERE / "three-chapters.docx").read_bytes())
     code = (

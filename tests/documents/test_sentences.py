@@ -51,6 +51,43 @@ def test_dialogue_is_one_sentence_with_its_verb_and_each_further_sentence_counts
     assert sentences.count(text) == count
 
 
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("- Come in, - said Anna. It was cold.\n- Thank you. I will stay.\nThey sat down. Nobody spoke.\n", 6),
+        ("1. One came in. It was cold. He sat.\n2. Two came in. It was dark. She left.\n", 6),
+        ("a) One came. It was cold.\nb) Two came. It was dark.\n", 4),
+        ("(1) One came. It was cold.\n(2) Two came. It was dark.\n", 4),
+        ("iv. One came. It was cold.\nv. Two came. It was dark.\n", 4),
+        ("* One came. It was cold.\n* Two came. It was dark.\n", 4),
+        ("- bread\n- butter\n- two apples\n", 3),
+        ("He came\n- and she left. So it was.", 2),
+        ("1.\n2.\n3.\n", 3),
+        ("A. One came. It was cold.\nB. Two came. It was dark.\n", 4),
+        ("1.1. One came. It was cold.\n1.2. Two came. It was dark.\n", 4),
+        ("- Нет. Он тут. Вот.\n- Да. Она ушла. Всё.\n", 6),
+    ],
+)
+def test_lines_of_a_list_have_all_their_sentences(text: str, count: int) -> None:
+    assert sentences.count(text) == count
+
+
+@pytest.mark.parametrize(
+    ("text", "language", "count"),
+    [
+        ("“One came. Two came. Three went. “Four came.” Five went.", "en", 5),
+        ("„Eins kam. Zwei ging. Drei blieb. „Vier kam.“ Fünf ging.", "de", 5),
+        ("«Un vint. Deux partit. Trois resta. «Quatre vint.» Cinq partit.", "fr", 5),
+        ("「甲です。乙です。丙です。「戊です。」己です。", "ja", 5),
+        ("\u2018It was. He came. She\u2019s gone. They went.", "en", 4),
+        ('The 6" rain came. It was cold. He left. The 5" snow. It was.', "en", 5),
+        ("“他来了。她走了。”门开了。", "zh", 3),
+    ],
+)
+def test_a_quotation_that_is_not_closed_swallows_no_sentence(text: str, language: str, count: int) -> None:
+    assert sentences.count(text, language=language) == count
+
+
 def test_sentences_are_counted_between_two_offsets_only() -> None:
     text = "One. Two. Three. Four."
     assert sentences.count(text, 5, 16) == 2

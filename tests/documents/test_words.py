@@ -23,6 +23,26 @@ from apps.documents.analysis import words
         ("", 0),
         ("'quoted' -dash-", 2),
         ("Привет, мир", 2),
+        # Combining marks are part of their word.
+        ("सुबह से बारिश नहीं रुकी थी और खिड़की के नीचे की सड़क नदी बन गई थी।", 16),
+        ("காலை முதல் மழை நிற்கவில்லை. யாரும் வரவில்லை.", 6),
+        ("সকাল থেকে বৃষ্টি থামেনি।", 4),
+        ("لَمْ يَتَوَقَّفِ الْمَطَرُ مُنْذُ الصَّبَاحِ. لَمْ يَأْتِ أَحَدٌ.", 8),
+        ("בְּרֵאשִׁית בָּרָא אֱלֹהִים אֵת הַשָּׁמַיִם", 5),
+        ("می\u200cروم خانه", 2),
+        # Marks that join the letters of one language.
+        ('צה״ל וחז"ל באו.', 3),
+        ('אמר "שלום" והלך', 3),
+        ("בית־ספר", 1),
+        ("col·lecció d'art", 2),
+        ("\u056b\u0576\u0579\u057a\u0565\u055e\u057d \u0565\u0584", 2),
+        # Without spaces between words, each character is one.
+        ("没有人来。", 4),
+        ("誰も来なかった。", 7),
+        ("カ\u3099ラス", 3),
+        ("ฝนตก ที่นี่", 6),
+        ("2024年のiPhone", 4),
+        ("비가 왔다", 2),
     ],
 )
 def test_a_word_is_a_run_of_letters_and_digits_with_inner_apostrophes_and_hyphens(text: str, count: int) -> None:

@@ -136,6 +136,19 @@ def test_the_figures_the_plot_and_the_chapters_are_shown(browser: Client, docume
     assert len(page.with_attribute("scope", "row")) == 3
 
 
+def test_characters_are_named_where_they_are_counted(browser: Client, document: Document) -> None:
+    analysed(document, language="zh", longest_sentences=[{"text": "\u6ca1\u6709\u4eba\u6765", "words": 4}])
+    document.chapters.update(language="zh")
+
+    text = get(browser, address(document)).text
+
+    assert "Characters" in text
+    assert "4 characters" in text
+    assert "Length of the chapters, in characters" in text
+    assert "No keywords and repeated phrases: this language is written without spaces" in text
+    assert "121,876 characters" in get(browser, f"/projects/{document.project_id}/").text
+
+
 def test_all_findings_are_shown(browser: Client, document: Document) -> None:
     analysed(
         document,

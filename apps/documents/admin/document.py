@@ -138,9 +138,8 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         analysis = getattr(document, "analysis", None)
         if analysis is None:
             return elements.NOTHING
-        return (
-            f"{analysis.words:,} words, {analysis.sentences:,} sentences, {minutes(analysis.reading_minutes)} to read"
-        )
+        counts = f"{analysis.words:,} {analysis.unit}s, {analysis.sentences:,} sentences"
+        return f"{counts}, {minutes(analysis.reading_minutes)} to read"
 
     @admin.display(description="readability")
     def readability(self, document: Document) -> str:
@@ -163,7 +162,7 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="keywords")
     def keywords(self, document: Document) -> str:
-        return counted(figure(document, "keywords") or [])
+        return figure(document, "keywords_note") or counted(figure(document, "keywords") or [])
 
     @admin.display(description="repeated phrases")
     def repeated_phrases(self, document: Document) -> str:
@@ -172,8 +171,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="longest sentences")
     def longest_sentences(self, document: Document) -> SafeString | str:
         found = figure(document, "longest_sentences") or []
-        lines = ((f"{entry['words']:,}", entry["text"]) for entry in found)
-        return format_html_join("", '<p class="mb-2">{} words: {}</p>', lines) or elements.NOTHING
+        unit = figure(document, "unit")
+        lines = ((f"{entry['words']:,} {unit}s", entry["text"]) for entry in found)
+        return format_html_join("", '<p class="mb-2">{}: {}</p>', lines) or elements.NOTHING
 
     @admin.display(description="tasks")
     def tasks(self, document: Document) -> SafeString:

@@ -4,11 +4,16 @@ import re
 from collections.abc import Iterable, Iterator
 
 from apps.documents.analysis import words
+from apps.documents.analysis.scripts import UNSPACED
 
 #: Longest word of a run, in characters. Many longer ones would not fit into memory.
 MAX_WORD_CHARACTERS = 40
 
-_MARK = re.compile(r"[,;:!?()\[\]{}<>|*/=+“”\"«»„‟\u2018…—\u2013―\n\u3001-\u3011\uff01-\uff0f\uff1a-\uff1f]|--+|\.\.+")
+#: Marks, and scripts in which no space tells the words.
+_MARK = re.compile(
+    r"[,;:!?()\[\]{}<>|*/=+“”\"«»„‟\u2018…—\u2013―\n\u3001-\u3011\uff01-\uff0f\uff1a-\uff1f"
+    rf"{UNSPACED}]|--+|\.\.+"
+)
 #: Sentences that are split together.
 _SENTENCES = 50
 

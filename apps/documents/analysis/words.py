@@ -1,17 +1,28 @@
-"""Find and count words."""
+"""Find and count words. In scripts without spaces between words, each character counts as one."""
 
 import re
+import unicodedata
 
-#: Accents apart from their letter (NFD), soft hyphens and joiners. They are part of their word.
-_MARKS = "\u0300-\u036f\u00ad\u200c\u200d"
+from apps.documents.analysis.scripts import UNSPACED
 
-#: Apostrophe and hyphens beyond ASCII.
-_JOINERS = "\u2019\u2010\u2011"
+#: Combining marks (vowel signs, points, accents), soft hyphens and joiners. They are part of their word.
+_CATEGORIES = "".join(unicodedata.category(character)[0] for character in map(chr, range(0x1F000)))
+_MARKS = "\u00ad\u200c\u200d" + "".join(
+    f"{chr(run.start())}-{chr(run.end() - 1)}" for run in re.finditer("M+", _CATEGORIES)
+)
+_LETTER = rf"[^\W_{UNSPACED}]"
+#: Apostrophe and hyphens beyond ASCII, the Hebrew hyphen and abbreviation mark, and Armenian marks within a word.
+_JOINERS = "\u2019\u2010\u2011\u05be\u05f4\u055b\u055c\u055e"
+#: Marks that join the letters of one language only: Hebrew "צה\"ל", Catalan "col·lecció".
+_JOINED = r"(?<=[\u0591-\u05ea])\"(?=[\u05d0-\u05ea])|(?<=[lL])\u00b7(?=[lL])"
 
 #: A run of letters and digits with inner apostrophes and hyphens: "Don't" and "three-and-twenty" are one word,
-#: "came--she" is two, "_must_" is one. In a script without spaces, all text between two marks is one word.
+#: "came--she" is two, "_must_" is one. In a script without spaces, each letter with its marks is one.
 #: Possessive: otherwise a word of a million letters would take hundreds of megabytes.
-WORD = re.compile(rf"[^\W_]++(?:[{_MARKS}]++|['{_JOINERS}-](?=[^\W_])|[^\W_]++)*+")
+WORD = re.compile(
+    rf"{_LETTER}++(?:(?![\s.,;])(?:[{_MARKS}]++|['{_JOINERS}-](?={_LETTER})|{_JOINED}|{_LETTER}++))*+"
+    rf"|[{UNSPACED}][{_MARKS}]*+"
+)
 
 
 def count(text: str, start: int = 0, end: int | None = None) -> int:

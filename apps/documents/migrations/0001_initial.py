@@ -97,7 +97,12 @@ class Migration(migrations.Migration):
                         help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
                     ),
                 ),
-                ("words", models.PositiveIntegerField(help_text="Number of words. Written by processing.")),
+                (
+                    "words",
+                    models.PositiveIntegerField(
+                        help_text="Number of words, or of characters in a language without spaces between words. Written by processing."
+                    ),
+                ),
                 ("sentences", models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")),
                 (
                     "reading_minutes",
@@ -247,7 +252,12 @@ class Migration(migrations.Migration):
                         help_text="Time of the last write, in UTC. Written by Django on save, and by every update.",
                     ),
                 ),
-                ("words", models.PositiveIntegerField(help_text="Number of words. Written by processing.")),
+                (
+                    "words",
+                    models.PositiveIntegerField(
+                        help_text="Number of words, or of characters in a language without spaces between words. Written by processing."
+                    ),
+                ),
                 ("sentences", models.PositiveIntegerField(help_text="Number of sentences. Written by processing.")),
                 (
                     "reading_minutes",

@@ -21,13 +21,14 @@ from apps.documents.readers import (
     word,
 )
 from apps.documents.readers.content import checked
-from apps.documents.readers.errors import UnreadableTextError
+from apps.documents.readers.errors import AmbiguousEncodingError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
 
 __all__ = [
     "READERS",
+    "AmbiguousEncodingError",
     "Limits",
     "OnProgress",
     "Reader",
@@ -70,18 +71,20 @@ LARGE_BYTES = 4 * 1024**2
 _one_large = threading.Lock()
 
 
-def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None) -> None:
+def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", limits: Limits | None = None) -> None:
     """Find the faults of an uploaded file that are found quickly.
 
     Parameters:
       file: Open for reading and seekable, or the whole file.
       filename: The writer's name for it.
+      encoding: The encoding that the writer chose for a text. Empty: it is found out.
 
     Raises:
       UnreadableTextError: It cannot be read; the message is for the writer.
+      AmbiguousEncodingError: The writer must choose the encoding. An `UnreadableTextError` too.
     """
     limits = limits or Limits()
-    source = _source(file, filename)
+    source = _source(file, filename, encoding)
     reader = _reader(source)
     if reader in CHECKED_ISOLATED:
         isolated.check(source, limits, reader=_name(reader))
@@ -91,13 +94,18 @@ def check(file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None =
 
 
 def read(
-    file: BinaryIO | bytes, *, filename: str = "", limits: Limits | None = None, on_progress: OnProgress = ignore
+    file: BinaryIO | bytes,
+    *,
+    filename: str = "",
+    encoding: str = "",
+    limits: Limits | None = None,
+    on_progress: OnProgress = ignore,
 ) -> str:
     """Return the text of an uploaded file.
 
     Parameters:
       file: Open for reading and seekable, or the whole file.
-      filename: The writer's name for it.
+      filename, encoding: As in `check`.
       on_progress: Called with the share that is done, 0 to 1, and a text that names the step.
 
     Raises:
@@ -105,7 +113,7 @@ def read(
       ReadingInterruptedError: The process that reads was ended from outside. Retry.
     """
     limits = limits or Limits()
-    source = _source(file, filename)
+    source = _source(file, filename, encoding)
     reader = _reader(source)
     if reader in ISOLATED:
         return checked(isolated.read(source, limits, on_progress, reader=_name(reader)))
@@ -130,8 +138,8 @@ def read_pasted(text: str) -> str:
     return checked(text)
 
 
-def _source(file: BinaryIO | bytes, filename: str) -> Source:
-    return Source(io.BytesIO(file) if isinstance(file, bytes) else file, filename=filename)
+def _source(file: BinaryIO | bytes, filename: str, encoding: str) -> Source:
+    return Source(io.BytesIO(file) if isinstance(file, bytes) else file, filename=filename, encoding=encoding)
 
 
 def _reader(source: Source) -> Reader:

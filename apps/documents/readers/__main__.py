@@ -29,7 +29,7 @@ def main() -> None:
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     reader = import_module(f"apps.documents.readers.{order['reader']}")
-    source = Source(os.fdopen(0, "rb"), filename=order["filename"])
+    source = Source(os.fdopen(0, "rb"), filename=order["filename"], encoding=order["encoding"])
     try:
         if order["action"] == "check":
             reader.check(source, limits)

@@ -24,6 +24,11 @@ NO_ORDER = (
     "Open it in the program that wrote it, save it again and send that."
 )
 
+PICTURES = (
+    "There is no text in the e-book: its pages are pictures. "
+    "Let a text recognition program (OCR) read it, or send the manuscript that it was made from."
+)
+
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 
 
@@ -42,7 +47,7 @@ def check(source: Source, limits: Limits) -> None:
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text of the book's pages in the order of reading, each paragraph between empty lines.
 
-    No link is loaded. The book's own table of contents is left out.
+    No link is loaded. The book's own table of contents, and parts out of the order of reading, are left out.
     """
     with package.opened(source, limits) as parts:
         pages = _pages(parts)
@@ -54,6 +59,8 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
             texts.append(web_page.text_of(page, on_progress=ignore))
             steps.what = f"Reading part {number:,} of {len(pages):,}"
             steps.advance(1)
+    if not any(texts):
+        raise UnreadableTextError(PICTURES)
     return "\n".join(text for text in texts if text)
 
 
@@ -74,12 +81,15 @@ def _pages(parts: Package) -> list[str]:
     for item in dict.fromkeys(book.order):
         href, kind, properties = book.items.get(item, ("", "", ""))
         if kind in _PAGES and "nav" not in properties.split() and urlsplit(href).path not in contents:
-            name = package.inside(book_name, unquote(urlsplit(href).path))
-            parts.require(name)
-            found[name] = None  # A part that is named twice is read once.
-    if not found:
-        raise UnreadableTextError(NO_ORDER)
-    return list(found)
+            found[package.inside(book_name, unquote(urlsplit(href).path))] = None  # A part named twice is read once.
+    # Programs leave the names of parts that were taken out.
+    pages = [name for name in found if name in parts.names]
+    for name in list(found)[: not pages]:
+        parts.require(name)
+    if not pages:
+        has_pictures = any(book.items.get(item, ("", ""))[1].startswith("image/") for item in book.order)
+        raise UnreadableTextError(PICTURES if has_pictures else NO_ORDER)
+    return pages
 
 
 def _check_protection(parts: Package) -> None:
@@ -119,7 +129,7 @@ class _Book(xml_events.Handler):
                     attributes.get("media-type", ""),
                     attributes.get("properties", ""),
                 )
-            case "itemref":
+            case "itemref" if attributes.get("linear") != "no":
                 self.order.append(attributes.get("idref", ""))
             case "reference" if attributes.get("type") == "toc":
                 self.contents.append(attributes.get("href", ""))

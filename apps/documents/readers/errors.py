@@ -1,8 +1,28 @@
 """Errors of texts that cannot be read. Their messages are for the writer."""
 
+from collections.abc import Sequence
+
+from apps.documents.readers.encodings import Reading
+
 
 class UnreadableTextError(Exception):
     """The text cannot be read. The message tells the writer why, and what to do. A retry does not help."""
+
+
+class AmbiguousEncodingError(UnreadableTextError):
+    """The text makes sense in several encodings. Read it again with the one that the writer chooses.
+
+    Parameters:
+      readings: The text as it reads in each, the most likely one first; two or three.
+    """
+
+    def __init__(self, readings: Sequence[Reading]) -> None:
+        self.readings = readings
+        previews = ", or ".join(f"“{reading.preview}” ({reading.encoding})" for reading in readings)
+        super().__init__(
+            f"The file's encoding cannot be told. It may read: {previews}. "
+            "Save it again as plain text in UTF-8 and send that."
+        )
 
 
 class TextTooLargeError(UnreadableTextError):

@@ -86,7 +86,7 @@ def _run(action: str, source: Source, limits: Limits, on_progress: OnProgress, *
         shutil.copyfileobj(source.file, copy, PIECE_BYTES)
         copy.flush()
         copy.seek(0)
-        order = {"action": action, "reader": reader, "filename": source.filename, "limits": limits.as_dict()}
+        order = {"action": action, "reader": reader, "limits": limits.as_dict(), **source.named()}
         process = subprocess.Popen(
             [*COMMAND, json.dumps(order)],
             stdin=copy,

@@ -16,6 +16,13 @@ PIECE_CHARACTERS = 200_000
 
 #: Title, author and the like, which some programs put above the text.
 _FRONT_MATTER = re.compile(r"\A\ufeff?---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)[^\S\n]*(?:\n|\Z)")
+#: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian. Bounded, so that
+#: no line takes long.
+_NOTES = re.compile(
+    r"^ {0,3}\[\^[^\]\n]{1,100}\]:.*(?:\n(?:[^\S\n]*\n)*(?:\t| {2,}).+|\n(?![^\S\n]*(?:\n|\Z|\[\^|#|>|[-*+] )).+)*"
+    r"|\[\^[^\]\s]{1,100}\]|\^\[[^\]\n]{0,1000}\]|%%(?s:.*?)%%",
+    re.MULTILINE,
+)
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
 
 
@@ -28,17 +35,17 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """Return the text without its marks, each paragraph and heading between empty lines."""
+    """Return the text without its marks, notes and comments, each paragraph and heading between empty lines."""
     from markdown_it import MarkdownIt
 
-    text = plain_text.decoded(source.content()).replace("\r\n", "\n").replace("\r", "\n")
-    text = _FRONT_MATTER.sub("", text, count=1)
+    text = plain_text.decoded(source.content(), encoding=source.encoding).replace("\r\n", "\n").replace("\r", "\n")
+    text = _NOTES.sub("", _FRONT_MATTER.sub("", text, count=1))
     # Markdown may contain HTML. The tags pass here, and the reader of web pages removes them.
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     known: dict[str, object] = {}
     found = Blocks()
     done = 0
-    for piece in pieces(text):
+    for piece in filter(str.strip, pieces(text)):
         page = parser.render(piece, known)
         found.done.append(web_page.text_of(page, on_progress=ignore).rstrip("\n"))
         done += len(piece)

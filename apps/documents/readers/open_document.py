@@ -22,8 +22,8 @@ LOCKED = "The OpenDocument file has a password. Save it without one and send tha
 _SKIPPED = frozenset(
     {
         "tracked-changes", "table-of-content", "alphabetical-index", "illustration-index", "table-index",
-        "object-index", "user-index", "bibliography", "note", "annotation", "forms", "ruby-text", "meta", "title",
-        "desc", "binary-data",
+        "object-index", "user-index", "bibliography", "note", "annotation", "forms", "ruby-text", "svg:title",
+        "svg:desc", "binary-data", "hidden-text", "page-number",
     }
 )  # fmt: skip
 _PARAGRAPHS = ("p", "h")
@@ -54,7 +54,7 @@ def check(source: Source, limits: Limits) -> None:
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text of the document's body, each paragraph between empty lines.
 
-    Deleted passages, tables of contents and other lists, notes, comments, headers and footers are left out.
+    Deleted and hidden passages, tables of contents and other lists, notes, comments, headers and footers are left out.
     """
     check(source, limits)
     with package.opened(source, limits) as parts, parts.open(CONTENT) as part:
@@ -83,6 +83,9 @@ class _Body(xml_events.Handler):
         self.around: list[list[str]] = []
         self.in_body = False
         self.skipped_depth = 0
+        #: Name of the style that is being read, and names of the styles of hidden text.
+        self.style = ""
+        self.hidden: set[str] = set()
 
     @property
     def silent(self) -> bool:
@@ -91,8 +94,12 @@ class _Body(xml_events.Handler):
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         if name == "body":
             self.in_body = True
-        elif name in _SKIPPED:
+        elif self.skipped_depth or name in _SKIPPED or self._is_hidden(name, attributes):
             self.skipped_depth += 1
+        elif name == "style":
+            self.style = attributes.get("name", "")
+        elif name == "text-properties" and attributes.get("display") == "none":
+            self.hidden.add(self.style)
         elif name in _PARAGRAPHS and self.in_body:
             self.around.append(self.blocks.pieces)
             self.blocks.pieces = []
@@ -105,10 +112,15 @@ class _Body(xml_events.Handler):
         elif name == "line-break":
             self.blocks.line_end()
 
+    def _is_hidden(self, name: str, attributes: Mapping[str, str]) -> bool:
+        return self.in_body and (
+            (name == "section" and attributes.get("display") == "none") or attributes.get("style-name") in self.hidden
+        )
+
     def end(self, name: str) -> None:
         if name == "body":
             self.in_body = False
-        elif name in _SKIPPED:
+        elif self.skipped_depth:
             self.skipped_depth -= 1
         elif name in _PARAGRAPHS and self.in_body:
             self.blocks.end()

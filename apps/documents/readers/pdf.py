@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from apps.documents.analysis import words
 from apps.documents.readers import pdf_pages
 from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
@@ -23,10 +24,15 @@ DAMAGED = (
     "The PDF is damaged or was cut off while it was sent or copied. "
     "Export it again from the program that wrote it and send that."
 )
-NO_TEXT = (
-    "There is no text in the PDF: its pages are pictures, as a scanner makes them. "
-    "Let a text recognition program (OCR) read it, or send the manuscript that it was made from."
-)
+RECOGNISE = "Let a text recognition program (OCR) read it, or send the manuscript that it was made from."
+NO_TEXT = f"There is no text in the PDF: its pages are pictures, as a scanner makes them. {RECOGNISE}"
+
+#: Share of pages that are pictures from which on the text of the others is no manuscript.
+PICTURES_SHARE = 2 / 3
+#: Pictures that any PDF may have, such as a scanned letter with a line of text beneath.
+MOST_PICTURES = 2
+#: Most words on a page that is a picture, such as a printed line of a library.
+WORDS_ON_PICTURE = 15
 
 
 def claims(source: Source) -> bool:
@@ -41,14 +47,21 @@ def check(source: Source, limits: Limits) -> None:
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text of all pages, each paragraph between empty lines, without running heads and page numbers."""
     pages: list[list[Line]] = []
+    pictures = 0
     with _opened(source, limits) as document:
         count = len(document)
         for number in range(count):
-            pages.append(_lines(document, number))
+            lines, is_picture = _lines(document, number)
+            pages.append(lines)
+            pictures += is_picture
             on_progress((number + 1) / count, f"Reading page {number + 1:,} of {count:,}")
     text = pdf_pages.text(pages)
     if not text.strip():
         raise UnreadableTextError(NO_TEXT)
+    if pictures > max(MOST_PICTURES, PICTURES_SHARE * count):
+        raise UnreadableTextError(
+            f"{pictures:,} of {count:,} pages of the PDF are pictures, as a scanner makes them. {RECOGNISE}"
+        )
     return text
 
 
@@ -76,24 +89,33 @@ def _opened(source: Source, limits: Limits) -> Iterator["pypdfium2.PdfDocument"]
         document.close()
 
 
-def _lines(document: "pypdfium2.PdfDocument", number: int) -> list[Line]:
-    """Return the lines of a page, in the order of the page. A damaged page has none."""
+def _lines(document: "pypdfium2.PdfDocument", number: int) -> tuple[list[Line], bool]:
+    """Return the lines of a page, in its order, and whether it is a picture. A damaged page has no lines."""
     import pypdfium2
 
     try:
         page = document[number]
     except pypdfium2.PdfiumError:
-        return []
+        return [], False
     try:
         textpage = page.get_textpage()
         try:
-            return list(_read_lines(textpage))
+            lines = list(_read_lines(textpage))
+            return lines, _is_picture(page, lines)
         finally:
             textpage.close()
     except pypdfium2.PdfiumError:
-        return []
+        return [], False
     finally:
         page.close()
+
+
+def _is_picture(page: "pypdfium2.PdfPage", lines: list[Line]) -> bool:
+    import pypdfium2.raw as pdfium
+
+    if len(lines) > WORDS_ON_PICTURE or sum(words.count(line.text) for line in lines) > WORDS_ON_PICTURE:
+        return False
+    return next(page.get_objects(filter=[pdfium.FPDF_PAGEOBJ_IMAGE], max_depth=2), None) is not None
 
 
 def _read_lines(textpage: "pypdfium2.PdfTextPage") -> Iterator[Line]:

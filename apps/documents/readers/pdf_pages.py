@@ -3,7 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from apps.documents.analysis import headings, words
@@ -23,6 +23,9 @@ MIN_INDENT, MAX_INDENT = 6.0, 80.0
 #: Share of the line length that the last line of a paragraph stays short of. Its sentence ends, too.
 SHORT_SHARE = 0.12
 
+#: Largest distance of a large first letter from its line, and height of its line above its foot, in points.
+MAX_CAP_GAP, MAX_CAP_HEIGHT = 20.0, 80.0
+
 #: Fewest lines of a table of contents.
 MIN_CONTENTS_LINES = 3
 
@@ -35,6 +38,7 @@ _CONTENTS_TITLE = re.compile(
 )
 #: Page number at the end of a line of contents, with the dots before it.
 _PAGE_NUMBER = re.compile(r"[\s.…_]*\s*\d+$")
+_DROP_CAP = re.compile("[\"“\u2018'«„]?[^\\W\\d_]")
 _NUMBER = re.compile(r"\d+")
 _DIVIDED = re.compile(rf"([^\W\d_]+)[{DIVISION}\x02]([^\W\d_]*)")
 
@@ -55,9 +59,37 @@ class Line:
 
 def text(pages: Iterable[Sequence[Line]]) -> str:
     """Return the text of pages: lines as they are, and an empty line between paragraphs."""
-    joined = "".join(_joined(_without_contents(_without_heads([list(page) for page in pages]))))
+    joined = "".join(_joined(_without_contents(_without_heads(_with_drop_caps([list(page) for page in pages])))))
     # Glyphs without a known character come as NULs.
     return _undivided(joined.replace("\x00", ""))
+
+
+def _with_drop_caps(pages: list[list[Line]]) -> list[list[Line]]:
+    """Return the pages with each large first letter put before the highest line to the right of it."""
+    caps = [
+        (page, line) for page in pages for line in page if _DROP_CAP.fullmatch(line.text) and line.text[-1].isupper()
+    ]
+    known = {word.lower() for page in pages if caps for line in page for word in words.WORD.findall(line.text)}
+    for page, cap in caps:
+        beside = [line for line in page if _stands_beside(cap, line)]
+        if not beside:
+            continue
+        first = max(beside, key=lambda line: line.baseline or 0)
+        rest = words.WORD.match(first.text)
+        # The letter may be a word of its own: "A man".
+        is_word = rest and rest[0] in known and f"{cap.text[-1]}{rest[0]}".lower() not in known
+        gap = " " if is_word and cap.text[-1].lower() in known else ""
+        page[page.index(first)] = replace(first, text=f"{cap.text}{gap}{first.text}", left=cap.left)
+        page.remove(cap)
+    return pages
+
+
+def _stands_beside(cap: Line, line: Line) -> bool:
+    if None in (cap.right, cap.baseline, line.left, line.baseline) or not line.text[0].islower():
+        return False
+    right = (line.left or 0) - (cap.right or 0)
+    above = (line.baseline or 0) - (cap.baseline or 0)
+    return -MIN_INDENT <= right <= MAX_CAP_GAP and -MIN_INDENT <= above <= MAX_CAP_HEIGHT
 
 
 def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:

@@ -1,12 +1,10 @@
 """Plain text, in any encoding that writers have."""
 
 import codecs
-import re
 
-from charset_normalizer import from_bytes
-
+from apps.documents.readers import encodings
 from apps.documents.readers.content import NOT_TEXT, checked
-from apps.documents.readers.errors import UnreadableTextError
+from apps.documents.readers.errors import AmbiguousEncodingError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -22,21 +20,14 @@ BYTE_ORDER_MARKS: tuple[tuple[bytes, str], ...] = (
 #: Byte order marks, with which a text may begin.
 MARKS = (codecs.BOM_UTF8, *(mark for mark, _ in BYTE_ORDER_MARKS))
 
-#: Encodings that are guessed, the second group only if none of the first makes sense. In one group, the Central
-#: European ones would win over cp1252 for short English and Swedish texts.
-LEGACY_ENCODINGS: tuple[tuple[str, ...], ...] = (("cp1252", "mac_roman", "cp850"), ("cp1250", "iso8859_2"))
-
-#: Bytes of lines beyond ASCII on which the guess is made.
-SAMPLE_BYTES = 64 * 1024
-
 UNKNOWN_ENCODING = (
     "The file's characters cannot be read: its encoding is unknown or it is damaged. "
     "Save it again as plain text in UTF-8 and send that."
 )
 
 _ASCII = bytes(range(128))
-_BEYOND_ASCII = re.compile(rb"[\x80-\xff]")
-_LINE_END = re.compile(rb"\r\n?|\n")
+#: Begins a Japanese character set in seven bits, which looks like ASCII.
+_ESCAPE = b"\x1b$"
 
 
 def claims(source: Source) -> bool:
@@ -51,27 +42,34 @@ def check(source: Source, limits: Limits) -> None:
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text of a plain text file, without a byte order mark. Line ends stay as they are."""
-    return decoded(source.content())
+    return decoded(source.content(), encoding=source.encoding)
 
 
-def decoded(data: bytes) -> str:
+def decoded(data: bytes, *, encoding: str = "") -> str:
     """Decode a plain text.
 
-    UTF-8 may have a byte order mark, UTF-16 and UTF-32 must have one. Otherwise the encoding is the best guess among
-    the one-byte encodings of Western and Central European writers.
+    It is UTF-8, or UTF-16 or UTF-32 by its byte order mark, or in the most likely of the old encodings and of UTF-16
+    without a mark.
+
+    Parameters:
+      encoding: The encoding that the writer chose. Empty: find it out.
 
     Raises:
       UnreadableTextError: It is binary, or its encoding is unknown.
+      AmbiguousEncodingError: It may be in one of several encodings. An `UnreadableTextError` too.
     """
-    for mark, encoding in BYTE_ORDER_MARKS:
+    if encoding:
+        return data.decode(encoding, "replace")
+    for mark, marked in BYTE_ORDER_MARKS:
         if data.startswith(mark):
-            return _decoded(data, encoding)
-    if b"\x00" in data:
-        raise UnreadableTextError(NOT_TEXT)
-    try:
-        return data.decode("utf-8-sig")
-    except UnicodeDecodeError:
-        return _salvaged(data) or _guessed(data)
+            return _decoded(data, marked)
+    if b"\x00" not in data and _ESCAPE not in data:
+        try:
+            return data.decode("utf-8-sig")
+        except UnicodeDecodeError:
+            if (salvaged := _salvaged(data)) is not None:
+                return salvaged
+    return _guessed(data)
 
 
 def _decoded(data: bytes, encoding: str) -> str:
@@ -89,24 +87,11 @@ def _salvaged(data: bytes) -> str | None:
 
 
 def _guessed(data: bytes) -> str:
-    sample = _telling_lines(data)
-    for encodings in LEGACY_ENCODINGS:
-        guess = from_bytes(sample, cp_isolation=list(encodings)).best()
-        if guess is not None:
-            return _decoded(data, guess.encoding)
-    raise UnreadableTextError(UNKNOWN_ENCODING)
-
-
-def _telling_lines(data: bytes) -> bytes:
-    """Return the lines with bytes beyond ASCII, at most `SAMPLE_BYTES`. One by one, since there may be millions."""
-    lines: list[bytes] = []
-    room, at = SAMPLE_BYTES, 0
-    while room > 0 and (found := _BEYOND_ASCII.search(data, at)):
-        start = max(at, *(data.rfind(line_end, at, found.start()) + 1 for line_end in (b"\n", b"\r")))
-        # A line may be a whole book, so the sample begins near the byte that was found.
-        start = max(start, found.start() - room // 2)
-        stop = _LINE_END.search(data, found.end(), found.end() + room)
-        at = stop.end() if stop else found.end() + room
-        lines.append(data[start:at][:room])
-        room -= len(lines[-1])
-    return b"".join(lines)
+    found = encodings.readings(data)
+    if len(found) > 1:
+        raise AmbiguousEncodingError(found)
+    if b"\x00" in data and not (found and found[0].encoding.startswith("utf")):
+        raise UnreadableTextError(NOT_TEXT)
+    if not found:
+        raise UnreadableTextError(UNKNOWN_ENCODING)
+    return data.decode(found[0].encoding, "replace")

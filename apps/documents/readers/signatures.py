@@ -44,6 +44,16 @@ BINARY_SUFFIXES: dict[str, str] = {
     ".zip": "archive",
 }
 
+#: First elements of XML files that are no web page, and the name of each format.
+XML_ROOTS: dict[bytes, str] = {
+    b"FictionBook": "an e-book in FictionBook (.fb2)",
+    b"office:document": "a flat OpenDocument text (.fodt)",
+    b"w:wordDocument": "a Word file in XML",
+    b"pkg:package": "a Word file in XML",
+    b"svg": "a picture (SVG)",
+}
+_XML_ROOT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<[?!][^>]*>\s*)*<([\w:]+)[\s>]")
+
 #: In an old compound file, it marks a newer Word file with a password.
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 
@@ -69,6 +79,8 @@ def recognised(head: bytes) -> str | None:
         return next((name for content, name in ZIP_CONTENTS if content in head), "an archive (ZIP)")
     if is_html(head):
         return "a web page (HTML)"
+    if root := _XML_ROOT.search(head):
+        return XML_ROOTS.get(root[1])
     return None
 
 

@@ -15,11 +15,17 @@ class Source:
     Parameters:
       file: Open for reading, and seekable.
       filename: The writer's name for it.
+      encoding: The encoding that the writer chose for a text. Empty: it is found out.
     """
 
-    def __init__(self, file: BinaryIO, *, filename: str = "") -> None:
+    def __init__(self, file: BinaryIO, *, filename: str = "", encoding: str = "") -> None:
         self.file = file
+        self.encoding = encoding
         self.filename = filename
+
+    def named(self) -> dict[str, str]:
+        """Return what is known of the file besides its content."""
+        return {"filename": self.filename, "encoding": self.encoding}
 
     @cached_property
     def size_bytes(self) -> int:

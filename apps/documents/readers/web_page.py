@@ -39,6 +39,25 @@ _SKIPPED = frozenset(
     }
 )  # fmt: skip
 _HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+#: Kinds of elements that are left out, in `epub:type` and `role`: notes, their marks, and page numbers of print.
+_SKIPPED_KINDS = frozenset(
+    {
+        "noteref", "footnote", "footnotes", "endnote", "endnotes", "rearnote", "rearnotes", "pagebreak", "page-list",
+        "doc-noteref", "doc-footnote", "doc-endnote", "doc-endnotes", "doc-pagebreak", "doc-pagelist", "doc-backlink",
+    }
+)  # fmt: skip
+#: Classes of the same, as Project Gutenberg, pandoc, LibreOffice and Word write them.
+_SKIPPED_CLASSES = frozenset(
+    {
+        "pagenum", "pageno", "page-number", "pagenumber", "footnote", "footnotes", "endnote", "endnotes", "fnanchor",
+        "footnote-ref", "noteref", "sdfootnote", "sdfootnoteanc", "sdendnote", "sdendnoteanc", "msofootnotetext",
+        "msofootnotereference", "msoendnotetext", "msoendnotereference",
+    }
+)  # fmt: skip
+_INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
+#: A note's mark in superscript, after a word. After a digit or one or two letters it is a power: "m2".
+_NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[*\u2020\u2021\u00a7]+)[\])]?")
+_BEFORE_NOTE = re.compile(r"[^\W\d]{3,}[.,;:!?…\"'”\u2019»)]*$|[.,;:!?…\"'”\u2019»)]$")
 _BLOCKS = _HEADINGS | frozenset(
     {
         "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div",
@@ -62,20 +81,21 @@ def check(source: Source, limits: Limits) -> None:
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text that a browser would show, each paragraph between empty lines. No link is loaded, no script run.
 
-    Navigation, lists of links to the page's own parts, forms and scripts are left out.
+    Navigation, lists of links to the page's own parts, notes and their marks, page numbers of print, what is hidden,
+    forms and scripts are left out.
     """
-    return text_of(decoded(source.content()), on_progress=on_progress)
+    return text_of(decoded(source.content(), encoding=source.encoding), on_progress=on_progress)
 
 
-def decoded(data: bytes) -> str:
-    """Decode a page by its byte order mark, by the encoding that it declares, or as plain text."""
+def decoded(data: bytes, *, encoding: str = "") -> str:
+    """Decode a page by the writer's choice, its byte order mark, the encoding that it declares, or as plain text."""
     declared = _CHARSET.search(data, 0, 4096) or _ENCODING.search(data, 0, 200)
-    if declared and not data.startswith(plain_text.MARKS):
+    if declared and not encoding and not data.startswith(plain_text.MARKS):
         try:
             return data.decode(declared[1].decode("ascii"))
         except (LookupError, UnicodeError):
             pass  # The declared encoding is wrong, as in pages that were saved again.
-    return plain_text.decoded(data)
+    return plain_text.decoded(data, encoding=encoding)
 
 
 def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web page") -> str:
@@ -143,6 +163,8 @@ class Page(xml_events.Handler):
         self.other_text = False
         self.in_link = self.in_heading = False
         self.pre_depth = self.skipped_depth = 0
+        #: Number of pieces of the paragraph at which a superscript begins. None: there is none.
+        self.superscript: int | None = None
         #: Next number of each open list, the innermost last. None: a list without numbers.
         self.lists: list[int | None] = []
         #: Number of a list item, to be added before its first word.
@@ -150,7 +172,7 @@ class Page(xml_events.Handler):
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         name = name.lower()
-        if self.skipped_depth or name in _SKIPPED or "hidden" in attributes:
+        if self.skipped_depth or name in _SKIPPED or _is_left_out(attributes):
             self.skipped_depth += 1
             return
         if name in _BLOCKS:
@@ -158,6 +180,8 @@ class Page(xml_events.Handler):
         match name:
             case "br":
                 self.blocks.line_end()
+            case "sup":
+                self.superscript = len(self.blocks.pieces)
             case "a":
                 href = attributes.get("href")
                 self.in_link = href is not None and not _SCHEME.match(href)
@@ -187,6 +211,8 @@ class Page(xml_events.Handler):
                 self._add_label()
             self._end_block()
         match name:
+            case "sup":
+                self._end_superscript()
             case "a":
                 self.in_link = False
             case "q":
@@ -227,6 +253,16 @@ class Page(xml_events.Handler):
         self.blocks.done = kept
         return self.blocks.text()
 
+    def _end_superscript(self) -> None:
+        pieces, start = self.blocks.pieces, self.superscript
+        self.superscript = None
+        if start is None or not 0 < start < len(pieces):
+            return
+        if _NOTE_MARK.fullmatch("".join(pieces[start:]).strip()) and _BEFORE_NOTE.search(
+            "".join(pieces[max(0, start - 3) : start])[-40:]
+        ):
+            del pieces[start:]
+
     def _add_label(self) -> None:
         if self.label:
             self.blocks.add(self.label)
@@ -237,3 +273,16 @@ class Page(xml_events.Handler):
             self.links.append(0 if self.other_text or self.in_heading else self.links_here)
         self.links_here = 0
         self.other_text = self.in_heading = False
+
+
+def _is_left_out(attributes: Mapping[str, str]) -> bool:
+    """Return whether an element is hidden, a note, a mark of a note, or a page number of print."""
+    if not attributes:
+        return False
+    kinds = f"{attributes.get('epub:type', attributes.get('type', ''))} {attributes.get('role', '')}".split()
+    return (
+        "hidden" in attributes
+        or not _SKIPPED_KINDS.isdisjoint(kinds)
+        or not _SKIPPED_CLASSES.isdisjoint(attributes.get("class", "").lower().split())
+        or _INVISIBLE.search(attributes.get("style", "")) is not None
+    )

@@ -1,13 +1,14 @@
 """Word files (.docx)."""
 
 import io
+import re
 from collections.abc import Mapping
 
-from apps.documents.readers import package, xml_events
+from apps.documents.readers import package, plain_text, web_page, xml_events
 from apps.documents.readers.blocks import Blocks
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.package import Package
-from apps.documents.readers.progress import OnProgress, Steps
+from apps.documents.readers.progress import OnProgress, Steps, ignore
 from apps.documents.readers.source import Source
 
 TYPES = "[Content_Types].xml"
@@ -16,10 +17,17 @@ RELATIONSHIPS = "_rels/.rels"
 DOCUMENT = "word/document.xml"
 
 #: Elements that are left out with their content: deleted text, the old place of a moved passage, the copy for old
-#: programs, and the format of a paragraph.
-_SKIPPED = frozenset({"del", "moveFrom", "Fallback", "pPr", "tblPr"})
+#: programs, readings above characters, and the format of a table.
+_SKIPPED = frozenset({"del", "moveFrom", "Fallback", "rt", "tblPr"})
 _CHARACTERS = {"tab": " ", "noBreakHyphen": "\u2011"}
 _LINE_ENDS = ("br", "cr")
+_OFF = ("0", "false", "off")
+#: Letters of the font "Symbol".
+_GREEK = str.maketrans(
+    "ABGDEZHQIKLMNXOPRSTUFCYWabgdezhqiklmnxoprstufcyw",
+    "\u0391\u0392\u0393\u0394\u0395\u0396\u0397\u0398\u0399\u039a\u039b\u039c\u039d\u039e\u039f\u03a0\u03a1\u03a3\u03a4\u03a5\u03a6\u03a7\u03a8\u03a9"
+    "\u03b1\u03b2\u03b3\u03b4\u03b5\u03b6\u03b7\u03b8\u03b9\u03ba\u03bb\u03bc\u03bd\u03be\u03bf\u03c0\u03c1\u03c3\u03c4\u03c5\u03c6\u03c7\u03c8\u03c9",
+)
 
 
 def claims(source: Source) -> bool:
@@ -39,13 +47,14 @@ def check(source: Source, limits: Limits) -> None:
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """Return the text of the document's body, each paragraph between empty lines.
 
-    Inserted text is in it. Deleted text, tables of contents, footnotes, comments, headers and footers are not.
+    Inserted text is in it, and so are web pages and texts that the file embeds. Deleted and hidden text, tables of
+    contents, footnotes, comments, headers and footers are not.
     """
     with package.opened(source, limits) as parts:
         name = _document_name(parts)
         with parts.open(name) as part:
             steps = Steps(on_progress, total=parts.size(name), what="Reading the Word file")
-            body = _Body()
+            body = _Body(parts, name)
             xml_events.parse(part, body, on_bytes=steps.advance)
     return body.blocks.text()
 
@@ -59,15 +68,58 @@ def _document_name(parts: Package) -> str:
     return DOCUMENT
 
 
+class _HiddenStyles(xml_events.Handler):
+    """Collects the ids of the styles of hidden text."""
+
+    def __init__(self) -> None:
+        self.style = ""
+        self.found: set[str] = set()
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        if name == "style":
+            self.style = attributes.get("styleId", "")
+        elif name == "vanish" and attributes.get("val", "1") not in _OFF:
+            self.found.add(self.style)
+
+
+def _hidden_styles(parts: Package, document: str) -> set[str]:
+    name = package.inside(document, "styles.xml")
+    styles = _HiddenStyles()
+    if name in parts.names:
+        with parts.open(name) as part:
+            xml_events.parse(part, styles)
+    return styles.found
+
+
 class _Relationships(xml_events.Handler):
-    """Finds the part that is the document."""
+    """Finds the part that is the document, and all parts by their ids."""
 
     def __init__(self) -> None:
         self.document = ""
+        self.targets: dict[str, str] = {}
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if name == "Relationship" and attributes.get("Type", "").endswith("/officeDocument"):
-            self.document = attributes.get("Target", "")
+        if name == "Relationship":
+            target = self.targets[attributes.get("Id", "")] = attributes.get("Target", "")
+            if attributes.get("Type", "").endswith("/officeDocument"):
+                self.document = target
+
+
+def _embedded(parts: Package, document: str, part_id: str) -> str:
+    """Return the text of a web page or a plain text that the document embeds. Empty: it is of another kind."""
+    folder, _, name = document.rpartition("/")
+    relationships = f"{folder}/_rels/{name}.rels".lstrip("/")
+    if relationships not in parts.names:
+        return ""
+    found = _Relationships()
+    xml_events.parse(io.BytesIO(parts.read(relationships)), found)
+    target = found.targets.get(part_id, "")
+    part = package.inside("" if target.startswith("/") else document, target.removeprefix("/"))
+    if part not in parts.names:
+        return ""
+    if part.lower().endswith(web_page.SUFFIXES):
+        return web_page.text_of(web_page.decoded(parts.read(part)), on_progress=ignore)
+    return plain_text.decoded(parts.read(part)) if part.lower().endswith(".txt") else ""
 
 
 class _Field:
@@ -81,8 +133,16 @@ class _Field:
 class _Body(xml_events.Handler):
     """Collects the paragraphs of a document."""
 
-    def __init__(self) -> None:
+    def __init__(self, parts: Package, name: str) -> None:
+        self.parts, self.name = parts, name
+        self.hidden_styles = _hidden_styles(parts, name)
         self.blocks = Blocks()
+        self.embedded: set[str] = set()
+        #: First letter of the next paragraph, which stands in a paragraph of its own.
+        self.drop_cap: list[str] = []
+        self.is_drop_cap = self.is_hidden = self.is_hidden_paragraph = False
+        #: Number of open descriptions of a paragraph's format. An old one may be in the new one.
+        self.format_depth = 0
         #: Begun paragraphs around the current one, which a text box in them has interrupted.
         self.around: list[list[str]] = []
         self.fields: list[_Field] = []
@@ -93,7 +153,13 @@ class _Body(xml_events.Handler):
 
     @property
     def silent(self) -> bool:
-        return bool(self.skipped_depth) or any(self.structured) or any(field.is_contents for field in self.fields)
+        return (
+            self.is_hidden
+            or self.is_hidden_paragraph
+            or bool(self.format_depth or self.skipped_depth)
+            or any(self.structured)
+            or any(field.is_contents for field in self.fields)
+        )
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         match name:
@@ -101,7 +167,23 @@ class _Body(xml_events.Handler):
                 self.in_text = True
             case "p":
                 self.around.append(self.blocks.pieces)
-                self.blocks.pieces = []
+                self.blocks.pieces, self.drop_cap = self.drop_cap, []
+            case "pPr":
+                self.format_depth += 1
+            case "framePr":
+                self.is_drop_cap = attributes.get("dropCap", "none") != "none"
+            case "vanish" if not self.format_depth:
+                self.is_hidden = attributes.get("val", "1") not in _OFF
+            case "rStyle" if not self.format_depth:
+                self.is_hidden = self.is_hidden or attributes.get("val") in self.hidden_styles
+            case "pStyle":
+                self.is_hidden_paragraph = attributes.get("val") in self.hidden_styles
+            case "sym" if not self.silent:
+                self._symbol(attributes.get("char", ""), attributes.get("font", ""))
+            case "altChunk" if (part_id := attributes.get("id", "")) not in self.embedded:
+                self.embedded.add(part_id)  # A part that is named many times is read once.
+                self.blocks.end()
+                self.blocks.done += filter(None, [_embedded(self.parts, self.name, part_id).strip()])
             case "instrText":
                 self.in_instruction = True
             case "fldChar":
@@ -121,7 +203,15 @@ class _Body(xml_events.Handler):
         match name:
             case "t":
                 self.in_text = False
+            case "r":
+                self.is_hidden = False
+            case "pPr":
+                self.format_depth -= 1
             case "p":
+                if self.is_drop_cap:
+                    self.drop_cap, self.blocks.pieces = self.blocks.pieces, []
+                    self.is_drop_cap = False
+                self.is_hidden_paragraph = False
                 self.blocks.end()
                 self.blocks.pieces = self.around.pop()
             case "instrText":
@@ -136,6 +226,13 @@ class _Body(xml_events.Handler):
             self.blocks.add(text)
         elif self.in_instruction and self.fields:
             self.fields[-1].instruction += text
+
+    def _symbol(self, code: str, font: str) -> None:
+        point = int(code, 16) if re.fullmatch("[0-9A-Fa-f]{2,4}", code) else 0
+        if font == "Symbol":
+            self.blocks.add(chr(point & 0xFF).translate(_GREEK))
+        elif 0x20 <= point < 0xD800:
+            self.blocks.add(chr(point))
 
     def _field(self, kind: str) -> None:
         if kind == "begin":

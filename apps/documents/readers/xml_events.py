@@ -8,6 +8,7 @@ from apps.documents.readers.errors import UnreadableTextError
 
 #: Bytes that are parsed at a time.
 PIECE_BYTES = 64 * 1024
+_SVG = "urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
 #: Largest depth of nested elements.
 MAX_DEPTH = 1_000
 
@@ -29,7 +30,7 @@ class NotWellFormedError(UnreadableTextError):
 
 
 class Handler:
-    """Receives elements and texts, and ignores them. Names come without their namespace."""
+    """Receives elements and texts, and ignores them. Names come without their namespace, but for OpenDocument's SVG."""
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None: ...
 
@@ -92,4 +93,6 @@ def parse(
 
 
 def _local(name: str) -> str:
-    return name.rpartition(" ")[2]
+    namespace, _, local = name.rpartition(" ")
+    # In OpenDocument a title of a picture is no text, and a title of the document is.
+    return f"svg:{local}" if namespace == _SVG else local

@@ -37,4 +37,7 @@ def store(document: Document, found: Findings) -> None:
 
 def _columns(figures: Figures) -> dict[str, Any]:
     counted = {field: getattr(figures, field) for field in COUNTED_FIELDS}
-    return counted | {field: [asdict(entry) for entry in getattr(figures, field)] for field in LISTED_FIELDS}
+    listed = {field: getattr(figures, field) for field in LISTED_FIELDS}
+    return counted | {
+        field: None if entries is None else [asdict(entry) for entry in entries] for field, entries in listed.items()
+    }

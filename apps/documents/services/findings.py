@@ -27,6 +27,7 @@ from apps.documents.analysis.dialogue import Style
 from apps.documents.analysis.longest_sentences import Longest, Sentence
 from apps.documents.analysis.phrases import Phrases, Threes
 from apps.documents.analysis.readability import Measure
+from apps.documents.analysis.scripts import WITHOUT_SPACES
 from apps.documents.analysis.tally import Tally
 from apps.documents.analysis.term import Term
 from apps.tasks import progress
@@ -57,13 +58,14 @@ class Figures:
     """Figures of a text.
 
     Parameters:
-      words, sentences: Their numbers.
+      words, sentences: Their numbers. Characters count as words in a language that is written without spaces.
       reading_minutes: At `READING_WORDS_PER_MINUTE`, to the hundredth.
       language: ISO 639-1 code. Empty: unknown.
       reading_ease, grade_level: See `readability`. None: they would mean nothing.
       dialogue_share: Share of the words that are spoken, 0 to 1. None: without a word, or in a language whose
         dialogue is not measured.
-      keywords, repeated_phrases, longest_sentences: The most telling ones, in order.
+      keywords, repeated_phrases, longest_sentences: The most telling ones, in order. Without spaces between words there
+        are no keywords and phrases: None.
     """
 
     words: int
@@ -73,9 +75,9 @@ class Figures:
     reading_ease: float | None
     grade_level: float | None
     dialogue_share: float | None
-    keywords: Sequence[Term]
+    keywords: Sequence[Term] | None
     longest_sentences: Sequence[Sentence]
-    repeated_phrases: Sequence[Term]
+    repeated_phrases: Sequence[Term] | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -150,21 +152,24 @@ class _Analysis:
         repeated, repeated_in_chapters = self._phrases(parts)
         return Findings(
             **_sums(everything, language=self.language),
-            keywords=keywords.most_frequent(whole_terms, number=KEYWORDS),
+            keywords=_of_words(keywords.most_frequent(whole_terms, number=KEYWORDS), self.language),
             longest_sentences=longest.found(),
-            repeated_phrases=repeated,
+            repeated_phrases=_of_words(repeated, self.language),
             chapters=[
                 ChapterFigures(
                     title=chapter.title,
                     **_sums([part], language=part.language),
-                    keywords=keywords.most_telling(
-                        part.terms,
-                        parts_with=self.parts_with.at_least(),
-                        parts=len(parts),
-                        number=CHAPTER_KEYWORDS,
+                    keywords=_of_words(
+                        keywords.most_telling(
+                            part.terms,
+                            parts_with=self.parts_with.at_least(),
+                            parts=len(parts),
+                            number=CHAPTER_KEYWORDS,
+                        ),
+                        part.language,
                     ),
                     longest_sentences=part.longest,
-                    repeated_phrases=phrases_in_it,
+                    repeated_phrases=_of_words(phrases_in_it, part.language),
                 )
                 for chapter, part, phrases_in_it in zip(self.chapters, parts, repeated_in_chapters, strict=True)
             ],
@@ -233,6 +238,11 @@ class _Analysis:
         progress.set(first + share * chapter.end)
 
 
+def _of_words(found: Sequence[Term], language: str) -> Sequence[Term] | None:
+    """Return terms in a language whose words can be told apart. None: its characters are counted."""
+    return None if language in WITHOUT_SPACES else found
+
+
 def _sums(parts: Sequence[_Part], *, language: str) -> dict[str, Any]:
     """Return the numeric figures of parts together."""
     measure = sum((part.measure for part in parts), start=Measure())
@@ -240,7 +250,9 @@ def _sums(parts: Sequence[_Part], *, language: str) -> dict[str, Any]:
     return {
         "words": word_count,
         "sentences": sum(part.sentences for part in parts),
-        "reading_minutes": reading_time.minutes(word_count, words_per_minute=settings.READING_WORDS_PER_MINUTE),
+        "reading_minutes": reading_time.minutes(
+            word_count, words_per_minute=settings.READING_WORDS_PER_MINUTE, language=language
+        ),
         "language": language,
         "reading_ease": readability.reading_ease(measure, language=language),
         "grade_level": readability.grade_level(measure, language=language),
