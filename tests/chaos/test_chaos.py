@@ -53,6 +53,7 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
         calm_at = world.calm()
         world.stop_sending()
         settle(world, rows)
+        wait_until(lambda: is_up(world), timeout=60, every=0.5)
         history = History(
             about={
                 "database": world.database.vendor,
@@ -96,6 +97,14 @@ def settle(world: World, rows: Rows) -> None:
                 fewest, moved = waiting, now
         time.sleep(0.5)
         world.revive()
+
+
+def is_up(world: World) -> bool:
+    """Return whether the database answers. Revive it if not."""
+    world.revive()
+    with contextlib.suppress(psycopg.Error):
+        return world.database.query("SELECT 1") == [(1,)]
+    return False
 
 
 def left_in_redis(world: World, rows: Rows) -> dict[str, int]:

@@ -325,7 +325,7 @@ class World:
         return ends | self.bad_ends
 
     def _end_orphans(self) -> None:
-        """End the children of killed supervisors. A watchdog under libfaketime cannot sleep, and may not end them."""
+        """End the children of killed supervisors that the watchdogs have not ended yet."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(journal.VARIABLE) == str(self.journals):
