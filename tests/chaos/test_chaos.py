@@ -1,7 +1,7 @@
 """No task is lost, whatever fails: a storm over real processes, then the invariants.
 
-It takes about a minute. A longer storm: `bin/test tests/chaos --chaos-minutes 30 --seed 7`. Some faults only:
-`--chaos-faults=kills,redis-failover`. `--chaos-record DIR` keeps the history and the verdict.
+It takes about a minute and has some faults. All of them: `bin/test tests/chaos --chaos-minutes 30 --seed 7`. Others:
+`--chaos-faults=kills,redis-memory`. `--chaos-record DIR` keeps the history and the verdict.
 """
 
 import contextlib
@@ -28,6 +28,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 #: Transactions per second of each of the three senders. SQLite has one writer at a time.
 PER_SECOND = {"sqlite": 6.0, "postgresql": 15.0}
+#: Minutes of a storm, unless it is told otherwise.
+SHORT_MINUTES = 0.5
 #: Seconds after the storm in which a task that waits must get on for the wait to go on.
 STALL_SECONDS = 65
 #: Seconds to wait after the storm, at most.
@@ -38,7 +40,11 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
     options, servers = request.config.option, request.config.stash[SERVERS]
     if connection.vendor == "postgresql" and servers.postgres is None:
         pytest.skip("the storm needs a PostgreSQL that it may copy, not that of TEST_DATABASE_URL")
-    wanted = set(options.chaos_faults.split(",")) if options.chaos_faults != "all" else set(faults.NAMES)
+    minutes, wanted = options.chaos_minutes or SHORT_MINUTES, set(faults.NAMES)
+    if options.chaos_faults not in {None, "all"}:
+        wanted = set(options.chaos_faults.split(","))
+    elif options.chaos_faults is None and options.chaos_minutes is None:
+        wanted = set(faults.SHORT)
     assert wanted <= set(faults.NAMES), f"--chaos-faults must be of: {', '.join(faults.NAMES)}"
     name = str(connection.settings_dict["NAME"])
     connection.close()
@@ -49,7 +55,7 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
     try:
         world.start()
         wait_until(lambda: any(row.status == "completed" for row in rows.tasks()), timeout=60, every=0.5)
-        world.storm(options.chaos_minutes * 60, faults.ACTS)
+        world.storm(minutes * 60, faults.ACTS)
         calm_at = world.calm()
         world.stop_sending()
         settle(world, rows)
@@ -58,7 +64,7 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
             about={
                 "database": world.database.vendor,
                 "seed": options.seed,
-                "minutes": options.chaos_minutes,
+                "minutes": minutes,
                 "skipped": world.skipped,
             },
             calm_at=calm_at,
