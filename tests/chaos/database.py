@@ -25,8 +25,8 @@ from workers.supervision.supervisor import Child
 MAX_CONNECTIONS = 120
 #: Answers of a server that has no connection left. It is well.
 FULL = ("too many clients", "remaining connection slots")
-#: Seconds after which a primary that does not answer is killed, as by an administrator. PostgreSQL 18 may hang when its
-#: recovery after a PANIC fails, on a full disk for example.
+#: Seconds after which a primary that does not answer is killed, as by an administrator, and a standby that does not
+#: follow replaced. PostgreSQL 18 may hang when its recovery after a PANIC fails, on a full disk for example.
 SICK_SECONDS = 8
 #: Seconds for a server to stop when it is asked to.
 STOP_SECONDS = 10
@@ -114,7 +114,8 @@ class Cluster:
         self.on_failover = on_failover
         self.count = 0
         self.standby: Member | None = None
-        self.well_at = time.monotonic()
+        #: Last times at which the primary answered, and at which a standby followed it or could not.
+        self.well_at = self.followed_at = time.monotonic()
         self.primary = self._copy("-h", str(source.directory))
         self._start(self.primary)
         wait_until(lambda: self.answers(self.primary), timeout=60)
@@ -155,10 +156,16 @@ class Cluster:
         with contextlib.suppress(psycopg.OperationalError, RuntimeError):
             if self.standby is None:
                 self.standby = self._copy("-h", HOST, "-p", str(self.primary.port), "-R")
+                self.followed_at = time.monotonic()
             if not self.standby.lives:
                 self._start(self.standby)
-            if self._following() and not self.query("SHOW synchronous_standby_names")[0][0]:
-                self._set("synchronous_standby_names", "*")
+            if self._following():
+                self.followed_at = time.monotonic()
+                if not self.query("SHOW synchronous_standby_names")[0][0]:
+                    self._set("synchronous_standby_names", "*")
+            elif time.monotonic() > self.followed_at + SICK_SECONDS:  # It lacks what the primary no longer has.
+                self._remove(self.standby)
+                self.standby = None
 
     def _heal(self) -> None:
         """Let the primary be up, and let it be a primary: a promotion may have failed half-way."""
@@ -172,6 +179,8 @@ class Cluster:
             self.kill(self.primary)
             self._start(self.primary)
             self.well_at = now
+        if self.well_at != now:
+            self.followed_at = now
 
     def is_safe(self) -> bool:
         """Return whether the standby has all that the primary ever showed. A commit waits for it from then on."""
