@@ -58,6 +58,7 @@ class Strays:
         moved = ledger.move(group, to_queue=new)
         # Its messages would only take room.
         self.broker.wire.drop(old, [wire_id_of(row.task_id, row.attempt) for row in moved])
+        self.broker.wire.abandon(old)
         if moved:  # Another relay may have been first.
             logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
             self.publish(moved)
