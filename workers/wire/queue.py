@@ -87,6 +87,7 @@ class WireQueue:
         self._publish = self.workers.register_script(scripts.PUBLISH)
         self._present = self.workers.register_script(scripts.PRESENT)
         self._count = self.workers.register_script(scripts.COUNT)
+        self._abandon = self.workers.register_script(scripts.ABANDON)
         self._epoch = self.workers.register_script(scripts.EPOCH)
         self._processes = self.workers.register_script(scripts.PROCESSES)
         #: Number of the fetch that is under way, by queue.
@@ -342,6 +343,11 @@ class WireQueue:
         with self._guard:
             for chunk in chunks(wire_ids, UNPACK_LIMIT):
                 self.workers.hdel(self.messages_key(queue_name), *chunk)
+
+    def abandon(self, queue_name: str) -> None:
+        """Delete the list of a queue that has no messages and from which no worker takes."""
+        with self._guard:
+            self._abandon(keys=[self.queue_key(queue_name)])
 
     def epoch(self) -> bytes:
         """Return the mark of this Redis and its data. It is another one after a wipe."""
