@@ -11,6 +11,7 @@ from apps.tasks import ledger
 from apps.tasks.models import WorkerProcess
 from workers.broker import LedgerBroker
 from workers.process.dead_letter import UNKNOWN_DELAY_MS, UNKNOWN_PATIENCE_MS
+from workers.wire.message import wire_id_of
 
 logger = logging.getLogger(__name__)
 
@@ -52,14 +53,13 @@ class Strays:
                 self._move(group, queue_name, actor.queue_name)
             else:
                 self._put_off(group, queue_name, task_name)
-        for queue_name in {queue_name for queue_name, _ in groups}:
-            # Its messages would only take room.
-            self.broker.flush(queue_name)
 
     def _move(self, group: list[ledger.Waiting], old: str, new: str) -> None:
         moved = ledger.move(group, to_queue=new)
-        logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
-        self.publish(moved)
+        self._forget(moved, old)
+        if moved:  # Another relay may have been first.
+            logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
+            self.publish(moved)
 
     def _put_off(self, group: list[ledger.Waiting], queue_name: str, task_name: str) -> None:
         if (queue_name, task_name) not in self._unknown:
@@ -71,6 +71,12 @@ class Strays:
             patience_ms=UNKNOWN_PATIENCE_MS,
             reason=f"No worker takes tasks from the queue {queue_name!r}. Retry it once one does.",
         )
+        self._forget(group, queue_name)
+
+    def _forget(self, rows: Iterable[ledger.Waiting], queue_name: str) -> None:
+        """Delete messages that would only take room."""
+        self.broker.wire.drop(queue_name, [wire_id_of(row.task_id, row.attempt) for row in rows])
+        self.broker.wire.abandon(queue_name)
 
     def tell(self, waiting: Mapping[str, int]) -> None:
         """Log each queue of this code that has due tasks and no worker, at the second look in a row.

@@ -1,22 +1,21 @@
 """Sending: the row in the caller's transaction, the message on commit."""
 
 import json
-import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 
 import dramatiq
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 from dramatiq.errors import ActorNotFound
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
-from workers.sending.on_commit import is_by_hand
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -186,35 +185,21 @@ def test_many_sends_do_not_look_through_the_hooks_of_the_transaction(published) 
     assert len(published()) == 20
 
 
-@pytest.mark.parametrize("fast_path", [True, False])
-def test_the_first_send_of_a_thread_does_not_wait_for_the_relay(fast_path: bool, published, settings) -> None:
-    settings.TASK_FAST_PATH = fast_path
+@pytest.mark.parametrize("is_in_atomic", [False, True])
+def test_the_first_send_of_a_thread_is_published_at_once(is_in_atomic: bool, published) -> None:
+    """Before it connects, Django says of any connection that autocommit is off."""
 
-    def send() -> None:
+    def send() -> str:
         try:
-            tasks.effect.send("first")
-            connection.close()
-            tasks.effect.send("after the connection was closed")
+            with transaction.atomic() if is_in_atomic else nullcontext():
+                return tasks.effect.send("n").message_id
         finally:
             connection.close()
 
-    sender = threading.Thread(target=send)
-    sender.start()
-    sender.join(10)
-    assert len(published()) == 2
-    assert not TaskStatus.objects.filter(delayed=True).exists()
-
-
-def test_the_first_send_of_a_thread_waits_for_the_commit_if_the_database_is_set_to_that(broker, monkeypatch) -> None:
-    def look() -> None:
-        monkeypatch.setitem(connections["default"].settings_dict, "AUTOCOMMIT", False)
-        found.append(is_by_hand())
-
-    found: list[bool] = []
-    thread = threading.Thread(target=look)
-    thread.start()
-    thread.join(10)
-    assert found == [True]
+    with ThreadPoolExecutor(1) as pool:
+        task_id = pool.submit(send).result()
+    assert published() == [task_id]
+    assert not TaskStatus.objects.get().delayed
 
 
 @pytest.fixture

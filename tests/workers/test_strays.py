@@ -46,7 +46,7 @@ def test_a_task_whose_queue_was_renamed_runs_from_the_new_one(broker, relay, cap
     task.refresh_from_db()
     assert task.queue_name == "default"
     assert waiting(broker, "default") == [f"{task.task_id}:0"]
-    assert not broker.wire.workers.exists(broker.wire.messages_key("old-name"))
+    assert not broker.wire.workers.keys(f"{broker.wire.queue_key('old-name')}*")
     assert "tasks moved, no worker takes their queue count=1 queue=old-name to=default" in caplog.text
 
 
@@ -94,9 +94,10 @@ def test_nothing_of_a_queue_that_is_gone_stays_in_redis(broker, relay, redis_cli
         recorded(actor_name, "old-name")
     TaskStatus.objects.update(delayed=True)
     relay.publish_due()
-    assert redis_client.keys("*old-name*")
+    keys = [broker.wire.queue_key("old-name"), broker.wire.messages_key("old-name")]
+    assert redis_client.exists(*keys) == 2
     relay.audit()
-    assert not redis_client.keys("*old-name*")
+    assert redis_client.exists(*keys) == 0
 
 
 def test_a_queue_without_a_worker_is_told_once_and_so_is_its_end(broker, relay, caplog) -> None:
