@@ -85,9 +85,9 @@ def test_a_message_of_another_program_is_kept_although_another_database_is_there
 
 
 def test_own_tasks_run_between_many_messages_of_another_database(broker, shared, request, ended) -> None:
-    broker.wire.republish([without_row() for _ in range(300)])
+    broker.wire.republish([without_row() for _ in range(60)])
     own = tasks.add.send(1, 2)
-    broker.wire.republish([without_row() for _ in range(300)])
+    broker.wire.republish([without_row() for _ in range(60)])
     request.getfixturevalue("working")
     assert ended(own).result == 3
 
