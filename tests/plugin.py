@@ -43,14 +43,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--chaos-minutes",
         type=float,
-        default=0.75,
-        help="minutes of the storm of tests/chaos; default: %(default)s",
+        help="minutes of the storm of tests/chaos, with all faults; default: half a minute, with fewer faults",
     )
     group.addoption(
         "--chaos-faults",
-        default="all",
         metavar="FAULT,...",
-        help="faults of the storm, or all (tests/chaos/faults); default: %(default)s",
+        help="faults of the storm, or all (tests/chaos/faults)",
     )
     group.addoption("--chaos-record", metavar="DIR", help="directory for the history and the verdict of the storm")
     group.addoption("--seed", type=int, default=1, help="seed of the storms; default: %(default)s")

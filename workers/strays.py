@@ -58,8 +58,10 @@ class Strays:
         moved = ledger.move(group, to_queue=new)
         # Its messages would only take room.
         self.broker.wire.contents.drop(old, [wire_id_of(row.task_id, row.attempt) for row in moved])
-        logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
-        self.publish(moved)
+        self.broker.wire.contents.abandon(old)
+        if moved:  # Another relay may have been first.
+            logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
+            self.publish(moved)
 
     def _put_off(self, group: list[ledger.Waiting], queue_name: str, task_name: str) -> None:
         if (queue_name, task_name) not in self._unknown:

@@ -1,11 +1,10 @@
 from django.apps import AppConfig
 
-from tests.chaos.clock import mend_sleep
+from tests.chaos import clock
+
+clock.take()
 
 
 class ChaosConfig(AppConfig):
     name = "tests.chaos"
     label = "chaos"
-
-    def ready(self) -> None:
-        mend_sleep()

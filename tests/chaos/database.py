@@ -6,6 +6,7 @@ import shutil
 import signal
 import sqlite3
 import subprocess
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +23,13 @@ from workers.supervision.supervisor import Child
 
 #: Connections that the storm's PostgreSQL allows.
 MAX_CONNECTIONS = 120
+#: Answers of a server that has no connection left. It is well.
+FULL = ("too many clients", "remaining connection slots")
+#: Seconds after which a primary that does not answer is killed, as by an administrator, and a standby that does not
+#: follow replaced. PostgreSQL 18 may hang when its recovery after a PANIC fails, on a full disk for example.
+SICK_SECONDS = 8
+#: Seconds for a server to stop when it is asked to.
+STOP_SECONDS = 10
 
 Launch = Callable[[Child], "subprocess.Popen[bytes]"]
 
@@ -106,6 +114,8 @@ class Cluster:
         self.on_failover = on_failover
         self.count = 0
         self.standby: Member | None = None
+        #: Last times at which the primary answered, and at which a standby followed it or could not.
+        self.well_at = self.followed_at = time.monotonic()
         self.primary = self._copy("-h", str(source.directory))
         self._start(self.primary)
         wait_until(lambda: self.answers(self.primary), timeout=60)
@@ -126,8 +136,8 @@ class Cluster:
         try:
             with self.connect(member) as link:
                 link.execute("SELECT 1")
-        except psycopg.OperationalError:
-            return False
+        except psycopg.OperationalError as error:
+            return any(text in str(error) for text in FULL)
         return True
 
     def url(self, port: int | None = None) -> str:
@@ -136,18 +146,41 @@ class Cluster:
     # --- Servers ---
 
     def revive(self) -> None:
-        """Start the servers that are down, and make a standby if there is none. Commits wait for it once it follows."""
-        if not self.primary.lives:
-            self._start(self.primary)
+        """Start the servers that are down or sick, and make a standby if there is none.
+
+        Commits wait for the standby once it follows.
+        """
+        self._heal()
         if not self.has_standby:
             return
         with contextlib.suppress(psycopg.OperationalError, RuntimeError):
             if self.standby is None:
                 self.standby = self._copy("-h", HOST, "-p", str(self.primary.port), "-R")
+                self.followed_at = time.monotonic()
             if not self.standby.lives:
                 self._start(self.standby)
-            if self._following() and not self.query("SHOW synchronous_standby_names")[0][0]:
-                self._set("synchronous_standby_names", "*")
+            if self._following():
+                self.followed_at = time.monotonic()
+                if not self.query("SHOW synchronous_standby_names")[0][0]:
+                    self._set("synchronous_standby_names", "*")
+            elif time.monotonic() > self.followed_at + SICK_SECONDS:  # It lacks what the primary no longer has.
+                self._remove(self.standby)
+                self.standby = None
+
+    def _heal(self) -> None:
+        """Let the primary be up, and let it be a primary: a promotion may have failed half-way."""
+        now = time.monotonic()
+        with contextlib.suppress(psycopg.OperationalError):
+            if self.query("SELECT pg_is_in_recovery()") == [(True,)]:
+                self._promote()
+        if self.answers(self.primary):
+            self.well_at = now
+        elif not self.primary.lives or now > self.well_at + SICK_SECONDS:
+            self.kill(self.primary)
+            self._start(self.primary)
+            self.well_at = now
+        if self.well_at != now:
+            self.followed_at = now
 
     def is_safe(self) -> bool:
         """Return whether the standby has all that the primary ever showed. A commit waits for it from then on."""
@@ -164,15 +197,19 @@ class Cluster:
 
     def fail_over(self) -> int | None:
         """Kill the primary and promote the standby. Return the pid of the old primary, or None if it is not safe."""
-        if self.standby is None or not self.is_safe():
+        if self.standby is None or not self.is_safe() or not self.answers(self.standby):
             return None
         old, self.primary, self.standby = self.primary, self.standby, None
         pid = self.kill(old)
-        with self.connect(self.primary) as link:
-            link.execute("SELECT pg_promote(true, 30)")
         self.on_failover(self.primary.port)
         self._remove(old)
+        with contextlib.suppress(psycopg.OperationalError):  # Tried again by `revive`.
+            self._promote()
         return pid
+
+    def _promote(self) -> None:
+        with self.connect() as link:
+            link.execute("SELECT pg_promote(true, 30)")
 
     def kill(self, member: Member) -> int | None:
         """Kill a server with all its processes."""
@@ -192,7 +229,9 @@ class Cluster:
         if process is None:
             return None
         process.send_signal(stop)
-        process.wait(30)
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(STOP_SECONDS)
+        self.kill(self.primary)
         self._start(self.primary)
         return process.pid
 

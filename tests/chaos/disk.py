@@ -30,8 +30,9 @@ class Disk:
                 return
 
     def free(self) -> None:
-        """Let writes succeed again."""
-        self._resize(SIZE)
+        """Let writes succeed again, unless its server was given up meanwhile."""
+        if self.directory.is_mount():
+            self._resize(SIZE)
 
     def unmount(self) -> None:
         unmount(self.directory)

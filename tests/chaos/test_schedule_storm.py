@@ -25,6 +25,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 SCHEDULES = 200
 SCHEDULERS = 3
 MINUTE = timedelta(minutes=1)
+#: Minutes of a storm, unless it is told otherwise. The kills take half of them.
+SHORT_MINUTES = 0.75
 #: Seconds that a minute of the schedules takes. SQLite has one writer at a time.
 MINUTE_SECONDS = {"postgresql": 2, "sqlite": 4}
 
@@ -45,7 +47,7 @@ def test_each_slot_is_exactly_one_task_whichever_scheduler_is_killed(command, sp
     schedules = make_schedules()
     running = [command("runscheduler", LOG_LEVEL="WARNING", **speed) for _ in range(SCHEDULERS)]
     did: Counter[str] = Counter()
-    ends = time.monotonic() + pytestconfig.getoption("--chaos-minutes") * 60 / 2
+    ends = time.monotonic() + (pytestconfig.getoption("--chaos-minutes") or SHORT_MINUTES) * 60 / 2
     postgres = pytestconfig.stash[SERVERS].postgres
     while time.monotonic() < ends:
         time.sleep(chance.uniform(0.1, 1.2))

@@ -42,6 +42,8 @@ SENDERS = ("sender 1", "sender 2", "sender 3")
 ASKED = (0, -signal.SIGKILL, -signal.SIGTERM)
 #: Seconds in which a process may still be starting.
 STARTING_SECONDS = 60
+#: Seconds without a new fault in which the workers may catch up.
+REST_SECONDS = 15
 #: Seconds for a process to stop when it is asked to.
 STOP_SECONDS = 30
 
@@ -227,22 +229,35 @@ class World:
                 self.troubles.remove(trouble)
                 self.faults[trouble.place] = replace(self.faults[trouble.place], until=time.monotonic())
 
-    def storm(self, seconds: float, acts: "Collection[Act]") -> None:
-        """Disturb something at random again and again until the time is over."""
+    def storm(self, seconds: float, acts: "Collection[Act]", *, has_backlog: Callable[[], bool]) -> None:
+        """Disturb something at random again and again until the time is over.
+
+        Parameters:
+          has_backlog: Returns whether so many tasks wait that the workers shall catch up first, for a while.
+        """
         ends = time.monotonic() + seconds
         possible = [act for act in acts if act.fault in self.wanted and self.database.vendor in act.databases]
         while time.monotonic() < ends:
             if possible:
                 act = self.random.choices(possible, [act.weight for act in possible])[0]
                 # A server may be away by another fault.
-                with contextlib.suppress(psycopg.Error, redis.RedisError, psutil.Error, RuntimeError):
+                with contextlib.suppress(
+                    psycopg.Error, redis.RedisError, psutil.Error, subprocess.SubprocessError, RuntimeError
+                ):
                     act.do(self)
             pause, self.pause_seconds = max(self.random.uniform(0.2, 2.5), self.pause_seconds), 0.0
-            over = time.monotonic() + pause
-            while time.monotonic() < over:
-                time.sleep(0.1)
-                self.heal()
-            self.revive()
+            self.rest(pause)
+            rested = time.monotonic() + REST_SECONDS
+            while time.monotonic() < min(rested, ends) and has_backlog():
+                self.rest(1)
+
+    def rest(self, seconds: float) -> None:
+        """Wait, while faults end and what was killed comes back."""
+        over = time.monotonic() + seconds
+        while time.monotonic() < over:
+            time.sleep(0.1)
+            self.heal()
+        self.revive()
 
     def calm(self) -> float:
         """End every fault, and let every process run version B. Return the time."""
@@ -325,7 +340,7 @@ class World:
         return ends | self.bad_ends
 
     def _end_orphans(self) -> None:
-        """End the children of killed supervisors. A watchdog under libfaketime cannot sleep, and may not end them."""
+        """End the children of killed supervisors that the watchdogs have not ended yet."""
         for process in psutil.process_iter():
             with contextlib.suppress(psutil.Error):
                 if process.environ().get(journal.VARIABLE) == str(self.journals):

@@ -2,6 +2,7 @@
 
 import json
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
 
@@ -182,6 +183,23 @@ def test_many_sends_do_not_look_through_the_hooks_of_the_transaction(published) 
         looks = Hooks.looks
     assert looks <= 20
     assert len(published()) == 20
+
+
+@pytest.mark.parametrize("is_in_atomic", [False, True])
+def test_the_first_send_of_a_thread_is_published_at_once(is_in_atomic: bool, published) -> None:
+    """Before it connects, Django says of any connection that autocommit is off."""
+
+    def send() -> str:
+        try:
+            with transaction.atomic() if is_in_atomic else nullcontext():
+                return tasks.effect.send("n").message_id
+        finally:
+            connection.close()
+
+    with ThreadPoolExecutor(1) as pool:
+        task_id = pool.submit(send).result()
+    assert published() == [task_id]
+    assert not TaskStatus.objects.get().delayed
 
 
 @pytest.fixture

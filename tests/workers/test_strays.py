@@ -46,7 +46,7 @@ def test_a_task_whose_queue_was_renamed_runs_from_the_new_one(broker, relay, cap
     task.refresh_from_db()
     assert task.queue_name == "default"
     assert waiting(broker, "default") == [f"{task.task_id}:0"]
-    assert not broker.wire.workers.exists(broker.wire.messages_key("old-name"))
+    assert not broker.wire.workers.keys(f"{broker.wire.queue_key('old-name')}*")
     assert "tasks moved, no worker takes their queue count=1 queue=old-name to=default" in caplog.text
 
 

@@ -54,6 +54,9 @@ class CommitBatch(Generic[T]):
 def is_by_hand(*, using: str = DEFAULT_DB_ALIAS) -> bool:
     """Return whether the caller commits by hand, with autocommit switched off. Django then calls no hooks."""
     connection: Any = connections[using]
+    if connection.connection is None:
+        # Not connected yet, or no more: `autocommit` says nothing then.
+        return not connection.settings_dict["AUTOCOMMIT"]
     return not connection.autocommit and not (connection.in_atomic_block and connection.commit_on_exit)
 
 

@@ -46,6 +46,7 @@ class Contents(Keys):
         self.guard = guard
         self._present = client.register_script(scripts.PRESENT)
         self._count = client.register_script(scripts.COUNT)
+        self._abandon = client.register_script(scripts.ABANDON)
 
     def present(self, queue_name: str, wire_ids: Sequence[str]) -> list[bool]:
         """Return for each wire id whether Redis has its message. `orphans` tells which of them no worker would get."""
@@ -98,6 +99,11 @@ class Contents(Keys):
         with self.guard:
             for chunk in chunks(wire_ids, UNPACK_LIMIT):
                 self.client.hdel(self.messages_key(queue_name), *chunk)
+
+    def abandon(self, queue_name: str) -> None:
+        """Delete the list of a queue that has no messages and from which no worker takes."""
+        with self.guard:
+            self._abandon(keys=[self.queue_key(queue_name)])
 
 
 def log_damaged(count: int, queue_name: str) -> None:

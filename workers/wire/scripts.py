@@ -165,6 +165,13 @@ return {redis.call("llen", KEYS[1]), fetched, redis.call("hlen", KEYS[2]), damag
 """
 )
 
+#: KEYS: queue. Deletes the queue if it has no messages.
+ABANDON = """
+if redis.call("exists", KEYS[1] .. ".msgs") == 0 then
+    redis.call("del", KEYS[1], KEYS[1] .. ".bell")
+end
+"""
+
 #: KEYS: epoch. ARGV: the epoch to begin if there is none. Returns the epoch.
 EPOCH = """
 if redis.call("type", KEYS[1]).ok ~= "string" then

@@ -18,5 +18,10 @@ ACTS: tuple[Act, ...] = (
 )
 #: Names of all faults. Some are tasks that do odd things.
 NAMES = tuple(dict.fromkeys([*(act.fault for act in ACTS), *(kind.fault for kind in KINDS if kind.fault)]))
+#: Those of a short storm: none of them needs more than a few seconds.
+SHORT = (
+    "kills", "restarts", "cut-connections", "redis-failover", "redis-parts", "versions", "follow-ups", "odd-errors",
+    "exits", "async", "left-atomic", "owners",
+)  # fmt: skip
 
-__all__ = ["ACTS", "NAMES", "Act"]
+__all__ = ["ACTS", "NAMES", "SHORT", "Act"]
