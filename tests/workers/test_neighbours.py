@@ -31,7 +31,7 @@ def requeued(broker, monkeypatch) -> list[str]:
 
     def spy(queue_name: str, broker_id: str, wire_ids: Any = None) -> int:
         found.extend(wire_ids or [])
-        return requeue(queue_name, broker_id, wire_ids)
+        return int(requeue(queue_name, broker_id, wire_ids))
 
     monkeypatch.setattr(broker.wire, "requeue", spy)
     return found
