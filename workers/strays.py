@@ -57,8 +57,8 @@ class Strays:
     def _move(self, group: list[ledger.Waiting], old: str, new: str) -> None:
         moved = ledger.move(group, to_queue=new)
         # Its messages would only take room.
-        self.broker.wire.drop(old, [wire_id_of(row.task_id, row.attempt) for row in moved])
-        self.broker.wire.abandon(old)
+        self.broker.wire.contents.drop(old, [wire_id_of(row.task_id, row.attempt) for row in moved])
+        self.broker.wire.contents.abandon(old)
         if moved:  # Another relay may have been first.
             logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
             self.publish(moved)
