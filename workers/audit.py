@@ -91,7 +91,7 @@ class Audit:
             by_queue[row.queue_name].append(row)
         absent = []
         for queue_name, group in by_queue.items():
-            present = self.wire.present(queue_name, [wire_id_of(row.task_id, row.attempt) for row in group])
+            present = self.wire.contents.present(queue_name, [wire_id_of(row.task_id, row.attempt) for row in group])
             absent += [row for row, there in zip(group, present, strict=True) if not there]
         return absent
 
@@ -100,15 +100,15 @@ class Audit:
 
         The list is read only if there are more messages than wire ids, or once in a while: it may have a million.
         """
-        count = self.wire.count(queue_name, _broker_ids())
+        count = self.wire.contents.count(queue_name, _broker_ids())
         if not count.messages or (count.messages <= count.waiting + count.fetched and not is_thorough):
             return
-        orphans = self.wire.orphans(queue_name, _broker_ids())
+        orphans = self.wire.contents.orphans(queue_name, _broker_ids())
         if orphans:
             # Once more: they may have moved meanwhile, or been fetched by a process that has just started.
-            orphans = orphans & self.wire.orphans(queue_name, _broker_ids())
+            orphans = orphans & self.wire.contents.orphans(queue_name, _broker_ids())
         if orphans:
-            self.wire.drop(queue_name, orphans)
+            self.wire.contents.drop(queue_name, orphans)
             logger.warning("messages dropped that no worker would get count=%d queue=%s", len(orphans), queue_name)
 
 

@@ -75,8 +75,8 @@ class Strays:
 
     def _forget(self, rows: Iterable[ledger.Waiting], queue_name: str) -> None:
         """Delete messages that would only take room."""
-        self.broker.wire.drop(queue_name, [wire_id_of(row.task_id, row.attempt) for row in rows])
-        self.broker.wire.abandon(queue_name)
+        self.broker.wire.contents.drop(queue_name, [wire_id_of(row.task_id, row.attempt) for row in rows])
+        self.broker.wire.contents.abandon(queue_name)
 
     def tell(self, waiting: Mapping[str, int]) -> None:
         """Log each queue of this code that has due tasks and no worker, at the second look in a row.

@@ -291,7 +291,7 @@ def test_a_send_goes_as_it_is_drawn(broker: LedgerBroker, django_user_model: Any
     with Calls() as calls:
         exec(compile(code, PAGE.name, "exec"), here)
     assert missing(sequence(SEND), calls.seen) == []
-    assert broker.wire.present("documents", [f"{here['message'].message_id}:0"]) == [True]
+    assert broker.wire.contents.present("documents", [f"{here['message'].message_id}:0"]) == [True]
 
 
 @pytest.mark.django_db(transaction=True)

@@ -136,14 +136,14 @@ def test_messages_of_finished_tasks_are_deleted(broker, auditor) -> None:
 
 def test_the_list_is_not_read_while_the_numbers_agree(broker, auditor, monkeypatch) -> None:
     sent(3)
-    monkeypatch.setattr(broker.wire, "orphans", lambda *_: pytest.fail("it was read"))
+    monkeypatch.setattr(broker.wire.contents, "orphans", lambda *_: pytest.fail("it was read"))
     assert auditor.audit() == 0
 
 
 def test_what_moves_while_the_list_is_read_is_no_orphan(broker, auditor, monkeypatch) -> None:
     expected = sent(3)
     worker = worker_process()
-    real = broker.wire.orphans
+    real = broker.wire.contents.orphans
     found = []
 
     def orphans(queue_name, broker_ids):
@@ -152,7 +152,7 @@ def test_what_moves_while_the_list_is_read_is_no_orphan(broker, auditor, monkeyp
             found[0] |= {expected[0].encode()}
         return found[-1]
 
-    monkeypatch.setattr(broker.wire, "orphans", orphans)
+    monkeypatch.setattr(broker.wire.contents, "orphans", orphans)
     broker.wire.workers.sadd(broker.wire.acks_key(QUEUE, worker.broker_id), "away")
     broker.wire.workers.hset(broker.wire.messages_key(QUEUE), "orphan", "{}")
     broker.wire.workers.hset(broker.wire.messages_key(QUEUE), "second", "{}")

@@ -63,6 +63,13 @@ def test_the_relay_reads_and_publishes_large_rows_a_few_at_a_time(broker, unsent
     assert read == published == [3, 3, 3, 1]
 
 
+def test_the_relay_publishes_small_rows_before_large_ones_and_each_kind_in_its_order(broker, unsent) -> None:
+    ledger.record([broker.send_of(tasks.effect.message(f"small {number}"), delay=None) for number in range(5)])
+    rows = ledger.due_after(0, limit=100)
+    published = [row for run in ledger.runs_of(rows, max_bytes=CHUNK_BYTES) for row in run]
+    assert published == rows[10:] + rows[:10]
+
+
 def test_a_chunk_that_failed_is_not_counted_and_what_came_before_stays(broker, unsent, monkeypatch) -> None:
     real, calls = broker.wire.republish, []
 

@@ -31,7 +31,7 @@ def requeued(broker, monkeypatch) -> list[str]:
 
     def spy(queue_name: str, broker_id: str, wire_ids: Any = None) -> int:
         found.extend(wire_ids or [])
-        return requeue(queue_name, broker_id, wire_ids)
+        return int(requeue(queue_name, broker_id, wire_ids))
 
     monkeypatch.setattr(broker.wire, "requeue", spy)
     return found
@@ -85,9 +85,9 @@ def test_a_message_of_another_program_is_kept_although_another_database_is_there
 
 
 def test_own_tasks_run_between_many_messages_of_another_database(broker, shared, request, ended) -> None:
-    broker.wire.republish([without_row() for _ in range(300)])
+    broker.wire.republish([without_row() for _ in range(60)])
     own = tasks.add.send(1, 2)
-    broker.wire.republish([without_row() for _ in range(300)])
+    broker.wire.republish([without_row() for _ in range(60)])
     request.getfixturevalue("working")
     assert ended(own).result == 3
 

@@ -74,7 +74,7 @@ def test_a_user_with_the_documented_rights_suffices(broker, limited_url, monkeyp
     relay.audit()
     relay.rescue()
     relay.look_around()
-    wire.drop(QUEUE, ["none"])
+    wire.contents.drop(QUEUE, ["none"])
     # The name of its library, which redis-py does not insist on.
     assert {entry["object"] for entry in redis_client.acl_log()} <= {"client|setinfo"}
     wire.close()

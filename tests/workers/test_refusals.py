@@ -36,6 +36,7 @@ def message(number: int) -> dramatiq.Message:
     ("answer", "code"),
     [
         ("READONLY You can't write against a read only replica.", "READONLY"),
+        ("DENIED Redis is running in protected mode because protected mode is enabled.", "DENIED"),
         ("READONLY You can't write against a read only replica. script: 6e64, on @user_script:7.", "READONLY"),
         ("ERR Error running script (call to f_6e64): @user_script:7: -READONLY You can't write.", "READONLY"),
         ("MASTERDOWN Link with MASTER is down and replica-serve-stale-data is set to 'no'.", "MASTERDOWN"),
@@ -115,7 +116,7 @@ def test_commands_of_workers_find_a_replica_unreachable_and_drop_idle_connection
         lambda: broker.wire.requeue(QUEUE, "me"),
         lambda: broker.wire.wake("me", count=1),
         lambda: broker.wire.republish([message(3)]),
-        lambda: broker.wire.drop(QUEUE, ["a"]),
+        lambda: broker.wire.contents.drop(QUEUE, ["a"]),
     ]
     for command in commands:
         with pytest.raises(RefusedError, match="READONLY") as raised:

@@ -64,7 +64,9 @@ def test_a_task_stays_where_a_worker_of_an_earlier_version_takes_it(broker, rela
     relay.audit()
     task.refresh_from_db()
     assert task.queue_name == "old-name"
-    assert broker.wire.present("old-name", [f"{task.task_id}:0"]) == [True], "lost messages are published there, too"
+    assert broker.wire.contents.present("old-name", [f"{task.task_id}:0"]) == [True], (
+        "lost messages are published there, too"
+    )
     presence.stop(worker.pk)
     relay.audit()
     task.refresh_from_db()

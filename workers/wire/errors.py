@@ -18,7 +18,7 @@ SERVER_CODES = frozenset(
         "READONLY", "LOADING", "MASTERDOWN", "UNBLOCKED", "NOREPLICAS",
         "CLUSTERDOWN", "MOVED", "ASK", "TRYAGAIN", "CROSSSLOT",
         # It refuses us.
-        "NOAUTH", "WRONGPASS", "NOPERM",
+        "NOAUTH", "WRONGPASS", "NOPERM", "DENIED",
         # It cannot write or run anything just now.
         "OOM", "MISCONF", "BUSY", "UNKILLABLE", "EXECABORT", "NOSCRIPT",
     }

@@ -4,10 +4,10 @@ import itertools
 import logging
 import uuid
 from collections import defaultdict
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, NamedTuple
+from typing import Any
 
 import redis
 from dramatiq import Message
@@ -22,7 +22,9 @@ from workers.wire.clients import (
     chunks,
     client,
 )
+from workers.wire.contents import Contents, log_damaged
 from workers.wire.errors import Guard
+from workers.wire.keys import Keys
 from workers.wire.lane import Lane
 from workers.wire.publisher import bounded, words, words_size
 from workers.wire.scripts import BELL_LIMIT, UNPACK_LIMIT
@@ -35,27 +37,11 @@ LARGE_BYTES = 64_000
 FETCH_BYTES = 1_000_000
 #: Seconds after which the bell that ends the waits of a stopping process expires.
 STOP_BELL_SECONDS = 60
-#: Wire ids that are read from a list at once.
-READ_PAGE = 5_000
 #: Seconds for which a process counts as one that uses the namespace.
 PROCESS_SECONDS = 30
 
 
-class Count(NamedTuple):
-    """Numbers of a queue, all of one instant.
-
-    Parameters:
-      waiting: Wire ids in the list.
-      fetched: Wire ids in the acks of living processes.
-      messages: Messages in the hash.
-    """
-
-    waiting: int
-    fetched: int
-    messages: int
-
-
-class WireQueue:
+class WireQueue(Keys):
     """The queues of one namespace in one Redis.
 
     Its methods raise a `RefusedError` if Redis answers that it cannot work just now.
@@ -67,7 +53,7 @@ class WireQueue:
     """
 
     def __init__(self, url: str, *, namespace: str, fast_path: bool = True) -> None:
-        self.namespace = namespace
+        super().__init__(namespace)
         self.senders = client(url, timeout_seconds=PUBLISH_TIMEOUT_SECONDS)
         self.workers = client(url, timeout_seconds=WORK_TIMEOUT_SECONDS)
         self.relays = client(url, timeout_seconds=PATIENT_TIMEOUT_SECONDS)
@@ -80,14 +66,13 @@ class WireQueue:
         #: Wait for the answer to every message. For tests that look into Redis after a send.
         self.is_synchronous = False
         self._guard = Guard(self.drop_connections)
+        #: The messages as the audit compares them with the rows.
+        self.contents = Contents(self.workers, namespace=namespace, guard=self._guard)
         self._fetch = self.workers.register_script(scripts.FETCH)
         self._ack = self.workers.register_script(scripts.ACK)
         self._requeue = self.workers.register_script(scripts.REQUEUE)
         self._requeue_as = self.workers.register_script(scripts.REQUEUE_AS)
         self._publish = self.workers.register_script(scripts.PUBLISH)
-        self._present = self.workers.register_script(scripts.PRESENT)
-        self._count = self.workers.register_script(scripts.COUNT)
-        self._abandon = self.workers.register_script(scripts.ABANDON)
         self._epoch = self.workers.register_script(scripts.EPOCH)
         self._processes = self.workers.register_script(scripts.PROCESSES)
         #: Number of the fetch that is under way, by queue.
@@ -98,36 +83,6 @@ class WireQueue:
     def publishers(self) -> Any:
         """Publishers of messages of usual size."""
         return self.lane.publishers
-
-    # --- Keys ---
-
-    def queue_key(self, queue_name: str) -> str:
-        """Return the key of a queue's list of wire ids."""
-        return f"{self.namespace}:{queue_name}"
-
-    def messages_key(self, queue_name: str) -> str:
-        """Return the key of a queue's hash of messages."""
-        return f"{self.namespace}:{queue_name}.msgs"
-
-    def bell_key(self, queue_name: str) -> str:
-        """Return the key of a queue's bell."""
-        return f"{self.namespace}:{queue_name}.bell"
-
-    def stop_bell_key(self, broker_id: str) -> str:
-        """Return the key of the bell that tells the consumers of a process to stop waiting."""
-        return f"{self.namespace}:__stop__.{broker_id}"
-
-    def acks_key(self, queue_name: str, broker_id: str) -> str:
-        """Return the key of the set of wire ids that a process has fetched and not acked."""
-        return f"{self.namespace}:__acks__.{broker_id}.{queue_name}"
-
-    def _keys_of(self, queue_name: str, broker_id: str) -> list[str]:
-        return [
-            self.queue_key(queue_name),
-            self.messages_key(queue_name),
-            self.acks_key(queue_name, broker_id),
-            self.bell_key(queue_name),
-        ]
 
     # --- Senders ---
 
@@ -177,7 +132,7 @@ class WireQueue:
         Fewer if they are large.
         """
         with self._guard, self._fetching(queue_name):
-            return _pairs(self._fetch(keys=self._keys_of(queue_name, broker_id), args=_fetch_arguments(limit)))
+            return _pairs(self._fetch(keys=self.keys_of(queue_name, broker_id), args=_fetch_arguments(limit)))
 
     def wait_and_fetch(
         self, queue_name: str, broker_id: str, *, limit: int, timeout_seconds: float
@@ -186,7 +141,7 @@ class WireQueue:
 
         Waiting and fetching are one round trip.
         """
-        keys, arguments = self._keys_of(queue_name, broker_id), _fetch_arguments(limit)
+        keys, arguments = self.keys_of(queue_name, broker_id), _fetch_arguments(limit)
         with self._guard, self._fetching(queue_name):
             both = self.workers.pipeline(transaction=False)
             both.blpop([self.bell_key(queue_name), self.stop_bell_key(broker_id)], timeout=timeout_seconds)
@@ -233,11 +188,11 @@ class WireQueue:
         Parameters:
           wire_ids: None: all that the process fetched.
         """
-        keys, requeued = self._keys_of(queue_name, broker_id), 0
+        keys, requeued = self.keys_of(queue_name, broker_id), 0
         with self._guard:
             for chunk in [[]] if wire_ids is None else chunks(wire_ids, UNPACK_LIMIT):
                 count, damaged = self._requeue(keys=keys, args=chunk)
-                _log_damaged(damaged, queue_name)
+                log_damaged(damaged, queue_name)
                 requeued += count
         return requeued
 
@@ -247,7 +202,7 @@ class WireQueue:
         Parameters:
           messages: New messages by the wire ids of the fetched ones.
         """
-        keys = self._keys_of(queue_name, broker_id)
+        keys = self.keys_of(queue_name, broker_id)
         # Each goes to the head, before the last one.
         replaced = [
             (old.encode(), message.options["redis_message_id"].encode(), message.encode())
@@ -291,63 +246,6 @@ class WireQueue:
             else:
                 published += len(run)
         return published
-
-    def present(self, queue_name: str, wire_ids: Sequence[str]) -> list[bool]:
-        """Return for each wire id whether Redis has its message. `orphans` tells which of them no worker would get."""
-        with self._guard:
-            found = self._present(keys=[self.messages_key(queue_name)], args=wire_ids)
-        return [bool(one) for one in found]
-
-    def count(self, queue_name: str, broker_ids: Iterable[str]) -> Count:
-        """Return the numbers of a queue and delete its damaged keys.
-
-        Parameters:
-          broker_ids: Living processes.
-        """
-        keys = [self.queue_key(queue_name), self.messages_key(queue_name), self.bell_key(queue_name)]
-        with self._guard:
-            *numbers, damaged = self._count(keys=[*keys, *(self.acks_key(queue_name, one) for one in broker_ids)])
-        _log_damaged(damaged, queue_name)
-        return Count(*numbers)
-
-    def orphans(self, queue_name: str, broker_ids: Iterable[str]) -> set[bytes]:
-        """Return the wire ids of messages that neither wait in the list nor are fetched by one of these processes.
-
-        A message that moves meanwhile may be among them: only one that two calls return is an orphan.
-        """
-        with self._guard:
-            # Before the list: what is published meanwhile is not among them.
-            found = set(self._wire_ids(queue_name))
-            found.difference_update(self._waiting(queue_name))
-            for broker_id in broker_ids:
-                found.difference_update(self.workers.smembers(self.acks_key(queue_name, broker_id)))
-        return found
-
-    def _wire_ids(self, queue_name: str) -> Iterator[bytes]:
-        """Yield the wire ids of a queue's messages, without the messages, which may be large."""
-        key = self.messages_key(queue_name)
-        try:
-            yield from self.workers.hscan_iter(key, count=1_000, no_values=True)
-        except redis.ResponseError:  # Redis before 7.4.
-            yield from self.workers.hkeys(key)  # type: ignore[misc]
-
-    def _waiting(self, queue_name: str) -> Iterator[bytes]:
-        """Yield the wire ids in a queue's list, in pages from its tail: workers take from its head meanwhile."""
-        end = -1
-        while page := self.workers.lrange(self.queue_key(queue_name), end - READ_PAGE + 1, end):
-            yield from page  # type: ignore[misc]
-            end -= READ_PAGE
-
-    def drop(self, queue_name: str, wire_ids: Collection[bytes | str]) -> None:
-        """Delete messages that no worker would get, so that they can be published again."""
-        with self._guard:
-            for chunk in chunks(wire_ids, UNPACK_LIMIT):
-                self.workers.hdel(self.messages_key(queue_name), *chunk)
-
-    def abandon(self, queue_name: str) -> None:
-        """Delete the list of a queue that has no messages and from which no worker takes."""
-        with self._guard:
-            self._abandon(keys=[self.queue_key(queue_name)])
 
     def epoch(self) -> bytes:
         """Return the mark of this Redis and its data. It is another one after a wipe."""
@@ -395,11 +293,6 @@ class WireQueue:
             lane.publishers.close()
         for one in (self.senders, self.workers, self.relays):
             one.close()
-
-
-def _log_damaged(count: int, queue_name: str) -> None:
-    if count:
-        logger.error("keys of another type deleted count=%d queue=%s", count, queue_name)
 
 
 def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:

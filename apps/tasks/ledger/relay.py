@@ -14,6 +14,9 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.ledger.rows import PAGE, by_keys, expire, lock_free, may
 from apps.tasks.models import TaskStatus
 
+#: A row is large if its size times this exceeds a run.
+LARGE_PART = 10
+
 
 class Waiting(NamedTuple):
     """Columns of a due row that should be in Redis: what the audit compares."""
@@ -59,11 +62,14 @@ def still_due(waiting: Collection[Waiting]) -> list[TaskStatus]:
 
 
 def runs_of(waiting: Collection[Waiting], *, max_bytes: int) -> Iterator[list[Waiting]]:
-    """Yield the rows in runs whose arguments and options have about `max_bytes` together, or in runs of one row."""
+    """Yield the rows in runs whose arguments and options have about `max_bytes` together, or in runs of one row.
+
+    Large rows come last: the others must not wait for them.
+    """
     run: list[Waiting] = []
     total = 0
     sizes = _sizes(waiting)
-    for row in waiting:
+    for row in sorted(waiting, key=lambda row: sizes.get(row.pk, 0) * LARGE_PART > max_bytes):
         size = sizes.get(row.pk, 0)
         if run and (total + size > max_bytes or len(run) == PAGE):
             yield run
