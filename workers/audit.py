@@ -71,7 +71,7 @@ class Audit:
         taken = self.strays.taken_by(workers)
         while rows := ledger.due_after(pk, limit=PAGE):
             tasks.update(row.queue_name for row in rows)
-            lost += self.publish(self._absent([row for row in rows if row.queue_name in declared]))
+            lost += self.publish(self._absent([row for row in rows if row.queue_name in declared | taken]))
             self.strays.settle([row for row in rows if row.queue_name not in declared | taken])
             pk = rows[-1].pk
             self.beat()

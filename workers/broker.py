@@ -182,7 +182,7 @@ class LedgerBroker(RedisBroker):
         actor = self.get_actor(message.actor_name)
         plain = arguments.plain_options(message)
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
-        arguments.check_columns(actor, message)
+        arguments.check_columns(message, priority=actor.priority)
         related_type, related_id = _related(actor, bound)
         max_age = message.options.get("max_age")
         if max_age is None:
@@ -211,10 +211,13 @@ class LedgerBroker(RedisBroker):
         makes it. Values become what JSON carries, as those of a stored result do.
 
         Raises:
-          FollowUpError: JSON cannot carry the arguments.
+          FollowUpError: JSON cannot carry the arguments, or no column the id or a name.
         """
-        actor = self.actors.get(message.actor_name)
         try:
+            name = message.actor_name
+            actor = self.actors.get(name) if isinstance(name, str) else None
+            priority = 0 if actor is None else actor.priority
+            arguments.check_columns(message, priority=priority)
             args, kwargs, options = json_safe(
                 [
                     message.args,
@@ -240,7 +243,7 @@ class LedgerBroker(RedisBroker):
             task_id=message.message_id,
             task_name=message.actor_name,
             queue_name=q_name(message.queue_name),
-            priority=0 if actor is None else actor.priority,
+            priority=priority,
             args=tuple(args),
             kwargs=kwargs,
             options=options,

@@ -56,9 +56,7 @@ class Strays:
 
     def _move(self, group: list[ledger.Waiting], old: str, new: str) -> None:
         moved = ledger.move(group, to_queue=new)
-        # Its messages would only take room.
-        self.broker.wire.contents.drop(old, [wire_id_of(row.task_id, row.attempt) for row in moved])
-        self.broker.wire.contents.abandon(old)
+        self._forget(moved, old)
         if moved:  # Another relay may have been first.
             logger.warning("tasks moved, no worker takes their queue count=%d queue=%s to=%s", len(moved), old, new)
             self.publish(moved)
@@ -73,6 +71,12 @@ class Strays:
             patience_ms=UNKNOWN_PATIENCE_MS,
             reason=f"No worker takes tasks from the queue {queue_name!r}. Retry it once one does.",
         )
+        self._forget(group, queue_name)
+
+    def _forget(self, rows: Iterable[ledger.Waiting], queue_name: str) -> None:
+        """Delete messages that would only take room."""
+        self.broker.wire.contents.drop(queue_name, [wire_id_of(row.task_id, row.attempt) for row in rows])
+        self.broker.wire.contents.abandon(queue_name)
 
     def tell(self, waiting: Mapping[str, int]) -> None:
         """Log each queue of this code that has due tasks and no worker, at the second look in a row.

@@ -76,6 +76,8 @@ class Model:
 
     def _make_pending(self, task: Task, move: states.Move) -> None:
         """Make the task pending again, under a new attempt."""
+        if task.is_started:
+            task.unknown_since = None
         self._move(task, move)
         task.attempt += 1
         task.run_at, task.delayed = self.now, True
@@ -156,7 +158,8 @@ class Model:
         if task is None:
             return Refusal(task_id=task_id, missing=True)
         is_suspect = attempt == task.attempt and task.status == states.PENDING and task.crashes > 0
-        return Refusal(task_id=task_id, early=attempt > task.attempt, suspect=is_suspect)
+        is_ahead = attempt > task.attempt and task.status not in states.TERMINAL
+        return Refusal(task_id=task_id, early=is_ahead, suspect=is_suspect)
 
     def claim_suspect(self, pair: Pair, *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> bool:
         if task := self._take(pair, claim_id, worker_id):

@@ -109,6 +109,13 @@ def test_a_message_that_is_ahead_of_its_row_is_early() -> None:
     assert refusal(task.task_id, 1).early
 
 
+def test_a_message_that_is_ahead_of_a_row_that_has_ended_is_not_waited_for() -> None:
+    """A backup was restored, or another program made it up. A retry by hand publishes anew."""
+    task = recorded()
+    finish(claimed(task))
+    assert refusal(task.task_id, 1) == ledger.Refusal(task_id=task.task_id)
+
+
 def test_a_task_that_no_worker_can_take_is_put_off_and_fails_when_the_patience_is_over() -> None:
     task = recorded()
     TaskStatus.objects.update(created_at=timezone.now() - timedelta(days=1))
@@ -134,6 +141,44 @@ def test_a_claim_clears_the_reason_why_no_worker_could_take_the_task() -> None:
     claimed(row(retried.task_id))
     assert ledger.claim_suspect(suspect.task_id, 0, claim_id=uuid.uuid4(), worker_id=WORKER)
     assert [row(task.task_id).error_message for task in (known, suspect, retried)] == ["", "", "it failed once"]
+
+
+@pytest.mark.parametrize("end", ["put off", "rejected", "expired", "poison"])
+def test_a_reason_that_is_no_exception_stands_without_the_traceback_of_an_earlier_one(end: str) -> None:
+    task = recorded()
+    finish(claimed(task), states.RETRY, error_message="no", error_type="ValueError", traceback="Traceback: no")
+    if end == "poison":
+        claim = claimed(row(task.task_id))
+        ledger.report([Report(claim=claim, percent=0, text="", ran_ms=5)])
+        ledger.rescue(claim.worker_id, max_crashes=1)
+    elif end == "expired":
+        TaskStatus.objects.update(expires_at=timezone.now())
+        ledger.expire_waiting()
+    else:
+        patience_ms = 60_000 if end == "put off" else -1
+        for _ in range(2):
+            ledger.put_off([task.task_id], delay_ms=0, patience_ms=patience_ms, reason="unknown")
+    told = row(task.task_id)
+    assert told.status == ("pending" if end == "put off" else "failed")
+    assert (told.error_message != "no", told.error_type, told.traceback) == (True, "", "")
+
+
+@pytest.mark.parametrize("is_started", [True, False])
+@pytest.mark.parametrize("end", ["release", "stop", "death"])
+def test_a_task_that_a_worker_began_was_known(end: str, is_started: bool) -> None:
+    task = recorded()
+    ledger.put_off([task.task_id], delay_ms=0, patience_ms=60_000, reason="unknown")
+    claim = claimed(task)
+    if is_started:
+        ledger.report([Report(claim=claim, percent=0, text="", ran_ms=5)])
+    if end == "release":
+        finish(claim, states.RELEASE)
+    elif end == "stop":
+        ledger.release_all(claim.worker_id)
+    else:
+        ledger.rescue(claim.worker_id, max_crashes=3)
+    again = row(task.task_id)
+    assert (again.status, again.unknown_since is None) == ("pending", is_started)
 
 
 @pytest.mark.parametrize("move", [states.COMPLETE, states.RETRY, states.FAIL])

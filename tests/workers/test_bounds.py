@@ -3,6 +3,7 @@
 import uuid
 from typing import Any
 
+import dramatiq
 import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
@@ -48,6 +49,19 @@ def test_the_limits_themselves_are_accepted_and_shown(broker, name: str, value: 
     client.force_login(staff)
     for url in ("/admin/tasks/taskstatus/", "/api/tasks/", f"/api/tasks/{message.message_id}/"):
         assert client.get(url).status_code == 200, url
+
+
+@pytest.mark.parametrize("name", NUMBERS)
+def test_a_number_of_what_follows_a_task_is_refused_in_the_caller(broker, name: str) -> None:
+    odd: dict[str, Any] = {name: 1_764_000_000_000_000}
+    last = tasks.say.message_with_options(args=(), **odd)
+    pipe = tasks.say.message("a") | tasks.say.message() | last
+    group = dramatiq.group([tasks.say.message("a"), tasks.say.message("b")])
+    group.add_completion_callback(last)
+    for sent in (pipe, group):
+        with pytest.raises(BadArgumentsError, match=rf"'{name}' of a message that follows .* must be a whole number"):
+            sent.run()
+    assert not TaskStatus.objects.exists()
 
 
 @pytest.mark.parametrize(

@@ -57,6 +57,21 @@ def test_a_message_of_another_program_is_kept_and_not_run(put, request, wait_unt
     assert ended(tasks.add.message(1, 2).copy(message_id=row.task_id)).result == 3
 
 
+@pytest.mark.parametrize(
+    "data", [b"[" * 100_000, b'{"a":' * 100_000, b"9" * 5_000, b"\xff", b"", b"null", b"[]", b"{}"], ids=range(8)
+)
+@pytest.mark.parametrize("wire_id", ["{}:0", "{}", "{}" + "x" * 100_000])
+def test_any_bytes_are_kept_as_a_row_and_the_rest_runs(put, broker, request, wait_until, ended, data, wire_id) -> None:
+    put(wire_id.format(uuid.uuid4()), data)
+    after = tasks.add.send(1, 2)
+    request.getfixturevalue("working")
+    assert ended(after).result == 3
+    kept = wait_until(lambda: TaskStatus.objects.exclude(task_id=after.message_id).first())
+    assert (kept.status, kept.result) == ("failed", None)
+    assert len(str(kept.options)) < 10_000
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
+
+
 def test_a_message_whose_send_was_rolled_back_is_dropped(broker, request, wait_until) -> None:
     from workers.wire import message as wire_message
 

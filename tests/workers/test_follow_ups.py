@@ -67,7 +67,7 @@ def test_a_callback_waits_as_a_row_for_its_unknown_actor(declare, wait_until, ho
 
     options = {hook: "acting.of_the_next_release"}
     message = declare(ends, queue_name="slow", max_retries=0, **options).send()
-    row = wait_until(lambda: of("acting.of_the_next_release").first())
+    row = wait_until(lambda: of("acting.of_the_next_release").filter(unknown_since__isnull=False).first())
     assert (row.status, row.queue_name) == ("pending", "slow")
     assert row.args[0]["message_id"] == message.message_id
 
@@ -81,7 +81,8 @@ def test_a_group_calls_an_unknown_actor_back_with_a_row(declare, wait_until, tra
     group = dramatiq.group([actor.message(number) for number in range(3)])
     group.add_completion_callback(message_for("acting.of_the_next_release"))
     group.run()
-    assert wait_until(lambda: of("acting.of_the_next_release").first()).status == "pending"
+    row = wait_until(lambda: of("acting.of_the_next_release").filter(unknown_since__isnull=False).first())
+    assert row.status == "pending"
     assert not TaskGroup.objects.exists()
 
 
@@ -162,13 +163,41 @@ def test_a_next_message_that_is_none_is_told_by_the_task(declare, ended, transac
 
 
 @both_kinds
-def test_a_next_message_that_the_database_refuses_is_told_by_the_task(declare, ended, transactional) -> None:
+def test_a_next_message_that_the_database_refuses_is_told_by_the_task(
+    declare, ended, monkeypatch, transactional
+) -> None:
     actor = declare(lambda_named("first"), transactional=transactional, max_retries=0)
     neighbours = [tasks.add.send(number, number) for number in range(3)]
+    monkeypatch.setattr("workers.sending.arguments.check_columns", lambda message, *, priority: None)
     row = ended(actor.send_with_options(pipe_target=message_for("acting.say").copy(message_id=None).asdict()))
     assert (row.status, row.error_type) == ("failed", "django.db.utils.IntegrityError")
     assert transactional or "What follows it (acting.say) could not be stored" in row.error_message
     assert [ended(message).result for message in neighbours] == [0, 2, 4]
+
+
+@both_kinds
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"message_id": ""},
+        {"message_id": "x" * 256},
+        {"message_id": 5},
+        {"actor_name": 5},
+        {"actor_name": None},
+        {"actor_name": ["say"]},
+        {"actor_name": "x" * 256},
+        {"queue_name": 5},
+        {"queue_name": ""},
+        {"queue_name": "x" * 101},
+    ],
+    ids=lambda odd: str(odd)[:30],
+)
+def test_a_next_message_that_no_column_holds_is_told_by_the_task(declare, ended, transactional, odd) -> None:
+    actor = declare(lambda_named("first"), transactional=transactional, max_retries=0)
+    row = ended(actor.send_with_options(pipe_target=message_for("acting.say").asdict() | odd))
+    assert (row.status, row.error_type) == ("failed", "apps.tasks.errors.FollowUpError")
+    assert "must be a text of 1 to" in row.error_message
+    assert TaskStatus.objects.count() == 1
 
 
 def test_a_task_can_be_retried_when_what_follows_it_is_mended(declare, ended, wait_until) -> None:

@@ -3,11 +3,14 @@
 import asyncio
 import threading
 from collections.abc import Callable
+from datetime import timedelta
+from decimal import Decimal
 from typing import Any
 
 import dramatiq
 import pytest
 from django.db import OperationalError, connection, transaction
+from django.utils import timezone
 from dramatiq import Middleware
 from dramatiq.middleware import MiddlewareError, Shutdown
 
@@ -60,6 +63,38 @@ def test_a_retry_beyond_the_end_of_dates_does_not_delay_its_neighbours(declare, 
     wait_until(lambda: TaskAttempt.objects.filter(outcome="retry").exists())
     assert ended(tasks.add.send(1, 2)).result == 3
     assert TaskStatus.objects.get(task_id=message.message_id).status == "pending"
+
+
+@pytest.mark.parametrize(
+    ("delay", "is_late"),
+    [
+        (float("nan"), False),
+        (float("inf"), False),
+        ("soon", False),
+        ([1], False),
+        (-(10**400), False),
+        (1.5, False),
+        (Decimal(5), False),
+        (timedelta(milliseconds=5), False),
+        (timedelta(days=1), True),
+    ],
+    ids=str,
+)
+def test_a_retry_after_no_number_of_milliseconds_comes_nevertheless(
+    declare, working, ended, wait_until, delay, is_late
+) -> None:
+    def again() -> str:
+        if not TaskAttempt.objects.exists():
+            raise dramatiq.errors.Retry("not yet", delay=delay)
+        return "done"
+
+    message = declare(again, max_retries=1, min_backoff=10, max_backoff=20).send()
+    if is_late:
+        row = wait_until(lambda: TaskStatus.objects.filter(retries=1).first())
+        assert timedelta(hours=23) < row.run_at - timezone.now() <= timedelta(days=1)
+    else:
+        assert ended(message).result == "done"
+    assert TaskAttempt.objects.get().error_message == "not yet"
 
 
 @pytest.mark.parametrize(

@@ -64,6 +64,9 @@ def test_a_task_stays_where_a_worker_of_an_earlier_version_takes_it(broker, rela
     relay.audit()
     task.refresh_from_db()
     assert task.queue_name == "old-name"
+    assert broker.wire.contents.present("old-name", [f"{task.task_id}:0"]) == [True], (
+        "lost messages are published there, too"
+    )
     presence.stop(worker.pk)
     relay.audit()
     task.refresh_from_db()
@@ -85,6 +88,18 @@ def test_a_task_of_an_unknown_queue_and_actor_waits_with_the_reason_and_fails_wi
     task.refresh_from_db()
     assert (task.status, task.error_message[:21]) == ("failed", "No worker takes tasks")
     assert caplog.text.count("unknown queue and actor") == 1
+
+
+@pytest.mark.parametrize("actor_name", ["acting.effect", "elsewhere.unknown"])
+def test_nothing_of_a_queue_that_is_gone_stays_in_redis(broker, relay, redis_client, actor_name) -> None:
+    for _ in range(3):
+        recorded(actor_name, "old-name")
+    TaskStatus.objects.update(delayed=True)
+    relay.publish_due()
+    keys = [broker.wire.queue_key("old-name"), broker.wire.messages_key("old-name")]
+    assert redis_client.exists(*keys) == 2
+    relay.audit()
+    assert redis_client.exists(*keys) == 0
 
 
 def test_a_queue_without_a_worker_is_told_once_and_so_is_its_end(broker, relay, caplog) -> None:

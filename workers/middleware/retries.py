@@ -1,6 +1,8 @@
 """Automatic retries: Dramatiq's rules, for any exception."""
 
 import time
+from contextlib import suppress
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import middleware
@@ -14,6 +16,8 @@ from workers.process.attempt import ClaimedMessage, failure_of, is_a
 
 if TYPE_CHECKING:
     from dramatiq import Actor, Broker
+
+MILLISECOND = timedelta(milliseconds=1)
 
 
 class Retries(middleware.Retries):
@@ -54,7 +58,10 @@ class Retries(middleware.Retries):
 
     def _delay_ms(self, actor: "Actor[..., Any]", message: MessageProxy, exception: BaseException, retries: int) -> int:
         if isinstance(exception, Retry) and exception.delay is not None:
-            return exception.delay
+            # Of a task's own making: it may be no number. The usual wait is better than none.
+            with suppress(TypeError, ValueError, OverflowError):
+                delay: Any = exception.delay
+                return int(delay / MILLISECOND if isinstance(delay, timedelta) else delay)
         shortest = message.options.get("min_backoff", actor.options.get("min_backoff", self.min_backoff))
         longest = message.options.get("max_backoff", actor.options.get("max_backoff", self.max_backoff))
         _, delay_ms = compute_backoff(retries, factor=shortest, max_backoff=min(longest, DEFAULT_MAX_BACKOFF))

@@ -86,14 +86,15 @@ def drop(wire_id: str, data: bytes, *, queue_name: str) -> None:
 
 
 def _keep_bytes(wire_id: str, data: bytes, *, queue_name: str, name: str, reason: str) -> None:
+    shown = clean_text(wire_id[:KEPT_BYTES])
     send = Send(
         task_id=str(uuid.uuid5(KEPT, f"{wire_id!r} {data!r}")),
         task_name=name,
         queue_name=queue_name,
-        options={"wire_id": clean_text(wire_id), "data": clean_text(data[:KEPT_BYTES].decode(errors="replace"))},
+        options={"wire_id": shown, "data": clean_text(data[:KEPT_BYTES].decode(errors="replace"))},
     )
     ledger.dead_letter(send, reason=reason)
-    logger.error("%s wire_id=%r queue=%s kept=%s", LOG_OF[name], wire_id, queue_name, send.task_id)
+    logger.error("%s wire_id=%r queue=%s kept=%s", LOG_OF[name], shown[:255], queue_name, send.task_id)
 
 
 LOG_OF = {

@@ -23,6 +23,8 @@ INTEGER_LIMIT = 2**31
 BIG_INTEGER_LIMIT = 2**63
 #: Options of a message that are numbers, where it has them.
 NUMBERS = ("max_age", "max_retries", "min_backoff", "max_backoff", "time_limit")
+#: Options of a message that hold messages: the next of a pipeline, the callbacks of a group.
+FOLLOWING = ("pipe_target", "group_completion_callbacks")
 
 #: Depth of lists and dicts in an argument, at most. JSON is written by recursion, and Python allows about a thousand.
 MAX_DEPTH = 100
@@ -75,6 +77,8 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
             whole_number(actor, f"option {name!r}", value)
         elif name != "owner_id":  # `owner_key` checks it.
             _check_value(actor, f"option {name!r}", value)
+            if name in FOLLOWING:
+                _check_numbers_of_following(actor, value)
     size = len(COMPACT.encode([message.args, message.kwargs]))
     if size > max_bytes:
         raise TooLargeError(
@@ -98,29 +102,41 @@ def whole_number(actor: Actor[..., Any], where: str, value: Any) -> int:
     )
 
 
+def _check_numbers_of_following(actor: Actor[..., Any], value: Any) -> None:
+    for message in value if isinstance(value, list) else [value]:
+        options = message.get("options") if isinstance(message, dict) else None
+        for name, option in options.items() if isinstance(options, dict) else ():
+            if name in FOLLOWING:
+                _check_numbers_of_following(actor, option)
+            elif (name in NUMBERS or name == "delay") and option is not None:
+                whole_number(actor, f"option {name!r} of a message that follows that", option)
+
+
 def clipped(value: Any) -> int | None:
     """Return a number of milliseconds within the limits. None: it is no number. For sends that no caller can mend."""
     return min(max(int(value), 0), LONGEST_MS) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
-def check_columns(actor: Actor[..., Any], message: Message[Any]) -> None:
+def check_columns(message: Message[Any], *, priority: int) -> None:
     """Check that the row's columns can hold what the message says besides its arguments.
 
     Raises:
       BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long, or the priority too large.
     """
-    task_id = message.message_id
+    task_id, actor_name = message.message_id, message.actor_name
     if not isinstance(task_id, str) or attempt_in(wire_id_of(task_id, 0)) is None:
         raise BadArgumentsError(
-            f"the message id for {actor.actor_name} is {_shown(task_id)}, must be a text of 1 to 255 characters, "
+            f"the message id for {_shown(actor_name)} is {_shown(task_id)}, must be a text of 1 to 255 characters, "
             "without NULs and lone surrogates"
         )
-    for what, name, longest in (("queue", message.queue_name, 100), ("actor", message.actor_name, 255)):
-        if len(name) > longest:
-            raise BadArgumentsError(f"the name of the {what} {name!r} has {len(name)} characters, at most {longest}")
-    if not isinstance(actor.priority, int) or not -INTEGER_LIMIT <= actor.priority < INTEGER_LIMIT:
+    for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
+        if not isinstance(name, str) or not 0 < len(name) <= longest:
+            raise BadArgumentsError(
+                f"the name of the {what} is {_shown(name)}, must be a text of 1 to {longest} characters"
+            )
+    if not isinstance(priority, int) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
         raise BadArgumentsError(
-            f"the priority of {actor.actor_name} is {_shown(actor.priority)}, must be from {-INTEGER_LIMIT:,} to "
+            f"the priority of {actor_name} is {_shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
             f"{INTEGER_LIMIT - 1:,}"
         )
 

@@ -116,7 +116,8 @@ def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
 def put_off(task_ids: Iterable[str], *, delay_ms: int, patience_ms: int, reason: str) -> tuple[int, int]:
     """Postpone pending tasks that no worker can take, since a deploy may be in progress. Fail those that waited long.
 
-    The first call notes the time in `unknown_since`. The end of an attempt clears it, the claim clears the reason.
+    The first call notes the time in `unknown_since`. The end of an attempt that started clears it, the claim clears the
+    reason.
 
     Parameters:
       delay_ms: Milliseconds until the relay publishes them again.
@@ -127,7 +128,7 @@ def put_off(task_ids: Iterable[str], *, delay_ms: int, patience_ms: int, reason:
       The number of tasks put off, and of those that failed. Rows locked by another transaction are left out.
     """
     now = ClockTimestamp()
-    told = {"error_message": reason, "error_type": "", "cause": "", "updated_at": now}
+    told = {"error_message": reason, "error_type": "", "cause": "", "traceback": "", "updated_at": now}
     with transaction.atomic():
         waiting = by_keys(lock_free(TaskStatus.objects.filter(may(states.REJECT), task_id__in=list(task_ids))))
         failed = fail(

@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import F, Q
+from django.db.models import Case, F, Q, When
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
@@ -47,6 +47,8 @@ def pending_again() -> dict[str, Any]:
         # The relay publishes the row unless its holder does: the holder may be gone before it can.
         "delayed": True,
         "run_at": now,
+        # A task that has started was known.
+        "unknown_since": Case(When(started_at=None, then=F("unknown_since")), default=None),
         "progress": 0,
         "progress_text": "",
         "updated_at": now,
@@ -72,6 +74,7 @@ def fail(rows: Any, move: states.Move, reason: str, **values: Any) -> int:
             error_message=reason,
             error_type="",
             cause=cause_of(task_name, "", reason),
+            traceback="",
             finished_at=now,
             updated_at=now,
             **values,

@@ -136,10 +136,11 @@ def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
     if row is None:
         return Refusal(task_id=task_id, missing=True)
     waits = attempt == row.attempt and row.status == states.PENDING
+    is_ahead = attempt > row.attempt and row.status not in states.TERMINAL
     return Refusal(
         task_id=task_id,
         # Claimable and not claimed: another transaction has locked the row.
-        early=attempt > row.attempt or (waits and row.crashes == 0 and not row.delayed),
+        early=is_ahead or (waits and row.crashes == 0 and not row.delayed),
         suspect=waits and row.crashes > 0,
     )
 
