@@ -46,9 +46,11 @@ class Reporter:
         if percent is not None and percent > self.percent:
             self.percent = percent
             self.has_news = True
-        if text is not None and text != self.text:
-            self.text = str(text)[:TEXT_MAX_LENGTH]
-            self.has_news = True
+        if text is not None:
+            told = _text(text)
+            if told != self.text:
+                self.text = told
+                self.has_news = True
 
     def take(self) -> tuple[int, str]:
         """Return the whole percent and the text, and clear `has_news`."""
@@ -57,6 +59,22 @@ class Reporter:
 
 
 _current: ContextVar[Reporter | None] = ContextVar("aiwriting_progress", default=None)
+
+
+def _number(value: object, default: float) -> float:
+    """Return the value as a float, or the default: reporting never fails the task."""
+    try:
+        number = float(value)  # type: ignore[arg-type]
+    except Exception:
+        return default
+    return default if math.isnan(number) else number
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)[:TEXT_MAX_LENGTH]
+    except Exception:
+        return type(value).__name__
 
 
 def bind(reporter: Reporter) -> Token[Reporter | None]:
@@ -105,11 +123,8 @@ def set(percent: float, text: str | None = None) -> None:
     reporter = _current.get()
     if reporter is None:
         return
-    try:
-        value = float(percent)
-        reporter.report(None if math.isnan(value) else min(max(value, 0.0), 100.0), text)
-    except (TypeError, ValueError, OverflowError):
-        reporter.report(None, text)
+    value = _number(percent, math.nan)
+    reporter.report(None if math.isnan(value) else min(max(value, 0.0), 100.0), text)
 
 
 def begin(total: float, text: str | None = None, *, start: float = 0, end: float = 100) -> None:
@@ -122,9 +137,9 @@ def begin(total: float, text: str | None = None, *, start: float = 0, end: float
     reporter = _current.get()
     if reporter is None:
         return
-    reporter.total, reporter.done = builtins.max(float(total), 1.0), 0.0
-    reporter.start, reporter.end = float(start), float(end)
-    set(start, text)
+    reporter.total, reporter.done = builtins.max(_number(total, 1.0), 1.0), 0.0
+    reporter.start, reporter.end = _number(start, 0.0), _number(end, 100.0)
+    set(reporter.start, text)
 
 
 def advance(steps: float = 1, text: str | None = None) -> None:
@@ -132,7 +147,7 @@ def advance(steps: float = 1, text: str | None = None) -> None:
     reporter = _current.get()
     if reporter is None:
         return
-    reporter.done += steps
+    reporter.done += _number(steps, 0.0)
     share = reporter.done / reporter.total
     set(reporter.start + (reporter.end - reporter.start) * share, text)
 
@@ -155,11 +170,14 @@ def track(
             total = len(items)  # type: ignore[arg-type]
         except TypeError:
             total = None
-    prefix = f"{text}: " if text else ""
+    elif not 0 < _number(total, 0.0) < math.inf:
+        total = None
+    prefix = f"{_text(text)}: " if text else ""
     label = gettext("%(done)s of %(total)s") if total else ""
+    first, last = _number(start, 0.0), _number(end, 100.0)
     for index, item in enumerate(items, start=1):
         yield item
         if total:
-            set(start + (end - start) * index / total, prefix + label % {"done": index, "total": total})
+            set(first + (last - first) * index / total, prefix + label % {"done": index, "total": total})
         else:
-            set(start, f"{prefix}{index}")
+            set(first, f"{prefix}{index}")

@@ -43,6 +43,25 @@ def test_nonsense_does_not_fail_the_task(reporter, nonsense) -> None:
     assert reporter.take() == (0, "Going on")
 
 
+class Nameless:
+    """Neither a number nor a text."""
+
+    def __str__(self) -> str:
+        raise RuntimeError("no text")
+
+    def __float__(self) -> float:
+        raise RuntimeError("no number")
+
+
+@pytest.mark.parametrize("nonsense", ["abc", None, object(), Nameless(), 10**400, float("nan")])
+def test_nonsense_fails_no_report(reporter, nonsense) -> None:
+    progress.begin(nonsense, nonsense, start=nonsense, end=nonsense)
+    progress.advance(nonsense, nonsense)
+    progress.set(nonsense, nonsense)
+    assert list(progress.track([1, 2], nonsense, total=nonsense, start=nonsense, end=nonsense)) == [1, 2]
+    assert 0 <= reporter.take()[0] <= 100
+
+
 def test_a_long_text_is_cut(reporter) -> None:
     progress.set(1, "x" * 1000)
     assert reporter.take() == (1, "x" * progress.TEXT_MAX_LENGTH)
