@@ -101,8 +101,6 @@ class Audit:
         The list is read only if there are more messages than wire ids, or once in a while: it may have a million.
         """
         count = self.wire.count(queue_name, _broker_ids())
-        if count.damaged:
-            logger.error("keys of another type deleted count=%d queue=%s", count.damaged, queue_name)
         if not count.messages or (count.messages <= count.waiting + count.fetched and not is_thorough):
             return
         orphans = self.wire.orphans(queue_name, _broker_ids())

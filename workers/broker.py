@@ -307,7 +307,9 @@ def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | 
     if not related_to or not isinstance(first, int) or isinstance(first, bool):
         return "", None
     if not -arguments.BIG_INTEGER_LIMIT <= first < arguments.BIG_INTEGER_LIMIT:
-        raise BadArgumentsError(f"the first argument for {actor.actor_name} is no id of a {related_to}: too large")
+        raise BadArgumentsError(
+            f"the first argument for {actor.actor_name} is out of range for the id of a {related_to}"
+        )
     return related_to, first
 
 

@@ -23,6 +23,7 @@ from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.process import identity
 from workers.process.stop_request import StopRequest
+from workers.process.writer import is_data_error
 from workers.process_row import ProcessRow
 from workers.wire.clients import chunks
 from workers.wire.errors import UNREACHABLE, may_have_lost_data
@@ -102,7 +103,7 @@ class Relay:
                 self._every(LOOK_AROUND_SECONDS, self.look_around)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(FORGET_SECONDS, self.forget)
-                pause = DUE_SECONDS
+                pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
                     logger.info("redis answers again")
             except (DatabaseError, InterfaceError) as error:
@@ -133,14 +134,19 @@ class Relay:
             self._due[work] = began + max(seconds, took * AUDIT_REST if work == self.audit else 0)
 
     def _do(self, work: Callable[[], object]) -> None:
+        """Do a part of a pass. If it fails unexpectedly, the other parts go on."""
         try:
             work()
-        except (DatabaseError, InterfaceError, *UNREACHABLE):
+        except UNREACHABLE:
             raise
-        except Exception:
+        except Exception as error:
+            if not is_data_error(error):
+                raise
+            logger.exception("relay work failed")
+            close_broken()
             self._failing.add(work)
-            raise
-        self._failing.discard(work)
+        else:
+            self._failing.discard(work)
 
     # --- Due rows ---
 

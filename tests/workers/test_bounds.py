@@ -91,7 +91,7 @@ def test_an_object_out_of_the_columns_range_is_refused(broker) -> None:
     from apps.documents.tasks import process_document
 
     for number in (2**63, -(2**63) - 1):
-        with pytest.raises(BadArgumentsError, match=r"is no id of a documents\.Document"):
+        with pytest.raises(BadArgumentsError, match=r"is out of range for the id of a documents\.Document"):
             process_document.send(number)
 
 

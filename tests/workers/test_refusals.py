@@ -4,6 +4,7 @@ import logging
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import dramatiq
 import pytest
@@ -217,3 +218,21 @@ def test_a_usual_server_and_one_that_is_away_pass_the_check(broker: LedgerBroker
     assert checks.check_redis() == []
     monkeypatch.setattr(broker, "wire", WireQueue("redis://127.0.0.1:1/0", namespace="ledger"))
     assert checks.check_redis() == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_acks_that_wait_are_logged_once(broker: LedgerBroker, request, wait_until, monkeypatch, caplog) -> None:
+    calls: list[Any] = []
+    ack = broker.wire.ack
+
+    def refuse(broker_id: str, wire_ids: Any) -> None:
+        calls.append(wire_ids)
+        if len(calls) <= 3:
+            raise redis.ConnectionError("away")
+        ack(broker_id, wire_ids)
+
+    monkeypatch.setattr(broker.wire, "ack", refuse)
+    request.getfixturevalue("working")
+    tasks.add.send(1, 2)
+    wait_until(lambda: len(calls) > 3)
+    assert caplog.text.count("acks wait, redis does not answer") == 1

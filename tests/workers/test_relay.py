@@ -9,6 +9,7 @@ from types import SimpleNamespace
 
 import pytest
 import redis
+from django.db import DataError
 from django.utils import timezone
 
 from apps.tasks import ledger, presence
@@ -262,6 +263,38 @@ def test_a_relay_whose_work_fails_does_not_beat(relay, hasty, wait_until, monkey
         assert beats() == seen
         is_mended.set()
         wait_until(lambda: beats() > seen)
+
+
+def test_work_that_fails_does_not_hold_up_other_work(relay, broker, waiting, hasty, wait_until, monkeypatch) -> None:
+    def rescue() -> None:
+        raise DataError
+
+    monkeypatch.setattr(relay, "rescue", rescue)
+    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.01)
+    with runs(relay):
+        wait_until(lambda: WorkerProcess.objects.exists())
+        message = tasks.effect.send("n")
+        broker.wire.workers.delete(broker.wire.messages_key("default"))
+        wait_until(lambda: waiting() == [f"{message.message_id}:0"])
+
+
+@pytest.mark.parametrize("key", ["queue", "messages", "acks"])
+def test_a_damaged_key_of_a_dead_worker_does_not_stop_the_relay(key, relay, broker, waiting, caplog) -> None:
+    sent = sorted(f"{tasks.effect.send(str(number)).message_id}:0" for number in range(3))
+    dead = registered(host="elsewhere")
+    broker.wire.fetch("default", dead.broker_id, limit=2)
+    presence.stop(dead.pk)
+    keys = {
+        "queue": broker.wire.queue_key("default"),
+        "messages": broker.wire.messages_key("default"),
+        "acks": broker.wire.acks_key("default", dead.broker_id),
+    }
+    broker.wire.workers.set(keys[key], "damaged")
+    relay.rescue()
+    relay.audit()
+    relay.audit()
+    assert sorted(set(waiting())) == sent
+    assert "keys of another type deleted" in caplog.text
 
 
 def test_a_relay_without_redis_beats(relay, hasty, wait_until, monkeypatch) -> None:

@@ -5,6 +5,7 @@ import time
 import uuid
 from collections import defaultdict, deque
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from typing import Any
 
 from django.db import DatabaseError, InterfaceError
@@ -17,6 +18,7 @@ from apps.tasks.conf import conf
 from apps.tasks.ledger import Refusal
 from apps.tasks.ledger.work import Crashes
 from apps.tasks.values import Claim, Held
+from workers.neighbours import Neighbours
 from workers.process import dead_letter
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.dead_letter import Unfit
@@ -35,7 +37,7 @@ PAUSE_SECONDS = 0.5
 SUSPECT_SECONDS = 0.05
 #: Seconds that a consumer waits for a message when the last wait brought none. Below the time limit of Redis.
 IDLE_SECONDS = 3.0
-#: Seconds that a consumer sleeps while it must not fetch.
+#: Seconds that a consumer sleeps while it must not fetch, or lets the workers of another database fetch.
 REST_SECONDS = 0.1
 
 
@@ -64,6 +66,7 @@ class LedgerConsumer(Consumer):
         self.actors = actors
         self.timeout_seconds = timeout_seconds
         self.batch = holdings.batch_of(queue_name)
+        self.neighbours = Neighbours(wire)
         self.ready: deque[ClaimedMessage] = deque()
         #: The last wait brought nothing. The bell rings while a message waits.
         self.is_idle = False
@@ -199,6 +202,7 @@ class LedgerConsumer(Consumer):
         batch, data = self.batch, dict(self.batch.fetched)
         claimed: list[ClaimedMessage] = []
         unfit: Unfit = defaultdict(list)
+        not_ours: list[str] = []
         if attempts:
             named = list(attempts.values())
             held, refusals = ledger.claim(named, claim_id=batch.claim_id, worker_id=self.holdings.worker_id)
@@ -211,12 +215,30 @@ class LedgerConsumer(Consumer):
                     claim = self._claim_of(row, attempt, batch.claim_id)
                     if message := self._message_of(wire_id, data[wire_id], claim, row, unfit):
                         claimed.append(ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id)))
+                elif refused[task_id].missing and self._may_be_a_neighbours(wire_id, data[wire_id]):
+                    not_ours.append(wire_id)
                 else:
                     self._refuse(wire_id, data[wire_id], refused[task_id], crashes.get(task_id))
             dead_letter.put_off(unfit)
             self._hold(claimed)
         batch.clear()
+        if not_ours:
+            self._requeue_for_neighbours(not_ours, rest=not claimed)
         return claimed
+
+    def _may_be_a_neighbours(self, wire_id: str, data: bytes) -> bool:
+        return dead_letter.is_ours(wire_id, data) and self.neighbours.may_have(wire_id)
+
+    def _requeue_for_neighbours(self, wire_ids: list[str], *, rest: bool) -> None:
+        """Requeue messages of another database.
+
+        Parameters:
+          rest: Let its workers fetch them first.
+        """
+        with suppress(*UNREACHABLE):  # The reconciler finds them.
+            self._requeue(self.queue_name, wire_ids[::-1])
+            if rest:
+                time.sleep(REST_SECONDS)
 
     def _refuse(self, wire_id: str, data: bytes, refusal: Refusal, crashes: Crashes | None) -> None:
         if refusal.early:

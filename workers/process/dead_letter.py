@@ -68,14 +68,18 @@ def keep_altered(wire_id: str, data: bytes, *, queue_name: str) -> None:
     _keep_bytes(wire_id, data, queue_name=queue_name, name="(altered)", reason=ALTERED)
 
 
-def drop(wire_id: str, data: bytes, *, queue_name: str) -> None:
-    """Drop a message of ours without a row: its send was rolled back. Record one of another program."""
+def is_ours(wire_id: str, data: bytes) -> bool:
+    """Return whether a message was made by this project's code, with this database or another one."""
     try:
         options = decode(data).options
-        is_ours = (options.get("redis_message_id"), "attempt" in options) == (wire_id, True)
     except DecodeError:
-        is_ours = False
-    if is_ours:
+        return False
+    return (options.get("redis_message_id"), "attempt" in options) == (wire_id, True)
+
+
+def drop(wire_id: str, data: bytes, *, queue_name: str) -> None:
+    """Drop a message of ours without a row: its send was rolled back. Record one of another program."""
+    if is_ours(wire_id, data):
         logger.warning("message dropped, it has no row wire_id=%s queue=%s", wire_id, queue_name)
     else:
         keep_foreign(wire_id, data, queue_name=queue_name)

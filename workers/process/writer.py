@@ -22,6 +22,7 @@ from workers.process.holdings import Holdings
 from workers.process.rebalancer import LOOK_SECONDS, Rebalancer
 from workers.sending.on_commit import publish_sends
 from workers.wire.errors import UNREACHABLE
+from workers.wire.outage import Outage
 from workers.wire.queue import WireQueue
 
 logger = logging.getLogger(__name__)
@@ -55,6 +56,7 @@ class Writer(threading.Thread):
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
         self._reports_due = 0.0
         self._unacked: list[tuple[str, str]] = []
+        self._outage = Outage()
         self._closing = False
         #: Waits for the inbox, long if nothing is held.
         self._resting = False
@@ -110,6 +112,7 @@ class Writer(threading.Thread):
                 # Before the acks, which wait for Redis.
                 pending, deferred = deferred, []
                 self._ack_written()
+                self._outage.ends()
                 self.rebalancer.rebalance(end=self.end)
                 if was_deferred:
                     time.sleep(DEFERRED_SECONDS)
@@ -117,7 +120,8 @@ class Writer(threading.Thread):
                 logger.error("outcomes wait, database does not answer count=%d error=%s", len(pending), error)
                 self._pause()
             except UNREACHABLE as error:
-                logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
+                if self._outage.begins(error):
+                    logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
                 self._pause()
             except BaseException:
                 # The thread must go on: without it no outcome would be written.

@@ -48,13 +48,11 @@ class Count(NamedTuple):
       waiting: Wire ids in the list.
       fetched: Wire ids in the acks of living processes.
       messages: Messages in the hash.
-      damaged: Keys that were deleted, since they were of another type.
     """
 
     waiting: int
     fetched: int
     messages: int
-    damaged: int
 
 
 class WireQueue:
@@ -229,16 +227,18 @@ class WireQueue:
                     self._ack(keys=keys, args=chunk)
 
     def requeue(self, queue_name: str, broker_id: str, wire_ids: Sequence[str] | None = None) -> int:
-        """Put fetched messages back at the head of their queue. Return their number.
+        """Put fetched messages back at the head of their queue, and delete damaged keys. Return their number.
 
         Parameters:
           wire_ids: None: all that the process fetched.
         """
-        keys = self._keys_of(queue_name, broker_id)
+        keys, requeued = self._keys_of(queue_name, broker_id), 0
         with self._guard:
-            if wire_ids is None:
-                return int(self._requeue(keys=keys, args=[]))
-            return sum(int(self._requeue(keys=keys, args=chunk)) for chunk in chunks(wire_ids, UNPACK_LIMIT))
+            for chunk in [[]] if wire_ids is None else chunks(wire_ids, UNPACK_LIMIT):
+                count, damaged = self._requeue(keys=keys, args=chunk)
+                _log_damaged(damaged, queue_name)
+                requeued += count
+        return requeued
 
     def requeue_as(self, queue_name: str, broker_id: str, messages: Mapping[str, Message[Any]]) -> None:
         """Put messages at the head of a queue, each instead of a fetched one.
@@ -305,7 +305,9 @@ class WireQueue:
         """
         keys = [self.queue_key(queue_name), self.messages_key(queue_name), self.bell_key(queue_name)]
         with self._guard:
-            return Count(*self._count(keys=[*keys, *(self.acks_key(queue_name, one) for one in broker_ids)]))
+            *numbers, damaged = self._count(keys=[*keys, *(self.acks_key(queue_name, one) for one in broker_ids)])
+        _log_damaged(damaged, queue_name)
+        return Count(*numbers)
 
     def orphans(self, queue_name: str, broker_ids: Iterable[str]) -> set[bytes]:
         """Return the wire ids of messages that neither wait in the list nor are fetched by one of these processes.
@@ -387,6 +389,11 @@ class WireQueue:
             lane.publishers.close()
         for one in (self.senders, self.workers, self.relays):
             one.close()
+
+
+def _log_damaged(count: int, queue_name: str) -> None:
+    if count:
+        logger.error("keys of another type deleted count=%d queue=%s", count, queue_name)
 
 
 def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:

@@ -91,8 +91,27 @@ redis.call("srem", KEYS[2], unpack(ARGV))
 return redis.call("hdel", KEYS[1], unpack(ARGV))
 """
 
-#: KEYS: queue, messages, acks, bell. ARGV: wire ids; none: all of the acks. Returns the number of requeued messages.
-REQUEUE = """
+#: Deletes keys of another type, which no script could use. Returns their number.
+DELETE_DAMAGED = """
+local function delete_damaged(types)
+    local damaged = 0
+    for i = 1, #KEYS do
+        local type = redis.call("type", KEYS[i]).ok
+        if type ~= "none" and type ~= (types[i] or "set") then
+            redis.call("del", KEYS[i])
+            damaged = damaged + 1
+        end
+    end
+    return damaged
+end
+"""
+
+#: KEYS: queue, messages, acks, bell. ARGV: wire ids; none: all of the acks. Returns the numbers of requeued messages
+#: and of damaged keys.
+REQUEUE = (
+    DELETE_DAMAGED
+    + """
+local damaged = delete_damaged({"list", "hash", "set", "list"})
 local ids, back = ARGV, 0
 if #ids == 0 then
     ids = redis.call("smembers", KEYS[3])
@@ -106,8 +125,9 @@ end
 if back > 0 then
     redis.call("rpush", KEYS[4], "1")
 end
-return back
+return {back, damaged}
 """
+)
 
 #: KEYS: queue, messages, acks, bell. ARGV: fetched wire id, new wire id and new message of each.
 REQUEUE_AS = """
@@ -133,20 +153,17 @@ return present
 """
 
 #: KEYS: queue, messages, bell, then acks of each living process. Returns the numbers of wire ids that wait, of wire ids
-#: that are fetched, of messages, and of keys that were of another type. Those are deleted: no script could use them.
-COUNT = """
-local types, fetched, damaged = {"list", "hash", "list"}, 0, 0
-for i = 1, #KEYS do
-    local type = redis.call("type", KEYS[i]).ok
-    if type ~= "none" and type ~= (types[i] or "set") then
-        redis.call("del", KEYS[i])
-        damaged = damaged + 1
-    elseif i > 3 then
-        fetched = fetched + redis.call("scard", KEYS[i])
-    end
+#: that are fetched, of messages and of damaged keys.
+COUNT = (
+    DELETE_DAMAGED
+    + """
+local damaged, fetched = delete_damaged({"list", "hash", "list"}), 0
+for i = 4, #KEYS do
+    fetched = fetched + redis.call("scard", KEYS[i])
 end
 return {redis.call("llen", KEYS[1]), fetched, redis.call("hlen", KEYS[2]), damaged}
 """
+)
 
 #: KEYS: epoch. ARGV: the epoch to begin if there is none. Returns the epoch.
 EPOCH = """
