@@ -5,20 +5,19 @@ so each kind of thread has its rule:
 
 - Worker threads: checked between two tasks, and after a pause of `IDLE_SECONDS`. A transaction that a task left open is
   rolled back. While the thread waits for a task, its connection can be closed for another thread.
-- Threads of pools, such as those of `sync_to_async`: checked after a pause and after an error. The connection of a
-  thread that ended is closed.
+- Other threads, such as those of `sync_to_async`: checked after a pause and after an error. A transaction that a
+  function of a pool left open is rolled back. The connection of a thread that ended is closed.
 - Threads of the task system, which repeat what failed: closed after an error, by the thread itself.
 
 No connection is trusted that was unused for `FORGOTTEN_SECONDS`.
 """
 
 import logging
-import sys
+import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import thread as pool_threads
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -47,8 +46,6 @@ FORGOTTEN_SECONDS = 60.0
 CONNECT_SECONDS = 90.0
 #: Seconds between two attempts to connect.
 PAUSE_SECONDS = 0.25
-#: Seconds that a thread of a pool may need to finish the function whose result is there already.
-FINISHING_SECONDS = 0.1
 
 #: `TransactionStatus.IDLE` and `UNKNOWN` of libpq. Elsewhere a transaction is open.
 OUTSIDE_TRANSACTIONS = (0, 4)
@@ -56,8 +53,9 @@ OUTSIDE_TRANSACTIONS = (0, 4)
 _thread = threading.local()
 #: Guards of this process: of threads that `own` announced, and of all others.
 _own: set["Guard"] = set()
-_pool: set["Guard"] = set()
-_current_user: Callable[[], object] = object
+_others: set["Guard"] = set()
+#: Connections of a parent process. Referenced for ever, since a copy that is freed or closed ends the parent's session.
+_inherited: list[object] = []
 
 
 def close_broken() -> None:
@@ -110,14 +108,8 @@ def _close(database: Any) -> None:
 # --- Worker processes ----------------------------------------------------------------------------
 
 
-def watch(*, current_user: Callable[[], object]) -> None:
-    """Guard the connections of every thread that begins to use the database from now on.
-
-    Parameters:
-      current_user: Returns the task in whose context a statement runs, as an object that is compared by identity.
-    """
-    global _current_user
-    _current_user = current_user
+def watch() -> None:
+    """Guard the connections of every thread that begins to use the database from now on."""
     connections.create_connection = _create_guarded  # type: ignore[method-assign]
 
 
@@ -125,68 +117,77 @@ def unwatch() -> None:
     """Guard no more connections, and close those that no thread uses just now."""
     vars(connections).pop("create_connection", None)
     close_abandoned()
-    close_resting()
-    for guard in list(_pool):
-        if guard.is_abandoned():
-            guard.reset()
+    for guard in [*_own, *_others]:
+        guard.close_resting()
 
 
 def own(*, repeats: bool = False) -> None:
-    """Announce that this thread belongs to the task system and not to a pool. Call it before its first statement.
+    """Announce that this thread belongs to the task system. Call it before its first statement.
 
     Parameters:
       repeats: The thread repeats statements that failed, so that its connections need no check.
     """
-    _thread.guards, _thread.repeats = [], repeats
+    _thread.guards, _thread.is_own, _thread.repeats = [], True, repeats
+
+
+def begin_child() -> None:
+    """Forget all connections, in a process that was just forked. They are the parent's."""
+    opened = connections.all(initialized_only=True)
+    _inherited.append([*_own, *_others, *opened])
+    _own.clear()
+    _others.clear()
+    vars(_thread).clear()
+    for database in opened:
+        del connections[database.alias]
 
 
 def _create_guarded(alias: str) -> BaseDatabaseWrapper:
     database = type(connections).create_connection(connections, alias)
     guard = Guard(database, repeats=getattr(_thread, "repeats", False))
-    if hasattr(_thread, "guards"):
-        _thread.guards.append(guard)
-        _own.add(guard)
-    else:
-        _pool.add(guard)
+    if not hasattr(_thread, "guards"):
+        _thread.guards = []
+    _thread.guards.append(guard)
+    (_own if hasattr(_thread, "is_own") else _others).add(guard)
     return database
 
 
 def _guards() -> list["Guard"]:
-    """Return the guards of this thread, if it is one of the task system."""
+    """Return the guards of this thread."""
     return getattr(_thread, "guards", [])
 
 
 def is_in_transaction() -> bool:
-    """Return whether this thread, one of the task system, is inside a transaction."""
+    """Return whether this thread is inside a transaction."""
     return any(guard.is_open for guard in _guards())
 
 
-def roll_back(user: object = None) -> bool:
-    """Roll back the transactions that a task left open. Call it in the thread that ran the task.
-
-    Parameters:
-      user: The task, whose transactions in threads of pools are rolled back, too. A function of its that still runs
-        there keeps its transaction.
-
-    Returns:
-      Whether there was one.
-    """
+def roll_back() -> bool:
+    """Roll back the transactions that a task left open in this thread. Return whether there was one."""
     left = [guard for guard in _guards() if guard.is_open]
-    if _pool and user is not None:
-        left += [guard for guard in list(_pool) if guard.user is user and guard.is_open and guard.is_abandoned()]
     for guard in left:
         guard.reset()
     return bool(left)
 
 
+def end_task() -> None:
+    """Leave this thread's connections in order for its next task, or for other threads until then."""
+    roll_back()
+    for guard in _guards():
+        if not guard.is_resting:
+            guard.database.close_if_unusable_or_obsolete()
+    rest()
+
+
 def rest() -> None:
-    """Let other threads have this thread's connections until its next statement."""
+    """Note that this thread uses its connections no more until its next statement."""
     for guard in _guards():
         guard.is_resting = True
 
 
 def close_resting(*, is_expired: bool = False) -> None:
-    """Close the connections of threads that rest.
+    """Close the connections of threads of the task system that rest.
+
+    A thread of a pool may rest between two parts of one task's work, such as the chunks of `aiterator()`.
 
     Parameters:
       is_expired: Only those that are older than `CONN_MAX_AGE`.
@@ -197,7 +198,7 @@ def close_resting(*, is_expired: bool = False) -> None:
 
 def close_abandoned() -> None:
     """Close the connections of ended threads. They stay open until Python's garbage collection finds them."""
-    for guards in (_own, _pool):
+    for guards in (_own, _others):
         for guard in [guard for guard in list(guards) if not guard.thread.is_alive()]:
             guards.discard(guard)
             if guard.is_open:
@@ -218,9 +219,7 @@ class Guard:
         self.thread = threading.current_thread()
         #: Time of the last statement, by the monotonic clock.
         self.used_at = time.monotonic()
-        #: The task that began the open transaction, or ran the last statement outside of one.
-        self.user: object = None
-        #: The thread waits for a task. It leaves this state under the lock, and others close the connection under it.
+        #: The thread waits for work. It leaves this state under the lock, and others close the connection under it.
         self.is_resting = False
         self._lock = threading.Lock()
         self._autocommit = database.settings_dict["AUTOCOMMIT"]
@@ -234,13 +233,12 @@ class Guard:
         database = self.database
         now = time.monotonic()
         idle_seconds, self.used_at = now - self.used_at, now
-        raw = database.connection
-        if database.in_atomic_block or (raw is not None and database.autocommit != self._autocommit):
-            return
         if self.is_resting:
             with self._lock:
                 self.is_resting = False
-        self.user = _current_user()
+        raw = database.connection
+        if database.in_atomic_block or database.autocommit != self._autocommit:
+            return
         if raw is None or raw is not self._connected:
             return  # In the middle of connecting, Django calls this, too.
         if idle_seconds > FORGOTTEN_SECONDS:
@@ -282,21 +280,10 @@ class Guard:
         database = self.database
         if database.in_atomic_block:
             return True
-        if database.connection is None or not self._autocommit:
+        raw = database.connection
+        if raw is None or not self._autocommit:
             return False
-        return not database.autocommit or _is_in_transaction(database.connection)
-
-    def is_abandoned(self) -> bool:
-        """Return whether the thread ended, or waits for work in its pool."""
-        deadline = time.monotonic() + FINISHING_SECONDS
-        while self.thread.is_alive():
-            frame = sys._current_frames().get(self.thread.ident or 0)
-            if frame is not None and frame.f_code is pool_threads._worker.__code__:
-                return True
-            if time.monotonic() > deadline:
-                return False
-            time.sleep(0.001)
-        return True
+        return not database.autocommit or _is_in_transaction(raw)
 
     def reset(self) -> None:
         """Close the connection, whatever it is in the middle of. The next statement opens a new one."""
@@ -309,15 +296,22 @@ class Guard:
         finally:
             database.dec_thread_sharing()
 
-    def close_resting(self, *, is_expired: bool) -> None:
+    def close_resting(self, *, is_expired: bool = False) -> None:
         """Close the connection if its thread rests."""
         with self._lock:
+            if not self.is_resting or self.is_open:
+                return  # Open all the same: used as the driver's connection, which no check sees.
             closes_at = self.database.close_at
-            if self.is_resting and not (is_expired and (closes_at is None or time.monotonic() < closes_at)):
+            if not is_expired or (closes_at is not None and time.monotonic() >= closes_at):
                 self.reset()
 
 
 def _is_in_transaction(raw: Any) -> bool:
     """Return whether a connection of psycopg or of sqlite3 is inside a transaction."""
     server = getattr(raw, "pgconn", None)
-    return bool(raw.in_transaction) if server is None else server.transaction_status not in OUTSIDE_TRANSACTIONS
+    if server is not None:
+        return server.transaction_status not in OUTSIDE_TRANSACTIONS
+    try:
+        return bool(raw.in_transaction)
+    except sqlite3.ProgrammingError:  # Another thread has just closed it, since this one rests.
+        return False

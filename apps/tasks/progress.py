@@ -86,11 +86,6 @@ def unbind() -> None:
     _current.set(None)
 
 
-def current() -> Reporter | None:
-    """Return the target of the functions below. It stands for the running attempt."""
-    return _current.get()
-
-
 def carry(function: Callable[P, T]) -> Callable[P, T]:
     """Return the function, bound to the running attempt, for a thread of the task's own.
 

@@ -214,8 +214,8 @@ def kept_statements() -> int:
     return len(connection.queries_log)
 
 
-def _leave_open(how: str) -> None:
-    """Write inside a transaction and do not end it."""
+def leave_a_transaction_open(how: str) -> None:
+    """Begin a transaction and do not end it."""
     from django.db import connection, transaction
 
     if how == "autocommit off":
@@ -226,6 +226,12 @@ def _leave_open(how: str) -> None:
         transaction.atomic().__enter__()
     if how == "savepoint":
         transaction.atomic().__enter__()
+
+
+def _leave_open(how: str) -> None:
+    from django.db import transaction
+
+    leave_a_transaction_open(how)
     _record(f"left open: {how}")
     if how == "broken":
         transaction.set_rollback(True)

@@ -1,10 +1,14 @@
 """Database connections of a worker process: none is trusted without end, and no task inherits a transaction."""
 
+import asyncio
+import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
+from asgiref.sync import sync_to_async
 from django.db import connection, connections, transaction
 
 from apps.core import connections as guarded
@@ -12,7 +16,7 @@ from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
 from workers import checks
-from workers.process import reconciler
+from workers.process import fork, reconciler
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -84,30 +88,90 @@ def test_an_actor_that_is_called_inside_a_transaction_of_its_caller_may_write(wo
     assert Effect.objects.filter(nonce="called").exists()
 
 
-def test_a_function_that_still_runs_in_a_pool_keeps_its_transaction() -> None:
-    user, began, go_on = object(), threading.Event(), threading.Event()
-    written: list[bool] = []
+def write(nonce: str) -> None:
+    Effect.objects.create(nonce=nonce, task_id="", attempt=0, pid=0)
 
-    def write() -> None:
-        with transaction.atomic():
-            Effect.objects.create(nonce="slow", task_id="", attempt=0, pid=0)
-            began.set()
-            go_on.wait(10)
-        written.append(True)
+
+@pytest.mark.parametrize("how", HOW)
+@pytest.mark.parametrize("pool", ["shared thread of async actors", "pool of a module"])
+def test_a_neighbour_that_waits_for_the_thread_does_not_write_into_an_open_transaction(
+    working, ended, declare, pool: str, how: str
+) -> None:
+    began, neighbours = threading.Event(), threading.Semaphore(0)
+    own_pool = ThreadPoolExecutor(1)
+
+    def leave() -> None:
+        began.set()
+        assert neighbours.acquire(timeout=10)
+        assert neighbours.acquire(timeout=10)
+        tasks.leave_a_transaction_open(how)
+        write("left open")
+
+    def write_in_block(nonce: str) -> None:
+        with transaction.atomic(durable=True):
+            write(nonce)
+
+    async def run(function: Callable[..., None], *args: str) -> None:
+        if pool == "pool of a module":
+            await asyncio.get_running_loop().run_in_executor(own_pool, function, *args)
+        else:
+            await sync_to_async(function)(*args)
+
+    async def leaves_it_open() -> None:
+        await run(leave)
+
+    async def neighbour(nonce: str, in_block: bool) -> None:
+        await asyncio.to_thread(began.wait, 10)
+        waiting = asyncio.ensure_future(run(write_in_block if in_block else write, nonce))
+        await asyncio.sleep(0)
+        neighbours.release()
+        await waiting
+
+    leaves, writes = declare(leaves_it_open, max_retries=0), declare(neighbour, max_retries=0)
+    message = leaves.send()
+    others = [writes.send(f"{in_block}", in_block) for in_block in (False, True)]
+    try:
+        assert [ended(other).status for other in others] == ["completed"] * 2
+        row = ended(message)
+        assert (row.status, row.error_message[:29]) == ("failed", "It ended inside a transaction")
+        assert set(Effect.objects.values_list("nonce", flat=True)) == {"False", "True"}
+    finally:
+        own_pool.submit(connections.close_all).result()
+        own_pool.shutdown()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there is no fork")
+def test_a_forked_child_that_gets_no_connection_leaves_the_parents_alone(server) -> None:
+    """It asks other threads for theirs, and those belong to the parent."""
+    resting, go_on = threading.Event(), threading.Event()
+    found: list[int] = []
+
+    def use_twice() -> None:
+        guarded.own()
+        found.append(pid(connections["default"]))
+        guarded.rest()
+        resting.set()
+        go_on.wait(10)
+        found.append(pid(connections["default"]))
         connections.close_all()
 
-    guarded.watch(current_user=lambda: user)
+    fork.prepare()
+    guarded.watch()
+    thread = threading.Thread(target=use_twice)
+    thread.start()
     try:
-        thread = threading.Thread(target=write)
-        thread.start()
-        assert began.wait(10)
-        assert not guarded.roll_back(user)
+        assert resting.wait(10)
+        child = os.fork()
+        if child == 0:
+            guarded.close_resting()
+            os._exit(0)
+        assert os.waitpid(child, 0) == (child, 0)
     finally:
-        guarded.unwatch()
         go_on.set()
         thread.join()
-    assert written == [True]
-    assert Effect.objects.filter(nonce="slow").exists()
+        guarded.unwatch()
+    assert len(set(found)) == 1
+    assert len(found) == 2
 
 
 # --- The server closes connections ---------------------------------------------------------------
@@ -140,7 +204,7 @@ def test_connections_of_ended_threads_are_closed(working, ended, server, wait_un
 @pytest.fixture
 def own_connection(server) -> Any:
     """Give this thread a new connection with a guard."""
-    guarded.watch(current_user=lambda: None)
+    guarded.watch()
     connection.close()
     del connections["default"]
     yield connections["default"]
@@ -175,6 +239,53 @@ def test_a_connection_is_not_replaced_inside_a_transaction(own_connection, monke
     with transaction.atomic():
         first = pid(own_connection)
         assert pid(own_connection) == first
+
+
+@pytest.fixture
+def in_own_thread() -> Iterator[Callable[[Callable[[Any], Any]], Any]]:
+    """Call a function with a guarded connection, in a thread of the task system. Return what it returns."""
+    guarded.watch()
+
+    def call(function: Callable[[Any], Any]) -> Any:
+        def run() -> Any:
+            guarded.own()
+            try:
+                return function(connections["default"])
+            finally:
+                connections.close_all()
+
+        with ThreadPoolExecutor(1) as pool:
+            return pool.submit(run).result()
+
+    yield call
+    guarded.unwatch()
+
+
+def test_a_resting_connection_that_another_thread_closes_is_outside_of_transactions(in_own_thread) -> None:
+    def rest_and_look(database: Any) -> bool:
+        Effect.objects.count()
+        guarded.rest()
+        raw = database.connection
+        guarded.close_resting()
+        database.connection = raw  # As this thread read it before.
+        found = guarded.is_in_transaction()
+        database.connection = None
+        return found
+
+    assert not in_own_thread(rest_and_look)
+
+
+def test_a_resting_connection_is_not_closed_while_the_driver_uses_it(in_own_thread, server) -> None:
+    def use_driver(database: Any) -> tuple[int, int]:
+        first = pid(database)
+        guarded.rest()
+        database.connection.execute("BEGIN")
+        guarded.close_resting()
+        database.connection.execute("ROLLBACK")
+        return first, pid(database)
+
+    first, second = in_own_thread(use_driver)
+    assert first == second
 
 
 def test_a_connection_works_again_after_an_error(own_connection) -> None:

@@ -2,12 +2,12 @@
 
 import logging
 from collections.abc import Callable
-from functools import wraps
+from concurrent.futures import Future, ThreadPoolExecutor
+from functools import partial, wraps
 from typing import TYPE_CHECKING, Any
 
-from django.db import close_old_connections
 from django.db import connections as django_connections
-from dramatiq import Actor, Middleware
+from dramatiq import Actor, Middleware, Worker
 from dramatiq.broker import MessageProxy
 
 from apps.core import connections
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
+_submit_plain = ThreadPoolExecutor.submit
+
 
 class OpenTransactionError(TaskError):
     """The task ended inside a transaction that it had begun, so its writes since then were rolled back."""
@@ -28,10 +30,17 @@ class Connections(Middleware):
     """Gives every task a connection that works and is outside of a transaction.
 
     A task that leaves a transaction open fails: nothing would commit its writes, and the next task would write into it.
+    The same goes for each function that a task runs in a pool of threads.
     """
 
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
         actor.fn = outside_transactions(actor.fn)
+
+    def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
+        ThreadPoolExecutor.submit = _submit  # type: ignore[method-assign,assignment]
+
+    def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
+        ThreadPoolExecutor.submit = _submit_plain  # type: ignore[method-assign]
 
     def after_worker_thread_boot(self, broker: "LedgerBroker", thread: Any) -> None:  # type: ignore[override]
         connections.own()
@@ -47,13 +56,10 @@ class Connections(Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        # An interrupt may have cut off the function that does it, too.
-        connections.roll_back()
-        close_old_connections()
-        connections.rest()
+        connections.end_task()
 
     def after_skip_message(self, broker: "LedgerBroker", message: MessageProxy) -> None:  # type: ignore[override]
-        close_old_connections()
+        connections.end_task()
 
     def before_worker_thread_shutdown(self, broker: "LedgerBroker", thread: Any) -> None:  # type: ignore[override]
         django_connections.close_all()
@@ -67,39 +73,55 @@ def outside_transactions(fn: Callable[..., Any]) -> Callable[..., Any]:
 
     @wraps(fn)
     def run(*args: Any, **kwargs: Any) -> Any:
-        attempt = Attempt.current()
-        if attempt is None or connections.is_in_transaction():
+        if Attempt.current() is None or connections.is_in_transaction():
             # Called as a function, perhaps by another actor inside a transaction of its own.
             return fn(*args, **kwargs)
-        try:
-            result = fn(*args, **kwargs)
-        except BaseException:
-            _roll_back(attempt)
-            raise
-        refuse_open_transaction(attempt)
-        return result
+        return _run(fn, *args, **kwargs)
 
     return run
 
 
-def refuse_open_transaction(attempt: Attempt) -> None:
-    """Roll back what the attempt left open.
+def _submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
+    """Let the function raise if it leaves a transaction open: the thread's next function may be another task's."""
+    return _submit_plain(pool, partial(_run_in_pool, fn), *args, **kwargs)
+
+
+def _run_in_pool(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    try:
+        return _run(fn, *args, **kwargs)
+    finally:
+        connections.rest()
+
+
+def _run(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    try:
+        result = fn(*args, **kwargs)
+    except BaseException:
+        _roll_back()
+        raise
+    refuse_open_transaction()
+    return result
+
+
+def refuse_open_transaction() -> None:
+    """Roll back what a function left open in this thread.
 
     Raises:
       OpenTransactionError: It left a transaction open.
     """
-    if _roll_back(attempt):
+    if _roll_back():
         raise OpenTransactionError(
-            "It ended inside a transaction, so its writes since then were rolled back. "
-            "Every atomic() must be left, and autocommit turned on again, before the task ends."
+            "It ended inside a transaction, so its writes since then were rolled back. Every atomic() must be left, "
+            "and autocommit turned on again, before the task, or its function in a pool of threads, ends."
         )
 
 
-def _roll_back(attempt: Attempt) -> bool:
-    found = connections.roll_back(attempt.reporter)
-    if found:
+def _roll_back() -> bool:
+    if not connections.roll_back():
+        return False
+    if (attempt := Attempt.current()) is not None:
         logger.warning(
             "transaction rolled back, its task ended inside it id=%s actor=%s",
             attempt.claim.task_id, attempt.message.actor_name,
         )  # fmt: skip
-    return found
+    return True

@@ -59,7 +59,7 @@ def in_one_transaction(broker: "LedgerBroker", actor_name: str, fn: Callable[...
             with transaction.atomic():
                 result = fn(*args, **kwargs)
                 complete(broker, attempt, result)
-            refuse_open_transaction(attempt)
+            refuse_open_transaction()
             attempt.written = True
         except BaseException:
             if not attempt.written:

@@ -7,15 +7,12 @@ threads but the one that forked.
 import os
 import signal
 import threading
-from typing import Any
 
-from django.db import connections
 from dramatiq.worker import WorkerThread
 
+from apps.core import connections
 from workers.process.stop_request import STOP_SIGNALS
 
-#: Connections of a parent process. Referenced for ever, since a copy that is freed or closed ends the parent's session.
-_inherited: list[Any] = []
 _is_prepared = False
 _thread = threading.local()
 
@@ -46,6 +43,4 @@ def _begin_child() -> None:
     if isinstance(thread := threading.current_thread(), WorkerThread):
         # If its task returns in the child, too, the child must not go on with the tasks that wait in the copy.
         thread.stop()
-    for connection in connections.all(initialized_only=True):
-        _inherited.append(connection)
-        del connections[connection.alias]
+    connections.begin_child()

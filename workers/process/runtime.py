@@ -12,7 +12,6 @@ import redis
 from dramatiq import Actor, Worker
 
 from apps.core import connections
-from apps.tasks import progress
 from apps.tasks.conf import conf
 from workers.process import fork, identity
 from workers.process.consumer import LedgerConsumer
@@ -93,7 +92,7 @@ class Runtime:
             threads=self.worker.worker_threads,
         )
         # After this thread began to use the database: it ends without waiting for a connection.
-        connections.watch(current_user=progress.current)
+        connections.watch()
         connections.close_idle()
         self.writer.start()
         self.heartbeat.start()
