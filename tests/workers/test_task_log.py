@@ -91,7 +91,7 @@ def test_a_follow_up_is_logged_without_its_arguments(declare, ended, wait_until,
         raise ValueError("no")
 
     ended(declare(fails, max_retries=0, on_retry_exhausted="acting.of_the_next_release").send(SECRET))
-    wait_until(lambda: "unknown actor" in log.text)
+    wait_until(lambda: "no worker can take it" in log.text)
     assert SECRET not in log.text
 
 
