@@ -288,8 +288,9 @@ class Guard:
     def reset(self) -> None:
         """Close the connection, whatever it is in the middle of. The next statement opens a new one."""
         database = self.database
-        # Otherwise Django keeps a connection that was closed inside `atomic` unusable until the block is left.
-        database.in_atomic_block = database.closed_in_transaction = False
+        # Django would keep a connection that was closed inside `atomic` unusable until the block is left.
+        database.in_atomic_block = database.closed_in_transaction = database.needs_rollback = False
+        database.atomic_blocks, database.savepoint_ids = [], []
         database.inc_thread_sharing()
         try:
             _close(database)

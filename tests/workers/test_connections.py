@@ -88,6 +88,25 @@ def test_an_actor_that_is_called_inside_a_transaction_of_its_caller_may_write(wo
     assert Effect.objects.filter(nonce="called").exists()
 
 
+@pytest.mark.parametrize("how", HOW)
+def test_the_next_function_of_a_thread_may_begin_a_durable_block(working, ended, declare, how: str) -> None:
+    async def leaves_it_open() -> None:
+        await sync_to_async(tasks.leave_a_transaction_open)(how)
+
+    async def begins() -> None:
+        await sync_to_async(write_durably)("durable")
+
+    ended(declare(leaves_it_open, max_retries=0).send())
+    row = ended(declare(begins, max_retries=0).send())
+    assert (row.status, row.error_message) == ("completed", "")
+    assert Effect.objects.filter(nonce="durable").exists()
+
+
+def write_durably(nonce: str) -> None:
+    with transaction.atomic(durable=True):
+        write(nonce)
+
+
 def write(nonce: str) -> None:
     Effect.objects.create(nonce=nonce, task_id="", attempt=0, pid=0)
 
@@ -107,10 +126,6 @@ def test_a_neighbour_that_waits_for_the_thread_does_not_write_into_an_open_trans
         tasks.leave_a_transaction_open(how)
         write("left open")
 
-    def write_in_block(nonce: str) -> None:
-        with transaction.atomic(durable=True):
-            write(nonce)
-
     async def run(function: Callable[..., None], *args: str) -> None:
         if pool == "pool of a module":
             await asyncio.get_running_loop().run_in_executor(own_pool, function, *args)
@@ -122,7 +137,7 @@ def test_a_neighbour_that_waits_for_the_thread_does_not_write_into_an_open_trans
 
     async def neighbour(nonce: str, in_block: bool) -> None:
         await asyncio.to_thread(began.wait, 10)
-        waiting = asyncio.ensure_future(run(write_in_block if in_block else write, nonce))
+        waiting = asyncio.ensure_future(run(write_durably if in_block else write, nonce))
         await asyncio.sleep(0)
         neighbours.release()
         await waiting
@@ -131,7 +146,8 @@ def test_a_neighbour_that_waits_for_the_thread_does_not_write_into_an_open_trans
     message = leaves.send()
     others = [writes.send(f"{in_block}", in_block) for in_block in (False, True)]
     try:
-        assert [ended(other).status for other in others] == ["completed"] * 2
+        rows = [ended(other) for other in others]
+        assert [(row.status, row.error_message) for row in rows] == [("completed", "")] * 2
         row = ended(message)
         assert (row.status, row.error_message[:29]) == ("failed", "It ended inside a transaction")
         assert set(Effect.objects.values_list("nonce", flat=True)) == {"False", "True"}
