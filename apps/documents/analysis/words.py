@@ -18,9 +18,10 @@ _JOINED = r"(?<=[\u0591-\u05ea])\"(?=[\u05d0-\u05ea])|(?<=[lL])\u00b7(?=[lL])"
 
 #: A run of letters and digits with inner apostrophes and hyphens: "Don't" and "three-and-twenty" are one word,
 #: "came--she" is two, "_must_" is one. In a script without spaces, each letter with its marks is one.
-#: Possessive: otherwise a word of a million letters would take hundreds of megabytes.
+#: Possessive: otherwise a word of a million letters would take hundreds of megabytes. No look-ahead stands before the
+#: alternatives, since a Python before 3.11.5 then takes too much.
 WORD = re.compile(
-    rf"{_LETTER}++(?:(?![\s.,;])(?:[{_MARKS}]++|['{_JOINERS}-](?={_LETTER})|{_JOINED}|{_LETTER}++))*+"
+    rf"{_LETTER}++(?:[{_MARKS}]++|['{_JOINERS}-](?={_LETTER})|{_JOINED}|{_LETTER}++)*+"
     rf"|[{UNSPACED}][{_MARKS}]*+"
 )
 
