@@ -57,7 +57,7 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
     rows, calm_at = Rows(world.database), 0.0
     try:
         world.start()
-        wait_until(lambda: any(row.status == "completed" for row in rows.tasks()), timeout=120, every=0.5)
+        wait_until(lambda: any(row.status == "completed" for row in rows.tasks()), timeout=300, every=0.5)
         world.storm(minutes * 60, faults.ACTS, has_backlog=lambda: has_backlog(rows))
         calm_at = world.calm()
         world.stop_sending()

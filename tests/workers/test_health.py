@@ -4,6 +4,7 @@ import contextlib
 import io
 import logging
 import signal
+import sqlite3
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -125,6 +126,26 @@ def test_a_scheduler_is_needed_for_enabled_schedules_alone(client: Client, monke
     assert degraded(client) == []
 
 
+def freeze(running: RunningCommand) -> None:
+    """Freeze a process at a moment in which it does not hold SQLite's one write lock."""
+    running.send_signal(signal.SIGSTOP)
+    while is_locked():
+        running.send_signal(signal.SIGCONT)
+        running.send_signal(signal.SIGSTOP)
+
+
+def is_locked() -> bool:
+    if connection.vendor != "sqlite":
+        return False
+    name = connection.settings_dict["NAME"]
+    with contextlib.closing(sqlite3.connect(name, timeout=0.5, isolation_level=None)) as probe:
+        try:
+            probe.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError:
+            return True
+    return False
+
+
 @pytest.mark.processes
 @pytest.mark.usefixtures("broker", "all_beat")
 @pytest.mark.parametrize("kind", ["relay", "scheduler"])
@@ -143,7 +164,7 @@ def test_a_process_that_is_frozen_or_killed_is_told_within_the_timeout(
 
     running = command(f"run{kind}", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
     wait_until(lambda: not is_told(), timeout=30)
-    running.send_signal(signal.SIGSTOP)
+    freeze(running)
     wait_until(is_told)
     running.send_signal(signal.SIGCONT)
     wait_until(lambda: not is_told())
