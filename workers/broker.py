@@ -187,7 +187,6 @@ class LedgerBroker(RedisBroker):
         max_age = message.options.get("max_age")
         if max_age is None:
             max_age = actor.options.get("max_age")
-        options = {name: value for name, value in plain.items() if name not in COLUMN_OPTIONS}
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
@@ -195,7 +194,7 @@ class LedgerBroker(RedisBroker):
             priority=actor.priority,
             args=message.args,
             kwargs=message.kwargs,
-            options=options,
+            options=_without_columns(plain),
             delay_ms=0 if delay is None else arguments.whole_number(actor, "delay", delay),
             max_age_ms=None if max_age is None else arguments.whole_number(actor, "max_age", max_age),
             owner_id=arguments.owner_key(message.options.get("owner_id", _current_owner())),
@@ -218,17 +217,8 @@ class LedgerBroker(RedisBroker):
             actor = self.actors.get(name) if isinstance(name, str) else None
             priority = 0 if actor is None else actor.priority
             arguments.check_columns(message, priority=priority)
-            args, kwargs, options = json_safe(
-                [
-                    message.args,
-                    message.kwargs,
-                    {
-                        name: value
-                        for name, value in arguments.plain_options(message).items()
-                        if name not in COLUMN_OPTIONS
-                    },
-                ]
-            )
+            plain = arguments.plain_options(message)
+            args, kwargs, options = json_safe([message.args, message.kwargs, _without_columns(plain)])
             owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
         except Interrupt:
             raise
@@ -301,6 +291,11 @@ def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> Non
     logger.critical(
         "hook failed hook=%s middleware=%s\n%s", hook, type(middleware).__name__, failure.traceback.rstrip()
     )
+
+
+def _without_columns(options: dict[str, Any]) -> dict[str, Any]:
+    """Return the options that have no column of their own."""
+    return {name: value for name, value in options.items() if name not in COLUMN_OPTIONS}
 
 
 def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | None]:

@@ -6,7 +6,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 from dramatiq import Middleware, Worker
-from dramatiq.common import iter_queue
 from dramatiq.middleware import MiddlewareError
 
 from apps.tasks.errors import TaskError
@@ -60,9 +59,7 @@ class Lifecycle(Middleware):
         if broker.runtime is None:
             return
         broker.runtime.stop_fetching()
-        for item in iter_queue(worker.work_queue):
-            worker.consumers[item.message.queue_name].requeue_messages([item.message])
-            worker.work_queue.task_done()
+        broker.runtime.release_waiting()
 
     def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         if broker.runtime is not None:

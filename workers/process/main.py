@@ -9,7 +9,6 @@ from typing import Any
 
 import dramatiq
 from dramatiq import Worker
-from dramatiq.common import iter_queue
 
 from apps.tasks.errors import UnknownQueueError
 from workers.process.stop_request import StopRequest
@@ -80,21 +79,20 @@ def stop_worker(worker: Worker, *, drain_seconds: float) -> None:
 
     `Worker.stop` does the same, but its wait counts the elapsed time once a thread. Of 25 s, a task may get 7.
     """
+    broker: Any = worker.broker
     deadline = time.monotonic() + drain_seconds
-    worker.broker.emit_before("worker_shutdown", worker)
+    broker.emit_before("worker_shutdown", worker)
     for consumer in worker.consumers.values():
         consumer.stop()
     for thread in worker.workers:
         thread.stop()
     _join(worker.consumers.values(), deadline=min(deadline, time.monotonic() + CONSUMER_SECONDS))
     # Claimed after the shutdown hook had released the tasks that waited.
-    for item in iter_queue(worker.work_queue):
-        worker.consumers[item.message.queue_name].requeue_messages([item.message])
-        worker.work_queue.task_done()
+    broker.runtime.release_waiting()
     _join(worker.workers, deadline=deadline)
     for consumer in worker.consumers.values():
         consumer.close()
-    worker.broker.emit_after("worker_shutdown", worker)
+    broker.emit_after("worker_shutdown", worker)
 
 
 def _join(threads: Iterable[Thread], *, deadline: float) -> None:

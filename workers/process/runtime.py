@@ -10,6 +10,7 @@ from typing import Any
 
 import redis
 from dramatiq import Actor, Worker
+from dramatiq.common import iter_queue
 
 from apps.core import connections
 from apps.tasks.conf import conf
@@ -111,6 +112,12 @@ class Runtime:
         self.stopping.set()
         with contextlib.suppress(redis.RedisError):  # Away or full: each consumer wakes by itself seconds later.
             self.wire.wake(self.holdings.broker_id, count=len(self.worker.consumers))
+
+    def release_waiting(self) -> None:
+        """Release the claimed tasks that wait for a thread."""
+        for item in iter_queue(self.worker.work_queue):
+            self.worker.consumers[item.message.queue_name].requeue_messages([item.message])
+            self.worker.work_queue.task_done()
 
     def close(self, *, timeout_seconds: float = 3.0) -> None:
         """Write the outcomes, release and requeue the rest, and sign off.
