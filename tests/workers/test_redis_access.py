@@ -38,6 +38,13 @@ def documented_commands() -> list[str]:
     return [word for word in line.split() if word[0] in "+-"]
 
 
+def answers(wire: WireQueue) -> bool:
+    try:
+        return bool(wire.senders.ping())
+    except redis.RedisError:
+        return False
+
+
 @pytest.fixture
 def limited_url(redis_client) -> Iterator[str]:
     """URL of a user with the documented rights."""
@@ -58,7 +65,7 @@ def test_a_user_with_the_documented_rights_suffices(broker, limited_url, monkeyp
     assert wire.publish([message(3)])
     wire.settle()
     assert unsuited(wire) == ""
-    assert wire.is_reachable()
+    assert answers(wire)
     assert len(wire.fetch(QUEUE, "me", limit=1)) == 1
     assert len(wire.wait_and_fetch(QUEUE, "me", limit=9, timeout_seconds=1)) == 2
     assert wire.has_fetched([(QUEUE, "me")])
@@ -136,7 +143,7 @@ def tls_url(redis_client) -> Iterator[str]:
 )
 def test_options_of_tls_reach_every_connection(broker, tls_url, options, is_let_in) -> None:
     wire = WireQueue(environment.with_query(tls_url, options), namespace=broker.namespace)
-    assert wire.is_reachable() is is_let_in
+    assert answers(wire) is is_let_in
     assert wire.publish([message(1), message(2)]) is is_let_in
     if is_let_in:
         assert len(wire.fetch(QUEUE, "me", limit=9)) == 2

@@ -265,13 +265,6 @@ class WireQueue(Keys):
 
     # --- The server ---
 
-    def is_reachable(self) -> bool:
-        """Return whether Redis answers a PING within the senders' time limit."""
-        try:
-            return bool(self.senders.ping())
-        except redis.RedisError:
-            return False
-
     def mode(self) -> str:
         """Return the server's mode: standalone, cluster or sentinel. Empty if it does not say.
 
