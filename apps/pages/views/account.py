@@ -1,0 +1,76 @@
+"""A user's account: name, address, password, two-step sign-in, sessions and tokens."""
+
+from django.contrib import messages
+from django.contrib.auth.views import RedirectURLMixin
+from django.http import HttpResponse
+from django.shortcuts import redirect, render
+from django.views.decorators.http import require_POST
+
+from apps.accounts.models import User
+from apps.accounts.second_factor import service as second_factor
+from apps.accounts.sessions import confirmation, registry
+from apps.accounts.sessions.browser import name_of
+from apps.pages.access import WriterRequest, confirmed, writers_page
+from apps.pages.account_forms import ConfirmForm, PersonForm
+
+
+@writers_page
+def show(request: WriterRequest) -> HttpResponse:
+    """Show the account, and change name and address."""
+    # A copy: the page would greet the user by a name that is refused.
+    person = User.objects.get(pk=request.user.pk)
+    form = PersonForm(request.POST or None, instance=person)
+    if request.method == "POST":
+        return _save(request, form=form)
+    return _page(request, form=form)
+
+
+@confirmed
+def _save(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
+    if not form.is_valid():
+        return _page(request, form=form)
+    form.save()
+    messages.success(request, "Saved.")
+    return redirect("pages:account")
+
+
+def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
+    key = request.session.session_key
+    sessions = [
+        {"row": row, "browser": name_of(row.user_agent), "is_this": row.session_id == key}
+        for row in registry.sessions_of(request.user)
+    ]
+    context = {"form": form, "sessions": sessions, "device": second_factor.device_of(request.user)}
+    return render(request, "pages/account.html", context)
+
+
+@writers_page
+def confirm(request: WriterRequest) -> HttpResponse:
+    """Ask for the password before a sensitive change."""
+    form = ConfirmForm(request.user, request.POST or None, request=request)
+    destination = RedirectURLMixin()
+    destination.request, destination.next_page = request, "pages:account"
+    if request.method == "POST" and form.is_valid():
+        confirmation.note(request)
+        return redirect(destination.get_success_url())
+    return render(request, "pages/confirm.html", {"form": form, "next": destination.get_redirect_url()})
+
+
+@require_POST
+@writers_page
+@confirmed
+def end_session(request: WriterRequest, pk: int) -> HttpResponse:
+    """End one session of the user."""
+    if registry.end(request.user, pk):
+        messages.success(request, "The session has ended.")
+    return redirect("pages:account")
+
+
+@require_POST
+@writers_page
+@confirmed
+def end_other_sessions(request: WriterRequest) -> HttpResponse:
+    """End all sessions of the user but this one."""
+    registry.end_all(request.user, but=request.session.session_key)
+    messages.success(request, "All other sessions have ended.")
+    return redirect("pages:account")
