@@ -11,6 +11,8 @@ class AccountsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
+        from apps.accounts import checks  # noqa: F401
+
         user_logged_in.connect(_note_password, dispatch_uid="apps.accounts.sessions.confirmation")
 
 

@@ -35,11 +35,11 @@ class HashingBusyError(SignInError):
 
 
 class SecondFactorNeededError(SignInError):
-    """This account has two-step sign-in. Sign in on the pages, and make an API token there."""
+    """This account needs two-step sign-in. Sign in on the pages, and make an API token there."""
 
     status_code = status.HTTP_403_FORBIDDEN
     default_code = "second_factor_needed"
-    default_detail = "This account has two-step sign-in. Sign in on the pages, and make an API token there."
+    default_detail = "This account needs two-step sign-in. Sign in on the pages, and make an API token there."
 
 
 def spoken(seconds: int) -> str:

@@ -126,7 +126,7 @@ class ForgottenForm(PlainForm):
     """The address of a user who forgot the password."""
 
     email = forms.EmailField(
-        label="E-mail address",
+        label="Email address",
         max_length=254,
         widget=forms.EmailInput(attrs={"autocomplete": "email", "autofocus": True}),
     )
@@ -148,4 +148,5 @@ class PersonForm(PlainForm, forms.ModelForm):
 def _plain(form: Any) -> None:
     """Leave out Django's list of rules: an error names the rule that a password breaks."""
     form.fields["new_password1"].help_text = ""
+    form.fields["new_password2"].help_text = ""
     form.fields["new_password2"].label = "New password, once more"

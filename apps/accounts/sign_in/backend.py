@@ -50,7 +50,7 @@ class ThrottledBackend(ModelBackend):
             )
             raise
         try:
-            with hashing.slot():
+            with hashing.slots.take():
                 user = super().authenticate(request, username=username, password=password)
         except SignInError:
             throttling.take_off(counters)

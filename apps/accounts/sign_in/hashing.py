@@ -8,12 +8,6 @@ from django.contrib.auth.hashers import Argon2PasswordHasher
 
 from apps.accounts.errors import HashingBusyError
 
-#: Sign-ins of a process whose passwords are hashed at once, and that wait for it.
-AT_ONCE, WAITING = 1, 15
-
-_slots = threading.BoundedSemaphore(AT_ONCE)
-_places = threading.BoundedSemaphore(AT_ONCE + WAITING)
-
 
 class Argon2Hasher(Argon2PasswordHasher):
     """Argon2id as OWASP recommends it: 19 MiB, two passes, one thread.
@@ -26,17 +20,33 @@ class Argon2Hasher(Argon2PasswordHasher):
     parallelism = 1
 
 
-@contextmanager
-def slot() -> Iterator[None]:
-    """Hold a slot in which a password is hashed, and wait for one before.
+class Slots:
+    """Slots in which passwords are hashed.
 
-    Raises:
-      HashingBusyError: `WAITING` sign-ins of this process wait already.
+    Parameters:
+      at_once: Number of slots.
+      waiting: Number of threads that may wait for one.
     """
-    if not _places.acquire(blocking=False):
-        raise HashingBusyError
-    try:
-        with _slots:
-            yield
-    finally:
-        _places.release()
+
+    def __init__(self, *, at_once: int, waiting: int) -> None:
+        self._slots = threading.BoundedSemaphore(at_once)
+        self._places = threading.BoundedSemaphore(at_once + waiting)
+
+    @contextmanager
+    def take(self) -> Iterator[None]:
+        """Hold a slot, and wait for one before.
+
+        Raises:
+          HashingBusyError: Too many threads wait already.
+        """
+        if not self._places.acquire(blocking=False):
+            raise HashingBusyError
+        try:
+            with self._slots:
+                yield
+        finally:
+            self._places.release()
+
+
+#: One password is hashed at once by a process, and 15 sign-ins wait for it.
+slots = Slots(at_once=1, waiting=15)

@@ -1,17 +1,24 @@
 """A user's account: name, address, password, two-step sign-in, sessions and tokens."""
 
+from datetime import timedelta
+
 from django.contrib import messages
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
+from django.utils import timezone
 from django.views.decorators.http import require_POST
 
 from apps.accounts.models import User
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import confirmation, registry
 from apps.accounts.sessions.browser import name_of
+from apps.accounts.sessions.middleware import SEEN_SECONDS
 from apps.pages.access import WriterRequest, confirmed, writers_page
 from apps.pages.account_forms import ConfirmForm, PersonForm
+
+#: Age of the last record of a session that is in use.
+ACTIVE = timedelta(seconds=2 * SEEN_SECONDS)
 
 
 @writers_page
@@ -37,7 +44,12 @@ def _save(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
 def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
     key = request.session.session_key
     sessions = [
-        {"row": row, "browser": name_of(row.user_agent), "is_this": row.session_id == key}
+        {
+            "row": row,
+            "browser": name_of(row.user_agent),
+            "is_this": row.session_id == key,
+            "is_active": timezone.now() - row.seen_at < ACTIVE,
+        }
         for row in registry.sessions_of(request.user)
     ]
     context = {"form": form, "sessions": sessions, "device": second_factor.device_of(request.user)}

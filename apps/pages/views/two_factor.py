@@ -1,6 +1,7 @@
 """Two-step sign-in of a user's account: set up, new recovery codes, off."""
 
 from base64 import b32encode
+from typing import Any
 
 import segno
 from django.contrib import messages
@@ -10,6 +11,7 @@ from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_POST
 from django_otp import login as note_second_factor
 
+from apps.accounts.errors import SecondFactorNeededError
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import registry
 from apps.pages.access import WriterRequest, confirmed, writers_page
@@ -23,6 +25,7 @@ GROUP = 4
 def show(request: WriterRequest) -> HttpResponse:
     """Show whether two-step sign-in is on, or set it up. All other sessions end when it begins."""
     if second_factor.device_of(request.user):
+        _check(request)
         return render(request, "pages/two_factor_on.html", {"left": request.user.recovery_codes.count()})
     form = FirstCodeForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -53,6 +56,7 @@ def renew(request: WriterRequest) -> HttpResponse:
     """Make new recovery codes, and show them once."""
     if second_factor.device_of(request.user) is None:
         return redirect("pages:two-factor")
+    _check(request)
     codes = second_factor.renew_recovery_codes(request.user)
     return render(request, "pages/recovery_codes.html", {"codes": codes, "is_new": False})
 
@@ -62,6 +66,14 @@ def renew(request: WriterRequest) -> HttpResponse:
 @confirmed
 def remove(request: WriterRequest) -> HttpResponse:
     """Turn two-step sign-in off."""
+    _check(request)
     if second_factor.remove(request.user):
         messages.success(request, "Two-step sign-in is off. Your password alone signs you in.")
     return redirect("pages:account")
+
+
+def _check(request: WriterRequest) -> None:
+    """Refuse a session that began before two-step sign-in did, and gave no code."""
+    user: Any = request.user
+    if second_factor.device_of(user) and not user.is_verified():
+        raise SecondFactorNeededError
