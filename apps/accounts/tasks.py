@@ -6,7 +6,6 @@ Every process imports this module at its start, so services are imported on use.
 from typing import Any
 
 import dramatiq
-from periodiq import cron
 
 from apps.core.mail import MailRefusedError
 
@@ -27,14 +26,3 @@ def send_password_mail(user_ids: list[int], origin: str) -> dict[str, Any]:
     from apps.accounts.sign_in import reset
 
     return {"mailed": reset.mail_link(user_ids, origin=origin)}
-
-
-@dramatiq.actor(
-    actor_name="accounts.clean_up_sign_ins", queue_name="default", max_retries=3, periodic=cron("17 * * * *")
-)
-def clean_up_sign_ins() -> dict[str, Any]:
-    """Delete counters of attempts that are empty, and sessions that expired."""
-    from apps.accounts.sessions import registry
-    from apps.accounts.sign_in import throttling
-
-    return {"throttles": throttling.delete_empty(), "sessions": registry.forget()}

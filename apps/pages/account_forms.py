@@ -77,41 +77,44 @@ class FirstCodeForm(PlainForm):
     code = CodeField(label="Code of the app")
 
 
-class PasswordCheck(PlainForm):
-    """Checks the password of the user who is signed in, as an attempt that is counted."""
+def checked(password: str, *, request: Any) -> str:
+    """Return the password of the user who is signed in. The check is an attempt that counts.
 
-    def __init__(self, user: Any, *args: Any, request: Any, **kwargs: Any) -> None:
-        self.user, self.request = user, request
-        super().__init__(*args, **kwargs)
-
-    def check_password(self, password: str) -> str:
-        """Return the password. Too many wrong ones are a page of their own."""
-        second_factor.follows(self.request)
-        if authenticate(self.request, username=self.user.get_username(), password=password) != self.user:
-            raise ValidationError(NOT_YOURS)
-        return password
+    Raises:
+      ValidationError: It is another.
+      SignInError: Too many were wrong lately.
+    """
+    second_factor.follows(request)
+    if authenticate(request, username=request.user.get_username(), password=password) != request.user:
+        raise ValidationError(NOT_YOURS)
+    return password
 
 
-class ConfirmForm(PasswordCheck):
+class ConfirmForm(PlainForm):
     """The form for the password of a user who is signed in."""
 
     password = forms.CharField(
         strip=False, widget=forms.PasswordInput(attrs={"autocomplete": "current-password", "autofocus": True})
     )
 
+    def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.request = request
+
     def clean_password(self) -> str:
-        return self.check_password(self.cleaned_data["password"])
+        return checked(self.cleaned_data["password"], request=self.request)
 
 
-class ChangePasswordForm(PasswordCheck, PasswordChangeForm):
+class ChangePasswordForm(PasswordChangeForm, PlainForm):
     """The form for a new password, with the current one."""
 
-    def __init__(self, user: Any, *args: Any, **kwargs: Any) -> None:
-        super().__init__(user, *args, **kwargs)
+    def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
+        super().__init__(request.user, *args, **kwargs)
+        self.request = request
         _plain(self)
 
     def clean_old_password(self) -> str:
-        return self.check_password(self.cleaned_data["old_password"])
+        return checked(self.cleaned_data["old_password"], request=self.request)
 
 
 class NewPasswordForm(SetPasswordForm, PlainForm):

@@ -11,7 +11,6 @@ from django.utils import timezone
 from apps.accounts.models import BrowserSession, User
 from apps.accounts.sessions import browser as browsers
 from apps.accounts.sessions import confirmation, registry
-from apps.accounts.tasks import clean_up_sign_ins
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
@@ -193,14 +192,18 @@ def test_a_session_is_followed_through_a_new_password(browser: Client) -> None:
     assert "Firefox on Linux This session" in get(browser, "/account/").text
 
 
-def test_expired_sessions_are_deleted_and_addresses_are_forgotten_later(browser: Client, jane: User) -> None:
+def test_a_sign_in_deletes_expired_sessions_and_forgets_old_addresses(browser: Client, jane: User) -> None:
     Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    first = BrowserSession.objects.get()
 
-    assert clean_up_sign_ins()["sessions"] == 1
-    assert BrowserSession.objects.get().session is None
-    BrowserSession.objects.update(seen_at=timezone.now() - registry.KEPT - timedelta(seconds=1))
-    clean_up_sign_ins()
-    assert not BrowserSession.objects.exists()
+    signed_in(jane)
+    first.refresh_from_db()
+    assert first.session is None
+    assert Session.objects.count() == 1
+
+    BrowserSession.objects.filter(pk=first.pk).update(seen_at=timezone.now() - registry.KEPT - timedelta(seconds=1))
+    signed_in(jane)
+    assert not BrowserSession.objects.filter(pk=first.pk).exists()
 
 
 @pytest.mark.parametrize(

@@ -31,7 +31,7 @@ def ask(email: str = "jane@example.com", **headers: str) -> Any:
 
 
 def arguments_of_tasks() -> list[Any]:
-    return [row.task_args for row in TaskStatus.objects.filter(task_name=send_password_mail.actor_name).order_by("pk")]
+    return [row.args for row in TaskStatus.objects.filter(task_name=send_password_mail.actor_name).order_by("pk")]
 
 
 def link_for(*users: User) -> str:

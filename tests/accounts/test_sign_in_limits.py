@@ -21,7 +21,6 @@ from apps.accounts.errors import TooManyAttemptsError
 from apps.accounts.models import Throttle, User
 from apps.accounts.sign_in import hashing, throttling
 from apps.accounts.sign_in.client import address_of
-from apps.accounts.tasks import clean_up_sign_ins
 from tests.pages import Page, get
 
 pytestmark = pytest.mark.django_db
@@ -282,12 +281,11 @@ def test_a_limit_is_neither_added_nor_changed_by_hand(jane: User, admin_client: 
     assert admin_client.post(reverse("admin:accounts_throttle_change", args=[row.pk]), {}).status_code == 403
 
 
-def test_empty_counters_are_deleted_and_others_are_kept(jane: User) -> None:
+def test_an_attempt_deletes_counters_that_are_empty(jane: User) -> None:
     attempt(address=HERE)
     let_pass(timedelta(days=1))
     attempt(address=ELSEWHERE)
 
-    assert clean_up_sign_ins() == {"throttles": 2, "sessions": 0}
     assert set(Throttle.objects.values_list("address", flat=True)) == {"", ELSEWHERE}
 
 

@@ -13,6 +13,8 @@ from apps.accounts.sign_in.client import address_of
 
 #: Time that the address of a user is remembered after the last request.
 KEPT = timedelta(days=90)
+#: Sessions, and rows of ended ones, that a sign-in deletes.
+DELETED_AT_ONCE = 20
 
 
 def record(request: Any, *, user_id: int) -> None:
@@ -29,7 +31,8 @@ def record(request: Any, *, user_id: int) -> None:
             with transaction.atomic():
                 BrowserSession.objects.create(session_id=key, user_id=user_id, **seen)
         except IntegrityError:
-            pass  # The session or its user is gone, or another request recorded it.
+            return  # The session or its user is gone, or another request recorded it.
+        _forget_some()
 
 
 def sessions_of(user: Any) -> QuerySet[BrowserSession]:
@@ -51,9 +54,12 @@ def end_all(user: Any, *, but: str | None = None) -> int:
     return len(keys)
 
 
-def forget() -> int:
-    """Delete expired sessions, and what is known of those that ended long ago. Return the number of sessions."""
+def _forget_some() -> None:
+    """Delete some expired sessions, and rows of those that ended long ago. A sign-in adds one, so neither grows."""
     now = timezone.now()
-    deleted = Session.objects.filter(expire_date__lt=now).delete()[1].get("sessions.Session", 0)
-    BrowserSession.objects.filter(session=None, seen_at__lt=now - KEPT).delete()
-    return deleted
+    with transaction.atomic():
+        expired = Session.objects.select_for_update(skip_locked=True).filter(expire_date__lt=now)
+        Session.objects.filter(pk__in=list(expired.values_list("pk", flat=True)[:DELETED_AT_ONCE])).delete()
+    with transaction.atomic():
+        old = BrowserSession.objects.select_for_update(skip_locked=True).filter(session=None, seen_at__lt=now - KEPT)
+        BrowserSession.objects.filter(pk__in=list(old.values_list("pk", flat=True)[:DELETED_AT_ONCE])).delete()

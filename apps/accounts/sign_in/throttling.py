@@ -40,6 +40,9 @@ class Limit:
         return free_at - now - (self.burst - 1) * self.interval
 
 
+#: Empty counters that an attempt deletes.
+DELETED_AT_ONCE = 20
+
 #: One client who guesses at one account. A stranger elsewhere is no hindrance to its owner.
 PAIR = Limit(scope=Throttle.Scope.PAIR, burst=5, interval=timedelta(minutes=3))
 #: All strangers together who guess at one account: 100 guesses in the first hour, as OWASP recommends at most.
@@ -125,6 +128,7 @@ def count(counters: Sequence[Counter]) -> None:
         for throttle in locked:
             throttle.free_at = max(throttle.free_at, now) + by_digest[throttle.digest].limit.interval
             throttle.save(update_fields=["free_at"])
+    _delete_empty()
 
 
 def take_off(counters: Sequence[Counter]) -> None:
@@ -138,12 +142,13 @@ def unlock(user: Any) -> int:
     return Throttle.objects.filter(user=user).delete()[0]
 
 
-def delete_empty() -> int:
-    """Delete the counters that are empty by now. Return their number."""
+def _delete_empty() -> None:
+    """Delete some counters that are empty by now. An attempt adds fewer, so their number is that of recent attempts."""
     with transaction.atomic():
         # A counter that an attempt holds is not empty.
         empty = Throttle.objects.select_for_update(skip_locked=True).filter(free_at__lt=timezone.now())
-        return Throttle.objects.filter(pk__in=list(empty.values_list("pk", flat=True))).delete()[0]
+        if pks := list(empty.values_list("pk", flat=True)[:DELETED_AT_ONCE]):
+            Throttle.objects.filter(pk__in=pks).delete()
 
 
 def _check(throttles: Any, counters: dict[str, Counter], *, now: datetime) -> None:

@@ -59,7 +59,7 @@ def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
 @writers_page
 def confirm(request: WriterRequest) -> HttpResponse:
     """Ask for the password before a sensitive change."""
-    form = ConfirmForm(request.user, request.POST or None, request=request)
+    form = ConfirmForm(request.POST or None, request=request)
     destination = RedirectURLMixin()
     destination.request, destination.next_page = request, "pages:account"
     if request.method == "POST" and form.is_valid():

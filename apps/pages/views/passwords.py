@@ -20,7 +20,7 @@ from apps.pages.account_forms import ChangePasswordForm, ForgottenForm, NewPassw
 @writers_page
 def change(request: WriterRequest) -> HttpResponse:
     """Change one's own password. All other sessions end with the old one."""
-    form = ChangePasswordForm(request.user, request.POST or None, request=request)
+    form = ChangePasswordForm(request.POST or None, request=request)
     if request.method == "POST" and form.is_valid():
         user = form.save()
         update_session_auth_hash(request, user)
