@@ -67,7 +67,8 @@ class ThrottleAdmin(ModelAdmin):  # type: ignore[misc]
     fields = list_display
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Throttle]:
-        return super().get_queryset(request).filter(free_at__gt=timezone.now())
+        found: QuerySet[Throttle] = super().get_queryset(request).filter(free_at__gt=timezone.now())
+        return found
 
     def has_add_permission(self, request: HttpRequest) -> bool:
         return False

@@ -9,7 +9,7 @@ from rest_framework.exceptions import APIException
 class SignInError(APIException):
     """A sign-in is refused before it is known whether the password is right."""
 
-    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    status_code: int = status.HTTP_429_TOO_MANY_REQUESTS
     default_code = "throttled"
     #: Seconds after which the client may try again.
     wait = 1

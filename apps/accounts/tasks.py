@@ -26,3 +26,19 @@ def send_password_mail(user_ids: list[int], origin: str) -> dict[str, Any]:
     from apps.accounts.sign_in import reset
 
     return {"mailed": reset.mail_link(user_ids, origin=origin)}
+
+
+@dramatiq.actor(
+    actor_name="accounts.send_address_mail",
+    queue_name="default",
+    max_retries=6,
+    min_backoff=MINUTE_MS // 2,
+    max_backoff=30 * MINUTE_MS,
+    related_to="accounts.User",
+    throws=(MailRefusedError,),
+)
+def send_address_mail(user_id: int, origin: str) -> dict[str, Any]:
+    """Mail a user a link to the address that the user asked for."""
+    from apps.accounts.sign_in import address
+
+    return {"mailed": address.mail_link(user_id, origin=origin)}

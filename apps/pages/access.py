@@ -5,6 +5,7 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
@@ -45,6 +46,11 @@ class WriterRequest(HttpRequest):
     """The request of a user who is signed in."""
 
     user: User
+
+
+def origin_of(request: HttpRequest) -> str:
+    """Return scheme and host for links in mails: those of the settings, or of the request."""
+    return settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
 
 
 def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:

@@ -14,6 +14,7 @@ urlpatterns = [
     path("sign-in/new-password/<str:uidb64>/<str:token>/", passwords.new, name="new-password"),
     path("sign-out/", people.sign_out, name="sign-out"),
     path("account/", account.show, name="account"),
+    path("account/address/<str:token>/", account.use_address, name="address"),
     path("account/confirm/", account.confirm, name="confirm"),
     path("account/password/", passwords.change, name="password"),
     path("account/sessions/end/", account.end_other_sessions, name="end-sessions"),

@@ -1,16 +1,21 @@
 """A user's account: name and address, and the sessions."""
 
+import re
 from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.core import mail
 from django.test import Client
 from django.utils import timezone
 
 from apps.accounts.models import BrowserSession, User
 from apps.accounts.sessions import browser as browsers
 from apps.accounts.sessions import confirmation, registry
+from apps.accounts.sign_in import throttling
+from apps.accounts.tasks import send_address_mail
+from apps.tasks.models import TaskStatus
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
@@ -52,7 +57,60 @@ def test_a_user_changes_name_and_address(browser: Client, jane: User) -> None:
     assert browser.post("/account/", PERSON).headers["Location"] == "/account/"
 
     jane.refresh_from_db()
-    assert (jane.get_full_name(), jane.email) == ("Jane Austen", "jane@chawton.example")
+    assert (jane.get_full_name(), jane.email) == ("Jane Austen", "jane@example.com")
+    (row,) = TaskStatus.objects.all()
+    assert (row.args, row.owner_id) == ([jane.pk, "http://testserver"], jane.pk)
+    assert send_address_mail(*row.args) == {"mailed": True}
+    (message,) = mail.outbox
+    assert message.to == ["jane@chawton.example"]
+    assert browser.get(link_of(message)).headers["Location"] == "/account/"
+    jane.refresh_from_db()
+    assert (jane.email, jane.new_email) == ("jane@chawton.example", "")
+
+
+def test_an_address_is_the_users_own_once_its_mail_was_read(browser: Client, jane: User, settings: Any) -> None:
+    browser.post("/account/", PERSON)
+    send_address_mail(jane.pk, "http://testserver")
+    link = link_of(mail.outbox[0])
+
+    emma = signed_in(User.objects.create_user("emma"))
+    for other, path in ((emma, link), (browser, "/account/address/made-up/"), (browser, f"{link[:-2]}x/")):
+        assert "That link is too old" in get_followed(other, path)
+    settings.PASSWORD_RESET_TIMEOUT = -1
+    assert "That link is too old" in get_followed(browser, link)
+
+    assert sorted(User.objects.values_list("email", flat=True)) == ["", "jane@example.com"]
+
+
+def test_an_older_link_does_not_count_when_another_address_was_asked_for(browser: Client, jane: User) -> None:
+    browser.post("/account/", PERSON)
+    send_address_mail(jane.pk, "http://testserver")
+    browser.post("/account/", PERSON | {"email": "jane@bath.example"})
+
+    assert "That link is too old" in get_followed(browser, link_of(mail.outbox[0]))
+
+
+def test_an_address_is_removed_at_once(browser: Client, jane: User) -> None:
+    browser.post("/account/", PERSON | {"email": ""})
+
+    jane.refresh_from_db()
+    assert jane.email == ""
+    assert not TaskStatus.objects.exists()
+
+
+def test_strangers_are_not_flooded_with_mails(browser: Client, jane: User) -> None:
+    answers = [browser.post("/account/", PERSON).status_code for _ in range(throttling.MAILED.burst + 1)]
+
+    assert answers == [302] * throttling.MAILED.burst + [429]
+
+
+def link_of(message: mail.EmailMessage) -> str:
+    """Return the path of the link in a mail."""
+    return str(re.findall(r"http://testserver(\S+)", str(message.body))[0])
+
+
+def get_followed(browser: Client, path: str) -> str:
+    return browser.get(path, follow=True).content.decode()
 
 
 def test_nothing_else_of_the_user_is_changed(browser: Client, jane: User) -> None:

@@ -25,7 +25,7 @@ def jane() -> User:
     return User.objects.create_user("jane", "jane@example.com", PASSWORD)
 
 
-def ask(email: str = "jane@example.com", **headers: str) -> Any:
+def ask(email: str = "jane@example.com", **headers: Any) -> Any:
     """Ask for a link in a browser of its own."""
     return Client(**headers).post("/sign-in/forgotten/", {"email": email})
 
@@ -37,7 +37,7 @@ def arguments_of_tasks() -> list[Any]:
 def link_for(*users: User) -> str:
     """Return the path of the last link in a new mail to the users."""
     assert reset.mail_link([user.pk for user in users], origin=ORIGIN)
-    return re.findall(rf"{ORIGIN}(\S+)", str(mail.outbox[-1].body))[-1]
+    return str(re.findall(rf"{ORIGIN}(\S+)", str(mail.outbox[-1].body))[-1])
 
 
 def choose(client: Client, link: str, *, password: str = NEW) -> Any:
@@ -156,17 +156,17 @@ def test_a_link_leads_to_the_named_origin_and_not_to_the_host_of_the_request(jan
 
 
 def test_an_address_gets_few_mails_and_its_asker_does_not_learn_it(jane: User) -> None:
-    answers = {ask(REMOTE_ADDR=f"10.0.0.{number}").content for number in range(throttling.RESET_ACCOUNT.burst + 2)}
+    answers = {ask(REMOTE_ADDR=f"10.0.0.{number}").content for number in range(throttling.MAILED.burst + 2)}
 
     assert len(answers) == 1
     sent = [bool(user_ids) for user_ids, _ in arguments_of_tasks()]
-    assert sent == [True] * throttling.RESET_ACCOUNT.burst + [False] * 2
+    assert sent == [True] * throttling.MAILED.burst + [False] * 2
 
 
 def test_a_client_who_asks_for_many_addresses_is_stopped() -> None:
-    answers = [ask(f"user-{number}@example.com") for number in range(throttling.RESET_ADDRESS.burst + 1)]
+    answers = [ask(f"user-{number}@example.com") for number in range(throttling.MAILING.burst + 1)]
 
-    assert [answer.status_code for answer in answers] == [200] * throttling.RESET_ADDRESS.burst + [429]
+    assert [answer.status_code for answer in answers] == [200] * throttling.MAILING.burst + [429]
     assert "Too many attempts. Try again in 6 minutes." in answers[-1].content.decode()
     assert int(answers[-1].headers["Retry-After"]) > 300
 

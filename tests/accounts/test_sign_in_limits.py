@@ -2,6 +2,7 @@
 
 import logging
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import timedelta
@@ -324,10 +325,16 @@ def test_an_older_hash_is_replaced_at_the_next_sign_in(jane: User) -> None:
 def test_a_wrong_password_and_an_unknown_name_hash_alike(
     jane: User, name: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    hashed = []
-    encode, verify = hashing.Argon2Hasher.encode, hashing.Argon2Hasher.verify
-    monkeypatch.setattr(hashing.Argon2Hasher, "encode", lambda *args: hashed.append("hash") or encode(*args))
-    monkeypatch.setattr(hashing.Argon2Hasher, "verify", lambda *args: hashed.append("hash") or verify(*args))
+    hashed: list[str] = []
+
+    def noted(work: Callable[..., Any], *args: Any) -> Any:
+        hashed.append("hash")
+        return work(*args)
+
+    for work in ("encode", "verify"):
+        monkeypatch.setattr(
+            hashing.Argon2Hasher, work, lambda *args, work=getattr(hashing.Argon2Hasher, work): noted(work, *args)
+        )
 
     attempt(name=name)
 

@@ -12,8 +12,8 @@ from django.utils.deprecation import MiddlewareMixin
 from apps.accounts.errors import SecondFactorNeededError
 from apps.accounts.second_factor import service
 
-#: Words of a view's name that such a user may see.
-OPEN = ("two-factor", "confirm", "sign-out", "sign-in", "healthz", "readyz")
+#: Views that such a user may see.
+OPEN = ("pages:two-factor", "pages:confirm", "pages:sign-in", "pages:sign-out", "healthz", "readyz")
 
 
 class SecondFactorMiddleware(MiddlewareMixin):
@@ -28,7 +28,7 @@ class SecondFactorMiddleware(MiddlewareMixin):
         if settings.STAFF_TWO_FACTOR != "required" or settings.SESSION_COOKIE_NAME not in request.COOKIES:
             return None
         user: Any = request.user
-        name = request.resolver_match.url_name if request.resolver_match else None
+        name = request.resolver_match.view_name if request.resolver_match else None
         if not user.is_authenticated or not service.is_required_of(user) or user.is_verified() or name in OPEN:
             return None
         if request.path.startswith("/api/"):

@@ -14,4 +14,5 @@ def note(request: Any) -> None:
 
 def is_recent(request: Any) -> bool:
     """Return whether the user gave the password within `RECENT_SECONDS`."""
-    return 0 <= time.time() - request.session.get(KEY, 0) < RECENT_SECONDS
+    given_at: int = request.session.get(KEY, 0)
+    return 0 <= time.time() - given_at < RECENT_SECONDS

@@ -16,8 +16,8 @@ class Throttle(models.Model):
         ACCOUNT = "account", "account"
         ADDRESS = "address", "address"
         CODE = "code", "codes of an account"
-        RESET_ACCOUNT = "reset account", "reset mails to an account"
-        RESET_ADDRESS = "reset address", "reset mails from an address"
+        MAILED = "mailed", "mails to an email address"
+        MAILING = "mailing", "mails that a client asked for"
 
     scope = models.CharField(
         max_length=20, choices=Scope, help_text="Kind of the counter. Written by the first attempt."

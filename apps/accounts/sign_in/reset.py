@@ -18,7 +18,6 @@ from django.utils.http import urlsafe_base64_encode
 from apps.accounts.errors import TooManyAttemptsError
 from apps.accounts.models import User
 from apps.accounts.sign_in import throttling
-from apps.accounts.sign_in.client import address_of
 from apps.core import mail as core_mail
 
 
@@ -28,16 +27,15 @@ def users_to_mail(request: Any, *, email: str) -> list[int]:
     Raises:
       TooManyAttemptsError: The client asked too often.
     """
-    if address := address_of(request):
-        throttling.count([throttling.Counter(limit=throttling.RESET_ADDRESS, address=address)])
+    to_address, *by_client = throttling.mail_counters(request, email=email)
+    throttling.count(by_client)
     users = [
         user
         for user in User.objects.filter(email__iexact=email, is_active=True).order_by("pk")
         if user.has_usable_password()
     ]
-    user_id = users[0].pk if users else None
     try:
-        throttling.count([throttling.Counter(limit=throttling.RESET_ACCOUNT, name=email.casefold(), user_id=user_id)])
+        throttling.count([to_address])
     except TooManyAttemptsError:
         return []
     return [user.pk for user in users]

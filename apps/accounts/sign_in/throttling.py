@@ -51,9 +51,9 @@ ACCOUNT = Limit(scope=Throttle.Scope.ACCOUNT, burst=20, interval=timedelta(secon
 ADDRESS = Limit(scope=Throttle.Scope.ADDRESS, burst=50, interval=timedelta(seconds=30))
 #: Codes of the second factor, whose guesser has the password.
 CODE = Limit(scope=Throttle.Scope.CODE, burst=5, interval=timedelta(minutes=5))
-#: Mails with a link for a new password.
-RESET_ACCOUNT = Limit(scope=Throttle.Scope.RESET_ACCOUNT, burst=3, interval=timedelta(minutes=20))
-RESET_ADDRESS = Limit(scope=Throttle.Scope.RESET_ADDRESS, burst=10, interval=timedelta(minutes=6))
+#: Mails with a link: to an address, and for a client.
+MAILED = Limit(scope=Throttle.Scope.MAILED, burst=3, interval=timedelta(minutes=20))
+MAILING = Limit(scope=Throttle.Scope.MAILING, burst=10, interval=timedelta(minutes=6))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -94,6 +94,14 @@ def sign_in_counters(request: Any, *, username: str) -> list[Counter]:
         ]
     if not (address and is_known_here):
         counters.append(Counter(limit=ACCOUNT, name=username, user_id=user_id))
+    return counters
+
+
+def mail_counters(request: Any, *, email: str) -> list[Counter]:
+    """Return the counters of a mail that a client has sent to an address."""
+    counters = [Counter(limit=MAILED, name=email.casefold())]
+    if address := address_of(request):
+        counters.append(Counter(limit=MAILING, address=address))
     return counters
 
 

@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth import update_session_auth_hash
 from django.contrib.auth.views import PasswordResetConfirmView
@@ -13,7 +12,7 @@ from django.urls import reverse_lazy
 
 from apps.accounts.sign_in import reset, throttling
 from apps.accounts.tasks import send_password_mail
-from apps.pages.access import WriterRequest, guarded, writers_page
+from apps.pages.access import WriterRequest, guarded, origin_of, writers_page
 from apps.pages.account_forms import ChangePasswordForm, ForgottenForm, NewPasswordForm
 
 
@@ -35,8 +34,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     form = ForgottenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user_ids = reset.users_to_mail(request, email=form.cleaned_data["email"])
-        origin = settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
-        send_password_mail.send(user_ids, origin)
+        send_password_mail.send(user_ids, origin_of(request))
         return render(request, "pages/forgotten_sent.html", {"email": form.cleaned_data["email"]})
     return render(request, "pages/forgotten.html", {"form": form})
 

@@ -24,7 +24,7 @@ class SignIn(LoginView):
     """Takes name and password. A user with two-step sign-in is led to the second step."""
 
     template_name = "pages/sign_in.html"
-    authentication_form = SignInForm
+    authentication_form: type[Any] = SignInForm
     redirect_authenticated_user = True
     next_page = "pages:home"
 
@@ -32,7 +32,7 @@ class SignIn(LoginView):
         user = form.get_user()
         if second_factor.device_of(user) is None:
             return super().form_valid(form)
-        # Whoever set this session's key learns nothing of what follows.
+        # A key that a stranger set leads to nothing that follows.
         self.request.session.cycle_key()
         self.request.session[FIRST_STEP] = [user.pk, user.get_session_auth_hash(), int(time.time())]
         return redirect(f"{reverse('pages:second-step')}?{urlencode({'next': self.get_success_url()})}")
@@ -79,7 +79,7 @@ class SecondStep(SignIn):
 
 def _user_of_first_step(request: HttpRequest) -> User | None:
     """Return the user who gave the right password in this session lately. Not if the password is another by now."""
-    user_id, auth_hash, given_at = request.session.get(FIRST_STEP) or (None, "", 0)
+    user_id, auth_hash, given_at = request.session.get(FIRST_STEP) or (0, "", 0)
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None or user.get_session_auth_hash() != auth_hash or time.time() - given_at > FIRST_STEP_SECONDS:
         return None
