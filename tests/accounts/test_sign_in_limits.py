@@ -327,14 +327,16 @@ def test_a_wrong_password_and_an_unknown_name_hash_alike(
 ) -> None:
     hashed: list[str] = []
 
-    def noted(work: Callable[..., Any], *args: Any) -> Any:
-        hashed.append("hash")
-        return work(*args)
+    def noting(work: Callable[..., Any]) -> Callable[..., Any]:
+        def noted(*args: Any) -> Any:
+            hashed.append("hash")
+            return work(*args)
 
-    for work in ("encode", "verify"):
-        monkeypatch.setattr(
-            hashing.Argon2Hasher, work, lambda *args, work=getattr(hashing.Argon2Hasher, work): noted(work, *args)
-        )
+        return noted
+
+    for name_of_work in ("encode", "verify"):
+        work = getattr(hashing.Argon2Hasher, name_of_work)
+        monkeypatch.setattr(hashing.Argon2Hasher, name_of_work, noting(work))
 
     attempt(name=name)
 

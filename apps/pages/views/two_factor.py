@@ -76,4 +76,4 @@ def _check(request: WriterRequest) -> None:
     """Refuse a session that began before two-step sign-in did, and gave no code."""
     user: Any = request.user
     if second_factor.device_of(user) and not user.is_verified():
-        raise SecondFactorNeededError
+        raise SecondFactorNeededError("Sign out, then sign in with a code of your app.")
