@@ -11,10 +11,10 @@ class RecoveryCode(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
         related_name="recovery_codes",
-        help_text="User who may sign in with the code. It never changes.",
+        help_text="User who may sign in with the code. Written when it is made.",
     )
     digest = models.CharField(
-        max_length=64, unique=True, help_text="SHA-256 of user and code, in hexadecimal. It never changes."
+        max_length=64, unique=True, help_text="SHA-256 of user and code, in hexadecimal. Written when it is made."
     )
 
     def __str__(self) -> str:

@@ -15,14 +15,14 @@ class BrowserSession(models.Model):
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
         related_name="browser_sessions",
-        help_text="User who signed in. It never changes.",
+        help_text="User who signed in. Written by the first request.",
     )
     session = models.OneToOneField(
         Session,
         on_delete=models.SET_NULL,
         null=True,
         related_name="browser_session",
-        help_text="Session in Django's table. Null: it ended.",
+        help_text="Session in Django's table. Written by the first request. Null: it ended.",
     )
     user_agent = models.CharField(
         max_length=300, blank=True, help_text="User-Agent header of the browser. Written by its last request."
@@ -36,7 +36,7 @@ class BrowserSession(models.Model):
         auto_now_add=True, help_text="Time of the sign-in, in UTC. Written once, by Django."
     )
     seen_at = models.DateTimeField(
-        help_text="Time of a recent request, in UTC, up to `SEEN_SECONDS` older than the last one."
+        help_text="Time of a recent request, in UTC. Written by a request when it is older than `SEEN_SECONDS`."
     )
 
     class Meta:

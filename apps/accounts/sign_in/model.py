@@ -25,7 +25,7 @@ class Throttle(models.Model):
     digest = models.CharField(
         max_length=64,
         unique=True,
-        help_text="Keyed digest of scope, name and address, by which an attempt finds its counter. It never changes.",
+        help_text="Keyed digest of scope, name and address, by which an attempt finds it. Written by the first attempt.",
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -33,16 +33,16 @@ class Throttle(models.Model):
         null=True,
         blank=True,
         related_name="throttles",
-        help_text="User whose account is tried. Null: there is no such user, or the counter is of an address alone.",
+        help_text="User whose account is tried. Written by the first attempt. Null: no such user, or an address alone.",
     )
     address = models.CharField(
         max_length=43,
         blank=True,
-        help_text="Address of the client: IPv4, or the /64 network of IPv6. Empty: the counter is of an account alone.",
+        help_text="IPv4 address of the client, or its /64 network of IPv6. Written by the first attempt. Empty: an account alone.",
     )
     free_at = models.DateTimeField(
         db_index=True,
-        help_text="Time at which the counter is empty again, in UTC. Each attempt moves it by the scope's interval.",
+        help_text="Time at which the counter is empty again, in UTC. Written by each attempt.",
     )
 
     class Meta:
