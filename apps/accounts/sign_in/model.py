@@ -25,7 +25,7 @@ class Throttle(models.Model):
     digest = models.CharField(
         max_length=64,
         unique=True,
-        help_text="Keyed digest of scope, name and address, by which an attempt finds it. Written by the first attempt.",
+        help_text="Keyed digest of scope, name and address, to find the row. Written by the first attempt.",
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -38,7 +38,7 @@ class Throttle(models.Model):
     address = models.CharField(
         max_length=43,
         blank=True,
-        help_text="IPv4 address of the client, or its /64 network of IPv6. Written by the first attempt. Empty: an account alone.",
+        help_text="Client: an IPv4 address or a /64 network. Written by the first attempt. Empty: an account alone.",
     )
     free_at = models.DateTimeField(
         db_index=True,
