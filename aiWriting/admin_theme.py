@@ -53,7 +53,7 @@ UNFOLD = {
                 "items": [
                     _page("Users", model="accounts.user", icon="person"),
                     _page("Groups", model="auth.group", icon="group"),
-                    _page("API tokens", model="authtoken.tokenproxy", icon="key"),
+                    _page("API tokens", model="accounts.apitoken", icon="key"),
                 ],
             },
         ],

@@ -38,7 +38,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "apps.core",
     "apps.accounts",
     "apps.tasks",
@@ -241,9 +240,16 @@ REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
 
 # --- API -----------------------------------------------------------------------------------------
 
+#: Days that an API token lives unless its maker names others, and the most that may be named.
+API_TOKEN_MAX_DAYS = environment.integer("API_TOKEN_MAX_DAYS", 365, minimum=1, maximum=36_500)
+API_TOKEN_DAYS = environment.integer(
+    "API_TOKEN_DAYS", min(90, API_TOKEN_MAX_DAYS), minimum=1, maximum=API_TOKEN_MAX_DAYS
+)
+API_TOKENS_PER_USER = environment.integer("API_TOKENS_PER_USER", 20, minimum=1)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "apps.accounts.tokens.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],

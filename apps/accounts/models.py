@@ -1,7 +1,22 @@
-"""The user model."""
+"""The user model, and the tables of its rooms."""
+
+from typing import Any
 
 from django.contrib.auth.models import AbstractUser
+from django.db import transaction
+
+from apps.accounts.tokens.model import ApiToken as ApiToken
 
 
 class User(AbstractUser):
     """A writer, or a member of staff who may use the admin."""
+
+    def save(self, *args: Any, **kwargs: Any) -> None:
+        """Save the user. A new password revokes the API tokens, since each may have been made with the old one."""
+        # Django has no text here when it only computes the hash anew.
+        if self._password is None or self.pk is None:
+            super().save(*args, **kwargs)
+            return
+        with transaction.atomic():
+            super().save(*args, **kwargs)
+            ApiToken.objects.filter(user=self).delete()

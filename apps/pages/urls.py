@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.pages.views import documents, people, projects
+from apps.pages.views import documents, people, projects, tokens
 
 app_name = "pages"
 
@@ -10,6 +10,8 @@ urlpatterns = [
     path("", projects.home, name="home"),
     path("sign-in/", people.sign_in, name="sign-in"),
     path("sign-out/", people.sign_out, name="sign-out"),
+    path("account/tokens/", tokens.show, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("projects/<int:pk>/", projects.show, name="project"),
     path("projects/<int:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<int:pk>/delete/", projects.delete, name="delete-project"),
