@@ -30,7 +30,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
     ],
-    "STYLES": [lambda request: static("tasks/admin.css")],
+    "STYLES": [lambda request: static("aiwriting/admin.css"), lambda request: static("tasks/admin.css")],
+    "SCRIPTS": [lambda request: static("aiwriting/admin.js")],
+    "COLORS": lambda request: {},  # aiwriting/admin.css has them.
     "SIDEBAR": {
         "navigation": [
             {

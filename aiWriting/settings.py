@@ -24,7 +24,6 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.boolean("SECURE_COOKIES", False)
 
 INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.
@@ -50,8 +49,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "aiWriting.http_headers.security_headers",  # First: refusals of the others have the headers, too.
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -77,6 +78,29 @@ TEMPLATES = [
         },
     },
 ]
+
+# --- HTTP ----------------------------------------------------------------------------------------
+
+LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]"}
+#: Whether the site is reached over HTTPS alone. `bin/run` and developers have a local address without a certificate.
+HTTPS = environment.boolean("HTTPS", not DEBUG and not LOCAL_HOSTS.issuperset(ALLOWED_HOSTS))
+SECURE_SSL_REDIRECT = HTTPS
+#: A platform's probes come over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", True)
+SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
+# Being in the browsers' lists can hardly be undone, so the owner of the domain decides.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+if HTTPS:
+    # With this prefix a browser takes the cookie only over HTTPS, and from no other host of the domain.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
 
 # --- Data ----------------------------------------------------------------------------------------
 

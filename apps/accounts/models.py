@@ -11,6 +11,10 @@ from apps.accounts.tokens.model import ApiToken as ApiToken
 class User(AbstractUser):
     """A writer, or a member of staff who may use the admin."""
 
+    def set_unusable_password(self) -> None:
+        super().set_unusable_password()
+        self._password = ""  # A text, as `set_password` leaves one, for `save`.
+
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the user. A new password revokes the API tokens, since each may have been made with the old one."""
         # Django has no text here when it only computes the hash anew.

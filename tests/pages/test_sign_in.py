@@ -91,6 +91,7 @@ def test_every_page_loads_our_own_files_and_writes_nothing_inline(browser: Clien
         policy = response.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'")
         assert "unsafe" not in policy
+        assert re.search(r"script-src 'nonce-([\w-]+)' 'strict-dynamic'", policy)[1] in page.html  # type: ignore[index]
         assert "no-store" in response.headers["Cache-Control"]
         assert not [attributes for _, attributes in page.elements if "style" in attributes or "onclick" in attributes]
         assert not re.search(r"<script(?![^>]*src=)|<style", page.html)

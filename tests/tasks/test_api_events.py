@@ -113,7 +113,7 @@ def test_no_proxy_may_keep_it(port: int, task: Task) -> None:
     with task.follow(port, Accept="text/event-stream") as stream:
         assert stream.response.status == 200
         assert stream.response.headers["Content-Type"] == "text/event-stream"
-        assert stream.response.headers["Cache-Control"] == "no-cache"
+        assert stream.response.headers["Cache-Control"] == "private, no-store"
         assert stream.response.headers["X-Accel-Buffering"] == "no"
         assert stream.response.headers["Content-Length"] is None
 

@@ -65,21 +65,22 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="Program or purpose, in the owner's words. It never changes.", max_length=100
+                        help_text="Program or purpose, in the owner's words. Written when the token is made.",
+                        max_length=100,
                     ),
                 ),
                 (
                     "scope",
                     models.CharField(
                         choices=[("read", "Read"), ("write", "Read and write")],
-                        help_text="Whether the token may change data, or only read it. It never changes.",
+                        help_text="Whether the token may change data, or only read it. Written when the token is made.",
                         max_length=10,
                     ),
                 ),
                 (
                     "digest",
                     models.CharField(
-                        help_text="SHA-256 of the secret, in hexadecimal. The secret is stored nowhere.",
+                        help_text="SHA-256 of the secret, in hexadecimal. Written when the token is made. The secret is stored nowhere.",
                         max_length=64,
                         unique=True,
                     ),
@@ -87,32 +88,35 @@ class Migration(migrations.Migration):
                 (
                     "start",
                     models.CharField(
-                        help_text="First characters of the secret, for recognition. It never changes.", max_length=8
+                        help_text="First characters of the secret, for recognition. Written when the token is made.",
+                        max_length=8,
                     ),
                 ),
                 (
                     "is_from_password",
                     models.BooleanField(
                         default=False,
-                        help_text="Whether a program got the token for name and password, from /api/token/.",
+                        help_text="Whether a program got the token for name and password. Written when the token is made.",
                     ),
                 ),
                 (
                     "expires_at",
-                    models.DateTimeField(help_text="Time from which the token is refused, in UTC. It never changes."),
+                    models.DateTimeField(
+                        help_text="Time from which the token is refused, in UTC. Written when the token is made."
+                    ),
                 ),
                 (
                     "last_used_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Time of a recent use, up to an hour older than the last one. Null: never used.",
+                        help_text="Time of a recent use, up to an hour before the last one. Written by a request. Null: never used.",
                         null=True,
                     ),
                 ),
                 (
                     "user",
                     models.ForeignKey(
-                        help_text="User as whom a program signs in. It never changes.",
+                        help_text="User as whom a program signs in. Written when the token is made.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="api_tokens",
                         to=settings.AUTH_USER_MODEL,

@@ -32,26 +32,35 @@ class ApiToken(BaseModel):
         settings.AUTH_USER_MODEL,
         on_delete=models.CASCADE,
         related_name="api_tokens",
-        help_text="User as whom a program signs in. It never changes.",
+        help_text="User as whom a program signs in. Written when the token is made.",
     )
-    name = models.CharField(max_length=100, help_text="Program or purpose, in the owner's words. It never changes.")
+    name = models.CharField(
+        max_length=100, help_text="Program or purpose, in the owner's words. Written when the token is made."
+    )
     scope = models.CharField(
-        max_length=10, choices=Scope, help_text="Whether the token may change data, or only read it. It never changes."
+        max_length=10,
+        choices=Scope,
+        help_text="Whether the token may change data, or only read it. Written when the token is made.",
     )
     digest = models.CharField(
-        max_length=64, unique=True, help_text="SHA-256 of the secret, in hexadecimal. The secret is stored nowhere."
+        max_length=64,
+        unique=True,
+        help_text="SHA-256 of the secret, in hexadecimal. Written when the token is made. The secret is stored nowhere.",
     )
     start = models.CharField(
-        max_length=8, help_text="First characters of the secret, for recognition. It never changes."
+        max_length=8, help_text="First characters of the secret, for recognition. Written when the token is made."
     )
     is_from_password = models.BooleanField(
-        default=False, help_text="Whether a program got the token for name and password, from /api/token/."
+        default=False,
+        help_text="Whether a program got the token for name and password. Written when the token is made.",
     )
-    expires_at = models.DateTimeField(help_text="Time from which the token is refused, in UTC. It never changes.")
+    expires_at = models.DateTimeField(
+        help_text="Time from which the token is refused, in UTC. Written when the token is made."
+    )
     last_used_at = models.DateTimeField(
         null=True,
         blank=True,
-        help_text="Time of a recent use, up to an hour older than the last one. Null: never used.",
+        help_text="Time of a recent use, up to an hour before the last one. Written by a request. Null: never used.",
     )
 
     objects = ApiTokenQuerySet.as_manager()

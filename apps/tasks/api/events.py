@@ -42,8 +42,8 @@ ACCESS_SECONDS = 15.0
 RECONNECT_MS = 1_000
 
 CONTENT_TYPE = "text/event-stream"
-#: No proxy may keep events back to send them together.
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+#: No cache may keep events, and no proxy may keep them back to send them together.
+HEADERS = {"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}
 #: Id of the last event. A client that comes back with it has seen everything.
 END_ID = "end"
 KEEP_ALIVE = b": still here\n\n"
