@@ -80,7 +80,7 @@ class Migration(migrations.Migration):
                 (
                     "digest",
                     models.CharField(
-                        help_text="SHA-256 of the secret, in hexadecimal. Written when the token is made. The secret is stored nowhere.",
+                        help_text="SHA-256 of the secret, which is stored nowhere. Written when the token is made.",
                         max_length=64,
                         unique=True,
                     ),

@@ -45,7 +45,7 @@ class ApiToken(BaseModel):
     digest = models.CharField(
         max_length=64,
         unique=True,
-        help_text="SHA-256 of the secret, in hexadecimal. Written when the token is made. The secret is stored nowhere.",
+        help_text="SHA-256 of the secret, which is stored nowhere. Written when the token is made.",
     )
     start = models.CharField(
         max_length=8, help_text="First characters of the secret, for recognition. Written when the token is made."
