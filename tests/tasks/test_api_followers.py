@@ -39,9 +39,13 @@ def task(jane: Writer) -> TaskStatus:
 
 
 @pytest.fixture
-def port(transactional_db: None, monkeypatch: pytest.MonkeyPatch) -> Iterator[int]:
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(events, "LOOK_SECONDS", 0.02)
     monkeypatch.setattr(followers, "ACCESS_SECONDS", 0.05)
+
+
+@pytest.fixture
+def port(transactional_db: None, quick: None) -> Iterator[int]:
     with serving() as number:
         yield number
 
@@ -118,7 +122,7 @@ def end_session(client: Client) -> None:
 @pytest.mark.parametrize("change", [sign_out, change_own_password, end_session], ids=lambda each: each.__name__)
 @pytest.mark.parametrize("engine", ["db", "cached_db", "cache"])
 def test_a_stream_that_a_session_opened_ends(
-    port: int,
+    quick: None,
     jane: Writer,
     task: TaskStatus,
     settings: Any,
@@ -130,6 +134,7 @@ def test_a_stream_that_a_session_opened_ends(
     client = browser(jane.user)
     elsewhere = browser(jane.user)
     with (
+        serving() as port,
         EventStream(port, path(task), Cookie=cookie(client)) as stream,
         EventStream(port, path(task), Cookie=cookie(elsewhere)) as other,
     ):
