@@ -83,7 +83,11 @@ TEMPLATES = [
 
 LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]"}
 #: Whether the site is reached over HTTPS alone. `bin/run` and developers have a local address without a certificate.
-HTTPS = environment.boolean("HTTPS", not DEBUG and not LOCAL_HOSTS.issuperset(ALLOWED_HOSTS))
+HTTPS = environment.boolean(
+    # SECURE_COOKIES is the variable of earlier versions.
+    "HTTPS",
+    environment.boolean("SECURE_COOKIES", not DEBUG and not LOCAL_HOSTS.issuperset(ALLOWED_HOSTS)),
+)
 SECURE_SSL_REDIRECT = HTTPS
 #: A platform's probes come over plain HTTP.
 SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
@@ -291,6 +295,8 @@ REST_FRAMEWORK = {
 }
 
 # --- Logs ----------------------------------------------------------------------------------------
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "aiWriting.error_report.SecretsFilter"
 
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
 LOGGING = {
