@@ -137,6 +137,7 @@ def test_a_host_that_is_not_ours_is_refused_with_the_headers() -> None:
     assert answer.headers["Cross-Origin-Resource-Policy"] == "same-origin"
 
 
+@pytest.mark.django_db
 def test_static_files_may_be_kept() -> None:
     answer = Client().get("/static/pages/page.css")
 

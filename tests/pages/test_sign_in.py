@@ -28,6 +28,7 @@ def addresses(project: Project) -> list[str]:
         f"/projects/{project.pk}/delete/",
         f"/documents/{document.pk}/",
         f"/documents/{document.pk}/delete/",
+        "/account/tokens/",
     ]
 
 
@@ -112,7 +113,7 @@ def test_every_field_has_a_label_of_its_own(browser: Client, addresses: list[str
         fields = [
             str(attributes.get("id"))
             for tag, attributes in page.elements
-            if tag in ("input", "textarea") and attributes.get("type") != "hidden"
+            if tag in ("input", "select", "textarea") and attributes.get("type") != "hidden"
         ]
         labels = [str(attributes.get("for")) for tag, attributes in page.elements if tag == "label"]
         assert sorted(fields) == sorted(labels)
