@@ -84,7 +84,9 @@ def policy(path: str, *, nonce: str) -> str:
 
 
 def _around(
-    get_response: GetResponse, begin: Callable[[HttpRequest], Any], end: Callable[[HttpRequest, Any, Any], Any]
+    get_response: GetResponse,
+    begin: Callable[[HttpRequest], Any],
+    end: Callable[[HttpRequest, Any, Any], HttpResponseBase],
 ) -> GetResponse:
     """Return a middleware that needs no change of threads, whether the next one is a coroutine or not."""
 

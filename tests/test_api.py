@@ -49,7 +49,7 @@ def test_a_user_who_may_not_sign_in_any_more_is_refused(jane: Writer) -> None:
 def test_a_token_is_given_for_name_and_password(jane: Writer) -> None:
     sign_in = {"username": "jane", "password": "sense-and-sensibility"}
 
-    answers = [APIClient().post("/api/token/", sign_in, format=format) for format in ("json", "multipart")]
+    answers: list[Any] = [APIClient().post("/api/token/", sign_in, format=format) for format in ("json", "multipart")]
     answers.append(Client().post("/api/token/", urlencode(sign_in), "application/x-www-form-urlencoded"))
 
     for answer in answers:

@@ -18,7 +18,7 @@ class User(AbstractUser):
     def save(self, *args: Any, **kwargs: Any) -> None:
         """Save the user. A new password revokes the API tokens, since each may have been made with the old one."""
         # Django has no text here when it only computes the hash anew.
-        if self._password is None or self.pk is None:
+        if self._state.adding or getattr(self, "_password", None) is None:
             super().save(*args, **kwargs)
             return
         with transaction.atomic():

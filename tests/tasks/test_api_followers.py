@@ -216,7 +216,11 @@ def followers_of(count: int) -> list[Follower]:
         token, _ = issue(user, name="Test")
         session = store()
         session.save()
-        common = {"task_id": task.task_id, "user_pk": user.pk, "auth_hash": user.get_session_auth_hash()}
+        common: dict[str, Any] = {
+            "task_id": task.task_id,
+            "user_pk": user.pk,
+            "auth_hash": user.get_session_auth_hash(),
+        }
         found += [Follower(**common, token=(ApiToken, token.pk)), Follower(**common, session_key=session.session_key)]
     return found
 

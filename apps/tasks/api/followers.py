@@ -52,7 +52,7 @@ class Follower:
     def of(cls, request: Request, task_id: str) -> "Follower":
         user: Any = request.user
         token = request.auth if isinstance(request.auth, models.Model) else None
-        session = getattr(request._request, "session", None)
+        session: Any = getattr(request._request, "session", None)
         by_session = token is None and session is not None and SESSION_KEY in session
         return cls(
             task_id=task_id,
