@@ -58,6 +58,7 @@ def create(
     Raises:
       UnreadableTextError: It holds no readable text; the message is for the writer.
       TextTooLargeError: It is larger than `DOCUMENT_MAX_UPLOAD_BYTES`. An `UnreadableTextError` too.
+      ReadersBusyError: Others' files are checked. The writer sends it again in some seconds.
     """
     if (data is None) == (text is None):
         raise TypeError("create() takes either data or text")
@@ -169,4 +170,6 @@ def _limits() -> Limits:
         seconds=settings.DOCUMENT_MAX_READING_SECONDS,
         text_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES,
         memory_bytes=settings.DOCUMENT_MAX_READING_MEMORY_BYTES,
+        at_once=settings.READERS_AT_ONCE,
+        cage_required=settings.READER_CAGE == "required",
     )
