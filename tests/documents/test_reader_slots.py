@@ -1,5 +1,6 @@
 """A machine reads as many files at once as it has memory for, in all its processes together."""
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -126,10 +127,36 @@ def test_the_number_of_slots_follows_the_memory(monkeypatch: pytest.MonkeyPatch,
     assert slots.machine_bytes() == machine
 
 
-def test_a_folder_of_another_kind_is_not_used(folder: Path) -> None:
-    with all_held("read"):
+def test_a_free_slot_leaves_no_file(folder: Path) -> None:
+    with all_held("read", number=2):
+        assert len(list(folder.iterdir())) == 2
+    assert list(folder.iterdir()) == []
+
+
+def test_a_link_of_another_user_is_not_followed(folder: Path) -> None:
+    target = folder / "target"
+    (folder / f"aiwriting-{os.geteuid()}-read-0").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic links"), all_held("read"):
         pass
-    (made,) = folder.iterdir()
-    made.chmod(0o777)
-    with pytest.raises(PermissionError, match="not a folder of this user alone"), all_held("read"):
-        pass
+    assert not target.exists()
+
+
+def test_many_threads_share_few_slots() -> None:
+    """A file that its holder removes is locked by no second one."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        for _ in range(30):
+            with slots.held("read", number=2, wait_seconds=GENEROUS_SECONDS):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 180
+    assert max(most) <= 2

@@ -151,7 +151,7 @@ def _run(work: str, file: BinaryIO, arguments: Mapping[str, Any], limits: Limits
             stdout=subprocess.PIPE,
             stderr=error_output,
             cwd=ROOT,
-            env=ENVIRONMENT,
+            env={**ENVIRONMENT, "TMPDIR": tempfile.gettempdir()},  # Libraries unpack data while they are loaded.
             start_new_session=True,  # Ctrl+C is for the worker.
         )
         try:

@@ -1,12 +1,11 @@
 """Slots of a machine: processes that handle strangers' files at once, bounded by its memory.
 
-A slot is a locked file in a folder of the system's temporary files. All processes of a user share them, and the system
+A slot is a locked file in the system's folder for temporary files. All processes of a user share them, and the system
 unlocks those of a process that dies.
 """
 
 import fcntl
 import os
-import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -16,7 +15,7 @@ from pathlib import Path
 from apps.documents.readers.errors import ReadersBusyError
 
 #: Seconds between two looks for a free slot.
-LOOK_SECONDS = 0.1
+LOOK_SECONDS = 0.05
 #: Part of the machine's memory that readers may take.
 MEMORY_SHARE = 0.5
 #: Files that limit the memory of a container: of control groups in their second version and in their first.
@@ -66,40 +65,48 @@ def held(kind: str, *, number: int, wait_seconds: float, on_wait: Callable[[], N
     try:
         yield
     finally:
-        # Not by closing alone: a process that was forked meanwhile has the file open, too.
-        fcntl.flock(slot, fcntl.LOCK_UN)
-        os.close(slot)
+        slot.free()
 
 
-def _taken(kind: str, number: int) -> int | None:
-    """Lock a free slot and return its file. None: all are taken."""
-    folder = _folder()
-    for index in range(number):
-        slot = os.open(folder / f"{kind}-{index}", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW, 0o600)
+class _Slot:
+    """The file of a slot. It is unlocked when it is closed, also by the garbage collector after an interruption."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = open(path, "ab", buffering=0, opener=_open)
+
+    def lock(self) -> bool:
+        """Lock the file, or close it if it is locked or was removed meanwhile. Return whether it is locked."""
         try:
-            fcntl.flock(slot, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            os.close(slot)
-        except BaseException:
-            os.close(slot)
-            raise
-        else:
-            return slot
-    return None
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(self.path), os.fstat(self.file.fileno())):
+                return True
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        self.file.close()
+        return False
+
+    def free(self) -> None:
+        self.path.unlink(missing_ok=True)
+        # Not by closing alone: a process that was forked meanwhile has the file open, too.
+        fcntl.flock(self.file, fcntl.LOCK_UN)
+        self.file.close()
 
 
-def _folder() -> Path:
-    """Return the folder of the slots, which is this user's alone.
+def _open(path: str, flags: int) -> int:
+    """Open a file of this user's own: a link of another user is not followed."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _taken(kind: str, number: int) -> _Slot | None:
+    """Lock a free slot and return it. None: all are taken.
 
     Raises:
-      PermissionError: Another user made it first.
+      OSError: The file of a slot is not this user's.
     """
-    folder = Path(tempfile.gettempdir()) / f"aiwriting-readers-{os.geteuid()}"
-    with suppress(FileExistsError):
-        folder.mkdir(mode=0o700)
-    found = folder.lstat()
-    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o022:
-        raise PermissionError(
-            f"{folder} is not a folder of this user alone. Remove it, or set TMPDIR to another folder."
-        )
-    return folder
+    folder = tempfile.gettempdir()
+    for index in range(number):
+        slot = _Slot(Path(folder, f"aiwriting-{os.geteuid()}-{kind}-{index}"))
+        if slot.lock():
+            return slot
+    return None

@@ -1,7 +1,7 @@
 """The cage of a process that handles a stranger's file: it works on that file, and reaches nothing else.
 
-Linux's Landlock limits what the process can open to the folders of Python's libraries, and its seccomp filter lets
-through the system calls that work on memory and on open files. The libraries are loaded before, the file is read after.
+Linux's Landlock limits what the process can open to the folders of libraries, and its seccomp filter lets through the
+system calls that work on memory and on open files. The libraries are loaded before, the file is read after.
 """
 
 import sys
@@ -66,7 +66,14 @@ def _refused(close: Callable[[], None]) -> list[str]:
 
 
 def _readable() -> list[str]:
-    """Return the folders of Python's libraries and of our code, and no folder that holds data."""
-    libraries = {Path(path).resolve() for path in sys.path}
+    """Return the folders of libraries and of our code, and no folder that holds data."""
+    libraries = {Path(path).resolve() for path in sys.path} | _loaded_from()
     folders = {path for path in libraries if path.is_dir() and not ROOT.is_relative_to(path)}
     return sorted(str(path) for path in {*folders, ROOT / "apps"})
+
+
+def _loaded_from() -> set[Path]:
+    """Return the folders of the shared libraries that are loaded. A library that is loaded late needs others there."""
+    with open("/proc/self/maps") as maps:
+        paths = {line.split(maxsplit=5)[5].strip() for line in maps if ".so" in line}
+    return {Path(path).resolve().parent for path in paths if path.startswith("/")}

@@ -29,7 +29,7 @@ CALLS = {
     "userfaultfd": (323, 282), "pidfd_open": (434, 434),
 }  # fmt: skip
 #: Environment variables of the process that are known to hold no secret.
-HARMLESS = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8", "OPENBLAS_NUM_THREADS", "LC_CTYPE"}
+HARMLESS = {"PYTHONPATH", "PYTHONDONTWRITEBYTECODE", "PYTHONUTF8", "OPENBLAS_NUM_THREADS", "TMPDIR", "LC_CTYPE"}
 #: Descriptors of the process: the file, the error output (twice), and the answers.
 DESCRIPTORS = {0, 1, 2, 3}
 

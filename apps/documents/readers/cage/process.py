@@ -37,7 +37,6 @@ def limit(*, seconds: int, memory_bytes: int, parent: int) -> None:
     _set(resource.RLIMIT_CPU, seconds)
     _set(resource.RLIMIT_CORE, 0)
     _set(resource.RLIMIT_DATA, memory_bytes)
-    _set(resource.RLIMIT_FSIZE, FILE_BYTES)
     _set(resource.RLIMIT_NOFILE, OPEN_FILES)
     logging.disable()
 
@@ -45,6 +44,7 @@ def limit(*, seconds: int, memory_bytes: int, parent: int) -> None:
 def seal(*, memory_bytes: int) -> None:
     """Take away what only the loading of libraries needed."""
     _set(resource.RLIMIT_NPROC, 0)
+    _set(resource.RLIMIT_FSIZE, FILE_BYTES)
     if sys.platform != "linux":
         return
     # Shared memory is no data. Libraries take addresses already, and the data may take as many again.
