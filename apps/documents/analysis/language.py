@@ -17,6 +17,9 @@ MIN_CONFIDENCE = 0.9
 #: Least share of kana in Japanese. A Chinese text may name a Japanese thing.
 MIN_KANA = 0.05
 
+#: A letter of each script without spaces, by language.
+_LETTERS = {language: re.compile(f"[{script}]") for language, script in WITHOUT_SPACES.items()}
+
 _LOADING = Lock()
 
 
@@ -48,7 +51,7 @@ def _sampled(text: str, start: int, end: int, samples: int) -> str:
 
 def _by_script(sample: str) -> str:
     """Return the language whose script, without spaces, prevails in a sample. Empty: another script prevails."""
-    letters = Counter({language: len(re.findall(f"[{script}]", sample)) for language, script in WITHOUT_SPACES.items()})
+    letters = Counter({language: len(letter.findall(sample)) for language, letter in _LETTERS.items()})
     if 2 * letters.total() <= words.count(sample):
         return ""
     return "ja" if letters["ja"] > MIN_KANA * letters.total() else letters.most_common(1)[0][0]

@@ -37,10 +37,10 @@ _CONTENTS_TITLE = re.compile(
     r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.IGNORECASE
 )
 #: Page number at the end of a line of contents, with the dots before it.
-_PAGE_NUMBER = re.compile(r"[\s.…_]*\s*\d+$")
+_PAGE_NUMBER = re.compile(r"(?:(?<![\s.…_])[\s.…_]++|(?<![\s.…_\d]))\d++$")
 _DROP_CAP = re.compile("[\"“\u2018'«„]?[^\\W\\d_]")
 _NUMBER = re.compile(r"\d+")
-_DIVIDED = re.compile(rf"([^\W\d_]+)[{DIVISION}\x02]([^\W\d_]*)")
+_DIVIDED = re.compile(rf"(?<![^\W\d_])([^\W\d_]++)[{DIVISION}\x02]([^\W\d_]*+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -25,9 +25,9 @@ NO_PAGE = (
     "Save your manuscript again, or as plain text (.txt, UTF-8), and send that."
 )
 
-_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.IGNORECASE)
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{1,40})""")
-_IS_XML = re.compile(r"\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
+_IS_XML = re.compile(r"\A\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
 _CONTENTS_TITLE = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.I)
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
@@ -57,7 +57,7 @@ _SKIPPED_CLASSES = frozenset(
 _INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 #: A note's mark in superscript, after a word. After a digit or one or two letters it is a power: "m2".
 _NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[*\u2020\u2021\u00a7]+)[\])]?")
-_BEFORE_NOTE = re.compile(r"[^\W\d]{3,}[.,;:!?…\"'”\u2019»)]*$|[.,;:!?…\"'”\u2019»)]$")
+_BEFORE_NOTE = re.compile(r"(?<![^\W\d])[^\W\d]{3,}+[.,;:!?…\"'”\u2019»)]*+$|[.,;:!?…\"'”\u2019»)]$")
 _BLOCKS = _HEADINGS | frozenset(
     {
         "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div",
