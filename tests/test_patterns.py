@@ -40,7 +40,8 @@ def test_a_pattern_that_takes_longer_would_be_found(pattern: str | bytes) -> Non
 
 
 @pytest.mark.parametrize(
-    "pattern", [r"a+", r"^\s*x", r"(?<!\s)\s++x", r"\A\s*<html", r"<meta[^>]{0,200}?charset", r"\d{1,4}(?:\.\d{1,4}){0,3}"]
+    "pattern",
+    [r"a+", r"^\s*x", r"(?<!\s)\s++x", r"\A\s*<html", r"<meta[^>]{0,200}?charset", r"\d{1,4}(?:\.\d{1,4}){0,3}"],
 )
 def test_a_pattern_that_takes_linear_time_is_none_of_them(pattern: str) -> None:
     assert patterns.slow(re.compile(pattern)) is None

@@ -35,11 +35,15 @@ def detect(text: str, start: int = 0, end: int | None = None, *, samples: int = 
     sample = _sampled(text, start, end, samples)
     if by_script := _by_script(sample):
         return by_script
-    with _LOADING:
-        identifier = _identifier()
-    language, confidence = identifier.classify(sample)
+    language, confidence = load().classify(sample)
     # "zxx" stands for no language.
     return str(language) if confidence >= MIN_CONFIDENCE and len(language) == 2 else ""
+
+
+def load() -> Any:
+    """Load the model unless it is loaded, and return it."""
+    with _LOADING:
+        return _identifier()
 
 
 def _sampled(text: str, start: int, end: int, samples: int) -> str:

@@ -10,11 +10,12 @@ import time
 import traceback
 from contextlib import suppress
 from importlib import import_module
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError, in_words
 from apps.documents.readers.isolated import GRACE_SECONDS, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
+from apps.documents.readers.progress import OnProgress
 from apps.documents.readers.source import Source
 
 #: Least seconds between two reports of progress.
@@ -28,14 +29,8 @@ def main() -> None:
     # The output of libraries must not come between our lines.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    reader = import_module(f"apps.documents.readers.{order['reader']}")
-    source = Source(os.fdopen(0, "rb"), filename=order["filename"], encoding=order["encoding"])
     try:
-        if order["action"] == "check":
-            reader.check(source, limits)
-            text = ""
-        else:
-            text = reader.read(source, limits, _ProgressWriter(answers))
+        content = _do(order, limits, _ProgressWriter(answers))
     except ImportError:
         traceback.print_exc()
         sys.stderr.flush()
@@ -49,9 +44,22 @@ def main() -> None:
             "Split it into several documents, or send it as plain text (.txt).",
         )
     else:
-        _send(answers, text, limits)
+        _send(answers, content, limits)
     # Without clean-up, in which libraries in C may still crash.
     os._exit(0)
+
+
+def _do(order: dict[str, Any], limits: Limits, on_progress: OnProgress) -> bytes:
+    if "work" in order:
+        done: bytes = import_module(order["work"]).WORK(**order["arguments"])(os.fdopen(0, "rb"), limits, on_progress)
+        return done
+    reader = import_module(f"apps.documents.readers.{order['reader']}")
+    source = Source(os.fdopen(0, "rb"), filename=order["filename"], encoding=order["encoding"])
+    if order["action"] == "check":
+        reader.check(source, limits)
+        return b""
+    text: str = reader.read(source, limits, on_progress)
+    return text.encode(errors="replace")
 
 
 def _limit(limits: Limits) -> None:
@@ -79,9 +87,8 @@ class _ProgressWriter:
             _write(self.answers, share=share, what=what)
 
 
-def _send(answers: BinaryIO, text: str, limits: Limits) -> None:
+def _send(answers: BinaryIO, content: bytes, limits: Limits) -> None:
     """Send the text, unless it is larger than a plain text may be. The analysis takes as long as the text is large."""
-    content = text.encode(errors="replace")
     if len(content) > limits.text_bytes:
         _write(answers, refused=str(TextTooLargeError(size_bytes=len(content), limit_bytes=limits.text_bytes)))
         return

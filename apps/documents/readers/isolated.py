@@ -13,6 +13,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -66,7 +67,8 @@ def read(source: Source, limits: Limits, on_progress: OnProgress, *, reader: str
       UnreadableTextError: The reader refuses it, or it took too long or too much memory, or crashed the process.
       ReadingInterruptedError: The process was ended from outside.
     """
-    return _run("read", source, limits, on_progress, reader=reader).decode()
+    order = {"action": "read", "reader": reader, "limits": limits.as_dict(), **source.named()}
+    return _run(order, source.file, limits, on_progress).decode()
 
 
 def check(source: Source, limits: Limits, *, reader: str) -> None:
@@ -76,17 +78,31 @@ def check(source: Source, limits: Limits, *, reader: str) -> None:
       UnreadableTextError: The reader refuses it, or it took too much memory, or crashed the process.
     """
     quick = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
+    order = {"action": "check", "reader": reader, "limits": quick.as_dict(), **source.named()}
     with suppress(ReadingTimeoutError, ReadingInterruptedError):
-        _run("check", source, quick, ignore, reader=reader)
+        _run(order, source.file, quick, ignore)
 
 
-def _run(action: str, source: Source, limits: Limits, on_progress: OnProgress, *, reader: str) -> bytes:
+def run(work: str, file: BinaryIO, arguments: Mapping[str, Any], *, limits: Limits, on_progress: OnProgress) -> bytes:
+    """Do a work in a process of its own, and return what it returns.
+
+    Parameters:
+      work: Name of a module. Its `WORK(**arguments)` loads what it needs, and calling the result does the work.
+      file: The work's file. It is copied.
+      arguments: As JSON takes them.
+
+    Raises: As `read`.
+    """
+    order = {"work": work, "arguments": dict(arguments), "limits": limits.as_dict()}
+    return _run(order, file, limits, on_progress)
+
+
+def _run(order: Mapping[str, Any], file: BinaryIO, limits: Limits, on_progress: OnProgress) -> bytes:
     with tempfile.TemporaryFile() as copy, tempfile.TemporaryFile() as error_output:
-        source.file.seek(0)
-        shutil.copyfileobj(source.file, copy, PIECE_BYTES)
+        file.seek(0)
+        shutil.copyfileobj(file, copy, PIECE_BYTES)
         copy.flush()
         copy.seek(0)
-        order = {"action": action, "reader": reader, "limits": limits.as_dict(), **source.named()}
         process = subprocess.Popen(
             [*COMMAND, json.dumps(order)],
             stdin=copy,
@@ -100,7 +116,7 @@ def _run(action: str, source: Source, limits: Limits, on_progress: OnProgress, *
             assert process.stdout is not None
             return _Conversation(process, limits, on_progress).result()
         except _NoAnswerError:
-            raise _reason(process.wait(), error_output, reader=reader) from None
+            raise _reason(process.wait(), error_output, work=order.get("reader") or order["work"]) from None
         finally:
             process.kill()
             process.wait()
@@ -166,11 +182,11 @@ class _Conversation:
         raise ReadingTimeoutError(seconds=self.limits.seconds)
 
 
-def _reason(code: int, error_output: BinaryIO, *, reader: str) -> Exception:
+def _reason(code: int, error_output: BinaryIO, *, work: str) -> Exception:
     """Return the error that explains the end of the process: the file's fault, or another cause."""
     error_output.seek(max(0, error_output.seek(0, os.SEEK_END) - ERROR_OUTPUT_BYTES))
     output = error_output.read().decode(errors="replace").strip()
-    logger.warning("reader ended without an answer reader=%s code=%s output=%r", reader, code, output)
+    logger.warning("reader ended without an answer work=%s code=%s output=%r", work, code, output)
     if code == NOT_INSTALLED:
         return ReaderNotInstalledError(output)
     if code < 0 and -code not in CRASHES:
