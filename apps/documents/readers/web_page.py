@@ -1,5 +1,6 @@
 """Web pages (HTML), and the XHTML that e-books are made of."""
 
+import codecs
 import html.entities
 import io
 import re
@@ -31,6 +32,10 @@ _IS_XML = re.compile(r"\A\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNO
 _CONTENTS_TITLE = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.I)
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
+#: Codecs of Python's that are no encodings of a page. Some take quadratic time.
+_NO_ENCODINGS = frozenset(
+    codecs.lookup(name).name for name in ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
+)
 #: Elements that are left out with their content.
 _SKIPPED = frozenset(
     {
@@ -92,7 +97,9 @@ def decoded(data: bytes, *, encoding: str = "") -> str:
     declared = _CHARSET.search(data, 0, 4096) or _ENCODING.search(data, 0, 200)
     if declared and not encoding and not data.startswith(plain_text.MARKS):
         try:
-            return data.decode(declared[1].decode("ascii"))
+            codec = codecs.lookup(declared[1].decode("ascii"))
+            if codec.name not in _NO_ENCODINGS:
+                return data.decode(codec.name)
         except (LookupError, UnicodeError):
             pass  # The declared encoding is wrong, as in pages that were saved again.
     return plain_text.decoded(data, encoding=encoding)
