@@ -39,7 +39,7 @@ def main() -> None:
     except MemoryError:
         _write(
             answers,
-            refused=f"Reading the file takes more than {in_words(limits.memory_bytes)} of memory. "
+            refused=f"The text takes more than {in_words(limits.memory_bytes)} of memory. "
             "Split it into several documents, or send it as plain text (.txt).",
         )
     else:

@@ -74,6 +74,20 @@ class CageError(Exception):
         super().__init__(f"The cage of the process that reads files needs {'; and '.join(lacks)}.")
 
 
+class AnalysisTimeoutError(UnreadableTextError):
+    """Analysing the text took longer than its time limit.
+
+    Parameters:
+      seconds: The limit.
+    """
+
+    def __init__(self, *, seconds: int) -> None:
+        super().__init__(
+            f"Analysing the text took more than {seconds:,} seconds, and it was not done. "
+            "Split it into several documents."
+        )
+
+
 def in_words(size_bytes: int, other_bytes: int | None = None) -> str:
     """Return a size in MB, or in bytes if it is small or if MB would hide its difference from `other_bytes`."""
     megabytes = f"{size_bytes / 1024**2:,.1f} MB"

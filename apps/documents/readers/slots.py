@@ -73,7 +73,7 @@ class _Slot:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.file = open(path, "ab", buffering=0, opener=_open)
+        self.file = open(path, "ab", buffering=0, opener=_open)  # noqa: SIM115
 
     def lock(self) -> bool:
         """Lock the file, or close it if it is locked or was removed meanwhile. Return whether it is locked."""
