@@ -4,9 +4,11 @@ A module reads a family of formats. To add one, write the module and name it in 
 """
 
 import io
+import logging
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from apps.documents.readers import (
@@ -22,9 +24,11 @@ from apps.documents.readers import (
 )
 from apps.documents.readers.content import checked
 from apps.documents.readers.errors import AmbiguousEncodingError, ReadersBusyError, UnreadableTextError
-from apps.documents.readers.limits import Limits
+from apps.documents.readers.limits import MEGABYTE, Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "READERS",
@@ -66,6 +70,10 @@ READERS: tuple[Reader, ...] = (pdf, word, open_document, e_book, web_page, markd
 ISOLATED = (pdf, word, open_document, e_book, web_page, markdown)
 #: Readers whose check runs in a process of its own, too.
 CHECKED_ISOLATED = (pdf,)
+#: Time limit of reading, and what each megabyte of the file adds, up to the limit of all files. A novel takes 3 s.
+SECONDS, SECONDS_A_MEGABYTE = 20, 30
+#: Memory for reading, and what each byte of the file adds, up to the limit of all files.
+MEMORY_BYTES, MEMORY_A_BYTE = 256 * MEGABYTE, 32
 #: Bytes from which on a file is checked while no other large one is. As text it may take six times its size in
 #: memory, and a process that answers requests gets many files at once.
 LARGE_BYTES = 4 * 1024**2
@@ -92,10 +100,10 @@ def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", lim
         isolated.check(source, limits, reader=_name(reader))
         return
     if source.size_bytes < LARGE_BYTES:
-        reader.check(source, limits)
+        _check(reader, source, limits)
         return
     with _one_large(), isolated.check_slot(limits):
-        reader.check(source, limits)
+        _check(reader, source, limits)
 
 
 def read(
@@ -122,7 +130,7 @@ def read(
     source = _source(file, filename, encoding)
     reader = _reader(source)
     if reader in ISOLATED:
-        return checked(isolated.read(source, limits, on_progress, reader=_name(reader)))
+        return checked(isolated.read(source, _fitting(limits, source), on_progress, reader=_name(reader)))
     return checked(reader.read(source, limits, on_progress))
 
 
@@ -152,6 +160,24 @@ def _one_large() -> Iterator[None]:
         yield
     finally:
         _large.release()
+
+
+def _check(reader: Reader, source: Source, limits: Limits) -> None:
+    """Run the reader's `check`. An error that it does not expect is a fault of the file, as in `isolated`."""
+    try:
+        reader.check(source, limits)
+    except (UnreadableTextError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        logger.exception("reader failed at upload reader=%s", _name(reader))
+        raise UnreadableTextError(isolated.CRASHED) from error
+
+
+def _fitting(limits: Limits, source: Source) -> Limits:
+    """Return the limits with time and memory for a file of this size. A small one is read within seconds."""
+    seconds = SECONDS + SECONDS_A_MEGABYTE * source.size_bytes // MEGABYTE
+    memory_bytes = MEMORY_BYTES + MEMORY_A_BYTE * source.size_bytes
+    return replace(limits, seconds=min(limits.seconds, seconds), memory_bytes=min(limits.memory_bytes, memory_bytes))
 
 
 def _source(file: BinaryIO | bytes, filename: str, encoding: str) -> Source:

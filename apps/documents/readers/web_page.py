@@ -18,6 +18,8 @@ SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
 
 #: Characters that are parsed at a time.
 PIECE_CHARACTERS = 64 * 1024
+#: Most open elements. For each end tag, the parser may look at all of them.
+MAX_OPEN = 5_000
 #: Fewest links in a row, with no other text between them, that are a table of contents.
 CONTENTS_LINKS = 3
 
@@ -152,9 +154,19 @@ class _Target:
     """Adapts a page handler to lxml."""
 
     def __init__(self, page: "Page") -> None:
-        self.start: Callable[[str, Mapping[str, str]], None] = page.start
-        self.end: Callable[[str], None] = page.end
+        self.page = page
+        self.depth = 0
         self.data: Callable[[str], None] = page.data
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.depth += 1
+        if self.depth > MAX_OPEN:
+            raise UnreadableTextError(NO_PAGE)
+        self.page.start(name, attributes)
+
+    def end(self, name: str) -> None:
+        self.depth -= 1
+        self.page.end(name)
 
     def close(self) -> None: ...
 
