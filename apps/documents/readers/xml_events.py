@@ -88,7 +88,7 @@ def parse(
         while piece := part.read(size):
             parser.Parse(piece, False)
             passed += len(piece)
-            # Before 2.6, expat begins anew with each piece of a tag or comment, which may be the whole file.
+            # Before its version 2.6, expat begins a tag anew with each piece of it, and a tag may be the whole file.
             size = max(PIECE_BYTES, passed - parser.CurrentByteIndex)
             if on_bytes is not None:
                 on_bytes(len(piece))
