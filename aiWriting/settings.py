@@ -66,6 +66,9 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
+#: Numbers of system checks whose risk is accepted.
+SILENCED_SYSTEM_CHECKS = environment.words("SILENCED_SYSTEM_CHECKS")
+
 ROOT_URLCONF = "aiWriting.urls"
 ASGI_APPLICATION = "aiWriting.asgi.application"
 WSGI_APPLICATION = "aiWriting.wsgi.application"
@@ -237,7 +240,7 @@ DRAMATIQ_ENCODER = "workers.sending.encoder.CompactJSONEncoder"
 DRAMATIQ_BROKER = {
     "BROKER": "workers.broker.LedgerBroker",
     "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},
-    "MIDDLEWARE": middleware.DEFAULT,
+    "MIDDLEWARE": [*middleware.DEFAULT[:-1], "apps.documents.cage_notice.CageNotice", middleware.DEFAULT[-1]],
 }
 DRAMATIQ_RESULT_BACKEND = {
     "BACKEND": "apps.tasks.results.RowBackend",
@@ -280,6 +283,10 @@ DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS
 DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
     "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
 )
+#: Files that a machine reads at once, in all its processes. 0: as many as half of its memory has room for.
+READERS_AT_ONCE = environment.integer("READERS_AT_ONCE", 0)
+#: Whether files are read if the cage of that process is incomplete: "best", or "required" (they are not).
+READER_CAGE = environment.choice("READER_CAGE", known=("best", "required")) or "best"
 # Limit of a form's fields, which are held in memory before their sender is known.
 DATA_UPLOAD_MAX_MEMORY_SIZE = DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 #: Limit of any request's body. Views take less, and their refusals say more.
