@@ -181,7 +181,7 @@ def test_the_stream_ends_for_a_user_who_leaves_the_staff(
     port: int, task: Task, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(events, "ACCESS_SECONDS", 0.05)
-    staff = writer("staff", is_staff=True)
+    staff = writer("staff", is_staff=True, permissions=["tasks.view_taskstatus"])
 
     with EventStream(port, task.path, Authorization=f"Token {staff.token}") as stream:
         assert named(stream.next()).data["task_id"] == task.id
