@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 
 from apps.accounts.models import User
+from apps.projects.access import RoleError
 
 logger = logging.getLogger(__name__)
 
@@ -43,9 +44,10 @@ class WriterRequest(HttpRequest):
     user: User
 
 
-def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
+def trouble(request: HttpRequest, sentence: str, *, status: int, heading: str = "Not now") -> HttpResponse:
     """Return a page that says what went wrong. It needs no database."""
-    return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
+    context = {"heading": heading, "sentence": sentence}
+    return HttpResponse(render_to_string("pages/trouble.html", context), status=status)
 
 
 def guarded(view: View) -> View:
@@ -59,6 +61,8 @@ def guarded(view: View) -> View:
         response: HttpResponseBase
         try:
             response = view(request, *args, **kwargs)
+        except RoleError as error:
+            response = trouble(request, str(error), status=403, heading="Not for you to change")
         except IntegrityError as error:
             logger.warning("conflict path=%s error=%s", request.path, error)
             response = trouble(request, CHANGED, status=409)

@@ -15,3 +15,12 @@ class MailRefusedError(Exception):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"The mail server refused the mail to {address} for good: {reason}")
+
+
+class TooManyInvitationsError(Exception):
+    """50 invitations went out in the last 24 hours, and that is the limit. Send the others later."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} invitations went out in the last 24 hours, and that is the limit. Send the others later."
+        )

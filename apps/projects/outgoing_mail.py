@@ -1,0 +1,41 @@
+"""Hand a mail to the mail server, and tell a refusal for good from one for now."""
+
+import smtplib
+
+from django.core.mail import EmailMessage
+
+from apps.projects.errors import MailRefusedError
+
+
+def send(message: EmailMessage) -> bool:
+    """Hand the mail to the server. Return whether it went out.
+
+    Raises:
+      MailRefusedError: The server refused it for good.
+      OSError: The server did not take it. Try again later.
+    """
+    address = message.to[0]
+    try:
+        return bool(message.send())
+    except smtplib.SMTPRecipientsRefused as error:
+        code, reply = next(iter(error.recipients.values()))
+        if _is_for_good(code):
+            raise MailRefusedError(address, _reason(code, reply)) from error
+        raise
+    except smtplib.SMTPDataError as error:
+        if _is_for_good(error.smtp_code):
+            raise MailRefusedError(address, _reason(error.smtp_code, error.smtp_error)) from error
+        raise
+    except ValueError as error:
+        # Django and smtplib refuse an address that is none before they speak to the server.
+        raise MailRefusedError(address, f"it is no address that a mail can have ({error})") from error
+
+
+def _is_for_good(code: int) -> bool:
+    """Return whether the server's code says that another attempt would be in vain. Those from 400 on say "later"."""
+    return 500 <= code < 600
+
+
+def _reason(code: int, reply: bytes | str) -> str:
+    said = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
+    return f"{code} {said}"
