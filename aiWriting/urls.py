@@ -6,6 +6,8 @@ from django.urls import include, path
 from workers import health
 
 urlpatterns = [
+    # The admin's links to the pages of rows on the site. No model here has such pages, and odd keys would be errors.
+    path("admin/r/<path:url>", admin.site.admin_view(admin.site.catch_all_view)),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),
     path("healthz", health.alive, name="healthz"),

@@ -58,6 +58,8 @@ class ActionsMixin:
     def _run_on_one(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         schedule = get_object_or_404(Schedule, pk=object_id)
         if not self.has_change_permission(request, schedule):
             raise PermissionDenied
