@@ -25,7 +25,7 @@ def audience(default: str, **kinds: str) -> Audience:
 
 
 EVERYONE = audience(IN)
-NOBODY = audience(MISSING)
+NOTHING = audience(MISSING)
 SIGNED_IN = audience(IN, anonymous=SIGN_IN)
 #: Those in the project, by role. To all others it does not exist, staff included: they have the admin.
 READERS = audience(MISSING, anonymous=SIGN_IN, writer=IN, editor=IN, reader=IN)
@@ -64,7 +64,7 @@ OPEN = audience(NOT_ALLOWED)
 SITE: dict[str, Entry] = {
     "healthz": Entry({}, EVERYONE),
     "readyz": Entry({}, EVERYONE),
-    "api/any": Entry({}, NOBODY),
+    "api/any": Entry({}, NOTHING),
     "api-root": page(GET=SIGNED_IN),
     "token": Entry({"POST": EVERYONE}, OPEN),
     "project-list": page(GET_POST=SIGNED_IN),
@@ -135,7 +135,7 @@ MODEL: dict[str, Entry] = {
     "delete": form(CHANGE, CHANGE),
     "change": form(VIEW, CHANGE),
 }
-#: Rows that the ledger and the workers write. Nobody edits them.
+#: Rows that the ledger and the workers write. They are not edited.
 READ_ONLY = {"add": form(NO_STAFF, NO_STAFF), "delete": form(NO_STAFF, NO_STAFF), "change": form(VIEW, NO_STAFF)}
 
 ADMIN: dict[str, Entry] = {

@@ -102,10 +102,10 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
     report.pdf.save("report.pdf", ContentFile(b"%PDF-"), save=False)
     report.save()
     task = rows.task(about=document, owner=users["writer"])
-    token = invitation_service._signer().sign("a secret")
+    token = invitation_service.new_token()
     invitation = Invitation.objects.create(
         project=project, invited_by=users["writer"], email="a@example.com", role=Role.READER,
-        token_hash=invitation_service._hash(token), expires_at=timezone.now() + invitation_service.LIFETIME,
+        token_hash=invitation_service.hash_of(token), expires_at=timezone.now() + invitation_service.LIFETIME,
     )  # fmt: skip
     schedule = Schedule(
         name="mine", task_name="documents.process_document", kwargs={"document_id": 1}, cron="0 8 * * *"
@@ -126,6 +126,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "_schedule_": {"object_id": schedule.pk},
         "_workerprocess_": {"object_id": rows.worker_process().pk},
         "_project_": {"object_id": project.pk},
+        "_membership_": {"object_id": Membership.objects.earliest("pk").pk},
         "_document_": {"object_id": document.pk},
     }  # fmt: skip
 

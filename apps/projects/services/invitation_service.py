@@ -6,13 +6,13 @@ from datetime import timedelta
 
 import dramatiq
 from django.contrib.auth import get_user_model
+from django.contrib.auth.models import AbstractUser
 from django.core.mail import EmailMessage
 from django.core.signing import BadSignature, Signer
 from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from apps.accounts.models import User
 from apps.projects import outgoing_mail
 from apps.projects.errors import TooManyInvitationsError
 from apps.projects.models import Invitation, Membership, Project, Role
@@ -22,7 +22,7 @@ from apps.tasks.models import TaskStatus
 SEND_INVITATION = "projects.send_invitation"
 #: Time in which an invitation can be accepted.
 LIFETIME = timedelta(days=7)
-#: Invitations that a user may send in 24 hours, so that nobody mails strangers through this site in bulk.
+#: Invitations that a user may send in 24 hours, a bound on mail to strangers through this site.
 INVITATIONS_A_DAY = 50
 
 
@@ -30,7 +30,7 @@ class InvitationService:
     """All operations on invitations. Views and actors call these and nothing below them."""
 
     @staticmethod
-    def invite(project: Project, *, by: User, email: str, role: Role, page_url: str) -> Invitation:
+    def invite(project: Project, *, by: AbstractUser, email: str, role: Role, page_url: str) -> Invitation:
         """Make an invitation and send the task that mails it. An open one to the same address is replaced.
 
         Parameters:
@@ -83,8 +83,8 @@ class InvitationService:
             return False
         if invitation.mailed_by == task_id:
             return True
-        token = _signer().sign(secrets.token_urlsafe(32))
-        Invitation.objects.filter(pk=invitation_id).update(token_hash=_hash(token), updated_at=now)
+        token = new_token()
+        Invitation.objects.filter(pk=invitation_id).update(token_hash=hash_of(token), updated_at=now)
         name = " ".join(invitation.project.name.split())
         context = {"invitation": invitation, "name": name, "url": f"{page_url}{token}/"}
         message = EmailMessage(
@@ -104,11 +104,11 @@ class InvitationService:
             _signer().unsign(token)
         except BadSignature:
             return None
-        found = Invitation.objects.open(timezone.now()).filter(token_hash=_hash(token))
+        found = Invitation.objects.open(timezone.now()).filter(token_hash=hash_of(token))
         return found.select_related("project", "invited_by").first()
 
     @staticmethod
-    def accept(invitation: Invitation, *, user: User) -> bool:
+    def accept(invitation: Invitation, *, user: AbstractUser) -> bool:
         """Make the user a member. Return whether it took: of several users with the link the first one wins.
 
         One who is in the project already keeps the role, and the invitation stays open.
@@ -127,9 +127,15 @@ class InvitationService:
         return True
 
 
+def new_token() -> str:
+    """Return a new token, signed."""
+    return _signer().sign(secrets.token_urlsafe(32))
+
+
 def _signer() -> Signer:
     return Signer(salt="apps.projects.invitation")
 
 
-def _hash(token: str) -> str:
+def hash_of(token: str) -> str:
+    """Return the hash by which a row knows a token."""
     return hashlib.sha256(token.encode()).hexdigest()
