@@ -119,7 +119,8 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
     @action(detail=True, methods=["get"])
     def chapters(self, request: Request, pk: str) -> Response:
         """Return a page of the document's chapters, in the order of the text."""
-        page = self.paginate_queryset(self.get_object().chapters.order_by("position"))
+        chapters: Any = self.get_object().chapters.order_by("position")
+        page = self.paginate_queryset(chapters)
         return self.get_paginated_response(ChapterSerializer(page, many=True).data)
 
     @action(detail=True, methods=["get"])

@@ -39,8 +39,7 @@ def _classes(throws: Any) -> Iterator[type]:
             yield from _classes(part)
     elif isinstance(throws, type):
         yield throws
-        for derived in type.__subclasses__(throws):
-            yield from _classes(derived)
+        yield from _classes(tuple(type.__subclasses__(throws)))
 
 
 def _name(found: type) -> str:

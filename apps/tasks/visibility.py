@@ -29,7 +29,7 @@ def register(label: str, rule: Rule) -> None:
     _rules[label] = rule
 
 
-def of(user: Any, tasks: "QuerySet[Any]") -> "QuerySet[Any]":
+def of(user: Any, tasks: Any) -> Any:
     """Return those of the tasks that the user sees without any permission."""
     owned = tasks.model._base_manager.filter(owner_id=user.pk)
     if not _rules:

@@ -104,7 +104,7 @@ def test_a_person_is_invited_by_mail_and_comes_in(browser: Client, project: Proj
     assert "emily@example.com" in sent.content.decode()
     task = TaskStatus.objects.get()
     InvitationService.mail(task.args[0], page_url=task.args[1], task_id=task.task_id)
-    found = re.search(r"http://testserver(/invitations/\S+/)\n", mail.outbox[0].body)
+    found = re.search(r"http://testserver(/invitations/\S+/)\n", str(mail.outbox[0].body))
     assert found
     emily = User.objects.create_user("emily", password="sense-and-sensibility")
     stranger = Client()

@@ -29,7 +29,7 @@ def mailed(invitation: Invitation, *, task_id: str = "a task") -> str:
     """Send the mail of an invitation and return the token in it."""
     mail.outbox = []
     assert InvitationService.mail(invitation.pk, page_url=PAGE_URL, task_id=task_id)
-    found = re.search(rf"{PAGE_URL}(\S+)/\n", mail.outbox[0].body)
+    found = re.search(rf"{PAGE_URL}(\S+)/\n", str(mail.outbox[0].body))
     assert found, mail.outbox[0].body
     return found[1]
 

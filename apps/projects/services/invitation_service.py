@@ -52,7 +52,7 @@ class InvitationService:
             replaced = Invitation.objects.filter(project=project, email__iexact=email).open(now)
             replaced.update(withdrawn_at=now, updated_at=now)
             invitation = Invitation.objects.create(
-                project=project, invited_by=by, email=email, role=role, expires_at=now + LIFETIME
+                project=project, invited_by_id=by.pk, email=email, role=role, expires_at=now + LIFETIME
             )
             actor = dramatiq.get_broker().get_actor(SEND_INVITATION)
             actor.send_with_options(args=(invitation.pk, page_url), owner_id=by.pk)
@@ -123,7 +123,7 @@ class InvitationService:
             rows = Invitation.objects.filter(pk=invitation.pk).open(now)
             if not rows.update(accepted_at=now, updated_at=now):
                 return False
-            Membership.objects.create(project=project, user=user, role=invitation.role)
+            Membership.objects.create(project=project, user_id=user.pk, role=invitation.role)
         return True
 
 
