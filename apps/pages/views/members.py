@@ -10,7 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.models import User
-from apps.pages.access import WriterRequest, writers_page
+from apps.pages.access import WriterRequest, origin_of, writers_page
 from apps.pages.forms import InvitationForm, RoleForm
 from apps.pages.views.projects import project_of
 from apps.projects.errors import TooManyInvitationsError
@@ -61,7 +61,7 @@ def invite(request: WriterRequest, pk: int) -> HttpResponse:
         return members_page(request, project, invite=form, status=400)
     email, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
     # The token follows the address.
-    page_url = request.build_absolute_uri(reverse("pages:invitation", args=["-"])).removesuffix("-/")
+    page_url = origin_of(request) + reverse("pages:invitation", args=["-"]).removesuffix("-/")
     try:
         InvitationService.invite(project, by=request.user, email=email, role=role, page_url=page_url)
     except TooManyInvitationsError as error:

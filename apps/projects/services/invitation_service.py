@@ -13,7 +13,7 @@ from django.db import transaction
 from django.template.loader import render_to_string
 from django.utils import timezone
 
-from apps.projects import outgoing_mail
+from apps.core import mail as core_mail
 from apps.projects.errors import TooManyInvitationsError
 from apps.projects.models import Invitation, Membership, Project, Role
 from apps.tasks.models import TaskStatus
@@ -92,7 +92,7 @@ class InvitationService:
             body=render_to_string("projects/invitation_mail.txt", context),
             to=[invitation.email],
         )
-        sent = outgoing_mail.send(message)
+        sent = core_mail.send(message)
         if sent:
             Invitation.objects.filter(pk=invitation_id).update(mailed_by=task_id, updated_at=timezone.now())
         return sent

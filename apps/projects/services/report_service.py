@@ -9,8 +9,9 @@ from django.core.files.base import ContentFile
 from django.db import DatabaseError, transaction
 from django.utils import timezone
 
+from apps.core import mail as core_mail
 from apps.core.owned_file import saved
-from apps.projects import outgoing_mail, report_types
+from apps.projects import report_types
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
 from apps.tasks import progress
@@ -118,7 +119,7 @@ class ReportService:
         progress.set(90, "Sending the mail")
         message_id = mail.message_id(task_id) if task_id else None
         message = mail.compose(sections, projects=count, to=owner.email, message_id=message_id)
-        sent = outgoing_mail.send(message)
+        sent = core_mail.send(message)
         if sent and task_id and message_id:
             _write_down(Mailing(task_id=task_id, owner_id=owner_id, message_id=message_id))
         return sent

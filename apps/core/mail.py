@@ -1,18 +1,23 @@
-"""Hand a mail to the mail server, and tell a refusal for good from one for now."""
+"""Send a mail, and tell a refusal for good from one for now."""
 
 import smtplib
 
 from django.core.mail import EmailMessage
 
-from apps.projects.errors import MailRefusedError
+
+class MailRefusedError(Exception):
+    """The mail server refused the mail to jane@example.com for good: 550 No such user"""
+
+    def __init__(self, address: str, reason: str) -> None:
+        super().__init__(f"The mail server refused the mail to {address} for good: {reason}")
 
 
 def send(message: EmailMessage) -> bool:
-    """Hand the mail to the server. Return whether it went out.
+    """Hand a mail with one recipient to the server. Return whether it went out.
 
     Raises:
-      MailRefusedError: The server refused it for good.
-      OSError: The server did not take it. Try again later.
+      MailRefusedError: The mail server refused it for good.
+      OSError: The mail server did not take it; try again later.
     """
     address = message.to[0]
     try:
@@ -32,7 +37,7 @@ def send(message: EmailMessage) -> bool:
 
 
 def _is_for_good(code: int) -> bool:
-    """Return whether the server's code says that another attempt would be in vain. Those from 400 on say "later"."""
+    """Return whether the server's code says that another attempt is in vain. Those from 400 on say "try later"."""
     return 500 <= code < 600
 
 
