@@ -61,6 +61,11 @@ def page(**answers: Audience) -> Entry:
 
 OPEN = audience(NOT_ALLOWED)
 
+#: An address of the account that takes a POST. The method is looked at first.
+POSTED = Entry({"POST": SIGNED_IN}, OPEN)
+#: Whoever is signed in, and for the admin is staff, is led on.
+SIGN_IN_PAGE = Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, audience(IN, anonymous=NOT_ALLOWED))
+
 SITE: dict[str, Entry] = {
     "healthz": Entry({}, EVERYONE),
     "readyz": Entry({}, EVERYONE),
@@ -80,8 +85,7 @@ SITE: dict[str, Entry] = {
     "task-events": page(GET=VIEWERS),
     "report-file": page(GET=VIEWERS),
     "pages:home": page(GET_POST=SIGNED_IN),
-    # Whoever is signed in is led on.
-    "pages:sign-in": Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, audience(IN, anonymous=NOT_ALLOWED)),
+    "pages:sign-in": SIGN_IN_PAGE,
     "pages:sign-out": Entry({"POST OPTIONS": EVERYONE}, OPEN),
     "pages:project": page(GET=READERS),
     "pages:rename-project": page(GET_POST=OWNERS),
@@ -97,6 +101,14 @@ SITE: dict[str, Entry] = {
     "pages:hand-over": page(GET_POST=OWNERS),
     "pages:withdraw-invitation": page(GET_POST=OWNERS),
     "pages:invitation": page(GET_POST=SIGNED_IN),
+    "pages:second-step": Entry({}, EVERYONE),
+    "pages:forgotten": Entry({}, EVERYONE),
+    "pages:new-password": Entry({}, EVERYONE),
+    **{f"pages:{name}": Entry({}, SIGNED_IN) for name in ("account", "address", "confirm", "password", "two-factor")},
+    "pages:end-sessions": POSTED,
+    "pages:end-session": POSTED,
+    "pages:recovery-codes": POSTED,
+    "pages:remove-two-factor": POSTED,
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
     "pages:delete-document": page(GET_POST=EDITORS),
@@ -124,6 +136,9 @@ def form(view: Audience, change: Audience) -> Entry:
     return Entry({"POST": change}, view)
 
 
+STAFF_SIGN_IN = Entry(
+    {"GET HEAD POST PUT OPTIONS": EVERYONE}, {role: IN if role in STAFF else NOT_ALLOWED for role in ROLES}
+)
 ACTION = Entry({"POST": SUPERUSER}, STAFF_NOT_ALLOWED)
 OPERATION = Entry({"GET HEAD POST": CHANGE}, STAFF_NOT_ALLOWED)
 
@@ -141,21 +156,24 @@ READ_ONLY = {"add": form(NO_STAFF, NO_STAFF), "delete": form(NO_STAFF, NO_STAFF)
 ADMIN: dict[str, Entry] = {
     "admin:index": form(ANY_STAFF, ANY_STAFF),
     "admin:search": form(ANY_STAFF, ANY_STAFF),
-    "admin:login": Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, OPEN),
+    **dict.fromkeys(("admin/login/", "admin:login"), STAFF_SIGN_IN),
     # Users who are no staff are led away.
     "admin:logout": Entry({"POST OPTIONS": EVERYONE}, {role: NOT_ALLOWED if role in STAFF else IN for role in ROLES}),
-    "admin:password_change": Entry({"GET HEAD POST PUT OPTIONS": ANY_STAFF}, STAFF_NOT_ALLOWED),
+    **{name: Entry({}, SIGNED_IN) for name in ("admin/password_change/", "admin:password_change")},
     "admin:password_change_done": Entry({"GET HEAD OPTIONS": ANY_STAFF}, STAFF_NOT_ALLOWED),
     # Without the field that asks, it refuses.
     "admin:autocomplete": Entry({"GET HEAD": NO_STAFF, "OPTIONS": ANY_STAFF}, STAFF_NOT_ALLOWED),
     "admin:jsi18n": Entry({"GET HEAD OPTIONS": ANY_STAFF}, STAFF_NOT_ALLOWED),
     "admin:view_on_site": form(STAFF_MISSING, STAFF_MISSING),
-    "admin/r/": form(STAFF_MISSING, STAFF_MISSING),
+    "admin/r/<path:url>": form(STAFF_MISSING, STAFF_MISSING),
     "admin:app_list": form(VIEW | {"staff without": MISSING}, VIEW | {"staff without": MISSING}),
     "admin:": form(ANY_STAFF, ANY_STAFF),  # Leads to the page of the row.
     "admin/any": form(STAFF_MISSING, STAFF_MISSING),
     "admin:auth_user_password_change": form(CHANGE, CHANGE),
     "admin:authtoken_tokenproxy_change": form(VIEW, NO_STAFF),
+    # Counters are only deleted.
+    "admin:accounts_throttle_add": form(NO_STAFF, NO_STAFF),
+    "admin:accounts_throttle_change": form(VIEW, NO_STAFF),
     # The actor of the schedule is not offered to staff.
     "admin:tasks_schedule_change": form(VIEW, SUPERUSER),
     "admin:tasks_schedule_delete": form(SUPERUSER, SUPERUSER),
