@@ -129,8 +129,8 @@ def test_an_e_book_loads_nothing(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "address",
     [
-        "//[", "http://[::1", "http://[x]/1.xhtml", "https://a:b/1.xhtml", "//\u2100/1.xhtml", "file:///etc/passwd", "x:",
-        "",
+        "//[", "http://[::1", "http://[x]/1.xhtml", "https://a:b/1.xhtml", "//\u2100/1.xhtml", "file:///etc/passwd",
+        "x:", "",
         "?", "#", "%", "%00", "%FF%FE", "..%2F..%2Fetc%2Fpasswd", "%2e%2e/1.xhtml", "\\\\host\\1.xhtml", "1.xhtml%3Fa",
         "a/" * 50_000, "../" * 50_000, ".", "/", "1.xhtml?a=1#b", "\u202e1.xhtml",
     ],
@@ -149,7 +149,12 @@ def test_an_odd_address_in_an_e_book_is_refused_in_a_sentence_or_left_out(addres
             "META-INF/container.xml": f'<container><rootfile full-path="{address}"/></container>'
         }
         data = manuscripts.epub(page, **container)
-    _, told = read_or_refused(lambda: readers.check(data, filename="a.epub") or "")
+
+    def check() -> str:
+        readers.check(data, filename="a.epub")
+        return ""
+
+    _, told = read_or_refused(check)
     assert not told or told.endswith(".")
 
 
@@ -282,6 +287,7 @@ def test_a_part_of_an_e_book_that_is_named_again_and_again_is_looked_at_once() -
     ],
 )
 def test_looking_at_a_plain_text_takes_a_few_times_its_size(data: bytes, complaint: str) -> None:
+    readers.check("Été\n".encode("cp1252"))  # Loads the models of encodings.
     tracemalloc.start()
 
     def check() -> str:
