@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -14,8 +15,11 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
+from pytest_django import Settings
 
 from aiWriting.environment import BASE_DIR
+from apps.accounts.sign_in.hashing import Argon2Hasher
+from apps.documents.readers import isolated, slots
 from apps.projects.models import Project
 from tests import rows
 from tests.clients import Writer, writer
@@ -24,8 +28,9 @@ from tests.plugin import SERVERS
 from tests.waiting import wait_until as wait
 from workers.broker import LedgerBroker
 
-#: A million iterations take half a second. Hashes contain their number, so other processes can check them.
+#: The real costs take a part of a second. Hashes contain theirs, so other processes can check them.
 PBKDF2PasswordHasher.iterations = 1
+Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
 
 # A busy machine says nothing about the speed of the code.
 hypothesis_settings.register_profile("patient", deadline=None)
@@ -56,6 +61,16 @@ def emily(db: None) -> Writer:
 def project(jane: object) -> Project:
     """A project of jane's, as the folder's own fixture makes her."""
     return rows.project(owner="jane")
+
+
+@pytest.fixture
+def busy_readers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings) -> Iterator[None]:
+    """Another process holds the only slot for checking a file."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
+    settings.READERS_AT_ONCE = 1
+    with slots.held("check", number=1, wait_seconds=0):
+        yield
 
 
 @pytest.fixture

@@ -1,37 +1,26 @@
-"""Access to the pages, and the rules that a browser keeps for them."""
+"""Access to the pages."""
 
 import logging
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
-from django.views.decorators.cache import never_cache
+from django.utils.http import urlencode
 
+from apps.accounts.errors import SignInError
 from apps.accounts.models import User
+from apps.accounts.sessions import confirmation
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
-
-#: Pages load everything from this site, have nothing inline, and are in no frame of another site.
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
 
 CHANGED = "Something this needs was deleted or changed at this moment. Go back, look at it again, then repeat."
 UNAVAILABLE = "The database does not answer. Try again in a moment."
@@ -43,34 +32,51 @@ class WriterRequest(HttpRequest):
     user: User
 
 
+def origin_of(request: HttpRequest) -> str:
+    """Return scheme and host for links in mails: those of the settings, or of the request."""
+    return settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
+
+
 def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
     """Return a page that says what went wrong. It needs no database."""
     return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
 
 
 def guarded(view: View) -> View:
-    """Return the view with pages that load from and send to this site alone, and that no cache keeps.
-
-    A conflict or a database that does not answer becomes a page that says so.
-    """
+    """Return the view with a page of its own for a conflict, too many attempts, and a database that does not answer."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase
         try:
-            response = view(request, *args, **kwargs)
+            return view(request, *args, **kwargs)
         except IntegrityError as error:
             logger.warning("conflict path=%s error=%s", request.path, error)
-            response = trouble(request, CHANGED, status=409)
+            return trouble(request, CHANGED, status=409)
         except (OperationalError, InterfaceError) as error:
             logger.error("database does not answer path=%s error=%s", request.path, error)
-            response = trouble(request, UNAVAILABLE, status=503)
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
+            return trouble(request, UNAVAILABLE, status=503)
+        except SignInError as error:
+            response = trouble(request, error.sentence, status=error.status_code)
+            response.headers["Retry-After"] = str(error.wait)
+            return response
 
-    return never_cache(wrapped)
+    return wrapped
 
 
 def writers_page(view: View) -> View:
     """Return a guarded view for users who are signed in. Others are sent to the sign-in page."""
     return guarded(login_required(view))
+
+
+def confirmed(view: View) -> View:
+    """Return the view for users who gave their password lately. Others are asked for it, and return to the account."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if confirmation.is_recent(request):
+            return view(request, *args, **kwargs)
+        # A form that was sent cannot be sent a second time from here.
+        back = request.path if request.method in ("GET", "HEAD") else ""
+        return redirect("{}?{}".format(resolve_url("pages:confirm"), urlencode({"next": back} if back else {})))
+
+    return wrapped

@@ -1,6 +1,7 @@
 """Unreadable files are refused in a sentence for the writer, quickly, and without harm to the process."""
 
 import io
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from apps.documents import readers
-from apps.documents.readers import Limits, UnreadableTextError, isolated, package, pdf, plain_text
+from apps.documents.readers import Limits, UnreadableTextError, cage, isolated, package, pdf, plain_text
 from apps.documents.readers.errors import ReadingTimeoutError
 from apps.documents.readers.isolated import ReadingInterruptedError
 from apps.documents.readers.progress import ignore
@@ -288,14 +289,13 @@ def test_a_part_of_an_e_book_that_is_named_again_and_again_is_looked_at_once() -
     ],
 )
 def test_looking_at_a_plain_text_takes_a_few_times_its_size(data: bytes, complaint: str) -> None:
-    readers.check("Été\n".encode("cp1252"))  # Loads the models of encodings.
-    tracemalloc.start()
-
-    def check() -> str:
+    def check(data: bytes) -> str:
         readers.check(data, filename="novel.txt")
         return ""
 
-    _, told = read_or_refused(check)
+    read_or_refused(lambda: check(data[-1_000:]))  # Loads the library that guesses encodings.
+    tracemalloc.start()
+    _, told = read_or_refused(lambda: check(data))
     _, peak_bytes = tracemalloc.get_traced_memory()
     tracemalloc.stop()
     assert complaint in told
@@ -348,7 +348,7 @@ def test_a_process_that_was_ended_from_outside_is_no_fault_of_the_file(
 
 
 def test_a_library_that_is_missing_is_no_fault_of_the_file(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    code = f"import sys; sys.modules['pypdfium2'] = None\nsys.path.insert(0, {str(isolated.ROOT)!r})\n{RUN}"
+    code = f"import sys; sys.modules['pypdfium2'] = None\nsys.path.insert(0, {str(cage.ROOT)!r})\n{RUN}"
     monkeypatch.setattr(isolated, "COMMAND", crashing(tmp_path, code))
     for call in (readers.read, readers.check):
         with pytest.raises(isolated.ReaderNotInstalledError, match="pypdfium2"):
@@ -373,7 +373,8 @@ def crashing(folder: Path, code: str) -> tuple[str, ...]:
 
 def test_the_process_that_reads_lives_on_when_a_machine_says_that_it_stops(tmp_path: Path) -> None:
     """Platforms send SIGTERM to every process; the worker then has some seconds to end its tasks."""
-    order = '{"action": "read", "reader": "word", "filename": "a.docx", "encoding": "", "limits": {}}'
+    arguments = {"reader": "word", "action": "read", "filename": "a.docx", "encoding": ""}
+    order = json.dumps({"work": isolated.READING, "arguments": arguments, "limits": {}, "parent": os.getpid()})
     with (tmp_path / "a.docx").open("wb") as file:
         file.write((manuscripts.WRITTEN_ELSEWHERE / "three-chapters.docx").read_bytes())
     code = (
@@ -383,7 +384,7 @@ def test_the_process_that_reads_lives_on_when_a_machine_says_that_it_stops(tmp_p
     )
     with (tmp_path / "a.docx").open("rb") as file:
         done = subprocess.run(
-            [sys.executable, "-c", code, order], stdin=file, capture_output=True, timeout=SECONDS, cwd=isolated.ROOT
+            [sys.executable, "-c", code, order], stdin=file, capture_output=True, timeout=SECONDS, cwd=cage.ROOT
         )
     assert (done.returncode, done.stderr) == (0, b"")
     assert done.stdout.splitlines()[-1].endswith("Привет.".encode())

@@ -6,8 +6,8 @@ A module reads a family of formats. To add one, write the module and name it in 
 import io
 import logging
 import threading
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO, Protocol
 
@@ -23,7 +23,7 @@ from apps.documents.readers import (
     word,
 )
 from apps.documents.readers.content import checked
-from apps.documents.readers.errors import AmbiguousEncodingError, UnreadableTextError
+from apps.documents.readers.errors import AmbiguousEncodingError, ReadersBusyError, UnreadableTextError
 from apps.documents.readers.limits import MEGABYTE, Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -36,6 +36,7 @@ __all__ = [
     "Limits",
     "OnProgress",
     "Reader",
+    "ReadersBusyError",
     "UnreadableTextError",
     "check",
     "checked",
@@ -76,7 +77,7 @@ MEMORY_BYTES, MEMORY_A_BYTE = 256 * MEGABYTE, 32
 #: Bytes from which on a file is checked while no other large one is. As text it may take six times its size in
 #: memory, and a process that answers requests gets many files at once.
 LARGE_BYTES = 4 * 1024**2
-_one_large = threading.Lock()
+_large = threading.Lock()
 
 
 def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", limits: Limits | None = None) -> None:
@@ -90,6 +91,7 @@ def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", lim
     Raises:
       UnreadableTextError: It cannot be read; the message is for the writer.
       AmbiguousEncodingError: The writer must choose the encoding. An `UnreadableTextError` too.
+      ReadersBusyError: Others are checked, for some seconds. The writer sends it again.
     """
     limits = limits or Limits()
     source = _source(file, filename, encoding)
@@ -97,7 +99,10 @@ def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", lim
     if reader in CHECKED_ISOLATED:
         isolated.check(source, limits, reader=_name(reader))
         return
-    with _one_large if source.size_bytes >= LARGE_BYTES else nullcontext():
+    if source.size_bytes < LARGE_BYTES:
+        _check(reader, source, limits)
+        return
+    with _one_large(), isolated.check_slot(limits):
         _check(reader, source, limits)
 
 
@@ -119,6 +124,7 @@ def read(
     Raises:
       UnreadableTextError: It cannot be read, or has no text; the message is for the writer.
       ReadingInterruptedError: The process that reads was ended from outside. Retry.
+      ReadersBusyError: Others are read, for many minutes. Retry.
     """
     limits = limits or Limits()
     source = _source(file, filename, encoding)
@@ -144,6 +150,16 @@ def read_pasted(text: str) -> str:
         # A pair that was escaped as two halves is one character.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return checked(text)
+
+
+@contextmanager
+def _one_large() -> Iterator[None]:
+    if not _large.acquire(timeout=isolated.CHECK_WAIT_SECONDS):
+        raise ReadersBusyError
+    try:
+        yield
+    finally:
+        _large.release()
 
 
 def _check(reader: Reader, source: Source, limits: Limits) -> None:

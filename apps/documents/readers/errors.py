@@ -56,6 +56,24 @@ class ReadingTimeoutError(UnreadableTextError):
         )
 
 
+class ReadersBusyError(Exception):
+    """The machine has no memory to read another file. The message is for the writer; the file is not at fault."""
+
+    def __init__(self) -> None:
+        super().__init__("Many files are being read at the moment. Send this one again in a few seconds.")
+
+
+class CageError(Exception):
+    """The cage of the process that reads strangers' files cannot be closed, and READER_CAGE is "required".
+
+    Parameters:
+      lacks: The missing parts.
+    """
+
+    def __init__(self, lacks: Sequence[str]) -> None:
+        super().__init__(f"The cage of the process that reads files needs {'; and '.join(lacks)}.")
+
+
 class AnalysisTimeoutError(UnreadableTextError):
     """Analysing the text took longer than its time limit.
 

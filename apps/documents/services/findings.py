@@ -33,6 +33,7 @@ def analyse(text: str, *, on_progress: OnProgress) -> Findings:
     Raises:
       UnreadableTextError: The analysis took too long or too much memory, or its process crashed.
       ReadingInterruptedError: Its process was ended from outside. Retry.
+      ReadersBusyError: No slot became free. Retry.
     """
     words_per_minute = settings.READING_WORDS_PER_MINUTE
     if len(text) < ISOLATED_CHARACTERS:
@@ -63,4 +64,6 @@ def limits_of(size_bytes: int) -> Limits:
         seconds=SECONDS + SECONDS_A_MEGABYTE * size_bytes // MEGABYTE,
         memory_bytes=MEMORY_BYTES + MEMORY_A_BYTE * size_bytes,
         text_bytes=analysing.ANSWER_BYTES,
+        at_once=settings.READERS_AT_ONCE,
+        cage_required=settings.READER_CAGE == "required",
     )
