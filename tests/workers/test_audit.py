@@ -15,7 +15,7 @@ from workers import audit, relay
 from workers.relay import Relay
 from workers.wire.message import wire_id_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 QUEUE = "default"
 

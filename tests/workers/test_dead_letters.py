@@ -12,7 +12,7 @@ from apps.tasks import ledger
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture

@@ -257,6 +257,7 @@ def own_redis(
         supervisor.stop()
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_is_away_is_told_with_the_class_of_the_error(client: Client, wire: Callable[[str], None]) -> None:
     wire(f"redis://:hush@127.0.0.1:{CLOSED_PORT}/0")
@@ -264,6 +265,7 @@ def test_a_redis_that_is_away_is_told_with_the_class_of_the_error(client: Client
     assert (found["degraded"], found["reasons"]) == (["redis"], {"redis": "ConnectionError"})
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_is_full_is_told(client: Client, own_redis: Callable[..., Any], caplog: Any) -> None:
     _, admin = own_redis()
@@ -283,6 +285,7 @@ def test_a_redis_that_is_full_is_told(client: Client, own_redis: Callable[..., A
     assert "health is well again" in caplog.text
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_does_not_save_and_refuses_writes_is_told(client: Client, own_redis: Callable[..., Any]) -> None:
     _, admin = own_redis()
@@ -290,6 +293,7 @@ def test_a_redis_that_does_not_save_and_refuses_writes_is_told(client: Client, o
     assert degraded(client) == ["redis"]
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 @pytest.mark.parametrize(
     "rights", ["~other:* +@all", "~* +@read +ping", "%R~* +@all"], ids=["other keys", "no writes", "keys to read"]
@@ -305,6 +309,7 @@ def test_a_redis_user_without_rights_on_our_keys_is_told(
     assert "hush" not in str(found)
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_user_with_rights_on_our_keys_alone_is_enough_for_the_probe(
     client: Client, own_redis: Callable[..., Any], wire: Callable[[str], None]
@@ -317,6 +322,7 @@ def test_a_redis_user_with_rights_on_our_keys_alone_is_enough_for_the_probe(
     assert admin.dbsize() == 0, "the probe leaves nothing"
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_became_a_replica_is_told(client: Client, own_redis: Callable[..., Any]) -> None:
     _, admin = own_redis()
@@ -328,6 +334,7 @@ def test_a_redis_that_became_a_replica_is_told(client: Client, own_redis: Callab
     assert degraded(client) == []
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_hangs_is_told(client: Client, own_redis: Callable[..., Any]) -> None:
     _, admin = own_redis()

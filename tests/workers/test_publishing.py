@@ -29,6 +29,8 @@ from workers.wire.publisher import PlainPublishers, Publisher, Publishers, pack
 from workers.wire.queue import WireQueue
 from workers.wire.scripts import UNPACK_LIMIT
 
+pytestmark = pytest.mark.redis
+
 QUEUE = "default"
 
 

@@ -14,7 +14,7 @@ from tests.acting import tasks
 from workers.process import reconciler
 from workers.process.consumer import LedgerConsumer
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture(autouse=True)

@@ -24,6 +24,8 @@ from workers.wire import message as wire_message
 from workers.wire.queue import WireQueue
 from workers.wire.server import unsuited
 
+pytestmark = pytest.mark.redis
+
 QUEUE = "default"
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"
 

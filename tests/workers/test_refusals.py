@@ -25,6 +25,8 @@ from workers.wire import message as wire_message
 from workers.wire.errors import RefusedError, code_of, may_have_lost_data, translated
 from workers.wire.queue import WireQueue
 
+pytestmark = pytest.mark.redis
+
 QUEUE = "default"
 
 

@@ -20,7 +20,7 @@ from workers.process import identity
 from workers.relay import Relay
 from workers.wire.message import wire_id_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture

@@ -17,7 +17,7 @@ from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture
