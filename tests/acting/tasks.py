@@ -2,6 +2,7 @@
 
 import asyncio
 import contextvars
+import itertools
 import math
 import multiprocessing
 import os
@@ -43,6 +44,18 @@ def slow_effect(nonce: str, seconds: float) -> str:
     """Leave an effect, then run for that time in steps that an interrupt can cut."""
     _record(nonce)
     for _ in progress.track(range(max(int(seconds / 0.02), 1)), "Steps"):
+        time.sleep(0.02)
+    return nonce
+
+
+@dramatiq.actor(actor_name="acting.wait_at", queue_name="slow", max_retries=3, min_backoff=50, max_backoff=200)
+def wait_at(gate: str, nonce: str) -> str:
+    """Leave an effect, then run until the gate, a file, is there. An interrupt can cut it."""
+    _record(nonce)
+    for step in itertools.count():
+        if os.path.exists(gate):
+            break
+        progress.set(min(step, 99), f"Step {step}")
         time.sleep(0.02)
     return nonce
 
