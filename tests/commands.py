@@ -99,7 +99,7 @@ class RunningCommand:
         self.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def wait(self, *, timeout: float = GRACE_SECONDS) -> int:
+    def wait(self, *, timeout: float = PATIENCE_SECONDS) -> int:
         """Return the exit code once it ended.
 
         Raises:
@@ -110,7 +110,7 @@ class RunningCommand:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} still runs after {timeout:g} s:\n{self.output}") from None
 
-    def stop(self, *, timeout: float = GRACE_SECONDS) -> int:
+    def stop(self, *, timeout: float = PATIENCE_SECONDS) -> int:
         """Send SIGTERM if it runs. Return the exit code."""
         if self.alive:
             self.send_signal(signal.SIGTERM)

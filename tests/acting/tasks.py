@@ -2,11 +2,10 @@
 
 import asyncio
 import contextvars
+import ctypes
 import itertools
-import math
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -408,15 +407,6 @@ def leave_orphan() -> None:
 
 
 @dramatiq.actor(actor_name="acting.hold_lock", max_retries=0)
-def hold_lock(seconds: float) -> float:
-    """Hold Python's lock in C code for at least about that time, and return the time that it took."""
-    # By processor time: on a busy machine a short match may take long.
-    length, took = 20, 0.0
-    while took < 0.2:
-        length, began = length + 1, time.thread_time()
-        re.match(r"(a|a)*b", "a" * length)
-        took = time.thread_time() - began
-    length += math.ceil(math.log2(seconds / took))
-    began = time.monotonic()
-    re.match(r"(a|a)*b", "a" * length)
-    return time.monotonic() - began
+def hold_lock(seconds: int) -> None:
+    """Hold Python's lock in C code for that time."""
+    ctypes.PyDLL(None).sleep(seconds)

@@ -133,6 +133,7 @@ def test_a_worker_thread_is_replaced_when_there_is_room_for_a_thread_again(
     assert len(tries) == 2
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_a_process_whose_event_loop_died_is_replaced_and_the_guilty_task_ends_as_poison(worker, ended) -> None:
     command = worker("--processes", "1", "--threads", "2", TASK_MAX_CRASHES="2")
