@@ -299,7 +299,7 @@ def effects_in_threads(count: int) -> None:
 
 def _record_together(barrier: threading.Barrier, nonce: str) -> None:
     _record(nonce)
-    barrier.wait(10)
+    barrier.wait(60)
 
 
 # --- Async tasks that do something to the event loop they share ---
@@ -364,7 +364,7 @@ def have_children(kind: str) -> Any:
             child = forks.Process(target=_sleep)
             child.start()
             child.terminate()
-            child.join(20)
+            child.join(60)
             return child.exitcode
         case "pool":
             with forks.Pool(2) as pool:
@@ -395,7 +395,7 @@ def send_from_child(nonce: str) -> int:
     _record(f"{nonce} before")
     child = multiprocessing.get_context("fork").Process(target=_use_database, args=(f"{nonce} child",))
     child.start()
-    child.join(20)
+    child.join(60)
     _record(f"{nonce} after")
     return child.exitcode or 0
 

@@ -62,7 +62,7 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
         calm_at = world.calm()
         world.stop_sending()
         settle(world, rows)
-        wait_until(lambda: is_up(world), timeout=60, every=0.5)
+        wait_until(lambda: is_up(world), every=0.5)
         history = History(
             about={
                 "database": world.database.vendor,

@@ -131,7 +131,7 @@ def tls_url(redis_client) -> Iterator[str]:
     yield f"rediss://{target.netloc.rpartition('@')[0]}@127.0.0.1:{listener.getsockname()[1]}/0"
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
-    serving.join(5)
+    serving.join(60)
 
 
 @pytest.mark.parametrize(
