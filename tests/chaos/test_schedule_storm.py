@@ -103,7 +103,7 @@ def restart(pytestconfig, chance: random.Random) -> None:
     process.wait(PATIENCE_SECONDS)
     time.sleep(chance.uniform(0, 2))
     servers.launch(child, log=servers.directory / "postgresql.log")
-    wait_until(servers.postgres.answers)
+    wait_until(servers.postgres.answers, timeout=300)
     connection.close()
 
 
