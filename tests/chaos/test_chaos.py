@@ -127,7 +127,7 @@ def left_in_redis(world: World, rows: Rows) -> dict[str, int]:
 
     Both come to nothing within seconds.
     """
-    deadline = time.monotonic() + 15
+    deadline = time.monotonic() + 60
     while True:
         living = rows.living_workers()
         with contextlib.suppress(redis.RedisError), world.redis.client() as client:

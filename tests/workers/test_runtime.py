@@ -218,7 +218,7 @@ def test_waiting_tasks_are_released_at_a_stop_although_redis_is_full(
     working, broker, gate, redis_client, wait_until, monkeypatch
 ) -> None:
     monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Otherwise it is released before.
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 600)  # Otherwise it is released before.
     for number in range(4):
         gate.send(f"busy {number}")
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)

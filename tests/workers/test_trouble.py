@@ -126,7 +126,7 @@ def test_a_claimed_task_that_is_cancelled_before_its_start_does_not_start(
 ) -> None:
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
     monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Otherwise it is released.
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 600)  # Otherwise it is released.
     busy = [gate.send(f"busy {number}") for number in range(4)]
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
     held = tasks.slow_effect.send("held", 0)
