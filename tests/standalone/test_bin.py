@@ -367,7 +367,9 @@ def test_ctrl_c_on_a_terminal_reaches_each_session_once(jobs: Jobs, arguments: l
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
 
 
-DEAF = "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path('deaf').touch()\ntime.sleep(600)\n"
+DEAF = (
+    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path('deaf').touch()\ntime.sleep(99)\n"
+)
 
 
 def test_a_second_signal_kills_a_session_that_ignores_the_first(jobs: Jobs) -> None:
