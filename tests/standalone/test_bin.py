@@ -367,9 +367,12 @@ def test_ctrl_c_on_a_terminal_reaches_each_session_once(jobs: Jobs, arguments: l
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
 
 
-DEAF = (
-    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path('deaf').touch()\ntime.sleep(99)\n"
-)
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path("deaf").touch()
+time.sleep(600)
+"""
 
 
 def test_a_second_signal_kills_a_session_that_ignores_the_first(jobs: Jobs) -> None:
