@@ -53,6 +53,7 @@ UNFOLD = {
                 "items": [
                     _page("Users", model="accounts.user", icon="person"),
                     _page("Groups", model="auth.group", icon="group"),
+                    _page("Sign-in limits", model="accounts.throttle", icon="lock_clock"),
                     _page("API tokens", model="authtoken.tokenproxy", icon="key"),
                 ],
             },

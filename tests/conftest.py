@@ -17,6 +17,7 @@ from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
 
 from aiWriting.environment import BASE_DIR
+from apps.accounts.sign_in.hashing import Argon2Hasher
 from apps.projects.models import Project
 from apps.tasks import results
 from tests import rows
@@ -28,8 +29,9 @@ from tests.waiting import PATIENCE_SECONDS
 from tests.waiting import wait_until as wait
 from workers.broker import LedgerBroker
 
-#: A million iterations take half a second. Hashes contain their number, so other processes can check them.
+#: The real costs take a part of a second. Hashes contain theirs, so other processes can check them.
 PBKDF2PasswordHasher.iterations = 1
+Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
 
 TransactionTestCase._fixture_teardown = delete_rows  # type: ignore[attr-defined]
 
