@@ -36,7 +36,7 @@ Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
 TransactionTestCase._fixture_teardown = delete_rows  # type: ignore[attr-defined]
 
 # A busy machine says nothing about the speed of the code.
-results.DEFAULT_TIMEOUT = int(PATIENCE_SECONDS * 1000)
+results.DEFAULT_TIMEOUT = int(PATIENCE_SECONDS * 1000)  # type: ignore[attr-defined]
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 

@@ -55,7 +55,8 @@ def test_a_row_locked_by_an_open_request_does_not_delay_its_neighbours(
     slow = gate.send("slow")
     wait_until(lambda: TaskStatus.objects.filter(task_id=slow.message_id, started_at__isnull=False).exists())
     release = locked(slow.message_id)
-    tried, finish = [], ledger.finish
+    finish = ledger.finish
+    tried: list[str] = []
 
     def note(outcomes: list[Outcome]) -> list[Settled]:
         tried.extend(outcome.claim.task_id for outcome in outcomes)
