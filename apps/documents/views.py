@@ -17,10 +17,10 @@ from rest_framework.response import Response
 
 from apps.core.api.body import LimitedBody
 from apps.core.api.download import download
-from apps.core.api.errors import RequestTooLargeError
+from apps.core.api.errors import RequestTooLargeError, UnavailableError
 from apps.core.api.formats import JSONParser
 from apps.documents.models import Document
-from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
+from apps.documents.readers.errors import ReadersBusyError, TextTooLargeError, UnreadableTextError
 from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
@@ -98,13 +98,15 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 def _store(
     *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
 ) -> Document:
-    """Store a validated document. An unreadable text is the client's error."""
+    """Store a validated document. An unreadable text is the client's error, and a busy reader a reason to retry."""
     try:
         if file is None:
             return DocumentService.create(project=project, title=title, text=text)
         return DocumentService.create(project=project, title=title, data=file, filename=file.name or "")
     except TextTooLargeError as error:
         raise RequestTooLargeError(str(error)) from None
+    except ReadersBusyError as error:
+        raise UnavailableError(str(error)) from None
     except UnreadableTextError as error:
         raise ValidationError({"text" if file is None else "file": [str(error)]}) from None
 

@@ -14,7 +14,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.documents.models import Document
-from apps.documents.readers.errors import UnreadableTextError
+from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
 from apps.pages.access import WriterRequest, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
@@ -26,6 +26,8 @@ from apps.projects.services.report_service import ReportService
 PAGE_SIZE = 50
 #: Said here, since a model's own ordering does not apply to rows that are counted.
 NEWEST_FIRST = ("-created_at", "-pk")
+#: Seconds after which a writer may send a file again that could not be read at once.
+BUSY_SECONDS = 5
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -126,14 +128,22 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     if not form.is_valid():
         return project_page(request, project, upload=form)
     refused = []
+    busy = False
     for file in form.cleaned_data["chosen"]:
         try:
             document = take(file, project=project)
-        except UnreadableTextError as error:
+        except (UnreadableTextError, ReadersBusyError) as error:
             refused.append((file.name, str(error)))
+            busy = busy or isinstance(error, ReadersBusyError)
         else:
             messages.success(request, f"“{document.title}” was added.")
-    return project_page(request, project, refused=refused) if refused else redirect("pages:project", pk=pk)
+    if not refused:
+        return redirect("pages:project", pk=pk)
+    response = project_page(request, project, refused=refused)
+    if busy:
+        response.status_code = 503
+        response.headers["Retry-After"] = str(BUSY_SECONDS)
+    return response
 
 
 def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
@@ -141,6 +151,7 @@ def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
 
     Raises:
       UnreadableTextError: It cannot be taken; the message is for the writer.
+      ReadersBusyError: It cannot be taken now; the message is for the writer.
     """
     name = file.name or ""
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
