@@ -86,7 +86,7 @@ def run(working: dramatiq.Worker, wait_until: Callable[..., Any]) -> Callable[[s
     """`run(task_id)`: the row of the task, once a worker has ended it."""
 
     def wait(task_id: str) -> TaskStatus:
-        wait_until(lambda: task(task_id).is_finished, timeout=30, explain=lambda: list(TaskStatus.objects.values()))
+        wait_until(lambda: task(task_id).is_finished, explain=lambda: list(TaskStatus.objects.values()))
         return task(task_id)
 
     return wait
@@ -104,7 +104,7 @@ def test_the_novel_is_processed_by_a_worker(document: Document, run: Callable[[s
     assert novel.chapters.count() == 61
     assert row.finished_at is not None
     assert row.started_at is not None
-    assert (row.finished_at - row.started_at).total_seconds() < 20
+    assert (row.finished_at - row.started_at).total_seconds() < 60
 
 
 def test_a_hopeless_text_fails_at_once(document: Document, run: Callable[[str], TaskStatus]) -> None:

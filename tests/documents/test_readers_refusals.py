@@ -28,7 +28,7 @@ from tests.manuscripts import REFUSED_AT_ONCE, REFUSED_WHEN_READ
 #: The program of `python -m apps.documents.readers`.
 RUN = "import runpy; runpy.run_module('apps.documents.readers', run_name='__main__')"
 #: Time limit of a refusal, the start of a process included.
-SECONDS = 20
+SECONDS = 60
 
 
 def sentence(call: Callable[..., object], name: str, make: Callable[[], bytes], **more: Any) -> str:
@@ -246,7 +246,7 @@ def test_reading_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -
     with pytest.raises(ReadingTimeoutError, match="took more than 1 seconds, and it was not done"):
         # Memory enough that time runs out first, also on a fast machine.
         readers.read(manuscripts.pdf_bomb(200), filename="a.pdf", limits=Limits(seconds=1, memory_bytes=2 * 1024**3))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < SECONDS
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")
