@@ -23,8 +23,19 @@ if not SECRET_KEY:
 
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+#: Networks of proxies that tell the address and the scheme of a client. The headers of all others are dropped.
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.boolean("SECURE_COOKIES", False)
+
+# Limits of a web process, held by aiWriting/gate.
+#: Requests that are answered at once, each in a thread with a database connection. Others wait for 5 s at most.
+WEB_REQUESTS = environment.integer("WEB_REQUESTS", 16, minimum=1)
+#: Requests, bodies that arrive, event streams and connections of one client at once.
+WEB_REQUESTS_PER_CLIENT = environment.integer("WEB_REQUESTS_PER_CLIENT", 64, minimum=1)
+WEB_STREAMS_PER_CLIENT = environment.integer("WEB_STREAMS_PER_CLIENT", 100, minimum=1)
+WEB_CONNECTIONS_PER_CLIENT = environment.integer("WEB_CONNECTIONS_PER_CLIENT", 256, minimum=1)
+#: Connections of all clients at once.
+WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 1_000, minimum=1)
 
 INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.

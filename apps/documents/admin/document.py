@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left, Length
@@ -60,6 +61,11 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         ),
         ("Manuscript", {"fields": ("filename", "excerpt")}),
     )
+
+    @staticmethod
+    def body_limit_bytes(*, action: str, content_type: str) -> int:
+        """Return the size that the form of a pasted text may have."""
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         queryset: QuerySet[Document] = super().get_queryset(request)
