@@ -17,12 +17,18 @@ TIMEOUT_SECONDS = 10
 
 
 @contextmanager
-def serving(application: Any = None) -> Iterator[int]:
-    """Serve the site, or another ASGI application. The value is the port."""
+def serving(application: Any = None, *, http: Any = "auto") -> Iterator[int]:
+    """Serve the site without its outermost layer, or another ASGI application. The value is the port.
+
+    Parameters:
+      http: Uvicorn's protocol class.
+    """
     config = uvicorn.Config(
         application or ASGIHandler(),
         host="127.0.0.1",
         port=0,
+        http=http,
+        proxy_headers=False,
         lifespan="off",
         log_config=None,
         timeout_graceful_shutdown=1,

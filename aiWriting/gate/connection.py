@@ -1,6 +1,7 @@
 """Uvicorn's HTTP protocol with limits for connections: how many, how slow a head may come and an answer be taken.
 
-An ASGI application sees a request only after its head. Name this class with `--http aiWriting.gate.connection:Connection`.
+An ASGI application sees a request only after its head. Name this class with
+`--http aiWriting.gate.connection:Connection`.
 """
 
 import asyncio

@@ -4,6 +4,8 @@ import codecs
 import re
 from urllib.parse import unquote_to_bytes
 
+from django.core.exceptions import DisallowedHost
+from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
 
 from aiWriting.gate.asgi import Scope
@@ -52,6 +54,7 @@ def is_text(escaped: bytes) -> bool:
 
 def _check_headers(scope: Scope) -> None:
     headers = scope["headers"]
+    _check_host(scope)
     if len(headers) > HEADERS_LIMIT or sum(len(name) + len(value) for name, value in headers) > HEADERS_LIMIT_BYTES:
         raise GateError("The request has too many headers.", status=431)
     content_types = 0
@@ -69,6 +72,20 @@ def _check_headers(scope: Scope) -> None:
         raise MalformedError("The request has several content types.")
     if len(framing) > 1:
         raise MalformedError("The request has both a length and a transfer encoding.")
+
+
+def _check_host(scope: Scope) -> None:
+    """Refuse a host that is not ours. Django would do so with a traceback in the log."""
+    request = HttpRequest()
+    host, port = scope.get("server") or ("unknown", 0)
+    request.META = {"SERVER_NAME": host, "SERVER_PORT": str(port or 0)}
+    for name, value in scope["headers"]:
+        if name == b"host":
+            request.META["HTTP_HOST"] = value.decode("latin-1")
+    try:
+        request.get_host()
+    except DisallowedHost:
+        raise MalformedError("This site has another name.") from None
 
 
 def _check_content_type(text: str) -> None:

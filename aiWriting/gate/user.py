@@ -7,9 +7,11 @@ from typing import Any
 from django.contrib.auth import get_user
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.handlers.asgi import ASGIRequest
+from django.db import Error as DatabaseError
 from django.http import HttpResponse
 from django.urls import ResolverMatch
 from rest_framework.exceptions import APIException
+from rest_framework.request import Request
 
 from aiWriting.gate.asgi import Headers, Scope
 from apps.core.connections import close_idle
@@ -43,9 +45,8 @@ def _is_known(scope: Scope, match: ResolverMatch) -> bool:
         view = getattr(match.func, "cls", None)
         if view is None:
             return False
-        try:
-            return bool(view().initialize_request(request).user.is_authenticated)
-        except APIException:
-            return False
+        return bool(Request(request, authenticators=view().get_authenticators()).user.is_authenticated)
+    except (APIException, DatabaseError):
+        return False  # The view says which, without the body.
     finally:
         close_idle()
