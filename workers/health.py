@@ -1,7 +1,7 @@
 """Health checks for load balancers and people: does this process live, and will tasks run?
 
-Add both views to the project's URLs. Neither asks for a user. Strangers get the status alone. A request with `HEALTH_TOKEN`
-gets words, classes of errors and seconds, and no texts of errors, no hosts and no numbers of tasks.
+Add both views to the project's URLs. Neither asks for a user. Strangers get the status alone. A request with
+`HEALTH_TOKEN` gets words, classes of errors and seconds, and no texts of errors, no hosts and no numbers of tasks.
 """
 
 import logging

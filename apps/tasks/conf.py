@@ -70,8 +70,8 @@ class Conf:
     WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
     HEALTH_TOKEN = Setting(
         "",
-        help="Token that a request for the details of `/readyz` sends as `Authorization: Bearer ...`. Without one, requests "
-        "from this machine get them.",
+        help="Token that a request for the details of `/readyz` sends as `Authorization: Bearer ...`. Without one, "
+        "requests from this machine get them.",
     )
     SCHEDULE_HISTORY_DAYS = Setting(90, help="Days that the slots of schedules are kept.")
     SCHEDULE_HISTORY_COUNT = Setting(200, help="Slots that are kept of each schedule.")

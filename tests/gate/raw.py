@@ -47,6 +47,12 @@ class Raw:
         response.begin()
         return Answer(response.status, response.headers, response.read())
 
+    def status(self, *, method: str) -> int:
+        """Return the status of the next answer. The body is not read, since an event stream may have no end."""
+        response = http.client.HTTPResponse(self.socket, method=method)
+        response.begin()
+        return response.status
+
     def is_closed(self) -> bool:
         """Return whether the other end closes the connection, after it sent what it may have to say."""
         try:
