@@ -7,7 +7,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from aiWriting import environment, file_storage
+from aiWriting import environment, file_storage, log_filters
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from apps.core.connections import POSTGRESQL_OPTIONS
@@ -279,7 +279,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "filters": {
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals}
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["refusals"],
+            "stream": sys.stderr,
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "apscheduler": {"level": "WARNING"},

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from urllib.parse import quote, urlencode
 
+from django.apps import apps
 from django.contrib.admindocs.views import extract_views_from_urlpatterns, simplify_regex
 from django.urls import get_resolver
 
@@ -13,7 +14,8 @@ METHODS = ("GET",) * 5 + ("POST",) * 5 + ("HEAD", "PUT", "PATCH", "DELETE", "OPT
 #: Addresses that end the session of the user who asks.
 ENDS_SESSIONS = ("logout", "sign-out")
 
-#: Names of fields of forms, of JSON and of queries.
+
+#: Names in forms, in JSON and in queries, besides the fields of the models.
 NAMES = (
     "q", "p", "o", "e", "all", "page", "page_size", "next", "_popup", "_to_field", "_changelist_filters", "status",
     "status__in", "status__exact", "project", "project__id__exact", "owner", "name", "title", "text", "file", "chosen",
@@ -25,9 +27,9 @@ NAMES = (
 )  # fmt: skip
 #: Values that code which trusts its input fails on.
 VALUES = (
-    "", "0", "1", "-1", "1.5", "on", "x", "a b", "%", "%s", "{}", "[]", "null", "{", "nan", "1e999", "9" * 20, "1" * 400,
-    "\0", "a\0b", "\ufffe", "\U0001f600", "e\u0301" * 50, "\u202e", "\r\n", "a\nb", "' OR 1=1 --", '"', "\\", "..", "//x",
-    "http://elsewhere.example/", "2026-13-45", "0000-00-00", "99999-01-01T00:00:00Z", "24:61", "* * * * *",
+    "", "0", "1", "-1", "1.5", "on", "x", "a b", "%", "%s", "{}", "[]", "null", "{", "nan", "1e999", "9" * 20,
+    "1" * 400, "\0", "a\0b", "\ufffe", "\U0001f600", "e\u0301" * 50, "\u202e", "\r\n", "a\nb", "' OR 1=1 --", '"', "\\", "..",
+    "//x", "http://elsewhere.example/", "2026-13-45", "0000-00-00", "99999-01-01T00:00:00Z", "24:61", "* * * * *",
     "\u0661", "\u00b2", "x" * 5_000, "documents", "accounts.user", "owner__password", "__proto__", "delete_selected",
     "text/html", "application/json", "-id", "id,id", "<b>", "\ud800",
 )  # fmt: skip
@@ -49,8 +51,8 @@ KINDS = (
 HEADERS = (
     "Accept: text/html", "Accept: */*;q=x", "Accept: text/event-stream", "Accept: \xff", "Accept-Language: xx;q=9,\x80",
     "Accept-Encoding: gzip;q=nan", "If-Modified-Since: x", "If-None-Match: \xff", "Range: bytes=9-1", "Range: x=\xe9",
-    "Referer: http://[", "Origin: null", "Origin: http://[::1", "X-Forwarded-For: x", "X-Requested-With: XMLHttpRequest",
-    "Last-Event-ID: \xff", "Authorization: Token \xff", "Authorization: Token a b", "Authorization: Basic x",
+    "Referer: http://[", "Origin: null", "Origin: http://[::1", "X-Forwarded-For: x", 
+    "X-Requested-With: XMLHttpRequest", "Last-Event-ID: \xff", "Authorization: Token \xff", "Authorization: Token a b", "Authorization: Basic x",
     "Authorization: Bearer", "Cookie: sessionid=\xff", 'Cookie: sessionid="\\000a"', 'Cookie: messages="\\077\\377"',
     "Cookie: csrftoken=x; csrftoken=y", "Cookie: ;;==;", "X-CSRFToken: \xff", "Content-Language: \xff", "Expect: x",
     "X-HTTP-Method-Override: DELETE", "Upgrade: websocket", "Connection: Upgrade", "Content-Encoding: gzip", "Te: x",
@@ -74,7 +76,7 @@ def templates() -> list[str]:
     """Return the addresses of the URL configuration, with `<...>` for each parameter."""
     views = extract_views_from_urlpatterns(get_resolver().url_patterns)
     found = {simplify_regex(regex) for _, regex, _, _ in views}
-    return sorted(address for address in found if not any(word in address for word in ENDS_SESSIONS))
+    return sorted(address for address in found if not any(word in address for word in (*ENDS_SESSIONS, "/admin/r/")))
 
 
 class Fuzzer:
@@ -88,6 +90,7 @@ class Fuzzer:
         self.random = random.Random(seed)
         self.keys = keys
         self.templates = templates()
+        self.names = sorted({*NAMES, *(field.name for model in apps.get_models() for field in model._meta.fields)})
 
     def requests(self, count: int) -> Iterator[Request]:
         for number in range(count):
@@ -115,7 +118,7 @@ class Fuzzer:
         return address
 
     def _fields(self, most: int) -> str:
-        pairs = [(self.random.choice(NAMES), self._value()) for _ in range(self.random.randint(1, most))]
+        pairs = [(self.random.choice(self.names), self._value()) for _ in range(self.random.randint(1, most))]
         return urlencode(pairs, errors="surrogatepass" if self.random.random() < 0.3 else "replace")
 
     def _value(self) -> str:
@@ -130,14 +133,16 @@ class Fuzzer:
         if chance < 0.75:
             values: list[object] = [None, True, 1, -1, 1.5, [], {}, [[]], {"a": 1}, 10**30]
             fields = {
-                self.random.choice(NAMES): self.random.choice(values) if self.random.random() < 0.4 else self._value()
+                self.random.choice(self.names): self.random.choice(values)
+                if self.random.random() < 0.4
+                else self._value()
                 for _ in range(5)
             }
             return "application/json", json.dumps(fields).encode()
         parts = b""
         for _ in range(self.random.randint(1, 6)):
             filename = b'; filename="a.txt"' if self.random.random() < 0.3 else b""
-            name, value = self.random.choice(NAMES), self._value()
+            name, value = self.random.choice(self.names), self._value()
             parts += b'--x\r\nContent-Disposition: form-data; name="%s"%s\r\n\r\n%s\r\n' % (
                 name.encode(), filename, value.encode(errors="surrogatepass"),
             )  # fmt: skip

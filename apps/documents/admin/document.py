@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 from unfold.decorators import display
 
+from apps.core.initial_data import without_dates
 from apps.documents.admin.add_form import DocumentAddForm
 from apps.documents.admin.chapters import ChapterInline
 from apps.documents.admin.wording import counted, documents, minutes, percent
@@ -79,6 +80,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         if obj is None:
             kwargs["form"] = DocumentAddForm
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return without_dates(self.model, super().get_changeform_initial_data(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return SHOWN_FIELDS if obj else ()
