@@ -28,8 +28,8 @@ NAMES = (
 #: Values that code which trusts its input fails on.
 VALUES = (
     "", "0", "1", "-1", "1.5", "on", "x", "a b", "%", "%s", "{}", "[]", "null", "{", "nan", "1e999", "9" * 20,
-    "1" * 400, "\0", "a\0b", "\ufffe", "\U0001f600", "e\u0301" * 50, "\u202e", "\r\n", "a\nb", "' OR 1=1 --", '"', "\\", "..",
-    "//x", "http://elsewhere.example/", "2026-13-45", "0000-00-00", "99999-01-01T00:00:00Z", "24:61", "* * * * *",
+    "1" * 400, "\0", "a\0b", "\ufffe", "\U0001f600", "e\u0301" * 50, "\u202e", "\r\n", "a\nb", "' OR 1=1 --", '"', "\\",
+    "..", "//x", "http://elsewhere.example/", "2026-13-45", "0000-00-00", "99999-01-01T00:00:00Z", "24:61", "* * * * *",
     "\u0661", "\u00b2", "x" * 5_000, "documents", "accounts.user", "owner__password", "__proto__", "delete_selected",
     "text/html", "application/json", "-id", "id,id", "<b>", "\ud800",
 )  # fmt: skip
@@ -51,8 +51,9 @@ KINDS = (
 HEADERS = (
     "Accept: text/html", "Accept: */*;q=x", "Accept: text/event-stream", "Accept: \xff", "Accept-Language: xx;q=9,\x80",
     "Accept-Encoding: gzip;q=nan", "If-Modified-Since: x", "If-None-Match: \xff", "Range: bytes=9-1", "Range: x=\xe9",
-    "Referer: http://[", "Origin: null", "Origin: http://[::1", "X-Forwarded-For: x", 
-    "X-Requested-With: XMLHttpRequest", "Last-Event-ID: \xff", "Authorization: Token \xff", "Authorization: Token a b", "Authorization: Basic x",
+    "Referer: http://[", "Origin: null", "Origin: http://[::1", "X-Forwarded-For: x",
+    "X-Requested-With: XMLHttpRequest", "Last-Event-ID: \xff", "Authorization: Token \xff", "Authorization: Token a b",
+    "Authorization: Basic x",
     "Authorization: Bearer", "Cookie: sessionid=\xff", 'Cookie: sessionid="\\000a"', 'Cookie: messages="\\077\\377"',
     "Cookie: csrftoken=x; csrftoken=y", "Cookie: ;;==;", "X-CSRFToken: \xff", "Content-Language: \xff", "Expect: x",
     "X-HTTP-Method-Override: DELETE", "Upgrade: websocket", "Connection: Upgrade", "Content-Encoding: gzip", "Te: x",
