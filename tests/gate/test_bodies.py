@@ -170,6 +170,7 @@ def test_a_body_that_does_not_arrive_is_given_up(
     serve: Callable[..., Connect], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(bodies, "GRACE_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "DROP_SECONDS", 0.1)
     connection = serve(echo)().send("POST / HTTP/1.1", "Content-Length: 10", body=b"x")
     assert connection.answer().status == 408
     assert connection.is_closed()
@@ -184,6 +185,7 @@ def test_a_body_that_keeps_a_rate_is_received(serve: Callable[..., Connect], mon
 
 def test_no_rate_makes_a_body_last_for_ever(serve: Callable[..., Connect], monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(bodies, "LIMIT_SECONDS", 0.2)
+    monkeypatch.setattr(bodies, "DROP_SECONDS", 0.1)
     assert serve(echo)().send("POST / HTTP/1.1", "Content-Length: 10", body=b"xx").answer().status == 408
 
 
