@@ -2,9 +2,10 @@
 
 import asyncio
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 
-from django.urls import Resolver404, resolve
+from django.urls import Resolver404, ResolverMatch, resolve
 
 from aiWriting.gate import head, user
 from aiWriting.gate.asgi import Application, Message, Receive, Scope, Send
@@ -68,11 +69,10 @@ class Exchange:
 
     async def _admit_large(self, body: Body) -> None:
         """Let the body have the size that the view takes, if a user sends it."""
-        try:
+        match: ResolverMatch | None = None
+        limit_bytes = SMALL_BODY_BYTES
+        with suppress(Resolver404):
             match = resolve(self.scope["path"].removeprefix(self.scope.get("root_path", "")))
-        except Resolver404:
-            limit_bytes, match = SMALL_BODY_BYTES, None
-        else:
             content_type = dict(self.scope["headers"]).get(b"content-type", b"").decode("latin-1")
             limit_bytes = limit_of(match.func, method=self.scope["method"], content_type=content_type)
         if self.size_bytes is not None and self.size_bytes > limit_bytes:
@@ -96,7 +96,7 @@ class Exchange:
             return await self._receive()
         try:
             message = await self.body.receive()
-            if self.body.is_complete and message["type"] == "http.request":
+            if message["type"] == "http.request" and not message.get("more_body", False):
                 await self._move_to(self.places.running)
         except GateError as error:
             self._refusal = error

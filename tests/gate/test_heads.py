@@ -88,8 +88,8 @@ def test_a_content_type_that_cannot_be_read_is_400(connect: Connect) -> None:
         for content_type, path in product(UNREADABLE, PATHS)
     ]
     assert all_are({400}, statuses(connect, heads, body=b"a=b"))
-    heads = [("GET /healthz HTTP/1.1", f"Content-Type: {content_type}") for content_type in UNREADABLE]
-    assert all_are({400}, statuses(connect, heads))
+    bodiless = [("GET /healthz HTTP/1.1", f"Content-Type: {content_type}") for content_type in UNREADABLE]
+    assert all_are({400}, statuses(connect, bodiless))
 
 
 def test_other_content_types_are_for_the_view(connect: Connect) -> None:
