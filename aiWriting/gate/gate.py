@@ -14,7 +14,7 @@ RECEIVING_FACTOR = 16
 #: Event streams of all clients of a process.
 STREAMS_LIMIT = 2_000
 #: Places of health checks. Whatever the other requests do, a load balancer gets its answer.
-PROBE_PLACES = 2
+PROBE_PLACES = 4
 
 
 class Gate:

@@ -23,6 +23,13 @@ BOUNDARY = re.compile(r"[ -~]{0,200}[!-~]")
 CHARSETS = {"utf-8", "ascii"}
 
 
+class HostOnly(HttpRequest):
+    """A request for Django's own check of the host."""
+
+    def __init__(self, meta: dict[str, str]) -> None:
+        self.META = meta
+
+
 def check(scope: Scope) -> None:
     """Check method, address and headers.
 
@@ -76,14 +83,13 @@ def _check_headers(scope: Scope) -> None:
 
 def _check_host(scope: Scope) -> None:
     """Refuse a host that is not ours. Django would do so with a traceback in the log."""
-    request = HttpRequest()
     host, port = scope.get("server") or ("unknown", 0)
-    request.META = {"SERVER_NAME": host, "SERVER_PORT": str(port or 0)}
+    meta = {"SERVER_NAME": host, "SERVER_PORT": str(port or 0)}
     for name, value in scope["headers"]:
         if name == b"host":
-            request.META["HTTP_HOST"] = value.decode("latin-1")
+            meta["HTTP_HOST"] = value.decode("latin-1")
     try:
-        request.get_host()
+        HostOnly(meta).get_host()
     except DisallowedHost:
         raise MalformedError("This site has another name.") from None
 
