@@ -189,18 +189,15 @@ def test_a_look_that_takes_long_is_not_given_again(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.usefixtures("broker", "all_beat")
-def test_strangers_who_ask_at_once_cost_one_connection(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_strangers_who_ask_at_once_cost_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "KEPT_SECONDS", 1.0)
     opened: list[int] = []
-    connect = ledger_health._quick_connection
 
-    @contextlib.contextmanager
-    def counted() -> Iterator[Any]:
+    def look() -> ledger_health.LedgerHealth:
         opened.append(1)
-        with connect() as quick:
-            yield quick
+        return ledger_health.look()
 
-    monkeypatch.setattr(ledger_health, "_quick_connection", counted)
+    monkeypatch.setattr(health, "LEDGER", health.Probe(look))
     statuses: list[int] = []
 
     def calls() -> None:
