@@ -17,11 +17,12 @@ TIMEOUT_SECONDS = 10
 
 
 @contextmanager
-def serving(application: Any = None, *, http: Any = "auto") -> Iterator[int]:
+def serving(application: Any = None, *, http: Any = "auto", grace_seconds: int = 1) -> Iterator[int]:
     """Serve the site without its outermost layer, or another ASGI application. The value is the port.
 
     Parameters:
       http: Uvicorn's protocol class.
+      grace_seconds: Seconds that requests may go on at the end. One that is cut off leaves its connections open.
     """
     config = uvicorn.Config(
         application or ASGIHandler(),
@@ -31,7 +32,7 @@ def serving(application: Any = None, *, http: Any = "auto") -> Iterator[int]:
         proxy_headers=False,
         lifespan="off",
         log_config=None,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=grace_seconds,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")

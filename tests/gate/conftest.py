@@ -25,7 +25,7 @@ def serve() -> Iterator[Callable[..., Connect]]:
 
         def start(application: Any = None, **limits: Any) -> Connect:
             gate = Gate(application or ASGIHandler(), **{**LIMITS, **limits})
-            port = stack.enter_context(serving(gate, http=Connection))
+            port = stack.enter_context(serving(gate, http=Connection, grace_seconds=20))
             return lambda: stack.enter_context(Raw(socket.create_connection(("127.0.0.1", port))))
 
         yield start
