@@ -50,7 +50,7 @@ class Exchange:
         self._receive, self._send = receive, send
         self._place: Places | None = None
         self._refusal: GateError | None = None
-        self._is_started = False
+        self._is_started = self._is_end_due = False
 
     async def run(self, application: Application) -> None:
         """Answer the request, or refuse it."""
@@ -66,6 +66,9 @@ class Exchange:
             self._leave()
         if self._refusal is not None and not self._is_started:
             await self._refuse(self._refusal)
+        if self._is_end_due:
+            # After the application ended: it holds a database connection.
+            await self._end()
 
     async def _admit_large(self, body: Body) -> None:
         """Let the body have the size that the view takes, if a user sends it."""
@@ -108,10 +111,8 @@ class Exchange:
             return
         if message["type"] == "http.response.start":
             await self._start(message)
-        elif self._is_cut_off and not message.get("more_body", False):
-            await self._end(message)
         else:
-            await self._send(message)
+            await self._send_body(message)
 
     async def _start(self, message: Message) -> None:
         headers = list(message.get("headers", ()))
@@ -141,16 +142,20 @@ class Exchange:
         if refusal.retry_after_seconds is not None:
             headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
         await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
-        await self._end({"type": "http.response.body", "body": text})
+        await self._send_body({"type": "http.response.body", "body": text})
 
-    async def _end(self, message: Message) -> None:
-        """Send the end of an answer. A client that still sends a body gets the time to read it."""
-        if self.body is not None and not self.body.is_complete:
-            self._leave()
-            await self._send({**message, "more_body": True})
-            await self.body.drop()
-            message = {"type": "http.response.body", "body": b""}
+    async def _send_body(self, message: Message) -> None:
+        """Send a part of an answer. If it is the last one and the client still sends a body, its end is due later."""
+        if not message.get("more_body", False) and self.body is not None and not self.body.is_complete:
+            self._is_end_due = True
+            message = {**message, "more_body": True}
         await self._send(message)
+
+    async def _end(self) -> None:
+        """End the answer. A client that still sends a body gets the time to read it."""
+        if self.body is not None:
+            await self.body.drop()
+        await self._send({"type": "http.response.body", "body": b""})
 
     async def _move_to(self, places: Places) -> None:
         self._leave()

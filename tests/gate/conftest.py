@@ -32,6 +32,6 @@ def serve() -> Iterator[Callable[..., Connect]]:
 
 
 @pytest.fixture
-def connect(serve: Callable[..., Connect], transactional_db: None) -> Connect:
-    """Connect to the site."""
+def connect(transactional_db: None, serve: Callable[..., Connect]) -> Connect:
+    """Connect to the site. It ends before the database does."""
     return serve()

@@ -136,7 +136,7 @@ def test_the_api_says_in_json_what_is_wrong(connect: Connect) -> None:
     assert json.loads(answer.body) == {"detail": "The query is no text in UTF-8."}
 
 
-def test_no_answer_names_the_server(serve: Callable[..., Connect], transactional_db: None) -> None:
+def test_no_answer_names_the_server(transactional_db: None, serve: Callable[..., Connect]) -> None:
     connect = serve()
     for path in ("/healthz", "/nothing", "/?a=%00"):
         headers = connect().send(f"GET {path} HTTP/1.1").answer().headers
