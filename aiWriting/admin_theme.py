@@ -52,6 +52,7 @@ UNFOLD = {
                 "title": "People",
                 "items": [
                     _page("Users", model="accounts.user", icon="person"),
+                    _page("Quotas", model="accounts.allowance", icon="speed"),
                     _page("Groups", model="auth.group", icon="group"),
                     _page("API tokens", model="authtoken.tokenproxy", icon="key"),
                 ],

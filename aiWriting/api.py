@@ -10,6 +10,7 @@ from rest_framework.request import Request
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
+from apps.accounts.quotas.limits import limits_of
 from apps.core.api.body import LimitedBody
 from apps.documents.views import DocumentViewSet
 from apps.projects.views import ProjectViewSet
@@ -21,6 +22,13 @@ class TokenView(LimitedBody, ObtainAuthToken):
 
     authentication_classes = ()
     parser_classes = APIView.parser_classes
+
+
+class LimitedTaskViewSet(TaskViewSet):
+    """Tasks, with the number of event streams that the user's quota allows."""
+
+    def event_streams_limit(self) -> int:
+        return limits_of(self.request.user.pk).event_streams
 
 
 class UnknownView(APIView):
@@ -42,7 +50,7 @@ router = DefaultRouter()
 router.include_format_suffixes = False
 router.register("documents", DocumentViewSet, basename="document")
 router.register("projects", ProjectViewSet, basename="project")
-router.register("tasks", TaskViewSet, basename="task")
+router.register("tasks", LimitedTaskViewSet, basename="task")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,

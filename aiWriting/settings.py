@@ -203,6 +203,7 @@ TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.defau
 TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
 )
+TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_STREAMS.default)
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
@@ -238,6 +239,20 @@ REQUEST_MAX_BYTES = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
 #: Reports kept of each project, the newest ones.
 REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
+
+# --- Quotas --------------------------------------------------------------------------------------
+
+# Limits of each user. 0: no limit. Staff raise them for a user in the admin.
+#: Megabytes of all manuscripts in a user's projects, and their number.
+QUOTA_STORED_MEGABYTES = environment.integer("QUOTA_STORED_MEGABYTES", 1024)
+QUOTA_DOCUMENTS = environment.integer("QUOTA_DOCUMENTS", 5_000)
+QUOTA_PROJECTS = environment.integer("QUOTA_PROJECTS", 500)
+QUOTA_UPLOADS_A_MINUTE = environment.integer("QUOTA_UPLOADS_A_MINUTE", 300)
+#: Tasks that a user started and that wait or run.
+QUOTA_TASKS = environment.integer("QUOTA_TASKS", 1_000)
+QUOTA_REPORTS_AN_HOUR = environment.integer("QUOTA_REPORTS_AN_HOUR", 60)
+#: Reports kept of all projects of a user, besides the newest one of each project.
+QUOTA_REPORTS_KEPT = environment.integer("QUOTA_REPORTS_KEPT", 200)
 
 # --- API -----------------------------------------------------------------------------------------
 

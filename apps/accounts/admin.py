@@ -13,6 +13,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts.models import User
+from apps.accounts.quotas.admin import AllowanceAdmin as AllowanceAdmin
 
 admin.site.unregister(Group)
 admin.site.unregister(TokenProxy)

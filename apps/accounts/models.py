@@ -1,6 +1,9 @@
-"""The user model."""
+"""The user model, and the tables of its rooms."""
 
 from django.contrib.auth.models import AbstractUser
+
+from apps.accounts.quotas.model import Allowance as Allowance
+from apps.accounts.quotas.model import Meter as Meter
 
 
 class User(AbstractUser):

@@ -13,6 +13,7 @@ from django.template.loader import render_to_string
 from django.views.decorators.cache import never_cache
 
 from apps.accounts.models import User
+from apps.accounts.quotas.errors import QuotaError
 
 logger = logging.getLogger(__name__)
 
@@ -48,10 +49,18 @@ def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse
     return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
 
 
+def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
+    """Return the response that says so with the status of the error, and the time after which another try helps."""
+    response.status_code = error.status_code
+    if error.wait is not None:
+        response.headers["Retry-After"] = str(error.wait)
+    return response
+
+
 def guarded(view: View) -> View:
     """Return the view with pages that load from and send to this site alone, and that no cache keeps.
 
-    A conflict or a database that does not answer becomes a page that says so.
+    A conflict, a quota or a database that does not answer becomes a page that says so.
     """
 
     @wraps(view)
@@ -62,6 +71,8 @@ def guarded(view: View) -> View:
         except IntegrityError as error:
             logger.warning("conflict path=%s error=%s", request.path, error)
             response = trouble(request, CHANGED, status=409)
+        except QuotaError as error:
+            response = over_quota(trouble(request, str(error), status=error.status_code), error)
         except (OperationalError, InterfaceError) as error:
             logger.error("database does not answer path=%s error=%s", request.path, error)
             response = trouble(request, UNAVAILABLE, status=503)

@@ -17,6 +17,7 @@ from apps.core.api.body import LimitedBody
 from apps.projects.models import Project
 from apps.projects.reports.filename import filename
 from apps.projects.serializers import ProjectSerializer, report_links
+from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 from apps.tasks.api.views import task_started
 
@@ -31,7 +32,7 @@ class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
         return Project.objects.filter(owner_id=self.request.user.pk)
 
     def perform_create(self, serializer: BaseSerializer[Project]) -> None:
-        serializer.save(owner=self.request.user)
+        serializer.instance = ProjectService.create(owner=self.request.user, **serializer.validated_data)
 
     @action(detail=True, methods=["get"])
     def report(self, request: Request, pk: str) -> Response:

@@ -8,8 +8,8 @@ from apps.documents.models import Document, Manuscript
 from apps.documents.services import figures, findings, manuscripts, status
 from apps.documents.services.findings import Findings
 from apps.documents.services.status import PROCESS_DOCUMENT
+from apps.projects.services.starting import start_for
 from apps.tasks import progress
-from apps.tasks.starting import start_once
 
 #: Percent of the task at which the file is read.
 READING_END = 40
@@ -26,9 +26,10 @@ def start(document: Document, *, owner_id: int | None) -> str:
       owner_id: Primary key of the user who may see the task besides staff.
 
     Raises:
+      QuotaError: The owner has too many tasks that wait or run; the message is for the owner.
       Document.DoesNotExist: The document was deleted.
     """
-    return start_once(
+    return start_for(
         document,
         PROCESS_DOCUMENT,
         owner_id=owner_id,

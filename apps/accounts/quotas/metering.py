@@ -1,0 +1,105 @@
+"""Count what a user does in a time, and lock a user's counting.
+
+A rate is a leaky bucket in one column of the user's `Meter`: as many at once as its limit says, then one more whenever
+an even share of the time has passed. It holds over processes and restarts, and no row comes with a request.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from django.db import transaction
+from django.utils import timezone
+
+from apps.accounts.quotas.errors import NotNowError
+from apps.accounts.quotas.limits import limits_of
+from apps.accounts.quotas.model import Meter
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rate:
+    """A limit of what a user does in a time.
+
+    Parameters:
+      limit: Name of the limit in `Limits`.
+      column: Column of `Meter` with the level.
+      sentence: Sentence for the user, with `{limit}` and `{wait}`.
+    """
+
+    limit: str
+    column: str
+    period: timedelta
+    sentence: str
+
+    def refusal(self, free_at: datetime | None, *, limit: int, now: datetime) -> NotNowError | None:
+        """Return the error for a level at which no more is taken. None: one more is taken."""
+        if free_at is None:
+            return None
+        wait = free_at - now - (limit - 1) * self.period / limit
+        if wait <= timedelta():
+            return None
+        # Another host's clock must not make a user wait for longer than the period.
+        wait = min(wait, self.period)
+        return NotNowError(self.sentence.replace("{limit}", f"{limit:,}"), wait=wait.total_seconds())
+
+
+UPLOADS = Rate(
+    limit="uploads_a_minute",
+    column="uploads_free_at",
+    period=timedelta(minutes=1),
+    sentence="You have added {limit} documents within a minute, as many as you may. Add the next one in {wait}.",
+)
+REPORTS = Rate(
+    limit="reports_an_hour",
+    column="reports_free_at",
+    period=timedelta(hours=1),
+    sentence="You have started {limit} reports within an hour, as many as you may. Start the next one in {wait}.",
+)
+
+
+def lock(user_id: int) -> Meter:
+    """Lock a user's meter until the transaction ends.
+
+    Of two requests of the user, the second then counts what the first has written. It is the first lock that a
+    transaction takes, so that no two wait for each other.
+    """
+    locked = Meter.objects.select_for_update()
+    meter = locked.filter(pk=user_id).first()
+    if meter is None:
+        Meter.objects.bulk_create([Meter(user_id=user_id)], ignore_conflicts=True)
+        meter = locked.get(pk=user_id)
+    return meter
+
+
+def check(rate: Rate, *, user_id: int) -> None:
+    """Check that the rate takes one more. Nothing is counted.
+
+    Raises:
+      NotNowError: It does not.
+    """
+    limit: int = getattr(limits_of(user_id), rate.limit)
+    if not limit:
+        return
+    free_at = Meter.objects.filter(pk=user_id).values_list(rate.column, flat=True).first()
+    refusal = rate.refusal(free_at, limit=limit, now=timezone.now())
+    if refusal is not None:
+        raise refusal
+
+
+def count(rate: Rate, *, user_id: int) -> None:
+    """Count one more.
+
+    Raises:
+      NotNowError: The rate takes no more. Nothing is counted, so waiting always helps.
+    """
+    limit: int = getattr(limits_of(user_id), rate.limit)
+    if not limit:
+        return
+    with transaction.atomic():
+        meter = lock(user_id)
+        now = timezone.now()
+        free_at: datetime | None = getattr(meter, rate.column)
+        refusal = rate.refusal(free_at, limit=limit, now=now)
+        if refusal is not None:
+            raise refusal
+        level = min(max(free_at or now, now), now + rate.period) + rate.period / limit
+        Meter.objects.filter(pk=user_id).update(**{rate.column: level})

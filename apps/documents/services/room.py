@@ -1,0 +1,88 @@
+"""Room for documents: what the owner of a project has stored, and may store."""
+
+from dataclasses import dataclass
+
+from django.db.models import Count, Sum
+
+from apps.accounts.quotas import metering
+from apps.accounts.quotas.errors import MORE, NoRoomError
+from apps.accounts.quotas.limits import MEGABYTE, Limits, limits_of
+from apps.documents.models import Document
+from apps.documents.readers.errors import in_words
+from apps.projects.models import Project
+
+
+@dataclass(frozen=True, kw_only=True)
+class Use:
+    """What the projects of a user hold, and the user's limits."""
+
+    documents: int
+    stored_bytes: int
+    limits: Limits
+
+    @property
+    def stored_megabytes(self) -> int:
+        """Megabytes stored, rounded up."""
+        return -(-self.stored_bytes // MEGABYTE)
+
+
+def use_of(owner_id: int) -> Use:
+    """Return what the projects of a user hold now. It is counted anew each time, so no deletion is missed."""
+    found = Document.objects.filter(project__owner_id=owner_id).aggregate(number=Count("pk"), size=Sum("size_bytes"))
+    return Use(documents=found["number"], stored_bytes=found["size"] or 0, limits=limits_of(owner_id))
+
+
+def check(owner_id: int, *, size_bytes: int, sender_id: int | None) -> None:
+    """Check that the projects of a user have room for one more document.
+
+    Parameters:
+      size_bytes: Size of the manuscript, or the least that it may have.
+      sender_id: Primary key of the user who adds it and reads the sentence.
+
+    Raises:
+      NoRoomError: They have none.
+    """
+    use = use_of(owner_id)
+    limits = use.limits
+    has, helps = "You have", "Delete a document"
+    if sender_id != owner_id:
+        has, helps = "The owner of this project has", "Documents have to be deleted first"
+    if limits.documents and use.documents >= limits.documents:
+        raise NoRoomError(f"{has} {use.documents:,} of {limits.documents:,} documents. {helps}, or {MORE}.")
+    if limits.stored_megabytes and use.stored_bytes + size_bytes > limits.stored_bytes:
+        stored = f"{use.stored_bytes / MEGABYTE:,.1f} of {limits.stored_megabytes:,} MB"
+        raise NoRoomError(f"{has} {stored}, and this text needs {in_words(size_bytes)}. {helps}, or {MORE}.")
+
+
+def admit(project: Project, *, size_bytes: int, sender_id: int | None) -> None:
+    """Check that a manuscript has room before it is read, and count it among the sender's uploads.
+
+    Raises:
+      QuotaError: It has none, or the sender adds documents too fast.
+    """
+    check(project.owner_id, size_bytes=size_bytes, sender_id=sender_id)
+    if sender_id is not None:
+        metering.count(metering.UPLOADS, user_id=sender_id)
+
+
+def reserve(project: Project, *, size_bytes: int, sender_id: int | None) -> None:
+    """Check again, and let no other document come to the owner until the transaction ends.
+
+    Raises:
+      NoRoomError: Other documents have taken the room meanwhile.
+    """
+    metering.lock(project.owner_id)
+    check(project.owner_id, size_bytes=size_bytes, sender_id=sender_id)
+
+
+def check_body(user_id: int, *, text_bytes: int) -> None:
+    """Check a request with a new document before its body is read, when its project is not known.
+
+    Parameters:
+      text_bytes: Least size of the manuscript in the body.
+
+    Raises:
+      QuotaError: The user adds documents too fast, or none of the user's projects would have room.
+    """
+    metering.check(metering.UPLOADS, user_id=user_id)
+    check(user_id, size_bytes=text_bytes, sender_id=user_id)
