@@ -22,12 +22,14 @@ class Rate:
     Parameters:
       limit: Name of the limit in `Limits`.
       column: Column of `Meter` with the level.
-      sentence: Sentence for the user, with `{limit}` and `{wait}`.
+      noun: Word for one of them.
+      sentence: Sentence for the user, with `{used}` and `{wait}`.
     """
 
     limit: str
     column: str
     period: timedelta
+    noun: str
     sentence: str
 
     def refusal(self, free_at: datetime | None, *, limit: int, now: datetime) -> NotNowError | None:
@@ -39,20 +41,23 @@ class Rate:
             return None
         # Another host's clock must not make a user wait for longer than the period.
         wait = min(wait, self.period)
-        return NotNowError(self.sentence.replace("{limit}", f"{limit:,}"), wait=wait.total_seconds())
+        used = f"{limit:,} {self.noun}{'' if limit == 1 else 's'}"
+        return NotNowError(self.sentence.replace("{used}", used), wait=wait.total_seconds())
 
 
 UPLOADS = Rate(
     limit="uploads_a_minute",
     column="uploads_free_at",
     period=timedelta(minutes=1),
-    sentence="You have added {limit} documents within a minute, as many as you may. Add the next one in {wait}.",
+    noun="document",
+    sentence="You have added {used} within a minute, as many as you may. Add the next one in {wait}.",
 )
 REPORTS = Rate(
     limit="reports_an_hour",
     column="reports_free_at",
     period=timedelta(hours=1),
-    sentence="You have started {limit} reports within an hour, as many as you may. Start the next one in {wait}.",
+    noun="report",
+    sentence="You have started {used} within an hour, as many as you may. Start the next one in {wait}.",
 )
 
 

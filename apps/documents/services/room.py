@@ -32,12 +32,13 @@ def use_of(owner_id: int) -> Use:
     return Use(documents=found["number"], stored_bytes=found["size"] or 0, limits=limits_of(owner_id))
 
 
-def check(owner_id: int, *, size_bytes: int, sender_id: int | None) -> None:
+def check(owner_id: int, *, size_bytes: int, sender_id: int | None, is_least: bool = False) -> None:
     """Check that the projects of a user have room for one more document.
 
     Parameters:
-      size_bytes: Size of the manuscript, or the least that it may have.
+      size_bytes: Size of the manuscript.
       sender_id: Primary key of the user who adds it and reads the sentence.
+      is_least: Whether the size is the least that it may have.
 
     Raises:
       NoRoomError: They have none.
@@ -51,7 +52,9 @@ def check(owner_id: int, *, size_bytes: int, sender_id: int | None) -> None:
         raise NoRoomError(f"{has} {use.documents:,} of {limits.documents:,} documents. {helps}, or {MORE}.")
     if limits.stored_megabytes and use.stored_bytes + size_bytes > limits.stored_bytes:
         stored = f"{use.stored_bytes / MEGABYTE:,.1f} of {limits.stored_megabytes:,} MB"
-        raise NoRoomError(f"{has} {stored}, and this text needs {in_words(size_bytes)}. {helps}, or {MORE}.")
+        needed = f"{size_bytes / MEGABYTE:,.1f} MB" if size_bytes >= MEGABYTE / 10 else in_words(size_bytes)
+        least = "at least " if is_least else ""
+        raise NoRoomError(f"{has} {stored}, and this text needs {least}{needed}. {helps}, or {MORE}.")
 
 
 def admit(project: Project, *, size_bytes: int, sender_id: int | None) -> None:
@@ -85,4 +88,4 @@ def check_body(user_id: int, *, text_bytes: int) -> None:
       QuotaError: The user adds documents too fast, or none of the user's projects would have room.
     """
     metering.check(metering.UPLOADS, user_id=user_id)
-    check(user_id, size_bytes=text_bytes, sender_id=user_id)
+    check(user_id, size_bytes=text_bytes, sender_id=user_id, is_least=True)

@@ -60,6 +60,6 @@ def check_tasks(owner_id: int) -> None:
     number = TaskStatus.objects.unfinished_of(owner_id).count()
     if number >= limit:
         sentence = (
-            f"{number:,} of your tasks wait or run, and {limit:,} may at once. Try again when some of them have ended."
+            f"You have {number:,} of the {limit:,} tasks that may wait or run at once. Try again when some have ended."
         )
         raise NotNowError(sentence, wait=RETRY_SECONDS)
