@@ -1,4 +1,4 @@
-"""What a user does in a time is counted in the database."""
+"""Rates and limits of a user, in the database."""
 
 import subprocess
 import sys
@@ -31,7 +31,7 @@ def jane(db: None) -> User:
 
 
 def counted(user: User, *, times: int) -> int:
-    """Count so often. Return how many of them were taken."""
+    """Count several times. Return the number of those that were taken."""
     taken = 0
     for _ in range(times):
         try:

@@ -1,4 +1,4 @@
-"""What a user may store: bytes and documents, whatever way they come."""
+"""Room for bytes and documents, whatever way they come."""
 
 import importlib
 from collections.abc import Callable

@@ -1,1 +1,1 @@
-"""Quotas: what one user may have, and do in a time, so that none takes the share of the others."""
+"""Quotas: limits of a user's data and work, so that no user takes the share of the others."""

@@ -5,10 +5,10 @@ import math
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
-#: Seconds up to which a wait is told in seconds, and minutes up to which it is told in minutes.
+#: A sentence names a shorter wait in seconds, and others in minutes.
 LONGEST_SECONDS = 90
 MINUTE_SECONDS = 60
-
+#: End of a sentence: the help that is always there.
 MORE = "ask an administrator for more"
 
 
@@ -30,7 +30,8 @@ class NotNowError(QuotaError):
     """The user has as much under way, or did as much, as may be at once. Time helps.
 
     Parameters:
-      wait: Seconds after which the request may be repeated, told in `{wait}` of the sentence.
+      sentence: May hold `{wait}`, for the wait in words.
+      wait: Seconds after which the request may be repeated.
     """
 
     status_code = status.HTTP_429_TOO_MANY_REQUESTS

@@ -1,4 +1,4 @@
-"""The limits of a user: those of the settings, or what staff allow this user."""
+"""The limits of a user: those of the settings, or those that staff wrote for this user."""
 
 from dataclasses import dataclass
 from typing import Any

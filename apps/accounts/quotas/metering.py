@@ -1,4 +1,4 @@
-"""Count what a user does in a time, and lock a user's counting.
+"""Count uploads and reports of a user, and lock a user's counting.
 
 A rate is a leaky bucket in one column of the user's `Meter`: as many at once as its limit says, then one more whenever
 an even share of the time has passed. It holds over processes and restarts, and no row comes with a request.
@@ -17,7 +17,7 @@ from apps.accounts.quotas.model import Meter
 
 @dataclass(frozen=True, kw_only=True)
 class Rate:
-    """A limit of what a user does in a time.
+    """A limit of actions in a time.
 
     Parameters:
       limit: Name of the limit in `Limits`.

@@ -1,4 +1,4 @@
-"""The rows of quotas: what staff allow a user, and what the user's rates have used up."""
+"""The rows of quotas: limits that staff wrote for a user, and the levels of the user's rates."""
 
 from django.conf import settings
 from django.db import models

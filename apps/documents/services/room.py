@@ -1,4 +1,4 @@
-"""Room for documents: what the owner of a project has stored, and may store."""
+"""Room for documents in the projects of a user."""
 
 from dataclasses import dataclass
 
@@ -14,7 +14,7 @@ from apps.projects.models import Project
 
 @dataclass(frozen=True, kw_only=True)
 class Use:
-    """What the projects of a user hold, and the user's limits."""
+    """Documents and bytes in the projects of a user, and the user's limits."""
 
     documents: int
     stored_bytes: int
@@ -27,7 +27,7 @@ class Use:
 
 
 def use_of(owner_id: int) -> Use:
-    """Return what the projects of a user hold now. It is counted anew each time, so no deletion is missed."""
+    """Return the use of a user's projects. Each call counts anew, so no deletion is missed."""
     found = Document.objects.filter(project__owner_id=owner_id).aggregate(number=Count("pk"), size=Sum("size_bytes"))
     return Use(documents=found["number"], stored_bytes=found["size"] or 0, limits=limits_of(owner_id))
 
