@@ -59,8 +59,8 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if self.action == "create":
-            DocumentService.check_body(request.user.pk, text_bytes=_least_text_bytes(request))
+        if self.action == "create" and (text_bytes := _least_text_bytes(request)):
+            DocumentService.check_body(request.user.pk, text_bytes=text_bytes)
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Store a new document as a draft."""
@@ -101,7 +101,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
 
 
 def _least_text_bytes(request: Request) -> int:
-    """Return the least size of the manuscript in a body, by the body's announced size."""
+    """Return the least size of the manuscript in a body, by the body's announced size. A small one has 0."""
     length = request.headers.get("content-length") or ""
     size_bytes = max(0, int(length) - FORM_BYTES) if length.isdecimal() else 0
     is_form = str(request.content_type).startswith(MultiPartParser.media_type)

@@ -174,7 +174,7 @@ def test_an_allowance_goes_with_its_user(jane: User) -> None:
 def test_staff_raise_a_quota_in_the_admin(admin_client: Client, jane: User, settings: Settings) -> None:
     settings.QUOTA_DOCUMENTS = 1234
     assert (
-        "Empty: 1,234, as for everybody. 0: no limit."
+        "Documents in the user's projects. Empty: 1,234. 0: no limit."
         in get(admin_client, reverse("admin:accounts_allowance_add")).text
     )
     response = admin_client.post(reverse("admin:accounts_allowance_add"), {"user": jane.pk, "documents": "2000"})

@@ -141,7 +141,7 @@ def test_a_body_without_room_is_refused_before_it_is_parsed(
     monkeypatch.setattr("rest_framework.parsers.MultiPartParser.parse", fail)
     assert upload(jane, project, LARGE).status_code == 413
     settings.QUOTA_STORED_MEGABYTES, settings.QUOTA_DOCUMENTS = 0, 1
-    assert upload(jane, project).status_code == 413
+    assert upload(jane, project, LARGE).status_code == 413
 
 
 def test_a_file_without_room_is_refused_before_it_is_read(project: Project, settings: Settings, unread: None) -> None:
@@ -158,7 +158,7 @@ def test_uploads_too_fast_are_refused_before_they_are_read(
     settings.QUOTA_UPLOADS_A_MINUTE = 2
     assert [upload(jane, project).status_code for _ in range(2)] == [201, 201]
     monkeypatch.setattr("rest_framework.parsers.MultiPartParser.parse", None)
-    answer = upload(jane, project)
+    answer = upload(jane, project, LARGE)
     assert answer.status_code == 429
     assert 1 <= int(answer.headers["Retry-After"]) <= 30
     assert answer.json()["detail"].startswith("You have added 2 documents within a minute")

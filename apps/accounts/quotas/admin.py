@@ -26,8 +26,7 @@ class AllowanceAdmin(ModelAdmin):  # type: ignore[misc]
         field = super().formfield_for_dbfield(db_field, request, **kwargs)
         if field is not None and db_field.name in SETTINGS:
             usual: int = getattr(settings, SETTINGS[db_field.name])
-            field.help_text = f"Empty: {f'{usual:,}' if usual else 'no limit'}, as for everybody. 0: no limit."
-            if db_field.name == "reports_kept":
-                field.help_text += " The oldest reports go; the newest of a project stays."
+            standard = f"Empty: {f'{usual:,}' if usual else 'no limit'}. 0: no limit."
+            field.help_text = str(db_field.help_text).replace("Written by staff.", standard)
             field.widget.attrs["placeholder"] = str(usual)
         return field

@@ -68,7 +68,7 @@ def create(
     if data is None:
         content = pasted(text or "")
         size_bytes = len(content.encode())
-        room.admit(project, size_bytes=size_bytes, sender_id=sender_id)
+        room.count(sender_id)
         with transaction.atomic():
             room.reserve(project, size_bytes=size_bytes, sender_id=sender_id)
             document = Document.objects.create(

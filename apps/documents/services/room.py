@@ -28,8 +28,12 @@ class Use:
 
 def use_of(owner_id: int) -> Use:
     """Return the use of a user's projects. Each call counts anew, so no deletion is missed."""
+    return _count(owner_id, limits_of(owner_id))
+
+
+def _count(owner_id: int, limits: Limits) -> Use:
     found = Document.objects.filter(project__owner_id=owner_id).aggregate(number=Count("pk"), size=Sum("size_bytes"))
-    return Use(documents=found["number"], stored_bytes=found["size"] or 0, limits=limits_of(owner_id))
+    return Use(documents=found["number"], stored_bytes=found["size"] or 0, limits=limits)
 
 
 def check(owner_id: int, *, size_bytes: int, sender_id: int | None, is_least: bool = False) -> None:
@@ -43,8 +47,10 @@ def check(owner_id: int, *, size_bytes: int, sender_id: int | None, is_least: bo
     Raises:
       NoRoomError: They have none.
     """
-    use = use_of(owner_id)
-    limits = use.limits
+    limits = limits_of(owner_id)
+    if not (limits.documents or limits.stored_megabytes):
+        return
+    use = _count(owner_id, limits)
     has, helps = "You have", "Delete a document"
     if sender_id != owner_id:
         has, helps = "The owner of this project has", "Documents have to be deleted first"
@@ -64,6 +70,15 @@ def admit(project: Project, *, size_bytes: int, sender_id: int | None) -> None:
       QuotaError: It has none, or the sender adds documents too fast.
     """
     check(project.owner_id, size_bytes=size_bytes, sender_id=sender_id)
+    count(sender_id)
+
+
+def count(sender_id: int | None) -> None:
+    """Count a manuscript among the sender's uploads. Without a sender nothing is counted.
+
+    Raises:
+      NotNowError: The sender adds documents too fast.
+    """
     if sender_id is not None:
         metering.count(metering.UPLOADS, user_id=sender_id)
 
