@@ -113,12 +113,20 @@ def test_zero_is_no_limit_and_writes_nothing(jane: User, settings: Settings) -> 
     assert not Meter.objects.exists()
 
 
-def test_a_level_from_a_clock_that_is_wrong_blocks_for_a_period_at_most(jane: User, settings: Settings) -> None:
+def test_a_level_from_a_clock_that_is_wrong_blocks_no_user(jane: User, settings: Settings) -> None:
     settings.QUOTA_UPLOADS_A_MINUTE = 1
     Meter.objects.create(user=jane, uploads_free_at=timezone.now() + timedelta(days=900))
-    with pytest.raises(NotNowError) as caught:
-        metering.count(UPLOADS, user_id=jane.pk)
-    assert caught.value.wait == 60
+    metering.check(UPLOADS, user_id=jane.pk)
+    assert counted(jane, times=2) == 1
+
+
+def test_a_lower_limit_holds_at_once_and_blocks_for_a_period_at_most(jane: User, settings: Settings) -> None:
+    settings.QUOTA_UPLOADS_A_MINUTE = 100
+    counted(jane, times=100)
+    settings.QUOTA_UPLOADS_A_MINUTE = 2
+    assert counted(jane, times=1) == 0
+    later(jane, minutes=1)
+    assert counted(jane, times=3) == 2
 
 
 @given(limit=st.integers(1, 1_000_000), used=st.floats(0, 1))

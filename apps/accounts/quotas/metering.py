@@ -7,7 +7,7 @@ an even share of the time has passed. It holds over processes and restarts, and 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from django.db import transaction
+from django.db.models import Case, DateTimeField, F, Q, Value, When
 from django.utils import timezone
 
 from apps.accounts.quotas.errors import NotNowError
@@ -32,15 +32,21 @@ class Rate:
     noun: str
     sentence: str
 
-    def refusal(self, free_at: datetime | None, *, limit: int, now: datetime) -> NotNowError | None:
+    def free_by(self, *, limit: int, now: datetime) -> datetime:
+        """Return the latest level at which one more is taken."""
+        return now + (limit - 1) * self.period / limit
+
+    def wrong_from(self, *, now: datetime) -> datetime:
+        """Return the time from which on a level must come from a clock that is wrong. Such a level is ignored."""
+        return now + 2 * self.period
+
+    def refusal(self, level: datetime | None, *, limit: int, now: datetime) -> NotNowError | None:
         """Return the error for a level at which no more is taken. None: one more is taken."""
-        if free_at is None:
+        if level is None or level >= self.wrong_from(now=now):
             return None
-        wait = free_at - now - (limit - 1) * self.period / limit
+        wait = level - self.free_by(limit=limit, now=now)
         if wait <= timedelta():
             return None
-        # Another host's clock must not make a user wait for longer than the period.
-        wait = min(wait, self.period)
         used = f"{limit:,} {self.noun}{'' if limit == 1 else 's'}"
         return NotNowError(self.sentence.replace("{used}", used), wait=wait.total_seconds())
 
@@ -84,8 +90,8 @@ def check(rate: Rate, *, user_id: int) -> None:
     limit: int = getattr(limits_of(user_id), rate.limit)
     if not limit:
         return
-    free_at = Meter.objects.filter(pk=user_id).values_list(rate.column, flat=True).first()
-    refusal = rate.refusal(free_at, limit=limit, now=timezone.now())
+    level = Meter.objects.filter(pk=user_id).values_list(rate.column, flat=True).first()
+    refusal = rate.refusal(level, limit=limit, now=timezone.now())
     if refusal is not None:
         raise refusal
 
@@ -99,12 +105,19 @@ def count(rate: Rate, *, user_id: int) -> None:
     limit: int = getattr(limits_of(user_id), rate.limit)
     if not limit:
         return
-    with transaction.atomic():
-        meter = lock(user_id)
-        now = timezone.now()
-        free_at: datetime | None = getattr(meter, rate.column)
-        refusal = rate.refusal(free_at, limit=limit, now=now)
-        if refusal is not None:
-            raise refusal
-        level = min(max(free_at or now, now), now + rate.period) + rate.period / limit
-        Meter.objects.filter(pk=user_id).update(**{rate.column: level})
+    now, share, column = timezone.now(), rate.period / limit, rate.column
+    has_room = (
+        Q((column, None))
+        | Q((f"{column}__lte", rate.free_by(limit=limit, now=now)))
+        | Q((f"{column}__gte", rate.wrong_from(now=now)))
+    )
+    is_used = Q((f"{column}__gt", now), (f"{column}__lt", rate.wrong_from(now=now)))
+    level = Case(When(is_used, then=F(column) + share), default=Value(now + share), output_field=DateTimeField())
+    if Meter.objects.filter(has_room, pk=user_id).update(**{column: level}):
+        return
+    meter, _ = Meter.objects.get_or_create(user_id=user_id)
+    refusal = rate.refusal(getattr(meter, column), limit=limit, now=now)
+    if refusal is not None:
+        raise refusal
+    # The row is new.
+    count(rate, user_id=user_id)

@@ -36,13 +36,14 @@ def _count(owner_id: int, limits: Limits) -> Use:
     return Use(documents=found["number"], stored_bytes=found["size"] or 0, limits=limits)
 
 
-def check(owner_id: int, *, size_bytes: int, sender_id: int | None, is_least: bool = False) -> None:
+def check(owner_id: int, *, size_bytes: int, sender_id: int | None, is_least: bool = False, hold: bool = False) -> None:
     """Check that the projects of a user have room for one more document.
 
     Parameters:
       size_bytes: Size of the manuscript.
       sender_id: Primary key of the user who adds it and reads the sentence.
       is_least: Whether the size is the least that it may have.
+      hold: Whether no other document may come to the owner until the transaction ends.
 
     Raises:
       NoRoomError: They have none.
@@ -50,6 +51,8 @@ def check(owner_id: int, *, size_bytes: int, sender_id: int | None, is_least: bo
     limits = limits_of(owner_id)
     if not (limits.documents or limits.stored_megabytes):
         return
+    if hold:
+        metering.lock(owner_id)
     use = _count(owner_id, limits)
     has, helps = "You have", "Delete a document"
     if sender_id != owner_id:
@@ -89,8 +92,7 @@ def reserve(project: Project, *, size_bytes: int, sender_id: int | None) -> None
     Raises:
       NoRoomError: Other documents have taken the room meanwhile.
     """
-    metering.lock(project.owner_id)
-    check(project.owner_id, size_bytes=size_bytes, sender_id=sender_id)
+    check(project.owner_id, size_bytes=size_bytes, sender_id=sender_id, hold=True)
 
 
 def check_body(user_id: int, *, text_bytes: int) -> None:
