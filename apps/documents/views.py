@@ -114,7 +114,7 @@ def _store(
     title: str,
     file: "UploadedFile[Any] | None" = None,
     text: str | None = None,
-    sender_id: int,
+    sender_id: int | None,
 ) -> Document:
     """Store a validated document. An unreadable text is the client's error."""
     try:

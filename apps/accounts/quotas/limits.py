@@ -40,7 +40,7 @@ class Limits:
         return self.stored_megabytes * MEGABYTE
 
 
-def limits_of(user_id: int) -> Limits:
+def limits_of(user_id: Any) -> Limits:
     """Return the limits that hold for a user now."""
     allowed: dict[str, Any] = Allowance.objects.filter(user_id=user_id).values(*SETTINGS).first() or {}
     limits = {}

@@ -1,6 +1,7 @@
 """Room for documents in the projects of a user."""
 
 from dataclasses import dataclass
+from typing import Any
 
 from django.db.models import Count, Sum
 
@@ -95,7 +96,7 @@ def reserve(project: Project, *, size_bytes: int, sender_id: int | None) -> None
     check(project.owner_id, size_bytes=size_bytes, sender_id=sender_id, hold=True)
 
 
-def check_body(user_id: int, *, text_bytes: int) -> None:
+def check_body(user_id: Any, *, text_bytes: int) -> None:
     """Check a request with a new document before its body is read, when its project is not known.
 
     Parameters:
