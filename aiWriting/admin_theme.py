@@ -54,6 +54,7 @@ UNFOLD = {
                     _page("Users", model="accounts.user", icon="person"),
                     _page("Quotas", model="accounts.allowance", icon="speed"),
                     _page("Groups", model="auth.group", icon="group"),
+                    _page("Sign-in limits", model="accounts.throttle", icon="lock_clock"),
                     _page("API tokens", model="authtoken.tokenproxy", icon="key"),
                 ],
             },

@@ -35,6 +35,8 @@ INSTALLED_APPS = [
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
@@ -57,6 +59,9 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django_otp.middleware.OTPMiddleware",
+    "apps.accounts.second_factor.middleware.SecondFactorMiddleware",
+    "apps.accounts.sessions.middleware.BrowserSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -115,14 +120,31 @@ if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
 
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 AUTH_USER_MODEL = "accounts.User"
+AUTHENTICATION_BACKENDS = ["apps.accounts.sign_in.backend.ThrottledBackend"]
+PASSWORD_HASHERS = [
+    "apps.accounts.sign_in.hashing.Argon2Hasher",
+    # Passwords from before it. Each is hashed anew when its user signs in.
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
 ]
+#: Seconds for which the link in a mail takes a new password.
+PASSWORD_RESET_TIMEOUT = 3 * 3600
+#: Whether staff may do anything without a second factor: offered (yes) or required (no).
+STAFF_TWO_FACTOR = environment.choice("STAFF_TWO_FACTOR", known=("offered", "required")) or "offered"
+TWO_FACTOR_URL = reverse_lazy("pages:two-factor")
+OTP_TOTP_ISSUER = "aiWriting"
+#: Attempts are limited in our rows, in which staff see and delete them.
+OTP_TOTP_THROTTLE_FACTOR = 0
+#: Origin of links in mails, such as https://writing.example.com. Empty: the host that the browser asked for.
+PUBLIC_ORIGIN = environment.text("PUBLIC_ORIGIN") and environment.url(
+    "PUBLIC_ORIGIN", "", schemes=("https", "http")
+).rstrip("/")
 LOGIN_URL = reverse_lazy("pages:sign-in")
-LOGIN_REDIRECT_URL = reverse_lazy("admin:index")  # From the admin's own sign-in page.
 
 LANGUAGE_CODE = "en-gb"
 TIME_ZONE = "UTC"

@@ -3,9 +3,13 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from apps.pages.views import passwords, people
 from workers import health
 
 urlpatterns = [
+    # The pages' own, so that attempts are limited and the second factor is asked for in one place.
+    path("admin/login/", people.sign_in, {"is_for_staff": True}),
+    path("admin/password_change/", passwords.change),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),
     path("healthz", health.alive, name="healthz"),

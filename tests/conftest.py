@@ -16,6 +16,7 @@ from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
 
 from aiWriting.environment import BASE_DIR
+from apps.accounts.sign_in.hashing import Argon2Hasher
 from apps.projects.models import Project
 from tests import rows
 from tests.clients import Writer, writer
@@ -24,8 +25,9 @@ from tests.plugin import SERVERS
 from tests.waiting import wait_until as wait
 from workers.broker import LedgerBroker
 
-#: A million iterations take half a second. Hashes contain their number, so other processes can check them.
+#: The real costs take a part of a second. Hashes contain theirs, so other processes can check them.
 PBKDF2PasswordHasher.iterations = 1
+Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
 
 # A busy machine says nothing about the speed of the code.
 hypothesis_settings.register_profile("patient", deadline=None)

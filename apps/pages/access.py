@@ -5,15 +5,20 @@ from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
+from django.utils.http import urlencode
 from django.views.decorators.cache import never_cache
 
+from apps.accounts.errors import SignInError
 from apps.accounts.models import User
 from apps.accounts.quotas.errors import QuotaError
+from apps.accounts.sessions import confirmation
 
 logger = logging.getLogger(__name__)
 
@@ -44,6 +49,11 @@ class WriterRequest(HttpRequest):
     user: User
 
 
+def origin_of(request: HttpRequest) -> str:
+    """Return scheme and host for links in mails: those of the settings, or of the request."""
+    return settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
+
+
 def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
     """Return a page that says what went wrong. It needs no database."""
     return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
@@ -60,7 +70,7 @@ def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
 def guarded(view: View) -> View:
     """Return the view with pages that load from and send to this site alone, and that no cache keeps.
 
-    A conflict, a quota or a database that does not answer becomes a page that says so.
+    A conflict, too many attempts, a quota, or a database that does not answer becomes a page that says so.
     """
 
     @wraps(view)
@@ -76,6 +86,9 @@ def guarded(view: View) -> View:
         except (OperationalError, InterfaceError) as error:
             logger.error("database does not answer path=%s error=%s", request.path, error)
             response = trouble(request, UNAVAILABLE, status=503)
+        except SignInError as error:
+            response = trouble(request, error.sentence, status=error.status_code)
+            response.headers["Retry-After"] = str(error.wait)
         response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
         return response
 
@@ -85,3 +98,17 @@ def guarded(view: View) -> View:
 def writers_page(view: View) -> View:
     """Return a guarded view for users who are signed in. Others are sent to the sign-in page."""
     return guarded(login_required(view))
+
+
+def confirmed(view: View) -> View:
+    """Return the view for users who gave their password lately. Others are asked for it, and return to the account."""
+
+    @wraps(view)
+    def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        if confirmation.is_recent(request):
+            return view(request, *args, **kwargs)
+        # A form that was sent cannot be sent a second time from here.
+        back = request.path if request.method in ("GET", "HEAD") else ""
+        return redirect("{}?{}".format(resolve_url("pages:confirm"), urlencode({"next": back} if back else {})))
+
+    return wrapped

@@ -2,14 +2,26 @@
 
 from django.urls import path
 
-from apps.pages.views import documents, people, projects
+from apps.pages.views import account, documents, passwords, people, projects, two_factor
 
 app_name = "pages"
 
 urlpatterns = [
     path("", projects.home, name="home"),
     path("sign-in/", people.sign_in, name="sign-in"),
+    path("sign-in/code/", people.second_step, name="second-step"),
+    path("sign-in/forgotten/", passwords.forgotten, name="forgotten"),
+    path("sign-in/new-password/<str:uidb64>/<str:token>/", passwords.new, name="new-password"),
     path("sign-out/", people.sign_out, name="sign-out"),
+    path("account/", account.show, name="account"),
+    path("account/address/<str:token>/", account.use_address, name="address"),
+    path("account/confirm/", account.confirm, name="confirm"),
+    path("account/password/", passwords.change, name="password"),
+    path("account/sessions/end/", account.end_other_sessions, name="end-sessions"),
+    path("account/sessions/<int:pk>/end/", account.end_session, name="end-session"),
+    path("account/two-step/", two_factor.show, name="two-factor"),
+    path("account/two-step/codes/", two_factor.renew, name="recovery-codes"),
+    path("account/two-step/off/", two_factor.remove, name="remove-two-factor"),
     path("projects/<int:pk>/", projects.show, name="project"),
     path("projects/<int:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<int:pk>/delete/", projects.delete, name="delete-project"),

@@ -2,16 +2,11 @@
 
 from collections.abc import Iterable
 
+from apps.core.mail import MailRefusedError as MailRefusedError
+
 
 class UnknownReportTypeError(ValueError):
     """Unknown report_type 'sumary', must be one of: summary"""
 
     def __init__(self, report_type: str, *, known: Iterable[str]) -> None:
         super().__init__(f"Unknown report_type {report_type!r}, must be one of: {', '.join(known)}")
-
-
-class MailRefusedError(Exception):
-    """The mail server refused the mail to jane@example.com for good: 550 No such user"""
-
-    def __init__(self, address: str, reason: str) -> None:
-        super().__init__(f"The mail server refused the mail to {address} for good: {reason}")

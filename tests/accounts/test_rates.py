@@ -15,7 +15,7 @@ from pytest_django import Settings
 from aiWriting.environment import BASE_DIR
 from apps.accounts.models import Allowance, Meter, User
 from apps.accounts.quotas import metering
-from apps.accounts.quotas.errors import NotNowError, spoken
+from apps.accounts.quotas.errors import NotNowError
 from apps.accounts.quotas.limits import SETTINGS, limits_of
 from tests.at_once import at_once
 from tests.pages import get
@@ -134,13 +134,6 @@ def test_a_wait_is_never_longer_than_the_period(limit: int, used: float) -> None
     now = timezone.now()
     refusal = UPLOADS.refusal(now + used * UPLOADS.period, limit=limit, now=now)
     assert refusal is None or (refusal.wait is not None and 1 <= refusal.wait <= 60)
-
-
-@pytest.mark.parametrize(
-    ("seconds", "words"), [(1, "1 second"), (89, "89 seconds"), (90, "2 minutes"), (3600, "60 minutes")]
-)
-def test_a_wait_is_told_in_words(seconds: int, words: str) -> None:
-    assert spoken(seconds) == words
 
 
 @pytest.mark.django_db(transaction=True)

@@ -28,6 +28,10 @@ def addresses(project: Project) -> list[str]:
         f"/projects/{project.pk}/delete/",
         f"/documents/{document.pk}/",
         f"/documents/{document.pk}/delete/",
+        "/account/",
+        "/account/password/",
+        "/account/confirm/",
+        "/account/two-step/",
     ]
 
 

@@ -5,9 +5,8 @@ import math
 from rest_framework import status
 from rest_framework.exceptions import APIException
 
-#: A sentence names a shorter wait in seconds, and others in minutes.
-LONGEST_SECONDS = 90
-MINUTE_SECONDS = 60
+from apps.accounts.errors import spoken
+
 #: End of a sentence: the help that is always there.
 MORE = "ask an administrator for more"
 
@@ -39,10 +38,3 @@ class NotNowError(QuotaError):
     def __init__(self, sentence: str, *, wait: float) -> None:
         self.wait = max(1, math.ceil(wait))
         super().__init__(sentence.replace("{wait}", spoken(self.wait)))
-
-
-def spoken(seconds: int) -> str:
-    """Return a duration in words: in seconds if it is short, otherwise in minutes."""
-    if seconds < LONGEST_SECONDS:
-        return "1 second" if seconds == 1 else f"{seconds} seconds"
-    return f"{math.ceil(seconds / MINUTE_SECONDS)} minutes"

@@ -1,30 +1,101 @@
 """Signing in and out."""
 
+import time
 from typing import Any
 
-from django.contrib.auth.forms import AuthenticationForm
+from django.conf import settings
 from django.contrib.auth.views import LoginView, LogoutView
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.shortcuts import redirect
+from django.urls import reverse
+from django.utils.http import urlencode
 
+from apps.accounts.models import User
+from apps.accounts.second_factor import service as second_factor
 from apps.pages.access import guarded
-from apps.pages.forms import PlainForm
+from apps.pages.account_forms import CodeForm, SignInForm, StaffSignInForm
+
+#: The session's key with the user who gave the right password, and seconds until it is forgotten.
+FIRST_STEP, FIRST_STEP_SECONDS = "first_step", 5 * 60
 
 
-class SignInForm(AuthenticationForm, PlainForm):
-    """The form for name and password."""
+class SignIn(LoginView):
+    """Takes name and password. A user with two-step sign-in is led to the second step."""
+
+    template_name = "pages/sign_in.html"
+    authentication_form: type[Any] = SignInForm
+    redirect_authenticated_user = True
+    next_page = "pages:home"
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        user = form.get_user()
+        if second_factor.device_of(user) is None:
+            return super().form_valid(form)
+        # A key that a stranger set leads to nothing that follows.
+        self.request.session.cycle_key()
+        self.request.session[FIRST_STEP] = [user.pk, user.get_session_auth_hash(), int(time.time())]
+        return redirect(f"{reverse('pages:second-step')}?{urlencode({'next': self.get_success_url()})}")
+
+    def form_invalid(self, form: Any) -> HttpResponse:
+        response = super().form_invalid(form)
+        if form.refusal is not None:
+            response.status_code = form.refusal.status_code
+            response.headers["Retry-After"] = str(form.refusal.wait)
+        return response
+
+
+class StaffSignIn(SignIn):
+    """The sign-in of the admin."""
+
+    authentication_form = StaffSignInForm
+    next_page = "admin:index"
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        # A writer would be led in a circle.
+        self.redirect_authenticated_user = bool(request.user.is_staff)
+        return super().dispatch(request, *args, **kwargs)
+
+
+class SecondStep(SignIn):
+    """Takes the code of a user whose password was right."""
+
+    template_name = "pages/second_step.html"
+    authentication_form = CodeForm
+
+    def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+        self.user = _user_of_first_step(request)
+        if self.user is None and not request.user.is_authenticated:
+            return redirect(settings.LOGIN_URL)
+        return super().dispatch(request, *args, **kwargs)
+
+    def get_form_kwargs(self) -> dict[str, Any]:
+        return super().get_form_kwargs() | {"user": self.user}
+
+    def form_valid(self, form: Any) -> HttpResponse:
+        del self.request.session[FIRST_STEP]
+        return LoginView.form_valid(self, form)
+
+
+def _user_of_first_step(request: HttpRequest) -> User | None:
+    """Return the user who gave the right password in this session lately. Not if the password is another by now."""
+    user_id, auth_hash, given_at = request.session.get(FIRST_STEP) or (0, "", 0)
+    user = User.objects.filter(pk=user_id, is_active=True).first()
+    if user is None or user.get_session_auth_hash() != auth_hash or time.time() - given_at > FIRST_STEP_SECONDS:
+        return None
+    return user
 
 
 @guarded
-def sign_in(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
+def sign_in(request: HttpRequest, *, is_for_staff: bool = False) -> HttpResponseBase:
     """Sign a user in, and lead them to the page that they asked for."""
-    view = LoginView.as_view(
-        template_name="pages/sign_in.html",
-        authentication_form=SignInForm,
-        redirect_authenticated_user=True,
-        next_page="pages:home",
-    )
-    return view(request, **kwargs)
+    return (StaffSignIn if is_for_staff else SignIn).as_view()(request)
+
+
+@guarded
+def second_step(request: HttpRequest) -> HttpResponseBase:
+    """Ask for the code of an authenticator app, or for a recovery code."""
+    return SecondStep.as_view()(request)
 
 
 @guarded

@@ -1,22 +1,20 @@
 """Reports on projects, and the weekly mail to their owners."""
 
 import logging
-import smtplib
 from datetime import timedelta
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
-from django.core.mail import EmailMessage
 from django.db import DatabaseError, transaction
 from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
 from apps.accounts.quotas import metering
 from apps.accounts.quotas.limits import limits_of
+from apps.core import mail as core_mail
 from apps.core.owned_file import saved
 from apps.projects import report_types
-from apps.projects.errors import MailRefusedError
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
 from apps.projects.services.starting import start_for
@@ -125,7 +123,7 @@ class ReportService:
         progress.set(90, "Sending the mail")
         message_id = mail.message_id(task_id) if task_id else None
         message = mail.compose(sections, projects=count, to=owner.email, message_id=message_id)
-        sent = _send(message)
+        sent = core_mail.send(message)
         if sent and task_id and message_id:
             _write_down(Mailing(task_id=task_id, owner_id=owner_id, message_id=message_id))
         return sent
@@ -165,35 +163,6 @@ def _make_room(owner_id: int) -> None:
     if too_many > 0:
         older = reports.exclude(pk=Subquery(newest)).order_by("pk").values_list("pk", flat=True)
         Report.objects.filter(pk__in=list(older[:too_many])).delete()
-
-
-def _send(message: EmailMessage) -> bool:
-    """Hand the mail to the server. Returns whether it went out."""
-    address = message.to[0]
-    try:
-        return bool(message.send())
-    except smtplib.SMTPRecipientsRefused as error:
-        code, reply = next(iter(error.recipients.values()))
-        if _is_for_good(code):
-            raise MailRefusedError(address, _reason(code, reply)) from error
-        raise
-    except smtplib.SMTPDataError as error:
-        if _is_for_good(error.smtp_code):
-            raise MailRefusedError(address, _reason(error.smtp_code, error.smtp_error)) from error
-        raise
-    except ValueError as error:
-        # Django and smtplib refuse an address that is none before they speak to the server.
-        raise MailRefusedError(address, f"it is no address that a mail can have ({error})") from error
-
-
-def _is_for_good(code: int) -> bool:
-    """Whether the server's code says that another attempt would be in vain. Those from 400 on say "try later"."""
-    return 500 <= code < 600
-
-
-def _reason(code: int, reply: bytes | str) -> str:
-    said = reply.decode(errors="replace") if isinstance(reply, bytes) else reply
-    return f"{code} {said}"
 
 
 def _write_down(mailing: Mailing) -> None:

@@ -1,0 +1,1 @@
+"""Two-step sign-in: a code of an authenticator app, or a recovery code."""

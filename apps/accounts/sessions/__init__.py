@@ -1,0 +1,1 @@
+"""Sessions of browsers: their owner sees and ends them."""

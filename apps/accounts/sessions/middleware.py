@@ -1,0 +1,53 @@
+"""Record where and when a session was used last."""
+
+import logging
+import time
+from collections import OrderedDict
+from threading import Lock
+
+from django.contrib.auth import SESSION_KEY
+from django.db import DatabaseError
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils.deprecation import MiddlewareMixin
+
+from apps.accounts.sessions import registry
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two records of a session by one process.
+SEEN_SECONDS = 300
+#: Sessions that a process remembers to have recorded.
+REMEMBERED = 10_000
+
+
+class BrowserSessionMiddleware(MiddlewareMixin):
+    """Records the sessions of users. A session that a process recorded lately costs no statement."""
+
+    def __init__(self, get_response: "object") -> None:
+        super().__init__(get_response)  # type: ignore[arg-type]
+        self.recorded: OrderedDict[tuple[str, str], float] = OrderedDict()
+        self.lock = Lock()
+
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
+        session = getattr(request, "session", None)
+        if session is None or not session.accessed or not session.session_key:
+            return response
+        user_id = session.get(SESSION_KEY)
+        if user_id is not None and self._is_due(session.session_key, request.META.get("REMOTE_ADDR", "")):
+            try:
+                registry.record(request, user_id=int(user_id))
+            except DatabaseError as error:
+                logger.warning("session not recorded error=%s", error)
+        return response
+
+    def _is_due(self, key: str, address: str) -> bool:
+        now = time.monotonic()
+        with self.lock:
+            if now - self.recorded.get((key, address), -SEEN_SECONDS) < SEEN_SECONDS:
+                return False
+            self.recorded[key, address] = now
+            self.recorded.move_to_end((key, address))
+            while len(self.recorded) > REMEMBERED:
+                self.recorded.popitem(last=False)
+        return True

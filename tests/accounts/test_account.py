@@ -1,0 +1,288 @@
+"""A user's account: name and address, and the sessions."""
+
+import re
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.core import mail
+from django.test import Client
+from django.utils import timezone
+
+from apps.accounts.models import BrowserSession, User
+from apps.accounts.sessions import browser as browsers
+from apps.accounts.sessions import confirmation, registry
+from apps.accounts.sign_in import throttling
+from apps.accounts.tasks import send_address_mail
+from apps.tasks.models import TaskStatus
+from tests.pages import Page, get, statements
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD = "sense-and-sensibility"
+FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
+PERSON = {"first_name": "Jane", "last_name": "Austen", "email": "jane@chawton.example"}
+
+
+@pytest.fixture
+def jane() -> User:
+    return User.objects.create_user("jane", "jane@example.com", PASSWORD)
+
+
+@pytest.fixture
+def browser(jane: User) -> Client:
+    """A browser in which jane is signed in."""
+    return signed_in(jane, user_agent=FIREFOX)
+
+
+def signed_in(user: User, *, user_agent: str = "curl/8", address: str = "192.0.2.1") -> Client:
+    browser = Client(REMOTE_ADDR=address, headers={"User-Agent": user_agent})
+    browser.force_login(user)
+    browser.get("/")
+    return browser
+
+
+def grow_old(browser: Client) -> None:
+    """Let more time pass since the password than counts as lately."""
+    session = browser.session
+    session[confirmation.KEY] -= confirmation.RECENT_SECONDS + 1
+    session.save()
+
+
+# --- Name and address ----------------------------------------------------------------------------
+
+
+def test_a_user_changes_name_and_address(browser: Client, jane: User) -> None:
+    assert browser.post("/account/", PERSON).headers["Location"] == "/account/"
+
+    jane.refresh_from_db()
+    assert (jane.get_full_name(), jane.email) == ("Jane Austen", "jane@example.com")
+    (row,) = TaskStatus.objects.all()
+    assert (row.args, row.owner_id) == ([jane.pk, "http://testserver"], jane.pk)
+    assert send_address_mail(*row.args) == {"mailed": True}
+    (message,) = mail.outbox
+    assert message.to == ["jane@chawton.example"]
+    assert browser.get(link_of(message)).headers["Location"] == "/account/"
+    jane.refresh_from_db()
+    assert (jane.email, jane.new_email) == ("jane@chawton.example", "")
+
+
+def test_an_address_is_the_users_own_once_its_mail_was_read(browser: Client, jane: User, settings: Any) -> None:
+    browser.post("/account/", PERSON)
+    send_address_mail(jane.pk, "http://testserver")
+    link = link_of(mail.outbox[0])
+
+    emma = signed_in(User.objects.create_user("emma"))
+    for other, path in ((emma, link), (browser, "/account/address/made-up/"), (browser, f"{link[:-2]}x/")):
+        assert "That link is too old" in get_followed(other, path)
+    settings.PASSWORD_RESET_TIMEOUT = -1
+    assert "That link is too old" in get_followed(browser, link)
+
+    assert sorted(User.objects.values_list("email", flat=True)) == ["", "jane@example.com"]
+
+
+def test_an_older_link_does_not_count_when_another_address_was_asked_for(browser: Client, jane: User) -> None:
+    browser.post("/account/", PERSON)
+    send_address_mail(jane.pk, "http://testserver")
+    browser.post("/account/", PERSON | {"email": "jane@bath.example"})
+
+    assert "That link is too old" in get_followed(browser, link_of(mail.outbox[0]))
+
+
+def test_an_address_is_removed_at_once(browser: Client, jane: User) -> None:
+    browser.post("/account/", PERSON | {"email": ""})
+
+    jane.refresh_from_db()
+    assert jane.email == ""
+    assert not TaskStatus.objects.exists()
+
+
+def test_strangers_are_not_flooded_with_mails(browser: Client, jane: User) -> None:
+    answers = [browser.post("/account/", PERSON).status_code for _ in range(throttling.MAILED.burst + 1)]
+
+    assert answers == [302] * throttling.MAILED.burst + [429]
+
+
+def link_of(message: mail.EmailMessage) -> str:
+    """Return the path of the link in a mail."""
+    return str(re.findall(r"http://testserver(\S+)", str(message.body))[0])
+
+
+def get_followed(browser: Client, path: str) -> str:
+    return browser.get(path, follow=True).content.decode()
+
+
+def test_nothing_else_of_the_user_is_changed(browser: Client, jane: User) -> None:
+    browser.post("/account/", PERSON | {"username": "root", "is_staff": "on", "is_superuser": "on"})
+
+    jane.refresh_from_db()
+    assert (jane.username, jane.is_staff, jane.is_superuser) == ("jane", False, False)
+
+
+def test_a_malformed_address_is_told_at_the_form(browser: Client, jane: User) -> None:
+    page = Page(browser.post("/account/", PERSON | {"email": "nowhere"}).content.decode())
+
+    assert "Enter a valid email address" in page.text
+    jane.refresh_from_db()
+    assert jane.email == "jane@example.com"
+
+
+def test_every_page_links_to_the_account(browser: Client) -> None:
+    assert get(browser, "/").with_attribute("href", "/account/")
+
+
+# --- The password, once more ---------------------------------------------------------------------
+
+
+SENSITIVE = [
+    ("post", "/account/"), ("get", "/account/two-step/"), ("post", "/account/two-step/off/"),
+    ("post", "/account/two-step/codes/"), ("post", "/account/sessions/end/"), ("post", "/account/sessions/1/end/"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("method", "path"), SENSITIVE)
+def test_a_sensitive_change_asks_for_a_password_that_was_given_long_ago(
+    browser: Client, jane: User, method: str, path: str
+) -> None:
+    other = signed_in(jane)
+    grow_old(browser)
+
+    response = getattr(browser, method)(path, PERSON)
+
+    assert response.headers["Location"].startswith("/account/confirm/")
+    jane.refresh_from_db()
+    assert jane.email == "jane@example.com"
+    assert other.get("/").status_code == 200
+
+
+def test_the_password_leads_back(browser: Client) -> None:
+    grow_old(browser)
+    asked = browser.get("/account/two-step/").headers["Location"]
+
+    assert "That is not your password." in browser.post(asked, {"password": "wrong"}).content.decode()
+    assert browser.post(asked, {"password": PASSWORD}).headers["Location"] == "/account/two-step/"
+    assert browser.get("/account/two-step/").status_code == 200
+
+
+def test_the_password_leads_to_no_other_site(browser: Client) -> None:
+    asked = "/account/confirm/?next=https://evil.example.org/"
+
+    assert browser.post(asked, {"password": PASSWORD}).headers["Location"] == "/account/"
+
+
+def test_the_account_itself_is_shown_without_asking(browser: Client) -> None:
+    grow_old(browser)
+
+    assert "Sessions" in get(browser, "/account/").text
+
+
+# --- Sessions ------------------------------------------------------------------------------------
+
+
+def test_a_user_sees_browsers_and_addresses(browser: Client, jane: User) -> None:
+    signed_in(jane, user_agent="curl/8", address="198.51.100.7")
+
+    text = get(browser, "/account/").text
+
+    assert "Firefox on Linux This session · 192.0.2.1" in text
+    assert "curl In use · 198.51.100.7" in text
+
+
+def test_a_user_ends_one_session(browser: Client, jane: User) -> None:
+    other, third = signed_in(jane), signed_in(jane)
+    row = BrowserSession.objects.get(session_id=other.session.session_key)
+
+    browser.post(f"/account/sessions/{row.pk}/end/")
+
+    assert [each.get("/").status_code for each in (browser, other, third)] == [200, 302, 200]
+
+
+def test_a_user_ends_all_other_sessions(browser: Client, jane: User) -> None:
+    others = [signed_in(jane) for _ in range(2)]
+
+    browser.post("/account/sessions/end/")
+
+    assert [each.get("/").status_code for each in (browser, *others)] == [200, 302, 302]
+
+
+@pytest.mark.parametrize("pk", [0, 10**30])
+def test_a_session_that_is_not_there_cannot_be_ended(browser: Client, pk: int) -> None:
+    assert browser.post(f"/account/sessions/{pk}/end/").headers["Location"] == "/account/"
+
+
+def test_a_session_of_another_user_is_neither_seen_nor_ended(browser: Client) -> None:
+    emma = signed_in(User.objects.create_user("emma"), address="203.0.113.9")
+    row = BrowserSession.objects.get(session_id=emma.session.session_key)
+
+    browser.post(f"/account/sessions/{row.pk}/end/")
+    browser.post("/account/sessions/end/")
+
+    assert emma.get("/").status_code == 200
+    assert "203.0.113.9" not in get(browser, "/account/").text
+
+
+def test_ending_takes_a_post(browser: Client) -> None:
+    assert browser.get("/account/sessions/end/").status_code == 405
+
+
+def test_staff_end_the_sessions_of_a_user(browser: Client, jane: User, admin_client: Client) -> None:
+    admin_client.post("/admin/accounts/user/", {"action": "end_sessions", "_selected_action": [jane.pk]})
+
+    assert browser.get("/").status_code == 302
+
+
+def test_a_user_who_may_not_sign_in_any_more_has_no_session(browser: Client, jane: User) -> None:
+    User.objects.filter(pk=jane.pk).update(is_active=False)
+
+    assert browser.get("/").status_code == 302
+
+
+def test_a_page_costs_no_statement_for_a_session_that_was_recorded_lately(browser: Client) -> None:
+    assert not [sql for sql in statements(browser, "/") if "browsersession" in sql]
+
+
+def test_a_session_is_followed_through_a_new_password(browser: Client) -> None:
+    new = "mansfield-park-1814"
+    form = {"old_password": PASSWORD, "new_password1": new, "new_password2": new}
+    browser.post("/account/password/", form)
+
+    assert "Firefox on Linux This session" in get(browser, "/account/").text
+
+
+def test_a_sign_in_deletes_expired_sessions_and_forgets_old_addresses(browser: Client, jane: User) -> None:
+    Session.objects.update(expire_date=timezone.now() - timedelta(seconds=1))
+    first = BrowserSession.objects.get()
+
+    signed_in(jane)
+    first.refresh_from_db()
+    assert first.session is None
+    assert Session.objects.count() == 1
+
+    BrowserSession.objects.filter(pk=first.pk).update(seen_at=timezone.now() - registry.KEPT - timedelta(seconds=1))
+    signed_in(jane)
+    assert not BrowserSession.objects.filter(pk=first.pk).exists()
+
+
+@pytest.mark.parametrize(
+    ("user_agent", "name"),
+    [
+        (FIREFOX, "Firefox on Linux"),
+        (
+            "Mozilla/5.0 (Windows NT 10.0; Win64; x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/141.0.0.0 "
+            "Safari/537.36 Edg/141.0.0.0",
+            "Edge on Windows",
+        ),
+        (
+            "Mozilla/5.0 (iPhone; CPU iPhone OS 18_0 like Mac OS X) AppleWebKit/605.1.15 (KHTML, like Gecko) "
+            "Version/18.0 Mobile/15E148 Safari/604.1",
+            "Safari on iPhone",
+        ),
+        ("", "A browser"),
+        ("<script>\0" * 200, "A browser"),
+    ],
+)
+def test_a_browser_is_named_by_its_header(jane: User, user_agent: str, name: str) -> None:
+    assert browsers.name_of(user_agent) == name
+    browser: Any = signed_in(jane, user_agent=user_agent)
+    assert name in get(browser, "/account/").text

@@ -1,0 +1,224 @@
+"""New passwords: after a forgotten one, by a link in a mail, and changed by their user."""
+
+import re
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.test import Client
+
+from apps.accounts.models import Throttle, User
+from apps.accounts.sign_in import reset, throttling
+from apps.accounts.tasks import send_password_mail
+from apps.core.mail import MailRefusedError
+from apps.tasks.models import TaskStatus
+from tests.pages import Page, get
+
+pytestmark = pytest.mark.django_db
+
+PASSWORD, NEW = "sense-and-sensibility", "mansfield-park-1814"
+ORIGIN = "http://testserver"
+
+
+@pytest.fixture
+def jane() -> User:
+    return User.objects.create_user("jane", "jane@example.com", PASSWORD)
+
+
+def ask(email: str = "jane@example.com", **headers: Any) -> Any:
+    """Ask for a link in a browser of its own."""
+    return Client(**headers).post("/sign-in/forgotten/", {"email": email})
+
+
+def arguments_of_tasks() -> list[Any]:
+    return [row.args for row in TaskStatus.objects.filter(task_name=send_password_mail.actor_name).order_by("pk")]
+
+
+def link_for(*users: User) -> str:
+    """Return the path of the last link in a new mail to the users."""
+    assert reset.mail_link([user.pk for user in users], origin=ORIGIN)
+    return str(re.findall(rf"{ORIGIN}(\S+)", str(mail.outbox[-1].body))[-1])
+
+
+def choose(client: Client, link: str, *, password: str = NEW) -> Any:
+    """Open a link and choose a password."""
+    form = client.get(link, follow=True)
+    return client.post(form.request["PATH_INFO"], {"new_password1": password, "new_password2": password})
+
+
+# --- A forgotten password ------------------------------------------------------------------------
+
+
+def test_a_link_is_mailed_by_a_task_and_takes_a_new_password(client: Client, jane: User) -> None:
+    assert ask().status_code == 200
+    ((user_ids, origin),) = arguments_of_tasks()
+
+    assert send_password_mail(user_ids, origin) == {"mailed": True}
+
+    (message,) = mail.outbox
+    assert message.to == ["jane@example.com"]
+    (link,) = re.findall(r"http://testserver(\S+)", str(message.body))
+    assert choose(client, link).headers["Location"] == "/sign-in/"
+    jane.refresh_from_db()
+    assert jane.check_password(NEW)
+
+
+def test_an_unknown_address_is_answered_alike_and_sends_a_task_as_well(jane: User) -> None:
+    known, unknown = ask("jane@example.com"), ask("emma@example.com")
+
+    assert known.content == unknown.content.replace(b"emma@", b"jane@")
+    assert arguments_of_tasks() == [[[jane.pk], ORIGIN], [[], ORIGIN]]
+    assert send_password_mail([], ORIGIN) == {"mailed": False}
+    assert mail.outbox == []
+
+
+def test_the_ledger_has_neither_address_nor_link(jane: User) -> None:
+    ask()
+
+    row = TaskStatus.objects.get()
+    assert "@" not in str(vars(row))
+
+
+def test_the_link_is_used_once(client: Client, jane: User) -> None:
+    link = link_for(jane)
+    choose(client, link)
+
+    assert "used already, or it is too old" in get(Client(), link).text
+
+
+def test_the_link_ends_after_three_hours(client: Client, jane: User, settings: Any) -> None:
+    link = link_for(jane)
+    settings.PASSWORD_RESET_TIMEOUT = -1
+
+    assert "used already, or it is too old" in get(client, link).text
+
+
+def test_the_link_ends_when_the_user_signs_in(client: Client, jane: User) -> None:
+    link = link_for(jane)
+    client.post("/sign-in/", {"username": "jane", "password": PASSWORD})
+
+    assert "used already, or it is too old" in get(Client(), link).text
+
+
+@pytest.mark.parametrize("path", ["x/y", "MQ/set-password", "%00/x", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5/a-b"])
+def test_a_made_up_link_is_too_old(client: Client, path: str) -> None:
+    assert "used already, or it is too old" in get(client, f"/sign-in/new-password/{path}/").text
+
+
+def test_a_new_password_ends_all_sessions_and_lifts_the_limits(browser: Client, client: Client, jane: User) -> None:
+    stranger = Client()
+    for _ in range(throttling.PAIR.burst):
+        stranger.post("/sign-in/", {"username": "jane", "password": "wrong"})
+
+    choose(Client(), link_for(jane))
+
+    assert browser.get("/").status_code == 302
+    assert Client().post("/sign-in/", {"username": "jane", "password": NEW}).status_code == 302
+
+
+@pytest.fixture
+def browser(jane: User) -> Client:
+    """A browser in which jane is signed in."""
+    browser = Client()
+    browser.force_login(jane)
+    return browser
+
+
+def test_a_weak_password_is_refused_with_the_rule(client: Client, jane: User) -> None:
+    assert "too short" in choose(client, link_for(jane), password="kitty").content.decode()
+
+
+def test_one_mail_has_a_link_for_each_account_of_the_address(jane: User) -> None:
+    other = User.objects.create_user("austen", "Jane@example.com", PASSWORD)
+
+    ask()
+
+    assert arguments_of_tasks() == [[[jane.pk, other.pk], ORIGIN]]
+    link_for(jane, other)
+    assert str(mail.outbox[-1].body).count("/sign-in/new-password/") == 2
+
+
+@pytest.mark.parametrize("change", [{"is_active": False}, {"password": "!"}, {"email": ""}])
+def test_a_user_who_cannot_sign_in_with_a_password_gets_no_link(jane: User, change: dict[str, Any]) -> None:
+    User.objects.filter(pk=jane.pk).update(**change)
+
+    ask()
+
+    assert arguments_of_tasks() == [[[], ORIGIN]]
+
+
+def test_a_link_leads_to_the_named_origin_and_not_to_the_host_of_the_request(jane: User, settings: Any) -> None:
+    settings.ALLOWED_HOSTS, settings.PUBLIC_ORIGIN = ["*"], "https://writing.example.com"
+
+    ask(HTTP_HOST="evil.example.org")
+
+    assert arguments_of_tasks() == [[[jane.pk], "https://writing.example.com"]]
+
+
+def test_an_address_gets_few_mails_and_its_asker_does_not_learn_it(jane: User) -> None:
+    answers = {ask(REMOTE_ADDR=f"10.0.0.{number}").content for number in range(throttling.MAILED.burst + 2)}
+
+    assert len(answers) == 1
+    sent = [bool(user_ids) for user_ids, _ in arguments_of_tasks()]
+    assert sent == [True] * throttling.MAILED.burst + [False] * 2
+
+
+def test_a_client_who_asks_for_many_addresses_is_stopped() -> None:
+    answers = [ask(f"user-{number}@example.com") for number in range(throttling.MAILING.burst + 1)]
+
+    assert [answer.status_code for answer in answers] == [200] * throttling.MAILING.burst + [429]
+    assert "Too many attempts. Try again in 6 minutes." in answers[-1].content.decode()
+    assert int(answers[-1].headers["Retry-After"]) > 300
+
+
+def test_a_wrong_address_is_told_at_the_form(client: Client) -> None:
+    page = Page(client.post("/sign-in/forgotten/", {"email": "no address"}).content.decode())
+
+    assert "Enter a valid email address" in page.text
+    assert not Throttle.objects.exists()
+
+
+def test_a_refused_mail_fails_the_task_for_good() -> None:
+    assert send_password_mail.options["throws"] == (MailRefusedError,)
+
+
+# --- A change by the user ------------------------------------------------------------------------
+
+
+def change(browser: Client, *, old: str = PASSWORD, new: str = NEW) -> Any:
+    form = {"old_password": old, "new_password1": new, "new_password2": new}
+    return browser.post("/account/password/", form)
+
+
+def test_a_user_changes_the_password_and_other_sessions_end(browser: Client, jane: User) -> None:
+    other = Client()
+    other.force_login(jane)
+
+    assert change(browser).headers["Location"] == "/account/"
+
+    jane.refresh_from_db()
+    assert jane.check_password(NEW)
+    assert browser.get("/").status_code == 200
+    assert other.get("/").status_code == 302
+
+
+def test_the_current_password_is_asked_for(browser: Client, jane: User) -> None:
+    assert "That is not your password." in change(browser, old="wrong").content.decode()
+
+    jane.refresh_from_db()
+    assert jane.check_password(PASSWORD)
+
+
+def test_guesses_of_the_current_password_are_limited(browser: Client) -> None:
+    for _ in range(throttling.PAIR.burst):
+        change(browser, old="wrong")
+
+    refused = change(browser)
+
+    assert refused.status_code == 429
+    assert "Too many attempts" in refused.content.decode()
+    assert "Retry-After" in refused.headers
+
+
+def test_the_admin_leads_to_the_same_page(browser: Client) -> None:
+    assert "Change your password" in get(browser, "/admin/password_change/").text
