@@ -1,9 +1,9 @@
 """Users of the API, signed in with their tokens."""
 
-from rest_framework.authtoken.models import Token
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
+from apps.accounts.tokens.issuing import issue
 
 
 class Writer(APIClient):
@@ -12,7 +12,7 @@ class Writer(APIClient):
     def __init__(self, user: User) -> None:
         super().__init__()
         self.user = user
-        self.token = Token.objects.create(user=user).key
+        self.token = issue(user, name="Test")[1]
         self.credentials(HTTP_AUTHORIZATION=f"Token {self.token}")
 
 

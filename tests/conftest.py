@@ -1,5 +1,6 @@
 """Fixtures for all tests."""
 
+import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
@@ -14,9 +15,11 @@ from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
 from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
+from pytest_django import Settings
 
 from aiWriting.environment import BASE_DIR
 from apps.accounts.sign_in.hashing import Argon2Hasher
+from apps.documents.readers import isolated, slots
 from apps.projects.models import Project
 from tests import rows
 from tests.clients import Writer, writer
@@ -58,6 +61,16 @@ def emily(db: None) -> Writer:
 def project(jane: object) -> Project:
     """A project of jane's, as the folder's own fixture makes her."""
     return rows.project(owner="jane")
+
+
+@pytest.fixture
+def busy_readers(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, settings: Settings) -> Iterator[None]:
+    """Another process holds the only slot for checking a file."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
+    settings.READERS_AT_ONCE = 1
+    with slots.held("check", number=1, wait_seconds=0):
+        yield
 
 
 @pytest.fixture

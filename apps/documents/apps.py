@@ -8,7 +8,8 @@ class DocumentsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the provider of documents with the reports of projects, which do not import documents."""
+        """Register the checks, and the provider of documents with the reports, which do not import documents."""
+        from apps.documents import checks  # noqa: F401 (registers them)
         from apps.documents.services.project_documents import CONTENTS
         from apps.projects import contents
 

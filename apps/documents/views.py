@@ -17,10 +17,10 @@ from rest_framework.response import Response
 
 from apps.core.api.body import LimitedBody
 from apps.core.api.download import download
-from apps.core.api.errors import RequestTooLargeError
+from apps.core.api.errors import RequestTooLargeError, UnavailableError
 from apps.core.api.formats import JSONParser
 from apps.documents.models import Document
-from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
+from apps.documents.readers.errors import ReadersBusyError, TextTooLargeError, UnreadableTextError
 from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
@@ -116,7 +116,7 @@ def _store(
     text: str | None = None,
     sender_id: int | None,
 ) -> Document:
-    """Store a validated document. An unreadable text is the client's error."""
+    """Store a validated document. An unreadable text is the client's error, and a busy reader a reason to retry."""
     try:
         if file is None:
             return DocumentService.create(project=project, title=title, text=text, sender_id=sender_id)
@@ -124,6 +124,8 @@ def _store(
         return DocumentService.create(project=project, title=title, data=file, filename=name, sender_id=sender_id)
     except TextTooLargeError as error:
         raise RequestTooLargeError(str(error)) from None
+    except ReadersBusyError as error:
+        raise UnavailableError(str(error)) from None
     except UnreadableTextError as error:
         raise ValidationError({"text" if file is None else "file": [str(error)]}) from None
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.pages.views import account, documents, passwords, people, projects, two_factor
+from apps.pages.views import account, documents, passwords, people, projects, tokens, two_factor
 
 app_name = "pages"
 
@@ -22,6 +22,8 @@ urlpatterns = [
     path("account/two-step/", two_factor.show, name="two-factor"),
     path("account/two-step/codes/", two_factor.renew, name="recovery-codes"),
     path("account/two-step/off/", two_factor.remove, name="remove-two-factor"),
+    path("account/tokens/", tokens.show, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("projects/<int:pk>/", projects.show, name="project"),
     path("projects/<int:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<int:pk>/delete/", projects.delete, name="delete-project"),

@@ -78,7 +78,6 @@ class ReportFileView(LimitedBody):
         name = filename(project.name, kind=kind)
         response["Content-Disposition"] = str(content_disposition_header(as_attachment=kind == "pdf", filename=name))
         response["X-Content-Type-Options"] = "nosniff"
-        response["Cache-Control"] = "private, no-cache"
         response["Content-Security-Policy"] = PAGE_POLICY
         return response
 

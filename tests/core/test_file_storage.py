@@ -21,7 +21,7 @@ def test_files_are_kept_in_the_database_by_default() -> None:
 
 @pytest.mark.parametrize("url", ["/var/files", "ftp://x/y", "x"])
 def test_an_unknown_kind_of_store_is_refused(url: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"FILES begins with .*, must begin with one of: database:, s3://"):
+    with pytest.raises(ImproperlyConfigured, match="FILES must begin with one of: database:, s3://"):
         file_storage.backend(url, name="FILES")
 
 
@@ -53,7 +53,9 @@ def test_the_fault_of_an_s3_url_is_named_without_its_secrets(monkeypatch: pytest
     with_packages(monkeypatch, True)
     with pytest.raises(ImproperlyConfigured, match="names no bucket"):
         file_storage.backend("s3:///folder", name="FILES")
-    with pytest.raises(ImproperlyConfigured, match="'regoin', must be one of: region, endpoint, addressing") as told:
+    with pytest.raises(
+        ImproperlyConfigured, match="unknown option, must be one of: region, endpoint, addressing"
+    ) as told:
         file_storage.backend("s3://me:secret@bucket?regoin=x", name="FILES")
     assert "secret" not in str(told.value)
 

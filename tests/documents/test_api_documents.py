@@ -22,6 +22,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
+from tests import manuscripts
 from tests.clients import Writer, writer
 from tests.web import TIMEOUT_SECONDS, serving
 from workers.broker import LedgerBroker
@@ -92,6 +93,16 @@ def test_a_text_may_come_as_a_form_too(jane: Writer, project: Project) -> None:
 
     assert jane.post("/api/documents/", fields, format="multipart").status_code == 201
     assert Manuscript.objects.get().text.split() == TEXT.split()
+
+
+def test_a_file_that_cannot_be_read_at_once_is_to_be_sent_again(
+    jane: Writer, project: Project, busy_readers: None
+) -> None:
+    response = upload(jane, manuscripts.pdf(b""), filename="a.pdf", project=project.pk)
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert response.json()["detail"].endswith("Send this one again in a few seconds.")
+    assert nothing_was_stored()
 
 
 @pytest.mark.parametrize("fields", [{}, {"title": ""}, {"title": "  "}], ids=repr)

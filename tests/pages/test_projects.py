@@ -15,7 +15,7 @@ from apps.projects.models import Project, Report
 from apps.projects.services.report_service import GENERATE_PROJECT_REPORT
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
-from tests import rows
+from tests import manuscripts, rows
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
@@ -154,6 +154,19 @@ def test_each_refused_file_has_a_reason_and_the_others_are_taken(browser: Client
     page = page_of(response, status=400)
     assert "blank.txt" in page.text
     assert "empty" in page.text
+    assert Document.objects.get().title == "emma"
+
+
+def test_a_file_that_cannot_be_read_at_once_is_to_be_sent_again(
+    browser: Client, project: Project, busy_readers: None
+) -> None:
+    response = browser.post(
+        f"/projects/{project.pk}/upload/", {"chosen": [file("a.pdf", manuscripts.pdf(b"")), file()]}
+    )
+
+    page = page_of(response, status=503)
+    assert response.headers["Retry-After"] == "5"
+    assert "Send this one again in a few seconds." in page.text
     assert Document.objects.get().title == "emma"
 
 

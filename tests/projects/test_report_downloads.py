@@ -85,7 +85,7 @@ def test_the_page_is_shown_and_may_do_nothing(jane: Writer, project: Project, re
     assert policy["default-src"] == "default-src 'none'"
     assert "sandbox" in policy
     assert "script-src" not in policy
-    assert response["Cache-Control"] == "private, no-cache"
+    assert response["Cache-Control"] == "private, no-store"
 
 
 def test_the_pdf_is_saved_under_the_projects_name(jane: Writer, project: Project, report: Report) -> None:

@@ -4,15 +4,15 @@ from functools import partial
 
 from django.db import transaction
 
+from apps.documents.analysis.findings import Findings
 from apps.documents.models import Document, Manuscript
 from apps.documents.services import figures, findings, manuscripts, status
-from apps.documents.services.findings import Findings
 from apps.documents.services.status import PROCESS_DOCUMENT
 from apps.projects.services.starting import start_for
 from apps.tasks import progress
 
-#: Percent of the task at which the file is read.
-READING_END = 40
+#: Percent of the task at which the file is read, and at which its text is analysed.
+READING_END, ANALYSIS_END = 40, 95
 
 
 class ManuscriptChangedError(Exception):
@@ -54,9 +54,9 @@ def process(document: Document) -> Findings:
     if not status.write(document, Document.Status.PROCESSING):
         raise _gone(document)
     changed_at = manuscripts.changed_at(document)
-    # No name holds the text meanwhile: it may take 200 MB, and the analysis makes a copy and drops the original.
-    found = findings.analyse(_text(document))
-    progress.set(findings.CHAPTERS_END, "Storing the figures")
+    # No name holds the text meanwhile: it may take 200 MB, and the analysis drops it.
+    found = findings.analyse(_text(document), on_progress=_report)
+    progress.set(ANALYSIS_END, "Storing the figures")
     with transaction.atomic():
         if not Document.objects.select_for_update().only("pk").filter(pk=document.pk).first():
             raise _gone(document)
@@ -72,6 +72,10 @@ def _text(document: Document) -> str:
     text = manuscripts.read(document, on_progress=lambda share, what: progress.set(READING_END * share, what))
     progress.set(READING_END)
     return text
+
+
+def _report(share: float, what: str) -> None:
+    progress.set(READING_END + (ANALYSIS_END - READING_END) * share, what or None)
 
 
 def _gone(document: Document) -> Document.DoesNotExist:

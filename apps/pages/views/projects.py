@@ -15,7 +15,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.quotas.errors import QuotaError
 from apps.documents.models import Document
-from apps.documents.readers.errors import UnreadableTextError
+from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
 from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
@@ -28,6 +28,8 @@ from apps.projects.services.report_service import ReportService
 PAGE_SIZE = 50
 #: Said here, since a model's own ordering does not apply to rows that are counted.
 NEWEST_FIRST = ("-created_at", "-pk")
+#: Seconds after which a writer may send a file again that could not be read at once.
+BUSY_SECONDS = 5
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -138,20 +140,24 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
     if not form.is_valid():
         return project_page(request, project, upload=form)
-    refused, quota = [], None
+    refused, quota, busy = [], None, False
     for file in form.cleaned_data["chosen"]:
         try:
             document = take(file, project=project, sender_id=request.user.pk)
         except QuotaError as error:
             quota = error
             refused.append((file.name, str(error)))
-        except UnreadableTextError as error:
+        except (UnreadableTextError, ReadersBusyError) as error:
             refused.append((file.name, str(error)))
+            busy = busy or isinstance(error, ReadersBusyError)
         else:
             messages.success(request, f"“{document.title}” was added.")
     if not refused:
         return redirect("pages:project", pk=pk)
     response = project_page(request, project, refused=refused)
+    if busy:
+        response.status_code = 503
+        response.headers["Retry-After"] = str(BUSY_SECONDS)
     return over_quota(response, quota) if quota else response
 
 
@@ -160,6 +166,7 @@ def take(file: "UploadedFile[Any]", *, project: Project, sender_id: int) -> Docu
 
     Raises:
       QuotaError, UnreadableTextError: It cannot be taken; the message is for the writer.
+      ReadersBusyError: It cannot be taken now; the message is for the writer.
     """
     name = file.name or ""
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]

@@ -25,6 +25,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 
 from apps.core.connections import close_idle
+from apps.tasks.api.followers import Follower, Watch
 from apps.tasks.api.serializers import TaskSerializer
 from apps.tasks.models import TaskStatus
 
@@ -36,14 +37,12 @@ Answer = TypeVar("Answer")
 LOOK_SECONDS = 0.3
 #: Seconds of silence after which a comment is sent. It shows proxies, and us, that the other end is still there.
 KEEP_ALIVE_SECONDS = 15.0
-#: Seconds between two checks whether the user may still see the task.
-ACCESS_SECONDS = 15.0
 #: Milliseconds before a client comes back for the next event. Without ASGI a stream is one event.
 RECONNECT_MS = 1_000
 
 CONTENT_TYPE = "text/event-stream"
-#: No proxy may keep events back to send them together.
-HEADERS = {"Cache-Control": "no-cache", "X-Accel-Buffering": "no"}
+#: No cache may keep events, and no proxy may keep them back to send them together.
+HEADERS = {"Cache-Control": "private, no-store", "X-Accel-Buffering": "no"}
 #: Id of the last event. A client that comes back with it has seen everything.
 END_ID = "end"
 KEEP_ALIVE = b": still here\n\n"
@@ -82,47 +81,42 @@ def event(name: str, data: bytes, *, id: str) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (id.encode(), name.encode(), data)
 
 
-def response(request: Request, task: TaskStatus, *, may_see: Callable[[], bool]) -> HttpResponseBase:
-    """Return the stream of a task that the user may see now.
-
-    Parameters:
-      may_see: Returns whether the user may still see the task. Called in a thread, every `ACCESS_SECONDS`.
-    """
+def response(request: Request, task: TaskStatus) -> HttpResponseBase:
+    """Return the stream of a task that the user may see now."""
     first = seen(task)
     if request.method == "HEAD":
         return HttpResponse(content_type=CONTENT_TYPE, headers=HEADERS)
     if isinstance(request._request, ASGIRequest):
-        return StreamingHttpResponse(stream(first, may_see=may_see), content_type=CONTENT_TYPE, headers=HEADERS)
+        follower = Follower.of(request, task.task_id)
+        return StreamingHttpResponse(stream(first, follower=follower), content_type=CONTENT_TYPE, headers=HEADERS)
     # A stream would take one of WSGI's few threads for as long as the task lasts.
     once = b"retry: %d\n" % RECONNECT_MS + first.events()
     return HttpResponse(once, content_type=CONTENT_TYPE, headers=HEADERS)
 
 
-async def stream(first: Seen, *, may_see: Callable[[], bool]) -> AsyncIterator[bytes]:
-    """Yield the events of a task as they come, until the task ends or the user may not see it any more."""
+async def stream(first: Seen, *, follower: Follower) -> AsyncIterator[bytes]:
+    """Yield the events of a task as they come, until the task ends or the user may not follow it any more."""
     # The connection with which the request was signed in would stay open as long as the stream does.
     await sync_to_async(close_idle)()
     looks = Looks.of_this_loop()
     now: Seen | None = first
     sent: bytes = b""
-    sent_at = checked_at = time.monotonic()
-    while now is not None:
-        if now.json != sent:
-            yield now.events()
-            sent, sent_at = now.json, time.monotonic()
-        elif time.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
-            yield KEEP_ALIVE
-            sent_at = time.monotonic()
-        if now.is_finished:
-            return
-        try:
-            now = await looks.look(first.task_id)
-            if time.monotonic() - checked_at >= ACCESS_SECONDS:
-                checked_at = time.monotonic()
-                now = now if await asyncio.to_thread(_on_own_connection, may_see) else None
-        except DatabaseError as error:
-            logger.warning("events wait for the database task_id=%s error=%s", first.task_id, error)
-    # The task was deleted or the user may not see it any more, so the client should not come back.
+    sent_at = time.monotonic()
+    with Watch.of_this_loop().over(follower) as watched:
+        while now is not None and watched.may_follow:
+            if now.json != sent:
+                yield now.events()
+                sent, sent_at = now.json, time.monotonic()
+            elif time.monotonic() - sent_at >= KEEP_ALIVE_SECONDS:
+                yield KEEP_ALIVE
+                sent_at = time.monotonic()
+            if now.is_finished:
+                return
+            try:
+                now = await looks.look(first.task_id)
+            except DatabaseError as error:
+                logger.warning("events wait for the database task_id=%s error=%s", first.task_id, error)
+    # The task was deleted or the user may not follow it any more, so the client should not come back.
     yield event("end", b"null", id=END_ID)
 
 

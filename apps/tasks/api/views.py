@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -61,19 +60,12 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
             # An EventSource connects again after the end of its stream. This answer stops it.
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
-        response = events.response(request, task, may_see=self._may_still_see)
+        response = events.response(request, task)
         return streams.counted(response, user_id=self._user().pk, limit=self.event_streams_limit())
 
     def event_streams_limit(self) -> int:
         """Return the number of event streams that the user may have open at once in this process. 0: no limit."""
         return conf.TASK_EVENT_STREAMS
-
-    def _may_still_see(self) -> bool:
-        """Return whether the user may see the task now."""
-        user = get_user_model()._default_manager.filter(pk=self._user().pk).first()
-        if user is None or not user.is_active:
-            return False
-        return TaskStatus.objects.visible_to(user).filter(task_id=self.kwargs["task_id"]).exists()
 
     def _user(self) -> Any:
         assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"

@@ -7,7 +7,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("accounts", "0002_sign_in_and_sessions"),
+        ("accounts", "0003_api_tokens"),
     ]
 
     operations = [
