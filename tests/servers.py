@@ -100,7 +100,7 @@ class Servers:
         if self.postgres is not None:
             self.postgres.make()
             process = self.launch(self.postgres.child, log=self.directory / "postgresql.log")
-            wait_until(self.postgres.answers, timeout=30, explain=(self.directory / "postgresql.log").read_text)
+            wait_until(self.postgres.answers, explain=(self.directory / "postgresql.log").read_text)
 
     def launch(self, child: Child, *, log: Path) -> "subprocess.Popen[bytes]":
         """Start the child with its output in the log. It ends with this process, even if this process is killed."""

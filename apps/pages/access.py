@@ -18,6 +18,7 @@ from apps.accounts.errors import SignInError
 from apps.accounts.models import User
 from apps.accounts.quotas.errors import QuotaError
 from apps.accounts.sessions import confirmation
+from apps.projects.access import RoleError
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +39,10 @@ def origin_of(request: HttpRequest) -> str:
     return settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
 
 
-def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
+def trouble(request: HttpRequest, sentence: str, *, status: int, heading: str = "Not now") -> HttpResponse:
     """Return a page that says what went wrong. It needs no database."""
-    return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
+    context = {"heading": heading, "sentence": sentence}
+    return HttpResponse(render_to_string("pages/trouble.html", context), status=status)
 
 
 def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
@@ -58,6 +60,8 @@ def guarded(view: View) -> View:
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
+        except RoleError as error:
+            return trouble(request, str(error), status=403, heading="Not for you to change")
         except IntegrityError as error:
             logger.warning("conflict path=%s error=%s", request.path, error)
             return trouble(request, CHANGED, status=409)

@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from apps.accounts.quotas.errors import QuotaError
-from apps.projects.models import Project
+from apps.projects.models import Membership, Project
 from apps.projects.reports.wording import counted
 from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
@@ -90,3 +90,16 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="created", ordering="created_at")
     def created(self, project: Project) -> str:
         return elements.timestamp(project.created_at, short=True)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
+    """Members of projects besides the owners."""
+
+    list_display = ("project", "user", "role")
+    list_select_related = ("project", "user")
+    list_per_page = 50
+    search_fields = ("project__name", "user__username")
+    search_help_text = "Project or user"
+    autocomplete_fields = ("project", "user")
+    fields = ("project", "user", "role")

@@ -449,6 +449,31 @@ def test_all_figures_of_the_whole_and_of_each_chapter_are_shown(jane: Writer, pr
     assert chapters[0]["keywords"][0] == {"text": "rain", "count": 10}
 
 
+def test_very_many_chapters_come_in_pages(jane: Writer, emily: Writer, document: Document) -> None:
+    processed(document, chapters=1_003)
+    address = f"/api/documents/{document.pk}/"
+
+    answer = jane.get(address)
+
+    assert [chapter["position"] for chapter in answer.json()["analysis"]["chapters"]] == list(range(1, 101))
+    assert answer["Link"] == f'<http://testserver{address}chapters/?page=2&page_size=100>; rel="next"'
+    assert len(jane.patch(address, {"title": "New"}).json()["analysis"]["chapters"]) == 100
+    rest = jane.get(f"{address}chapters/?page=2&page_size=100").json()
+    assert rest["count"] == 1_003
+    assert [chapter["position"] for chapter in rest["results"]] == list(range(101, 201))
+    assert len(jane.get(f"{address}chapters/?page_size=5000").json()["results"]) == 200
+    assert emily.get(f"{address}chapters/").status_code == 404
+
+
+def test_all_chapters_of_a_novel_come_with_it(jane: Writer, document: Document) -> None:
+    processed(document, chapters=100)
+
+    answer = jane.get(f"/api/documents/{document.pk}/")
+
+    assert len(answer.json()["analysis"]["chapters"]) == 100
+    assert not answer.has_header("Link")
+
+
 def test_a_list_tells_the_figures_without_the_texts(jane: Writer, project: Project) -> None:
     DocumentService.process_document(DocumentService.create(project=project, title="Rain", text=RAIN))
 

@@ -20,7 +20,7 @@ from apps.documents.models import Document, Manuscript
 from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.services import room
 from apps.documents.services.document_service import DocumentService
-from apps.projects.models import Project
+from apps.projects.models import Membership, Project, Role
 from tests import rows
 from tests.at_once import at_once
 from tests.clients import Writer
@@ -142,6 +142,20 @@ def test_a_body_without_room_is_refused_before_it_is_parsed(
     assert upload(jane, project, LARGE).status_code == 413
     settings.QUOTA_STORED_MEGABYTES, settings.QUOTA_DOCUMENTS = 0, 1
     assert upload(jane, project, LARGE).status_code == 413
+
+
+def test_an_editor_without_room_adds_to_the_project_of_an_owner_who_has_some(
+    jane: Writer, project: Project, settings: Settings
+) -> None:
+    shared = rows.project(owner="emily")
+    Membership.objects.create(project=shared, user=jane.user, role=Role.EDITOR)
+    rows.document(project=project)
+    settings.QUOTA_DOCUMENTS = 1
+    assert upload(jane, project, LARGE).status_code == 413
+    assert upload(jane, shared, LARGE).status_code == 201
+    answer = upload(jane, shared, LARGE)
+    assert answer.status_code == 413
+    assert upload(jane, shared).json()["detail"].startswith("The owner of this project has 1 of 1 documents.")
 
 
 def test_a_file_without_room_is_refused_before_it_is_read(project: Project, settings: Settings, unread: None) -> None:

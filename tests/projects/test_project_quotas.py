@@ -14,7 +14,7 @@ from apps.accounts.models import Allowance, User
 from apps.accounts.quotas.errors import QuotaError
 from apps.documents.models import Document
 from apps.documents.services.document_service import DocumentService
-from apps.projects.models import Project, Report
+from apps.projects.models import Membership, Project, Report, Role
 from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 from apps.tasks import states
@@ -65,7 +65,10 @@ def test_the_admin_refuses_a_project_too_many_beside_its_owner(admin_client: Cli
     for address in (reverse("admin:projects_project_add"), reverse("admin:projects_project_change", args=[emilys.pk])):
         response = admin_client.post(address, {"name": "Emma", "owner": jane.pk})
         assert response.status_code == 200
-        assert "This user has 1 of 1 projects. Raise the user&#x27;s quota first." in response.content.decode()
+        assert (
+            "This user has 1 of 1 projects. One has to be deleted first, or ask an administrator for more."
+            in response.content.decode()
+        )
     emilys.refresh_from_db()
     assert (emilys.name, emilys.owner.username, Project.objects.count()) == ("Novels", "emily", 2)
 
@@ -78,6 +81,20 @@ def test_the_admin_renames_a_project_of_an_owner_who_has_as_many_as_may_be(
     form = {"name": "Emma", "owner": project.owner.pk}
     response = admin_client.post(reverse("admin:projects_project_change", args=[project.pk]), form)
     assert response.status_code == 302
+
+
+def test_a_project_is_not_handed_over_to_a_member_who_has_as_many_as_may_be(
+    client: Client, project: Project, settings: Settings
+) -> None:
+    settings.QUOTA_PROJECTS = 1
+    emily = rows.project(owner="emily").owner
+    Membership.objects.create(project=project, user=emily, role=Role.EDITOR)
+    client.force_login(project.owner)
+    address = reverse("pages:hand-over", args=[project.pk, emily.pk])
+    page = client.post(address, follow=True).content.decode()
+    assert "was not handed over. This user has 1 of 1 projects. One has to be deleted first" in page
+    project.refresh_from_db()
+    assert project.owner.username == "jane"
 
 
 # --- Tasks ---------------------------------------------------------------------------------------

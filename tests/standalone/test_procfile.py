@@ -57,13 +57,13 @@ def test_the_web_answers_and_stops(start: Start) -> None:
     port = free_port()
     web = start("web", PORT=str(port))
     web.good_ends = {-signal.SIGTERM}  # Uvicorn shuts down and then passes the signal on.
-    wait_until(lambda: status(port) == 200, timeout=20, explain=lambda: web.output)
+    wait_until(lambda: status(port) == 200, explain=lambda: web.output)
     web.stop()
     assert "Finished server process" in web.output
 
 
 def status(port: int) -> int:
-    link = http.client.HTTPConnection("127.0.0.1", port, timeout=10)
+    link = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
     try:
         link.request("GET", "/healthz")
         return link.getresponse().status

@@ -10,7 +10,7 @@ from apps.accounts.quotas.errors import MORE, NoRoomError
 from apps.accounts.quotas.limits import MEGABYTE, Limits, limits_of
 from apps.documents.models import Document
 from apps.documents.readers.errors import in_words
-from apps.projects.models import Project
+from apps.projects.models import Membership, Project, Role
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,7 +103,21 @@ def check_body(user_id: Any, *, text_bytes: int) -> None:
       text_bytes: Least size of the manuscript in the body.
 
     Raises:
-      QuotaError: The user adds documents too fast, or none of the user's projects would have room.
+      QuotaError: The user adds documents too fast, or no project to which the user may add one has room.
     """
     metering.check(metering.UPLOADS, user_id=user_id)
-    check(user_id, size_bytes=text_bytes, sender_id=user_id, is_least=True)
+    refusals = []
+    for owner_id in [user_id, *_shared_by(user_id)]:
+        try:
+            check(owner_id, size_bytes=text_bytes, sender_id=user_id, is_least=True)
+        except NoRoomError as error:
+            refusals.append(error)
+        else:
+            return
+    raise refusals[0]
+
+
+def _shared_by(user_id: Any) -> list[int]:
+    """Return the owners of the projects in which the user is an editor."""
+    shared = Membership.objects.filter(user_id=user_id, role=Role.EDITOR)
+    return list(shared.values_list("project__owner_id", flat=True).distinct())

@@ -45,5 +45,5 @@ class ProjectService:
         if number >= limit:
             has, helps = "You have", f"Delete one, or {MORE}"
             if not is_own:
-                has, helps = "This user has", "Raise the user's quota first"
+                has, helps = "This user has", f"One has to be deleted first, or {MORE}"
             raise NoRoomError(f"{has} {number:,} of {limit:,} projects. {helps}.")
