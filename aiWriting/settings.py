@@ -77,8 +77,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-#: Numbers of system checks whose risk is accepted.
-
 ROOT_URLCONF = "aiWriting.urls"
 ASGI_APPLICATION = "aiWriting.asgi.application"
 WSGI_APPLICATION = "aiWriting.wsgi.application"
@@ -112,7 +110,7 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", True)
 SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
-# Being in the browsers' lists can hardly be undone, so the owner of the domain decides.
+#: Numbers of system checks whose risk is accepted. Being in the lists of browsers is for the domain's owner to decide.
 SILENCED_SYSTEM_CHECKS = ["security.W021", *environment.words("SILENCED_SYSTEM_CHECKS")]
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
@@ -265,6 +263,7 @@ TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.defau
 TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
 )
+TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_STREAMS.default)
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
@@ -305,6 +304,20 @@ REQUEST_MAX_BYTES = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
 #: Reports kept of each project, the newest ones.
 REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
+
+# --- Quotas --------------------------------------------------------------------------------------
+
+# Limits of each user. 0: no limit. Staff raise them for a user in the admin.
+#: Megabytes of all manuscripts in a user's projects, and their number.
+QUOTA_STORED_MEGABYTES = environment.integer("QUOTA_STORED_MEGABYTES", 1024)
+QUOTA_DOCUMENTS = environment.integer("QUOTA_DOCUMENTS", 5_000)
+QUOTA_PROJECTS = environment.integer("QUOTA_PROJECTS", 500)
+QUOTA_UPLOADS_A_MINUTE = environment.integer("QUOTA_UPLOADS_A_MINUTE", 300)
+#: Tasks that a user started and that wait or run.
+QUOTA_TASKS = environment.integer("QUOTA_TASKS", 1_000)
+QUOTA_REPORTS_AN_HOUR = environment.integer("QUOTA_REPORTS_AN_HOUR", 60)
+#: Reports kept of all projects of a user, besides the newest one of each project.
+QUOTA_REPORTS_KEPT = environment.integer("QUOTA_REPORTS_KEPT", 200)
 
 # --- API -----------------------------------------------------------------------------------------
 

@@ -56,6 +56,9 @@ class Conf:
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )
+    TASK_EVENT_STREAMS = Setting(
+        50, help="Event streams that a user may have open at once in one web process. 0: no limit."
+    )
     TASK_FAST_PATH = Setting(
         True,
         help="Whether hot statements go straight to libpq, and packed messages to Redis's socket. If not, they go "

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from apps.accounts.models import User
+from apps.accounts.models import Allowance, User
 from apps.accounts.sign_in.model import Throttle
 from apps.accounts.tokens.issuing import issue
 from apps.documents.services.document_service import DocumentService
@@ -130,6 +130,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "task-": {"task_id": task.task_id},
         "_user_": {"object_id": users["writer"].pk, "id": users["writer"].pk},
         "_throttle_": {"object_id": throttle.pk},
+        "_allowance_": {"object_id": Allowance.objects.create(user=users["writer"]).pk},
         "_group_": {"object_id": Group.objects.create(name="support").pk},
         "revoke-token": {"pk": key.pk},
         "_apitoken_": {"object_id": key.pk},

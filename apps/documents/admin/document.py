@@ -14,6 +14,7 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 from unfold.decorators import display
 
+from apps.accounts.quotas.errors import QuotaError
 from apps.core.initial_data import without_dates
 from apps.documents.admin.add_form import DocumentAddForm
 from apps.documents.admin.chapters import ChapterInline
@@ -110,6 +111,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
                 task_id = DocumentService.start_processing(document, owner_id=request.user.pk)
             except Document.DoesNotExist:
                 continue  # Deleted a moment ago.
+            except QuotaError as error:
+                messages.error(request, str(error))
+                break
             already += task_id in running
             started += task_id not in running
         if started:
