@@ -7,7 +7,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from aiWriting import environment, file_storage
+from aiWriting import environment, file_storage, log_filters
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from apps.core.connections import POSTGRESQL_OPTIONS
@@ -23,7 +23,18 @@ if not SECRET_KEY:
 
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+#: Networks of proxies that tell the address and the scheme of a client. The headers of all others are dropped.
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
+
+# Limits of a web process, held by aiWriting/gate.
+#: Requests that are answered at once, each in a thread with a database connection. Others wait for 5 s at most.
+WEB_REQUESTS = environment.integer("WEB_REQUESTS", 16, minimum=1)
+#: Requests, bodies that arrive, event streams and connections of one client at once.
+WEB_REQUESTS_PER_CLIENT = environment.integer("WEB_REQUESTS_PER_CLIENT", 64, minimum=1)
+WEB_STREAMS_PER_CLIENT = environment.integer("WEB_STREAMS_PER_CLIENT", 100, minimum=1)
+WEB_CONNECTIONS_PER_CLIENT = environment.integer("WEB_CONNECTIONS_PER_CLIENT", 256, minimum=1)
+#: Connections of all clients at once.
+WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 1_000, minimum=1)
 
 INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.
@@ -67,7 +78,6 @@ MIDDLEWARE = [
 ]
 
 #: Numbers of system checks whose risk is accepted.
-SILENCED_SYSTEM_CHECKS = environment.words("SILENCED_SYSTEM_CHECKS")
 
 ROOT_URLCONF = "aiWriting.urls"
 ASGI_APPLICATION = "aiWriting.asgi.application"
@@ -103,7 +113,7 @@ SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 365 * 24 * 3600) if HT
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", True)
 SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
 # Being in the browsers' lists can hardly be undone, so the owner of the domain decides.
-SILENCED_SYSTEM_CHECKS = ["security.W021"]
+SILENCED_SYSTEM_CHECKS = ["security.W021", *environment.words("SILENCED_SYSTEM_CHECKS")]
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -263,6 +273,7 @@ WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_D
 WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
     "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2
 )
+HEALTH_TOKEN = environment.text("HEALTH_TOKEN", Conf.HEALTH_TOKEN.default)
 SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1)
 SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", Conf.SCHEDULE_HISTORY_COUNT.default, minimum=1)
 SCHEDULER_CLOCK_SPEED = environment.integer(
@@ -347,7 +358,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "filters": {
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals}
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["refusals"],
+            "stream": sys.stderr,
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "apscheduler": {"level": "WARNING"},

@@ -65,10 +65,11 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         require(document.project, self.request.user, role=NEEDED.get(str(self.action), Role.READER))
         return document
 
-    def body_limit_bytes(self, request: Request) -> int:
-        if self.action != "create":
-            return super().body_limit_bytes(request)
-        if str(request.content_type).startswith(MultiPartParser.media_type):
+    @classmethod
+    def body_limit_bytes(cls, *, action: str, content_type: str) -> int:
+        if action != "create":
+            return super().body_limit_bytes(action=action, content_type=content_type)
+        if content_type.lower().startswith(MultiPartParser.media_type):
             return int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
         return JSON_FACTOR * int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
 

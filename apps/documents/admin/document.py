@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left, Length
@@ -14,6 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckb
 from unfold.decorators import display
 
 from apps.accounts.quotas.errors import QuotaError
+from apps.core.initial_data import without_dates
 from apps.documents.admin.add_form import DocumentAddForm
 from apps.documents.admin.chapters import ChapterInline
 from apps.documents.admin.wording import counted, documents, minutes, percent
@@ -62,6 +64,11 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         ("Manuscript", {"fields": ("filename", "excerpt")}),
     )
 
+    @staticmethod
+    def body_limit_bytes(*, action: str, content_type: str) -> int:
+        """Return the size that the form of a pasted text may have."""
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         queryset: QuerySet[Document] = super().get_queryset(request)
         return queryset.annotate(word_count=F("analysis__words"))
@@ -74,6 +81,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         if obj is None:
             kwargs["form"] = DocumentAddForm
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return without_dates(self.model, super().get_changeform_initial_data(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return SHOWN_FIELDS if obj else ()

@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
@@ -14,6 +15,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.quotas.errors import QuotaError
+from apps.core.body import takes_body
 from apps.documents.models import Document
 from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
@@ -146,6 +148,7 @@ def delete(request: WriterRequest, pk: int) -> HttpResponse:
     return render(request, "pages/delete_project.html", {"project": project, "document_count": count})
 
 
+@takes_body(lambda **_: int(settings.REQUEST_MAX_BYTES))
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: WriterRequest, pk: int) -> HttpResponse:
@@ -189,6 +192,7 @@ def take(file: "UploadedFile[Any]", *, project: Project, sender_id: int) -> Docu
     return DocumentService.create(project=project, title=title, data=file, filename=name, sender_id=sender_id)
 
 
+@takes_body(lambda **_: int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def paste(request: WriterRequest, pk: int) -> HttpResponse:
