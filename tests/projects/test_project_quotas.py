@@ -65,10 +65,8 @@ def test_the_admin_refuses_a_project_too_many_beside_its_owner(admin_client: Cli
     for address in (reverse("admin:projects_project_add"), reverse("admin:projects_project_change", args=[emilys.pk])):
         response = admin_client.post(address, {"name": "Emma", "owner": jane.pk})
         assert response.status_code == 200
-        assert (
-            "This user has 1 of 1 projects. One has to be deleted first, or ask an administrator for more."
-            in response.content.decode()
-        )
+        sentence = "This user has 1 of 1 projects. One has to be deleted first, or ask an administrator for more."
+        assert sentence in response.content.decode()
     emilys.refresh_from_db()
     assert (emilys.name, emilys.owner.username, Project.objects.count()) == ("Novels", "emily", 2)
 
