@@ -132,7 +132,6 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "_user_": {"object_id": users["writer"].pk, "id": users["writer"].pk},
         "_allowance_": {"object_id": allowance.pk},
         "_throttle_": {"object_id": throttle.pk},
-        "_allowance_": {"object_id": Allowance.objects.create(user=users["writer"]).pk},
         "_group_": {"object_id": Group.objects.create(name="support").pk},
         "revoke-token": {"pk": key.pk},
         "_apitoken_": {"object_id": key.pk},
