@@ -13,6 +13,7 @@ from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
 from apps.accounts.quotas.errors import QuotaError
+from apps.core.autocomplete import KeyedAutocomplete
 from apps.projects.models import Membership, Project
 from apps.projects.reports.wording import counted
 from apps.projects.services.project_service import ProjectService
@@ -34,7 +35,7 @@ class ProjectForm(forms.ModelForm):
 
 
 @admin.register(Project)
-class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
+class ProjectAdmin(KeyedAutocomplete, ModelAdmin):  # type: ignore[misc]
     form = ProjectForm
     list_display = ("name", "owner", "documents", "created")
     list_select_related = ("owner",)
@@ -93,7 +94,7 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
 
 
 @admin.register(Membership)
-class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
+class MembershipAdmin(KeyedAutocomplete, ModelAdmin):  # type: ignore[misc]
     """Members of projects besides the owners."""
 
     list_display = ("project", "user", "role")

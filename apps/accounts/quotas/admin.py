@@ -9,10 +9,11 @@ from unfold.admin import ModelAdmin
 
 from apps.accounts.quotas.limits import SETTINGS
 from apps.accounts.quotas.model import Allowance
+from apps.core.autocomplete import KeyedAutocomplete
 
 
 @admin.register(Allowance)
-class AllowanceAdmin(ModelAdmin):  # type: ignore[misc]
+class AllowanceAdmin(KeyedAutocomplete, ModelAdmin):  # type: ignore[misc]
     """A row raises or lowers limits for one user. An empty field means the limit of the settings."""
 
     list_display = ("user", *SETTINGS)

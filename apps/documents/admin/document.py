@@ -15,6 +15,7 @@ from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckb
 from unfold.decorators import display
 
 from apps.accounts.quotas.errors import QuotaError
+from apps.core.autocomplete import KeyedAutocomplete
 from apps.core.initial_data import without_dates
 from apps.documents.admin.add_form import DocumentAddForm
 from apps.documents.admin.chapters import ChapterInline
@@ -42,7 +43,7 @@ SHOWN_FIELDS = (
 
 
 @admin.register(Document)
-class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
+class DocumentAdmin(KeyedAutocomplete, ModelAdmin):  # type: ignore[misc]
     list_display = ("title", "project", "owner", "state", "words", "created")
     list_filter = (("status", ChoicesCheckboxFilter), ("project", AutocompleteSelectFilter))
     list_filter_submit = True
