@@ -29,6 +29,8 @@ DEADLINE_SECONDS = 2.0
 #: Seconds for which an answer is given again, so that requests cannot burden the servers. After half of them the next
 #: one is looked for, so that no request waits for it.
 KEPT_SECONDS = 1.0
+#: Seconds for which it is given while the next look, which began in time, takes longer. It does under load.
+RENEWING_SECONDS = 2.0
 
 #: KEYS: a list and a hash under the namespace. Writes and deletes as the scripts of a queue do.
 WRITE = """
@@ -53,6 +55,7 @@ class Probe(Generic[T]):
         self._last: Future[T] | None = None
         self._next: Future[T] | None = None
         self._asked_at = 0.0
+        self._is_renewed_in_time = False
 
     def begin(self) -> "Future[T]":
         """Return an answer to come, or the last one while it is fresh."""
@@ -60,8 +63,10 @@ class Probe(Generic[T]):
             age = time.monotonic() - self._asked_at
             if self._next is None and age >= KEPT_SECONDS / 2:
                 self._next = Future()
+                self._is_renewed_in_time = age < KEPT_SECONDS
                 threading.Thread(target=self._run, args=(self._next,), name="health", daemon=True).start()
-            last = self._last if age < KEPT_SECONDS else None
+            kept_seconds = RENEWING_SECONDS if self._next is not None and self._is_renewed_in_time else KEPT_SECONDS
+            last = self._last if age < kept_seconds else None
             future = last or self._next
             assert future is not None, "an answer that is not fresh is being replaced"
             return future

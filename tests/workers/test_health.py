@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from datetime import timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -600,6 +601,36 @@ def test_many_requests_are_one_look() -> None:
     assert len(asked) == 1
     probe.begin().result(60)
     assert len(asked) == 2
+
+
+def test_no_request_waits_for_a_look_that_began_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = 100.0
+    monkeypatch.setattr(health, "KEPT_SECONDS", 1.0)
+    monkeypatch.setattr(health, "time", SimpleNamespace(monotonic=lambda: now))
+    go_on = threading.Event()
+    go_on.set()
+    answers = iter(range(9))
+
+    def ask() -> int:
+        go_on.wait(60)
+        return next(answers)
+
+    probe = health.Probe(ask)
+    assert probe.begin().result(60) == 0
+    go_on.clear()
+    now += health.KEPT_SECONDS * 0.6
+    assert probe.begin().result(60) == 0, "the next look has begun"
+    now += health.KEPT_SECONDS
+    assert probe.begin().result(60) == 0
+    now += health.RENEWING_SECONDS
+    late = probe.begin()
+    assert not late.done(), "the answer is too old by now"
+    go_on.set()
+    assert late.result(60) == 1
+    go_on.clear()
+    now += health.KEPT_SECONDS * 1.5
+    assert not probe.begin().done(), "after a pause no old answer is given"
+    go_on.set()
 
 
 @pytest.mark.usefixtures("broker", "all_beat")
