@@ -73,6 +73,7 @@ MIDDLEWARE = [
     "django_otp.middleware.OTPMiddleware",
     "apps.accounts.second_factor.middleware.SecondFactorMiddleware",
     "apps.accounts.sessions.middleware.BrowserSessionMiddleware",
+    "aiWriting.gate.known_users.UserMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]

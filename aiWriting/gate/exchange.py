@@ -11,6 +11,7 @@ from aiWriting.gate import head, user
 from aiWriting.gate.asgi import Application, Message, Receive, Scope, Send
 from aiWriting.gate.body import Body, size_of
 from aiWriting.gate.errors import GateError, TooLargeError
+from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
 from apps.core.body import SMALL_BODY_BYTES, limit_of
 from apps.core.client import client_of
@@ -38,10 +39,12 @@ class Kinds:
 class Exchange:
     """Passes a request on and its answer back, within the limits. It holds one place at any time."""
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send, *, places: Kinds) -> None:
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, places: Kinds, known_users: KnownUsers) -> None:
         self.scope = scope
+        self.known_users = known_users
         self.places = places
         self.client = client_of(scope["client"][0] if scope.get("client") else "")
+        self.turn = known_users.turn(scope, client=self.client)
         self.size_bytes = size_of(scope["headers"])
         self.body = None if self.size_bytes == 0 else Body(receive, limit_bytes=SMALL_BODY_BYTES)
         #: Whether the body stays where it is, and the request is answered as if it had none.
@@ -115,6 +118,7 @@ class Exchange:
             await self._send_body(message)
 
     async def _start(self, message: Message) -> None:
+        self.known_users.remember(self.scope)
         headers = list(message.get("headers", ()))
         if any(name.lower() == b"content-type" and value.startswith(EVENT_STREAM) for name, value in headers):
             try:
@@ -159,10 +163,10 @@ class Exchange:
 
     async def _move_to(self, places: Places) -> None:
         self._leave()
-        await places.take(self.client)
+        await places.take(self.client, self.turn)
         self._place = places
 
     def _leave(self) -> None:
         left, self._place = self._place, None
         if left is not None:
-            left.leave(self.client)
+            left.leave(self.client, self.turn)

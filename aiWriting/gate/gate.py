@@ -4,10 +4,13 @@ from collections.abc import Collection, Iterable
 
 from aiWriting.gate.asgi import Application, Receive, Scope, Send
 from aiWriting.gate.exchange import Exchange, Kinds
+from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
 from aiWriting.gate.proxies import Network, TrustedProxies
 
-#: Requests that wait for a place at most, as a multiple of the places.
+#: One user, and all strangers together, hold at most this part of the places. So the others find one free.
+PARTY_SHARE = 4
+#: Requests of a party that wait for a place at most, as a multiple of the places.
 WAITING_FACTOR = 16
 #: Bodies that arrive at once, as a multiple of the places.
 RECEIVING_FACTOR = 16
@@ -42,12 +45,15 @@ class Gate:
         self.application = application
         self.proxies = TrustedProxies(proxies)
         self.probes = frozenset(probes)
+        self.known_users = KnownUsers()
         waiting = WAITING_FACTOR * requests
         receiving = Places(total=RECEIVING_FACTOR * requests, per_client=per_client)
         streaming = Places(total=STREAMS_LIMIT, per_client=streams_per_client)
         self._usual = Kinds(
             receiving=receiving,
-            running=Places(total=requests, per_client=per_client, waiting=waiting),
+            running=Places(
+                total=requests, per_client=per_client, waiting=waiting, share=max(1, requests // PARTY_SHARE)
+            ),
             streaming=streaming,
         )
         self._probing = Kinds(
@@ -62,4 +68,4 @@ class Gate:
             return
         scope = self.proxies.reveal_client(scope)
         places = self._probing if scope["path"] in self.probes else self._usual
-        await Exchange(scope, receive, send, places=places).run(self.application)
+        await Exchange(scope, receive, send, places=places, known_users=self.known_users).run(self.application)

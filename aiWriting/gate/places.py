@@ -1,7 +1,8 @@
-"""Places for requests: how many clients may hold at once, and in which order they get them."""
+"""Places for requests: how many clients and users may hold at once, and in which order they get them."""
 
 import asyncio
 from collections import Counter, OrderedDict, deque
+from dataclasses import dataclass
 
 from aiWriting.gate.errors import BusyError, ClientBusyError
 
@@ -11,25 +12,41 @@ WAIT_SECONDS = 5.0
 RETRY_AFTER_SECONDS = 2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Turn:
+    """The order of a request among those that wait. Parties come in turn, and of each party its clients.
+
+    Parameters:
+      party: A user, or all strangers together.
+    """
+
+    party: str
+    client: str
+
+
 class Places:
-    """Places of one kind. Clients that wait get the free ones in turn.
+    """Places of one kind. Parties that wait get the free ones in turn.
 
     Parameters:
       total: Requests that hold a place at once.
       per_client: Requests of one client that hold a place or wait for one.
-      waiting: Requests that wait for a place.
+      waiting: Requests of one party that wait for a place.
+      share: Requests of one party that hold a place at once. None: all of them.
     """
 
-    def __init__(self, *, total: int, per_client: int, waiting: int = 0) -> None:
+    def __init__(self, *, total: int, per_client: int, waiting: int = 0, share: int | None = None) -> None:
         self.free = total
         self.per_client = per_client
         self.waiting_limit = waiting
-        self.waiting = 0
+        self.share = total if share is None else share
+        #: Requests of each party that wait, and that hold a place.
+        self.waiting: Counter[str] = Counter()
+        self.holding: Counter[str] = Counter()
         #: Requests of each client that hold a place or wait.
         self.held: Counter[str] = Counter()
-        self._queues: OrderedDict[str, deque[asyncio.Future[None]]] = OrderedDict()
+        self._queues: OrderedDict[str, OrderedDict[str, deque[asyncio.Future[None]]]] = OrderedDict()
 
-    async def take(self, client: str) -> None:
+    async def take(self, client: str, turn: Turn) -> None:
         """Take a place, or wait for one.
 
         Raises:
@@ -39,50 +56,67 @@ class Places:
         if self.held[client] >= self.per_client:
             raise ClientBusyError(retry_after_seconds=RETRY_AFTER_SECONDS)
         self.held[client] += 1
-        if self.free > 0:
-            self.free -= 1
+        if self._has_place(turn.party):
+            self._give(turn.party)
             return
         try:
-            await self._wait(client)
+            await self._wait(turn)
         except BaseException:
-            self._forget(client)
+            _take_off(self.held, client)
             raise
 
-    async def _wait(self, client: str) -> None:
-        if self.waiting >= self.waiting_limit:
+    async def _wait(self, turn: Turn) -> None:
+        if self.waiting[turn.party] >= self.waiting_limit:
             raise BusyError(retry_after_seconds=RETRY_AFTER_SECONDS)
-        turn = asyncio.get_running_loop().create_future()
-        self._queues.setdefault(client, deque()).append(turn)
-        self.waiting += 1
+        place = asyncio.get_running_loop().create_future()
+        self._queues.setdefault(turn.party, OrderedDict()).setdefault(turn.client, deque()).append(place)
+        self.waiting[turn.party] += 1
         try:
             async with asyncio.timeout(WAIT_SECONDS):
-                await turn
+                await place
         except BaseException as error:
-            if turn.done() and not turn.cancelled():
-                self._pass_on()  # The place came at the moment in which the wait ended.
+            if place.done() and not place.cancelled():
+                self._get_back(turn.party)  # The place came at the moment in which the wait ended.
             if isinstance(error, TimeoutError):
                 raise BusyError(retry_after_seconds=RETRY_AFTER_SECONDS) from None
             raise
         finally:
-            self.waiting -= 1
+            _take_off(self.waiting, turn.party)
 
-    def leave(self, client: str) -> None:
-        """Give a place to the client whose turn it is."""
-        self._forget(client)
-        self._pass_on()
+    def leave(self, client: str, turn: Turn) -> None:
+        """Give a place to the party whose turn it is."""
+        _take_off(self.held, client)
+        self._get_back(turn.party)
 
-    def _pass_on(self) -> None:
-        while self._queues:
-            client, queue = self._queues.popitem(last=False)
-            turn = queue.popleft()
-            if queue:
-                self._queues[client] = queue
-            if not turn.done():
-                turn.set_result(None)
-                return
+    def _has_place(self, party: str) -> bool:
+        return self.free > 0 and self.holding[party] < self.share
+
+    def _give(self, party: str) -> None:
+        self.free -= 1
+        self.holding[party] += 1
+
+    def _get_back(self, party: str) -> None:
         self.free += 1
+        _take_off(self.holding, party)
+        while (next_one := next(filter(self._has_place, self._queues), None)) is not None:
+            place = self._next_of(next_one)
+            if not place.done():
+                self._give(next_one)
+                place.set_result(None)
 
-    def _forget(self, client: str) -> None:
-        self.held[client] -= 1
-        if not self.held[client]:
-            del self.held[client]
+    def _next_of(self, party: str) -> asyncio.Future[None]:
+        """Return the first that waits of the party's next client. Both go to the end of their queues."""
+        clients = self._queues.pop(party)
+        client, queue = clients.popitem(last=False)
+        place = queue.popleft()
+        if queue:
+            clients[client] = queue
+        if clients:
+            self._queues[party] = clients
+        return place
+
+
+def _take_off(counts: Counter[str], key: str) -> None:
+    counts[key] -= 1
+    if counts[key] <= 0:
+        del counts[key]

@@ -6,11 +6,15 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from django.core.handlers.asgi import ASGIHandler
+from django.test import Client
 
 from aiWriting.gate import connection as connections
 from aiWriting.gate import places as rooms
 from aiWriting.gate.errors import BusyError, ClientBusyError
-from aiWriting.gate.places import Places
+from aiWriting.gate.known_users import STRANGERS, USER, KnownUsers
+from aiWriting.gate.places import Places, Turn
+from tests.clients import writer
 from tests.gate.conftest import Connect
 
 
@@ -45,7 +49,7 @@ def held() -> Iterator[Held]:
 
 
 def test_requests_wait_for_a_place(serve: Callable[..., Connect], held: Held, wait_until: Callable[..., Any]) -> None:
-    connect = serve(held, requests=2)
+    connect = serve(held, requests=8)
     waiting = [connect().send("GET / HTTP/1.1") for _ in range(6)]
     wait_until(lambda: held.running == 2)
     held.go.set()
@@ -127,7 +131,34 @@ def test_health_checks_have_places_of_their_own(
     assert [connection.answer().status for connection in busy] == [200] * 3
 
 
+def test_slow_requests_of_others_leave_places_for_a_user(
+    serve: Callable[..., Connect], held: Held, wait_until: Callable[..., Any]
+) -> None:
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        token = dict(scope["headers"]).get(b"authorization", b"").decode()
+        if token:
+            scope[USER] = token  # As Django does for a token that it knows.
+        if scope["path"] == "/slow":
+            await held(scope, receive, send)
+            return
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"quick"})
+
+    connect = serve(application, requests=8)
+    for user in ("jane", "paul"):
+        assert connect().send("GET / HTTP/1.1", f"Authorization: {user}").answer().body == b"quick"
+    slow = [connect().send("GET /slow HTTP/1.1", *headers) for headers in [()] * 8 + [("Authorization: paul",)] * 8]
+    wait_until(lambda: held.running == 4)
+    assert connect().send("GET / HTTP/1.1", "Authorization: jane").answer().body == b"quick"
+    held.go.set()
+    assert [connection.answer().body for connection in slow] == [b"done"] * 16
+
+
 # --- Places --------------------------------------------------------------------------------------
+
+
+def stranger(client: str) -> Turn:
+    return Turn(party=STRANGERS, client=client)
 
 
 def test_clients_get_places_in_turn() -> None:
@@ -135,10 +166,10 @@ def test_clients_get_places_in_turn() -> None:
     order: list[str] = []
 
     async def request(places: Places, client: str) -> None:
-        await places.take(client)
+        await places.take(client, stranger(client))
         order.append(client)
         await asyncio.sleep(0)
-        places.leave(client)
+        places.leave(client, stranger(client))
 
     async def run() -> Places:
         places = Places(total=1, per_client=10, waiting=10)
@@ -147,7 +178,7 @@ def test_clients_get_places_in_turn() -> None:
 
     places = asyncio.run(run())
     assert order.index("one") == 2
-    assert (places.free, places.waiting, dict(places.held)) == (1, 0, {})
+    assert (places.free, places.waiting, places.holding, places.held) == (1, {}, {}, {})
 
 
 def test_no_place_is_lost_when_waiting_ends_early(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -155,35 +186,124 @@ def test_no_place_is_lost_when_waiting_ends_early(monkeypatch: pytest.MonkeyPatc
 
     async def run() -> Places:
         places = Places(total=1, per_client=3, waiting=2)
-        await places.take("a")
+        await places.take("a", stranger("a"))
         with pytest.raises(BusyError):
-            await places.take("b")
-        left = asyncio.ensure_future(places.take("c"))
+            await places.take("b", stranger("b"))
+        left = asyncio.ensure_future(places.take("c", stranger("c")))
         await asyncio.sleep(0)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
-        late = asyncio.ensure_future(places.take("d"))
+        late = asyncio.ensure_future(places.take("d", stranger("d")))
         await asyncio.sleep(0)
-        places.leave("a")  # The place is given to d, which is cancelled before it learns of it.
+        places.leave("a", stranger("a"))  # The place is given to d, which is cancelled before it learns of it.
         late.cancel()
         with pytest.raises(asyncio.CancelledError):
             await late
         return places
 
     places = asyncio.run(run())
-    assert (places.free, places.waiting, dict(places.held)) == (1, 0, {})
+    assert (places.free, places.waiting, places.holding, places.held) == (1, {}, {}, {})
 
 
 def test_a_client_cannot_wait_with_more_than_its_requests() -> None:
     async def run() -> None:
         places = Places(total=9, per_client=1)
-        await places.take("a")
+        await places.take("a", stranger("a"))
         with pytest.raises(ClientBusyError):
-            await places.take("a")
-        await places.take("b")
+            await places.take("a", stranger("a"))
+        await places.take("b", stranger("b"))
 
     asyncio.run(run())
+
+
+def test_parties_get_places_in_turn_and_no_more_than_their_share() -> None:
+    order: list[str] = []
+    most: dict[str, int] = {}
+
+    async def request(places: Places, client: str, party: str) -> None:
+        turn = Turn(party=party, client=client)
+        await places.take(client, turn)
+        order.append(party)
+        most[party] = max(most.get(party, 0), places.holding[party])
+        await asyncio.sleep(0)
+        places.leave(client, turn)
+
+    async def run() -> Places:
+        places = Places(total=3, per_client=10, waiting=10, share=2)
+        strangers = [request(places, str(number), STRANGERS) for number in range(10)]
+        await asyncio.gather(*strangers, *(request(places, "paul", "user 1") for _ in range(3)))
+        return places
+
+    places = asyncio.run(run())
+    assert max(most.values()) == 2
+    assert order[2] == "user 1", "one place was left"
+    assert order.index("user 1", 3) <= 5
+    assert (places.free, places.waiting, places.holding, places.held) == (3, {}, {}, {})
+
+
+def test_strangers_who_wait_fill_no_queue_of_users() -> None:
+    async def run() -> None:
+        places = Places(total=1, per_client=9, waiting=1)
+        await places.take("a", stranger("a"))
+        waiting = asyncio.ensure_future(places.take("b", stranger("b")))
+        await asyncio.sleep(0)
+        with pytest.raises(BusyError):
+            await places.take("c", stranger("c"))
+        user = asyncio.ensure_future(places.take("d", Turn(party="user 1", client="user 1")))
+        await asyncio.sleep(0)
+        places.leave("a", stranger("a"))
+        await waiting
+        places.leave("b", stranger("b"))
+        await user
+
+    asyncio.run(run())
+
+
+# --- Users ---------------------------------------------------------------------------------------
+
+
+def test_a_credential_is_that_of_a_user_once_django_said_so() -> None:
+    now = 0.0
+    users = KnownUsers(now=lambda: now)
+    scope: Any = {"headers": [(b"authorization", b"Token x"), (b"cookie", b"csrftoken=a")]}
+    assert users.turn(scope, client="a") == stranger("a")
+    users.remember(scope)
+    assert users.turn(scope, client="a") == stranger("a")
+    users.remember({**scope, USER: "7"})
+    assert users.turn(scope, client="a").party == "user 7"
+    assert users.turn({"headers": [(b"authorization", b"Token y")]}, client="a") == stranger("a")
+    now = 601.0
+    assert users.turn(scope, client="a") == stranger("a")
+
+
+@pytest.mark.parametrize("credential", ["token", "session"])
+def test_django_says_whose_a_credential_is(
+    transactional_db: None, serve: Callable[..., Connect], credential: str
+) -> None:
+    found: list[Any] = []
+    django = ASGIHandler()
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        async def look(message: Any) -> None:
+            if message["type"] == "http.response.start":
+                found.append(scope.get(USER))
+            await send(message)
+
+        await django(scope, receive, look)
+
+    jane = writer("jane")
+    browser = Client()
+    browser.force_login(jane.user)
+    header = {
+        "token": f"Authorization: Token {jane.token}",
+        "session": f"Cookie: sessionid={browser.cookies['sessionid'].value}",
+    }[credential]
+    connect = serve(application)
+    path = {"token": "/api/projects/", "session": "/"}[credential]
+    assert connect().send(f"GET {path} HTTP/1.1", header).answer().status == 200
+    assert connect().send(f"GET {path} HTTP/1.1", "Authorization: Token made-up").answer().status in (302, 401)
+    assert found == [str(jane.user.pk), None]
 
 
 # --- Connections ---------------------------------------------------------------------------------
