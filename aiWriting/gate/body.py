@@ -14,6 +14,8 @@ LEAST_RATE_BYTES = 16 * 1024
 LIMIT_SECONDS = 900.0
 #: Seconds for which the rest of a refused body is dropped, so that a client that still sends can read its answer.
 DROP_SECONDS = 2.0
+#: Seconds between two parts that are dropped. At full speed a few senders would keep the process busy.
+DROP_PAUSE_SECONDS = 0.05
 
 
 def size_of(headers: Headers) -> int | None:
@@ -66,5 +68,7 @@ class Body:
             async with asyncio.timeout(DROP_SECONDS):
                 while not self.is_complete:
                     self.is_complete = not (await self._receive()).get("more_body", False)
+                    if not self.is_complete:
+                        await asyncio.sleep(DROP_PAUSE_SECONDS)
         except TimeoutError:
             pass

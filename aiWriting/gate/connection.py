@@ -59,6 +59,9 @@ class Connection(H11Protocol):
         super().data_received(data)
         self._watch_head()
 
+    def _unsupported_upgrade_warning(self) -> None:
+        """Log nothing. Any stranger can ask for another protocol, and is answered in this one."""
+
     def pause_writing(self) -> None:
         super().pause_writing()
         self._watch_taking()

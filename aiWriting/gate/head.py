@@ -13,6 +13,8 @@ from aiWriting.gate.errors import GateError, MalformedError
 
 #: Most header lines, and most bytes of all of them.
 HEADERS_LIMIT, HEADERS_LIMIT_BYTES = 100, 32 * 1024
+#: Most bytes of an address with its query. Each is in a line of the log.
+ADDRESS_LIMIT_BYTES = 8 * 1024
 
 METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
 #: A NUL as a cookie's quoted value writes it. PostgreSQL takes no text with one.
@@ -43,6 +45,8 @@ def check(scope: Scope) -> None:
 
 
 def _check_address(path: str, raw_path: bytes, query: bytes) -> None:
+    if len(raw_path) + len(query) > ADDRESS_LIMIT_BYTES:
+        raise GateError("The address is too long.", status=414)
     if not path.startswith("/"):
         raise MalformedError("The address must begin with a slash.")
     if b"%" in raw_path and not is_text(raw_path):

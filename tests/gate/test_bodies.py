@@ -1,5 +1,6 @@
 """Bodies: how large they may be, who may send large ones, and how slow they may come."""
 
+import asyncio
 import json
 from collections.abc import Callable
 from typing import Any
@@ -105,6 +106,20 @@ def test_a_client_that_sends_on_can_read_the_refusal(connect: Connect) -> None:
     connection.send_bytes(b"x" * 1_000_000)
     assert connection.answer().status == 413
     assert connection.is_closed()
+
+
+def test_a_refused_body_is_dropped_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So that a sender at full speed does not keep the process busy."""
+    monkeypatch.setattr(bodies, "DROP_SECONDS", 0.2)
+    received = 0
+
+    async def receive() -> Any:
+        nonlocal received
+        received += 1
+        return {"type": "http.request", "body": b"x", "more_body": True}
+
+    asyncio.run(bodies.Body(receive, limit_bytes=1).drop())
+    assert 1 <= received <= 5
 
 
 # --- Users ---------------------------------------------------------------------------------------

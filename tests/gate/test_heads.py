@@ -105,6 +105,17 @@ def test_an_odd_address_is_not_found(connect: Connect) -> None:
     assert all_are({302, 404}, statuses(connect, [(f"GET {address} HTTP/1.1",) for address in ODD_ADDRESSES]))
 
 
+def test_an_address_that_is_too_long_is_414(connect: Connect) -> None:
+    assert connect().send(f"GET /{'a' * 5_000}?q={'a' * 5_000} HTTP/1.1").answer().status == 414
+    assert connect().send(f"GET /healthz?q={'a' * 5_000} HTTP/1.1").answer().status == 200
+
+
+def test_another_protocol_is_not_spoken_and_not_logged(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
+    upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
+    assert connect().send("GET /healthz HTTP/1.1", *upgrade).answer().status == 200
+    assert "Unsupported upgrade" not in caplog.text
+
+
 def test_a_header_that_makes_no_sense_is_400(connect: Connect) -> None:
     heads = [(f"GET {path} HTTP/1.1", header) for path, header in product(PATHS, HEADERS)]
     assert all_are({400}, statuses(connect, heads))
