@@ -85,7 +85,7 @@ class Exchange:
             raise TooLargeError(size=f"{self.size_bytes:,}", limit_bytes=limit_bytes)
         if match is None or limit_bytes <= SMALL_BODY_BYTES:
             return
-        if await user.is_known(self.scope, match):
+        if await user.is_known(self.scope, match, size_bytes=self.size_bytes):
             body.limit_bytes = limit_bytes
         else:
             self._is_cut_off = True

@@ -80,10 +80,25 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
             str(TextTooLargeError(size_bytes=size_bytes, limit_bytes=int(settings.DOCUMENT_MAX_UPLOAD_BYTES)))
         )
 
+    @classmethod
+    def check_body(cls, user_id: int, *, action: str, size_bytes: int, content_type: str) -> None:
+        """Check that a user may send a body. The outermost layer calls it before the body is received.
+
+        Raises:
+          QuotaError: The user may not.
+        """
+        if action == "create" and (text_bytes := _least_text_bytes(size_bytes, content_type)):
+            DocumentService.check_body(user_id, text_bytes=text_bytes)
+
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         super().initial(request, *args, **kwargs)
-        if self.action == "create" and (text_bytes := _least_text_bytes(request)):
-            DocumentService.check_body(request.user.pk, text_bytes=text_bytes)
+        length = request.headers.get("content-length") or ""
+        self.check_body(
+            request.user.pk,
+            action=self.action,
+            size_bytes=int(length) if length.isdecimal() else 0,
+            content_type=str(request.content_type),
+        )
 
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Store a new document as a draft."""
@@ -138,12 +153,10 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         return download(request._request, original.file, filename=original.filename, size_bytes=original.size_bytes)
 
 
-def _least_text_bytes(request: Request) -> int:
-    """Return the least size of the manuscript in a body, by the body's announced size. A small one has 0."""
-    length = request.headers.get("content-length") or ""
-    size_bytes = max(0, int(length) - FORM_BYTES) if length.isdecimal() else 0
-    is_form = str(request.content_type).startswith(MultiPartParser.media_type)
-    return size_bytes if is_form else size_bytes // JSON_FACTOR
+def _least_text_bytes(size_bytes: int, content_type: str) -> int:
+    """Return the least size of the manuscript in a body. A small body has 0."""
+    size_bytes = max(0, size_bytes - FORM_BYTES)
+    return size_bytes if content_type.startswith(MultiPartParser.media_type) else size_bytes // JSON_FACTOR
 
 
 def _store(

@@ -3,14 +3,17 @@
 import asyncio
 import json
 from collections.abc import Callable
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings as django_settings
 from django.test import Client
 from django.urls import resolve
+from django.utils import timezone
 
 from aiWriting.gate import body as bodies
+from apps.accounts.quotas.model import Meter
 from apps.core.body import SMALL_BODY_BYTES, limit_of
 from apps.documents.models import Document
 from apps.projects.models import Project
@@ -158,6 +161,19 @@ def test_a_users_large_body_is_received(connect: Connect, jane: Writer, is_chunk
 
     # The API takes no form of unknown length.
     assert (answer.status, Document.objects.count()) == ((411, 0) if is_chunked else (201, 1))
+
+
+def test_a_body_above_the_quota_of_a_user_is_not_received(connect: Connect, jane: Writer, settings: Any) -> None:
+    settings.QUOTA_STORED_MEGABYTES = 1
+    upload = ("POST /api/documents/ HTTP/1.1", f"Authorization: Token {jane.token}", f"Content-Type: {FORM}")
+
+    answer = connect().send(*upload, "Content-Length: 9000000").answer()
+
+    assert answer.status == 413
+    assert "and this text needs at least" in json.loads(answer.body)["detail"]
+    Meter.objects.create(user=jane.user, uploads_free_at=timezone.now() + timedelta(seconds=90))
+    answer = connect().send(*upload, "Content-Length: 900000").answer()
+    assert (answer.status, answer.headers["Retry-After"] is not None) == (429, True)
 
 
 def test_a_session_lets_a_page_receive_a_large_body(connect: Connect, jane: Writer) -> None:
