@@ -28,11 +28,13 @@ class Kinds:
     Parameters:
       receiving: Its body arrives.
       running: A view answers it.
+      large: A view answers it, and its body is large.
       streaming: The answer is an event stream.
     """
 
     receiving: Places
     running: Places
+    large: Places
     streaming: Places
 
 
@@ -103,7 +105,8 @@ class Exchange:
         try:
             message = await self.body.receive()
             if message["type"] == "http.request" and not message.get("more_body", False):
-                await self._move_to(self.places.running)
+                is_large = self.body.received_bytes > SMALL_BODY_BYTES
+                await self._move_to(self.places.large if is_large else self.places.running)
         except GateError as error:
             self._refusal = error
             return DISCONNECT  # On it Django drops the body and does not answer.

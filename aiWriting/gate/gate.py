@@ -48,17 +48,19 @@ class Gate:
         self.known_users = KnownUsers()
         waiting = WAITING_FACTOR * requests
         receiving = Places(total=RECEIVING_FACTOR * requests, per_client=per_client)
+        share = max(1, requests // PARTY_SHARE)
+        large = Places(total=share, per_client=per_client, waiting=waiting, share=1, is_large=True)
         streaming = Places(total=STREAMS_LIMIT, per_client=streams_per_client)
         self._usual = Kinds(
             receiving=receiving,
-            running=Places(
-                total=requests, per_client=per_client, waiting=waiting, share=max(1, requests // PARTY_SHARE)
-            ),
+            running=Places(total=requests, per_client=per_client, waiting=waiting, share=share),
+            large=large,
             streaming=streaming,
         )
         self._probing = Kinds(
             receiving=receiving,
             running=Places(total=PROBE_PLACES, per_client=per_client, waiting=waiting),
+            large=large,
             streaming=streaming,
         )
 

@@ -8,6 +8,8 @@ from aiWriting.gate.errors import BusyError, ClientBusyError
 
 #: Seconds that a request waits for a place at most.
 WAIT_SECONDS = 5.0
+#: Seconds for one whose large body has arrived. It would have to be sent again.
+LARGE_WAIT_SECONDS = 30.0
 #: Seconds after which a client that was refused may try again.
 RETRY_AFTER_SECONDS = 2
 
@@ -32,9 +34,13 @@ class Places:
       per_client: Requests of one client that hold a place or wait for one.
       waiting: Requests of one party that wait for a place.
       share: Requests of one party that hold a place at once. None: all of them.
+      is_large: Whether the requests have large bodies, and wait for longer.
     """
 
-    def __init__(self, *, total: int, per_client: int, waiting: int = 0, share: int | None = None) -> None:
+    def __init__(
+        self, *, total: int, per_client: int, waiting: int = 0, share: int | None = None, is_large: bool = False
+    ) -> None:
+        self.is_large = is_large
         self.free = total
         self.per_client = per_client
         self.waiting_limit = waiting
@@ -72,7 +78,7 @@ class Places:
         self._queues.setdefault(turn.party, OrderedDict()).setdefault(turn.client, deque()).append(place)
         self.waiting[turn.party] += 1
         try:
-            async with asyncio.timeout(WAIT_SECONDS):
+            async with asyncio.timeout(LARGE_WAIT_SECONDS if self.is_large else WAIT_SECONDS):
                 await place
         except BaseException as error:
             if place.done() and not place.cancelled():

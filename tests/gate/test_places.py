@@ -154,6 +154,35 @@ def test_slow_requests_of_others_leave_places_for_a_user(
     assert [connection.answer().body for connection in slow] == [b"done"] * 16
 
 
+def test_a_user_has_one_large_body_at_work(
+    transactional_db: None, serve: Callable[..., Connect], wait_until: Callable[..., Any]
+) -> None:
+    """Views hold the interpreter while they read a manuscript, so each more would slow down all others."""
+    go, running = threading.Event(), []
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        scope[USER] = "jane"
+        while (await receive()).get("more_body"):
+            pass
+        if scope["path"] == "/api/documents/":
+            running.append(1)
+            await asyncio.to_thread(go.wait, 30)
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"done"})
+
+    token = f"Authorization: Token {writer('jane').token}"
+    connect = serve(application, requests=16)
+    assert connect().send("GET / HTTP/1.1", token).answer().body == b"done"
+    kind = "Content-Type: multipart/form-data; boundary=x"
+    upload = ("POST /api/documents/ HTTP/1.1", token, kind, "Content-Length: 70000")
+    uploads = [connect().send(*upload, body=b"x" * 70_000) for _ in range(3)]
+    wait_until(lambda: running)
+    assert connect().send("GET / HTTP/1.1", token).answer().body == b"done", "small requests do not wait behind it"
+    assert len(running) == 1
+    go.set()
+    assert [connection.answer().body for connection in uploads] == [b"done"] * 3
+
+
 # --- Places --------------------------------------------------------------------------------------
 
 
