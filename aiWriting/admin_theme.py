@@ -30,7 +30,9 @@ UNFOLD = {
     "SITE_FAVICONS": [
         {"rel": "icon", "type": "image/svg+xml", "href": lambda request: static("tasks/icon.svg")},
     ],
-    "STYLES": [lambda request: static("tasks/admin.css")],
+    "STYLES": [lambda request: static("aiwriting/admin.css"), lambda request: static("tasks/admin.css")],
+    "SCRIPTS": [lambda request: static("aiwriting/admin.js")],
+    "COLORS": lambda request: {},  # aiwriting/admin.css has them.
     "SIDEBAR": {
         "navigation": [
             {
@@ -45,6 +47,7 @@ UNFOLD = {
                 "title": "Writing",
                 "items": [
                     _page("Projects", model="projects.project", icon="folder"),
+                    _page("Members", model="projects.membership", icon="group_add"),
                     _page("Documents", model="documents.document", icon="description"),
                 ],
             },
@@ -54,7 +57,7 @@ UNFOLD = {
                     _page("Users", model="accounts.user", icon="person"),
                     _page("Groups", model="auth.group", icon="group"),
                     _page("Sign-in limits", model="accounts.throttle", icon="lock_clock"),
-                    _page("API tokens", model="authtoken.tokenproxy", icon="key"),
+                    _page("API tokens", model="accounts.apitoken", icon="key"),
                 ],
             },
         ],

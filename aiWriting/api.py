@@ -4,23 +4,15 @@ from typing import Any
 from urllib.parse import quote
 
 from django.urls import URLPattern, URLResolver, path, re_path, resolve
-from rest_framework.authtoken.views import ObtainAuthToken
 from rest_framework.exceptions import NotFound
 from rest_framework.request import Request
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
-from apps.core.api.body import LimitedBody
+from apps.accounts.tokens.views import TokenView
 from apps.documents.views import DocumentViewSet
 from apps.projects.views import ProjectViewSet
 from apps.tasks.api.views import TaskViewSet
-
-
-class TokenView(LimitedBody, ObtainAuthToken):
-    """Takes name and password and answers with the user's token, for the header `Authorization: Token ...`."""
-
-    authentication_classes = ()
-    parser_classes = APIView.parser_classes
 
 
 class UnknownView(APIView):

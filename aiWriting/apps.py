@@ -7,3 +7,6 @@ class AiWritingConfig(AppConfig):
     name = "aiWriting"
     label = "aiwriting"
     verbose_name = "aiWriting"
+
+    def ready(self) -> None:
+        from aiWriting import checks as checks

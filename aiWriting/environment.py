@@ -20,6 +20,9 @@ VAR_DIR = Path(os.environ.get("AIWRITING_VAR") or BASE_DIR / "var")
 TRUE_WORDS = ("1", "true", "yes", "on")
 FALSE_WORDS = ("0", "false", "no", "off", "")
 
+#: Schemes of URLs without a host and a password.
+LOCAL_SCHEMES = ("sqlite", "database")
+
 
 def text(name: str, default: str = "") -> str:
     """Return the variable's text, or the default if it is missing or empty."""
@@ -63,15 +66,40 @@ def words(name: str, default: str = "") -> list[str]:
 
 
 def url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
-    """Return a URL with one of the schemes. The error shows the scheme alone, since URLs hold passwords."""
+    """Return a URL with one of the schemes."""
     value = text(name, default)
-    scheme = urlsplit(value).scheme
-    if scheme not in schemes:
-        raise ImproperlyConfigured(
-            f"{name} begins with {scheme + '://' if scheme else 'no scheme'!r}, "
-            f"must begin with one of: {', '.join(known + '://' for known in schemes)}"
-        )
+    check_url(name, value, schemes=schemes)
     return value
+
+
+def check_url(name: str, value: str, *, schemes: tuple[str, ...]) -> None:
+    """Check that a URL has one of the schemes, and that nothing of its password is taken for another part of it.
+
+    Raises:
+      ImproperlyConfigured: It does not. The error shows nothing of the URL, since any part may be of the password.
+    """
+    scheme = next((known for known in schemes if value.lower().startswith(f"{known}:")), None)
+    if scheme is None:
+        known = ", ".join("database:" if each == "database" else f"{each}://" for each in schemes)
+        raise ImproperlyConfigured(f"{name} must begin with one of: {known}")
+    if not (scheme in LOCAL_SCHEMES or _is_sound(value, scheme)):
+        raise ImproperlyConfigured(
+            f"{name} cannot be read as a URL; in a password, special characters are written as %40 for @ and so on"
+        )
+
+
+def _is_sound(value: str, scheme: str) -> bool:
+    """Return whether the URL is split where its writer meant it, as far as that can be seen."""
+    # Python's own splitting drops tabs and line ends.
+    if not value.isprintable() or not value[len(scheme) :].startswith("://"):
+        return False
+    try:
+        parts = urlsplit(value)
+        parts.port  # noqa: B018 (asking is the check)
+    except ValueError:
+        return False
+    # A password with / ? or # ends the address early, and the @ comes later.
+    return not parts.fragment and "@" not in parts.path + parts.query
 
 
 def choice(name: str, *, known: tuple[str, ...]) -> str:

@@ -1,15 +1,20 @@
 """Make Django's storage of files from a URL."""
 
+import re
 from importlib.util import find_spec
 from typing import Any
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
+from aiWriting import environment
+
 SCHEMES = ("database", "s3")
 #: The options of an S3 URL, with their names in django-storages.
 S3_OPTIONS = {"region": "region_name", "endpoint": "endpoint_url", "addressing": "addressing_style"}
 PACKAGES = ("storages", "boto3")
+#: Names of buckets, also of old ones and of stores that are not Amazon's.
+BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,254}")
 
 
 def backend(url: str, *, name: str) -> dict[str, Any]:
@@ -22,12 +27,8 @@ def backend(url: str, *, name: str) -> dict[str, Any]:
     Raises:
       ImproperlyConfigured: The URL is of another kind, or a package for it is missing.
     """
+    environment.check_url(name, url, schemes=SCHEMES)
     parts = urlsplit(url)
-    if parts.scheme not in SCHEMES:
-        raise ImproperlyConfigured(
-            f"{name} begins with {parts.scheme + ':' if parts.scheme else 'no scheme'!r}, must begin with one of: "
-            "database:, s3://"
-        )
     if parts.scheme == "database":
         return {"BACKEND": "apps.core.database_storage.DatabaseStorage"}
     missing = [package for package in PACKAGES if find_spec(package) is None]
@@ -36,10 +37,11 @@ def backend(url: str, *, name: str) -> dict[str, Any]:
             f"{name} is an s3:// URL, which needs packages that are not installed: {', '.join(missing)}. "
             "Install them: pip install -r requirements-s3.txt"
         )
-    if not parts.hostname:
-        raise ImproperlyConfigured(f"{name} names no bucket, must be s3://bucket")
+    bucket = parts.netloc.rpartition("@")[2]
+    if not BUCKET.fullmatch(bucket):
+        raise ImproperlyConfigured(f"{name} names no bucket, must be s3://bucket or s3://key:secret@bucket")
     options: dict[str, Any] = {
-        "bucket_name": parts.netloc.rpartition("@")[2],
+        "bucket_name": bucket,
         "location": parts.path.strip("/"),
         # Names are random, so a file that is there already belongs to another row.
         "file_overwrite": False,
@@ -50,6 +52,6 @@ def backend(url: str, *, name: str) -> dict[str, Any]:
         options |= {"access_key": unquote(parts.username), "secret_key": unquote(parts.password or "")}
     for option, value in parse_qsl(parts.query, keep_blank_values=True):
         if option not in S3_OPTIONS:
-            raise ImproperlyConfigured(f"{name} has the option {option!r}, must be one of: {', '.join(S3_OPTIONS)}")
+            raise ImproperlyConfigured(f"{name} has an unknown option, must be one of: {', '.join(S3_OPTIONS)}")
         options[S3_OPTIONS[option]] = value
     return {"BACKEND": "storages.backends.s3.S3Storage", "OPTIONS": options}

@@ -24,7 +24,6 @@ if not SECRET_KEY:
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = environment.boolean("SECURE_COOKIES", False)
 
 INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.
@@ -40,7 +39,6 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
-    "rest_framework.authtoken",
     "apps.core",
     "apps.accounts",
     "apps.tasks",
@@ -53,8 +51,10 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
+    "aiWriting.http_headers.security_headers",  # First: refusals of the others have the headers, too.
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
@@ -65,6 +65,9 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
+
+#: Numbers of system checks whose risk is accepted.
+SILENCED_SYSTEM_CHECKS = environment.words("SILENCED_SYSTEM_CHECKS")
 
 ROOT_URLCONF = "aiWriting.urls"
 ASGI_APPLICATION = "aiWriting.asgi.application"
@@ -83,6 +86,33 @@ TEMPLATES = [
         },
     },
 ]
+
+# --- HTTP ----------------------------------------------------------------------------------------
+
+LOCAL_HOSTS = {"localhost", ".localhost", "127.0.0.1", "[::1]"}
+#: Whether the site is reached over HTTPS alone. `bin/run` and developers have a local address without a certificate.
+HTTPS = environment.boolean(
+    # SECURE_COOKIES is the variable of earlier versions.
+    "HTTPS",
+    environment.boolean("SECURE_COOKIES", not DEBUG and not LOCAL_HOSTS.issuperset(ALLOWED_HOSTS)),
+)
+SECURE_SSL_REDIRECT = HTTPS
+#: A platform's probes come over plain HTTP.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", True)
+SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
+# Being in the browsers' lists can hardly be undone, so the owner of the domain decides.
+SILENCED_SYSTEM_CHECKS = ["security.W021"]
+
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+if HTTPS:
+    # With this prefix a browser takes the cookie only over HTTPS, and from no other host of the domain.
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
 
 # --- Data ----------------------------------------------------------------------------------------
 
@@ -210,7 +240,7 @@ DRAMATIQ_ENCODER = "workers.sending.encoder.CompactJSONEncoder"
 DRAMATIQ_BROKER = {
     "BROKER": "workers.broker.LedgerBroker",
     "OPTIONS": {"url": REDIS_URL, "namespace": DRAMATIQ_NAMESPACE},
-    "MIDDLEWARE": middleware.DEFAULT,
+    "MIDDLEWARE": [*middleware.DEFAULT[:-1], "apps.documents.cage_notice.CageNotice", middleware.DEFAULT[-1]],
 }
 DRAMATIQ_RESULT_BACKEND = {
     "BACKEND": "apps.tasks.results.RowBackend",
@@ -253,6 +283,10 @@ DOCUMENT_MAX_READING_SECONDS = environment.integer("DOCUMENT_MAX_READING_SECONDS
 DOCUMENT_MAX_READING_MEMORY_BYTES = environment.integer(
     "DOCUMENT_MAX_READING_MEMORY_BYTES", 512 * 1024 * 1024, minimum=64 * 1024 * 1024
 )
+#: Files that a machine reads at once, in all its processes. 0: as many as half of its memory has room for.
+READERS_AT_ONCE = environment.integer("READERS_AT_ONCE", 0)
+#: Whether files are read if the cage of that process is incomplete: "best", or "required" (they are not).
+READER_CAGE = environment.choice("READER_CAGE", known=("best", "required")) or "best"
 # Limit of a form's fields, which are held in memory before their sender is known.
 DATA_UPLOAD_MAX_MEMORY_SIZE = DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 #: Limit of any request's body. Views take less, and their refusals say more.
@@ -263,9 +297,16 @@ REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
 
 # --- API -----------------------------------------------------------------------------------------
 
+#: Days that an API token lives unless its maker names others, and the most that may be named.
+API_TOKEN_MAX_DAYS = environment.integer("API_TOKEN_MAX_DAYS", 365, minimum=1, maximum=36_500)
+API_TOKEN_DAYS = environment.integer(
+    "API_TOKEN_DAYS", min(90, API_TOKEN_MAX_DAYS), minimum=1, maximum=API_TOKEN_MAX_DAYS
+)
+API_TOKENS_PER_USER = environment.integer("API_TOKENS_PER_USER", 20, minimum=1)
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": [
-        "rest_framework.authentication.TokenAuthentication",
+        "apps.accounts.tokens.authentication.ApiTokenAuthentication",
         "rest_framework.authentication.SessionAuthentication",
     ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
@@ -283,6 +324,8 @@ REST_FRAMEWORK = {
 }
 
 # --- Logs ----------------------------------------------------------------------------------------
+
+DEFAULT_EXCEPTION_REPORTER_FILTER = "aiWriting.error_report.SecretsFilter"
 
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
 LOGGING = {

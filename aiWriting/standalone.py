@@ -111,8 +111,6 @@ class Standalone:
         os.environ["PYTHONUNBUFFERED"] = "1"
         if not environment.text("SECRET_KEY"):
             secret_file.read_or_make(VAR_DIR / "secret-key", make=lambda: secrets.token_urlsafe(50))
-        for name in ("DATABASE_URL", "REDIS_URL"):
-            reachable.check_form(name, environment.text(name))
         (VAR_DIR / "redis-url").unlink(missing_ok=True)
         server = None
         if not environment.text("REDIS_URL"):

@@ -7,6 +7,8 @@ from apps.pages.views import passwords, people
 from workers import health
 
 urlpatterns = [
+    # The admin's links to the pages of rows on the site. No model here has such pages, and odd keys would be errors.
+    path("admin/r/<path:url>", admin.site.admin_view(admin.site.catch_all_view)),
     # The pages' own, so that attempts are limited and the second factor is asked for in one place.
     path("admin/login/", people.sign_in, {"is_for_staff": True}),
     path("admin/password_change/", passwords.change),

@@ -13,7 +13,7 @@ from django.core.handlers.asgi import ASGIHandler
 
 from tests.waiting import wait_until
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 60
 
 
 @contextmanager

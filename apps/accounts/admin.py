@@ -11,12 +11,10 @@ from django.db.models import QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from rest_framework.authtoken.admin import TokenAdmin as RestTokenAdmin
-from rest_framework.authtoken.models import TokenProxy
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
-from apps.accounts.models import Throttle, User
+from apps.accounts.models import ApiToken, Throttle, User
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import registry
 from apps.accounts.sign_in import throttling
@@ -24,7 +22,6 @@ from apps.accounts.sign_in import throttling
 admin.site.unregister(Group)
 #: Its pages show secrets. Staff remove an app from the list of users.
 admin.site.unregister(TOTPDevice)
-admin.site.unregister(TokenProxy)
 
 
 @admin.register(User)
@@ -82,21 +79,19 @@ class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
     pass
 
 
-@admin.register(TokenProxy)
-class TokenAdmin(RestTokenAdmin, ModelAdmin):  # type: ignore[misc]
-    """A token is a password. The list shows its first characters, its own page all of it."""
+@admin.register(ApiToken)
+class ApiTokenAdmin(ModelAdmin):  # type: ignore[misc]
+    """The tokens of all users without their secrets. Staff see and revoke them. Only their owners make them."""
 
-    list_display = ("user", "key_start", "created")
+    list_display = ("name", "user", "scope", "start", "created_at", "last_used_at", "expires_at")
+    list_filter = ("scope",)
     list_select_related = ("user",)
-    autocomplete_fields = ("user",)
+    search_fields = ("name", "user__username", "start")
+    fields = (*list_display, "is_from_password")
+    ordering = ("-pk",)
 
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Return False: a token is made and deleted, never changed."""
+    def has_add_permission(self, request: HttpRequest) -> bool:
         return False
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        return ["user", "key", "created"] if obj else ["user"]
-
-    @admin.display(description="key")
-    def key_start(self, token: Any) -> str:
-        return f"{token.key[:4]}…"
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False

@@ -171,12 +171,11 @@ def roll_back() -> bool:
 
 def end_task() -> None:
     """Leave this thread's connections in order for its next task, or for other threads until then."""
+    roll_back()
     for guard in _guards():
-        if guard.is_open:
-            guard.reset()
         if not guard.is_resting:
             guard.database.close_if_unusable_or_obsolete()
-            guard.is_resting = True
+    rest()
 
 
 def rest() -> None:

@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import PurePosixPath
+from typing import Any
 
 from django.core.files.storage import Storage, storages
 from django.db import models
@@ -10,6 +11,14 @@ from apps.core.models import BaseModel
 from apps.core.owned_file import OwnedFileField
 from apps.documents.analysis import readability, scripts
 from apps.projects.models import Project
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    """Query words for documents."""
+
+    def visible_to(self, user: Any) -> "DocumentQuerySet":
+        """Return the documents of the projects that the user sees."""
+        return self.filter(project__in=Project.objects.visible_to(user).order_by().values("pk"))
 
 
 class Document(BaseModel):
@@ -43,6 +52,8 @@ class Document(BaseModel):
         blank=True,
         help_text="Time from which the nightly clean-up deletes the document, in UTC. Written by staff. Empty: never.",
     )
+
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

@@ -1,4 +1,4 @@
-"""Access to the pages, and the rules that a browser keeps for them."""
+"""Access to the pages."""
 
 import logging
 from collections.abc import Callable
@@ -13,30 +13,15 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
-from django.views.decorators.cache import never_cache
 
 from apps.accounts.errors import SignInError
 from apps.accounts.models import User
 from apps.accounts.sessions import confirmation
+from apps.projects.access import RoleError
 
 logger = logging.getLogger(__name__)
 
 View = Callable[..., HttpResponseBase]
-
-#: Pages load everything from this site, have nothing inline, and are in no frame of another site.
-CONTENT_SECURITY_POLICY = "; ".join(
-    [
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self'",
-        "font-src 'self'",
-        "img-src 'self'",
-        "connect-src 'self'",
-        "form-action 'self'",
-        "base-uri 'none'",
-        "frame-ancestors 'none'",
-    ]
-)
 
 CHANGED = "Something this needs was deleted or changed at this moment. Go back, look at it again, then repeat."
 UNAVAILABLE = "The database does not answer. Try again in a moment."
@@ -53,35 +38,33 @@ def origin_of(request: HttpRequest) -> str:
     return settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
 
 
-def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
+def trouble(request: HttpRequest, sentence: str, *, status: int, heading: str = "Not now") -> HttpResponse:
     """Return a page that says what went wrong. It needs no database."""
-    return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
+    context = {"heading": heading, "sentence": sentence}
+    return HttpResponse(render_to_string("pages/trouble.html", context), status=status)
 
 
 def guarded(view: View) -> View:
-    """Return the view with pages that load from and send to this site alone, and that no cache keeps.
-
-    A conflict, too many attempts, or a database that does not answer becomes a page that says so.
-    """
+    """Return the view with a page of its own for a conflict, too many attempts, and a database that does not answer."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
-        response: HttpResponseBase
         try:
-            response = view(request, *args, **kwargs)
+            return view(request, *args, **kwargs)
+        except RoleError as error:
+            return trouble(request, str(error), status=403, heading="Not for you to change")
         except IntegrityError as error:
             logger.warning("conflict path=%s error=%s", request.path, error)
-            response = trouble(request, CHANGED, status=409)
+            return trouble(request, CHANGED, status=409)
         except (OperationalError, InterfaceError) as error:
             logger.error("database does not answer path=%s error=%s", request.path, error)
-            response = trouble(request, UNAVAILABLE, status=503)
+            return trouble(request, UNAVAILABLE, status=503)
         except SignInError as error:
             response = trouble(request, error.sentence, status=error.status_code)
             response.headers["Retry-After"] = str(error.wait)
-        response.headers["Content-Security-Policy"] = CONTENT_SECURITY_POLICY
-        return response
+            return response
 
-    return never_cache(wrapped)
+    return wrapped
 
 
 def writers_page(view: View) -> View:

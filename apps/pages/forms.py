@@ -6,8 +6,9 @@ from django import forms
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 
+from apps.accounts.models import ApiToken
 from apps.documents.models import Document
-from apps.projects.models import Project
+from apps.projects.models import MEMBER_ROLES, Invitation, Project, Role
 
 
 class PlainForm(forms.Form):
@@ -24,6 +25,19 @@ class ProjectForm(PlainForm):
     """The name of a project."""
 
     name = forms.CharField(max_length=Project._meta.get_field("name").max_length)
+
+
+class RoleForm(PlainForm):
+    """The role of a member."""
+
+    role = forms.ChoiceField(choices=MEMBER_ROLES)
+
+
+class InvitationForm(PlainForm):
+    """The address to invite, and the role of the new member."""
+
+    email = forms.EmailField(label="E-mail address", max_length=Invitation._meta.get_field("email").max_length)
+    role = forms.ChoiceField(choices=MEMBER_ROLES, initial=Role.EDITOR)
 
 
 class TitleForm(PlainForm):
@@ -68,3 +82,16 @@ class UploadForm(PlainForm):
     def limit_bytes(self) -> int:
         """Largest size of a file, in bytes."""
         return int(settings.DOCUMENT_MAX_UPLOAD_BYTES)
+
+
+class TokenForm(PlainForm):
+    """A new API token."""
+
+    name = forms.CharField(max_length=ApiToken._meta.get_field("name").max_length, label="Name of the program")
+    scope = forms.ChoiceField(choices=ApiToken.Scope.choices, initial=ApiToken.Scope.READ, label="It may")
+    days = forms.IntegerField(min_value=1, label="Days until it expires")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["days"].initial = settings.API_TOKEN_DAYS
+        self.fields["days"].widget.attrs["max"] = settings.API_TOKEN_MAX_DAYS

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.pages.views import account, documents, passwords, people, projects, two_factor
+from apps.pages.views import account, documents, members, passwords, people, projects, tokens, two_factor
 
 app_name = "pages"
 
@@ -22,6 +22,8 @@ urlpatterns = [
     path("account/two-step/", two_factor.show, name="two-factor"),
     path("account/two-step/codes/", two_factor.renew, name="recovery-codes"),
     path("account/two-step/off/", two_factor.remove, name="remove-two-factor"),
+    path("account/tokens/", tokens.show, name="tokens"),
+    path("account/tokens/<int:pk>/revoke/", tokens.revoke, name="revoke-token"),
     path("projects/<int:pk>/", projects.show, name="project"),
     path("projects/<int:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<int:pk>/delete/", projects.delete, name="delete-project"),
@@ -29,6 +31,13 @@ urlpatterns = [
     path("projects/<int:pk>/paste/", projects.paste, name="paste"),
     path("projects/<int:pk>/process/", projects.process, name="process-project"),
     path("projects/<int:pk>/report/", projects.report, name="report"),
+    path("projects/<int:pk>/members/", members.show, name="members"),
+    path("projects/<int:pk>/members/invite/", members.invite, name="invite"),
+    path("projects/<int:pk>/members/<int:user_id>/role/", members.change_role, name="member-role"),
+    path("projects/<int:pk>/members/<int:user_id>/remove/", members.remove, name="remove-member"),
+    path("projects/<int:pk>/members/<int:user_id>/hand-over/", members.hand_over, name="hand-over"),
+    path("projects/<int:pk>/invitations/<int:invitation_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
+    path("invitations/<str:token>/", members.invitation, name="invitation"),
     path("documents/<int:pk>/", documents.show, name="document"),
     path("documents/<int:pk>/rename/", documents.rename, name="rename-document"),
     path("documents/<int:pk>/delete/", documents.delete, name="delete-document"),

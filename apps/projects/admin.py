@@ -10,7 +10,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from apps.projects.models import Project
+from apps.projects.models import Membership, Project
 from apps.projects.reports.wording import counted
 from apps.projects.services.report_service import ReportService
 from apps.tasks.admin import elements
@@ -69,3 +69,16 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="created", ordering="created_at")
     def created(self, project: Project) -> str:
         return elements.timestamp(project.created_at, short=True)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
+    """Members of projects besides the owners."""
+
+    list_display = ("project", "user", "role")
+    list_select_related = ("project", "user")
+    list_per_page = 50
+    search_fields = ("project__name", "user__username")
+    search_help_text = "Project or user"
+    autocomplete_fields = ("project", "user")
+    fields = ("project", "user", "role")

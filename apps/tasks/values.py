@@ -1,11 +1,8 @@
-"""Values that go into the ledger: a send, a claim, a report, an outcome. None can be changed.
-
-Those that every task needs are named tuples: a frozen dataclass takes five times as long to make.
-"""
+"""Values that go into the ledger: a send, a claim, a report, an outcome. All are frozen."""
 
 import uuid
 from dataclasses import dataclass, field
-from typing import Any, NamedTuple
+from typing import Any
 
 from apps.tasks.states import Move
 
@@ -35,7 +32,8 @@ class Send:
     related_object_id: int | None = None
 
 
-class Held(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Held:
     """A claimed task as its row says: all that its worker runs.
 
     Parameters:
@@ -55,7 +53,8 @@ class Held(NamedTuple):
     sent_ms: float
 
 
-class Claim(NamedTuple):
+@dataclass(frozen=True, kw_only=True)
+class Claim:
     """Proof that one attempt of a task is held. `finish` checks it."""
 
     task_id: str
@@ -85,7 +84,8 @@ class Report:
     ran_ms: float
 
 
-class Outcome(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Outcome:
     """The end of a held attempt.
 
     Parameters:
@@ -117,7 +117,8 @@ class Outcome(NamedTuple):
     group_sends: tuple[Send, ...] = ()
 
 
-class Settled(NamedTuple):
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settled:
     """Answer of the ledger to an outcome.
 
     Parameters:

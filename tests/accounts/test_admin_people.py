@@ -4,14 +4,14 @@ import pytest
 from django.contrib.auth.models import Group
 from django.test import Client
 from django.urls import reverse
-from rest_framework.authtoken.models import Token
 
-from apps.accounts.models import User
+from apps.accounts.models import ApiToken, User
+from apps.accounts.tokens.issuing import issue
 from tests.pages import get, statements
 
 pytestmark = pytest.mark.django_db
 
-TOKENS = reverse("admin:authtoken_tokenproxy_changelist")
+TOKENS = reverse("admin:accounts_apitoken_changelist")
 
 
 def test_a_user_is_added_with_a_password_that_is_stored_as_a_hash(admin_client: Client) -> None:
@@ -43,32 +43,33 @@ def test_a_group_can_be_added(admin_client: Client) -> None:
     assert list(Group.objects.values_list("name", flat=True)) == ["Editors"]
 
 
-def test_the_list_of_tokens_shows_none_of_them(admin_client: Client) -> None:
-    token = Token.objects.create(user=User.objects.create_user("jane"))
+def test_the_pages_of_tokens_show_no_secret(admin_client: Client) -> None:
+    token, secret = issue(User.objects.create_user("jane"), name="Backup")
 
-    page = get(admin_client, TOKENS)
+    pages = [get(admin_client, TOKENS), get(admin_client, reverse("admin:accounts_apitoken_change", args=[token.pk]))]
 
-    assert f"{token.key[:4]}…" in page.text
-    assert token.key not in page.html
+    for page in pages:
+        assert "Backup" in page.text
+        assert token.start in page.text
+        assert secret not in page.html
+        assert token.digest not in page.html
 
 
 def test_the_list_of_tokens_takes_as_many_statements_whatever_its_length(admin_client: Client) -> None:
-    Token.objects.create(user=User.objects.create_user("jane"))
+    issue(User.objects.create_user("jane"), name="Backup")
     few = statements(admin_client, TOKENS)
     for number in range(20):
-        Token.objects.create(user=User.objects.create_user(f"user-{number}"))
+        issue(User.objects.create_user(f"user-{number}"), name="Backup")
 
     assert len(statements(admin_client, TOKENS)) == len(few)
 
 
-def test_a_token_is_made_shown_and_deleted_but_not_changed(admin_client: Client) -> None:
-    jane = User.objects.create_user("jane")
-    admin_client.post(reverse("admin:authtoken_tokenproxy_add"), {"user": jane.pk})
-    token = Token.objects.get(user=jane)
-    own_page = reverse("admin:authtoken_tokenproxy_change", args=[jane.pk])
+def test_staff_revoke_a_token_and_neither_make_nor_change_one(admin_client: Client) -> None:
+    token, _ = issue(User.objects.create_user("jane"), name="Backup")
+    own_page = reverse("admin:accounts_apitoken_change", args=[token.pk])
 
-    assert token.key in get(admin_client, own_page).text
-    assert admin_client.post(own_page, {"user": jane.pk}).status_code == 403
+    assert admin_client.get(reverse("admin:accounts_apitoken_add")).status_code == 403
+    assert admin_client.post(own_page, {"name": "Mine"}).status_code == 403
 
-    admin_client.post(reverse("admin:authtoken_tokenproxy_delete", args=[jane.pk]), {"post": "yes"})
-    assert not Token.objects.exists()
+    admin_client.post(reverse("admin:accounts_apitoken_delete", args=[token.pk]), {"post": "yes"})
+    assert not ApiToken.objects.exists()

@@ -1,6 +1,7 @@
 """The admin as a whole: access, content, and files that its pages load."""
 
 import re
+from pathlib import Path
 from urllib.parse import urlsplit
 
 import pytest
@@ -10,6 +11,7 @@ from django.contrib.auth.models import Permission
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
+from unfold.settings import CONFIG_DEFAULTS
 
 from apps.accounts.models import User
 from tests import rows
@@ -19,9 +21,9 @@ pytestmark = pytest.mark.django_db
 
 LISTS = [
     "tasks_taskstatus", "tasks_workerprocess", "projects_project", "documents_document", "accounts_user", "auth_group",
-    "authtoken_tokenproxy",
+    "accounts_apitoken",
 ]  # fmt: skip
-ADDABLE = ["projects_project", "documents_document", "accounts_user", "auth_group", "authtoken_tokenproxy"]
+ADDABLE = ["projects_project", "documents_document", "accounts_user", "auth_group"]
 
 
 def list_of(model: str) -> str:
@@ -132,6 +134,22 @@ def test_no_page_loads_anything_from_another_host(admin_client: Client, addresse
         assert [address for address in page.loads if urlsplit(address).netloc] == []
         styles = "".join(re.findall(r"<style.*?</style>", page.html, re.DOTALL))
         assert not re.search(r"@import|url\(", styles)
+
+
+def test_no_page_has_inline_code(admin_client: Client, addresses: list[str]) -> None:
+    for address in [reverse("admin:login"), *addresses]:
+        page = get(Client() if address == reverse("admin:login") else admin_client, address)
+        assert not re.search(r"<script(?![^>]*src=)|<style", page.html), address
+        assert not [name for _, attributes in page.elements for name in attributes if name.startswith("on")], address
+
+
+def test_the_style_sheet_has_all_colours_of_the_theme() -> None:
+    path = finders.find("aiwriting/admin.css")
+    assert isinstance(path, str)
+    sheet = Path(path).read_text()
+    for name, weights in CONFIG_DEFAULTS["COLORS"].items():
+        for weight, value in weights.items():
+            assert f"--color-{name}-{weight}: {value};" in sheet
 
 
 def test_every_static_file_that_a_page_names_exists(admin_client: Client, addresses: list[str]) -> None:

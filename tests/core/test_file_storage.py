@@ -21,7 +21,7 @@ def test_files_are_kept_in_the_database_by_default() -> None:
 
 @pytest.mark.parametrize("url", ["/var/files", "ftp://x/y", "x"])
 def test_an_unknown_kind_of_store_is_refused(url: str) -> None:
-    with pytest.raises(ImproperlyConfigured, match=r"FILES begins with .*, must begin with one of: database:, s3://"):
+    with pytest.raises(ImproperlyConfigured, match="FILES must begin with one of: database:, s3://"):
         file_storage.backend(url, name="FILES")
 
 
@@ -53,7 +53,9 @@ def test_the_fault_of_an_s3_url_is_named_without_its_secrets(monkeypatch: pytest
     with_packages(monkeypatch, True)
     with pytest.raises(ImproperlyConfigured, match="names no bucket"):
         file_storage.backend("s3:///folder", name="FILES")
-    with pytest.raises(ImproperlyConfigured, match="'regoin', must be one of: region, endpoint, addressing") as told:
+    with pytest.raises(
+        ImproperlyConfigured, match="unknown option, must be one of: region, endpoint, addressing"
+    ) as told:
         file_storage.backend("s3://me:secret@bucket?regoin=x", name="FILES")
     assert "secret" not in str(told.value)
 
@@ -67,6 +69,6 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypa
 @pytest.mark.skipif(find_spec("boto3") is not None and find_spec("storages") is not None, reason="they are installed")
 def test_a_process_does_not_start_without_them() -> None:
     env = environment(FILE_STORAGE_URL="s3://bucket")
-    done = subprocess.run(manage("check"), env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(manage("check"), env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "FILE_STORAGE_URL is an s3:// URL, which needs packages that are not installed" in done.stderr

@@ -22,6 +22,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
 from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
+from tests import manuscripts
 from tests.clients import Writer, writer
 from tests.web import TIMEOUT_SECONDS, serving
 from workers.broker import LedgerBroker
@@ -92,6 +93,16 @@ def test_a_text_may_come_as_a_form_too(jane: Writer, project: Project) -> None:
 
     assert jane.post("/api/documents/", fields, format="multipart").status_code == 201
     assert Manuscript.objects.get().text.split() == TEXT.split()
+
+
+def test_a_file_that_cannot_be_read_at_once_is_to_be_sent_again(
+    jane: Writer, project: Project, busy_readers: None
+) -> None:
+    response = upload(jane, manuscripts.pdf(b""), filename="a.pdf", project=project.pk)
+
+    assert (response.status_code, response.headers["Retry-After"]) == (503, "5")
+    assert response.json()["detail"].endswith("Send this one again in a few seconds.")
+    assert nothing_was_stored()
 
 
 @pytest.mark.parametrize("fields", [{}, {"title": ""}, {"title": "  "}], ids=repr)
@@ -436,6 +447,31 @@ def test_all_figures_of_the_whole_and_of_each_chapter_are_shown(jane: Writer, pr
     chapters = found.pop("chapters")
     assert [set(chapter) for chapter in chapters] == [set(found) | {"position", "title"}] * 2
     assert chapters[0]["keywords"][0] == {"text": "rain", "count": 10}
+
+
+def test_very_many_chapters_come_in_pages(jane: Writer, emily: Writer, document: Document) -> None:
+    processed(document, chapters=1_003)
+    address = f"/api/documents/{document.pk}/"
+
+    answer = jane.get(address)
+
+    assert [chapter["position"] for chapter in answer.json()["analysis"]["chapters"]] == list(range(1, 101))
+    assert answer["Link"] == f'<http://testserver{address}chapters/?page=2&page_size=100>; rel="next"'
+    assert len(jane.patch(address, {"title": "New"}).json()["analysis"]["chapters"]) == 100
+    rest = jane.get(f"{address}chapters/?page=2&page_size=100").json()
+    assert rest["count"] == 1_003
+    assert [chapter["position"] for chapter in rest["results"]] == list(range(101, 201))
+    assert len(jane.get(f"{address}chapters/?page_size=5000").json()["results"]) == 200
+    assert emily.get(f"{address}chapters/").status_code == 404
+
+
+def test_all_chapters_of_a_novel_come_with_it(jane: Writer, document: Document) -> None:
+    processed(document, chapters=100)
+
+    answer = jane.get(f"/api/documents/{document.pk}/")
+
+    assert len(answer.json()["analysis"]["chapters"]) == 100
+    assert not answer.has_header("Link")
 
 
 def test_a_list_tells_the_figures_without_the_texts(jane: Writer, project: Project) -> None:

@@ -1,18 +1,19 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from itertools import groupby
 from typing import Any
 
 import pytest
 from django.db import connection, transaction
 from django.utils import timezone
 
+from apps.documents.analysis.findings import Findings, OnProgress
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services import expiry, figures, findings
 from apps.documents.services.document_service import DocumentService
-from apps.documents.services.findings import Findings
 from apps.documents.services.processing import ManuscriptChangedError
 from apps.projects.models import Project
 from apps.tasks import progress
@@ -69,7 +70,7 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 
     def run(index: int, call: Callable[[], object]) -> None:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             results[index] = call()
         except Exception as error:
             results[index] = error
@@ -312,7 +313,7 @@ def test_progress_is_reported_by_chapter(document: Document) -> None:
         DocumentService.process_document(document)
     finally:
         progress.unbind()
-    assert [text for _, text in listener.reports if text] == [
+    assert [text for text, _ in groupby(text for _, text in listener.reports if text)] == [
         "Reading the text",
         "Chapter 1 of 2",
         "Chapter 2 of 2",
@@ -348,8 +349,8 @@ def after_analysis(monkeypatch: pytest.MonkeyPatch, happening: Callable[[], obje
     """Call `happening` after the text is analysed and before the figures are stored."""
     analyse = findings.analyse
 
-    def wrapped(text: str) -> Findings:
-        found = analyse(text)
+    def wrapped(text: str, *, on_progress: OnProgress) -> Findings:
+        found = analyse(text, on_progress=on_progress)
         happening()
         return found
 

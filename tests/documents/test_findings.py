@@ -7,13 +7,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from apps.documents.analysis import findings
+from apps.documents.analysis.findings import Findings
 from apps.documents.samples import PRIDE_AND_PREJUDICE
-from apps.documents.services import findings
-from apps.documents.services.findings import Findings, analyse
 
 #: Ten words of thirteen syllables in two sentences; four of the words are spoken.
 PARAGRAPH = "“The river is cold,” said Peter. He never swam home.\n\n"
 BOOK = "A BOOK\n\n" + "".join(f"Chapter {number}\n\n{PARAGRAPH * 20}" for number in (1, 2, 3))
+
+
+def analyse(text: str) -> Findings:
+    return findings.analyse(text, words_per_minute=230)
 
 
 @pytest.fixture(scope="module")

@@ -15,7 +15,7 @@ from apps.projects.models import Project, Report
 from apps.projects.services.report_service import GENERATE_PROJECT_REPORT
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
-from tests import rows
+from tests import manuscripts, rows
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
@@ -157,6 +157,19 @@ def test_each_refused_file_has_a_reason_and_the_others_are_taken(browser: Client
     assert Document.objects.get().title == "emma"
 
 
+def test_a_file_that_cannot_be_read_at_once_is_to_be_sent_again(
+    browser: Client, project: Project, busy_readers: None
+) -> None:
+    response = browser.post(
+        f"/projects/{project.pk}/upload/", {"chosen": [file("a.pdf", manuscripts.pdf(b"")), file()]}
+    )
+
+    page = page_of(response, status=503)
+    assert response.headers["Retry-After"] == "5"
+    assert "Send this one again in a few seconds." in page.text
+    assert Document.objects.get().title == "emma"
+
+
 def test_a_file_that_is_too_large_is_refused(browser: Client, project: Project, settings: Any) -> None:
     settings.DOCUMENT_MAX_UPLOAD_BYTES = 100
 
@@ -232,16 +245,18 @@ def test_a_document_whose_task_was_cancelled_can_be_started_again(browser: Clien
     assert "See how far it is now" not in page.text
 
 
-def test_all_new_documents_are_processed_at_once(browser: Client, project: Project, jane: User) -> None:
-    documents = [rows.document(project=project) for _ in range(3)]
-    rows.document(project=project, status=Document.Status.PROCESSED)
+def test_one_task_starts_all_new_documents(browser: Client, project: Project, jane: User) -> None:
+    for _ in range(3):
+        rows.document(project=project)
 
     browser.post(f"/projects/{project.pk}/process/")
+    browser.post(f"/projects/{project.pk}/process/")
 
-    assert list(TaskStatus.objects.order_by("pk").values_list("related_object_id", flat=True)) == [
-        document.pk for document in documents
-    ]
-    assert set(TaskStatus.objects.values_list("owner_id", flat=True)) == {jane.pk}
+    task = TaskStatus.objects.get()
+    assert (task.task_name, task.related_object_id, task.owner) == ("documents.process_project", project.pk, jane)
+    page = get(browser, f"/projects/{project.pk}/")
+    assert page.with_attribute("data-task", task.task_id)
+    assert not page.with_attribute("id", "process-all")
 
 
 def test_the_page_of_a_project_takes_as_many_statements_for_many_documents_as_for_few(

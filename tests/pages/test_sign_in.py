@@ -32,6 +32,7 @@ def addresses(project: Project) -> list[str]:
         "/account/password/",
         "/account/confirm/",
         "/account/two-step/",
+        "/account/tokens/",
     ]
 
 
@@ -95,6 +96,7 @@ def test_every_page_loads_our_own_files_and_writes_nothing_inline(browser: Clien
         policy = response.headers["Content-Security-Policy"]
         assert policy.startswith("default-src 'none'")
         assert "unsafe" not in policy
+        assert re.search(r"script-src 'nonce-([\w-]+)' 'strict-dynamic'", policy)[1] in page.html  # type: ignore[index]
         assert "no-store" in response.headers["Cache-Control"]
         assert not [attributes for _, attributes in page.elements if "style" in attributes or "onclick" in attributes]
         assert not re.search(r"<script(?![^>]*src=)|<style", page.html)
@@ -115,7 +117,7 @@ def test_every_field_has_a_label_of_its_own(browser: Client, addresses: list[str
         fields = [
             str(attributes.get("id"))
             for tag, attributes in page.elements
-            if tag in ("input", "textarea") and attributes.get("type") != "hidden"
+            if tag in ("input", "select", "textarea") and attributes.get("type") != "hidden"
         ]
         labels = [str(attributes.get("for")) for tag, attributes in page.elements if tag == "label"]
         assert sorted(fields) == sorted(labels)

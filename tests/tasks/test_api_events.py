@@ -5,6 +5,7 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import ExitStack
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,7 +14,6 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
 from django.test import Client
 
-from apps.accounts.models import User
 from apps.tasks import ledger, states
 from apps.tasks.api import events
 from apps.tasks.models import TaskStatus
@@ -56,7 +56,7 @@ class Task:
 
     def start(self) -> None:
         held, _ = ledger.claim([(self.id, 0)], claim_id=self.claim.claim_id, worker_id=self.claim.worker_id)
-        self.claim = self.claim._replace(row_id=held[0].row_id)
+        self.claim = replace(self.claim, row_id=held[0].row_id)
 
     def report(self, percent: int, text: str) -> None:
         ledger.report([Report(claim=self.claim, percent=percent, text=text, ran_ms=1)])
@@ -112,7 +112,7 @@ def test_no_proxy_may_keep_it(port: int, task: Task) -> None:
     with task.follow(port, Accept="text/event-stream") as stream:
         assert stream.response.status == 200
         assert stream.response.headers["Content-Type"] == "text/event-stream"
-        assert stream.response.headers["Cache-Control"] == "no-cache"
+        assert stream.response.headers["Cache-Control"] == "private, no-store"
         assert stream.response.headers["X-Accel-Buffering"] == "no"
         assert stream.response.headers["Content-Length"] is None
 
@@ -165,30 +165,6 @@ def test_another_user_learns_nothing(port: int, task: Task, suffix: str) -> None
         assert stream.response.status == 401
 
 
-def test_the_stream_ends_for_a_user_who_is_locked_out(port: int, task: Task, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(events, "ACCESS_SECONDS", 0.05)
-
-    with task.follow(port) as stream:
-        stream.next()
-        User.objects.update(is_active=False)
-
-        assert named(stream.next()) == Event(name="end", id="end", data=None)
-        assert stream.next() is None
-
-
-def test_the_stream_ends_for_a_user_who_leaves_the_staff(
-    port: int, task: Task, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(events, "ACCESS_SECONDS", 0.05)
-    staff = writer("staff", is_staff=True)
-
-    with EventStream(port, task.path, Authorization=f"Token {staff.token}") as stream:
-        assert named(stream.next()).data["task_id"] == task.id
-        User.objects.filter(pk=staff.user.pk).update(is_staff=False)
-
-        assert named(stream.next()).name == "end"
-
-
 def test_a_task_that_is_deleted_ends_its_stream(port: int, task: Task) -> None:
     with task.follow(port) as stream:
         stream.next()
@@ -215,7 +191,7 @@ def test_a_client_that_leaves_ends_its_stream(port: int, task: Task, monkeypatch
         stream.next()
         assert not ended.is_set()
 
-    assert ended.wait(10)
+    assert ended.wait(60)
 
 
 def test_streams_share_their_looks(
@@ -322,7 +298,7 @@ def test_without_asgi_the_client_comes_back_for_each_event(task: Task) -> None:
 def test_a_manuscript_can_be_followed_from_upload_to_analysis(
     port: int, jane: Writer, worker: Callable[..., Any]
 ) -> None:
-    worker("--processes", "1")
+    worker("--single")
     project = jane.post("/api/projects/", {"name": "Emma"}).json()
     text = "Chapter 1\n\nEmma was handsome.\n\nChapter 2\n\nShe was clever. She was rich.\n"
     fields = {"project": project["id"], "title": "Emma", "text": text}

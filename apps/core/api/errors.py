@@ -41,7 +41,7 @@ class ConflictError(APIException):
 
 
 class UnavailableError(APIException):
-    """The database does not answer."""
+    """The database does not answer, or another part that the request needs is busy."""
 
     status_code = status.HTTP_503_SERVICE_UNAVAILABLE
     default_detail = "The database does not answer. Try again in a moment."

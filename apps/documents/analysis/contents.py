@@ -14,7 +14,7 @@ OUTLINE_LINES = 3
 
 _CONTENTS_LINE = re.compile(
     r"^(?:[^\S\n]++|[#*_=]++)*+(?:(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire)"
-    r"[^\S\n]*[.:*_=]*[^\S\n]*$",
+    r"[^\S\n]*+[.:*_=]*+[^\S\n]*+$",
     re.IGNORECASE | re.MULTILINE,
 )
 

@@ -27,6 +27,26 @@ _DOUBLE_END = {mark: re.compile(f"[{close}{mark}]") for mark, close in _DOUBLE.i
 _SURE_END = {mark: re.compile(rf"(?<=[.,!?;:…—\u2013-]){close}(?!\w)") for mark, close in _SINGLE.items()}
 _POSSIBLE_END = {mark: re.compile(rf"(?<=\w){close}(?!\w)") for mark, close in _SINGLE.items()}
 
+#: Opening marks, by the single one that opens speech, or "".
+_OPENING = {
+    "": re.compile(rf'“|"{_OPENS}', re.IGNORECASE),
+    **{
+        mark: re.compile(rf"“|\"{_OPENS}|{mark}{_OPENS}{_ELIDED}(?=\w|[\"“\u2018…—])", re.IGNORECASE)
+        for mark in _SINGLE
+    },
+}
+#: By opening mark: a passage that ends like speech.
+_SPEECH = {
+    mark: re.compile(
+        # It stops at the next opening mark, so that no part of the text is scanned twice. An atomic group: up to
+        # its fifth patch, Python 3.11 gets a possessive group of alternatives wrong.
+        rf"{mark}{_OPENS}{_ELIDED}(?=\w)(?>(?:[^{mark}{close}\n]|(?<=\w){close}(?=\w)|\n(?!\s*\n))*)"
+        rf"(?<=[.,!?…—\u2013-]){close}(?!\w)",
+        re.IGNORECASE,
+    )
+    for mark, close in _SINGLE.items()
+}
+
 
 @dataclass(frozen=True, kw_only=True)
 class Style:
@@ -45,10 +65,7 @@ def style(text: str) -> Style:
     """Return the marks that a text uses. Single ones hold speech where they are more frequent than double ones."""
     doubles = text.count("“") + text.count('"') - text.count('"') // 2
     single = next((mark for mark in _SINGLE if mark in text and _opened_by(mark, text) > doubles), "")
-    patterns = ["“", f'"{_OPENS}']
-    if single:
-        patterns.append(rf"{single}{_OPENS}{_ELIDED}(?=\w|[\"“\u2018…—])")
-    return Style(opening=re.compile("|".join(patterns), re.IGNORECASE), single=single)
+    return Style(opening=_OPENING[single], single=single)
 
 
 def spoken_words(text: str, start: int = 0, end: int | None = None, *, style: Style) -> int:
@@ -67,14 +84,7 @@ def spoken_words(text: str, start: int = 0, end: int | None = None, *, style: St
 
 def _opened_by(mark: str, text: str) -> int:
     """Return how often a single mark opens a passage that ends like speech."""
-    speech = re.compile(
-        # It stops at the next opening mark, so that no part of the text is scanned twice. An atomic group: up to
-        # its fifth patch, Python 3.11 gets a possessive group of alternatives wrong.
-        rf"{mark}{_OPENS}{_ELIDED}(?=\w)(?>(?:[^{mark}{_SINGLE[mark]}\n]|(?<=\w){_SINGLE[mark]}(?=\w)|\n(?!\s*\n))*)"
-        rf"(?<=[.,!?…—\u2013-]){_SINGLE[mark]}(?!\w)",
-        re.IGNORECASE,
-    )
-    return sum(1 for _ in speech.finditer(text))
+    return sum(1 for _ in _SPEECH[mark].finditer(text))
 
 
 def _paragraphs(text: str, start: int, end: int) -> Iterator[tuple[int, int]]:

@@ -13,8 +13,9 @@ _END_SENTENCE = re.compile(
     r"^[^\S\n]*End of (?:the |this )?Project Gutenberg(?:'s|\u2019s| E-?(?:book|text))\b.{0,300}$",
     re.IGNORECASE | re.MULTILINE,
 )
+_VISIBLE = re.compile(r"\S")
 _CREDIT = re.compile(
-    r"\s*(?:Produced by|E-?text prepared by|This e-?(?:book|text) was (?:produced|prepared|created) (?:by|from)"
+    r"(?:Produced by|E-?text prepared by|This e-?(?:book|text) was (?:produced|prepared|created) (?:by|from)"
     r"|Transcribed from)\b"
     r"(?:[^\n]++(?:\n|\Z)){1,12}",
     re.IGNORECASE,
@@ -30,8 +31,8 @@ def without_licence(text: str) -> str:
     first = _START.search(text)
     start = first.end() if first else 0
     if first:
-        credit = _CREDIT.match(text, start)
-        if credit:
+        visible = _VISIBLE.search(text, start)
+        if visible and (credit := _CREDIT.match(text, visible.start())):
             start = credit.end()
     last = _END.search(text, start)
     sentence = _END_SENTENCE.search(text, start, last.start() if last else len(text))

@@ -85,13 +85,14 @@ _NUMBERED = re.compile(
 _SPECIAL = re.compile(rf"{_BEFORE}(?P<word>{'|'.join(_SPECIAL_NAMES)})(?![^\W_])(?P<rest>[^\n]*)$", _FLAGS)
 _NUMBER_FIRST = re.compile(rf"{_BEFORE}{_NUMBER}(?P<rest>[^\n]*)$", _FLAGS)
 
-_SEPARATED_TITLE = re.compile(r"[^\S\n]*(?:[.:)\]*_]*[^\S\n]*[\u2012-\u2015-]+|[.:)\]*_]+)[^\S\n]*(?P<title>\S.*)")
-_SPACED_TITLE = re.compile(r"[^\S\n]+(?P<title>[^\Wa-zß-öø-ÿ_].*|[“\"\u2018'«(\[].*)")
-#: "Chapter 1 ........ 5", or a number at the end after a gap: a line of a table of contents.
-_PAGE_NUMBER = re.compile(
-    r"(?:(?:\.[^\S\n]*){3,}|…[^\S\n]*|\t[^\S\n]*|[^\S\n]{3,})(?:\d+|[ivxlc]+)[^\S\n]*$", re.IGNORECASE
-)
-_NEXT = re.compile(r"\s*+(\S)")
+#: Marks between a number and its title.
+_SEPARATORS = frozenset(".:)]*_\u2012\u2013\u2014\u2015-")
+#: First character of a title that only a space separates.
+_TITLE_START = re.compile(r"[^\Wa-zß-öø-ÿ_]|[“\"\u2018'«(\[]")
+_LAST_NUMBER = re.compile(r"(?:(?<!\d)\d++|(?<![ivxlc])[ivxlc]++)[^\S\n]*+$", re.IGNORECASE)
+#: Fewest spaces that are a gap.
+_GAP = 3
+_VISIBLE = re.compile(r"\S")
 _PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]")
 _SENTENCE_ENDS = (".", ",", ";")
 _PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»")
@@ -126,7 +127,7 @@ def _numbers(text: str) -> Iterator[Heading]:
     for match in _NUMBER_FIRST.finditer(text):
         rest = match["rest"].strip(_AFTER_TITLE + ".")
         is_numeral = match["number"].isdecimal() or match["number"].isupper()
-        if rest and not (is_numeral and _SEPARATED_TITLE.fullmatch(match["rest"]) and _title_like(rest)):
+        if rest and not (is_numeral and _is_separated(match["rest"]) and _title_like(rest)):
             continue
         number = numerals.read(match["number"])
         stands_apart = _line_above(text, match.start()) == "" and _line_below(text, match.end()) == ""
@@ -141,7 +142,7 @@ def _heading(
     text: str, match: re.Match[str], *, family: Family, number: int | None = None, name: str = ""
 ) -> Heading | None:
     line, rest = match[0], match["rest"].rstrip(_AFTER_TITLE)
-    if len(line) > MAX_CHARACTERS or _PAGE_NUMBER.search(rest):
+    if len(line) > MAX_CHARACTERS or _ends_with_page(rest):
         return None
     above, below = _line_above(text, match.start()), _line_below(text, match.end())
     if above and not ("#" in match["marks"] or _ends_paragraph(above)):
@@ -156,8 +157,7 @@ def _heading(
             end += 1 + len(subtitle)
             title = f"{title} {_shown(subtitle)}"
     else:
-        found = _SEPARATED_TITLE.fullmatch(rest) or _SPACED_TITLE.fullmatch(rest)
-        if found is None:
+        if not (_is_separated(rest) or (rest[0].isspace() and _TITLE_START.match(rest.lstrip()))):
             return None
         if below and _second_line(text, match):
             end += 1 + len(_raw_line_below(text, end))
@@ -175,6 +175,22 @@ def _heading(
         name=name,
         ends_like_a_sentence=ends_like_a_sentence,
     )
+
+
+def _is_separated(rest: str) -> bool:
+    """Return whether a mark separates the rest of a line, a title, from the number before it."""
+    shown = rest.strip()
+    return len(shown) > 1 and shown[0] in _SEPARATORS
+
+
+def _ends_with_page(rest: str) -> bool:
+    """Return whether a line ends like one of a table of contents: "Chapter 1 ........ 5", or a number after a gap."""
+    number = _LAST_NUMBER.search(rest)
+    if number is None:
+        return False
+    before = rest[: number.start()]
+    gap = before[len(before.rstrip()) :]
+    return len(gap) >= _GAP or "\t" in gap or "".join(before.split()).endswith(("...", "…"))
 
 
 def _subtitle(text: str, heading_end: int) -> str:
@@ -228,9 +244,9 @@ def _line_below(text: str, end: int) -> str:
 
 def _in_mid_sentence(text: str, start: int, end: int) -> bool:
     """Return whether the text around a line that stands apart seems to go on across it."""
-    following = _NEXT.match(text, end)
+    following = _VISIBLE.search(text, end)
     above = _text_above(text, start)
-    return (following is not None and following[1].islower()) or (
+    return (following is not None and following[0].islower()) or (
         len(above) > PROSE_CHARACTERS and not above.endswith(_PARAGRAPH_ENDS)
     )
 

@@ -17,6 +17,9 @@ MIN_CONFIDENCE = 0.9
 #: Least share of kana in Japanese. A Chinese text may name a Japanese thing.
 MIN_KANA = 0.05
 
+#: A letter of each script without spaces, by language.
+_LETTERS = {language: re.compile(f"[{script}]") for language, script in WITHOUT_SPACES.items()}
+
 _LOADING = Lock()
 
 
@@ -32,11 +35,15 @@ def detect(text: str, start: int = 0, end: int | None = None, *, samples: int = 
     sample = _sampled(text, start, end, samples)
     if by_script := _by_script(sample):
         return by_script
-    with _LOADING:
-        identifier = _identifier()
-    language, confidence = identifier.classify(sample)
+    language, confidence = load().classify(sample)
     # "zxx" stands for no language.
     return str(language) if confidence >= MIN_CONFIDENCE and len(language) == 2 else ""
+
+
+def load() -> Any:
+    """Load the model unless it is loaded, and return it."""
+    with _LOADING:
+        return _identifier()
 
 
 def _sampled(text: str, start: int, end: int, samples: int) -> str:
@@ -48,7 +55,7 @@ def _sampled(text: str, start: int, end: int, samples: int) -> str:
 
 def _by_script(sample: str) -> str:
     """Return the language whose script, without spaces, prevails in a sample. Empty: another script prevails."""
-    letters = Counter({language: len(re.findall(f"[{script}]", sample)) for language, script in WITHOUT_SPACES.items()})
+    letters = Counter({language: len(letter.findall(sample)) for language, letter in _LETTERS.items()})
     if 2 * letters.total() <= words.count(sample):
         return ""
     return "ja" if letters["ja"] > MIN_KANA * letters.total() else letters.most_common(1)[0][0]

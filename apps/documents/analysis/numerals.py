@@ -45,7 +45,7 @@ _SPACES = r"[^\S\n]++"
 #: Matches a number in a line, ignoring case. Some matches are no number ("hundred two hundred"): `read` tells.
 #: No number has more than four words. Without that bound, lines of such words would take quadratic time.
 PATTERN = (
-    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)+)(?:{_WORD})){{0,3}}"
+    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?>(?:[^\S\n]|-)+))(?:{_WORD})){{0,3}}"
     r"|[mdclxvi]{1,12})(?![^\W_])"
 )
 

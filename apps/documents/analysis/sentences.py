@@ -19,7 +19,7 @@ QUOTATION = re.compile(
     r"|\u2018((?:[^\u2018\u2019]++|\u2019(?=\w))*+)(?:\u2019|(?=\u2018)|\Z)"
 )
 #: Beginning of a line of a list ("- ", "1. ", "a) "). Sentencex takes the whole line for a sentence.
-_LIST_MARK = re.compile(r"\s*(?:[-*+\u2022]|\(?(?:\d{1,4}(?:\.\d{1,4}){0,3}|[^\W\d_]|[ivxlcIVXLC]{2,6})[.)])\s+")
+_LIST_MARK = re.compile(r"(?:[-*+\u2022]|\(?(?:\d{1,4}(?:\.\d{1,4}){0,3}|[^\W\d_]|[ivxlcIVXLC]{2,6})[.)])\s++")
 
 #: Place where sentencex needs a space to recognise an abbreviation: between a mark and a short name ("“Mr.").
 _BEFORE_ABBREVIATION = re.compile(r"(?:(?<=[^\w\s])|(?<=_))(?=[A-Z][a-z]{0,5}\.\s)")
@@ -62,12 +62,12 @@ def _in_block(block: str, language: str) -> Iterator[str]:
 def _segments(language: str, block: str) -> Iterator[str]:
     """Yield the segments of a block. A line of a list, such as dialogue that begins with a hyphen, has many."""
     for line in segment(language, block):
-        mark = _LIST_MARK.match(line)
+        mark = _LIST_MARK.match(line, len(line) - len(line.lstrip()))
         if mark is None:
             yield line
             continue
         first, *others = segment(language, line[mark.end() :]) or [""]
-        yield mark[0] + first
+        yield line[: mark.end()] + first
         yield from others
 
 
@@ -101,7 +101,7 @@ def _sentences(segments: Iterable[str]) -> list[tuple[int, str]]:
 
 def _is_list_mark(piece: str) -> bool:
     """Return whether a piece is the mark of the line that goes on after it ("1.1. ")."""
-    return len(piece) < 20 and not piece.endswith("\n") and _LIST_MARK.fullmatch(piece) is not None
+    return len(piece) < 20 and not piece.endswith("\n") and _LIST_MARK.fullmatch(piece.lstrip()) is not None
 
 
 def _blocks(text: str, start: int, end: int) -> Iterator[str]:

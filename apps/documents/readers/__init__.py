@@ -4,9 +4,11 @@ A module reads a family of formats. To add one, write the module and name it in 
 """
 
 import io
+import logging
 import threading
-from collections.abc import Callable
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
 from typing import BinaryIO, Protocol
 
 from apps.documents.readers import (
@@ -21,10 +23,12 @@ from apps.documents.readers import (
     word,
 )
 from apps.documents.readers.content import checked
-from apps.documents.readers.errors import AmbiguousEncodingError, UnreadableTextError
-from apps.documents.readers.limits import Limits
+from apps.documents.readers.errors import AmbiguousEncodingError, ReadersBusyError, UnreadableTextError
+from apps.documents.readers.limits import MEGABYTE, Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
+
+logger = logging.getLogger(__name__)
 
 __all__ = [
     "READERS",
@@ -32,6 +36,7 @@ __all__ = [
     "Limits",
     "OnProgress",
     "Reader",
+    "ReadersBusyError",
     "UnreadableTextError",
     "check",
     "checked",
@@ -65,10 +70,14 @@ READERS: tuple[Reader, ...] = (pdf, word, open_document, e_book, web_page, markd
 ISOLATED = (pdf, word, open_document, e_book, web_page, markdown)
 #: Readers whose check runs in a process of its own, too.
 CHECKED_ISOLATED = (pdf,)
+#: Time limit of reading, and what each megabyte of the file adds, up to the limit of all files. A novel takes 3 s.
+SECONDS, SECONDS_A_MEGABYTE = 20, 30
+#: Memory for reading, and what each byte of the file adds, up to the limit of all files.
+MEMORY_BYTES, MEMORY_A_BYTE = 256 * MEGABYTE, 32
 #: Bytes from which on a file is checked while no other large one is. As text it may take six times its size in
 #: memory, and a process that answers requests gets many files at once.
 LARGE_BYTES = 4 * 1024**2
-_one_large = threading.Lock()
+_large = threading.Lock()
 
 
 def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", limits: Limits | None = None) -> None:
@@ -82,6 +91,7 @@ def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", lim
     Raises:
       UnreadableTextError: It cannot be read; the message is for the writer.
       AmbiguousEncodingError: The writer must choose the encoding. An `UnreadableTextError` too.
+      ReadersBusyError: Others are checked, for some seconds. The writer sends it again.
     """
     limits = limits or Limits()
     source = _source(file, filename, encoding)
@@ -89,8 +99,11 @@ def check(file: BinaryIO | bytes, *, filename: str = "", encoding: str = "", lim
     if reader in CHECKED_ISOLATED:
         isolated.check(source, limits, reader=_name(reader))
         return
-    with _one_large if source.size_bytes >= LARGE_BYTES else nullcontext():
-        reader.check(source, limits)
+    if source.size_bytes < LARGE_BYTES:
+        _check(reader, source, limits)
+        return
+    with _one_large(), isolated.check_slot(limits):
+        _check(reader, source, limits)
 
 
 def read(
@@ -111,12 +124,13 @@ def read(
     Raises:
       UnreadableTextError: It cannot be read, or has no text; the message is for the writer.
       ReadingInterruptedError: The process that reads was ended from outside. Retry.
+      ReadersBusyError: Others are read, for many minutes. Retry.
     """
     limits = limits or Limits()
     source = _source(file, filename, encoding)
     reader = _reader(source)
     if reader in ISOLATED:
-        return checked(isolated.read(source, limits, on_progress, reader=_name(reader)))
+        return checked(isolated.read(source, _fitting(limits, source), on_progress, reader=_name(reader)))
     return checked(reader.read(source, limits, on_progress))
 
 
@@ -136,6 +150,34 @@ def read_pasted(text: str) -> str:
         # A pair that was escaped as two halves is one character.
         text = text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
     return checked(text)
+
+
+@contextmanager
+def _one_large() -> Iterator[None]:
+    if not _large.acquire(timeout=isolated.CHECK_WAIT_SECONDS):
+        raise ReadersBusyError
+    try:
+        yield
+    finally:
+        _large.release()
+
+
+def _check(reader: Reader, source: Source, limits: Limits) -> None:
+    """Run the reader's `check`. An error that it does not expect is a fault of the file, as in `isolated`."""
+    try:
+        reader.check(source, limits)
+    except (UnreadableTextError, OSError, MemoryError):
+        raise
+    except Exception as error:
+        logger.exception("reader failed at upload reader=%s", _name(reader))
+        raise UnreadableTextError(isolated.CRASHED) from error
+
+
+def _fitting(limits: Limits, source: Source) -> Limits:
+    """Return the limits with time and memory for a file of this size. A small one is read within seconds."""
+    seconds = SECONDS + SECONDS_A_MEGABYTE * source.size_bytes // MEGABYTE
+    memory_bytes = MEMORY_BYTES + MEMORY_A_BYTE * source.size_bytes
+    return replace(limits, seconds=min(limits.seconds, seconds), memory_bytes=min(limits.memory_bytes, memory_bytes))
 
 
 def _source(file: BinaryIO | bytes, filename: str, encoding: str) -> Source:

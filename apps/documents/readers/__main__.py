@@ -1,21 +1,18 @@
-"""The process in which `isolated` reads a file. Standard input is the file, the first argument the order as JSON."""
+"""The process that `isolated` starts. Standard input is the file, the first argument the order as JSON."""
 
 import json
-import logging
 import os
-import resource
-import signal
 import sys
 import time
 import traceback
-from contextlib import suppress
 from importlib import import_module
-from typing import BinaryIO
+from typing import BinaryIO, NoReturn
 
-from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError, in_words
-from apps.documents.readers.isolated import GRACE_SECONDS, NOT_INSTALLED
+from apps.documents.readers import cage
+from apps.documents.readers.cage import process
+from apps.documents.readers.errors import CageError, UnreadableTextError, in_words
+from apps.documents.readers.isolated import GRACE_SECONDS, NOT_CAGED, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
-from apps.documents.readers.source import Source
 
 #: Least seconds between two reports of progress.
 PROGRESS_SECONDS = 0.1
@@ -24,49 +21,44 @@ PROGRESS_SECONDS = 0.1
 def main() -> None:
     order = json.loads(sys.argv[1])
     limits = Limits(**order["limits"])
-    _limit(limits)
+    process.limit(seconds=limits.seconds + GRACE_SECONDS, memory_bytes=limits.memory_bytes, parent=int(order["parent"]))
     # The output of libraries must not come between our lines.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    reader = import_module(f"apps.documents.readers.{order['reader']}")
-    source = Source(os.fdopen(0, "rb"), filename=order["filename"], encoding=order["encoding"])
     try:
-        if order["action"] == "check":
-            reader.check(source, limits)
-            text = ""
-        else:
-            text = reader.read(source, limits, _ProgressWriter(answers))
+        # Loads the libraries, which the cage would keep out.
+        work = import_module(order["work"]).WORK(**order["arguments"])
+        _write(answers, lacks=cage.close(memory_bytes=limits.memory_bytes, required=limits.cage_required))
+        content = work(os.fdopen(0, "rb"), limits, _ProgressWriter(answers))
     except ImportError:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(NOT_INSTALLED)
+        _leave(NOT_INSTALLED)
+    except CageError:
+        _leave(NOT_CAGED)
     except UnreadableTextError as error:
         _write(answers, refused=str(error))
     except MemoryError:
         _write(
             answers,
-            refused=f"Reading the file takes more than {in_words(limits.memory_bytes)} of memory. "
+            refused=f"The text takes more than {in_words(limits.memory_bytes)} of memory. "
             "Split it into several documents, or send it as plain text (.txt).",
         )
     else:
-        _send(answers, text, limits)
+        _write(answers, bytes=len(content))
+        answers.write(content)
+        answers.flush()
     # Without clean-up, in which libraries in C may still crash.
     os._exit(0)
 
 
-def _limit(limits: Limits) -> None:
-    """Limit memory and time of the process, and let it outlive the SIGTERM with which a machine stops."""
-    signal.signal(signal.SIGTERM, signal.SIG_IGN)
-    # The process that started us may be gone and cannot end us then.
-    signal.setitimer(signal.ITIMER_REAL, limits.seconds + GRACE_SECONDS)
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    with suppress(ValueError, OSError):
-        resource.setrlimit(resource.RLIMIT_DATA, (limits.memory_bytes, limits.memory_bytes))
-    logging.disable()
+def _leave(code: int) -> NoReturn:
+    """End the process because of the error that is handled. It is no fault of the file."""
+    traceback.print_exc()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 class _ProgressWriter:
-    """Writes the progress of reading."""
+    """Writes the progress of the work."""
 
     def __init__(self, answers: BinaryIO) -> None:
         self.answers = answers
@@ -77,17 +69,6 @@ class _ProgressWriter:
         if now - self.written_at >= PROGRESS_SECONDS:
             self.written_at = now
             _write(self.answers, share=share, what=what)
-
-
-def _send(answers: BinaryIO, text: str, limits: Limits) -> None:
-    """Send the text, unless it is larger than a plain text may be. The analysis takes as long as the text is large."""
-    content = text.encode(errors="replace")
-    if len(content) > limits.text_bytes:
-        _write(answers, refused=str(TextTooLargeError(size_bytes=len(content), limit_bytes=limits.text_bytes)))
-        return
-    _write(answers, bytes=len(content))
-    answers.write(content)
-    answers.flush()
 
 
 def _write(answers: BinaryIO, **line: object) -> None:

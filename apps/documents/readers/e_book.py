@@ -1,8 +1,9 @@
 """E-books (.epub)."""
 
 import io
+import re
 from collections.abc import Mapping
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from apps.documents.readers import package, web_page, xml_events
 from apps.documents.readers.errors import UnreadableTextError
@@ -29,6 +30,8 @@ PICTURES = (
     "Let a text recognition program (OCR) read it, or send the manuscript that it was made from."
 )
 
+#: Beginning of an address with a scheme or a host, which is no part of the book.
+_ELSEWHERE = re.compile(r"\A(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 _PAGES = frozenset({"application/xhtml+xml", "text/html", "application/x-dtbook+xml"})
 
 
@@ -75,13 +78,15 @@ def _pages(parts: Package) -> list[str]:
     book_name = package.inside("", container.book)
     book = _Book()
     xml_events.parse(io.BytesIO(parts.read(book_name)), book)
-    contents = {urlsplit(href).path for href in book.contents}
+    contents = {_path(href) for href in book.contents}
     found: dict[str, None] = {}
     # Each id once, although it may be named many times: its properties may be long.
     for item in dict.fromkeys(book.order):
         href, kind, properties = book.items.get(item, ("", "", ""))
-        if kind in _PAGES and "nav" not in properties.split() and urlsplit(href).path not in contents:
-            found[package.inside(book_name, unquote(urlsplit(href).path))] = None  # A part named twice is read once.
+        if kind in _PAGES and "nav" not in properties.split() and _path(href) not in contents:
+            if _ELSEWHERE.match(href):
+                raise package.points_outside(href)
+            found[package.inside(book_name, _path(href))] = None  # A part named twice is read once.
     # Programs leave the names of parts that were taken out.
     pages = [name for name in found if name in parts.names]
     for name in list(found)[: not pages]:
@@ -90,6 +95,11 @@ def _pages(parts: Package) -> list[str]:
         has_pictures = any(book.items.get(item, ("", ""))[1].startswith("image/") for item in book.order)
         raise UnreadableTextError(PICTURES if has_pictures else NO_ORDER)
     return pages
+
+
+def _path(href: str) -> str:
+    """Return the path in an address, without its place in the part."""
+    return unquote(href.partition("#")[0].partition("?")[0])
 
 
 def _check_protection(parts: Package) -> None:

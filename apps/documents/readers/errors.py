@@ -56,6 +56,38 @@ class ReadingTimeoutError(UnreadableTextError):
         )
 
 
+class ReadersBusyError(Exception):
+    """The machine has no memory to read another file. The message is for the writer; the file is not at fault."""
+
+    def __init__(self) -> None:
+        super().__init__("Many files are being read at the moment. Send this one again in a few seconds.")
+
+
+class CageError(Exception):
+    """The cage of the process that reads strangers' files cannot be closed, and READER_CAGE is "required".
+
+    Parameters:
+      lacks: The missing parts.
+    """
+
+    def __init__(self, lacks: Sequence[str]) -> None:
+        super().__init__(f"The cage of the process that reads files needs {'; and '.join(lacks)}.")
+
+
+class AnalysisTimeoutError(UnreadableTextError):
+    """Analysing the text took longer than its time limit.
+
+    Parameters:
+      seconds: The limit.
+    """
+
+    def __init__(self, *, seconds: int) -> None:
+        super().__init__(
+            f"Analysing the text took more than {seconds:,} seconds, and it was not done. "
+            "Split it into several documents."
+        )
+
+
 def in_words(size_bytes: int, other_bytes: int | None = None) -> str:
     """Return a size in MB, or in bytes if it is small or if MB would hide its difference from `other_bytes`."""
     megabytes = f"{size_bytes / 1024**2:,.1f} MB"

@@ -17,6 +17,8 @@ class Limits:
       seconds: Duration of reading.
       text_bytes: Size of the text that is read, in UTF-8.
       memory_bytes: Memory of the process that reads, where the system can limit it.
+      at_once: Number of files that this machine reads at once. 0: as many as half of its memory has room for.
+      cage_required: Whether a file stays unread if the cage of that process is incomplete.
     """
 
     unpacked_bytes: int = 256 * MEGABYTE
@@ -26,6 +28,8 @@ class Limits:
     seconds: int = 300
     text_bytes: int = 50 * MEGABYTE
     memory_bytes: int = 512 * MEGABYTE
+    at_once: int = 0
+    cage_required: bool = False
 
     def as_dict(self) -> dict[str, int]:
         return asdict(self)

@@ -19,7 +19,8 @@ _FRONT_MATTER = re.compile(r"\A\ufeff?---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)[^\S\
 #: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian. Bounded, so that
 #: no line takes long.
 _NOTES = re.compile(
-    r"^ {0,3}\[\^[^\]\n]{1,100}\]:.*(?:\n(?:[^\S\n]*\n)*(?:\t| {2,}).+|\n(?![^\S\n]*(?:\n|\Z|\[\^|#|>|[-*+] )).+)*"
+    r"^ {0,3}\[\^[^\]\n]{1,100}\]:.*+(?>(?:\n(?>(?:[^\S\n]*+\n)*)(?:\t|  )[^\S\n]*+\S.*"
+    r"|\n(?!\t|  |[^\S\n]*+(?:\n|\Z|\[\^|#|>|[-*+] )).+)*)"
     r"|\[\^[^\]\s]{1,100}\]|\^\[[^\]\n]{0,1000}\]|%%(?s:.*?)%%",
     re.MULTILINE,
 )

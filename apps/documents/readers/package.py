@@ -120,7 +120,7 @@ def inside(base: str, path: str) -> str:
     """
     name = posixpath.normpath(posixpath.join(posixpath.dirname(base), path))
     if _OUTSIDE.search(name):
-        raise _points_outside(path)
+        raise points_outside(path)
     return name
 
 
@@ -130,7 +130,7 @@ def shown(name: str, *, limit: int = 80) -> str:
     return repr(text if len(text) <= limit else text[: limit - 1] + "…")
 
 
-def _points_outside(name: str) -> UnreadableTextError:
+def points_outside(name: str) -> UnreadableTextError:
     return UnreadableTextError(
         f"The file names a part {shown(name)}, which is outside of it. No writing program does that, "
         "so it is not read. Save your manuscript again and send that."
@@ -173,7 +173,7 @@ def _check_parts(archive: zipfile.ZipFile, size_bytes: int, limits: Limits) -> N
     unpacked_bytes = 0
     for part in archive.infolist():
         if _OUTSIDE.search(part.filename):
-            raise _points_outside(part.filename)
+            raise points_outside(part.filename)
         if part.flag_bits & 0x1:
             raise UnreadableTextError("The file has a password. Save it without one and send that.")
         if part.compress_type not in _COMPRESSIONS:

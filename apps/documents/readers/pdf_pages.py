@@ -26,6 +26,9 @@ SHORT_SHARE = 0.12
 #: Largest distance of a large first letter from its line, and height of its line above its foot, in points.
 MAX_CAP_GAP, MAX_CAP_HEIGHT = 20.0, 80.0
 
+#: Most large first letters on a page.
+MAX_CAPS = 10
+
 #: Fewest lines of a table of contents.
 MIN_CONTENTS_LINES = 3
 
@@ -37,10 +40,10 @@ _CONTENTS_TITLE = re.compile(
     r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.IGNORECASE
 )
 #: Page number at the end of a line of contents, with the dots before it.
-_PAGE_NUMBER = re.compile(r"[\s.…_]*\s*\d+$")
+_PAGE_NUMBER = re.compile(r"(?:(?<![\s.…_])[\s.…_]++|(?<![\s.…_\d]))\d++$")
 _DROP_CAP = re.compile("[\"“\u2018'«„]?[^\\W\\d_]")
 _NUMBER = re.compile(r"\d+")
-_DIVIDED = re.compile(rf"([^\W\d_]+)[{DIVISION}\x02]([^\W\d_]*)")
+_DIVIDED = re.compile(rf"(?<![^\W\d_])([^\W\d_]++)[{DIVISION}\x02]([^\W\d_]*+)")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -66,9 +69,7 @@ def text(pages: Iterable[Sequence[Line]]) -> str:
 
 def _with_drop_caps(pages: list[list[Line]]) -> list[list[Line]]:
     """Return the pages with each large first letter put before the highest line to the right of it."""
-    caps = [
-        (page, line) for page in pages for line in page if _DROP_CAP.fullmatch(line.text) and line.text[-1].isupper()
-    ]
+    caps = [(page, line) for page in pages for line in _caps(page)]
     known = {word.lower() for page in pages if caps for line in page for word in words.WORD.findall(line.text)}
     for page, cap in caps:
         beside = [line for line in page if _stands_beside(cap, line)]
@@ -82,6 +83,12 @@ def _with_drop_caps(pages: list[list[Line]]) -> list[list[Line]]:
         page[page.index(first)] = replace(first, text=f"{cap.text}{gap}{first.text}", left=cap.left)
         page.remove(cap)
     return pages
+
+
+def _caps(page: Sequence[Line]) -> list[Line]:
+    """Return the lines of one large letter. Many of them on a page are no first letters."""
+    caps = [line for line in page if _DROP_CAP.fullmatch(line.text) and line.text[-1].isupper()]
+    return caps if len(caps) <= MAX_CAPS else []
 
 
 def _stands_beside(cap: Line, line: Line) -> bool:
@@ -131,7 +138,8 @@ def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
         if not _CONTENTS_TITLE.fullmatch(line.text):
             continue
         entries: set[str] = set()
-        for entry in lines[index + 1 :]:
+        for at in range(index + 1, len(lines)):
+            entry = lines[at]
             name = entry.text if counts[entry.text] > 1 else _PAGE_NUMBER.sub("", entry.text)
             # The first heading ends the table, in which it stood before.
             if name in entries or counts[name] < (2 if name == entry.text else 1):

@@ -60,7 +60,7 @@ _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
 #: A comment matches in one way only. Otherwise a page of nothing but comments would be tried in all ways to divide it,
 #: without end. A possessive group would do the same, but Python before 3.11.5 gets it wrong.
 _HTML = re.compile(
-    rb"\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^-]*(?:-(?!->)[^-]*)*-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE
+    rb"\A\s*(?:<\?xml[^>]*>\s*)?(?:<!--[^-]*(?:-(?!->)[^-]*)*-->\s*)*<(?:!doctype\s+html|html)[\s>]", re.IGNORECASE
 )
 
 

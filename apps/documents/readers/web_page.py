@@ -1,5 +1,6 @@
 """Web pages (HTML), and the XHTML that e-books are made of."""
 
+import codecs
 import html.entities
 import io
 import re
@@ -17,6 +18,8 @@ SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
 
 #: Characters that are parsed at a time.
 PIECE_CHARACTERS = 64 * 1024
+#: Most open elements. For each end tag, the parser may look at all of them.
+MAX_OPEN = 10_000
 #: Fewest links in a row, with no other text between them, that are a table of contents.
 CONTENTS_LINKS = 3
 
@@ -25,12 +28,16 @@ NO_PAGE = (
     "Save your manuscript again, or as plain text (.txt, UTF-8), and send that."
 )
 
-_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*=\s*["']?\s*([\w:.-]{1,40})""", re.IGNORECASE)
+_CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.IGNORECASE)
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{1,40})""")
-_IS_XML = re.compile(r"\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
+_IS_XML = re.compile(r"\A\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
 _CONTENTS_TITLE = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.I)
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
+#: Codecs of Python's that are no encodings of a page. Some take quadratic time.
+_NO_ENCODINGS = frozenset(
+    codecs.lookup(name).name for name in ("idna", "punycode", "raw_unicode_escape", "undefined", "unicode_escape")
+)
 #: Elements that are left out with their content.
 _SKIPPED = frozenset(
     {
@@ -57,7 +64,7 @@ _SKIPPED_CLASSES = frozenset(
 _INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
 #: A note's mark in superscript, after a word. After a digit or one or two letters it is a power: "m2".
 _NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[*\u2020\u2021\u00a7]+)[\])]?")
-_BEFORE_NOTE = re.compile(r"[^\W\d]{3,}[.,;:!?…\"'”\u2019»)]*$|[.,;:!?…\"'”\u2019»)]$")
+_BEFORE_NOTE = re.compile(r"(?<![^\W\d])[^\W\d]{3,}+[.,;:!?…\"'”\u2019»)]*+$|[.,;:!?…\"'”\u2019»)]$")
 _BLOCKS = _HEADINGS | frozenset(
     {
         "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div",
@@ -92,7 +99,9 @@ def decoded(data: bytes, *, encoding: str = "") -> str:
     declared = _CHARSET.search(data, 0, 4096) or _ENCODING.search(data, 0, 200)
     if declared and not encoding and not data.startswith(plain_text.MARKS):
         try:
-            return data.decode(declared[1].decode("ascii"))
+            codec = codecs.lookup(declared[1].decode("ascii"))
+            if codec.name not in _NO_ENCODINGS:
+                return data.decode(codec.name)
         except (LookupError, UnicodeError):
             pass  # The declared encoding is wrong, as in pages that were saved again.
     return plain_text.decoded(data, encoding=encoding)
@@ -145,9 +154,19 @@ class _Target:
     """Adapts a page handler to lxml."""
 
     def __init__(self, page: "Page") -> None:
-        self.start: Callable[[str, Mapping[str, str]], None] = page.start
-        self.end: Callable[[str], None] = page.end
+        self.page = page
+        self.depth = 0
         self.data: Callable[[str], None] = page.data
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        self.depth += 1
+        if self.depth > MAX_OPEN:
+            raise UnreadableTextError(NO_PAGE)
+        self.page.start(name, attributes)
+
+    def end(self, name: str) -> None:
+        self.depth -= 1
+        self.page.end(name)
 
     def close(self) -> None: ...
 

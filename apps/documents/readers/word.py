@@ -21,6 +21,8 @@ DOCUMENT = "word/document.xml"
 _SKIPPED = frozenset({"del", "moveFrom", "Fallback", "rt", "tblPr"})
 _CHARACTERS = {"tab": " ", "noBreakHyphen": "\u2011"}
 _LINE_ENDS = ("br", "cr")
+#: Characters of a field's instruction that are kept.
+_INSTRUCTION_CHARACTERS = 100
 _OFF = ("0", "false", "off")
 #: Letters of the font "Symbol".
 _GREEK = str.maketrans(
@@ -126,8 +128,13 @@ class _Field:
     """A field, such as a page number or a table of contents. Its instruction comes before its text."""
 
     def __init__(self) -> None:
+        #: Beginning of the instruction. Its first word tells the kind of the field.
         self.instruction = ""
         self.is_contents = False
+
+    def add(self, text: str) -> None:
+        if len(self.instruction) < _INSTRUCTION_CHARACTERS:
+            self.instruction += text[:_INSTRUCTION_CHARACTERS]
 
 
 class _Body(xml_events.Handler):
@@ -146,6 +153,8 @@ class _Body(xml_events.Handler):
         #: Begun paragraphs around the current one, which a text box in them has interrupted.
         self.around: list[list[str]] = []
         self.fields: list[_Field] = []
+        #: Number of them that are tables of contents. A file may leave any number of fields open.
+        self.contents_fields = 0
         #: For each open structured part, whether it is a table of contents.
         self.structured: list[bool] = []
         self.skipped_depth = 0
@@ -158,7 +167,7 @@ class _Body(xml_events.Handler):
             or self.is_hidden_paragraph
             or bool(self.format_depth or self.skipped_depth)
             or any(self.structured)
-            or any(field.is_contents for field in self.fields)
+            or bool(self.contents_fields)
         )
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -225,7 +234,7 @@ class _Body(xml_events.Handler):
         if self.in_text and not self.silent:
             self.blocks.add(text)
         elif self.in_instruction and self.fields:
-            self.fields[-1].instruction += text
+            self.fields[-1].add(text)
 
     def _symbol(self, code: str, font: str) -> None:
         point = int(code, 16) if re.fullmatch("[0-9A-Fa-f]{2,4}", code) else 0
@@ -238,6 +247,8 @@ class _Body(xml_events.Handler):
         if kind == "begin":
             self.fields.append(_Field())
         elif self.fields and kind == "separate":
-            self.fields[-1].is_contents = self.fields[-1].instruction.split()[:1] == ["TOC"]
+            field = self.fields[-1]
+            was, field.is_contents = field.is_contents, field.instruction.split()[:1] == ["TOC"]
+            self.contents_fields += field.is_contents - was
         elif self.fields and kind == "end":
-            self.fields.pop()
+            self.contents_fields -= self.fields.pop().is_contents

@@ -6,7 +6,7 @@ from xml.parsers import expat
 
 from apps.documents.readers.errors import UnreadableTextError
 
-#: Bytes that are parsed at a time.
+#: Bytes that are parsed at a time, unless a tag is longer.
 PIECE_BYTES = 64 * 1024
 _SVG = "urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
 #: Largest depth of nested elements.
@@ -83,8 +83,13 @@ def parse(
     parser.CharacterDataHandler = handler.data
     parser.EntityDeclHandler = refuse
     try:
-        while piece := part.read(PIECE_BYTES):
+        size = PIECE_BYTES
+        passed = 0
+        while piece := part.read(size):
             parser.Parse(piece, False)
+            passed += len(piece)
+            # Before its version 2.6, expat begins a tag anew with each piece of it, and a tag may be the whole file.
+            size = max(PIECE_BYTES, passed - parser.CurrentByteIndex)
             if on_bytes is not None:
                 on_bytes(len(piece))
         parser.Parse(b"", True)

@@ -15,6 +15,9 @@ class DocumentService:
     original = staticmethod(manuscripts.original)
 
     start_processing = staticmethod(processing.start)
+    start_project = staticmethod(processing.start_project)
+    start_drafts = staticmethod(processing.start_drafts)
+    newest_project_task = staticmethod(processing.newest_project_task)
     process_document = staticmethod(processing.process)
 
     mark_failed = staticmethod(status.mark_failed)

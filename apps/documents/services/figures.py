@@ -4,8 +4,8 @@ from dataclasses import asdict
 from itertools import islice
 from typing import Any
 
+from apps.documents.analysis.findings import Figures, Findings
 from apps.documents.models import Analysis, Chapter, Document
-from apps.documents.services.findings import Figures, Findings
 
 #: Chapters that one statement writes.
 BATCH_SIZE = 500

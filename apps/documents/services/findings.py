@@ -1,267 +1,69 @@
-"""Figures of a text, and of each of its chapters."""
+"""Find the figures of a text, in a process of its own unless the text is short."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from functools import cached_property
-from itertools import chain
-from typing import Any
+import io
+import logging
 
 from django.conf import settings
 
-from apps.documents.analysis import (
-    chapters,
-    dialogue,
-    gutenberg,
-    keywords,
-    language,
-    newlines,
-    phrases,
-    readability,
-    reading_time,
-    runs,
-    sentences,
-    words,
+from apps.documents.analysis import analysing, findings
+from apps.documents.analysis.findings import Findings, OnProgress
+from apps.documents.readers import isolated
+from apps.documents.readers.errors import AnalysisTimeoutError, ReadingTimeoutError, UnreadableTextError
+from apps.documents.readers.limits import MEGABYTE, Limits
+
+logger = logging.getLogger(__name__)
+
+#: Characters from which on a text is analysed in a process of its own. A shorter one takes less time than the start of
+#: a process, whatever is in it.
+ISOLATED_CHARACTERS = 20_000
+#: Time limit of the analysis, and what each megabyte of text adds: ten times what a slow one takes.
+SECONDS, SECONDS_A_MEGABYTE = 20, 20
+#: Memory of the analysis, most of it the model of languages, and what each byte of text adds.
+MEMORY_BYTES, MEMORY_A_BYTE = 512 * MEGABYTE, 16
+
+NOT_ANALYSED = (
+    "The text could not be analysed: something in it breaks the program that does it. "
+    "Open it in the program that wrote it, save it again as plain text (.txt), and send that."
 )
-from apps.documents.analysis.chapters import Chapter
-from apps.documents.analysis.dialogue import Style
-from apps.documents.analysis.longest_sentences import Longest, Sentence
-from apps.documents.analysis.phrases import Phrases, Threes
-from apps.documents.analysis.readability import Measure
-from apps.documents.analysis.scripts import WITHOUT_SPACES
-from apps.documents.analysis.tally import Tally
-from apps.documents.analysis.term import Term
-from apps.tasks import progress
-
-#: Percent of the task at which the first pass over the chapters begins, the second begins, and the second ends.
-CHAPTERS_START, PHRASES_START, CHAPTERS_END = 40, 80, 95
-
-#: Entries that are kept of the whole text, and of each chapter.
-KEYWORDS, CHAPTER_KEYWORDS = 12, 8
-LONGEST_SENTENCES, CHAPTER_LONGEST_SENTENCES = 5, 3
-REPEATED_PHRASES, CHAPTER_REPEATED_PHRASES = 12, 5
-
-#: Characters from which on a chapter's own language is detected. A shorter chapter has that of the whole.
-MIN_CHARACTERS_TO_DETECT = 1_000
-#: Characters from the middle of a chapter that tell its language.
-CHAPTER_SAMPLE = 1_000
-#: Different words that are counted, 40 MB of them; no book has as many. In a text that has more, names that first
-#: occur late are no keywords.
-MAX_DIFFERENT_WORDS = 250_000
-#: Different phrases that are counted.
-MAX_PHRASES = 200_000
-#: Words among which the keywords of a chapter are chosen.
-CHAPTER_CANDIDATES = 40
 
 
-@dataclass(frozen=True, kw_only=True)
-class Figures:
-    """Figures of a text.
+def analyse(text: str, *, on_progress: OnProgress) -> Findings:
+    """Return the figures of a text.
 
-    Parameters:
-      words, sentences: Their numbers. Characters count as words in a language that is written without spaces.
-      reading_minutes: At `READING_WORDS_PER_MINUTE`, to the hundredth.
-      language: ISO 639-1 code. Empty: unknown.
-      reading_ease, grade_level: See `readability`. None: they would mean nothing.
-      dialogue_share: Share of the words that are spoken, 0 to 1. None: without a word, or in a language whose
-        dialogue is not measured.
-      keywords, repeated_phrases, longest_sentences: The most telling ones, in order. Without spaces between words there
-        are no keywords and phrases: None.
+    Raises:
+      UnreadableTextError: The analysis took too long or too much memory, or its process crashed.
+      ReadingInterruptedError: Its process was ended from outside. Retry.
+      ReadersBusyError: No slot became free. Retry.
     """
-
-    words: int
-    sentences: int
-    reading_minutes: float
-    language: str
-    reading_ease: float | None
-    grade_level: float | None
-    dialogue_share: float | None
-    keywords: Sequence[Term] | None
-    longest_sentences: Sequence[Sentence]
-    repeated_phrases: Sequence[Term] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChapterFigures(Figures):
-    """A chapter's title and figures."""
-
-    title: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Findings(Figures):
-    """The figures of a whole document, front matter included, and those of its chapters in order."""
-
-    chapters: Sequence[ChapterFigures]
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Part:
-    """Results of the first pass over a chapter, or over the front matter.
-
-    Parameters:
-      words: Including those of the heading. All other figures are those of the text below it.
-      spoken_words: None: not measured in this language.
-      terms: Candidates for keywords, the most frequent first.
-    """
-
-    words: int
-    body_words: int
-    spoken_words: int | None
-    sentences: int
-    language: str
-    measure: Measure
-    longest: Sequence[Sentence]
-    terms: Sequence[Term]
-
-
-def analyse(text: str) -> Findings:
-    """Return the figures of a text, without the header and licence of Project Gutenberg.
-
-    Progress is reported by chapter. A heading's words belong to its chapter, but a heading is no sentence. Front matter
-    belongs to the whole and to no chapter.
-    """
-    text = newlines.normalised(text)
-    text = gutenberg.without_licence(text)
-    return _Analysis(text).findings()
-
-
-class _Analysis:
-    """Two passes over a text. The first finds everything but the phrases, and prepares those for the second."""
-
-    def __init__(self, text: str) -> None:
-        self.text = text
-        self.chapters = chapters.find(text)
-        self.language = language.detect(text)
-        self.different_words: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
-        self.parts_with: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
-        self.threes = Threes()
-        self.lowered = phrases.Lowered()
-
-    @cached_property
-    def style(self) -> Style:
-        return dialogue.style(self.text)
-
-    def findings(self) -> Findings:
-        front = self._part(Chapter(start=0, body_start=0, end=self.chapters[0].start, title=""))
-        parts = [self._part(chapter, number=number) for number, chapter in enumerate(self.chapters, start=1)]
-        everything = [front, *parts]
-        longest = Longest(LONGEST_SENTENCES)
-        for part in everything:
-            longest.add(part.longest)
-        whole_terms = keywords.terms(self.different_words.exact(), language=self.language)
-        repeated, repeated_in_chapters = self._phrases(parts)
-        return Findings(
-            **_sums(everything, language=self.language),
-            keywords=_of_words(keywords.most_frequent(whole_terms, number=KEYWORDS), self.language),
-            longest_sentences=longest.found(),
-            repeated_phrases=_of_words(repeated, self.language),
-            chapters=[
-                ChapterFigures(
-                    title=chapter.title,
-                    **_sums([part], language=part.language),
-                    keywords=_of_words(
-                        keywords.most_telling(
-                            part.terms,
-                            parts_with=self.parts_with.at_least(),
-                            parts=len(parts),
-                            number=CHAPTER_KEYWORDS,
-                        ),
-                        part.language,
-                    ),
-                    longest_sentences=part.longest,
-                    repeated_phrases=_of_words(phrases_in_it, part.language),
-                )
-                for chapter, part, phrases_in_it in zip(self.chapters, parts, repeated_in_chapters, strict=True)
-            ],
+    words_per_minute = settings.READING_WORDS_PER_MINUTE
+    if len(text) < ISOLATED_CHARACTERS:
+        return findings.analyse(text, words_per_minute=words_per_minute, on_progress=on_progress)
+    content = text.encode(errors="replace")
+    del text
+    limits = limits_of(len(content))
+    try:
+        answer = isolated.run(
+            analysing.__name__,
+            io.BytesIO(content),
+            {"words_per_minute": words_per_minute},
+            limits=limits,
+            on_progress=on_progress,
         )
-
-    def _part(self, chapter: Chapter, *, number: int = 0) -> _Part:
-        """Run the first pass over a chapter. Number 0 is the front matter."""
-        text, start, end = self.text, chapter.body_start, chapter.end
-        written_in = self._language(start, end)
-        longest = Longest(CHAPTER_LONGEST_SENTENCES)
-        counts: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
-        for page in runs.find(longest.watch(self._sentences(chapter, written_in, number=number))):
-            counts.add(chain.from_iterable(page))
-            self.threes.add(page, lowered=self.lowered)
-        self.different_words.merge(counts.at_least())
-        terms = keywords.terms(counts.exact(), language=written_in)
-        if number:
-            self.parts_with.merge(keywords.keys(terms))
-        heading_words = words.count(text, chapter.start, start)
-        body_words = words.count(text, start, end)
-        is_measured = written_in in dialogue.LANGUAGES
-        return _Part(
-            words=heading_words + body_words,
-            body_words=body_words,
-            spoken_words=dialogue.spoken_words(text, start, end, style=self.style) if is_measured else None,
-            sentences=longest.seen,
-            language=written_in,
-            measure=readability.measure(counts.at_least(), sentences=longest.seen, language=written_in),
-            longest=longest.found(),
-            terms=keywords.most_frequent(terms, number=CHAPTER_CANDIDATES),
-        )
-
-    def _phrases(self, parts: Sequence[_Part]) -> tuple[Sequence[Term], Sequence[Sequence[Term]]]:
-        """Run the second pass. Return the repeated phrases of the whole, and of each chapter."""
-        frequent = self.threes.frequent()
-        self.threes = Threes()
-        whole = Phrases(limit=MAX_PHRASES)
-        repeated: list[Sequence[Term]] = []
-        for number, (chapter, part) in enumerate(zip(self.chapters, parts, strict=True), start=1):
-            found = Phrases(limit=MAX_PHRASES)
-            for page in runs.find(self._sentences(chapter, part.language, number=number, again=True)):
-                places = phrases.find(page, frequent=frequent, lowered=self.lowered)
-                found.add(places)
-                whole.add(places)
-            repeated.append(found.repeated(language=part.language, number=CHAPTER_REPEATED_PHRASES))
-        return whole.repeated(language=self.language, number=REPEATED_PHRASES), repeated
-
-    def _language(self, start: int, end: int) -> str:
-        if end - start < MIN_CHARACTERS_TO_DETECT or len(self.chapters) == 1:
-            return self.language
-        middle = (start + end) // 2
-        sample = max(start, middle - CHAPTER_SAMPLE // 2), min(end, middle + CHAPTER_SAMPLE // 2)
-        return language.detect(self.text, *sample) or self.language
-
-    def _sentences(self, chapter: Chapter, written_in: str, *, number: int, again: bool = False) -> Iterator[str]:
-        """Yield the sentences of a chapter, and report the progress through the text."""
-        first, last = (PHRASES_START, CHAPTERS_END) if again else (CHAPTERS_START, PHRASES_START)
-        share = (last - first) / max(len(self.text), 1)
-        label = f"Chapter {number:,} of {len(self.chapters):,}{': phrases' if again else ''}" if number else None
-        done = chapter.body_start
-        progress.set(first + share * done, label)
-        for sentence in sentences.find(self.text, chapter.body_start, chapter.end, language=written_in or "en"):
-            yield sentence
-            done += len(sentence)
-            progress.set(first + share * done)
-        progress.set(first + share * chapter.end)
+    except ReadingTimeoutError:
+        raise AnalysisTimeoutError(seconds=limits.seconds) from None
+    try:
+        return analysing.decoded(answer)
+    except analysing.SenselessAnswerError:
+        logger.warning("analysis gave an answer that makes no sense answer=%r", answer[:200])
+        raise UnreadableTextError(NOT_ANALYSED) from None
 
 
-def _of_words(found: Sequence[Term], language: str) -> Sequence[Term] | None:
-    """Return terms in a language whose words can be told apart. None: its characters are counted."""
-    return None if language in WITHOUT_SPACES else found
-
-
-def _sums(parts: Sequence[_Part], *, language: str) -> dict[str, Any]:
-    """Return the numeric figures of parts together."""
-    measure = sum((part.measure for part in parts), start=Measure())
-    word_count = sum(part.words for part in parts)
-    return {
-        "words": word_count,
-        "sentences": sum(part.sentences for part in parts),
-        "reading_minutes": reading_time.minutes(
-            word_count, words_per_minute=settings.READING_WORDS_PER_MINUTE, language=language
-        ),
-        "language": language,
-        "reading_ease": readability.reading_ease(measure, language=language),
-        "grade_level": readability.grade_level(measure, language=language),
-        "dialogue_share": _dialogue_share(parts) if language in dialogue.LANGUAGES else None,
-    }
-
-
-def _dialogue_share(parts: Sequence[_Part]) -> float | None:
-    """Return the share of spoken words in the parts whose dialogue is measured."""
-    measured = [(part.spoken_words, part.body_words) for part in parts if part.spoken_words is not None]
-    body_words = sum(body for _, body in measured)
-    return round(sum(spoken for spoken, _ in measured) / body_words, 4) if body_words else None
+def limits_of(size_bytes: int) -> Limits:
+    """Return the limits of the analysis of a text of this size."""
+    return Limits(
+        seconds=SECONDS + SECONDS_A_MEGABYTE * size_bytes // MEGABYTE,
+        memory_bytes=MEMORY_BYTES + MEMORY_A_BYTE * size_bytes,
+        text_bytes=analysing.ANSWER_BYTES,
+        at_once=settings.READERS_AT_ONCE,
+        cage_required=settings.READER_CAGE == "required",
+    )

@@ -14,6 +14,7 @@ from django.utils import timezone
 from apps.core import owned_file
 from apps.documents import readers
 from apps.documents.models import Document, Manuscript, manuscript_storage, stored_name
+from apps.documents.readers import slots
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress
@@ -58,6 +59,7 @@ def create(
     Raises:
       UnreadableTextError: It holds no readable text; the message is for the writer.
       TextTooLargeError: It is larger than `DOCUMENT_MAX_UPLOAD_BYTES`. An `UnreadableTextError` too.
+      ReadersBusyError: Others' files are checked. The writer sends it again in some seconds.
     """
     if (data is None) == (text is None):
         raise TypeError("create() takes either data or text")
@@ -161,6 +163,7 @@ def _stored_filename(filename: str) -> str:
 
 def _limits() -> Limits:
     """Return the limits of reading a file that the settings name."""
+    memory_bytes = settings.DOCUMENT_MAX_READING_MEMORY_BYTES
     return Limits(
         unpacked_bytes=settings.DOCUMENT_MAX_UNPACKED_BYTES,
         unpacked_ratio=settings.DOCUMENT_MAX_UNPACKED_RATIO,
@@ -168,5 +171,8 @@ def _limits() -> Limits:
         pages=settings.DOCUMENT_MAX_PAGES,
         seconds=settings.DOCUMENT_MAX_READING_SECONDS,
         text_bytes=settings.DOCUMENT_MAX_UPLOAD_BYTES,
-        memory_bytes=settings.DOCUMENT_MAX_READING_MEMORY_BYTES,
+        memory_bytes=memory_bytes,
+        # By the largest that one may take: the memory of a small file is limited further.
+        at_once=settings.READERS_AT_ONCE or slots.count(memory_bytes=memory_bytes),
+        cage_required=settings.READER_CAGE == "required",
     )

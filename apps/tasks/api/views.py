@@ -2,7 +2,6 @@
 
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
@@ -18,6 +17,7 @@ from rest_framework.serializers import BaseSerializer
 from apps.core.api.body import LimitedBody
 from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
+from apps.core.permission import sees_all
 from apps.tasks.api import events
 from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
@@ -30,7 +30,7 @@ def task_started(request: Request, task_id: str, *, what: str) -> Response:
 
 
 class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
-    """The user's own tasks, and all tasks for staff, the newest first."""
+    """The tasks that the user sees, the newest first: for staff with the permission all of them."""
 
     lookup_field = "task_id"
     # Characters that no task id holds make an unknown address. PostgreSQL would refuse a NUL with an error.
@@ -51,7 +51,7 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         return found.filter(**query.validated_data).order_by("-id")
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
-        return StaffTaskSerializer if getattr(self._user(), "is_staff", False) else TaskSerializer
+        return StaffTaskSerializer if sees_all(self._user(), TaskStatus) else TaskSerializer
 
     @action(detail=True)
     def events(self, request: Request, task_id: str) -> HttpResponseBase:
@@ -60,14 +60,7 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
             # An EventSource connects again after the end of its stream. This answer stops it.
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
-        return events.response(request, task, may_see=self._may_still_see)
-
-    def _may_still_see(self) -> bool:
-        """Return whether the user may see the task now."""
-        user = get_user_model()._default_manager.filter(pk=self._user().pk).first()
-        if user is None or not user.is_active:
-            return False
-        return TaskStatus.objects.visible_to(user).filter(task_id=self.kwargs["task_id"]).exists()
+        return events.response(request, task, serializer=self.get_serializer_class())
 
     def _user(self) -> Any:
         assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"

@@ -8,7 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
-from apps.tasks import states
+from apps.core.permission import sees_all
+from apps.tasks import states, visibility
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models.bounded_time import BoundedDateTimeField
 from apps.tasks.models.written_json import WrittenJSONField
@@ -28,8 +29,8 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
         return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
 
     def visible_to(self, user: Any) -> "TaskStatusQuerySet":
-        """Return all rows for staff, and for any other user the rows that the user owns."""
-        return self if getattr(user, "is_staff", False) else self.filter(owner_id=user.pk)
+        """Return all rows for staff with the permission, for any other user as `apps.tasks.visibility` says."""
+        return self if sees_all(user, self.model) else visibility.of(user, self)
 
     def about(self, instance: models.Model) -> "TaskStatusQuerySet":
         """Return the tasks that work on the instance: their actor is `related_to` its model.

@@ -13,6 +13,8 @@ from apps.tasks.json_safe import COMPACT, json_safe
 MAX_DEPTH = 300
 #: May be a NUL, a lone surrogate, or a number beyond what Python has.
 ODD = re.compile(r"\\u[dD0]|[eE]\+?\d{3}")
+#: A text in JSON, which may be cut off, or a bracket.
+_TEXT_OR_BRACKET = re.compile(r'"(?>(?:[^"\\]|\\.?)*)"?|[\[\]{}]', re.DOTALL)
 #: Characters that are shown of a value that cannot be read.
 SHOWN_CHARACTERS = 1_000
 
@@ -98,7 +100,7 @@ def _depth(text: str) -> int:
     if text.count("[") + text.count("{") <= MAX_DEPTH:
         return 0
     depth = deepest = 0
-    for bracket in re.finditer(r'"(?:[^"\\]|\\.)*"|[\[\]{}]', text):
+    for bracket in _TEXT_OR_BRACKET.finditer(text):
         depth += {"[": 1, "{": 1, "]": -1, "}": -1}.get(bracket[0], 0)
         deepest = max(depth, deepest)
     return deepest

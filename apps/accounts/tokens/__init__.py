@@ -1,0 +1,1 @@
+"""API tokens, with which programs sign in instead of a user."""

@@ -1,0 +1,112 @@
+"""Slots of a machine: processes that handle strangers' files at once, bounded by its memory.
+
+A slot is a locked file in the system's folder for temporary files. All processes of a user share them, and the system
+unlocks those of a process that dies.
+"""
+
+import fcntl
+import os
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
+
+from apps.documents.readers.errors import ReadersBusyError
+
+#: Seconds between two looks for a free slot.
+LOOK_SECONDS = 0.05
+#: Part of the machine's memory that readers may take.
+MEMORY_SHARE = 0.5
+#: Files that limit the memory of a container: of control groups in their second version and in their first.
+CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+
+def count(*, memory_bytes: int) -> int:
+    """Return the number of processes that the machine has memory for, at least 1.
+
+    Parameters:
+      memory_bytes: Memory that one of them may take.
+    """
+    return max(1, int(MEMORY_SHARE * machine_bytes() / memory_bytes))
+
+
+def machine_bytes() -> int:
+    """Return the memory of this machine, or of this container."""
+    sizes = [os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")]
+    for path in CONTAINER_LIMITS:
+        with suppress(OSError, ValueError):  # There is none, or it says "max".
+            sizes.append(int(path.read_text()))
+    return min(sizes)
+
+
+@contextmanager
+def held(kind: str, *, number: int, wait_seconds: float, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
+    """Hold one of the machine's slots.
+
+    Parameters:
+      kind: Each kind has slots of its own, so that none waits for another kind.
+      number: Number of slots of this kind.
+      wait_seconds: Seconds to wait for one.
+      on_wait: Called once, before waiting.
+
+    Raises:
+      ReadersBusyError: None became free in time.
+    """
+    until = time.monotonic() + wait_seconds
+    waits = False
+    while (slot := _taken(kind, number)) is None:
+        if time.monotonic() >= until:
+            raise ReadersBusyError
+        if not waits:
+            waits = True
+            on_wait()
+        time.sleep(LOOK_SECONDS)
+    try:
+        yield
+    finally:
+        slot.free()
+
+
+class _Slot:
+    """The file of a slot. It is unlocked when it is closed, also by the garbage collector after an interruption."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.file = open(path, "ab", buffering=0, opener=_open)  # noqa: SIM115
+
+    def lock(self) -> bool:
+        """Lock the file, or close it if it is locked or was removed meanwhile. Return whether it is locked."""
+        try:
+            fcntl.flock(self.file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            if os.path.samestat(os.stat(self.path), os.fstat(self.file.fileno())):
+                return True
+        except (BlockingIOError, FileNotFoundError):
+            pass
+        self.file.close()
+        return False
+
+    def free(self) -> None:
+        self.path.unlink(missing_ok=True)
+        # Not by closing alone: a process that was forked meanwhile has the file open, too.
+        fcntl.flock(self.file, fcntl.LOCK_UN)
+        self.file.close()
+
+
+def _open(path: str, flags: int) -> int:
+    """Open a file of this user's own: a link of another user is not followed."""
+    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+
+
+def _taken(kind: str, number: int) -> _Slot | None:
+    """Lock a free slot and return it. None: all are taken.
+
+    Raises:
+      OSError: The file of a slot is not this user's.
+    """
+    folder = tempfile.gettempdir()
+    for index in range(number):
+        slot = _Slot(Path(folder, f"aiwriting-{os.geteuid()}-{kind}-{index}"))
+        if slot.lock():
+            return slot
+    return None

@@ -1,0 +1,76 @@
+"""The Content-Security-Policy in a real Chromium, which reports each violation on its console."""
+
+from collections.abc import Callable
+
+import pytest
+from django.conf import settings
+from django.test import Client
+from django.urls import reverse
+from playwright.sync_api import Page, expect
+
+from apps.accounts.models import User
+from apps.accounts.tokens.issuing import issue
+from tests import rows
+from tests.browser.conftest import Seen
+
+pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+
+NewPage = Callable[..., Page]
+
+
+@pytest.fixture
+def opened(new_page: NewPage, client: Client, jane: User, address: str) -> Page:
+    """A browser in which jane, who may do everything, is signed in."""
+    User.objects.filter(pk=jane.pk).update(is_staff=True, is_superuser=True)
+    client.force_login(jane)
+    page = new_page(base_url=address)
+    name = settings.SESSION_COOKIE_NAME
+    page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
+    return page
+
+
+def test_pages_of_each_kind_violate_nothing(opened: Page, jane: User, seen: Seen) -> None:
+    """Tests without a browser look for inline code in all pages. These have scripts that add to the page."""
+    document = rows.document()
+    task = rows.task(about=document, error_message="It broke.", traceback="Traceback")
+    token, _ = issue(jane, name="Backup")
+    for path in [
+        f"/projects/{document.project.pk}/",
+        f"/account/tokens/{token.pk}/revoke/",
+        reverse("admin:index"),
+        reverse("admin:accounts_user_change", args=[jane.pk]),
+        reverse("admin:tasks_schedule_add"),
+        reverse("admin:tasks_taskstatus_changelist"),
+        reverse("admin:tasks_taskstatus_change", args=[task.pk]),
+        reverse("admin:projects_project_delete", args=[document.project.pk]),
+    ]:
+        opened.goto(path)
+        assert (path, seen.unexpected) == (path, [])
+
+
+def test_the_admins_theme_works_under_its_policy(opened: Page, jane: User) -> None:
+    rows.task()
+    opened.goto(reverse("admin:tasks_taskstatus_changelist"))
+    assert opened.locator("style").count() == 0
+
+    opened.get_by_text("jane", exact=True).click()
+    opened.get_by_text("Dark", exact=True).click()
+    expect(opened.locator("html")).to_have_class("dark")
+    opened.get_by_text("Filters").first.click()
+    expect(opened.locator("#changelist-filter")).to_be_visible()
+
+
+def test_a_script_that_was_smuggled_in_does_not_run(opened: Page, seen: Seen) -> None:
+    seen.expected = ["Content Security Policy", "status of 404"]
+    for path in ("/", reverse("admin:index")):
+        opened.goto(path)
+        opened.evaluate(
+            """() => {
+                window.ran = [];
+                const inline = document.createElement("div");
+                inline.innerHTML = "<img src=/x onerror='ran.push(1)'>";
+                document.body.append(inline);
+                document.write("<script>ran.push(2)</script>");
+            }"""
+        )
+        assert opened.evaluate("window.ran") == []

@@ -1,0 +1,162 @@
+"""A machine reads as many files at once as it has memory for, in all its processes together."""
+
+import os
+import subprocess
+import sys
+import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+
+import pytest
+
+from apps.documents import readers
+from apps.documents.readers import Limits, ReadersBusyError, cage, isolated, slots
+from tests import manuscripts
+from tests.waiting import wait_until
+
+PDF = manuscripts.pdf(manuscripts.text_lines("Some words."))
+ONE = Limits(at_once=1)
+GENEROUS_SECONDS = 60
+
+
+@pytest.fixture(autouse=True)
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder for slots that no other session of the tests uses."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    return tmp_path
+
+
+@contextmanager
+def all_held(kind: str, *, number: int = 1) -> Iterator[None]:
+    with ExitStack() as stack:
+        for _ in range(number):
+            stack.enter_context(slots.held(kind, number=number, wait_seconds=0))
+        yield
+
+
+def test_a_slot_more_than_there_are_is_refused_and_one_that_is_free_again_is_taken() -> None:
+    with all_held("read", number=3), pytest.raises(ReadersBusyError), all_held("read", number=3):
+        pass
+    with all_held("read", number=3):
+        pass
+
+
+def test_an_error_frees_the_slot() -> None:
+    with pytest.raises(ZeroDivisionError), all_held("read"):
+        raise ZeroDivisionError
+    with all_held("read"):
+        pass
+
+
+def test_each_kind_has_slots_of_its_own() -> None:
+    with all_held("read"), all_held("check"):
+        pass
+
+
+def test_processes_share_the_slots_and_one_that_dies_frees_its_own(folder: Path) -> None:
+    code = (
+        f"import tempfile; tempfile.tempdir = {str(folder)!r}\nfrom apps.documents.readers import slots\n"
+        "with slots.held('read', number=1, wait_seconds=0):\n    print('held', flush=True); input()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", code], cwd=cage.ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE
+    ) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        with pytest.raises(ReadersBusyError), all_held("read"):
+            pass
+        other.kill()
+    with all_held("read"):
+        pass
+
+
+def test_a_task_waits_for_a_slot_and_says_so() -> None:
+    said: list[str] = []
+    texts: list[str] = []
+
+    def read() -> None:
+        texts.append(readers.read(PDF, filename="a.pdf", limits=ONE, on_progress=lambda share, what: said.append(what)))
+
+    with all_held("read"):
+        thread = threading.Thread(target=read)
+        thread.start()
+        wait_until(lambda: said == [isolated.WAITING], timeout=GENEROUS_SECONDS)
+    thread.join()
+    assert said[0] == isolated.WAITING
+    assert texts == ["Some words.\n"]
+
+
+def test_a_writer_does_not_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
+    with all_held("check"), pytest.raises(ReadersBusyError, match=r"Send this one again in a few seconds\."):
+        readers.check(PDF, filename="a.pdf", limits=ONE)
+    readers.check(PDF, filename="a.pdf", limits=ONE)
+
+
+def test_a_large_text_takes_a_slot_in_the_process_that_checks_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
+    large = b"Some words.\n" * 400_000
+    assert len(large) >= readers.LARGE_BYTES
+    with all_held("check"):
+        with pytest.raises(ReadersBusyError):
+            readers.check(large, filename="a.txt", limits=ONE)
+        readers.check(b"Some words.", filename="a.txt", limits=ONE)
+
+
+def test_long_tasks_keep_no_writer_from_sending_files(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
+    with all_held("read"):
+        readers.check(PDF, filename="a.pdf", limits=ONE)
+
+
+def test_the_number_of_slots_follows_the_memory(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    gigabyte = 1024**3
+    limit = tmp_path / "memory.max"
+    monkeypatch.setattr(slots, "CONTAINER_LIMITS", (tmp_path / "none", limit))
+    limit.write_text("max\n")
+    machine = slots.machine_bytes()
+    assert machine > gigabyte // 2
+    limit.write_text(f"{gigabyte // 2}\n")
+    assert slots.machine_bytes() == gigabyte // 2
+    assert slots.count(memory_bytes=gigabyte // 16) == 4
+    # A small machine reads one file after the other.
+    assert slots.count(memory_bytes=gigabyte) == 1
+    limit.write_text(f"{machine * 1_000}\n")
+    assert slots.machine_bytes() == machine
+
+
+def test_a_free_slot_leaves_no_file(folder: Path) -> None:
+    with all_held("read", number=2):
+        assert len(list(folder.iterdir())) == 2
+    assert list(folder.iterdir()) == []
+
+
+def test_a_link_of_another_user_is_not_followed(folder: Path) -> None:
+    target = folder / "target"
+    (folder / f"aiwriting-{os.geteuid()}-read-0").symlink_to(target)
+    with pytest.raises(OSError, match="symbolic links"), all_held("read"):
+        pass
+    assert not target.exists()
+
+
+def test_many_threads_share_few_slots() -> None:
+    """A file that its holder removes is locked by no second one."""
+    inside: list[int] = []
+    most: list[int] = []
+
+    def work() -> None:
+        for _ in range(30):
+            with slots.held("read", number=2, wait_seconds=GENEROUS_SECONDS):
+                inside.append(1)
+                most.append(len(inside))
+                inside.pop()
+
+    threads = [threading.Thread(target=work) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(most) == 180
+    assert max(most) <= 2
