@@ -11,6 +11,7 @@ import pytest
 import typst
 
 from apps.projects.contents import Found
+from apps.projects.errors import TypesettingError
 from apps.projects.reports import pdf, plots, png, typesetting
 from tests.projects.sources import CREATED_AT, draft, figures, full, pages
 
@@ -44,7 +45,7 @@ def test_the_fonts_have_every_script_and_screen_readers_can_read_the_pdf(monkeyp
     content = pdf.render(figures(*(full(title=title) for title in TITLES), draft(), name=" ".join(TITLES)))
     text = " ".join(pages(content))
     assert all(title in text for title in ("戦争と平和", "전쟁과 평화", "Война и мир", "Ελληνικά"))
-    with pytest.raises(typst.TypstError, match="PDF/UA"):
+    with pytest.raises(TypesettingError, match="PDF/UA"):
         pdf.render(figures(full(title="\N{TIBETAN LETTER KA}")))
 
 
@@ -90,7 +91,7 @@ def test_a_template_sees_no_file_outside_its_folder(tmp_path: Path, monkeypatch:
     folder.mkdir()
     (folder / "curious.typ").write_text('#read("../secret.txt")')
     monkeypatch.setattr(typesetting, "TEMPLATES", folder)
-    with pytest.raises(typst.TypstError, match="escape the project root"):
+    with pytest.raises(TypesettingError, match="escape the project root"):
         typesetting.typeset("curious.typ", {}, kind="pdf", made_at=CREATED_AT)
 
 
@@ -109,6 +110,26 @@ def test_a_text_of_a_million_characters_is_cut(piece: str) -> None:
     content = pdf.render(replace(found, name=text, owner=text))
     assert time.process_time() - started < 10
     assert len(content) < 500_000
+
+
+@pytest.mark.parametrize(
+    "text", ["\u05d0 \u05c8", "\u05d0\u05c8\u05d0", "\U0010ffff", "\ue000", "\ufffe", "\u0378"], ids=ascii
+)
+def test_what_is_no_character_is_replaced_where_typst_would_panic(text: str) -> None:
+    found = figures(full(title=text, longest_sentences=(Found(text=text, number=3),)), name=text)
+    assert "\N{REPLACEMENT CHARACTER}" in " ".join(pages(pdf.render(found)))
+
+
+def test_a_panic_of_typst_is_an_ordinary_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    class PanicException(BaseException):
+        pass
+
+    def panic(*args: object, **options: object) -> bytes:
+        raise PanicException("end byte index 7 is out of bounds")
+
+    monkeypatch.setattr(typst, "compile", panic)
+    with pytest.raises(TypesettingError, match=r"report\.typ cannot be set: end byte index 7"):
+        pdf.render(figures(full()))
 
 
 def test_the_same_figures_make_the_same_bytes() -> None:
