@@ -55,6 +55,7 @@ UNFOLD = {
                 "title": "People",
                 "items": [
                     _page("Users", model="accounts.user", icon="person"),
+                    _page("Quotas", model="accounts.allowance", icon="speed"),
                     _page("Groups", model="auth.group", icon="group"),
                     _page("Sign-in limits", model="accounts.throttle", icon="lock_clock"),
                     _page("API tokens", model="accounts.apitoken", icon="key"),

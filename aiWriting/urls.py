@@ -6,6 +6,11 @@ from django.urls import include, path
 from apps.pages.views import passwords, people
 from workers import health
 
+handler400 = "aiWriting.error_pages.bad_request"
+handler403 = "aiWriting.error_pages.forbidden"
+handler404 = "aiWriting.error_pages.not_found"
+handler500 = "aiWriting.error_pages.failed"
+
 urlpatterns = [
     # The admin's links to the pages of rows on the site. No model here has such pages, and odd keys would be errors.
     path("admin/r/<path:url>", admin.site.admin_view(admin.site.catch_all_view)),

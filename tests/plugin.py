@@ -56,6 +56,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption("--chaos-record", metavar="DIR", help="directory for the history and the verdict of the storm")
     group.addoption("--seed", type=int, default=1, help="seed of the storms; default: %(default)s")
     group.addoption(
+        "--fuzz-requests",
+        type=int,
+        default=400,
+        help="number of random requests to all addresses of the site, on each database; default: %(default)s",
+    )
+    group.addoption(
         "--cron-cases",
         type=int,
         default=10_000,

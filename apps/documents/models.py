@@ -47,6 +47,12 @@ class Document(BaseModel):
         blank=True,
         help_text="Why processing failed, in words for the writer. Written with the status. Empty: it did not fail.",
     )
+    size_bytes = models.PositiveBigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Size of its manuscript in bytes, for the quota of the project's owner. Written when it is made.",
+    )
     expires_at = models.DateTimeField(
         null=True,
         blank=True,

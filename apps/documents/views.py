@@ -65,10 +65,11 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         require(document.project, self.request.user, role=NEEDED.get(str(self.action), Role.READER))
         return document
 
-    def body_limit_bytes(self, request: Request) -> int:
-        if self.action != "create":
-            return super().body_limit_bytes(request)
-        if str(request.content_type).startswith(MultiPartParser.media_type):
+    @classmethod
+    def body_limit_bytes(cls, *, action: str, content_type: str) -> int:
+        if action != "create":
+            return super().body_limit_bytes(action=action, content_type=content_type)
+        if content_type.lower().startswith(MultiPartParser.media_type):
             return int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
         return JSON_FACTOR * int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
 
@@ -79,12 +80,17 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
             str(TextTooLargeError(size_bytes=size_bytes, limit_bytes=int(settings.DOCUMENT_MAX_UPLOAD_BYTES)))
         )
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action == "create" and (text_bytes := _least_text_bytes(request)):
+            DocumentService.check_body(request.user.pk, text_bytes=text_bytes)
+
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Store a new document as a draft."""
         serializer = NewDocumentSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
         require(serializer.validated_data["project"], request.user, role=Role.EDITOR)
-        document = _store(**serializer.validated_data)
+        document = _store(**serializer.validated_data, sender_id=request.user.pk)
         return Response(self.get_serializer(document).data, status=status.HTTP_201_CREATED)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -132,14 +138,28 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         return download(request._request, original.file, filename=original.filename, size_bytes=original.size_bytes)
 
 
+def _least_text_bytes(request: Request) -> int:
+    """Return the least size of the manuscript in a body, by the body's announced size. A small one has 0."""
+    length = request.headers.get("content-length") or ""
+    size_bytes = max(0, int(length) - FORM_BYTES) if length.isdecimal() else 0
+    is_form = str(request.content_type).startswith(MultiPartParser.media_type)
+    return size_bytes if is_form else size_bytes // JSON_FACTOR
+
+
 def _store(
-    *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
+    *,
+    project: Project,
+    title: str,
+    file: "UploadedFile[Any] | None" = None,
+    text: str | None = None,
+    sender_id: int | None,
 ) -> Document:
     """Store a validated document. An unreadable text is the client's error, and a busy reader a reason to retry."""
     try:
         if file is None:
-            return DocumentService.create(project=project, title=title, text=text)
-        return DocumentService.create(project=project, title=title, data=file, filename=file.name or "")
+            return DocumentService.create(project=project, title=title, text=text, sender_id=sender_id)
+        name = file.name or ""
+        return DocumentService.create(project=project, title=title, data=file, filename=name, sender_id=sender_id)
     except TextTooLargeError as error:
         raise RequestTooLargeError(str(error)) from None
     except ReadersBusyError as error:

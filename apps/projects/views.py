@@ -19,6 +19,7 @@ from apps.projects.access import require
 from apps.projects.models import Project, Role
 from apps.projects.reports.filename import filename
 from apps.projects.serializers import ProjectSerializer, report_links
+from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 from apps.tasks.api.views import task_started
 
@@ -42,7 +43,7 @@ class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
         return project
 
     def perform_create(self, serializer: BaseSerializer[Project]) -> None:
-        serializer.save(owner=self.request.user)
+        serializer.instance = ProjectService.create(owner=self.request.user, **serializer.validated_data)
 
     @action(detail=True, methods=["get"])
     def report(self, request: Request, pk: str) -> Response:

@@ -16,7 +16,7 @@ from django.test import Client
 from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
-from apps.accounts.models import User
+from apps.accounts.models import Allowance, User
 from apps.accounts.sign_in.model import Throttle
 from apps.accounts.tokens.issuing import issue
 from apps.documents.services.document_service import DocumentService
@@ -117,6 +117,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         name="mine", task_name="documents.process_document", kwargs={"document_id": 1}, cron="0 8 * * *"
     )
     actions.make(schedule)
+    allowance = Allowance.objects.create(user=users["writer"])
     throttle = Throttle.objects.create(
         scope="address", digest="x", address="192.0.2.1", free_at=timezone.now() + timedelta(hours=1)
     )
@@ -129,6 +130,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "document": {"pk": document.pk},
         "task-": {"task_id": task.task_id},
         "_user_": {"object_id": users["writer"].pk, "id": users["writer"].pk},
+        "_allowance_": {"object_id": allowance.pk},
         "_throttle_": {"object_id": throttle.pk},
         "_group_": {"object_id": Group.objects.create(name="support").pk},
         "revoke-token": {"pk": key.pk},

@@ -12,9 +12,9 @@ from apps.documents.models import Document, Manuscript
 from apps.documents.services import figures, findings, manuscripts, status
 from apps.documents.services.status import PROCESS_DOCUMENT
 from apps.projects.models import Project
+from apps.projects.services.starting import start_for
 from apps.tasks import progress
 from apps.tasks.models import TaskStatus
-from apps.tasks.starting import start_once
 
 #: Name of the actor that starts all drafts of a project.
 PROCESS_PROJECT = "documents.process_project"
@@ -35,9 +35,10 @@ def start(document: Document, *, owner_id: int | None) -> str:
       owner_id: Primary key of the user who may see the task besides staff.
 
     Raises:
+      QuotaError: The owner has too many tasks that wait or run; the message is for the owner.
       Document.DoesNotExist: The document was deleted.
     """
-    return start_once(
+    return start_for(
         document,
         PROCESS_DOCUMENT,
         owner_id=owner_id,
@@ -52,9 +53,10 @@ def start_project(project: Project, *, owner_id: int | None) -> str:
       owner_id: Primary key of the user whose tasks they are.
 
     Raises:
+      QuotaError: The owner has too many tasks that wait or run; the message is for the owner.
       Project.DoesNotExist: The project was deleted.
     """
-    return start_once(project, PROCESS_PROJECT, owner_id=owner_id)
+    return start_for(project, PROCESS_PROJECT, owner_id=owner_id)
 
 
 def newest_project_task(project: Project) -> TaskStatus | None:

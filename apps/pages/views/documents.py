@@ -9,9 +9,10 @@ from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.quotas.errors import QuotaError
 from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
-from apps.pages.access import WriterRequest, writers_page
+from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
 from apps.projects.access import require
@@ -49,7 +50,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     """Return the page of a document.
 
     Parameters:
-      filled_in: The form `rename` as it was sent. With it the answer is a 400.
+      filled_in: The form `rename` as it was sent, or the sentence `process_refused`. With either the answer is a 400.
     """
     document = document_of(request, pk, role=Role.READER)
     said_processing = document.status == Document.Status.PROCESSING
@@ -125,6 +126,8 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         try:
             DocumentService.start_processing(document, owner_id=request.user.pk)
+        except QuotaError as error:
+            return over_quota(document_page(request, pk, process_refused=str(error)), error)
         except Document.DoesNotExist:
             raise Http404 from None
     if "from_project" in request.POST:

@@ -10,6 +10,7 @@ from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.models import User
+from apps.accounts.quotas.errors import QuotaError
 from apps.pages.access import WriterRequest, origin_of, writers_page
 from apps.pages.forms import InvitationForm, RoleForm
 from apps.pages.views.projects import project_of
@@ -118,7 +119,12 @@ def hand_over(request: WriterRequest, pk: int, user_id: int) -> HttpResponse:
     project = project_of(request, pk, role=Role.OWNER)
     user = member(project, user_id).user
     if request.method == "POST":
-        if MemberService.hand_over(project, user_id=user_id):
+        try:
+            took = MemberService.hand_over(project, user_id=user_id)
+        except QuotaError as error:
+            messages.error(request, f"“{project.name}” was not handed over. {error}")
+            return redirect("pages:members", pk=pk)
+        if took:
             messages.success(request, f"“{project.name}” now belongs to {user.get_username()}. You are an editor.")
         else:
             messages.error(request, f"“{project.name}” was not handed over: {user.get_username()} may not sign in.")

@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
@@ -13,14 +14,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.quotas.errors import QuotaError
+from apps.core.body import takes_body
 from apps.documents.models import Document
 from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
-from apps.pages.access import WriterRequest, writers_page
+from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
 from apps.pages.views.documents import LONG_FIELDS
 from apps.projects.access import require
 from apps.projects.models import Project, Role
+from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 
 #: Number of entries on one page of a list.
@@ -49,8 +53,17 @@ def home(request: WriterRequest) -> HttpResponse:
     """Show the projects that the writer sees. A POST creates one."""
     form = ProjectForm(request.POST or None, auto_id="new_%s")
     if request.method == "POST" and form.is_valid():
-        project = Project.objects.create(owner=request.user, name=form.cleaned_data["name"])
+        try:
+            project = ProjectService.create(owner=request.user, **form.cleaned_data)
+        except QuotaError as error:
+            form.add_error("name", str(error))
+            return over_quota(home_page(request, form), error)
         return redirect("pages:project", pk=project.pk)
+    return home_page(request, form)
+
+
+def home_page(request: WriterRequest, form: ProjectForm) -> HttpResponse:
+    """Return the page of the writer's projects."""
     projects = (
         Project.objects.visible_to(request.user)
         .select_related("owner")
@@ -58,7 +71,8 @@ def home(request: WriterRequest) -> HttpResponse:
     )
     projects = projects.order_by(*NEWEST_FIRST)
     page = Paginator(projects, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "pages/home.html", {"page": page, "form": form}, status=400 if form.errors else 200)
+    context = {"page": page, "form": form, "use": DocumentService.use_of(request.user.pk)}
+    return render(request, "pages/home.html", context, status=400 if form.errors else 200)
 
 
 @writers_page
@@ -73,7 +87,8 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
 
     Parameters:
       filled_in: The forms `rename`, `paste` and `upload` as they were sent, and `refused`, which has pairs of a file's
-        name and the reason for which it was refused. With any of them the answer is a 400.
+        name and the reason for which it was refused. `process_refused` and `report_refused` are sentences. With any of
+        them the answer is a 400.
     """
     found = (
         Document.objects.filter(project=project)
@@ -133,6 +148,7 @@ def delete(request: WriterRequest, pk: int) -> HttpResponse:
     return render(request, "pages/delete_project.html", {"project": project, "document_count": count})
 
 
+@takes_body(lambda **_: int(settings.REQUEST_MAX_BYTES))
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: WriterRequest, pk: int) -> HttpResponse:
@@ -143,11 +159,13 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
     if not form.is_valid():
         return project_page(request, project, upload=form)
-    refused = []
-    busy = False
+    refused, quota, busy = [], None, False
     for file in form.cleaned_data["chosen"]:
         try:
-            document = take(file, project=project)
+            document = take(file, project=project, sender_id=request.user.pk)
+        except QuotaError as error:
+            quota = error
+            refused.append((file.name, str(error)))
         except (UnreadableTextError, ReadersBusyError) as error:
             refused.append((file.name, str(error)))
             busy = busy or isinstance(error, ReadersBusyError)
@@ -159,21 +177,22 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     if busy:
         response.status_code = 503
         response.headers["Retry-After"] = str(BUSY_SECONDS)
-    return response
+    return over_quota(response, quota) if quota else response
 
 
-def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
+def take(file: "UploadedFile[Any]", *, project: Project, sender_id: int) -> Document:
     """Create a document from an uploaded file, and name it after the file.
 
     Raises:
-      UnreadableTextError: It cannot be taken; the message is for the writer.
+      QuotaError, UnreadableTextError: It cannot be taken; the message is for the writer.
       ReadersBusyError: It cannot be taken now; the message is for the writer.
     """
     name = file.name or ""
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
-    return DocumentService.create(project=project, title=title, data=file, filename=name)
+    return DocumentService.create(project=project, title=title, data=file, filename=name, sender_id=sender_id)
 
 
+@takes_body(lambda **_: int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def paste(request: WriterRequest, pk: int) -> HttpResponse:
@@ -184,7 +203,10 @@ def paste(request: WriterRequest, pk: int) -> HttpResponse:
     form = PasteForm(request.POST, auto_id="paste_%s")
     if form.is_valid():
         try:
-            document = DocumentService.create(project=project, **form.cleaned_data)
+            document = DocumentService.create(project=project, sender_id=request.user.pk, **form.cleaned_data)
+        except QuotaError as error:
+            form.add_error("text", str(error))
+            return over_quota(project_page(request, project, paste=form), error)
         except UnreadableTextError as error:
             form.add_error("text", str(error))
         else:
@@ -200,6 +222,8 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
     if request.method == "POST":
         try:
             DocumentService.start_project(project, owner_id=request.user.pk)
+        except QuotaError as error:
+            return over_quota(project_page(request, project, process_refused=str(error)), error)
         except Project.DoesNotExist:
             raise Http404 from None
     return redirect("pages:project", pk=pk)
@@ -213,6 +237,8 @@ def report(request: WriterRequest, pk: int) -> HttpResponseBase:
     if request.method == "POST":
         try:
             ReportService.start(project, owner_id=request.user.pk)
+        except QuotaError as error:
+            return over_quota(project_page(request, project, report_refused=str(error)), error)
         except Project.DoesNotExist:
             raise Http404 from None
     return redirect("pages:project", pk=pk)

@@ -6,6 +6,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from apps.projects.models import Membership, Project, Role
+from apps.projects.services.project_service import ProjectService
 
 
 class MemberService:
@@ -28,8 +29,12 @@ class MemberService:
         """Make a member the owner, and the owner an editor. Return whether it took.
 
         It does not if the user is no member, may not sign in, or if another hand-over was faster.
+
+        Raises:
+          NoRoomError: The member owns as many projects as may be.
         """
         with transaction.atomic():
+            ProjectService.reserve(user_id, is_own=False)
             locked = Project.objects.select_for_update().filter(pk=project.pk, owner_id=project.owner_id).first()
             rows = Membership.objects.filter(project=project, user_id=user_id, user__is_active=True)
             if locked is None or not rows.exists():

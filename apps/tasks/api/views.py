@@ -18,8 +18,9 @@ from apps.core.api.body import LimitedBody
 from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
 from apps.core.permission import sees_all
-from apps.tasks.api import events
+from apps.tasks.api import events, streams
 from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
+from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 
@@ -60,7 +61,12 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
             # An EventSource connects again after the end of its stream. This answer stops it.
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
-        return events.response(request, task, serializer=self.get_serializer_class())
+        response = events.response(request, task, serializer=self.get_serializer_class())
+        return streams.counted(response, user_id=self._user().pk, limit=self.event_streams_limit())
+
+    def event_streams_limit(self) -> int:
+        """Return the number of event streams that the user may have open at once in this process. 0: no limit."""
+        return conf.TASK_EVENT_STREAMS
 
     def _user(self) -> Any:
         assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"

@@ -24,6 +24,10 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
     def finished(self) -> "TaskStatusQuerySet":
         return self.filter(status__in=states.TERMINAL)
 
+    def unfinished_of(self, owner_id: Any) -> "TaskStatusQuerySet":
+        """Return the unfinished rows of a user. The time of the end tells, since the index over them is about it."""
+        return self.filter(owner_id=owner_id, finished_at__isnull=True)
+
     def due(self) -> "TaskStatusQuerySet":
         """Return pending rows whose time has come, by the database's clock."""
         return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
@@ -298,6 +302,11 @@ class TaskStatus(BaseModel):
                 condition=models.Q(related_object_id__isnull=False),
             ),
             models.Index(fields=["owner", "-id"], name="tasks_owner", condition=models.Q(owner__isnull=False)),
+            models.Index(
+                fields=["owner"],
+                name="tasks_owner_unfinished",
+                condition=models.Q(owner__isnull=False, finished_at__isnull=True),
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=list(states.STATES)), name="tasks_status_is_known"),
