@@ -81,7 +81,7 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         )
 
     @classmethod
-    def check_body(cls, user_id: int, *, action: str, size_bytes: int, content_type: str) -> None:
+    def check_body(cls, user_id: Any, *, action: str, size_bytes: int, content_type: str) -> None:
         """Check that a user may send a body. The outermost layer calls it before the body is received.
 
         Raises:
