@@ -136,9 +136,41 @@ def test_a_free_slot_leaves_no_file(folder: Path) -> None:
 def test_a_link_of_another_user_is_not_followed(folder: Path) -> None:
     target = folder / "target"
     (folder / f"aiwriting-{os.geteuid()}-read-0").symlink_to(target)
-    with pytest.raises(OSError, match="symbolic links"), all_held("read"):
+    with all_held("read"):
         pass
     assert not target.exists()
+
+
+@pytest.mark.parametrize("kind", ["a link", "a folder", "a pipe", "a file"])
+def test_something_of_another_user_in_the_place_of_a_slot_takes_none(folder: Path, kind: str) -> None:
+    if kind == "a file" and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    for index in range(2):
+        path = folder / f"aiwriting-{os.geteuid()}-read-{index}"
+        match kind:
+            case "a link":
+                path.symlink_to(folder / "target")
+            case "a folder":
+                path.mkdir()
+            case "a pipe":
+                os.mkfifo(path)
+            case _:
+                path.touch()
+                os.chown(path, 1, 1)
+    with all_held("read", number=2), pytest.raises(ReadersBusyError), all_held("read"):
+        pass
+    with all_held("read", number=2):
+        pass
+
+
+def test_a_folder_full_of_other_users_files_is_busy_and_the_log_says_so(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in range(1 + slots.FOREIGN_FILES):
+        (folder / f"aiwriting-{os.geteuid()}-read-{index}").mkdir()
+    with pytest.raises(ReadersBusyError), all_held("read"):
+        pass
+    assert f"reader slots cannot be made folder={folder}" in caplog.text
 
 
 def test_many_threads_share_few_slots() -> None:
