@@ -341,6 +341,18 @@ def test_a_text_is_no_longer_than_was_said(monkeypatch: pytest.MonkeyPatch) -> N
     assert readers.read(NOVEL.read_bytes(), filename="novel.docx") == "words"
 
 
+def test_a_message_is_printable_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database takes a NUL, and no answer half of a pair of surrogates."""
+    message = "a\\u0000\\ud83d\\n" + "b" * 20_000
+    monkeypatch.setattr(
+        isolated, "COMMAND", answering(f'{{"share": 0.5, "what": "{message}"}}\n{{"refused": "{message}"}}')
+    )
+    said: list[str] = []
+    with pytest.raises(UnreadableTextError) as raised:
+        readers.read(NOVEL.read_bytes(), filename="novel.docx", on_progress=lambda share, what: said.append(what))
+    assert said == [str(raised.value)] == ["a\ufffd\ufffd\ufffd" + "b" * (isolated.MESSAGE_CHARACTERS - 4)]
+
+
 def test_any_work_runs_in_the_cage() -> None:
     """Work is a module with a class; `reading` is one of several."""
     said: list[str] = []
