@@ -151,6 +151,19 @@ def test_a_word_file_is_read_in_proportion(name: str) -> None:
     assert_in_proportion(lambda size: read(word, manuscripts.docx(WORDS[name](size))))
 
 
+def test_embedded_texts_are_read_in_proportion() -> None:
+    """Many names for one part, in a long list of parts."""
+
+    def document(size: int) -> bytes:
+        names = range(size // 20)
+        listed = "".join(f"<Relationship Id='a{name}' Target='part.txt'/>" for name in names)
+        body = "".join(f"<w:altChunk w:id='a{name}'/>" for name in names)
+        more = {"word/_rels/document.xml.rels": f"<a>{listed}</a>", "word/part.txt": "Words. " * size}
+        return manuscripts.docx(body, **more)
+
+    assert_in_proportion(lambda size: read(word, document(size)))
+
+
 def test_defaults_of_attributes_take_no_time() -> None:
     def document(size: int) -> bytes:
         prolog = f"<!DOCTYPE a [<!ATTLIST b c CDATA '{'a' * (20 * size)}'>]>"
