@@ -336,6 +336,15 @@ def test_a_line_without_an_end_takes_no_memory(monkeypatch: pytest.MonkeyPatch) 
         readers.read(NOVEL.read_bytes(), filename="novel.docx")
 
 
+def test_lines_without_an_end_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = "import sys\nwhile True: sys.stdout.write('{\"share\": 0.5, \"what\": \"\"}\\n')"
+    monkeypatch.setattr(isolated, "COMMAND", (sys.executable, "-c", code))
+    said: list[str] = []
+    with pytest.raises(UnreadableTextError, match="something in it breaks the program that reads it"):
+        readers.read(NOVEL.read_bytes(), filename="novel.docx", on_progress=lambda share, what: said.append(what))
+    assert len(said) < 1_000
+
+
 def test_a_text_is_no_longer_than_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "COMMAND", answering('{"bytes": 5}\nwords and more'))
     assert readers.read(NOVEL.read_bytes(), filename="novel.docx") == "words"

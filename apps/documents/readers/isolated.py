@@ -55,6 +55,8 @@ TICK_SECONDS = 0.5
 PIECE_BYTES = 1024 * 1024
 #: Largest line of the process, in bytes.
 LINE_BYTES = 64 * 1024
+#: Most lines of the process, for each second of its time limit. It reports progress ten times a second.
+LINES_A_SECOND = 20
 #: Characters of a message of the process, to the writer or about its progress.
 MESSAGE_CHARACTERS = 1_000
 #: Bytes of the end of the process's error output that are logged.
@@ -201,7 +203,7 @@ class _Conversation:
     def result(self) -> bytes:
         with selectors.DefaultSelector() as selector:
             selector.register(self.fd, selectors.EVENT_READ)
-            while True:
+            for _ in range(LINES_A_SECOND * max(1, self.limits.seconds)):
                 match self._line(selector):
                     case {"refused": str(message)}:
                         raise UnreadableTextError(_printable(message))
@@ -213,6 +215,7 @@ class _Conversation:
                         _tell(lacks)
                     case line:
                         raise _senseless(str(line))
+        raise _senseless("lines without an end")
 
     def _line(self, selector: selectors.BaseSelector) -> object:
         while (end := self.received.find(b"\n")) < 0:
