@@ -337,7 +337,7 @@ def test_a_line_without_an_end_takes_no_memory(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_lines_without_an_end_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
-    code = "import sys\nwhile True: sys.stdout.write('{\"share\": 0.5, \"what\": \"\"}\\n')"
+    code = 'import sys\nwhile True: sys.stdout.write(\'{"share": 0.5, "what": ""}\\n\')'
     monkeypatch.setattr(isolated, "COMMAND", (sys.executable, "-c", code))
     said: list[str] = []
     with pytest.raises(UnreadableTextError, match="something in it breaks the program that reads it"):

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.documents import readers
-from apps.documents.readers import Limits, ReadersBusyError, cage, isolated, slots
+from apps.documents.readers import Limits, ReadersBusyError, cage, e_book, isolated, open_document, slots, word
 from tests import manuscripts
 from tests.waiting import wait_until
 
@@ -93,6 +93,19 @@ def test_a_writer_does_not_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
     with all_held("check"), pytest.raises(ReadersBusyError, match=r"Send this one again in a few seconds\."):
         readers.check(PDF, filename="a.pdf", limits=ONE)
     readers.check(PDF, filename="a.pdf", limits=ONE)
+
+
+@pytest.mark.parametrize("name", ["novel.docx", "novel.odt", "novel.epub"])
+def test_xml_is_parsed_in_a_process_of_its_own_at_upload(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It compresses well: some KB would hold the process that answers requests for seconds."""
+    reader = {"docx": word, "odt": open_document, "epub": e_book}[name.rpartition(".")[2]]
+    monkeypatch.setattr(reader, "check", lambda *arguments: pytest.fail("It was parsed here."))
+    files = {
+        "novel.docx": manuscripts.docx(manuscripts.docx_paragraphs("Some words.")),
+        "novel.odt": manuscripts.odt("<text:p>Some words.</text:p>"),
+        "novel.epub": manuscripts.epub({"1.xhtml": manuscripts.xhtml("<p>Some words.</p>")}),
+    }
+    readers.check(files[name], filename=name)
 
 
 def test_a_large_text_takes_a_slot_in_the_process_that_checks_it(monkeypatch: pytest.MonkeyPatch) -> None:

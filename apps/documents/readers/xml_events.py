@@ -1,4 +1,4 @@
-"""Read XML as a stream of events. What unfolds to more than the file has is refused, and no other file is loaded."""
+"""Read XML as a stream of events. Entities and defaults of attributes are refused, and no other file is loaded."""
 
 from collections.abc import Callable, Mapping
 from typing import IO
