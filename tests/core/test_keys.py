@@ -28,7 +28,7 @@ def test_a_key_that_no_row_can_have_is_not_found(client: Client) -> None:
 
 
 def test_no_address_of_ours_takes_a_number_of_any_size() -> None:
-    def routes(patterns: list) -> list[str]:  # type: ignore[type-arg]
+    def routes(patterns: list) -> list[str]:
         return [
             route
             for each in patterns
