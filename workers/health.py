@@ -29,8 +29,8 @@ DEADLINE_SECONDS = 2.0
 #: Seconds for which an answer is given again, so that requests cannot burden the servers. After half of them the next
 #: one is looked for, so that no request waits for it.
 KEPT_SECONDS = 1.0
-#: Seconds for which it is given while the next look, which began in time, takes longer. It does under load.
-RENEWING_SECONDS = 2.0
+#: As a multiple of them, the age to which it is given while the next look, which began in time, takes longer.
+RENEWING_FACTOR = 2
 
 #: KEYS: a list and a hash under the namespace. Writes and deletes as the scripts of a queue do.
 WRITE = """
@@ -65,8 +65,8 @@ class Probe(Generic[T]):
                 self._next = Future()
                 self._is_renewed_in_time = age < KEPT_SECONDS
                 threading.Thread(target=self._run, args=(self._next,), name="health", daemon=True).start()
-            kept_seconds = RENEWING_SECONDS if self._next is not None and self._is_renewed_in_time else KEPT_SECONDS
-            last = self._last if age < kept_seconds else None
+            is_renewed = self._next is not None and self._is_renewed_in_time
+            last = self._last if age < KEPT_SECONDS * (RENEWING_FACTOR if is_renewed else 1) else None
             future = last or self._next
             assert future is not None, "an answer that is not fresh is being replaced"
             return future

@@ -24,6 +24,7 @@ from apps.tasks import health as ledger_health
 from apps.tasks.models import Schedule, TaskStatus, WorkerProcess
 from tests import rows
 from tests.commands import RunningCommand
+from tests.waiting import wait_until
 from workers import health
 from workers.embedded.server import EmbeddedServer, free_port, prepare
 from workers.supervision.supervisor import Supervisor
@@ -169,8 +170,8 @@ def test_an_answer_is_renewed_before_it_is_too_old(monkeypatch: pytest.MonkeyPat
     clock["now"] += 31
     assert [probe.begin().result(0) for _ in range(9)] == [1] * 9, "it is fresh, and the next one is being looked for"
     look.go.set()
-    clock["now"] += 30
-    assert probe.begin().result(20) == 2
+    clock["now"] += 28
+    wait_until(lambda: probe.begin().result(20) == 2)
     assert look.most_at_once == 1
 
 
@@ -622,7 +623,7 @@ def test_no_request_waits_for_a_look_that_began_in_time(monkeypatch: pytest.Monk
     assert probe.begin().result(60) == 0, "the next look has begun"
     now += health.KEPT_SECONDS
     assert probe.begin().result(60) == 0
-    now += health.RENEWING_SECONDS
+    now += health.KEPT_SECONDS * health.RENEWING_FACTOR
     late = probe.begin()
     assert not late.done(), "the answer is too old by now"
     go_on.set()
