@@ -134,6 +134,30 @@ def test_a_weak_password_is_refused_with_the_rule(client: Client, jane: User) ->
     assert "too short" in choose(client, link_for(jane), password="kitty").content.decode()
 
 
+def test_an_address_of_another_domain_gets_no_link_whatever_its_upper_case(jane: User) -> None:
+    """The upper case of a dotless ı is an I, for PostgreSQL as well."""
+    stranger = User.objects.create_user("stranger", "jane@gıthub.example", PASSWORD)
+    User.objects.filter(pk=jane.pk).update(email="jane@github.example")
+
+    ask("jane@gıthub.example")
+    ask("jane@github.example")
+
+    assert [user_ids for user_ids, _ in arguments_of_tasks()] == [[stranger.pk], [jane.pk]]
+
+
+def test_a_user_with_a_new_address_gets_no_link_of_another_account(jane: User) -> None:
+    other = User.objects.create_user("austen", "jane@example.com", PASSWORD)
+    ask()
+    ((user_ids, origin),) = arguments_of_tasks()
+    User.objects.filter(pk=jane.pk).update(email="jane@elsewhere.example")
+
+    send_password_mail(user_ids, origin)
+
+    (message,) = mail.outbox
+    assert "austen" not in str(message.body)
+    assert user_ids == [jane.pk, other.pk]
+
+
 def test_one_mail_has_a_link_for_each_account_of_the_address(jane: User) -> None:
     other = User.objects.create_user("austen", "Jane@example.com", PASSWORD)
 
