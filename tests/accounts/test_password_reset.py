@@ -1,11 +1,13 @@
 """New passwords: after a forgotten one, by a link in a mail, and changed by their user."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Throttle, User
 from apps.accounts.sign_in import reset, throttling
@@ -120,6 +122,24 @@ def test_a_new_password_ends_all_sessions_and_lifts_the_limits(browser: Client, 
 
     assert browser.get("/").status_code == 302
     assert Client().post("/sign-in/", {"username": "jane", "password": NEW}).status_code == 302
+
+
+def test_after_a_new_password_strangers_cannot_keep_its_user_out_of_a_new_address(jane: User) -> None:
+    choose(Client(REMOTE_ADDR="192.0.2.1"), link_for(jane))
+    throttling.count([throttling.Counter(limit=throttling.ACCOUNT, name="jane", user_id=jane.pk)])
+    Throttle.objects.update(free_at=timezone.now() + timedelta(days=1))
+    name = {"username": "jane", "password": NEW}
+
+    assert Client(REMOTE_ADDR="192.0.2.2").post("/sign-in/", name).status_code == 429
+    assert Client(REMOTE_ADDR="192.0.2.1").post("/sign-in/", name).status_code == 302
+
+
+def test_a_new_password_lifts_no_limit_of_codes(client: Client, jane: User) -> None:
+    throttling.count([throttling.Counter(limit=throttling.CODE, name=str(jane.pk), user_id=jane.pk)])
+
+    choose(client, link_for(jane))
+
+    assert Throttle.objects.filter(user=jane, scope=Throttle.Scope.CODE).exists()
 
 
 @pytest.fixture
