@@ -155,11 +155,11 @@ def test_a_weak_password_is_refused_with_the_rule(client: Client, jane: User) ->
 
 
 def test_an_address_of_another_domain_gets_no_link_whatever_its_upper_case(jane: User) -> None:
-    """The upper case of a dotless ı is an I, for PostgreSQL as well."""
-    stranger = User.objects.create_user("stranger", "jane@gıthub.example", PASSWORD)
+    """The upper case of a dotless i is an I, for PostgreSQL as well."""
+    stranger = User.objects.create_user("stranger", "jane@g\u0131thub.example", PASSWORD)
     User.objects.filter(pk=jane.pk).update(email="jane@github.example")
 
-    ask("jane@gıthub.example")
+    ask("jane@g\u0131thub.example")
     ask("jane@github.example")
 
     assert [user_ids for user_ids, _ in arguments_of_tasks()] == [[stranger.pk], [jane.pk]]

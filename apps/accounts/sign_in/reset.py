@@ -69,7 +69,7 @@ def mail_link(user_ids: Sequence[int], *, origin: str) -> bool:
 def _is_same(email: str, other: str) -> bool:
     """Return whether two addresses differ at most in upper and lower case.
 
-    PostgreSQL's upper case takes a dotless ı for an i, so its `iexact` finds the addresses of other domains, too.
+    PostgreSQL's upper case takes a dotless i for an i, so its `iexact` finds the addresses of other domains, too.
     """
     return email.lower() == other.lower()
 
