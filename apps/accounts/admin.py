@@ -39,7 +39,7 @@ def _may_touch(request: HttpRequest, user: User | None) -> bool:
 
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
-    """Users. Superusers alone give permissions, and change staff: a new password would lend its maker those of another."""
+    """Users. Superusers alone give permissions and change staff: a new password lends its maker those of the user."""
 
     form = UserChangeForm
     add_form = UserCreationForm

@@ -1,7 +1,8 @@
 """Users who follow tasks by event streams, and whether each of them still may.
 
-A stream ends when its user is locked out, has a new password or may not see the task any more, or not as staff do, and
-when the session or the token with which it was opened ends. All streams of an event loop share the statements that find out.
+A stream ends when its user is locked out, has a new password or may not see the task any more, or not as staff do. It
+ends as well with the session or the token with which it was opened. All streams of an event loop share the statements
+that find out.
 """
 
 import asyncio
