@@ -42,7 +42,7 @@ from tests.tasks.ledger_model import HOUR_MS, Model, Pair, Task
 from workers.sending.on_commit import publish_on_commit
 
 #: Number of examples, and of steps in each. They are the same each time unless the variable is set.
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "100"))
 STEPS = 60
 #: Number of tasks in an example, at most. With more of them, less happens to each.
 MANY_TASKS = 10
@@ -856,7 +856,7 @@ def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
 @pytest.mark.django_db(transaction=True)
 def test_the_ledger_does_the_same_as_its_model_and_loses_no_task() -> None:
     LedgerMachine.made.clear()
-    for examples in (EXAMPLES, 3 * EXAMPLES):
+    for examples in (EXAMPLES, 2 * EXAMPLES):
         run_state_machine_as_test(
             LedgerMachine,
             settings=settings(

@@ -172,7 +172,9 @@ def server_of_kind(tmp_path: Path) -> Iterator[Callable[..., str]]:
     def start(*lines: str, arguments: tuple[str, ...] = ()) -> str:
         port = free_port()
         config = tmp_path / "server.conf"
-        config.write_text("\n".join([f"port {port}", "bind 127.0.0.1", f'dir "{tmp_path}"', *lines, ""]))
+        # By default the second is the first and 10,000, which may be too high.
+        ports = [f"port {port}", f"cluster-port {free_port()}"]
+        config.write_text("\n".join([*ports, "bind 127.0.0.1", f'dir "{tmp_path}"', *lines, ""]))
         with (tmp_path / "log").open("w") as output:
             argv = [str(get_binary_path()), str(config), *arguments]
             processes.append(subprocess.Popen(argv, stdout=output, stderr=output))
