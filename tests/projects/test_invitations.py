@@ -134,7 +134,7 @@ def test_invitations_of_a_day_are_bounded_also_if_projects_are_deleted(
 
 
 def test_a_member_who_was_removed_does_not_come_back_by_an_earlier_invitation(emily: Writer, project: Project) -> None:
-    """Whoever is in the project keeps the invitation open that would make an editor of a reader."""
+    """An invitation stays open when a member accepts it."""
     Membership.objects.create(project=project, user=emily.user, role=Role.READER)
     token = mailed(invite(project))
     found = InvitationService.find(token)
