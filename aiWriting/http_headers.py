@@ -6,7 +6,7 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.http import HttpRequest, JsonResponse
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.middleware.security import SecurityMiddleware
 from django.urls import reverse
@@ -82,7 +82,7 @@ def no_store(get_response: GetResponse) -> GetResponse:
 class HTTPSMiddleware(SecurityMiddleware):
     """Redirects browsers to HTTPS. A program is refused: redirected, it would go on sending its token in clear text."""
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
         if self.redirect and request.path.startswith("/api/") and not request.is_secure():
             return JsonResponse({"detail": "Use https:// for this address."}, status=403)
         return super().process_request(request)

@@ -16,8 +16,9 @@ from aiWriting.environment import BASE_DIR
 
 def line(message: str, *values: Any) -> str:
     """Return a line as the settings form it, at 1 second past midnight on 1 January 1970."""
-    name = settings.LOGGING["handlers"]["stderr"]["formatter"]
-    formatter = config.DictConfigurator(settings.LOGGING).configure_formatter(settings.LOGGING["formatters"][name])
+    logs: Any = settings.LOGGING
+    name = logs["handlers"]["stderr"]["formatter"]
+    formatter = config.DictConfigurator(logs).configure_formatter(logs["formatters"][name])
     record = logging.LogRecord("apps.some", logging.WARNING, "path", 1, message, values, None)
     record.created, record.msecs = 1.5, 500.0
     return str(formatter.format(record))
