@@ -159,8 +159,7 @@ ADMIN: dict[str, Entry] = {
     "admin:index": form(ANY_STAFF, ANY_STAFF),
     "admin:search": form(ANY_STAFF, ANY_STAFF),
     **dict.fromkeys(("admin/login/", "admin:login"), STAFF_SIGN_IN),
-    # Users who are no staff are led away.
-    "admin:logout": Entry({"POST OPTIONS": EVERYONE}, {role: NOT_ALLOWED if role in STAFF else IN for role in ROLES}),
+    **{name: Entry({"POST OPTIONS": EVERYONE}, OPEN) for name in ("admin/logout/", "admin:logout")},
     **{name: Entry({}, SIGNED_IN) for name in ("admin/password_change/", "admin:password_change")},
     "admin:password_change_done": Entry({"GET HEAD OPTIONS": ANY_STAFF}, STAFF_NOT_ALLOWED),
     # Without the field that asks, it refuses.

@@ -162,6 +162,33 @@ def test_a_sensitive_change_asks_for_a_password_that_was_given_long_ago(
     assert other.get("/").status_code == 200
 
 
+def test_the_password_gives_the_session_a_new_key(browser: Client) -> None:
+    grow_old(browser)
+    before = browser.cookies["sessionid"].value
+
+    browser.post("/account/confirm/", {"password": PASSWORD})
+
+    assert browser.cookies["sessionid"].value != before
+    assert not Session.objects.filter(session_key=before).exists()
+    assert get(browser, "/account/").text.count("This session") == 1
+
+
+def test_no_use_prolongs_a_session(browser: Client) -> None:
+    ends_at = Session.objects.get().expire_date
+
+    browser.post("/account/confirm/", {"password": PASSWORD})
+    browser.post("/account/", PERSON)
+
+    assert Session.objects.get().expire_date == ends_at
+    assert abs(ends_at - timezone.now() - timedelta(days=14)) < timedelta(minutes=5)
+
+
+def test_a_notice_is_in_no_cookie(browser: Client) -> None:
+    browser.post("/account/", PERSON)
+
+    assert set(browser.cookies) <= {"sessionid", "csrftoken"}
+
+
 def test_the_password_leads_back(browser: Client) -> None:
     grow_old(browser)
     asked = browser.get("/account/two-step/").headers["Location"]

@@ -178,6 +178,19 @@ def test_a_user_with_a_new_address_gets_no_link_of_another_account(jane: User) -
     assert user_ids == [jane.pk, other.pk]
 
 
+@pytest.mark.parametrize("password", ["aiWriting-2026", "my.novel.1", "ADMINadmin!!!", "Writing_Writer_7"])
+def test_a_password_of_the_sites_words_is_refused(client: Client, jane: User, password: str) -> None:
+    assert "a word of this site" in choose(client, link_for(jane), password=password).content.decode()
+
+
+@pytest.mark.parametrize("password", ["novel-for-seven-aunts", "northanger-abbey"])
+def test_a_long_password_may_have_such_a_word(client: Client, jane: User, password: str) -> None:
+    choose(client, link_for(jane), password=password)
+
+    jane.refresh_from_db()
+    assert jane.check_password(password)
+
+
 def test_one_mail_has_a_link_for_each_account_of_the_address(jane: User) -> None:
     other = User.objects.create_user("austen", "Jane@example.com", PASSWORD)
 
