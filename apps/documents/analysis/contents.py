@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from apps.documents.analysis import words
 from apps.documents.analysis.headings import Heading, Key
+from apps.documents.analysis.vocabulary import CONTENTS
 
 #: Most words between two lines of a table of contents: a page number, a subtitle or a sentence of summary.
 HARDLY_ANY_WORDS = 20
@@ -13,8 +14,7 @@ HARDLY_ANY_WORDS = 20
 OUTLINE_LINES = 3
 
 _CONTENTS_LINE = re.compile(
-    r"^(?:[^\S\n]++|[#*_=]++)*+(?:(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire)"
-    r"[^\S\n]*+[.:*_=]*+[^\S\n]*+$",
+    rf"^(?:[^\S\n]++|[#*_=]++)*+(?:{CONTENTS})[^\S\n]*+[.:*_=]*+[^\S\n]*+$",
     re.IGNORECASE | re.MULTILINE,
 )
 

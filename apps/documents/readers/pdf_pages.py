@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from apps.documents.analysis import headings, words
-from apps.documents.analysis.headings import Family
+from apps.documents.analysis import headings, structure, words
+from apps.documents.analysis.vocabulary import CONTENTS
 
 #: Least number and least share of pages on which a line must stand to be a running head.
 MIN_HEADS = 3
@@ -36,9 +36,7 @@ MIN_CONTENTS_LINES = 3
 DIVISION = "\ufffe"
 
 _SENTENCE_ENDS = (*".!?…:\"”\u2019'»)—",)
-_CONTENTS_TITLE = re.compile(
-    r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.IGNORECASE
-)
+_CONTENTS_TITLE = re.compile(CONTENTS, re.IGNORECASE)
 #: Page number at the end of a line of contents, with the dots before it.
 _PAGE_NUMBER = re.compile(r"(?:(?<![\s.…_])[\s.…_]++|(?<![\s.…_\d]))\d++$")
 _DROP_CAP = re.compile("[\"“\u2018'«„]?[^\\W\\d_]")
@@ -110,7 +108,7 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
             # A page of one line may be a title.
             if key is None or len(page) < 2:
                 continue
-            if _is_chapter(ends[index]):
+            if headings.names_a_chapter(ends[index]):
                 # Above its chapter the line is the heading; on the pages that follow it is a running head.
                 is_head = ends[index] in ends[max(0, index - PAGES_BETWEEN_HEADS) : index]
             else:
@@ -118,10 +116,6 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
             if is_head:
                 del page[end]
     return pages
-
-
-def _is_chapter(line: str) -> bool:
-    return any(heading.family is not Family.NUMBER for heading in headings.candidates(line))
 
 
 def _head_key(line: str, index: int) -> str:
