@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from apps.documents.analysis import contents, headings, sequences, structure
 from apps.documents.analysis.headings import CHAPTER, Heading
-from apps.documents.analysis.structure import Stated
+from apps.documents.analysis.structure import Stated, Text
 
 #: Most lines such as "Book Two" and "Part One" above a chapter's heading that belong to it.
 MAX_PART_LINES = 3
@@ -35,21 +35,24 @@ class Chapter:
     title: str
 
 
-def find(text: str, stated: Sequence[Stated] = ()) -> list[Chapter]:
+def find(text: str) -> list[Chapter]:
     """Return the chapters of a text, in order, at least one.
 
-    They are those that the file states, or else those that are guessed from the lines of the text. They follow each
+    They are those that a `Text` states, or else those that are guessed from the lines of the text. They follow each
     other without a gap to the end of the text, unless the file states a part between them that is no chapter. The text
     before the first heading (a title, a dedication, a table of contents) is front matter and belongs to no chapter. A
     text without headings is one chapter without a title.
     """
+    stated = Text.of(text).stated
     candidates = headings.candidates(text)
     above: Sequence[Heading | Stated]
     chosen, above, ends = structure.chosen(text, stated)
     chosen = contents.without(text, chosen)
     guessed = sequences.chosen(text, candidates)
     if len(chosen) < MIN_STATED or (
-        len(guessed) > MUCH_BETTER * len(chosen) and any(heading.form == CHAPTER for heading in guessed)
+        len(guessed) > MUCH_BETTER * len(chosen)
+        and any(heading.form == CHAPTER for heading in guessed)
+        and not any(structure.names_a_chapter(heading.title) for heading in chosen)
     ):
         forms = {heading.form for heading in guessed}
         chosen, ends = _with_titles(text, guessed), []

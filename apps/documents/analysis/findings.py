@@ -27,7 +27,7 @@ from apps.documents.analysis.longest_sentences import Longest, Sentence
 from apps.documents.analysis.phrases import Phrases, Threes
 from apps.documents.analysis.readability import Measure
 from apps.documents.analysis.scripts import WITHOUT_SPACES
-from apps.documents.analysis.structure import Stated
+from apps.documents.analysis.structure import Text
 from apps.documents.analysis.tally import Tally
 from apps.documents.analysis.term import Term
 
@@ -125,19 +125,18 @@ def analyse(text: str, *, words_per_minute: int, on_progress: OnProgress = lambd
     Parameters:
       words_per_minute: Speed of reading, for the reading time.
     """
-    text = newlines.normalised(text)
-    text, stated = structure.unmarked(gutenberg.without_licence(text))
-    return _Analysis(text, stated, words_per_minute, on_progress).findings()
+    text = gutenberg.without_licence(newlines.normalised(structure.marked(text)))
+    return _Analysis(Text.of(text), words_per_minute, on_progress).findings()
 
 
 class _Analysis:
     """Two passes over a text. The first finds everything but the phrases, and prepares those for the second."""
 
-    def __init__(self, text: str, stated: Sequence[Stated], words_per_minute: int, on_progress: OnProgress) -> None:
+    def __init__(self, text: Text, words_per_minute: int, on_progress: OnProgress) -> None:
         self.text = text
         self.words_per_minute = words_per_minute
         self.on_progress = on_progress
-        self.chapters = chapters.find(text, stated)
+        self.chapters = chapters.find(text)
         self.language = language.detect(text)
         self.different_words: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         self.parts_with: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)

@@ -66,6 +66,8 @@ def _any_of(choices: Iterable[str]) -> str:
 
 _FORMS = dict.fromkeys(vocabulary.PARTS, PART) | dict.fromkeys(vocabulary.CHAPTERS, CHAPTER)
 _DIVISIONS = _any_of(sorted((*_FORMS, *vocabulary.OTHER_WORDS), key=len, reverse=True))
+#: Those that may follow their number.
+_LAST = _any_of(word for word in _FORMS if not word.endswith("."))
 _ENGLISH = frozenset(vocabulary.LANGUAGES["en"].split())
 _NAMED = dict.fromkeys(vocabulary.PROLOGUES, "prologue") | dict.fromkeys(vocabulary.EPILOGUES, "epilogue")
 #: Markdown's marks and other emphasis around a heading. Possessive, so that no line takes long.
@@ -80,7 +82,7 @@ _NUMBER = re.compile(rf"[^\S\n]*+(?:the[^\S\n]++)?(?P<number>{numerals.PATTERN})
 #: "Erstes Kapitel ...", "1. fejezet".
 _NUMBER_FIRST = re.compile(
     rf"{_BEFORE}(?P<number>[^\s.,:;!?()]{{1,30}}+(?:[^\S\n][^\s.,:;!?()]{{1,30}}+){{0,{MAX_WORDS_OF_NUMBER - 1}}}?)"
-    rf"\.?[^\S\n]*+[-\u2010]?(?P<word>{_any_of(_FORMS)})(?![^\W_]){_REST}",
+    rf"\.?[^\S\n]*+[-\u2010]?(?P<word>{_LAST})(?![^\W_]){_REST}",
     _FLAGS,
 )
 #: "第三回 ...", "제1장", "1장".
@@ -92,7 +94,7 @@ _SIGNED = re.compile(
 _VOLUME = re.compile(rf"{_BEFORE}(?P<word>[卷回章])(?P<number>[\d{numerals.HAN}]{{1,12}}+){_REST}", _FLAGS)
 _NAMES = re.compile(rf"{_BEFORE}(?P<word>{_any_of(sorted(_NAMED, key=len, reverse=True))})(?![^\W_]){_REST}", _FLAGS)
 _NUMBERS = re.compile(
-    rf"^(?P<marks>(?:[^\S\n]++|[#*_=~\[(（]++)*+)(?=\w)(?P<number>{numerals.PATTERN}){_REST}", _FLAGS
+    rf"^(?P<marks>(?:[^\S\n]++|[#*_=~\[(（\u2013\u2014-]++)*+)(?=\w)(?P<number>{numerals.PATTERN}){_REST}", _FLAGS
 )
 #: Any other word with a number and no more, or with a mark after it: "Hoofdstuk 3", "STAVE II.".
 _ANY_WORD = re.compile(
@@ -180,10 +182,10 @@ def _any_word(text: str) -> Iterator[Heading]:
 
 def _numbered(text: str) -> Iterator[Heading]:
     for match in _NUMBERS.finditer(text):
-        rest = match["rest"].strip(_AFTER_TITLE + ".)）、．")
+        rest = match["rest"].strip(_AFTER_TITLE + ".)）、．\u2013\u2014-")
         told = match["number"]
         is_numeral = told.isdecimal() or told.isupper() or told[0] in numerals.HAN
-        if rest and not (is_numeral and _is_separated(match["rest"]) and _title_like(rest)):
+        if rest and not (is_numeral and _is_separated(match["rest"]) and _title_like(rest, match["rest"])):
             continue
         number = numerals.read(told)
         below = _line_below(text, match.end())
@@ -322,8 +324,10 @@ def _more_lines(text: str, match: re.Match[str], rest: str) -> str:
     return more if ends and (is_full or match["word"].isupper()) else ""
 
 
-def _title_like(line: str) -> bool:
-    return len(line) <= MAX_CHARACTERS_ABOVE_TEXT and (
+def _title_like(line: str, whole: str = ".") -> bool:
+    """Return whether a line may be a title. A long one ends without a mark, with all that stood in its line."""
+    limit = MAX_CHARACTERS_ABOVE_TEXT if whole.rstrip().endswith(_SENTENCE_ENDS) else MAX_CHARACTERS
+    return len(line) <= limit and (
         line.isupper() or not (line[0].islower() or line.endswith(_PROSE_ENDS))
     )
 

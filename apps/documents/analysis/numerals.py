@@ -38,6 +38,8 @@ _HUNDREDS = {"hundred": 100, "hundredth": 100}
 _FILLERS = frozenset({"the", "and"})
 
 _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,4})(?:XC|XL|L?X{0,4})(?:IX|IV|V?I{0,4})", re.IGNORECASE)
+#: Letters that look like Roman numerals.
+_CYRILLIC = str.maketrans("ІХ", "IX")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 #: Numerals in Han characters and in Korean words, as the content of a character class.
@@ -55,7 +57,7 @@ _SPACES = r"[^\S\n]++"
 #: No number has more than four words. Without that bound, lines of such words would take quadratic time.
 PATTERN = (
     rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)+)(?:{_WORD})){{0,3}}"
-    rf"|[mdclxvi]{{1,12}}|[{HAN}]{{1,8}})(?![^\W_])"
+    rf"|[mdclxviіх]{{1,12}}|[{HAN}]{{1,8}})(?![^\W_])"
 )
 
 
@@ -71,8 +73,9 @@ def read(text: str) -> int | None:
         return _from_han(text.replace("廿", "二十").replace("卅", "三十"))
     # Words first: the French "dix" would be a Roman 509.
     number = _from_words([word for word in re.split(r"[\s-]+", text.lower()) if word not in _FILLERS])
+    text = text.upper().translate(_CYRILLIC)
     if number is None and _ROMAN.fullmatch(text):
-        return _from_roman(text.upper())
+        return _from_roman(text)
     return number
 
 

@@ -13,6 +13,8 @@ RANK_OF_WORD, RANK_OF_NUMBER = 2.0, 1.0
 MIN_EVENNESS, MIN_COVERAGE = 0.08, 0.3
 #: Fewest headings of such a sequence.
 MIN_HEADINGS = 2
+#: Largest step from one number to the next.
+MAX_STEP = 3
 #: Largest share of numbers in the middle of a sentence. Page numbers are there more often.
 MAX_IN_SENTENCES = 0.25
 #: Least usual length of the chapters of a part, compared with all. A list that counts from one has less.
@@ -72,15 +74,22 @@ def _believed(headings: Sequence[Heading]) -> list[Heading]:
 
 
 def _counted(text: str, headings: Sequence[Heading]) -> list[Heading]:
-    """Return the longest sequence that counts from 1 without a gap. It may begin again at 1, as in a second part."""
+    """Return the longest sequence that counts on. It may begin again at 1, as in a second part.
+
+    Some numbers may be missing, since headings between may not be recognised.
+    """
     #: For each number, the length of the longest sequence that ends with it, and the index of its last heading.
     longest: dict[int, tuple[int, int]] = {}
     before: list[int | None] = []
     best = (0, -1)
     for index, heading in enumerate(headings):
         number = heading.number or 0
-        length, last = longest.get(number - 1, (0, -1)) if number > 1 else max(best, (0, -1))
-        if number > 1 and not length:
+        if number > 1:
+            missed = range(1, MAX_STEP + 1)
+            length, last = max((longest.get(number - step, (0, -1)) for step in missed), key=lambda end: end[0])
+        else:
+            length, last = best
+        if number > 2 and not length:
             before.append(None)
             continue
         if number == 1 and last >= 0 and headings[last].number == 1:
@@ -104,7 +113,7 @@ def _without_lists(text: str, found: Sequence[Heading]) -> list[Heading]:
     usual = _median(_lengths(text, found))
     runs: list[list[Heading]] = []
     for heading in found:
-        if heading.number == 1:
+        if heading.number == 1 or not runs:
             runs.append([])
         runs[-1].append(heading)
     ends = [*(run[0].start for run in runs[1:]), len(text)]

@@ -1,16 +1,16 @@
 """Headings that a file states.
 
-Readers mark them in the text, and the analysis takes the marks out before anything is counted. So a text is one string
-on its way between processes.
+Readers mark them in the text, so that a text is one string on its way between processes.
 """
 
 import re
+from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 from apps.documents.analysis import headings, vocabulary, words
-from apps.documents.analysis.headings import NAME, Heading
+from apps.documents.analysis.headings import Heading
 
 #: Begins a line that marks the paragraph below it. Unicode reserves this character for use within a program.
 MARK = "\ufdd0"
@@ -23,6 +23,7 @@ MAX_CHARACTERS = 300
 #: Least share of the text under the headings of a level that has chapters below them.
 SHARE_OF_PARTS = 0.5
 
+_CHAPTERS = frozenset((headings.CHAPTER, headings.NAME, *vocabulary.OTHER_WORDS))
 _MARK_LINE = re.compile(rf"^{MARK}(?P<level>\d)(?P<label>[^\n]{{0,{MAX_CHARACTERS}}})\n", re.MULTILINE)
 #: A heading of Markdown, which writers also use in plain text.
 _MARKDOWN = re.compile(r"^(?P<signs>#{1,6})[^\S\n]++(?P<title>[^#\s][^\n]*)$", re.MULTILINE)
@@ -54,8 +55,33 @@ def mark(level: int, label: str = "") -> str:
     return f"{MARK}{min(level, AROUND)}{' '.join(label.split())[:MAX_CHARACTERS]}\n"
 
 
-def unmarked(text: str) -> tuple[str, list[Stated]]:
-    """Return the text without marks, and the headings that they mark. Without any, the headings of Markdown."""
+class Text(str):
+    """A text with the headings that its file states.
+
+    Parameters:
+      stated: In order, by their offsets. Without any they are those of Markdown, which writers use in plain text, too.
+      marked: The text with their marks.
+    """
+
+    stated: Sequence[Stated]
+    marked: str
+
+    @classmethod
+    def of(cls, marked: str) -> "Text":
+        if isinstance(marked, Text):
+            return marked
+        text, stated = _unmarked(marked)
+        made = cls(text)
+        made.stated, made.marked = stated, marked
+        return made
+
+
+def marked(text: str) -> str:
+    """Return a text with the marks of its headings."""
+    return text.marked if isinstance(text, Text) else text
+
+
+def _unmarked(text: str) -> tuple[str, list[Stated]]:
     pieces: list[str] = []
     places: list[tuple[int, int, str]] = []
     done = size = 0
@@ -99,7 +125,7 @@ def _all_words(text: str) -> set[str]:
 def chosen(text: str, stated: Sequence[Stated]) -> tuple[list[Heading], list[Stated], list[int]]:
     """Return the headings of the chapters, those of parts, and the places at which the chapter before them ends.
 
-    The chapters are the deepest headings of the level that has them: the highest that occurs more than once, unless
+    Headings with hardly any text before the others, as on a title page, begin no chapter. The chapters are the deepest headings of the level that has them: the highest that occurs more than once, unless
     its headings are those of parts.
     """
     ends = [heading.start for heading in stated if heading.level == AROUND]
@@ -129,7 +155,17 @@ def chosen(text: str, stated: Sequence[Stated]) -> tuple[list[Heading], list[Sta
                 name=heading.title.casefold(),
             )
         )
-    return found, parts, ends
+    return found[_title_pages(text, found, ends) :], parts, ends
+
+
+def _title_pages(text: str, found: Sequence[Heading], ends: Sequence[int]) -> int:
+    """Return the number of headings before the first that names a chapter or has text below it. 0: none has."""
+    stops = sorted({*(heading.start for heading in found), *ends, len(text)})
+    for index, heading in enumerate(found):
+        end = stops[bisect_right(stops, heading.start)] if heading.start < len(text) else len(text)
+        if names_a_chapter(heading.title) or not words.at_most(FEW_WORDS, text, heading.end, end):
+            return index
+    return 0
 
 
 def _has_parts(text: str, inside: Sequence[Stated], level: int) -> bool:
@@ -143,7 +179,7 @@ def _has_parts(text: str, inside: Sequence[Stated], level: int) -> bool:
     if len(spans) == 1:
         return True
     parents = [(heading, below) for heading, below in spans if below]
-    if not parents or sum(_is_chapter(heading) for heading, _ in spans) * 2 > len(spans):
+    if not parents or sum(names_a_chapter(heading.title) for heading, _ in spans) * 2 > len(spans):
         return False
     bare = [heading for heading, below in parents if words.at_most(FEW_WORDS, text, heading.end, below[0].start)]
     ends = [*(inside[index].start for index in own[1:]), len(text)]
@@ -159,8 +195,11 @@ def _is_number(stated: Stated) -> bool:
     return any(heading.is_bare and heading.number for heading in headings.candidates(stated.title))
 
 
-def _is_chapter(stated: Stated) -> bool:
-    return any(heading.form in (headings.CHAPTER, NAME) for heading in headings.candidates(stated.title))
+def names_a_chapter(title: str) -> bool:
+    """Return whether a title is that of a chapter by its word or its number."""
+    return any(
+        heading.form in _CHAPTERS or heading.form.startswith(headings.NUMBER) for heading in headings.candidates(title)
+    )
 
 
 def _merged(text: str, stated: Sequence[Stated]) -> list[Stated]:

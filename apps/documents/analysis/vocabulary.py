@@ -5,7 +5,7 @@ import unicodedata
 from collections.abc import Iterable
 from typing import Final
 
-#: Words for a chapter, for a part or a volume, for a prologue, and for an epilogue, by ISO 639-1 code.
+#: Words for a chapter, for a part or a volume, for a prologue, and for an epilogue, by ISO 639-1 code. `_` is a space.
 LANGUAGES: Final = {
     "af": "hoofstuk | deel boek | proloog | epiloog",
     "ar": "الفصل فصل الباب باب | الجزء جزء الكتاب القسم المجلد | مقدمة المقدمة تمهيد | خاتمة الخاتمة",
@@ -17,7 +17,7 @@ LANGUAGES: Final = {
     "cs": "kapitola hlava | část díl kniha svazek | prolog předehra | epilog dohra",
     "cy": "pennod | rhan llyfr | prolog | epilog",
     "da": "kapitel | del bog bind | prolog | epilog",
-    "de": "kapitel | teil buch band | prolog | epilog",
+    "de": "kapitel capitel | teil buch band | prolog | epilog",
     "el": "κεφάλαιο κεφάλαιον | μέρος βιβλίο βιβλίον τόμος | πρόλογος | επίλογος",
     "en": "chapter chap. | part book volume vol. | prologue prolog | epilogue epilog",
     "eo": "ĉapitro | parto libro | prologo | epilogo",
@@ -62,7 +62,7 @@ LANGUAGES: Final = {
     "sl": "poglavje | del knjiga | prolog | epilog",
     "sq": "kapitulli | pjesa libri | prologu | epilogu",
     "sr": "поглавље глава poglavlje | део књига deo | пролог prolog | епилог epilog",
-    "sv": "kapitel kapitlet kap. | del delen bok boken bandet | prolog | epilog",
+    "sv": "kapitel kapitlet capitlet kap. | del delen bok boken bandet | prolog | epilog",
     "sw": "sura | sehemu kitabu | dibaji | hitimisho",
     "ta": "அத்தியாயம் | பாகம் | முன்னுரை | முடிவுரை",
     "te": "అధ్యాయం అధ్యాయము | భాగం | ప్రస్తావన | ముగింపు",
@@ -70,8 +70,8 @@ LANGUAGES: Final = {
     "tl": "kabanata | bahagi aklat | prologo | epilogo",
     "tr": "bölüm | kısım kitap cilt | prolog önsöz | epilog sonsöz",
     "uk": "розділ глава | частина книга том | пролог | епілог",
-    "ur": "باب فصل | حصہ جلد | پیش لفظ | اختتامیہ",
-    "vi": "chương hồi | phần quyển tập | lời mở đầu | vĩ thanh lời kết",
+    "ur": "باب فصل | حصہ جلد | پیش_لفظ | اختتامیہ",
+    "vi": "chương hồi | phần quyển tập | lời_mở_đầu | vĩ_thanh lời_kết",
     "zh": " | 卷 部 | 楔子 序章 引子 | 尾声 尾聲 终章 終章 后记 後記",
 }
 #: Divisions that are chapters where a book has no others.
@@ -104,7 +104,7 @@ AROUND: Final = re.compile(
 
 def _fields() -> Iterable[list[list[str]]]:
     for line in LANGUAGES.values():
-        yield [field.split() for field in line.split("|")]
+        yield [[word.replace("_", " ") for word in field.split()] for field in line.split("|")]
 
 
 def plain(word: str) -> str:

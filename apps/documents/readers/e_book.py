@@ -171,7 +171,7 @@ class _Book(xml_events.Handler):
         self.order: list[str] = []
         self.name = ""
         self.pages: list[str] = []
-        #: Paths of tables of contents, in the way of older books.
+        #: Addresses of pages that are tables of contents, in the way of older books. A place in a page is no page.
         self.contents: list[str] = []
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -184,7 +184,7 @@ class _Book(xml_events.Handler):
                 )
             case "itemref" if attributes.get("linear") != "no":
                 self.order.append(attributes.get("idref", ""))
-            case "reference" if attributes.get("type") == "toc":
+            case "reference" if attributes.get("type") == "toc" and "#" not in attributes.get("href", ""):
                 self.contents.append(attributes.get("href", ""))
 
 
