@@ -47,6 +47,7 @@ UNFOLD = {
                 "title": "Writing",
                 "items": [
                     _page("Projects", model="projects.project", icon="folder"),
+                    _page("Members", model="projects.membership", icon="group_add"),
                     _page("Documents", model="documents.document", icon="description"),
                 ],
             },
@@ -54,6 +55,7 @@ UNFOLD = {
                 "title": "People",
                 "items": [
                     _page("Users", model="accounts.user", icon="person"),
+                    _page("Quotas", model="accounts.allowance", icon="speed"),
                     _page("Groups", model="auth.group", icon="group"),
                     _page("Sign-in limits", model="accounts.throttle", icon="lock_clock"),
                     _page("API tokens", model="accounts.apitoken", icon="key"),

@@ -9,10 +9,18 @@ from rest_framework.request import Request
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
+from apps.accounts.quotas.limits import limits_of
 from apps.accounts.tokens.views import TokenView
 from apps.documents.views import DocumentViewSet
 from apps.projects.views import ProjectViewSet
 from apps.tasks.api.views import TaskViewSet
+
+
+class LimitedTaskViewSet(TaskViewSet):
+    """Tasks, with the number of event streams that the user's quota allows."""
+
+    def event_streams_limit(self) -> int:
+        return limits_of(self.request.user.pk).event_streams
 
 
 class UnknownView(APIView):
@@ -34,7 +42,7 @@ router = DefaultRouter()
 router.include_format_suffixes = False
 router.register("documents", DocumentViewSet, basename="document")
 router.register("projects", ProjectViewSet, basename="project")
-router.register("tasks", TaskViewSet, basename="task")
+router.register("tasks", LimitedTaskViewSet, basename="task")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,

@@ -1,12 +1,23 @@
-"""The ASGI entry point: `uvicorn aiWriting.asgi:application`."""
+"""The ASGI entry point. The Procfile has its command line."""
 
 import os
 
 from django.conf import settings
 from django.core.asgi import get_asgi_application
 
-from aiWriting.body_limit import BodyLimit
-
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiWriting.settings")
 
-application = BodyLimit(get_asgi_application(), limit_bytes=settings.REQUEST_MAX_BYTES)
+django_application = get_asgi_application()
+
+from django.urls import reverse  # noqa: E402
+
+from aiWriting.gate.gate import Gate  # noqa: E402
+
+application = Gate(
+    django_application,
+    proxies=settings.TRUSTED_PROXIES,
+    requests=settings.WEB_REQUESTS,
+    per_client=settings.WEB_REQUESTS_PER_CLIENT,
+    streams_per_client=settings.WEB_STREAMS_PER_CLIENT,
+    probes=[reverse("healthz"), reverse("readyz")],
+)

@@ -5,6 +5,7 @@ The module is imported before Django is set up, so it must not import models.
 
 import os
 from datetime import datetime
+from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
@@ -63,6 +64,19 @@ def timestamp(name: str, default: datetime) -> datetime:
 def words(name: str, default: str = "") -> list[str]:
     """Return the words of a list with commas."""
     return [word.strip() for word in text(name, default).split(",") if word.strip()]
+
+
+def networks(name: str) -> list[IPv4Network | IPv6Network]:
+    """Return the networks of a list with commas. An address is a network of one."""
+    found = []
+    for word in words(name):
+        try:
+            found.append(ip_network(word))
+        except ValueError:
+            raise ImproperlyConfigured(
+                f"{name} has {word!r}, must be networks or addresses such as 10.0.0.0/8,fd00::/8"
+            ) from None
+    return found
 
 
 def url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:

@@ -7,7 +7,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from aiWriting import environment, file_storage
+from aiWriting import environment, file_storage, log_filters
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from apps.core.connections import POSTGRESQL_OPTIONS
@@ -23,7 +23,18 @@ if not SECRET_KEY:
 
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
-SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+#: Networks of proxies that tell the address and the scheme of a client. The headers of all others are dropped.
+TRUSTED_PROXIES = environment.networks("TRUSTED_PROXIES")
+
+# Limits of a web process, held by aiWriting/gate.
+#: Requests that are answered at once, each in a thread with a database connection. Others wait for 5 s at most.
+WEB_REQUESTS = environment.integer("WEB_REQUESTS", 16, minimum=1)
+#: Requests, bodies that arrive, event streams and connections of one client at once.
+WEB_REQUESTS_PER_CLIENT = environment.integer("WEB_REQUESTS_PER_CLIENT", 64, minimum=1)
+WEB_STREAMS_PER_CLIENT = environment.integer("WEB_STREAMS_PER_CLIENT", 100, minimum=1)
+WEB_CONNECTIONS_PER_CLIENT = environment.integer("WEB_CONNECTIONS_PER_CLIENT", 256, minimum=1)
+#: Connections of all clients at once.
+WEB_CONNECTIONS = environment.integer("WEB_CONNECTIONS", 1_000, minimum=1)
 
 INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.
@@ -66,9 +77,6 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
 
-#: Numbers of system checks whose risk is accepted.
-SILENCED_SYSTEM_CHECKS = environment.words("SILENCED_SYSTEM_CHECKS")
-
 ROOT_URLCONF = "aiWriting.urls"
 ASGI_APPLICATION = "aiWriting.asgi.application"
 WSGI_APPLICATION = "aiWriting.wsgi.application"
@@ -102,8 +110,8 @@ SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", True)
 SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
-# Being in the browsers' lists can hardly be undone, so the owner of the domain decides.
-SILENCED_SYSTEM_CHECKS = ["security.W021"]
+#: Numbers of system checks whose risk is accepted. Being in the lists of browsers is for the domain's owner to decide.
+SILENCED_SYSTEM_CHECKS = ["security.W021", *environment.words("SILENCED_SYSTEM_CHECKS")]
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
@@ -255,6 +263,7 @@ TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.defau
 TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
 )
+TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_STREAMS.default)
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
@@ -262,6 +271,7 @@ WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_D
 WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
     "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2
 )
+HEALTH_TOKEN = environment.text("HEALTH_TOKEN", Conf.HEALTH_TOKEN.default)
 SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1)
 SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", Conf.SCHEDULE_HISTORY_COUNT.default, minimum=1)
 SCHEDULER_CLOCK_SPEED = environment.integer(
@@ -294,6 +304,20 @@ REQUEST_MAX_BYTES = 6 * DOCUMENT_MAX_UPLOAD_BYTES + 64 * 1024
 READING_WORDS_PER_MINUTE = environment.integer("READING_WORDS_PER_MINUTE", 230, minimum=1)
 #: Reports kept of each project, the newest ones.
 REPORTS_KEPT = environment.integer("REPORTS_KEPT", 5, minimum=1)
+
+# --- Quotas --------------------------------------------------------------------------------------
+
+# Limits of each user. 0: no limit. Staff raise them for a user in the admin.
+#: Megabytes of all manuscripts in a user's projects, and their number.
+QUOTA_STORED_MEGABYTES = environment.integer("QUOTA_STORED_MEGABYTES", 1024)
+QUOTA_DOCUMENTS = environment.integer("QUOTA_DOCUMENTS", 5_000)
+QUOTA_PROJECTS = environment.integer("QUOTA_PROJECTS", 500)
+QUOTA_UPLOADS_A_MINUTE = environment.integer("QUOTA_UPLOADS_A_MINUTE", 300)
+#: Tasks that a user started and that wait or run.
+QUOTA_TASKS = environment.integer("QUOTA_TASKS", 1_000)
+QUOTA_REPORTS_AN_HOUR = environment.integer("QUOTA_REPORTS_AN_HOUR", 60)
+#: Reports kept of all projects of a user, besides the newest one of each project.
+QUOTA_REPORTS_KEPT = environment.integer("QUOTA_REPORTS_KEPT", 200)
 
 # --- API -----------------------------------------------------------------------------------------
 
@@ -332,7 +356,17 @@ LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line", "stream": sys.stderr}},
+    "filters": {
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals}
+    },
+    "handlers": {
+        "stderr": {
+            "class": "logging.StreamHandler",
+            "formatter": "line",
+            "filters": ["refusals"],
+            "stream": sys.stderr,
+        }
+    },
     "root": {"handlers": ["stderr"], "level": LOG_LEVEL},
     "loggers": {
         "apscheduler": {"level": "WARNING"},

@@ -151,7 +151,11 @@ class Standalone:
     def children(self) -> list[Child]:
         """Return the processes besides Redis, which outlives them."""
         manage = (sys.executable, str(BASE_DIR / "manage.py"))
-        web = (sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--host", HOST, "--port", str(self.port))
+        web = (
+            sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--host", HOST, "--port", str(self.port),
+            "--http", "aiWriting.gate.connection:Connection", "--ws", "none", "--no-proxy-headers",
+            "--no-server-header",
+        )  # fmt: skip
         drain_seconds = environment.integer("WORKER_DRAIN_SECONDS", DRAIN_SECONDS)
         return [
             Child(

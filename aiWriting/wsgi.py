@@ -1,4 +1,9 @@
-"""The WSGI entry point: `gunicorn aiWriting.wsgi:application`."""
+"""The WSGI entry point: `gunicorn aiWriting.wsgi:application`. It is not for the open net.
+
+The outermost layer, `aiWriting.gate`, is ASGI. Here nothing limits bodies before they are read, slow clients or
+requests at once, and a task's events are one event a request. Put a proxy in front that limits all these, and let
+Gunicorn's `--forwarded-allow-ips` name it.
+"""
 
 import os
 

@@ -182,7 +182,7 @@ def tests(where: str, *arguments: str) -> Job:
 
 
 def tests_on_another_redis(*arguments: str) -> list[Job]:
-    """Return the tests that talk to Redis, on another server than the bundled one. Empty where there is none."""
+    """Return the tests that are about Redis, on another server than the bundled one. Empty where there is none."""
     server = os.environ.get("TEST_REDIS_URL") or shutil.which("redis-server")
     if not server:
         return []

@@ -1,5 +1,8 @@
 """Users of the API, signed in with their tokens."""
 
+from collections.abc import Iterable
+
+from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
@@ -16,7 +19,20 @@ class Writer(APIClient):
         self.credentials(HTTP_AUTHORIZATION=f"Token {self.token}")
 
 
-def writer(username: str = "jane", *, is_staff: bool = False) -> Writer:
-    """Make a user with an e-mail address and return a client that is signed in as this user."""
+def writer(username: str = "jane", *, is_staff: bool = False, permissions: Iterable[str] = ()) -> Writer:
+    """Make a user with an e-mail address and return a client that is signed in as this user.
+
+    Parameters:
+      permissions: Such as `tasks.view_taskstatus`.
+    """
     address = f"{username}@example.com"
-    return Writer(User.objects.create_user(username, address, "sense-and-sensibility", is_staff=is_staff))
+    user = User.objects.create_user(username, address, "sense-and-sensibility", is_staff=is_staff)
+    allow(user, *permissions)
+    return Writer(user)
+
+
+def allow(user: User, *permissions: str) -> None:
+    """Give a user permissions such as `tasks.view_taskstatus`."""
+    for permission in permissions:
+        app_label, codename = permission.split(".")
+        user.user_permissions.add(Permission.objects.get(content_type__app_label=app_label, codename=codename))

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 
 from aiWriting.environment import BASE_DIR
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 from workers.supervision.watchdog import Watchdog, kill_group
 
 GRACE_SECONDS = 40
@@ -76,7 +76,7 @@ class RunningCommand:
         self.seen |= {process.pid: process for process in found}
         return found
 
-    def wait_for(self, text: str, *, timeout: float = 20) -> None:
+    def wait_for(self, text: str, *, timeout: float = PATIENCE_SECONDS) -> None:
         """Return once the text was written.
 
         Raises:
@@ -99,7 +99,7 @@ class RunningCommand:
         self.send_signal(signal.SIGKILL)
         self.process.wait()
 
-    def wait(self, *, timeout: float = GRACE_SECONDS) -> int:
+    def wait(self, *, timeout: float = PATIENCE_SECONDS) -> int:
         """Return the exit code once it ended.
 
         Raises:
@@ -110,7 +110,7 @@ class RunningCommand:
         except subprocess.TimeoutExpired:
             raise AssertionError(f"{self.name} still runs after {timeout:g} s:\n{self.output}") from None
 
-    def stop(self, *, timeout: float = GRACE_SECONDS) -> int:
+    def stop(self, *, timeout: float = PATIENCE_SECONDS) -> int:
         """Send SIGTERM if it runs. Return the exit code."""
         if self.alive:
             self.send_signal(signal.SIGTERM)
@@ -121,7 +121,7 @@ class RunningCommand:
         try:
             code = self.stop()
             assert code in self.good_ends or self.killed, f"{self.name} ended with exit code {code}:\n{self.output}"
-            _, left = psutil.wait_procs(list(self.seen.values()), timeout=10)
+            _, left = psutil.wait_procs(list(self.seen.values()), timeout=PATIENCE_SECONDS)
             assert not left, f"{self.name} left processes {left}:\n{self.output}"
         finally:
             kill_group(self.pid)

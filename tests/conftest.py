@@ -13,6 +13,7 @@ import redis
 from django.conf import settings
 from django.contrib.auth.hashers import PBKDF2PasswordHasher
 from django.db import connection
+from django.test import TransactionTestCase
 from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
@@ -21,10 +22,13 @@ from aiWriting.environment import BASE_DIR
 from apps.accounts.sign_in.hashing import Argon2Hasher
 from apps.documents.readers import isolated, slots
 from apps.projects.models import Project
+from apps.tasks import results
 from tests import rows
 from tests.clients import Writer, writer
 from tests.commands import RunningCommand, environment, manage
+from tests.database import delete_rows
 from tests.plugin import SERVERS
+from tests.waiting import PATIENCE_SECONDS
 from tests.waiting import wait_until as wait
 from workers.broker import LedgerBroker
 
@@ -32,7 +36,10 @@ from workers.broker import LedgerBroker
 PBKDF2PasswordHasher.iterations = 1
 Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
 
+TransactionTestCase._fixture_teardown = delete_rows  # type: ignore[attr-defined]
+
 # A busy machine says nothing about the speed of the code.
+results.DEFAULT_TIMEOUT = int(PATIENCE_SECONDS * 1000)  # type: ignore[attr-defined]
 hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
@@ -41,7 +48,7 @@ RUNNING = pytest.StashKey[list[RunningCommand]]()
 
 @pytest.fixture
 def wait_until() -> Callable[..., Any]:
-    """`wait_until(condition, timeout=10)` returns the first true value of the condition or fails."""
+    """`wait_until(condition)` returns the first true value of the condition or fails."""
     return wait
 
 
@@ -159,8 +166,10 @@ def booted() -> None:
 def working(transactional_db: None, broker: LedgerBroker, booted: None, monkeypatch) -> Iterator[Worker]:
     """A worker of four threads and a relay in the test's own process: real threads, Redis and database."""
     from workers import relay as relays
+    from workers.process import reconciler
 
     monkeypatch.setattr(relays, "DUE_SECONDS", 0.02)
+    monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.2)
     stop = threading.Event()
     relay = threading.Thread(target=relays.Relay(broker).run, args=(stop,), daemon=True)
     relay.start()
@@ -178,7 +187,7 @@ def ended() -> Callable[..., Any]:
     """`ended(message)` returns the message's row once the task has ended."""
     from apps.tasks.models import TaskStatus
 
-    def wait_for(message: dramatiq.Message, *, timeout: float = 10) -> TaskStatus:
+    def wait_for(message: dramatiq.Message, *, timeout: float = PATIENCE_SECONDS) -> TaskStatus:
         finished = TaskStatus.objects.finished().filter(task_id=message.message_id)
         wait(finished.exists, timeout=timeout, explain=lambda: list(TaskStatus.objects.values()))
         return finished.get()

@@ -183,26 +183,27 @@ def codes_in(code: Any, value: Any) -> Iterator[int]:
 
 def matches(atom: tuple[Any, Any], character: str, flags: int) -> bool:
     forms = {character, character.lower(), character.upper()} if flags & re.IGNORECASE else {character}
-    return any(matches_exactly(*atom, form, flags) for form in forms)
+    return any(matches_exactly(atom, form, flags) for form in forms)
 
 
-def matches_exactly(code: Any, value: Any, character: str, flags: int) -> bool:
+def matches_exactly(atom: tuple[Any, Any], character: str, flags: int) -> bool:
+    code, value = atom
     match code:
         case op.LITERAL:
-            return character == chr(value)
+            return bool(character == chr(value))
         case op.NOT_LITERAL:
-            return character != chr(value)
+            return bool(character != chr(value))
         case op.ANY:
             return character != "\n" or bool(flags & re.DOTALL)
         case op.RANGE:
-            return value[0] <= ord(character) <= value[1]
+            return bool(value[0] <= ord(character) <= value[1])
         case op.CATEGORY:
             name = str(value).rpartition("_")[2].lower()[0]
             is_in = re.match(f"\\{name}", character, flags & re.ASCII) is not None
             return is_in != ("_NOT_" in str(value))
         case op.IN:
             negated = value[0][0] is op.NEGATE
-            return negated != any(matches_exactly(*part, character, flags) for part in value[negated:])
+            return negated is not any(matches_exactly(part, character, flags) for part in value[negated:])
     return False
 
 
@@ -222,7 +223,7 @@ def samples(tree: Any) -> Iterator[str]:
     for code, value in tree:
         more: list[str] = []
         if code in (op.LITERAL, op.NOT_LITERAL, op.IN, op.ANY):
-            more = [next((one for one in "a 1.-_\n" + ALPHABET if matches_exactly(code, value, one, 0)), "")]
+            more = [next((one for one in "a 1.-_\n" + ALPHABET if matches_exactly((code, value), one, 0)), "")]
             if code is op.LITERAL:
                 more = [chr(value)]
             elif code is op.IN:

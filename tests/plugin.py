@@ -14,8 +14,6 @@ from tests.servers import DATABASES, STRAY_VARIABLES, Servers
 
 SERVERS = pytest.StashKey[Servers]()
 
-#: Fixtures of tests that talk to Redis. `-m redis` picks these tests.
-REDIS_FIXTURES = {"redis_client"}
 #: Fixtures of tests that talk to the database, as tests marked with `django_db` do.
 DATABASE_FIXTURES = {"db", "transactional_db", "django_db_setup"}
 
@@ -41,9 +39,14 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="TASK_FAST_PATH, here and in the processes that tests start; off skips the tests that are about it",
     )
     group.addoption(
+        "--all-benchmarks",
+        action="store_true",
+        help="try every benchmark in tests/benchmarks, which takes minutes; default: the one that sends",
+    )
+    group.addoption(
         "--chaos-minutes",
         type=float,
-        help="minutes of the storm of tests/chaos, with all faults; default: half a minute, with fewer faults",
+        help="minutes of the storm of tests/chaos, with all faults; default: a third of a minute, with fewer faults",
     )
     group.addoption(
         "--chaos-faults",
@@ -52,6 +55,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     )
     group.addoption("--chaos-record", metavar="DIR", help="directory for the history and the verdict of the storm")
     group.addoption("--seed", type=int, default=1, help="seed of the storms; default: %(default)s")
+    group.addoption(
+        "--fuzz-requests",
+        type=int,
+        default=400,
+        help="number of random requests to all addresses of the site, on each database; default: %(default)s",
+    )
     group.addoption(
         "--cron-cases",
         type=int,
@@ -90,8 +99,6 @@ def pytest_report_header(config: pytest.Config) -> list[str]:
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     for item in items:
         fixtures = set(getattr(item, "fixturenames", ()))
-        if fixtures & REDIS_FIXTURES:
-            item.add_marker(pytest.mark.redis)
         marked = item.get_closest_marker("django_db") or item.get_closest_marker("processes")
         if not (marked or fixtures & DATABASE_FIXTURES):
             item.add_marker(pytest.mark.once)

@@ -36,6 +36,8 @@ STRAY_VARIABLES = (
     "DOCUMENT_MAX_UPLOAD_BYTES", "DRAMATIQ_NAMESPACE", "EMAIL_BACKEND", "EMAIL_HOST", "EMAIL_HOST_PASSWORD",
     "EMAIL_HOST_USER", "EMAIL_PORT", "EMAIL_TIMEOUT", "EMAIL_USE_SSL", "EMAIL_USE_TLS",
     "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "HSTS_SECONDS", "HTTPS", "LOG_LEVEL",
+    "HEALTH_TOKEN", "TRUSTED_PROXIES", "WEB_CONNECTIONS", "WEB_CONNECTIONS_PER_CLIENT", "WEB_REQUESTS",
+    "WEB_REQUESTS_PER_CLIENT", "WEB_STREAMS_PER_CLIENT",
     "READING_WORDS_PER_MINUTE", "REDIS_SSL_CA_CERTS", "REDIS_SSL_CERTFILE", "REDIS_SSL_CERT_REQS",
     "REDIS_SSL_CHECK_HOSTNAME", "REDIS_SSL_KEYFILE", "REPORTS_KEPT", "SCHEDULER_CLOCK_SPEED", "SCHEDULER_CLOCK_START",
     "SCHEDULE_HISTORY_COUNT", "SCHEDULE_HISTORY_DAYS", "SECURE_COOKIES", "TASK_FAST_PATH",
@@ -100,7 +102,7 @@ class Servers:
         if self.postgres is not None:
             self.postgres.make()
             process = self.launch(self.postgres.child, log=self.directory / "postgresql.log")
-            wait_until(self.postgres.answers, timeout=30, explain=(self.directory / "postgresql.log").read_text)
+            wait_until(self.postgres.answers, explain=(self.directory / "postgresql.log").read_text)
 
     def launch(self, child: Child, *, log: Path) -> "subprocess.Popen[bytes]":
         """Start the child with its output in the log. It ends with this process, even if this process is killed."""

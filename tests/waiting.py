@@ -6,9 +6,16 @@ from typing import TypeVar
 
 Value = TypeVar("Value")
 
+#: Seconds to wait for what must come, at most. A slow and busy machine takes long, and success ends the wait.
+PATIENCE_SECONDS = 60.0
+
 
 def wait_until(
-    condition: Callable[[], Value], *, timeout: float = 10, every: float = 0.02, explain: Callable[[], object] = str
+    condition: Callable[[], Value],
+    *,
+    timeout: float = PATIENCE_SECONDS,
+    every: float = 0.02,
+    explain: Callable[[], object] = str,
 ) -> Value:
     """Return the first true value of the condition.
 

@@ -13,19 +13,26 @@ from django.core.handlers.asgi import ASGIHandler
 
 from tests.waiting import wait_until
 
-TIMEOUT_SECONDS = 10
+TIMEOUT_SECONDS = 60
 
 
 @contextmanager
-def serving(application: Any = None) -> Iterator[int]:
-    """Serve the site, or another ASGI application. The value is the port."""
+def serving(application: Any = None, *, http: Any = "auto", grace_seconds: int = 1) -> Iterator[int]:
+    """Serve the site without its outermost layer, or another ASGI application. The value is the port.
+
+    Parameters:
+      http: Uvicorn's protocol class.
+      grace_seconds: Seconds that requests may go on at the end. One that is cut off leaves its connections open.
+    """
     config = uvicorn.Config(
         application or ASGIHandler(),
         host="127.0.0.1",
         port=0,
+        http=http,
+        proxy_headers=False,
         lifespan="off",
         log_config=None,
-        timeout_graceful_shutdown=1,
+        timeout_graceful_shutdown=grace_seconds,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, name="uvicorn")

@@ -1,7 +1,7 @@
 """Health checks for load balancers and people: does this process live, and will tasks run?
 
-Add both views to the project's URLs. Neither asks for a user, so they show no texts of errors, no hosts and no numbers
-of tasks.
+Add both views to the project's URLs. Neither asks for a user. Strangers get the status alone. A request with
+`HEALTH_TOKEN` gets words, classes of errors and seconds, and no texts of errors, no hosts and no numbers of tasks.
 """
 
 import logging
@@ -10,20 +10,24 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from ipaddress import ip_address
 from typing import Any, Generic, TypeVar
 
 import dramatiq
 from django.http import HttpRequest, JsonResponse
+from django.utils.crypto import constant_time_compare
 from django.views.decorators.cache import never_cache
 
 from apps.tasks import health
+from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
 
 logger = logging.getLogger(__name__)
 
 #: Seconds for all probes together. A load balancer does not wait longer for its answer.
 DEADLINE_SECONDS = 2.0
-#: Seconds for which an answer is given again, so that requests cannot burden the servers.
+#: Seconds for which an answer is given again, so that requests cannot burden the servers. After half of them the next
+#: one is looked for, so that no request waits for it.
 KEPT_SECONDS = 1.0
 
 #: KEYS: a list and a hash under the namespace. Writes and deletes as the scripts of a queue do.
@@ -46,26 +50,36 @@ class Probe(Generic[T]):
     def __init__(self, ask: Callable[[], T]) -> None:
         self.ask = ask
         self._lock = threading.Lock()
-        self._future: Future[T] | None = None
-        self._ended_at = 0.0
+        self._last: Future[T] | None = None
+        self._next: Future[T] | None = None
+        self._asked_at = 0.0
 
     def begin(self) -> "Future[T]":
         """Return an answer to come, or the last one while it is fresh."""
         with self._lock:
-            if self._future is None or (self._future.done() and time.monotonic() - self._ended_at >= KEPT_SECONDS):
-                self._future = Future()
-                threading.Thread(target=self._run, args=(self._future,), name="health", daemon=True).start()
-            return self._future
+            age = time.monotonic() - self._asked_at
+            if self._next is None and age >= KEPT_SECONDS / 2:
+                self._next = Future()
+                threading.Thread(target=self._run, args=(self._next,), name="health", daemon=True).start()
+            last = self._last if age < KEPT_SECONDS else None
+            future = last or self._next
+            assert future is not None, "an answer that is not fresh is being replaced"
+            return future
 
     def _run(self, future: "Future[T]") -> None:
+        asked_at = time.monotonic()
         try:
             answer = self.ask()
         except Exception as error:
-            self._ended_at = time.monotonic()
+            self._keep(future, asked_at)
             future.set_exception(error)
         else:
-            self._ended_at = time.monotonic()
+            self._keep(future, asked_at)
             future.set_result(answer)
+
+    def _keep(self, future: "Future[T]", asked_at: float) -> None:
+        with self._lock:
+            self._last, self._next, self._asked_at = future, None, asked_at
 
 
 def write_to_redis() -> None:
@@ -142,16 +156,30 @@ def ready(request: HttpRequest) -> JsonResponse:
     """Answer 503 if the database is away or read-only. All else delays tasks and fails no send."""
     verdict = judge()
     _log_change(verdict)
+    answer: dict[str, Any] = {"status": "unavailable" if verdict.missing else "ready"}
+    if _may_see_details(request):
+        answer |= _details(verdict)
+    return JsonResponse(answer, status=503 if verdict.missing else 200)
+
+
+def _may_see_details(request: HttpRequest) -> bool:
+    """Return whether the request has the token. Without a token in the settings, those of this machine may see them."""
+    if conf.HEALTH_TOKEN:
+        return constant_time_compare(request.headers.get("Authorization", ""), f"Bearer {conf.HEALTH_TOKEN}")
+    try:
+        return ip_address(request.META.get("REMOTE_ADDR", "")).is_loopback
+    except ValueError:
+        return False
+
+
+def _details(verdict: Verdict) -> dict[str, Any]:
     if verdict.missing:
-        return JsonResponse({"status": "unavailable", "missing": verdict.missing}, status=503)
-    return JsonResponse(
-        {
-            "status": "ready",
-            "degraded": verdict.degraded,
-            "reasons": {word: type(error).__name__ for word, error in verdict.errors.items()},
-            "queues": verdict.queues,
-        }
-    )
+        return {"missing": verdict.missing}
+    return {
+        "degraded": verdict.degraded,
+        "reasons": {word: type(error).__name__ for word, error in verdict.errors.items()},
+        "queues": verdict.queues,
+    }
 
 
 #: Words and errors' names of the last line in the log.

@@ -15,6 +15,7 @@ from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
 from apps.accounts.models import ApiToken, Throttle, User
+from apps.accounts.quotas.admin import AllowanceAdmin as AllowanceAdmin
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import registry
 from apps.accounts.sign_in import throttling

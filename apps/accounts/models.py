@@ -5,6 +5,8 @@ from typing import Any
 from django.contrib.auth.models import AbstractUser
 from django.db import models, transaction
 
+from apps.accounts.quotas.model import Allowance as Allowance
+from apps.accounts.quotas.model import Meter as Meter
 from apps.accounts.second_factor.model import RecoveryCode as RecoveryCode
 from apps.accounts.sessions.model import BrowserSession as BrowserSession
 from apps.accounts.sign_in.model import Throttle as Throttle

@@ -2,6 +2,7 @@
 
 import uuid
 from pathlib import PurePosixPath
+from typing import Any
 
 from django.core.files.storage import Storage, storages
 from django.db import models
@@ -10,6 +11,14 @@ from apps.core.models import BaseModel
 from apps.core.owned_file import OwnedFileField
 from apps.documents.analysis import readability, scripts
 from apps.projects.models import Project
+
+
+class DocumentQuerySet(models.QuerySet["Document"]):
+    """Query words for documents."""
+
+    def visible_to(self, user: Any) -> "DocumentQuerySet":
+        """Return the documents of the projects that the user sees."""
+        return self.filter(project__in=Project.objects.visible_to(user).order_by().values("pk"))
 
 
 class Document(BaseModel):
@@ -38,11 +47,19 @@ class Document(BaseModel):
         blank=True,
         help_text="Why processing failed, in words for the writer. Written with the status. Empty: it did not fail.",
     )
+    size_bytes = models.PositiveBigIntegerField(
+        default=0,
+        db_default=0,
+        editable=False,
+        help_text="Size of its manuscript in bytes, for the quota of the project's owner. Written when it is made.",
+    )
     expires_at = models.DateTimeField(
         null=True,
         blank=True,
         help_text="Time from which the nightly clean-up deletes the document, in UTC. Written by staff. Empty: never.",
     )
+
+    objects = DocumentQuerySet.as_manager()
 
     class Meta:
         ordering = ["-created_at", "-id"]

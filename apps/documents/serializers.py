@@ -16,6 +16,8 @@ SCALAR_FIELDS = (
     "dialogue_share",
 )  # fmt: skip
 LIST_FIELDS = ("keywords_note", "keywords", "longest_sentences", "repeated_phrases")
+#: Number of chapters that come with a document. Its `/chapters/` has them all, in pages.
+SHOWN_CHAPTERS = 100
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -54,12 +56,16 @@ class AnalysisSerializer(FiguresSerializer):
 
 
 class ChapteredAnalysisSerializer(AnalysisSerializer):
-    """All figures of the whole document and of each chapter."""
+    """All figures of the whole document and of its first chapters."""
 
-    chapters = ChapterSerializer(many=True, read_only=True, source="document.chapters")
+    chapters = serializers.SerializerMethodField()
 
     class Meta(AnalysisSerializer.Meta):
         fields = (*SCALAR_FIELDS, *LIST_FIELDS, "chapters")
+
+    def get_chapters(self, analysis: Analysis) -> Any:
+        chapters = analysis.document.first_chapters[:SHOWN_CHAPTERS]  # type: ignore[attr-defined]
+        return ChapterSerializer(chapters, many=True).data
 
 
 class DocumentLineSerializer(serializers.ModelSerializer[Document]):
@@ -74,7 +80,7 @@ class DocumentLineSerializer(serializers.ModelSerializer[Document]):
 
 
 class DocumentSerializer(DocumentLineSerializer):
-    """A document with all its figures. Only the title can be changed."""
+    """A document with its figures. Only the title can be changed."""
 
     analysis = ChapteredAnalysisSerializer(read_only=True, allow_null=True)
 
@@ -84,8 +90,8 @@ class DocumentSerializer(DocumentLineSerializer):
         return instance
 
 
-class OwnProjectField(serializers.PrimaryKeyRelatedField[Project]):
-    """The id of one of the user's own projects. Another user's project is answered like one that does not exist."""
+class ProjectField(serializers.PrimaryKeyRelatedField[Project]):
+    """The id of a project that the user sees. Any other project is answered like one that does not exist."""
 
     default_error_messages = {"does_not_exist": "No such project: {pk_value}."}
 
@@ -93,7 +99,7 @@ class OwnProjectField(serializers.PrimaryKeyRelatedField[Project]):
         super().__init__(queryset=Project.objects.all(), pk_field=serializers.IntegerField(), **kwargs)
 
     def get_queryset(self) -> QuerySet[Project]:
-        return Project.objects.filter(owner_id=self.context["request"].user.pk)
+        return Project.objects.visible_to(self.context["request"].user)
 
 
 class TextField(serializers.CharField):
@@ -111,7 +117,7 @@ class NewDocumentSerializer(serializers.Serializer[Any]):
     After validation it has a title. The default is the file's name.
     """
 
-    project = OwnProjectField()
+    project = ProjectField()
     title = serializers.CharField(max_length=TITLE_LENGTH, required=False, allow_blank=True, default="")
     file = serializers.FileField(allow_empty_file=True, required=False)
     text = TextField(required=False)

@@ -10,6 +10,7 @@ import dramatiq
 from periodiq import cron
 
 from apps.documents.readers.errors import UnreadableTextError
+from apps.tasks.schedules.allowed import schedulable
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +50,16 @@ def process_document(document_id: int) -> dict[str, Any]:
     return {"document_id": document_id, "words": found.words, "chapters": len(found.chapters)}
 
 
+@dramatiq.actor(
+    actor_name="documents.process_project", queue_name="documents", max_retries=3, related_to="projects.Project"
+)
+def process_project(project_id: int) -> dict[str, int]:
+    """Send the task of each draft of a project. The tasks have the owner of this one."""
+    from apps.documents.services.document_service import DocumentService
+
+    return {"project_id": project_id, "started": DocumentService.start_drafts(project_id)}
+
+
 @dramatiq.actor(actor_name="documents.mark_document_failed", queue_name="documents", min_backoff=SECOND_MS)
 def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> dict[str, Any]:
     """Write on the document that its task used up its retries.
@@ -72,3 +83,6 @@ def clean_expired_documents() -> dict[str, int]:
     from apps.documents.services.document_service import DocumentService
 
     return {"deleted": DocumentService.delete_expired()}
+
+
+schedulable(clean_expired_documents)

@@ -1,4 +1,4 @@
-"""Documents in the API, for the owner of their project alone."""
+"""Documents in the API, for the owner and the members of their project."""
 
 from collections.abc import Collection
 from typing import Any
@@ -6,7 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.core.files.uploadedfile import UploadedFile
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http.response import HttpResponseBase
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
@@ -14,16 +14,24 @@ from rest_framework.exceptions import NotFound, ValidationError
 from rest_framework.parsers import MultiPartParser
 from rest_framework.request import Request
 from rest_framework.response import Response
+from rest_framework.reverse import reverse
 
 from apps.core.api.body import LimitedBody
 from apps.core.api.download import download
 from apps.core.api.errors import RequestTooLargeError, UnavailableError
 from apps.core.api.formats import JSONParser
-from apps.documents.models import Document
+from apps.documents.models import Chapter, Document
 from apps.documents.readers.errors import ReadersBusyError, TextTooLargeError, UnreadableTextError
-from apps.documents.serializers import DocumentLineSerializer, DocumentSerializer, NewDocumentSerializer
+from apps.documents.serializers import (
+    SHOWN_CHAPTERS,
+    ChapterSerializer,
+    DocumentLineSerializer,
+    DocumentSerializer,
+    NewDocumentSerializer,
+)
 from apps.documents.services.document_service import DocumentService
-from apps.projects.models import Project
+from apps.projects.access import require
+from apps.projects.models import Project, Role
 from apps.tasks.api.views import task_started
 
 #: Bytes of a form besides the file: the other fields and the boundaries.
@@ -32,21 +40,36 @@ FORM_BYTES = 64 * 1024
 JSON_FACTOR = 3
 
 
+#: Roles that actions on a document need. Any other action needs a reader.
+NEEDED = {"partial_update": Role.EDITOR, "destroy": Role.EDITOR, "process": Role.EDITOR}
+
+
 class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
-    """The documents of the user's own projects, the newest first."""
+    """The documents of the projects that the user sees, the newest first."""
 
     serializer_class = DocumentSerializer
     parser_classes = (JSONParser, MultiPartParser)
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def get_queryset(self) -> QuerySet[Document]:
-        found = Document.objects.filter(project__owner_id=self.request.user.pk).select_related("analysis")
-        return found.prefetch_related("chapters") if self.action == "retrieve" else found
+        found = Document.objects.visible_to(self.request.user).select_related("analysis", "project")
+        if self.action not in ("retrieve", "partial_update"):
+            return found
+        # One more tells whether there are more.
+        chapters = Chapter.objects.filter(position__lte=SHOWN_CHAPTERS + 1)
+        return found.prefetch_related(Prefetch("chapters", chapters, to_attr="first_chapters"))
 
-    def body_limit_bytes(self, request: Request) -> int:
-        if self.action != "create":
-            return super().body_limit_bytes(request)
-        if str(request.content_type).startswith(MultiPartParser.media_type):
+    def get_object(self) -> Document:
+        """Return the document if the user's role allows the action."""
+        document: Document = super().get_object()
+        require(document.project, self.request.user, role=NEEDED.get(str(self.action), Role.READER))
+        return document
+
+    @classmethod
+    def body_limit_bytes(cls, *, action: str, content_type: str) -> int:
+        if action != "create":
+            return super().body_limit_bytes(action=action, content_type=content_type)
+        if content_type.lower().startswith(MultiPartParser.media_type):
             return int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
         return JSON_FACTOR * int(settings.DOCUMENT_MAX_UPLOAD_BYTES) + FORM_BYTES
 
@@ -57,11 +80,17 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
             str(TextTooLargeError(size_bytes=size_bytes, limit_bytes=int(settings.DOCUMENT_MAX_UPLOAD_BYTES)))
         )
 
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        super().initial(request, *args, **kwargs)
+        if self.action == "create" and (text_bytes := _least_text_bytes(request)):
+            DocumentService.check_body(request.user.pk, text_bytes=text_bytes)
+
     def create(self, request: Request, *args: Any, **kwargs: Any) -> Response:
         """Store a new document as a draft."""
         serializer = NewDocumentSerializer(data=request.data, context=self.get_serializer_context())
         serializer.is_valid(raise_exception=True)
-        document = _store(**serializer.validated_data)
+        require(serializer.validated_data["project"], request.user, role=Role.EDITOR)
+        document = _store(**serializer.validated_data, sender_id=request.user.pk)
         return Response(self.get_serializer(document).data, status=status.HTTP_201_CREATED)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -74,7 +103,14 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         document = self.get_object()
         if _settle([document]):
             document = self.get_object()
-        return Response(self.get_serializer(document).data)
+        return Response(self.get_serializer(document).data, headers=self._more_chapters(document))
+
+    def _more_chapters(self, document: Any) -> dict[str, str]:
+        """Return the header with the address of the chapters that do not come with the document, if there are any."""
+        if len(document.first_chapters) <= SHOWN_CHAPTERS:
+            return {}
+        url = reverse("document-chapters", args=[document.pk], request=self.request)
+        return {"Link": f'<{url}?page=2&page_size={SHOWN_CHAPTERS}>; rel="next"'}
 
     @action(detail=True, methods=["post"])
     @transaction.atomic
@@ -87,6 +123,13 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         return task_started(request, task_id, what="Document processing")
 
     @action(detail=True, methods=["get"])
+    def chapters(self, request: Request, pk: str) -> Response:
+        """Return a page of the document's chapters, in the order of the text."""
+        chapters: Any = self.get_object().chapters.order_by("position")
+        page = self.paginate_queryset(chapters)
+        return self.get_paginated_response(ChapterSerializer(page, many=True).data)
+
+    @action(detail=True, methods=["get"])
     def file(self, request: Request, pk: str) -> HttpResponseBase:
         """Send the manuscript: the file as it was uploaded, or the pasted text as a text file."""
         original = DocumentService.original(self.get_object())
@@ -95,14 +138,28 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         return download(request._request, original.file, filename=original.filename, size_bytes=original.size_bytes)
 
 
+def _least_text_bytes(request: Request) -> int:
+    """Return the least size of the manuscript in a body, by the body's announced size. A small one has 0."""
+    length = request.headers.get("content-length") or ""
+    size_bytes = max(0, int(length) - FORM_BYTES) if length.isdecimal() else 0
+    is_form = str(request.content_type).startswith(MultiPartParser.media_type)
+    return size_bytes if is_form else size_bytes // JSON_FACTOR
+
+
 def _store(
-    *, project: Project, title: str, file: "UploadedFile[Any] | None" = None, text: str | None = None
+    *,
+    project: Project,
+    title: str,
+    file: "UploadedFile[Any] | None" = None,
+    text: str | None = None,
+    sender_id: int | None,
 ) -> Document:
     """Store a validated document. An unreadable text is the client's error, and a busy reader a reason to retry."""
     try:
         if file is None:
-            return DocumentService.create(project=project, title=title, text=text)
-        return DocumentService.create(project=project, title=title, data=file, filename=file.name or "")
+            return DocumentService.create(project=project, title=title, text=text, sender_id=sender_id)
+        name = file.name or ""
+        return DocumentService.create(project=project, title=title, data=file, filename=name, sender_id=sender_id)
     except TextTooLargeError as error:
         raise RequestTooLargeError(str(error)) from None
     except ReadersBusyError as error:

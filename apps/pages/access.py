@@ -16,7 +16,9 @@ from django.utils.http import urlencode
 
 from apps.accounts.errors import SignInError
 from apps.accounts.models import User
+from apps.accounts.quotas.errors import QuotaError
 from apps.accounts.sessions import confirmation
+from apps.projects.access import RoleError
 
 logger = logging.getLogger(__name__)
 
@@ -37,21 +39,34 @@ def origin_of(request: HttpRequest) -> str:
     return settings.PUBLIC_ORIGIN or f"{request.scheme}://{request.get_host()}"
 
 
-def trouble(request: HttpRequest, sentence: str, *, status: int) -> HttpResponse:
+def trouble(request: HttpRequest, sentence: str, *, status: int, heading: str = "Not now") -> HttpResponse:
     """Return a page that says what went wrong. It needs no database."""
-    return HttpResponse(render_to_string("pages/trouble.html", {"sentence": sentence}), status=status)
+    context = {"heading": heading, "sentence": sentence}
+    return HttpResponse(render_to_string("pages/trouble.html", context), status=status)
+
+
+def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
+    """Return the response that says so with the status of the error, and the time after which another try helps."""
+    response.status_code = error.status_code
+    if error.wait is not None:
+        response.headers["Retry-After"] = str(error.wait)
+    return response
 
 
 def guarded(view: View) -> View:
-    """Return the view with a page of its own for a conflict, too many attempts, and a database that does not answer."""
+    """Return the view with a page of its own for a conflict, a limit, and a database that does not answer."""
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
             return view(request, *args, **kwargs)
+        except RoleError as error:
+            return trouble(request, str(error), status=403, heading="Not for you to change")
         except IntegrityError as error:
             logger.warning("conflict path=%s error=%s", request.path, error)
             return trouble(request, CHANGED, status=409)
+        except QuotaError as error:
+            return over_quota(trouble(request, str(error), status=error.status_code), error)
         except (OperationalError, InterfaceError) as error:
             logger.error("database does not answer path=%s error=%s", request.path, error)
             return trouble(request, UNAVAILABLE, status=503)

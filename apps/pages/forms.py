@@ -8,7 +8,7 @@ from django.core.files.uploadedfile import UploadedFile
 
 from apps.accounts.models import ApiToken
 from apps.documents.models import Document
-from apps.projects.models import Project
+from apps.projects.models import MEMBER_ROLES, Invitation, Project, Role
 
 
 class PlainForm(forms.Form):
@@ -25,6 +25,19 @@ class ProjectForm(PlainForm):
     """The name of a project."""
 
     name = forms.CharField(max_length=Project._meta.get_field("name").max_length)
+
+
+class RoleForm(PlainForm):
+    """The role of a member."""
+
+    role = forms.ChoiceField(choices=MEMBER_ROLES)
+
+
+class InvitationForm(PlainForm):
+    """The address to invite, and the role of the new member."""
+
+    email = forms.EmailField(label="E-mail address", max_length=Invitation._meta.get_field("email").max_length)
+    role = forms.ChoiceField(choices=MEMBER_ROLES, initial=Role.EDITOR)
 
 
 class TitleForm(PlainForm):

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.pages.views import account, documents, passwords, people, projects, tokens, two_factor
+from apps.pages.views import account, documents, members, passwords, people, projects, tokens, two_factor
 
 app_name = "pages"
 
@@ -31,6 +31,13 @@ urlpatterns = [
     path("projects/<int:pk>/paste/", projects.paste, name="paste"),
     path("projects/<int:pk>/process/", projects.process, name="process-project"),
     path("projects/<int:pk>/report/", projects.report, name="report"),
+    path("projects/<int:pk>/members/", members.show, name="members"),
+    path("projects/<int:pk>/members/invite/", members.invite, name="invite"),
+    path("projects/<int:pk>/members/<int:user_id>/role/", members.change_role, name="member-role"),
+    path("projects/<int:pk>/members/<int:user_id>/remove/", members.remove, name="remove-member"),
+    path("projects/<int:pk>/members/<int:user_id>/hand-over/", members.hand_over, name="hand-over"),
+    path("projects/<int:pk>/invitations/<int:invitation_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
+    path("invitations/<str:token>/", members.invitation, name="invitation"),
     path("documents/<int:pk>/", documents.show, name="document"),
     path("documents/<int:pk>/rename/", documents.rename, name="rename-document"),
     path("documents/<int:pk>/delete/", documents.delete, name="delete-document"),

@@ -2,7 +2,9 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin, messages
+from django.core.exceptions import ValidationError
 from django.db.models import Count, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
@@ -10,14 +12,30 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from unfold.admin import ModelAdmin
 
-from apps.projects.models import Project
+from apps.accounts.quotas.errors import QuotaError
+from apps.projects.models import Membership, Project
 from apps.projects.reports.wording import counted
+from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 from apps.tasks.admin import elements
 
 
+class ProjectForm(forms.ModelForm):
+    """A project, which a new owner must have room for."""
+
+    def clean_owner(self) -> Any:
+        owner = self.cleaned_data["owner"]
+        if "owner" in self.changed_data:
+            try:
+                ProjectService.reserve(owner.pk, is_own=False)
+            except QuotaError as error:
+                raise ValidationError(str(error)) from None
+        return owner
+
+
 @admin.register(Project)
 class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
+    form = ProjectForm
     list_display = ("name", "owner", "documents", "created")
     list_select_related = ("owner",)
     list_per_page = 50
@@ -41,6 +59,9 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
                 ReportService.start(project, owner_id=request.user.pk)
             except Project.DoesNotExist:
                 continue  # Deleted a moment ago.
+            except QuotaError as error:
+                messages.error(request, str(error))
+                break
             started += 1
         if started:
             messages.success(request, f"{counted(started, 'report')} on the way.")
@@ -69,3 +90,16 @@ class ProjectAdmin(ModelAdmin):  # type: ignore[misc]
     @admin.display(description="created", ordering="created_at")
     def created(self, project: Project) -> str:
         return elements.timestamp(project.created_at, short=True)
+
+
+@admin.register(Membership)
+class MembershipAdmin(ModelAdmin):  # type: ignore[misc]
+    """Members of projects besides the owners."""
+
+    list_display = ("project", "user", "role")
+    list_select_related = ("project", "user")
+    list_per_page = 50
+    search_fields = ("project__name", "user__username")
+    search_help_text = "Project or user"
+    autocomplete_fields = ("project", "user")
+    fields = ("project", "user", "role")

@@ -10,3 +10,12 @@ class UnknownReportTypeError(ValueError):
 
     def __init__(self, report_type: str, *, known: Iterable[str]) -> None:
         super().__init__(f"Unknown report_type {report_type!r}, must be one of: {', '.join(known)}")
+
+
+class TooManyInvitationsError(Exception):
+    """50 invitations went out in the last 24 hours, and that is the limit. Send the others later."""
+
+    def __init__(self, limit: int) -> None:
+        super().__init__(
+            f"{limit} invitations went out in the last 24 hours, and that is the limit. Send the others later."
+        )

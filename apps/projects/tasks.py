@@ -13,6 +13,7 @@ from periodiq import cron
 
 from apps.projects import report_types
 from apps.projects.errors import MailRefusedError, UnknownReportTypeError
+from apps.tasks.schedules.allowed import schedulable
 
 logger = logging.getLogger(__name__)
 
@@ -78,6 +79,9 @@ def send_weekly_report(report_type: str = "summary") -> dict[str, Any]:
     return {"report_type": report_type, "owners": len(owner_ids)}
 
 
+schedulable(send_weekly_report, permission="projects.change_project")
+
+
 @dramatiq.actor(
     actor_name="projects.send_report_to_owner",
     queue_name="default",
@@ -95,6 +99,24 @@ def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
     mailed = ReportService.mail_owner(owner_id, report_type=report_type, task_id=_task_id())
     if not mailed:
         return {"mailed": False, "note": f"User {owner_id} has no project, no address, or is gone."}
+    return {"mailed": True}
+
+
+@dramatiq.actor(
+    actor_name="projects.send_invitation",
+    queue_name="default",
+    max_retries=8,
+    min_backoff=MINUTE_MS,
+    max_backoff=60 * MINUTE_MS,
+    related_to="projects.Invitation",
+    throws=(MailRefusedError,),
+)
+def send_invitation(invitation_id: int, page_url: str) -> dict[str, Any]:
+    """Mail the link of an invitation. A permanently refused address fails at once."""
+    from apps.projects.services.invitation_service import InvitationService
+
+    if not InvitationService.mail(invitation_id, page_url=page_url, task_id=_task_id() or ""):
+        return {"mailed": False, "note": f"Invitation {invitation_id} is not open any more."}
     return {"mailed": True}
 
 

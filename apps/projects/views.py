@@ -1,4 +1,4 @@
-"""Projects through the API, and their reports as files. Only the owner and staff get a report."""
+"""Projects through the API, and their reports as files."""
 
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
@@ -14,24 +14,36 @@ from rest_framework.response import Response
 from rest_framework.serializers import BaseSerializer
 
 from apps.core.api.body import LimitedBody
-from apps.projects.models import Project
+from apps.core.permission import sees_all
+from apps.projects.access import require
+from apps.projects.models import Project, Role
 from apps.projects.reports.filename import filename
 from apps.projects.serializers import ProjectSerializer, report_links
+from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 from apps.tasks.api.views import task_started
 
+#: Roles that actions on a project need. Any other action needs a reader.
+NEEDED = {"partial_update": Role.OWNER, "destroy": Role.OWNER, "start_report": Role.EDITOR}
+
 
 class ProjectViewSet(LimitedBody, viewsets.ModelViewSet[Project]):
-    """The user's own projects, the newest first."""
+    """The projects that the user owns or is a member of, the newest first."""
 
     serializer_class = ProjectSerializer
     http_method_names = ["get", "head", "post", "patch", "delete"]
 
     def get_queryset(self) -> QuerySet[Project]:
-        return Project.objects.filter(owner_id=self.request.user.pk)
+        return Project.objects.visible_to(self.request.user)
+
+    def get_object(self) -> Project:
+        """Return the project if the user's role allows the action."""
+        project: Project = super().get_object()
+        require(project, self.request.user, role=NEEDED.get(str(self.action), Role.READER))
+        return project
 
     def perform_create(self, serializer: BaseSerializer[Project]) -> None:
-        serializer.save(owner=self.request.user)
+        serializer.instance = ProjectService.create(owner=self.request.user, **serializer.validated_data)
 
     @action(detail=True, methods=["get"])
     def report(self, request: Request, pk: str) -> Response:
@@ -58,13 +70,14 @@ KINDS = {"html": "text/html; charset=utf-8", "pdf": "application/pdf"}
 
 
 class ReportFileView(LimitedBody):
-    """A project's newest report as a file, to its owner and to staff, with a session or a token."""
+    """A project's newest report as a file, with a session or a token."""
 
     http_method_names = ["get", "head"]
 
     def get(self, request: Request, project_id: int, kind: str) -> HttpResponse:
         """Return the file. A browser shows the page, and saves the PDF under the project's name."""
-        projects = Project.objects.all() if request.user.is_staff else Project.objects.filter(owner_id=request.user.pk)
+        found = Project.objects.all()
+        projects = found if sees_all(request.user, Project) else found.visible_to(request.user)
         project = projects.filter(pk=project_id).first()
         report = ReportService.newest(project) if project else None
         if project is None or report is None:

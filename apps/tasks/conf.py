@@ -56,6 +56,9 @@ class Conf:
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )
+    TASK_EVENT_STREAMS = Setting(
+        50, help="Event streams that a user may have open at once in one web process. 0: no limit."
+    )
     TASK_FAST_PATH = Setting(
         True,
         help="Whether hot statements go straight to libpq, and packed messages to Redis's socket. If not, they go "
@@ -68,6 +71,11 @@ class Conf:
     WORKER_THREADS = Setting(8, help="Threads of a worker process: tasks that run at once.")
     WORKER_DRAIN_SECONDS = Setting(25, help="Seconds that running tasks may go on after SIGTERM.")
     WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
+    HEALTH_TOKEN = Setting(
+        "",
+        help="Token that a request for the details of `/readyz` sends as `Authorization: Bearer ...`. Without one, "
+        "requests from this machine get them.",
+    )
     SCHEDULE_HISTORY_DAYS = Setting(90, help="Days that the slots of schedules are kept.")
     SCHEDULE_HISTORY_COUNT = Setting(200, help="Slots that are kept of each schedule.")
     SCHEDULER_CLOCK_SPEED = Setting(1, help="For tests: seconds that pass for the schedules in one second.")

@@ -2,10 +2,10 @@
 
 import asyncio
 import contextvars
-import math
+import ctypes
+import itertools
 import multiprocessing
 import os
-import re
 import signal
 import subprocess
 import sys
@@ -43,6 +43,18 @@ def slow_effect(nonce: str, seconds: float) -> str:
     """Leave an effect, then run for that time in steps that an interrupt can cut."""
     _record(nonce)
     for _ in progress.track(range(max(int(seconds / 0.02), 1)), "Steps"):
+        time.sleep(0.02)
+    return nonce
+
+
+@dramatiq.actor(actor_name="acting.wait_at", queue_name="slow", max_retries=3, min_backoff=50, max_backoff=200)
+def wait_at(gate: str, nonce: str) -> str:
+    """Leave an effect, then run until the gate, a file, is there. An interrupt can cut it."""
+    _record(nonce)
+    for step in itertools.count():
+        if os.path.exists(gate):
+            break
+        progress.set(min(step, 99), f"Step {step}")
         time.sleep(0.02)
     return nonce
 
@@ -287,7 +299,7 @@ def effects_in_threads(count: int) -> None:
 
 def _record_together(barrier: threading.Barrier, nonce: str) -> None:
     _record(nonce)
-    barrier.wait(10)
+    barrier.wait(60)
 
 
 # --- Async tasks that do something to the event loop they share ---
@@ -352,7 +364,7 @@ def have_children(kind: str) -> Any:
             child = forks.Process(target=_sleep)
             child.start()
             child.terminate()
-            child.join(20)
+            child.join(60)
             return child.exitcode
         case "pool":
             with forks.Pool(2) as pool:
@@ -383,7 +395,7 @@ def send_from_child(nonce: str) -> int:
     _record(f"{nonce} before")
     child = multiprocessing.get_context("fork").Process(target=_use_database, args=(f"{nonce} child",))
     child.start()
-    child.join(20)
+    child.join(60)
     _record(f"{nonce} after")
     return child.exitcode or 0
 
@@ -395,15 +407,6 @@ def leave_orphan() -> None:
 
 
 @dramatiq.actor(actor_name="acting.hold_lock", max_retries=0)
-def hold_lock(seconds: float) -> float:
-    """Hold Python's lock in C code for at least about that time, and return the time that it took."""
-    # By processor time: on a busy machine a short match may take long.
-    length, took = 20, 0.0
-    while took < 0.2:
-        length, began = length + 1, time.thread_time()
-        re.match(r"(a|a)*b", "a" * length)
-        took = time.thread_time() - began
-    length += math.ceil(math.log2(seconds / took))
-    began = time.monotonic()
-    re.match(r"(a|a)*b", "a" * length)
-    return time.monotonic() - began
+def hold_lock(seconds: int) -> None:
+    """Hold Python's lock in C code for that time."""
+    ctypes.PyDLL(None).sleep(seconds)

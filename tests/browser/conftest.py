@@ -20,7 +20,7 @@ from tests.plugin import SERVERS
 from workers.embedded.server import free_port
 
 #: Generous, for a machine that does other work at the same time.
-TIMEOUT_MS = 20_000
+TIMEOUT_MS = 60_000
 expect.set_options(timeout=TIMEOUT_MS)
 #: Largest file that the server takes.
 LIMIT_BYTES = 2 * 1024**2

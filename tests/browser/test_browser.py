@@ -78,9 +78,9 @@ def test_a_writer_uploads_a_novel_watches_its_progress_and_sees_its_figures(
     expect(page.get_by_text("Waiting for its turn", exact=True)).to_be_visible()
 
     page.evaluate(WATCH)
-    worker("--processes", "1")
+    worker("--single")
 
-    expect(page.get_by_role("term").filter(has_text="Chapters")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("term").filter(has_text="Chapters")).to_be_visible()
     assert len(values(page)) >= 2
     assert values(page)[0] == "0 Waiting for its turn"
     expect(page.locator(".figures")).to_contain_text("Words121,")
@@ -164,6 +164,32 @@ def test_without_a_stream_the_page_polls(
     page.goto(f"/documents/{document.pk}/")
 
     shows_the_figures(page)
+
+
+def test_files_that_come_too_fast_wait_until_the_server_takes_them(signed_in: Callable[..., Page], seen: Seen) -> None:
+    seen.expected = ["status of 429"]
+    project = rows.project(owner="jane")
+    page = signed_in(f"/projects/{project.pk}/")
+    answers: list[Route] = []
+
+    def refuse_twice(route: Route) -> None:
+        answers.append(route)
+        if len(answers) > 2:
+            route.continue_()
+        else:
+            sentence = {"detail": "You have added 300 documents within a minute."}
+            route.fulfill(status=429, headers={"Retry-After": "1"}, json=sentence)
+
+    page.route("**/api/documents/", refuse_twice)
+    files: list[FilePayload] = [
+        {"name": f"{name}.txt", "mimeType": "text/plain", "buffer": b"It rained."} for name in ("rain", "snow", "sun")
+    ]
+    page.locator("input[type=file]").set_input_files(files)
+
+    expect(page.get_by_text("You have added 300 documents within a minute. It is sent then.").first).to_be_visible()
+    for name in ("rain", "snow", "sun"):
+        expect(page.get_by_role("link", name=name)).to_be_visible()
+    assert len(answers) == 5
 
 
 def test_a_broken_stream_is_resumed(signed_in: Callable[..., Page], shows_the_figures: Callable[[Page], None]) -> None:

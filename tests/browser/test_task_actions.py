@@ -50,7 +50,7 @@ def test_an_operator_cancels_all_waiting_tasks_and_retries_one_which_a_worker_ru
     page.get_by_role("button", name="Yes, retry").click()
     expect(page.get_by_text("The task was retried.")).to_be_visible()
     worker("--processes", "1")
-    wait_until(lambda: TaskStatus.objects.filter(pk=failed.pk, status="completed").exists(), timeout=30)
+    wait_until(lambda: TaskStatus.objects.filter(pk=failed.pk, status="completed").exists())
 
     page.reload()
     expect(page.get_by_text("Completed", exact=True)).to_be_visible()

@@ -1,6 +1,6 @@
 """Each slot is exactly one task, whichever process is killed: three schedulers over two hundred schedules.
 
-It takes about half a minute. A storm of three minutes:
+It takes about a quarter of a minute. A storm of three minutes:
 `bin/test tests/chaos/test_schedule_storm.py --chaos-minutes 6 --seed 7`.
 """
 
@@ -18,7 +18,7 @@ from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import actions, clock
 from apps.tasks.schedules.firing import iso
 from tests.plugin import SERVERS
-from tests.waiting import wait_until
+from tests.waiting import PATIENCE_SECONDS, wait_until
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -26,7 +26,9 @@ SCHEDULES = 200
 SCHEDULERS = 3
 MINUTE = timedelta(minutes=1)
 #: Minutes of a storm, unless it is told otherwise. The kills take half of them.
-SHORT_MINUTES = 0.75
+SHORT_MINUTES = 0.3
+#: Number of kills, at least.
+KILLS = 4
 #: Seconds that a minute of the schedules takes. SQLite has one writer at a time.
 MINUTE_SECONDS = {"postgresql": 2, "sqlite": 4}
 
@@ -49,7 +51,7 @@ def test_each_slot_is_exactly_one_task_whichever_scheduler_is_killed(command, sp
     did: Counter[str] = Counter()
     ends = time.monotonic() + (pytestconfig.getoption("--chaos-minutes") or SHORT_MINUTES) * 60 / 2
     postgres = pytestconfig.stash[SERVERS].postgres
-    while time.monotonic() < ends:
+    while time.monotonic() < ends or did["kill"] < KILLS:
         time.sleep(chance.uniform(0.1, 1.2))
         what = chance.choices(["kill", "stop", "outage"], [20, 2, 1 if postgres else 0])[0]
         place = chance.randrange(SCHEDULERS)
@@ -65,13 +67,12 @@ def test_each_slot_is_exactly_one_task_whichever_scheduler_is_killed(command, sp
         did[what] += 1
     # The remaining schedulers decide every slot that has come by now.
     until = clock.now()
-    wait_until(lambda: not Schedule.objects.filter(next_at__lte=until).exists(), timeout=60)
+    wait_until(lambda: not Schedule.objects.filter(next_at__lte=until).exists(), timeout=300)
     for scheduler in running:
         scheduler.good_ends = {0, -signal.SIGTERM}
         assert scheduler.stop() in scheduler.good_ends, scheduler.output
     figures = judge(schedules)
     print(f"\nthe storm: {json.dumps({**did, **figures})}")
-    assert did["kill"] > 3
 
 
 def make_schedules() -> dict[int, list[datetime]]:
@@ -99,10 +100,10 @@ def restart(pytestconfig, chance: random.Random) -> None:
     index = next(place for place, (other, _) in enumerate(servers.launched) if other.name == child.name)
     _, process = servers.launched.pop(index)
     process.send_signal(chance.choice([signal.SIGQUIT, signal.SIGINT]))
-    process.wait(30)
+    process.wait(PATIENCE_SECONDS)
     time.sleep(chance.uniform(0, 2))
     servers.launch(child, log=servers.directory / "postgresql.log")
-    wait_until(servers.postgres.answers, timeout=60)
+    wait_until(servers.postgres.answers, timeout=300)
     connection.close()
 
 

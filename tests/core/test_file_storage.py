@@ -69,6 +69,6 @@ def test_missing_packages_are_named_with_the_command_that_installs_them(monkeypa
 @pytest.mark.skipif(find_spec("boto3") is not None and find_spec("storages") is not None, reason="they are installed")
 def test_a_process_does_not_start_without_them() -> None:
     env = environment(FILE_STORAGE_URL="s3://bucket")
-    done = subprocess.run(manage("check"), env=env, capture_output=True, text=True, timeout=60)
+    done = subprocess.run(manage("check"), env=env, capture_output=True, text=True, timeout=120)
     assert done.returncode != 0
     assert "FILE_STORAGE_URL is an s3:// URL, which needs packages that are not installed" in done.stderr

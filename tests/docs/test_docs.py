@@ -117,7 +117,7 @@ def test_the_moves_are_those_of_the_code() -> None:
 # --- Settings ------------------------------------------------------------------------------------
 
 #: Readers of `aiWriting.environment`, most with a default.
-READERS = {"text", "boolean", "integer", "words", "url", "timestamp", "choice", "file"}
+READERS = {"text", "boolean", "integer", "words", "url", "timestamp", "choice", "file", "networks"}
 
 
 def read_variables() -> dict[str, Any]:
@@ -151,7 +151,7 @@ def shown(value: Any) -> str:
     """Return a default as the page shows it."""
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if hasattr(value, "strftime") else str(value)
+    return f"{value:%Y-%m-%dT%H:%M:%SZ}" if hasattr(value, "strftime") else str(value) or "none"
 
 
 def test_the_settings_of_tasks_are_those_of_the_code() -> None:
@@ -181,7 +181,7 @@ def test_no_variable_is_documented_that_is_not_read() -> None:
 def test_the_log_lines_are_those_of_the_code() -> None:
     sources = "".join(
         path.read_text()
-        for folder in ("apps/core", "apps/tasks", "workers")
+        for folder in ("apps/core", "apps/tasks", "workers", "aiWriting/gate")
         for path in (BASE_DIR / folder).rglob("*.py")
     )
     lines = [row[0].strip("`") for row in rows(OPERATIONS, header="log line")]

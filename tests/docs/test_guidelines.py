@@ -215,7 +215,7 @@ def test_the_code_runs(working: Any, forgotten: None, ended: Callable[..., TaskS
     empty = ended(here["find_word"].send(document.pk, ""))
     assert (empty.status, empty.retries, empty.error_message) == ("failed", 0, "Say which word to look for.")
     for message in [here["look_up"].send(word) for word in ("A", "B", "C", "D")]:
-        assert ended(message, timeout=30).result == message.args[0].lower()
+        assert ended(message).result == message.args[0].lower()
     old = TaskStatus.objects.finished()
     assert empty.finished_at is not None
     old.filter(task_id=empty.task_id).update(finished_at=empty.finished_at - here["timedelta"](days=91))
@@ -301,7 +301,7 @@ def test_retries_and_limits_are_as_described(working: Any, forgotten: None, ende
 
 
 def _go_on() -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + 60
     while time.monotonic() < deadline:
         time.sleep(0.01)
 
@@ -339,4 +339,4 @@ def test_the_worker_command_works_off_its_queue(command: Callable[..., Any], end
     (line,) = [line for line in commands() if line.startswith("runworker")]
     command(*shlex.split(line))
     message = process_document.send(0)
-    assert ended(message, timeout=60).result == {"note": "Document 0 no longer exists."}
+    assert ended(message).result == {"note": "Document 0 no longer exists."}

@@ -449,6 +449,31 @@ def test_all_figures_of_the_whole_and_of_each_chapter_are_shown(jane: Writer, pr
     assert chapters[0]["keywords"][0] == {"text": "rain", "count": 10}
 
 
+def test_very_many_chapters_come_in_pages(jane: Writer, emily: Writer, document: Document) -> None:
+    processed(document, chapters=1_003)
+    address = f"/api/documents/{document.pk}/"
+
+    answer = jane.get(address)
+
+    assert [chapter["position"] for chapter in answer.json()["analysis"]["chapters"]] == list(range(1, 101))
+    assert answer["Link"] == f'<http://testserver{address}chapters/?page=2&page_size=100>; rel="next"'
+    assert len(jane.patch(address, {"title": "New"}).json()["analysis"]["chapters"]) == 100
+    rest = jane.get(f"{address}chapters/?page=2&page_size=100").json()
+    assert rest["count"] == 1_003
+    assert [chapter["position"] for chapter in rest["results"]] == list(range(101, 201))
+    assert len(jane.get(f"{address}chapters/?page_size=5000").json()["results"]) == 200
+    assert emily.get(f"{address}chapters/").status_code == 404
+
+
+def test_all_chapters_of_a_novel_come_with_it(jane: Writer, document: Document) -> None:
+    processed(document, chapters=100)
+
+    answer = jane.get(f"/api/documents/{document.pk}/")
+
+    assert len(answer.json()["analysis"]["chapters"]) == 100
+    assert not answer.has_header("Link")
+
+
 def test_a_list_tells_the_figures_without_the_texts(jane: Writer, project: Project) -> None:
     DocumentService.process_document(DocumentService.create(project=project, title="Rain", text=RAIN))
 
@@ -475,6 +500,7 @@ def test_one_document_takes_as_many_queries_as_it_has_chapters_or_not(
 ) -> None:
     processed(document, chapters=61)
 
+    jane.get("/api/documents/")  # The token's first use is noted.
     with django_assert_num_queries(3):  # Queries: the user, the document, its chapters.
         jane.get(f"/api/documents/{document.pk}/")
 
@@ -489,6 +515,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
         if number % 3 == 1:
             DocumentService.start_processing(document, owner_id=jane.user.pk)
 
+    jane.get("/api/documents/")  # The token's first use is noted.
     with django_assert_num_queries(4):  # Queries: the user, the count, the page, the unfinished tasks.
         answer = jane.get("/api/documents/").json()
 

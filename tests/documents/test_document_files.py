@@ -286,7 +286,7 @@ def test_a_file_that_cannot_be_read_fails_with_a_sentence_on_its_document(
     path = f"/api/documents/{answer.json()['id']}/"
     task_url = jane.post(f"{path}process/").json()["task_url"]
 
-    wait_until(lambda: jane.get(task_url).json()["status"] == "failed", timeout=30)
+    wait_until(lambda: jane.get(task_url).json()["status"] == "failed")
 
     shown = jane.get(path).json()
     assert (shown["status"], shown["analysis"]) == ("failed", None)
@@ -356,7 +356,7 @@ def test_a_file_that_one_machine_takes_is_read_by_another(
     web = start(web_place, f"-m uvicorn aiWriting.asgi:application --port {port}")
     web.good_ends = {-signal.SIGTERM, 0}
     start(worker_place, "manage.py runworker --processes 1", WORKER_THREADS="2")
-    wait_until(lambda: "Uvicorn running on" in web.output, timeout=30, explain=lambda: web.output)
+    wait_until(lambda: "Uvicorn running on" in web.output, explain=lambda: web.output)
 
     def ask(method: str, path: str, body: bytes = b"", content_type: str = "") -> tuple[int, bytes]:
         headers = {"Authorization": f"Token {jane.token}", "Content-Type": content_type}
@@ -381,7 +381,7 @@ def test_a_file_that_one_machine_takes_is_read_by_another(
             assert shown["status"] != "failed", shown
             return shown["analysis"]
 
-        found = wait_until(processed, timeout=60)
+        found = wait_until(processed)
         assert [chapter["title"] for chapter in found["chapters"]] == ["Chapter 1", "Chapter 2", "Chapter 3"]
         assert ask("GET", f"{path}file/") == (200, content)
     # No file is left on either disk.

@@ -70,7 +70,7 @@ def at_once(*calls: Callable[[], object]) -> list[object]:
 
     def run(index: int, call: Callable[[], object]) -> None:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             results[index] = call()
         except Exception as error:
             results[index] = error

@@ -104,7 +104,7 @@ MARKDOWNS: dict[str, Callable[[int], str]] = {
 }
 
 PAGES: dict[str, Callable[[int], bytes]] = {
-    "unclosed elements": lambda size: b"<html>" + b"<div>" * size + b"</p>" * size,
+    "unclosed elements": lambda size: b"<html>" + b"<div>" * (4 * size) + b"</p>" * (4 * size),
     "comments": lambda size: b"<!---->" * (size // 7),
     "a long attribute": lambda size: b"<html><p class='" + b"a " * (20 * size) + b"'>Words</p>",
     "an attribute without end": lambda size: b"<html><p class='" + b"a" * (50 * size),

@@ -28,7 +28,7 @@ from tests.manuscripts import REFUSED_AT_ONCE, REFUSED_WHEN_READ
 #: The program of `python -m apps.documents.readers`.
 RUN = "import runpy; runpy.run_module('apps.documents.readers', run_name='__main__')"
 #: Time limit of a refusal, the start of a process included.
-SECONDS = 20
+SECONDS = 60
 
 
 def sentence(call: Callable[..., object], name: str, make: Callable[[], bytes], **more: Any) -> str:
@@ -150,7 +150,12 @@ def test_an_odd_address_in_an_e_book_is_refused_in_a_sentence_or_left_out(addres
             "META-INF/container.xml": f'<container><rootfile full-path="{address}"/></container>'
         }
         data = manuscripts.epub(page, **container)
-    _, told = read_or_refused(lambda: readers.check(data, filename="a.epub") or "")
+
+    def check() -> str:
+        readers.check(data, filename="a.epub")
+        return ""
+
+    _, told = read_or_refused(check)
     assert not told or told.endswith(".")
 
 
@@ -235,12 +240,13 @@ def test_a_pdf_with_too_many_pages_is_refused_when_it_is_sent_in() -> None:
     readers.check(data, filename="a.pdf", limits=Limits(pages=11))
 
 
-def test_reading_that_takes_too_long_is_ended() -> None:
+def test_reading_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readers, "MEMORY_BYTES", 2 * 1024**3)
     began = time.monotonic()
     with pytest.raises(ReadingTimeoutError, match="took more than 1 seconds, and it was not done"):
         # Memory enough that time runs out first, also on a fast machine.
         readers.read(manuscripts.pdf_bomb(200), filename="a.pdf", limits=Limits(seconds=1, memory_bytes=2 * 1024**3))
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < SECONDS
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux bounds a process's memory")

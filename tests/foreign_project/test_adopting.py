@@ -28,7 +28,7 @@ def settings_table() -> list[str]:
 
 
 def _shown(value: Any) -> str:
-    return f"`{value.isoformat() if isinstance(value, datetime) else value}`"
+    return f"`{value.isoformat() if isinstance(value, datetime) else value or 'none'}`"
 
 
 def checks_table() -> list[str]:

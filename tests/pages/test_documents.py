@@ -210,6 +210,10 @@ def test_only_the_first_chapters_of_very_many_are_shown(browser: Client, documen
 
     assert len(page.with_attribute("scope", "row")) == 400
     assert "And 5 more." in page.text
+    rest = get(browser, f"{address(document)}?page=2")
+    assert len(rest.with_attribute("scope", "row")) == 5
+    assert "more." not in rest.text
+    assert "Page 2 of 2" in rest.text
 
 
 def test_titles_are_text_and_no_html(browser: Client, document: Document) -> None:

@@ -245,16 +245,18 @@ def test_a_document_whose_task_was_cancelled_can_be_started_again(browser: Clien
     assert "See how far it is now" not in page.text
 
 
-def test_all_new_documents_are_processed_at_once(browser: Client, project: Project, jane: User) -> None:
-    documents = [rows.document(project=project) for _ in range(3)]
-    rows.document(project=project, status=Document.Status.PROCESSED)
+def test_one_task_starts_all_new_documents(browser: Client, project: Project, jane: User) -> None:
+    for _ in range(3):
+        rows.document(project=project)
 
     browser.post(f"/projects/{project.pk}/process/")
+    browser.post(f"/projects/{project.pk}/process/")
 
-    assert list(TaskStatus.objects.order_by("pk").values_list("related_object_id", flat=True)) == [
-        document.pk for document in documents
-    ]
-    assert set(TaskStatus.objects.values_list("owner_id", flat=True)) == {jane.pk}
+    task = TaskStatus.objects.get()
+    assert (task.task_name, task.related_object_id, task.owner) == ("documents.process_project", project.pk, jane)
+    page = get(browser, f"/projects/{project.pk}/")
+    assert page.with_attribute("data-task", task.task_id)
+    assert not page.with_attribute("id", "process-all")
 
 
 def test_the_page_of_a_project_takes_as_many_statements_for_many_documents_as_for_few(

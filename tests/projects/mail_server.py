@@ -64,6 +64,6 @@ def mail_server(*, port: int = 0) -> Iterator[tuple[Handler, int]]:
         yield handler, server.sockets[0].getsockname()[1]
     finally:
         loop.call_soon_threadsafe(loop.stop)
-        thread.join(10)
+        thread.join(60)
         controller.end()
         loop.close()

@@ -8,7 +8,7 @@ from apps.accounts.models import User
 from apps.core.models import StoredFile
 from apps.projects.models import Project, Report
 from apps.projects.services.report_service import ReportService
-from tests.clients import Writer, writer
+from tests.clients import Writer, allow, writer
 
 pytestmark = pytest.mark.django_db
 
@@ -98,9 +98,12 @@ def test_the_pdf_is_saved_under_the_projects_name(jane: Writer, project: Project
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_staff_get_the_file_and_other_users_do_not(project: Project, report: Report, kind: str) -> None:
+def test_staff_who_may_see_projects_get_the_file_and_other_users_do_not(
+    project: Project, report: Report, kind: str
+) -> None:
     staff = User.objects.create_user("support", is_staff=True)
-    emily = User.objects.create_user("emily")
+    allow(staff, "projects.view_project")
+    emily = User.objects.create_user("emily", is_staff=True)
     assert signed_in(staff).get(address(project, kind)).status_code == 200
     theirs = signed_in(emily).get(address(project, kind))
     missing = signed_in(emily).get(f"/projects/{project.pk + 1}/report.{kind}")

@@ -267,6 +267,6 @@ def test_a_pdf_is_not_made_while_another_thread_makes_one() -> None:
             waiting.result(timeout=0.3)
         faces.pdf_lock.release()
         try:
-            assert waiting.result(timeout=30).startswith(b"%PDF-")
+            assert waiting.result(timeout=60).startswith(b"%PDF-")
         finally:
             faces.pdf_lock.acquire()

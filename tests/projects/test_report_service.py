@@ -282,7 +282,7 @@ def test_of_many_starts_at_once_one_sends_and_all_get_its_task(redis_client: Any
 
     def start() -> None:
         try:
-            barrier.wait(timeout=10)
+            barrier.wait(timeout=60)
             results.append(ReportService.start(project, owner_id=None))
         finally:
             connection.close()

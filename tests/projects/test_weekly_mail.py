@@ -308,7 +308,7 @@ def owners(project: Project) -> list[User]:
 
 def ended(name: str, wait_until: Callable[..., Any], *, count: int) -> list[TaskStatus]:
     rows = TaskStatus.objects.filter(task_name=name)
-    wait_until(lambda: rows.finished().count() == count, timeout=30, explain=lambda: list(TaskStatus.objects.values()))
+    wait_until(lambda: rows.finished().count() == count, explain=lambda: list(TaskStatus.objects.values()))
     return list(rows.order_by("pk"))
 
 
@@ -351,7 +351,7 @@ def test_a_server_that_is_down_gets_the_mail_when_it_is_up(
     settings.EMAIL_HOST, settings.EMAIL_PORT = "127.0.0.1", port
     tasks.send_weekly_report.send()
     rows = TaskStatus.objects.filter(task_name=OWNER_TASK)
-    wait_until(lambda: rows.filter(retries__gte=2).exists(), timeout=30)
+    wait_until(lambda: rows.filter(retries__gte=2).exists())
     with mail_server(port=port) as (handler, _):
         (row,) = ended(OWNER_TASK, wait_until, count=1)
     assert (row.status, len(handler.taken)) == ("completed", 1)

@@ -210,7 +210,7 @@ class Jobs:
     def run(self, *arguments: str, **variables: str) -> tuple[int, str]:
         """Return the exit code and the output."""
         with self.start(*arguments, **variables) as process:
-            output, _ = process.communicate(timeout=60)
+            output, _ = process.communicate(timeout=120)
         return process.returncode, output
 
 
@@ -309,9 +309,9 @@ def test_a_signal_ends_all_sessions_and_starts_no_other(
 ) -> None:
     jobs.stand_in("pytest.py", PYTEST + WAITING)
     with jobs.start(*arguments) as process:
-        wait_until(lambda: all((jobs.root / f"started-{name}").exists() for name in sessions), timeout=30)
+        wait_until(lambda: all((jobs.root / f"started-{name}").exists() for name in sessions))
         process.send_signal(signum)
-        output, _ = process.communicate(timeout=30)
+        output, _ = process.communicate(timeout=120)
     assert process.returncode == 130
     assert "summary" not in output
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
@@ -358,29 +358,32 @@ def test_ctrl_c_on_a_terminal_reaches_each_session_once(jobs: Jobs, arguments: l
             stdout=subprocess.DEVNULL,
             start_new_session=True,
         )
-        wait_until(lambda: all((jobs.root / f"started-{name}").exists() for name in sessions), timeout=30)
+        wait_until(lambda: all((jobs.root / f"started-{name}").exists() for name in sessions))
         os.write(master, b"\x03")
-        assert process.wait(30) == 130
+        assert process.wait(60) == 130
     finally:
         os.close(slave)
         os.close(master)
     assert sorted(path.name for path in jobs.root.glob("tidied-*")) == [f"tidied-{name}" for name in sessions]
 
 
-DEAF = (
-    "import signal, time\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\npathlib.Path('deaf').touch()\ntime.sleep(60)\n"
-)
+DEAF = """
+import signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+pathlib.Path("deaf").touch()
+time.sleep(600)
+"""
 
 
 def test_a_second_signal_kills_a_session_that_ignores_the_first(jobs: Jobs) -> None:
     jobs.stand_in("pytest.py", PYTEST + DEAF)
     with jobs.start("tests/some") as process:
-        wait_until(lambda: (jobs.root / "deaf").exists(), timeout=30)
+        wait_until(lambda: (jobs.root / "deaf").exists())
         process.send_signal(signal.SIGTERM)
         with pytest.raises(subprocess.TimeoutExpired):
             process.wait(0.5)
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 130
 
 
@@ -389,7 +392,7 @@ def test_a_session_that_ignores_the_signal_is_killed_after_the_grace(jobs: Jobs)
     script.write_text(script.read_text().replace("GRACE_SECONDS = 60", "GRACE_SECONDS = 0.1"))
     jobs.stand_in("pytest.py", PYTEST + DEAF)
     with jobs.start("tests/some") as process:
-        wait_until(lambda: (jobs.root / "deaf").exists(), timeout=30)
+        wait_until(lambda: (jobs.root / "deaf").exists())
         process.send_signal(signal.SIGTERM)
-        process.communicate(timeout=30)
+        process.communicate(timeout=120)
     assert process.returncode == 130

@@ -53,11 +53,11 @@ def test_a_killed_session_leaves_no_server(request: pytest.FixtureRequest, tmp_p
             start_new_session=True,
         )
     try:
-        wait_until(lambda: "collected" in log.read_text(), timeout=30, explain=log.read_text)
+        wait_until(lambda: "collected" in log.read_text(), explain=log.read_text)
         left = psutil.Process(session.pid).children(recursive=True)
         names = [child.name() for child in left]
     finally:
         os.kill(session.pid, signal.SIGKILL)
         session.wait()
     assert "valkey-server" in names
-    wait_until(lambda: all(is_gone(child.pid) for child in left), timeout=20)
+    wait_until(lambda: all(is_gone(child.pid) for child in left))

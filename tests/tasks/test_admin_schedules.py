@@ -10,6 +10,7 @@ from django.utils import timezone
 from apps.tasks.admin import elements
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import actions, declared, firing
+from tests.clients import allow
 from tests.pages import Page, get, statements
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
@@ -399,3 +400,51 @@ def test_the_form_sends_the_arguments_back_as_they_are(admin_client) -> None:
     assert admin_client.post(page_of(schedule), sent).status_code == 302
     schedule.refresh_from_db()
     assert (schedule.kwargs, schedule.grace_seconds) == ({"report_type": "Ärger"}, 11)
+
+
+# --- Actors that staff may schedule ------------------------------------------------------------------
+
+CLEAN = "documents.clean_expired_documents"
+
+
+@pytest.fixture
+def operator(client, django_user_model):
+    """A browser of staff who may do all with schedules, and are no superusers."""
+    user = django_user_model.objects.create_user("staff", is_staff=True)
+    allow(user, *(f"tasks.{action}_schedule" for action in ("view", "add", "change", "delete")))
+    client.force_login(user)
+    return client
+
+
+def test_staff_schedule_the_actors_that_their_modules_offer(operator) -> None:
+    refused = operator.post(ADD, fields(task_name="documents.mark_document_failed", kwargs="{}"))
+    text = Page(refused.content.decode()).text
+    assert f"Only superusers may schedule documents.mark_document_failed. You may schedule: {CLEAN}." in text
+    assert not Schedule.objects.filter(name=fields()["name"]).exists()
+    assert "documents.process_document" not in get(operator, ADD).html
+
+    assert operator.post(ADD, fields(task_name=CLEAN, kwargs="{}")).status_code == 302
+    assert Schedule.objects.get(name=fields()["name"]).task_name == CLEAN
+
+
+def test_an_actor_may_need_a_permission_besides(operator, django_user_model) -> None:
+    assert operator.post(ADD, fields(task_name=WEEKLY)).status_code == 200
+    allow(django_user_model.objects.get(), "projects.change_project")
+    assert operator.post(ADD, fields(task_name=WEEKLY)).status_code == 302
+
+
+@pytest.mark.parametrize("name", ["run", "pause", "resume", "undo"])
+def test_staff_leave_schedules_of_other_actors_alone(operator, weekly, name) -> None:
+    assert operator.post(reverse(f"admin:tasks_schedule_{name}", args=[weekly.pk])).status_code == 403
+    assert operator.post(page_of(weekly), fields(cron="* * * * *")).status_code == 403
+    response = operator.post(LIST, {"action": "run_selected", "_selected_action": [weekly.pk]}, follow=True)
+    assert "only superusers may schedule its actor" in Page(response.content.decode()).text
+    assert operator.post(reverse("admin:tasks_schedule_delete", args=[weekly.pk]), {"post": "yes"}).status_code == 403
+    assert TaskStatus.objects.count() == 0
+
+
+def test_staff_operate_schedules_of_an_offered_actor(operator) -> None:
+    schedule = make(task_name=CLEAN)
+    assert "was sent" in run_action(operator, schedule, "run").text
+    assert "is paused" in run_action(operator, schedule, "pause").text
+    assert operator.post(reverse("admin:tasks_schedule_delete", args=[schedule.pk]), {"post": "yes"}).status_code == 302

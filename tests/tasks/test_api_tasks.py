@@ -6,12 +6,15 @@ from typing import Any
 import pytest
 from pytest_django.fixtures import DjangoAssertNumQueries
 
+from apps.accounts.models import User
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
 from apps.tasks.values import Claim, Outcome, Send
 from tests.clients import Writer, writer
 
 pytestmark = pytest.mark.django_db
+
+VIEW = "tasks.view_taskstatus"
 
 
 def sent(owner: Writer | None, *, task_name: str = "documents.process_document", **fields: Any) -> TaskStatus:
@@ -23,13 +26,22 @@ def sent(owner: Writer | None, *, task_name: str = "documents.process_document",
     return TaskStatus.objects.get(task_id=task_id)
 
 
-def failed(task: TaskStatus) -> TaskStatus:
+def in_support(task: TaskStatus) -> str:
+    """Return the sentence that users see instead of an error that was not written for them."""
+    return f"Something went wrong on our side. If it happens again, tell support that it was task {task.task_id}."
+
+
+def failed(task: TaskStatus, *, error_type: str = "ValueError", error_message: str = "No.") -> TaskStatus:
     claim = Claim(
         task_id=task.task_id, row_id=task.pk, attempt=task.attempt, claim_id=uuid.uuid4(), worker_id=uuid.uuid4()
     )
     ledger.claim([(claim.task_id, claim.attempt)], claim_id=claim.claim_id, worker_id=claim.worker_id)
     outcome = Outcome(
-        claim=claim, move=states.FAIL, error_message="No.", error_type="ValueError", traceback="File /srv/app.py"
+        claim=claim,
+        move=states.FAIL,
+        error_message=error_message,
+        error_type=error_type,
+        traceback="File /srv/app.py",
     )
     ledger.finish([outcome])
     task.refresh_from_db()
@@ -54,7 +66,8 @@ def test_a_task_is_shown_by_the_names_of_its_fields(jane: Writer) -> None:
         "cancel_requested_at",
     }  # fmt: skip
     assert answer["task_id"] == task.task_id
-    assert (answer["status"], answer["error_type"], answer["error_message"]) == ("failed", "ValueError", "No.")
+    assert (answer["status"], answer["error_type"]) == ("failed", "")
+    assert answer["error_message"] == in_support(task)
     assert (answer["related_object_type"], answer["related_object_id"]) == ("documents.Document", 5)
     assert answer["finished_at"] is not None
 
@@ -69,11 +82,38 @@ def test_the_message_and_the_traceback_are_not_for_the_owner(jane: Writer) -> No
         assert "/srv/app.py" not in answer
 
 
+@pytest.mark.parametrize(
+    ("error_type", "is_told"),
+    [
+        ("apps.documents.readers.errors.UnreadableTextError", True),
+        ("apps.documents.readers.errors.TextTooLargeError", True),  # Derived from it.
+        ("", True),  # A sentence of the task system.
+        ("KeyError", False),
+        ("django.db.utils.OperationalError", False),
+        ("apps.projects.errors.MailRefusedError", False),  # Thrown by another actor.
+    ],
+)
+def test_a_user_is_told_the_errors_that_are_written_for_users(jane: Writer, error_type: str, is_told: bool) -> None:
+    task = failed(sent(jane), error_type=error_type, error_message="relation 'x' of host db-1")
+    shown = (error_type, "relation 'x' of host db-1") if is_told else ("", in_support(task))
+
+    for path in (f"/api/tasks/{task.task_id}/", "/api/tasks/", f"/api/tasks/{task.task_id}/events/"):
+        answer = jane.get(path).content.decode()
+        assert ("db-1" in answer) == is_told
+    answer = jane.get(f"/api/tasks/{task.task_id}/").json()
+    assert (answer["error_type"], answer["error_message"]) == shown
+    staff = writer("staff", is_staff=True, permissions=[VIEW])
+    stream = staff.get(f"/api/tasks/{task.task_id}/events/").content.decode()
+    assert "db-1" in stream
+    assert "/srv/app.py" in stream
+
+
 def test_staff_see_the_traceback_and_whose_it_is_but_not_the_message(jane: Writer) -> None:
     task = failed(sent(jane, args=("a secret argument",)))
 
-    answer = writer("staff", is_staff=True).get(f"/api/tasks/{task.task_id}/")
+    answer = writer("staff", is_staff=True, permissions=[VIEW]).get(f"/api/tasks/{task.task_id}/")
 
+    assert answer.json()["error_message"] == "No."
     assert answer.json()["traceback"] == "File /srv/app.py"
     assert answer.json()["owner"] == jane.user.pk
     assert "secret" not in answer.content.decode()
@@ -89,13 +129,38 @@ def test_another_users_task_looks_like_a_missing_one(jane: Writer, emily: Writer
     assert theirs.json() == nobodys.json() == missing.json()
 
 
-def test_staff_see_every_task(jane: Writer, emily: Writer) -> None:
+@pytest.mark.parametrize("permission", [VIEW, "tasks.change_taskstatus"])
+def test_staff_with_the_permission_see_every_task(jane: Writer, emily: Writer, permission: str) -> None:
     tasks = [sent(jane), sent(emily), sent(None)]
-    staff = writer("staff", is_staff=True)
+    staff = writer("staff", is_staff=True, permissions=[permission])
 
     assert ids(staff.get("/api/tasks/")) == [task.task_id for task in reversed(tasks)]
     for task in tasks:
         assert staff.get(f"/api/tasks/{task.task_id}/").status_code == 200
+
+
+def test_a_superuser_sees_every_task(jane: Writer) -> None:
+    task = sent(jane)
+    support = writer("support", is_staff=True)
+    User.objects.filter(pk=support.user.pk).update(is_superuser=True)
+
+    assert ids(support.get("/api/tasks/")) == [task.task_id]
+
+
+@pytest.mark.parametrize(
+    ("is_staff", "permissions"), [(True, []), (True, ["tasks.delete_taskstatus"]), (False, [VIEW])]
+)
+def test_staff_without_the_permission_see_their_own_tasks_alone(
+    jane: Writer, is_staff: bool, permissions: list[str]
+) -> None:
+    other = failed(sent(jane))
+    staff = writer("staff", is_staff=is_staff, permissions=permissions)
+    own = failed(sent(staff))
+
+    assert ids(staff.get("/api/tasks/")) == [own.task_id]
+    assert "traceback" not in staff.get(f"/api/tasks/{own.task_id}/").json()
+    for suffix in ("", "events/"):
+        assert staff.get(f"/api/tasks/{other.task_id}/{suffix}").status_code == 404
 
 
 def test_the_list_has_ones_own_tasks_with_the_newest_first(jane: Writer, emily: Writer) -> None:
@@ -150,6 +215,7 @@ def test_a_list_takes_as_many_queries_however_long_it_is(
     for number in range(60):
         sent(jane, related_object_type="documents.Document", related_object_id=number)
 
+    jane.get("/api/tasks/")  # The token's first use is noted.
     with django_assert_num_queries(3):  # The user, the count, the page.
         assert len(ids(jane.get("/api/tasks/"))) == 50
 

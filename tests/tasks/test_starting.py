@@ -132,7 +132,7 @@ def test_a_second_transaction_waits_and_finds_the_task_of_the_first(redis_client
         first = start_once(effect, ACTOR)
         second = in_a_thread(lambda: start_once(effect, ACTOR), results, done)
         assert not done.wait(timeout=0.3)
-    second.join(timeout=30)
+    second.join(timeout=60)
     assert results == [first]
     assert TaskStatus.objects.count() == 1
 
@@ -146,7 +146,7 @@ def test_a_second_transaction_sends_if_the_first_is_rolled_back(redis_client: ob
         second = in_a_thread(lambda: start_once(effect, ACTOR), results, done)
         assert not done.wait(timeout=0.3)
         raise RuntimeError
-    second.join(timeout=30)
+    second.join(timeout=60)
     assert results == [TaskStatus.objects.get().task_id]
     assert results != [first]
 
@@ -156,7 +156,7 @@ def test_of_many_starts_at_once_one_sends(redis_client: object, effect: Effect) 
     barrier = threading.Barrier(6)
 
     def start() -> str:
-        barrier.wait(timeout=10)
+        barrier.wait(timeout=60)
         return start_once(Effect.objects.get(pk=effect.pk), ACTOR)
 
     results: list[str] = []

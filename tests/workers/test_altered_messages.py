@@ -10,7 +10,7 @@ from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from workers.broker import LedgerBroker
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 Alter = Callable[[dict[str, Any]], object]
 DEEP = b"[" * 10_000 + b"]" * 10_000

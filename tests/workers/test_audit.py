@@ -15,7 +15,7 @@ from workers import audit, relay
 from workers.relay import Relay
 from workers.wire.message import wire_id_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 QUEUE = "default"
 
@@ -180,7 +180,7 @@ def test_random_parts_of_redis_are_lost_while_tasks_wait_and_run(broker, working
         broker.send_many([tasks.effect.message(nonce) for nonce in nonces[start : start + 10]])
         for key in chance.sample(sorted(wire.workers.keys(f"{broker.namespace}:*")), k=1):
             spoil(wire.workers, key, chance)
-    wait_until(lambda: not TaskStatus.objects.unfinished().exists(), timeout=40, explain=lambda: list(
+    wait_until(lambda: not TaskStatus.objects.unfinished().exists(), explain=lambda: list(
         TaskStatus.objects.unfinished().values("task_id", "status", "attempt", "run_at")
     ))  # fmt: skip
     assert sorted(Effect.objects.values_list("nonce", flat=True)) == sorted(nonces)

@@ -20,7 +20,7 @@ def failing(broker) -> Iterator[tuple[Any, threading.Event]]:
     go = threading.Event()
 
     def fail() -> None:
-        go.wait(20)
+        go.wait(60)
         raise RuntimeError("it fails")
 
     actor = dramatiq.actor(actor_name="acting.fail_on_event", max_retries=5, min_backoff=10, max_backoff=20)(fail)

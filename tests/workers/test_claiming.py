@@ -13,7 +13,7 @@ from tests.acting import tasks
 from tests.acting.models import Effect
 from workers.wire import message as wire_message
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.mark.parametrize("order", [(0, 1), (1, 0)])

@@ -121,8 +121,8 @@ def test_a_neighbour_that_waits_for_the_thread_does_not_write_into_an_open_trans
 
     def leave() -> None:
         began.set()
-        assert neighbours.acquire(timeout=10)
-        assert neighbours.acquire(timeout=10)
+        assert neighbours.acquire(timeout=60)
+        assert neighbours.acquire(timeout=60)
         tasks.leave_a_transaction_open(how)
         write("left open")
 
@@ -136,7 +136,7 @@ def test_a_neighbour_that_waits_for_the_thread_does_not_write_into_an_open_trans
         await run(leave)
 
     async def neighbour(nonce: str, in_block: bool) -> None:
-        await asyncio.to_thread(began.wait, 10)
+        await asyncio.to_thread(began.wait, 60)
         waiting = asyncio.ensure_future(run(write_durably if in_block else write, nonce))
         await asyncio.sleep(0)
         neighbours.release()
@@ -167,7 +167,7 @@ def test_a_forked_child_that_gets_no_connection_leaves_the_parents_alone(server)
         found.append(pid(connections["default"]))
         guarded.rest()
         resting.set()
-        go_on.wait(10)
+        go_on.wait(60)
         found.append(pid(connections["default"]))
         connections.close_all()
 
@@ -176,7 +176,7 @@ def test_a_forked_child_that_gets_no_connection_leaves_the_parents_alone(server)
     thread = threading.Thread(target=use_twice)
     thread.start()
     try:
-        assert resting.wait(10)
+        assert resting.wait(60)
         child = os.fork()
         if child == 0:
             guarded.close_resting()
@@ -211,7 +211,7 @@ def test_connections_of_ended_threads_are_closed(working, ended, server, wait_un
     before = count()
     assert ended(tasks.effects_in_threads.send(6)).status == "completed"
     assert Effect.objects.filter(nonce__startswith="thread ").count() == 6
-    wait_until(lambda: count() <= before + 1, timeout=15)
+    wait_until(lambda: count() <= before + 1)
 
 
 # --- One connection ------------------------------------------------------------------------------
@@ -370,5 +370,5 @@ def test_a_worker_process_holds_as_many_connections_as_the_docs_say(command, bro
             tasks.effect_async.send(f"async {sent}")
         return int(server(f"SELECT count(*) {OTHERS}")[0][0] - before)
 
-    wait_until(lambda: count() == expected, timeout=40, every=0.1)
+    wait_until(lambda: count() == expected, every=0.1)
     assert {count() for _ in range(20)} == {expected}

@@ -12,7 +12,7 @@ from apps.tasks import ledger
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture
@@ -91,7 +91,7 @@ def test_a_message_ahead_of_its_row_waits_for_the_row(broker, request, wait_unti
     broker.wire.publish([wire_message.for_attempt(message, 1)])
     request.getfixturevalue("working")
     key = broker.wire.messages_key("default")
-    wait_until(lambda: TaskStatus.objects.filter(status="completed").exists(), timeout=15)
+    wait_until(lambda: TaskStatus.objects.filter(status="completed").exists())
     assert TaskStatus.objects.get().result == 3, "the audit published the attempt that the row is at"
     broker.wire.workers.delete(key)
 

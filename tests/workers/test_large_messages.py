@@ -15,6 +15,8 @@ from workers.wire import publisher, queue
 from workers.wire.publisher import CHUNK_BYTES, bounded
 from workers.wire.queue import FETCH_BYTES
 
+pytestmark = pytest.mark.redis
+
 QUEUE = "default"
 
 

@@ -44,7 +44,7 @@ def beside(work: Callable[[], T]) -> T:
 
     thread = threading.Thread(target=run)
     thread.start()
-    thread.join(10)
+    thread.join(60)
     assert results, "it waited for the lock"
     return results[0]
 

@@ -12,7 +12,7 @@ from tests.acting import tasks
 from workers import neighbours
 from workers.wire.message import for_attempt
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 STRANGER = "0d7c2b0e-6a53-4d0b-8b0a-0f6f2f1d9c55 staging-1:4121"
 

@@ -183,7 +183,7 @@ def test_a_transactional_actor_waits_for_a_lock_on_its_row(declare, working, end
     go, done = threading.Event(), threading.Event()
 
     def waits() -> None:
-        go.wait(10)
+        go.wait(60)
         done.set()
 
     message = declare(waits, transactional=True, max_retries=0).send()
@@ -191,7 +191,7 @@ def test_a_transactional_actor_waits_for_a_lock_on_its_row(declare, working, end
     with transaction.atomic():
         TaskStatus.objects.select_for_update().get(task_id=message.message_id)
         go.set()
-        assert done.wait(10)
+        assert done.wait(60)
         wait_until(is_a_lock_awaited)
     assert ended(message).status == "completed"
 

@@ -17,16 +17,23 @@ from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
+from tests.waiting import PATIENCE_SECONDS
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.runtime import Runtime
 from workers.wire import message as wire_message
 from workers.wire.message import wire_id_of
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 #: Threads of the worker in the test's process.
 THREADS = 4
-LONG_SECONDS = 1.5
+
+
+@pytest.fixture(autouse=True)
+def _frequent_audits(monkeypatch) -> None:
+    """The relay plans the next audit at each one, so this comes before its start."""
+    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
+    monkeypatch.setattr("workers.process.reconciler.RECONCILE_SECONDS", 0.1)
 
 
 @pytest.fixture
@@ -42,9 +49,9 @@ def used_to_short_tasks(working, broker, ended) -> None:
 
 
 @pytest.fixture
-def sent(used_to_short_tasks, broker) -> tuple[list[dramatiq.Message], list[dramatiq.Message]]:
-    """A batch of one long task for each thread and short tasks behind them."""
-    long = [tasks.slow_effect.message(f"long {number}", LONG_SECONDS) for number in range(THREADS)]
+def sent(used_to_short_tasks, broker, gate) -> tuple[list[dramatiq.Message], list[dramatiq.Message]]:
+    """A batch of one task for each thread that runs until the gate opens, and short tasks behind them."""
+    long = [gate.message(f"long {number}") for number in range(THREADS)]
     short = [tasks.slow_effect.message(f"short {number}", 0) for number in range(12)]
     broker.send_many([*long, *short])
     return long, short
@@ -74,7 +81,6 @@ def requeued(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
         wire_ids = [wire_id_of(message.message_id, 1) for message in messages]
         wait_until(
             lambda: waiting(broker) == wire_ids,
-            timeout=LONG_SECONDS - 0.1,
             explain=lambda: list(TaskStatus.objects.values_list("args", "status", "attempt", "started_at")),
         )
 
@@ -82,7 +88,7 @@ def requeued(broker, wait_until) -> Callable[[list[dramatiq.Message]], None]:
 
 
 def test_tasks_behind_long_ones_are_released_and_requeued_in_their_order(
-    sent, broker, ended, wait_until, requeued
+    sent, broker, ended, gate, wait_until, requeued
 ) -> None:
     long, short = sent
     requeued(short)
@@ -91,6 +97,7 @@ def test_tasks_behind_long_ones_are_released_and_requeued_in_their_order(
     assert broker.wire.fetched_by("slow", broker.runtime.holdings.broker_id) == {
         f"{message.message_id}:0" for message in long
     }
+    gate.open()
     for message in [*long, *short]:
         assert ended(message).status == "completed"
     assert set(TaskStatus.objects.values_list("retries", "crashes")) == {(0, 0)}
@@ -100,15 +107,16 @@ def test_tasks_behind_long_ones_are_released_and_requeued_in_their_order(
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
-def test_a_process_whose_threads_are_all_busy_takes_no_more_tasks(sent, ended, requeued) -> None:
+def test_a_process_whose_threads_are_all_busy_takes_no_more_tasks(sent, ended, gate, requeued) -> None:
     long, short = sent
     requeued(short)
     late = tasks.say.send("late")
     assert rows_of(long) == [("processing", 0, False)] * THREADS
+    gate.open()
     assert min(ended(message).finished_at for message in long) < ended(late).started_at
 
 
-def test_a_release_that_fails_is_repeated(sent, broker, ended, wait_until, monkeypatch, caplog) -> None:
+def test_a_release_that_fails_is_repeated(sent, broker, ended, gate, wait_until, monkeypatch) -> None:
     long, short = sent
     works, calls = ledger.release_unstarted, []
 
@@ -119,6 +127,8 @@ def test_a_release_that_fails_is_repeated(sent, broker, ended, wait_until, monke
         return works(claims)
 
     monkeypatch.setattr(ledger, "release_unstarted", fails_once)
+    wait_until(lambda: len(calls) > 1)
+    gate.open()
     for message in [*long, *short]:
         assert ended(message).status == "completed"
     assert calls[0] == calls[1] == len(short), "all of them, and none started in between"
@@ -126,10 +136,9 @@ def test_a_release_that_fails_is_repeated(sent, broker, ended, wait_until, monke
 
 
 def test_a_release_that_redis_does_not_get_is_published_by_the_relay(
-    sent, broker, ended, monkeypatch, wait_until
+    sent, broker, ended, gate, monkeypatch, wait_until
 ) -> None:
     long, short = sent
-    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
     requeue_as = broker.wire.requeue_as
     calls = []
 
@@ -140,19 +149,19 @@ def test_a_release_that_redis_does_not_get_is_published_by_the_relay(
         requeue_as(*args, **kwargs)
 
     monkeypatch.setattr(broker.wire, "requeue_as", is_away_once)
+    wait_until(lambda: calls)
+    gate.open()
     for message in [*long, *short]:
-        assert ended(message, timeout=20).status == "completed"
-    assert calls
+        assert ended(message).status == "completed"
     assert Effect.objects.count() == 1 + len(long) + len(short)
     # The reconciler requeues the message of the earlier attempt. Its claim is refused, and it is acked.
-    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
 @pytest.mark.parametrize("reply", ["of the database", "of Redis"])
-def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, monkeypatch, wait_until) -> None:
+def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, gate, monkeypatch, wait_until) -> None:
     """The release took, but the process does not know."""
     long, short = sent
-    monkeypatch.setattr("workers.relay.AUDIT_SECONDS", 0.1)
     calls = []
 
     def loses_the_first(works: Any, error: Exception) -> Any:
@@ -170,16 +179,17 @@ def test_a_lost_reply_costs_neither_a_task_nor_room(reply, sent, broker, ended, 
         "of Redis": (broker.wire, "requeue_as", redis.TimeoutError("no answer")),
     }[reply]
     monkeypatch.setattr(owner, name, loses_the_first(getattr(owner, name), error))
+    wait_until(lambda: calls)
+    gate.open()
     for message in [*long, *short]:
-        assert ended(message, timeout=20).status == "completed"
-    assert calls
+        assert ended(message).status == "completed"
     assert Effect.objects.count() == 1 + len(long) + len(short)
     wait_until(lambda: broker.runtime.holdings.prefetch.held == 0)
     assert not broker.runtime.holdings.held
-    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")), timeout=20)
+    wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("slow")))
 
 
-def test_a_locked_row_does_not_delay_the_release_of_the_others(sent, broker, ended, wait_until) -> None:
+def test_a_locked_row_does_not_delay_the_release_of_the_others(sent, broker, ended, gate, wait_until) -> None:
     if connection.vendor == "sqlite":
         pytest.skip("SQLite has no row locks")
     long, short = sent
@@ -189,15 +199,16 @@ def test_a_locked_row_does_not_delay_the_release_of_the_others(sent, broker, end
         with transaction.atomic():
             TaskStatus.objects.select_for_update().get(task_id=short[0].message_id)
             locked.set()
-            release.wait(20)
+            release.wait(PATIENCE_SECONDS)
         connections.close_all()
 
     thread = threading.Thread(target=lock)
     thread.start()
-    assert locked.wait(10)
+    assert locked.wait(PATIENCE_SECONDS)
     try:
-        wait_until(lambda: len(waiting(broker)) >= len(short) - 1, timeout=LONG_SECONDS - 0.1)
+        wait_until(lambda: len(waiting(broker)) >= len(short) - 1)
     finally:
+        gate.open()
         release.set()
         thread.join()
     for message in [*long, *short]:
@@ -205,7 +216,7 @@ def test_a_locked_row_does_not_delay_the_release_of_the_others(sent, broker, end
     assert Effect.objects.count() == 1 + len(long) + len(short)
 
 
-def test_a_released_task_keeps_its_time_its_retries_and_its_options(sent, broker, ended, requeued) -> None:
+def test_a_released_task_keeps_its_time_its_retries_and_its_options(sent, broker, ended, gate, requeued) -> None:
     long, short = sent
     requeued(short)
     rows = TaskStatus.objects.filter(status="pending", attempt=1)
@@ -215,27 +226,31 @@ def test_a_released_task_keeps_its_time_its_retries_and_its_options(sent, broker
     for row in rows:
         message = published[f"{row.task_id}:1"]
         assert message == wire_message.from_row(row).copy(message_timestamp=message.message_timestamp)
+    gate.open()
     for message in [*long, *short]:
         ended(message)
 
 
-def test_suspects_do_not_wait_behind_a_long_suspect(working, broker, ended, wait_until) -> None:
+def test_suspects_do_not_wait_behind_a_long_suspect(working, broker, ended, gate, wait_until, monkeypatch) -> None:
     """A process starts no suspect beside one that is not cleared, and another process may be idle."""
+    for name in ("CLEAR_SECONDS", "CLEAR_SECONDS_LIMIT"):
+        monkeypatch.setattr(f"workers.process.suspects.{name}", 600.0)
     broker.runtime.stopping.set()
-    long, *short = (tasks.slow_effect.message(f"{number}", 0 if number else 4) for number in range(4))
+    long, *short = gate.message("0"), *(tasks.slow_effect.message(f"{number}", 0) for number in range(1, 4))
     broker.send_many([long, *short])
     TaskStatus.objects.update(crashes=1)
     broker.runtime.stopping.clear()
     wait_until(lambda: TaskStatus.objects.get(task_id=long.message_id).started_at)
-    fetched = wait_until(lambda: broker.wire.wait_and_fetch("slow", "idle", limit=9, timeout_seconds=1), timeout=3)
+    fetched = wait_until(lambda: broker.wire.wait_and_fetch("slow", "idle", limit=9, timeout_seconds=1))
     assert [wire_id for wire_id, _ in fetched] == [f"{message.message_id}:0" for message in short]
     assert TaskStatus.objects.get(task_id=long.message_id).status == "processing"
+    gate.open()
     broker.wire.requeue("slow", "idle")
     for message in [long, *short]:
         assert ended(message).status == "completed"
     assert Effect.objects.count() == 4
     assert set(TaskStatus.objects.values_list("attempt", "crashes")) == {(0, 1)}
-    wait_until(lambda: broker.runtime.holdings.begin_suspect(None), timeout=2)
+    wait_until(lambda: broker.runtime.holdings.begin_suspect(None))
     broker.runtime.holdings.suspects.give_up()
 
 

@@ -14,7 +14,7 @@ from tests.acting import tasks
 from workers.process import reconciler
 from workers.process.consumer import LedgerConsumer
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def test_the_messages_of_a_consumer_that_hangs_are_requeued(
     real = getattr(ledger, name)
 
     def hanging(*args, **kwargs):
-        assert go_on.wait(20)
+        assert go_on.wait(60)
         return real(*args, **kwargs)
 
     broker.runtime.stopping.set()

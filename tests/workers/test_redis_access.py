@@ -24,6 +24,8 @@ from workers.wire import message as wire_message
 from workers.wire.queue import WireQueue
 from workers.wire.server import unsuited
 
+pytestmark = pytest.mark.redis
+
 QUEUE = "default"
 CERTIFICATE = Path(__file__).parent / "self_signed.pem"
 
@@ -129,7 +131,7 @@ def tls_url(redis_client) -> Iterator[str]:
     yield f"rediss://{target.netloc.rpartition('@')[0]}@127.0.0.1:{listener.getsockname()[1]}/0"
     listener.shutdown(socket.SHUT_RDWR)
     listener.close()
-    serving.join(5)
+    serving.join(60)
 
 
 @pytest.mark.parametrize(

@@ -20,7 +20,7 @@ from workers.process import identity
 from workers.relay import Relay
 from workers.wire.message import wire_id_of
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture
@@ -230,12 +230,12 @@ def test_a_relay_that_hangs_in_a_pass_does_not_beat(relay, broker, hasty, wait_u
 
     def hang() -> int:
         is_there.set()
-        go_on.wait(30)
+        go_on.wait(60)
         return 0
 
     monkeypatch.setattr(relay, "publish_due", hang)
     with runs(relay):
-        assert is_there.wait(10)
+        assert is_there.wait(60)
         hanging = WorkerProcess.objects.get()
         with runs(Relay(broker)):
             wait_until(lambda: beats() >= hanging.beats + 3)

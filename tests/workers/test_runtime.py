@@ -3,7 +3,6 @@
 import os
 import socket
 import threading
-import time
 import uuid
 from datetime import timedelta
 
@@ -27,7 +26,7 @@ from workers.process.runtime import Runtime
 from workers.relay import Relay
 from workers.wire.queue import WireQueue
 
-pytestmark = [pytest.mark.django_db(transaction=True)]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 def test_a_worker_that_cannot_register_does_not_start(broker, booted, monkeypatch) -> None:
@@ -64,7 +63,7 @@ def test_a_heartbeat_goes_on_after_an_error_of_any_kind(monkeypatch) -> None:
     monkeypatch.setattr(presence, "beat", beat)
     heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=0.1, on_refused=lambda: None)
     heartbeat.start()
-    assert beaten.wait(10)
+    assert beaten.wait(60)
     heartbeat.stop()
 
 
@@ -119,7 +118,7 @@ def test_a_worker_that_stops_while_redis_is_away_signs_off(broker, booted, monke
     worker.start()
     with monkeypatch.context() as patch:
         patch.setattr(broker.wire, "requeue", away)
-        worker.stop(timeout=5_000)
+        worker.stop(timeout=60_000)
     broker.middleware.pop()  # Dramatiq adds one for each worker and has no way to remove it.
     assert broker.runtime is None
     assert WorkerProcess.objects.get().stopped_at is not None
@@ -147,7 +146,7 @@ def test_fetched_messages_of_a_stopped_worker_are_requeued_although_redis_was_aw
     relay = threading.Thread(target=Relay(broker).run, args=(stop,))
     relay.start()
     try:
-        assert broker.wire.workers.blpop([waits], timeout=5)
+        assert broker.wire.workers.blpop([waits], timeout=4)
     finally:
         stop.set()
         relay.join()
@@ -170,10 +169,13 @@ def test_messages_without_room_when_the_bell_rings_are_requeued_in_their_order(b
     assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
 
 
-def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_seconds(
+def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_long(
     broker, booted, monkeypatch, wait_until, redis_client
 ) -> None:
-    monkeypatch.setattr("workers.process.consumer.IDLE_SECONDS", 4.5)
+    pool = broker.wire.workers.connection_pool
+    monkeypatch.setattr("workers.process.consumer.IDLE_SECONDS", 600)
+    monkeypatch.setitem(pool.connection_kwargs, "socket_timeout", None)
+    pool.disconnect()
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     try:
@@ -185,10 +187,10 @@ def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_seconds(
         )
         wait_until(lambda: redis_client.info("clients")["blocked_clients"] == len(worker.consumers) > 1)
     finally:
-        began = time.monotonic()
-        worker.stop(timeout=20_000)
+        worker.stop(timeout=60_000)
         broker.middleware.pop()
-    assert time.monotonic() - began < 3
+        pool.disconnect()
+    assert not any(thread.is_alive() for thread in worker.consumers.values())
 
 
 def test_a_url_with_a_time_limit_does_not_cut_off_an_idle_wait(broker) -> None:
@@ -202,31 +204,30 @@ def test_a_url_with_a_time_limit_does_not_cut_off_an_idle_wait(broker) -> None:
         wire.close()
 
 
-def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender() -> None:
+def test_a_stop_waits_for_a_silent_redis_no_longer_than_a_sender(monkeypatch) -> None:
     """The seconds would be missing from the time that the platform gives to running tasks."""
+    monkeypatch.setattr("workers.wire.queue.WORK_TIMEOUT_SECONDS", 600)
     with socket.create_server(("127.0.0.1", 0)) as silent:  # Accepts and never answers.
         wire = WireQueue(f"redis://127.0.0.1:{silent.getsockname()[1]}/0", namespace="test")
-        began = time.monotonic()
         with pytest.raises(redis.TimeoutError):
             wire.wake("a process", count=3)
-        assert time.monotonic() - began < 2
         wire.close()
 
 
 def test_waiting_tasks_are_released_at_a_stop_although_redis_is_full(
-    working, broker, redis_client, wait_until, monkeypatch
+    working, broker, gate, redis_client, wait_until, monkeypatch
 ) -> None:
     monkeypatch.setattr(broker.runtime.holdings.prefetch, "threads", 8)
-    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 60)  # Otherwise it is released before.
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 600)  # Otherwise it is released before.
     for number in range(4):
-        tasks.slow_effect.send(f"busy {number}", 3)
+        gate.send(f"busy {number}")
     wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 4)
     held = TaskStatus.objects.filter(task_id=tasks.slow_effect.send("held", 0).message_id)
     wait_until(lambda: held.get().status == "processing")
     redis_client.config_set("maxmemory", 1)
     try:
         broker.emit_before("worker_shutdown", working)
-        wait_until(lambda: held.get().status == "pending", timeout=2)
+        wait_until(lambda: held.get().status == "pending", explain=lambda: held.values())
     finally:
         redis_client.config_set("maxmemory", 0)
     assert TaskStatus.objects.filter(status="processing").count() == 4
@@ -251,56 +252,57 @@ def test_stopped_workers_that_left_no_message_cost_one_command(broker, redis_cli
 
 
 def test_an_idle_writer_is_woken_by_a_task_that_starts(request, monkeypatch, wait_until) -> None:
-    monkeypatch.setattr(writer, "REST_SECONDS", 60)
+    monkeypatch.setattr(writer, "REST_SECONDS", 600)
     request.getfixturevalue("working")
-    message = tasks.slow_effect.send("n", 5)
-    wait_until(lambda: TaskStatus.objects.get(task_id=message.message_id).progress > 0, timeout=4)
+    gate = request.getfixturevalue("gate")
+    message = gate.send("n")
+    wait_until(lambda: TaskStatus.objects.get(task_id=message.message_id).progress > 0)
     assert TaskStatus.objects.get().status == "processing"
-    assert message.get_result(block=True, timeout=20_000) == "n"
+    gate.open()
+    assert message.get_result(block=True) == "n"
 
 
-def test_the_progress_of_a_long_task_is_written_while_many_short_ones_start(working, wait_until) -> None:
+def test_the_progress_of_a_long_task_is_written_while_many_short_ones_start(working, gate, wait_until) -> None:
     """A task that starts while the writer waits has progress soon. It must not delay the progress of others."""
-    long = tasks.slow_effect.send("long", 3)
-    row = TaskStatus.objects.filter(task_id=long.message_id)
+    row = TaskStatus.objects.filter(task_id=gate.send("long").message_id)
     wait_until(lambda: row.get().progress)
-    seen, deadline = set(), time.monotonic() + 1
-    while time.monotonic() < deadline:
+    seen = set()
+
+    def send_and_look() -> bool:
         tasks.say.send("short")
-        time.sleep(0.02)
-        seen.add(row.get().progress)
-    assert len(seen) > 4
+        seen.add(row.get().progress_text)
+        return len(seen) > 4
+
+    wait_until(send_and_look)
 
 
 def test_the_last_running_task_gets_the_whole_drain_although_many_threads_end_before(
     broker, booted, wait_until
 ) -> None:
-    worker = Worker(broker, worker_threads=8, worker_timeout=50)
+    worker = Worker(broker, worker_threads=12, worker_timeout=50)
     worker.start()
     try:
-        for number in range(7):
+        for number in range(11):
             tasks.slow_effect.send(f"short {number}", 1)
-        wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 7)
+        wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).count() == 11)
         busy = {attempt.thread for attempt in broker.runtime.holdings.held.values()}
         long = tasks.slow_effect.send("long", 2.5)
         wait_until(lambda: TaskStatus.objects.filter(task_id=long.message_id, started_at__isnull=False).exists())
         worker.workers.sort(key=lambda thread: thread not in busy)
     finally:
-        stop_worker(worker, drain_seconds=5)
+        stop_worker(worker, drain_seconds=8)  # Counted once a thread, it would be over with the short ones.
         broker.middleware.pop()
     assert set(TaskStatus.objects.values_list("status", "attempt")) == {("completed", 0)}
 
 
-def test_a_task_that_outlives_the_drain_is_released_within_it(broker, booted, wait_until) -> None:
+def test_a_task_that_outlives_the_drain_is_released(broker, booted, gate, wait_until) -> None:
     worker = Worker(broker, worker_threads=2, worker_timeout=50)
     worker.start()
     try:
-        tasks.slow_effect.send("long", 20)
+        gate.send("long")  # The stop would wait for it for ever.
         wait_until(lambda: TaskStatus.objects.filter(started_at__isnull=False).exists())
     finally:
-        began = time.monotonic()
-        stop_worker(worker, drain_seconds=0.5)
+        stop_worker(worker, drain_seconds=0.2)
         broker.middleware.pop()
-    assert time.monotonic() - began < 0.5 + 4
     row = TaskStatus.objects.get()
     assert (row.status, row.attempt, row.retries) == ("pending", 1, 0)

@@ -143,6 +143,6 @@ def test_a_closed_pipe_leaves_no_traceback() -> None:
     with os.fdopen(writing, "w") as nobody:
         found = subprocess.run(
             manage("schedules", "next", "* * * * *", "--count", "10000"),
-            env=environment(), stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=60,
+            env=environment(), stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=120,
         )  # fmt: skip
     assert (found.stderr, found.returncode) == ("", 0)

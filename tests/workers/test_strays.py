@@ -17,7 +17,7 @@ from tests.acting import tasks
 from workers.process.main import known_queues
 from workers.relay import Relay
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
 
 @pytest.fixture

@@ -187,14 +187,16 @@ def test_the_longest_deadly_run_is_read_from_the_attempts() -> None:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_suspects_run_side_by_side_once_they_are_cleared(working, broker, ended, wait_until) -> None:
+def test_suspects_run_side_by_side_once_they_are_cleared(working, broker, ended, gate, wait_until, monkeypatch) -> None:
+    monkeypatch.setattr("workers.process.suspects.CLEAR_SECONDS", 0.2)
     broker.runtime.stopping.set()
-    sent = [tasks.slow_effect.send(f"{number}", 8) for number in range(3)]
+    sent = [gate.send(f"{number}") for number in range(3)]
     TaskStatus.objects.update(crashes=1)
     broker.runtime.stopping.clear()
     running = TaskStatus.objects.filter(status="processing", started_at__isnull=False)
-    wait_until(lambda: running.count() == 3, timeout=7)
-    assert {ended(message, timeout=20).status for message in sent} == {"completed"}
+    wait_until(lambda: running.count() == 3)
+    gate.open()
+    assert {ended(message).status for message in sent} == {"completed"}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -204,6 +206,6 @@ def test_suspects_on_their_last_chance_run_one_by_one(working, broker, ended) ->
     TaskStatus.objects.update(crashes=MAX_CRASHES - 1)
     broker.runtime.stopping.clear()
     for message in sent:
-        assert ended(message, timeout=20).status == "completed"
+        assert ended(message).status == "completed"
     times: list[Any] = list(TaskStatus.objects.order_by("started_at").values_list("started_at", "finished_at"))
     assert all(finished_at <= started_at for (_, finished_at), (started_at, _) in pairwise(times))

@@ -66,7 +66,7 @@ def test_a_task_ends_although_a_thread_was_to_exit_at_a_statement(
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.05)
     raised = once(monkeypatch, ledger, name)
     messages = [tasks.slow_effect.send(f"{number}", 0.3) for number in range(3)]
-    assert {ended(message, timeout=30).status for message in messages} == {"completed"}
+    assert {ended(message).status for message in messages} == {"completed"}
     assert raised == [name]
     assert working.broker.runtime.dead_threads() == []
 
@@ -78,8 +78,8 @@ def test_a_consumer_thread_that_exits_is_replaced(
     raised = once(monkeypatch, broker.wire, "wait_and_fetch")
     wait_until(lambda: raised)
     message = tasks.add.send(1, 2)
-    assert ended(message, timeout=20).status == "completed"
-    wait_until(lambda: all(thread.is_alive() for thread in working.consumers.values()), timeout=20)
+    assert ended(message).status == "completed"
+    wait_until(lambda: all(thread.is_alive() for thread in working.consumers.values()))
     assert dead in working.consumers.values() or not dead.is_alive()
 
 
@@ -127,18 +127,19 @@ def test_a_worker_thread_is_replaced_when_there_is_room_for_a_thread_again(
     monkeypatch.setattr(victim, "process_message", fail)
     for _ in range(20):
         tasks.add.send(1, 2)
-    wait_until(lambda: not victim.is_alive(), timeout=20)
-    wait_until(lambda: len(working.workers) == 4 and all(thread.is_alive() for thread in working.workers), timeout=20)
-    wait_until(lambda: not TaskStatus.objects.unfinished().exists(), timeout=20)
+    wait_until(lambda: not victim.is_alive())
+    wait_until(lambda: len(working.workers) == 4 and all(thread.is_alive() for thread in working.workers))
+    wait_until(lambda: not TaskStatus.objects.unfinished().exists())
     assert len(tries) == 2
 
 
+@pytest.mark.once
 @pytest.mark.processes
 def test_a_process_whose_event_loop_died_is_replaced_and_the_guilty_task_ends_as_poison(worker, ended) -> None:
     command = worker("--processes", "1", "--threads", "2", TASK_MAX_CRASHES="2")
     guilty = tasks.harm_loop.send("break")
     command.wait_for("thread died, process ends threads=")
     command.wait_for("ended with exit code 70")
-    row = ended(guilty, timeout=60)
+    row = ended(guilty)
     assert (row.status, row.crashes) == ("failed", 2)
-    assert tasks.hello.send("you").get_result(block=True, timeout=60_000) == "Hello you"
+    assert tasks.hello.send("you").get_result(block=True) == "Hello you"

@@ -125,8 +125,8 @@ def test_a_process_of_another_host_that_is_busy_in_c_code_is_not_taken_for_dead(
     busy = worker("--processes", "1", "--no-relay", WORKER_HOST="another", WORKER_HEARTBEAT_TIMEOUT_SECONDS="3")
     busy.wait_for("worker started")
     relay.wait_for("relay started")
-    message = tasks.hold_lock.send(12)
-    assert message.get_result(block=True, timeout=90_000) > 3 + 1
+    message = tasks.hold_lock.send(8)
+    message.get_result(block=True)
     row = TaskStatus.objects.get(task_id=message.message_id)
     assert (row.status, row.attempt, row.crashes) == ("completed", 0, 0)
     assert "worker died" not in relay.output

@@ -6,16 +6,15 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from apps.core.api.errors import LengthRequiredError, RequestTooLargeError
-
-#: Largest body of a request without a manuscript, in bytes.
-SMALL_BODY_BYTES = 64 * 1024
+from apps.core.body import SMALL_BODY_BYTES
 
 
 class LimitedBody(APIView):
     """Refuses a body by its length, before it is parsed and before the user is authenticated."""
 
-    def body_limit_bytes(self, request: Request) -> int:
-        """Return the largest size of this request's body, in bytes."""
+    @classmethod
+    def body_limit_bytes(cls, *, action: str, content_type: str) -> int:
+        """Return the largest size of a request's body, in bytes."""
         return SMALL_BODY_BYTES
 
     def too_large(self, *, size_bytes: int, limit_bytes: int) -> RequestTooLargeError:
@@ -26,6 +25,8 @@ class LimitedBody(APIView):
         if not length and "transfer-encoding" in request.headers:
             raise LengthRequiredError
         size_bytes = int(length) if length.isdecimal() else 0
-        if size_bytes > (limit_bytes := self.body_limit_bytes(request)):
+        action = getattr(self, "action", None) or str(request.method).lower()
+        limit_bytes = self.body_limit_bytes(action=action, content_type=str(request.content_type))
+        if size_bytes > limit_bytes:
             raise self.too_large(size_bytes=size_bytes, limit_bytes=limit_bytes)
         super().initial(request, *args, **kwargs)

@@ -1,12 +1,15 @@
 """The form for a new document."""
 
+from typing import Any
+
 from django import forms
 from django.core.exceptions import ValidationError
 from unfold.widgets import UnfoldAdminTextareaWidget
 
+from apps.accounts.quotas.errors import QuotaError
 from apps.documents.models import Document
 from apps.documents.readers.errors import UnreadableTextError
-from apps.documents.services import manuscripts
+from apps.documents.services import manuscripts, room
 from apps.documents.services.document_service import DocumentService
 
 
@@ -26,6 +29,16 @@ class DocumentAddForm(forms.ModelForm):
             return manuscripts.pasted(self.cleaned_data["text"])
         except UnreadableTextError as error:
             raise ValidationError(str(error)) from None
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean() or {}
+        if "project" in cleaned and "text" in cleaned:
+            try:
+                # The admin's transaction holds the room until the document is there.
+                room.reserve(cleaned["project"], size_bytes=len(cleaned["text"].encode()), sender_id=None)
+            except QuotaError as error:
+                self.add_error("text", str(error))
+        return cleaned
 
     def save(self, commit: bool = True) -> Document:
         return DocumentService.create(**self.cleaned_data)

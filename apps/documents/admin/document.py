@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import F, QuerySet
 from django.db.models.functions import Left, Length
@@ -13,6 +14,8 @@ from unfold.admin import ModelAdmin
 from unfold.contrib.filters.admin import AutocompleteSelectFilter, ChoicesCheckboxFilter
 from unfold.decorators import display
 
+from apps.accounts.quotas.errors import QuotaError
+from apps.core.initial_data import without_dates
 from apps.documents.admin.add_form import DocumentAddForm
 from apps.documents.admin.chapters import ChapterInline
 from apps.documents.admin.wording import counted, documents, minutes, percent
@@ -61,6 +64,11 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         ("Manuscript", {"fields": ("filename", "excerpt")}),
     )
 
+    @staticmethod
+    def body_limit_bytes(*, action: str, content_type: str) -> int:
+        """Return the size that the form of a pasted text may have."""
+        return int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[Document]:
         queryset: QuerySet[Document] = super().get_queryset(request)
         return queryset.annotate(word_count=F("analysis__words"))
@@ -73,6 +81,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
         if obj is None:
             kwargs["form"] = DocumentAddForm
         return super().get_form(request, obj, change=change, **kwargs)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        return without_dates(self.model, super().get_changeform_initial_data(request))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> tuple[str, ...]:
         return SHOWN_FIELDS if obj else ()
@@ -100,6 +111,9 @@ class DocumentAdmin(ModelAdmin):  # type: ignore[misc]
                 task_id = DocumentService.start_processing(document, owner_id=request.user.pk)
             except Document.DoesNotExist:
                 continue  # Deleted a moment ago.
+            except QuotaError as error:
+                messages.error(request, str(error))
+                break
             already += task_id in running
             started += task_id not in running
         if started:

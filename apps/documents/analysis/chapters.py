@@ -63,7 +63,12 @@ def find(text: str) -> list[Chapter]:
     stops = sorted({*starts, *ends, len(text)})
     following = dict(pairwise(stops))
     return [
-        Chapter(start=start, body_start=heading.end, end=max(following.get(start, len(text)), heading.end), title=heading.title)
+        Chapter(
+            start=start,
+            body_start=heading.end,
+            end=max(following.get(start, len(text)), heading.end),
+            title=heading.title,
+        )
         for heading, start in zip(chosen, starts, strict=True)
     ]
 

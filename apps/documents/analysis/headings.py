@@ -94,7 +94,7 @@ _SIGNED = re.compile(
 _VOLUME = re.compile(rf"{_BEFORE}(?P<word>[卷回章])(?P<number>[\d{numerals.HAN}]{{1,12}}+){_REST}", _FLAGS)
 _NAMES = re.compile(rf"{_BEFORE}(?P<word>{_any_of(sorted(_NAMED, key=len, reverse=True))})(?![^\W_]){_REST}", _FLAGS)
 _NUMBERS = re.compile(
-    rf"^(?P<marks>(?:[^\S\n]++|[#*_=~\[(（\u2013\u2014-]++)*+)(?=\w)(?P<number>{numerals.PATTERN}){_REST}", _FLAGS
+    rf"^(?P<marks>(?:[^\S\n]++|[#*_=~\[(\uff08\u2013\u2014-]++)*+)(?=\w)(?P<number>{numerals.PATTERN}){_REST}", _FLAGS
 )
 #: Any other word with a number and no more, or with a mark after it: "Hoofdstuk 3", "STAVE II.".
 _ANY_WORD = re.compile(
@@ -103,23 +103,19 @@ _ANY_WORD = re.compile(
     re.MULTILINE,
 )
 #: Words before a number that is none of a chapter.
-_NO_DIVISIONS = frozenset(
-    "page seite pagina página strona strana sida side sivu oldal страница сторінка figure fig figura abb abbildung "
-    "table tabelle tableau tabla plate illustration image photo note footnote fußnote verse line item question version "
-    "answer exercise january february march april may june july august september october november december".split()
-)
+_NO_DIVISIONS = frozenset(vocabulary.NO_DIVISIONS.split())
 
 #: Marks between a number and its title.
-_SEPARATORS = frozenset(".:)]*_\u2012\u2013\u2014\u2015-、．。：）・")
+_SEPARATORS = frozenset(".:)]*_\u2012\u2013\u2014\u2015-、\uff0e。\uff1a\uff09・")
 _LAST_NUMBER = re.compile(r"(?:(?<!\d)\d++|(?<![ivxlc])[ivxlc]++)[^\S\n]*+$", re.IGNORECASE)
 #: Fewest spaces that are a gap.
 _GAP = 3
 _VISIBLE = re.compile(r"\S")
 _UNSPACED_LETTER = re.compile(rf"[{UNSPACED}]")
-_PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]。！？」』।؟۔")
-_SENTENCE_ENDS = (".", ",", ";", "。", "，", "、", "；", "।", "۔", "،")
-_PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»", "！", "？", "」", "』", "؟")
-_NUMBER_ENDS = re.compile(r"[.:\u2012-\u2015(]|[^\S\n][-–][^\S\n]")
+_PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]。\uff01\uff1f」』।؟\u06d4")
+_SENTENCE_ENDS = (".", ",", ";", "。", "\uff0c", "、", "\uff1b", "।", "\u06d4", "،")
+_PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»", "\uff01", "\uff1f", "」", "』", "؟")
+_NUMBER_ENDS = re.compile(r"[.:\u2012-\u2015(]|[^\S\n][-\u2013][^\S\n]")
 
 
 def candidates(text: str) -> list[Heading]:
@@ -182,7 +178,7 @@ def _any_word(text: str) -> Iterator[Heading]:
 
 def _numbered(text: str) -> Iterator[Heading]:
     for match in _NUMBERS.finditer(text):
-        rest = match["rest"].strip(_AFTER_TITLE + ".)）、．\u2013\u2014-")
+        rest = match["rest"].strip(_AFTER_TITLE + ".)\uff09、\uff0e\u2013\u2014-")
         told = match["number"]
         is_numeral = told.isdecimal() or told.isupper() or told[0] in numerals.HAN
         if rest and not (is_numeral and _is_separated(match["rest"]) and _title_like(rest, match["rest"])):
@@ -191,7 +187,7 @@ def _numbered(text: str) -> Iterator[Heading]:
         below = _line_below(text, match.end())
         if number is None or _line_above(text, match.start()) or (below and (rest or below[0].islower())):
             continue
-        form = "digit" if told.isdecimal() else "roman" if told.isupper() and told.isascii() else "word"
+        form = "digit" if told.isdecimal() else "roman" if told.isupper() else "word"
         yield Heading(
             start=match.start(),
             end=match.end(),
@@ -262,9 +258,11 @@ def _begins_title(rest: str, word: str) -> bool:
     has_case = first.islower() or first.isupper()
     if not rest[:1].isspace() and not _UNSPACED_LETTER.match(first):
         return False
-    if first.isupper() or first in "“\"\u2018'«([「『《（【":
+    if first.isupper() or first in "“\"\u2018'«([「『《\uff08【":
         return True
-    return not has_case and first.isalpha() and len(rest) <= MAX_CHARACTERS_ABOVE_TEXT and not rest.endswith(_PROSE_ENDS)
+    return (
+        not has_case and first.isalpha() and len(rest) <= MAX_CHARACTERS_ABOVE_TEXT and not rest.endswith(_PROSE_ENDS)
+    )
 
 
 def _is_separated(rest: str) -> bool:
@@ -327,9 +325,7 @@ def _more_lines(text: str, match: re.Match[str], rest: str) -> str:
 def _title_like(line: str, whole: str = ".") -> bool:
     """Return whether a line may be a title. A long one ends without a mark, with all that stood in its line."""
     limit = MAX_CHARACTERS_ABOVE_TEXT if whole.rstrip().endswith(_SENTENCE_ENDS) else MAX_CHARACTERS
-    return len(line) <= limit and (
-        line.isupper() or not (line[0].islower() or line.endswith(_PROSE_ENDS))
-    )
+    return len(line) <= limit and (line.isupper() or not (line[0].islower() or line.endswith(_PROSE_ENDS)))
 
 
 def _is_heading(line: str) -> bool:

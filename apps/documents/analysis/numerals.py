@@ -39,15 +39,14 @@ _FILLERS = frozenset({"the", "and"})
 
 _ROMAN = re.compile(r"(?=[MDCLXVI])M{0,3}(?:CM|CD|D?C{0,4})(?:XC|XL|L?X{0,4})(?:IX|IV|V?I{0,4})", re.IGNORECASE)
 #: Letters that look like Roman numerals.
-_CYRILLIC = str.maketrans("ІХ", "IX")
+_CYRILLIC = str.maketrans("\u0406\u0425", "IX")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 #: Numerals in Han characters and in Korean words, as the content of a character class.
 HAN = "零〇一二三四五六七八九十百千两兩廿卅"
 HANGUL = "일이삼사오육칠팔구십백"
 _HAN_VALUES = {
-    **dict(zip("一二三四五六七八九", range(1, 10), strict=True)), **dict(zip("일이삼사오육칠팔구", range(1, 10), strict=True)),
-    "零": 0, "〇": 0, "两": 2, "兩": 2,
+    **_counted(" ".join("一二三四五六七八九")), **_counted(" ".join("일이삼사오육칠팔구")), "零": 0, "〇": 0, "两": 2, "兩": 2,
 }  # fmt: skip
 _HAN_UNITS = {"十": 10, "십": 10, "百": 100, "백": 100, "千": 1000}
 
@@ -56,16 +55,16 @@ _SPACES = r"[^\S\n]++"
 #: Matches a number in a line, ignoring case. Some matches are no number ("hundred two hundred"): `read` tells.
 #: No number has more than four words. Without that bound, lines of such words would take quadratic time.
 PATTERN = (
-    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?:[^\S\n]|-)+)(?:{_WORD})){{0,3}}"
-    rf"|[mdclxviіх]{{1,12}}|[{HAN}]{{1,8}})(?![^\W_])"
+    rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?>(?:[^\S\n]|-)+))(?:{_WORD})){{0,3}}"
+    rf"|[mdclxvi\u0456\u0445]{{1,12}}|[{HAN}]{{1,8}})(?![^\W_])"
 )
 
 
 def read(text: str) -> int | None:
     """Return the number of a text, 1 or more. None: it is no number.
 
-    It reads digits of every script, Roman numerals (also "IIII"), Han numerals, Korean ones to 999, and numbers and ordinals in words: English ones below 1,000,
-    German ones to 12, French ones to 16.
+    It reads digits of every script, Roman numerals (also "IIII"), Han numerals, Korean ones to 999, and numbers and
+    ordinals in words: English ones below 1,000, German ones to 12, French ones to 16.
     """
     if text.isdecimal():
         return int(text) or None

@@ -133,9 +133,7 @@ def _score(text: str, form: str, found: Sequence[Heading]) -> float:
     lengths = _lengths(text, numbered)
     evenness = _median(lengths) * len(lengths) / max(sum(lengths), 1)
     coverage = 1 - numbered[0].start / max(len(text), 1)
-    if form not in RANKS and (
-        len(numbered) < MIN_HEADINGS or evenness < MIN_EVENNESS or coverage < MIN_COVERAGE
-    ):
+    if form not in RANKS and (len(numbered) < MIN_HEADINGS or evenness < MIN_EVENNESS or coverage < MIN_COVERAGE):
         return 0.0
     # Numbers that begin again and again are those of scenes.
     begun = sum(heading.number == 1 for heading in numbered) or 1

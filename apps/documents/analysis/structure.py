@@ -125,8 +125,8 @@ def _all_words(text: str) -> set[str]:
 def chosen(text: str, stated: Sequence[Stated]) -> tuple[list[Heading], list[Stated], list[int]]:
     """Return the headings of the chapters, those of parts, and the places at which the chapter before them ends.
 
-    Headings with hardly any text before the others, as on a title page, begin no chapter. The chapters are the deepest headings of the level that has them: the highest that occurs more than once, unless
-    its headings are those of parts.
+    The chapters are the deepest headings down to the level that has them: the highest that occurs more than once, and
+    whose headings are not those of parts. Headings of a title page begin no chapter.
     """
     ends = [heading.start for heading in stated if heading.level == AROUND]
     inside = _merged(text, [heading for heading in stated if heading.level != AROUND])

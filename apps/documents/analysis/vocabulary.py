@@ -68,7 +68,7 @@ LANGUAGES: Final = {
     "te": "అధ్యాయం అధ్యాయము | భాగం | ప్రస్తావన | ముగింపు",
     "th": "บทที่ ตอนที่ | ภาค เล่ม | บทนำ | บทส่งท้าย",
     "tl": "kabanata | bahagi aklat | prologo | epilogo",
-    "tr": "bölüm | kısım kitap cilt | prolog önsöz | epilog sonsöz",
+    "tr": "bölüm | k\u0131s\u0131m kitap cilt | prolog önsöz | epilog sonsöz",
     "uk": "розділ глава | частина книга том | пролог | епілог",
     "ur": "باب فصل | حصہ جلد | پیش_لفظ | اختتامیہ",
     "vi": "chương hồi | phần quyển tập | lời_mở_đầu | vĩ_thanh lời_kết",
@@ -77,8 +77,14 @@ LANGUAGES: Final = {
 #: Divisions that are chapters where a book has no others.
 OTHERS = (
     "letter act scene canto stave adventure story tale fable sketch lecture sermon essay day night brief akt szene "
-    "aufzug gesang lettre acte scène chant lettera atto scena carta acto escena ato cena list akt jednání výstup dějství "
+    "aufzug gesang lettre acte scène chant lettera atto scena carta acto escena ato cena list jednání výstup dějství "
     "письмо действие акт явление сцена лист дія ява brev scen levél felvonás sahne perde scenă actul"
+)
+#: Words before a number that is none of a chapter.
+NO_DIVISIONS = (
+    "page seite pagina página strona strana sida side sivu oldal страница сторінка figure fig figura abb abbildung "
+    "table tabelle tableau tabla plate illustration image photo note footnote fußnote verse line item question version "
+    "answer exercise january february march april may june july august september october november december"
 )
 #: Signs for a chapter and for a part, after the number, in Han characters and in Hangul.
 SIGNS, PART_SIGNS = "章回话話折节節幕夜齣장화회막절", "卷部篇集編冊册부편권"
@@ -93,11 +99,11 @@ CONTENTS: Final = (
 #: Headings of what stands around the chapters.
 AROUND: Final = re.compile(
     rf"(?:{CONTENTS}|(?:front |back )?cover(?: page| image)?|half[ -]?title(?: page)?|title[ -]?page|titelblatt"
-    r"|page de titre|portad(?:a|illa)|cubierta|copyright(?: page| notice)?|(?:un|©) ?copyright|imprint|impressum|colophon"
-    r"|(?:the )?(?:full )?(?:project gutenberg(?:\W?tm|™)? )?licen[cs]e|transcriber\W?s notes?|(?:end|foot)?notes?|notas"
-    r"|anmerkungen|fußnoten|fussnoten|notes de bas de page|note|примечания|сноски|примітки|jegyzetek|přípisky|przypisy"
-    r"|(?:list of )?(?:illustrations|figures|tables|plates)|landmarks|(?:general )?index|bibliography|advertisements?"
-    r"|注释|註釋|脚注|版权页|奥付|landmarks|list of abbreviations)[ .:]*",
+    r"|page de titre|portad(?:a|illa)|cubierta|(?:un|\xa9 ?)?copyright(?: page| notice)?|imprint|impressum|colophon"
+    r"|(?:the )?(?:full )?(?:project gutenberg(?:\W?tm|\u2122)? )?licen[cs]e|transcriber\W?s notes?|landmarks|notas"
+    r"|(?:end|foot)?notes?|anmerkungen|fu(?:ß|ss)noten|notes de bas de page|примечания|сноски|примітки|jegyzetek"
+    r"|přípisky|przypisy|(?:list of )?(?:illustrations|figures|tables|plates)|(?:general )?index|bibliography"
+    r"|advertisements?|list of abbreviations|注释|註釋|脚注|版权页|奥付)[ .:]*",
     re.IGNORECASE,
 )
 
@@ -110,7 +116,7 @@ def _fields() -> Iterable[list[list[str]]]:
 def plain(word: str) -> str:
     """Return a word in lower case without the accents that capitals and hasty writers leave out."""
     folded = unicodedata.normalize("NFC", word.casefold())
-    if not "a" <= folded[:1] <= "z" and not "α" <= folded[:1] <= "ω" and not "à" <= folded[:1] <= "ž":
+    if unicodedata.name(folded[:1], "").partition(" ")[0] not in ("LATIN", "GREEK"):
         return folded
     return "".join(one for one in unicodedata.normalize("NFD", folded) if not unicodedata.combining(one))
 

@@ -61,7 +61,7 @@ class Reader(Protocol):
 
     @property
     def read(self) -> Callable[[Source, Limits, OnProgress], str]:
-        """Return the file's text. Headings stand on lines of their own, below the marks of those that the file states."""
+        """Return the file's text. Headings stand on lines of their own, those that it states below a mark."""
 
 
 #: The first reader that claims a file reads it. Plain text claims every file, so it is the last.

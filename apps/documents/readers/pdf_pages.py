@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
-from apps.documents.analysis import headings, structure, words
+from apps.documents.analysis import headings, words
 from apps.documents.analysis.vocabulary import CONTENTS
 
 #: Least number and least share of pages on which a line must stand to be a running head.

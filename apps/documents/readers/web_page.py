@@ -24,7 +24,7 @@ Targets = Mapping[str, tuple[int, str]]
 #: Characters that are parsed at a time.
 PIECE_CHARACTERS = 64 * 1024
 #: Most open elements. For each end tag, the parser may look at all of them.
-MAX_OPEN = 5_000
+MAX_OPEN = 10_000
 #: Fewest links in a row, with no other text between them, that are a table of contents.
 CONTENTS_LINKS = 3
 

@@ -1,20 +1,26 @@
 """The public face of the document services. Views, pages and actors call these and nothing below them."""
 
-from apps.documents.services import expiry, manuscripts, processing, status
+from apps.documents.services import expiry, manuscripts, processing, room, status
 
 
 class DocumentService:
     """All operations on documents.
 
-    `manuscripts` stores and returns the writer's text, `processing` analyses it, `status` keeps the document's status
-    true, `expiry` deletes what has expired.
+    `manuscripts` stores and returns the writer's text, `room` keeps what is stored within the quotas, `processing`
+    analyses the text, `status` keeps the document's status true, `expiry` deletes what has expired.
     """
 
     create = staticmethod(manuscripts.create)
     rename = staticmethod(manuscripts.rename)
     original = staticmethod(manuscripts.original)
 
+    check_body = staticmethod(room.check_body)
+    use_of = staticmethod(room.use_of)
+
     start_processing = staticmethod(processing.start)
+    start_project = staticmethod(processing.start_project)
+    start_drafts = staticmethod(processing.start_drafts)
+    newest_project_task = staticmethod(processing.newest_project_task)
     process_document = staticmethod(processing.process)
 
     mark_failed = staticmethod(status.mark_failed)

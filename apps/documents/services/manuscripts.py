@@ -18,6 +18,7 @@ from apps.documents.readers import slots
 from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress
+from apps.documents.services import room
 from apps.projects.models import Project
 
 NO_MANUSCRIPT = "There is no text in this document. Upload a file or paste the text."
@@ -45,6 +46,7 @@ def create(
     filename: str = "",
     text: str | None = None,
     expires_at: datetime | None = None,
+    sender_id: int | None = None,
 ) -> Document:
     """Store a new document, as a draft, with an uploaded file or a pasted text.
 
@@ -55,8 +57,10 @@ def create(
       data, filename: The uploaded file, or all of its bytes, and its name; or
       text: the pasted text. One of the two.
       expires_at: Time from which the document may be deleted. None: never.
+      sender_id: Primary key of the user who adds it, to whose rate of uploads it counts. None: to no rate.
 
     Raises:
+      QuotaError: A quota of the sender or of the project's owner is used up; the message is for the writer.
       UnreadableTextError: It holds no readable text; the message is for the writer.
       TextTooLargeError: It is larger than `DOCUMENT_MAX_UPLOAD_BYTES`. An `UnreadableTextError` too.
       ReadersBusyError: Others' files are checked. The writer sends it again in some seconds.
@@ -65,16 +69,23 @@ def create(
         raise TypeError("create() takes either data or text")
     if data is None:
         content = pasted(text or "")
+        size_bytes = len(content.encode())
+        room.count(sender_id)
         with transaction.atomic():
-            document = Document.objects.create(project=project, title=title, expires_at=expires_at)
+            room.reserve(project, size_bytes=size_bytes, sender_id=sender_id)
+            document = Document.objects.create(
+                project=project, title=title, size_bytes=size_bytes, expires_at=expires_at
+            )
             Manuscript.objects.create(document=document, text=content)
         return document
     file = ContentFile(data) if isinstance(data, bytes) else data
     _check_size(file.size)
+    room.admit(project, size_bytes=file.size, sender_id=sender_id)
     readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
     filename = _stored_filename(filename)
     with owned_file.saved(manuscript_storage(), stored_name(filename=filename), file) as name:
-        document = Document.objects.create(project=project, title=title, expires_at=expires_at)
+        room.reserve(project, size_bytes=file.size, sender_id=sender_id)
+        document = Document.objects.create(project=project, title=title, size_bytes=file.size, expires_at=expires_at)
         Manuscript.objects.create(document=document, filename=filename, file=name)
     return document
 

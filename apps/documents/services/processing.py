@@ -1,16 +1,25 @@
 """Analyse a document's text and store the figures."""
 
 from functools import partial
+from typing import Any
 
+import dramatiq
 from django.db import transaction
+from django.utils import timezone
 
 from apps.documents.analysis.findings import Findings
 from apps.documents.models import Document, Manuscript
 from apps.documents.services import figures, findings, manuscripts, status
 from apps.documents.services.status import PROCESS_DOCUMENT
+from apps.projects.models import Project
+from apps.projects.services.starting import start_for
 from apps.tasks import progress
-from apps.tasks.starting import start_once
+from apps.tasks.models import TaskStatus
 
+#: Name of the actor that starts all drafts of a project.
+PROCESS_PROJECT = "documents.process_project"
+#: Drafts that one transaction starts.
+DRAFTS_AT_ONCE = 100
 #: Percent of the task at which the file is read, and at which its text is analysed.
 READING_END, ANALYSIS_END = 40, 95
 
@@ -26,14 +35,55 @@ def start(document: Document, *, owner_id: int | None) -> str:
       owner_id: Primary key of the user who may see the task besides staff.
 
     Raises:
+      QuotaError: The owner has too many tasks that wait or run; the message is for the owner.
       Document.DoesNotExist: The document was deleted.
     """
-    return start_once(
+    return start_for(
         document,
         PROCESS_DOCUMENT,
         owner_id=owner_id,
         before_send=partial(status.write, document, Document.Status.PROCESSING),
     )
+
+
+def start_project(project: Project, *, owner_id: int | None) -> str:
+    """Send the task that starts all drafts of the project, or find the unfinished one. Return its id.
+
+    Parameters:
+      owner_id: Primary key of the user whose tasks they are.
+
+    Raises:
+      QuotaError: The owner has too many tasks that wait or run; the message is for the owner.
+      Project.DoesNotExist: The project was deleted.
+    """
+    return start_for(project, PROCESS_PROJECT, owner_id=owner_id)
+
+
+def newest_project_task(project: Project) -> TaskStatus | None:
+    """Return the newest task that starts, started or will start the drafts of the project."""
+    return TaskStatus.objects.about(project).filter(task_name=PROCESS_PROJECT).order_by("-pk").first()
+
+
+def start_drafts(project_id: int) -> int:
+    """Send the task of each draft of a project. Return their number.
+
+    Each batch is one transaction and one insert. A second run starts the drafts that the first one left.
+    """
+    drafts = Document.objects.filter(project_id=project_id, status=Document.Status.DRAFT).order_by("pk")
+    total, started = drafts.count(), 0
+    broker: Any = dramatiq.get_broker()
+    actor = broker.get_actor(PROCESS_DOCUMENT)
+    while True:
+        with transaction.atomic():
+            keys = list(drafts.select_for_update().values_list("pk", flat=True)[:DRAFTS_AT_ONCE])
+            if not keys:
+                return started
+            Document.objects.filter(pk__in=keys).update(
+                status=Document.Status.PROCESSING, error_message="", updated_at=timezone.now()
+            )
+            broker.send_many([actor.message(pk) for pk in keys])
+        started += len(keys)
+        progress.set(100 * started / max(total, started), f"{started:,} of {max(total, started):,} started")
 
 
 def process(document: Document) -> Findings:

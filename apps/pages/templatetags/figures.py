@@ -15,6 +15,12 @@ def number(value: float | None) -> str:
 
 
 @register.filter
+def of(value: int, limit: int) -> str:
+    """Return a number with its limit, such as "12 of 5,000". A limit of 0 is none."""
+    return f"{value:,} of {limit:,}" if limit else f"{value:,}"
+
+
+@register.filter
 def minutes(value: float | None) -> str:
     """Return minutes such as "45 min" and "8 h 50 min". Only nothing is "0 min"."""
     return "" if value is None else wording.duration(value)

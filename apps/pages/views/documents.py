@@ -4,17 +4,21 @@ import math
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.quotas.errors import QuotaError
 from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
-from apps.pages.access import WriterRequest, writers_page
+from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
+from apps.projects.access import require
+from apps.projects.models import Role
 
-#: Number of chapters that the page shows at most.
+#: Number of chapters on one page.
 SHOWN_CHAPTERS = 400
 #: Long fields that are shown of a whole document, not of a chapter or in a list.
 LONG_FIELDS = ("keywords", "longest_sentences", "repeated_phrases")
@@ -22,10 +26,17 @@ LONG_FIELDS = ("keywords", "longest_sentences", "repeated_phrases")
 SIZES = 5
 
 
-def own_document(request: WriterRequest, pk: int) -> Document:
-    """Return one of the writer's own documents. Another user's is as if it did not exist: a 404."""
-    found = Document.objects.select_related("project", "analysis")
-    return get_object_or_404(found, pk=pk, project__owner_id=request.user.pk)
+def document_of(request: WriterRequest, pk: int, *, role: Role = Role.EDITOR) -> Document:
+    """Return a document that the writer sees. Any other is as if it did not exist: a 404.
+
+    Raises:
+      RoleError: The writer's role in its project does not allow as much as the given one.
+    """
+    document: Document = get_object_or_404(
+        Document.objects.visible_to(request.user).select_related("project", "analysis"), pk=pk
+    )
+    require(document.project, request.user, role=role)
+    return document
 
 
 @writers_page
@@ -39,18 +50,18 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     """Return the page of a document.
 
     Parameters:
-      filled_in: The form `rename` as it was sent. With it the answer is a 400.
+      filled_in: The form `rename` as it was sent, or the sentence `process_refused`. With either the answer is a 400.
     """
-    document = own_document(request, pk)
+    document = document_of(request, pk, role=Role.READER)
     said_processing = document.status == Document.Status.PROCESSING
     task = DocumentService.running_tasks([document]).get(pk)
     if said_processing and task is None:
         # Processed or settled meanwhile. The page shows status and figures of the same time.
-        document = own_document(request, pk)
+        document = document_of(request, pk, role=Role.READER)
     analysis = getattr(document, "analysis", None)
-    chapters = list(document.chapters.defer(*LONG_FIELDS)[: SHOWN_CHAPTERS + 1])
-    more_chapters = document.chapters.count() - SHOWN_CHAPTERS if len(chapters) > SHOWN_CHAPTERS else 0
-    chapters = chapters[:SHOWN_CHAPTERS]
+    found = document.chapters.defer(*LONG_FIELDS).order_by("position")
+    page = Paginator(found, SHOWN_CHAPTERS).get_page(request.GET.get("page"))
+    chapters = list(page.object_list)
     context = {
         "document": document,
         "project": document.project,
@@ -58,8 +69,10 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "task": task,
         "analysis": analysis,
         "chapters": chapters,
-        "chapter_count": len(chapters) + more_chapters,
-        "more_chapters": more_chapters,
+        "page": page,
+        "chapter_count": page.paginator.count,
+        "more_chapters": page.paginator.count - page.end_index(),
+        "can_edit": document.project.role_of(request.user) is not Role.READER,
         "keywords": sized(analysis.keywords or []) if analysis else [],
         "plots": plots_of(chapters) if analysis else [],
         "rename": TitleForm({"title": document.title}, auto_id="rename_%s"),
@@ -84,7 +97,7 @@ def sized(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: WriterRequest, pk: int) -> HttpResponse:
     """Rename the document."""
-    document = own_document(request, pk)
+    document = document_of(request, pk)
     form = TitleForm(request.POST, auto_id="rename_%s")
     if request.method == "POST" and not form.is_valid():
         return document_page(request, pk, rename=form)
@@ -97,7 +110,7 @@ def rename(request: WriterRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: WriterRequest, pk: int) -> HttpResponse:
     """Ask whether to delete the document. A POST deletes it."""
-    document = own_document(request, pk)
+    document = document_of(request, pk)
     if request.method == "POST":
         document.delete()
         messages.success(request, f"“{document.title}” was deleted.")
@@ -109,10 +122,12 @@ def delete(request: WriterRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def process(request: WriterRequest, pk: int) -> HttpResponse:
     """Start processing the document, unless it is being processed."""
-    document = own_document(request, pk)
+    document = document_of(request, pk)
     if request.method == "POST":
         try:
             DocumentService.start_processing(document, owner_id=request.user.pk)
+        except QuotaError as error:
+            return over_quota(document_page(request, pk, process_refused=str(error)), error)
         except Document.DoesNotExist:
             raise Http404 from None
     if "from_project" in request.POST:

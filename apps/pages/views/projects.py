@@ -3,6 +3,7 @@
 from pathlib import PurePath
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
@@ -13,13 +14,17 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods, require_safe
 
+from apps.accounts.quotas.errors import QuotaError
+from apps.core.body import takes_body
 from apps.documents.models import Document
 from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
-from apps.pages.access import WriterRequest, writers_page
+from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
 from apps.pages.views.documents import LONG_FIELDS
-from apps.projects.models import Project
+from apps.projects.access import require
+from apps.projects.models import Project, Role
+from apps.projects.services.project_service import ProjectService
 from apps.projects.services.report_service import ReportService
 
 #: Number of entries on one page of a list.
@@ -31,32 +36,50 @@ BUSY_SECONDS = 5
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
-def own_project(request: WriterRequest, pk: int) -> Project:
-    """Return one of the writer's own projects. Another user's is as if it did not exist: a 404."""
-    return get_object_or_404(Project, pk=pk, owner_id=request.user.pk)
+def project_of(request: WriterRequest, pk: int, *, role: Role = Role.READER) -> Project:
+    """Return a project that the writer sees. Any other is as if it did not exist: a 404.
+
+    Raises:
+      RoleError: The writer's role does not allow as much as the given one.
+    """
+    project: Project = get_object_or_404(Project.objects.visible_to(request.user).select_related("owner"), pk=pk)
+    require(project, request.user, role=role)
+    return project
 
 
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def home(request: WriterRequest) -> HttpResponse:
-    """Show the writer's projects. A POST creates one."""
+    """Show the projects that the writer sees. A POST creates one."""
     form = ProjectForm(request.POST or None, auto_id="new_%s")
     if request.method == "POST" and form.is_valid():
-        project = Project.objects.create(owner=request.user, name=form.cleaned_data["name"])
+        try:
+            project = ProjectService.create(owner=request.user, **form.cleaned_data)
+        except QuotaError as error:
+            form.add_error("name", str(error))
+            return over_quota(home_page(request, form), error)
         return redirect("pages:project", pk=project.pk)
-    projects = Project.objects.filter(owner=request.user).annotate(
-        document_count=Count("documents"), word_count=Sum("documents__analysis__words")
+    return home_page(request, form)
+
+
+def home_page(request: WriterRequest, form: ProjectForm) -> HttpResponse:
+    """Return the page of the writer's projects."""
+    projects = (
+        Project.objects.visible_to(request.user)
+        .select_related("owner")
+        .annotate(document_count=Count("documents"), word_count=Sum("documents__analysis__words"))
     )
     projects = projects.order_by(*NEWEST_FIRST)
     page = Paginator(projects, PAGE_SIZE).get_page(request.GET.get("page"))
-    return render(request, "pages/home.html", {"page": page, "form": form}, status=400 if form.errors else 200)
+    context = {"page": page, "form": form, "use": DocumentService.use_of(request.user.pk)}
+    return render(request, "pages/home.html", context, status=400 if form.errors else 200)
 
 
 @writers_page
 @require_safe
 def show(request: WriterRequest, pk: int) -> HttpResponse:
     """Show a project: its documents, the forms that add to them, and its report."""
-    return project_page(request, own_project(request, pk))
+    return project_page(request, project_of(request, pk))
 
 
 def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> HttpResponse:
@@ -64,7 +87,8 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
 
     Parameters:
       filled_in: The forms `rename`, `paste` and `upload` as they were sent, and `refused`, which has pairs of a file's
-        name and the reason for which it was refused. With any of them the answer is a 400.
+        name and the reason for which it was refused. `process_refused` and `report_refused` are sentences. With any of
+        them the answer is a 400.
     """
     found = (
         Document.objects.filter(project=project)
@@ -76,14 +100,21 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     documents = list(page.object_list)
     running = DocumentService.running_tasks(documents)
+    drafts_task = DocumentService.newest_project_task(project)
+    report_task = ReportService.newest_task(project)
+    is_moving = bool(running) or any(task and not task.is_finished for task in (drafts_task, report_task))
     context = {
         "project": project,
         "page": page,
         "lines": [(document, running.get(document.pk)) for document in documents],
         "draft_count": Document.objects.filter(project=project, status=Document.Status.DRAFT).count(),
-        "report_task": (report_task := ReportService.newest_task(project)),
+        "drafts_task": drafts_task if drafts_task and not drafts_task.is_finished else None,
+        "role": (role := project.role_of(request.user)),
+        "can_edit": role is not Role.READER,
+        "is_owner": role is Role.OWNER,
+        "report_task": report_task,
         "report": ReportService.newest(project),
-        "is_moving": bool(running) or (report_task is not None and not report_task.is_finished),
+        "is_moving": is_moving,
         "rename": ProjectForm({"name": project.name}, auto_id="rename_%s"),
         "paste": PasteForm(auto_id="paste_%s"),
         "upload": UploadForm(auto_id="upload_%s"),
@@ -95,7 +126,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
 @require_http_methods(["GET", "HEAD", "POST"])
 def rename(request: WriterRequest, pk: int) -> HttpResponse:
     """Rename the project."""
-    project = own_project(request, pk)
+    project = project_of(request, pk, role=Role.OWNER)
     form = ProjectForm(request.POST, auto_id="rename_%s")
     if request.method == "POST" and not form.is_valid():
         return project_page(request, project, rename=form)
@@ -108,7 +139,7 @@ def rename(request: WriterRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def delete(request: WriterRequest, pk: int) -> HttpResponse:
     """Ask whether to delete the project with all that is in it. A POST deletes it."""
-    project = own_project(request, pk)
+    project = project_of(request, pk, role=Role.OWNER)
     if request.method == "POST":
         project.delete()
         messages.success(request, f"“{project.name}” was deleted.")
@@ -117,21 +148,24 @@ def delete(request: WriterRequest, pk: int) -> HttpResponse:
     return render(request, "pages/delete_project.html", {"project": project, "document_count": count})
 
 
+@takes_body(lambda **_: int(settings.REQUEST_MAX_BYTES))
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def upload(request: WriterRequest, pk: int) -> HttpResponse:
     """Take files without JavaScript. The page gives the reason for each file that is refused."""
-    project = own_project(request, pk)
+    project = project_of(request, pk, role=Role.EDITOR)
     if request.method != "POST":
         return redirect("pages:project", pk=pk)
     form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
     if not form.is_valid():
         return project_page(request, project, upload=form)
-    refused = []
-    busy = False
+    refused, quota, busy = [], None, False
     for file in form.cleaned_data["chosen"]:
         try:
-            document = take(file, project=project)
+            document = take(file, project=project, sender_id=request.user.pk)
+        except QuotaError as error:
+            quota = error
+            refused.append((file.name, str(error)))
         except (UnreadableTextError, ReadersBusyError) as error:
             refused.append((file.name, str(error)))
             busy = busy or isinstance(error, ReadersBusyError)
@@ -143,32 +177,36 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     if busy:
         response.status_code = 503
         response.headers["Retry-After"] = str(BUSY_SECONDS)
-    return response
+    return over_quota(response, quota) if quota else response
 
 
-def take(file: "UploadedFile[Any]", *, project: Project) -> Document:
+def take(file: "UploadedFile[Any]", *, project: Project, sender_id: int) -> Document:
     """Create a document from an uploaded file, and name it after the file.
 
     Raises:
-      UnreadableTextError: It cannot be taken; the message is for the writer.
+      QuotaError, UnreadableTextError: It cannot be taken; the message is for the writer.
       ReadersBusyError: It cannot be taken now; the message is for the writer.
     """
     name = file.name or ""
     title = (PurePath(name).stem.strip() or "Untitled")[:TITLE_LENGTH]
-    return DocumentService.create(project=project, title=title, data=file, filename=name)
+    return DocumentService.create(project=project, title=title, data=file, filename=name, sender_id=sender_id)
 
 
+@takes_body(lambda **_: int(settings.DATA_UPLOAD_MAX_MEMORY_SIZE))
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def paste(request: WriterRequest, pk: int) -> HttpResponse:
     """Create a document from a pasted text."""
-    project = own_project(request, pk)
+    project = project_of(request, pk, role=Role.EDITOR)
     if request.method != "POST":
         return redirect("pages:project", pk=pk)
     form = PasteForm(request.POST, auto_id="paste_%s")
     if form.is_valid():
         try:
-            document = DocumentService.create(project=project, **form.cleaned_data)
+            document = DocumentService.create(project=project, sender_id=request.user.pk, **form.cleaned_data)
+        except QuotaError as error:
+            form.add_error("text", str(error))
+            return over_quota(project_page(request, project, paste=form), error)
         except UnreadableTextError as error:
             form.add_error("text", str(error))
         else:
@@ -179,14 +217,15 @@ def paste(request: WriterRequest, pk: int) -> HttpResponse:
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def process(request: WriterRequest, pk: int) -> HttpResponse:
-    """Start processing all drafts of the project."""
-    project = own_project(request, pk)
+    """Start the task that processes all drafts of the project."""
+    project = project_of(request, pk, role=Role.EDITOR)
     if request.method == "POST":
-        for document in Document.objects.filter(project=project, status=Document.Status.DRAFT).order_by("pk"):
-            try:
-                DocumentService.start_processing(document, owner_id=request.user.pk)
-            except Document.DoesNotExist:
-                continue  # Deleted meanwhile.
+        try:
+            DocumentService.start_project(project, owner_id=request.user.pk)
+        except QuotaError as error:
+            return over_quota(project_page(request, project, process_refused=str(error)), error)
+        except Project.DoesNotExist:
+            raise Http404 from None
     return redirect("pages:project", pk=pk)
 
 
@@ -194,10 +233,12 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
 @require_http_methods(["GET", "HEAD", "POST"])
 def report(request: WriterRequest, pk: int) -> HttpResponseBase:
     """Start the project's report."""
-    project = own_project(request, pk)
+    project = project_of(request, pk, role=Role.EDITOR)
     if request.method == "POST":
         try:
             ReportService.start(project, owner_id=request.user.pk)
+        except QuotaError as error:
+            return over_quota(project_page(request, project, report_refused=str(error)), error)
         except Project.DoesNotExist:
             raise Http404 from None
     return redirect("pages:project", pk=pk)

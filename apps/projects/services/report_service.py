@@ -7,16 +7,19 @@ from django.conf import settings
 from django.contrib.auth import get_user_model
 from django.core.files.base import ContentFile
 from django.db import DatabaseError, transaction
+from django.db.models import OuterRef, Subquery
 from django.utils import timezone
 
+from apps.accounts.quotas import metering
+from apps.accounts.quotas.limits import limits_of
 from apps.core import mail as core_mail
 from apps.core.owned_file import saved
 from apps.projects import report_types
 from apps.projects.models import Mailing, Project, Report, report_storage, stored_name
 from apps.projects.reports.figures import Figures, gather
+from apps.projects.services.starting import start_for
 from apps.tasks import progress
 from apps.tasks.models import TaskStatus
-from apps.tasks.starting import start_once
 
 logger = logging.getLogger(__name__)
 
@@ -38,9 +41,10 @@ class ReportService:
         Parameters:
           owner_id: Primary key of the user who may see the task besides staff.
         Raises:
+          QuotaError: The user starts too many reports, or has too many tasks; the message is for the user.
           Project.DoesNotExist: The project was deleted.
         """
-        return start_once(project, GENERATE_PROJECT_REPORT, owner_id=owner_id)
+        return start_for(project, GENERATE_PROJECT_REPORT, owner_id=owner_id, rate=metering.REPORTS)
 
     @staticmethod
     def generate(project: Project, *, task_id: str = "") -> tuple[Report, Figures]:
@@ -138,12 +142,27 @@ def _store(report: Report, *, page: bytes, paper: bytes) -> Report:
         saved(storage, stored_name(report, "report.html"), ContentFile(page)) as report.html,
         saved(storage, stored_name(report, "report.pdf"), ContentFile(paper)) as report.pdf,
     ):
+        metering.lock(report.project.owner_id)
         # Locked: of a project that is deleted meanwhile no report is left.
         Project.objects.select_for_update().only("pk").get(pk=report.project_id)
         report.save()
         kept = Report.objects.filter(project_id=report.project_id).order_by("-pk").values_list("pk", flat=True)
         Report.objects.filter(pk__in=list(kept[settings.REPORTS_KEPT :])).delete()
+        _make_room(report.project.owner_id)
     return report
+
+
+def _make_room(owner_id: int) -> None:
+    """Delete a user's oldest reports that are too many, but not the newest one of a project."""
+    limit = limits_of(owner_id).reports_kept
+    if not limit:
+        return
+    reports = Report.objects.filter(project__owner_id=owner_id)
+    newest = Report.objects.filter(project=OuterRef("project")).order_by("-pk").values("pk")[:1]
+    too_many = reports.count() - limit
+    if too_many > 0:
+        older = reports.exclude(pk=Subquery(newest)).order_by("pk").values_list("pk", flat=True)
+        Report.objects.filter(pk__in=list(older[:too_many])).delete()
 
 
 def _write_down(mailing: Mailing) -> None:

@@ -12,7 +12,7 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
 from weakref import WeakKeyDictionary
 
@@ -23,6 +23,7 @@ from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
+from rest_framework.serializers import BaseSerializer
 
 from apps.core.connections import close_idle
 from apps.tasks.api.followers import Follower, Watch
@@ -32,6 +33,8 @@ from apps.tasks.models import TaskStatus
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
+#: A serializer of tasks.
+Serializer = type[BaseSerializer[TaskStatus]]
 
 #: Seconds between two looks at the rows.
 LOOK_SECONDS = 0.3
@@ -55,25 +58,37 @@ class Seen:
     Parameters:
       id: Identity of this state, which differs from that of earlier ones.
       json: The task as the API shows it, in one line.
+      task: The row, for users whom the API shows more.
     """
 
     task_id: str
     id: str
     json: bytes
     is_finished: bool
+    task: TaskStatus
 
     def events(self) -> bytes:
         """Return the events for this state."""
         news = event("progress", self.json, id=self.id)
         return news + event("end", self.json, id=END_ID) if self.is_finished else news
 
+    def shown_by(self, serializer: Serializer) -> "Seen":
+        """Return the same state with the JSON of a serializer. Only that of staff is made anew, for each stream."""
+        return self if serializer is TaskSerializer else replace(self, json=json_of(self.task, serializer))
+
+
+def json_of(task: TaskStatus, serializer: Serializer) -> bytes:
+    found: bytes = JSONRenderer().render(serializer(task).data)
+    return found
+
 
 def seen(task: TaskStatus) -> Seen:
     return Seen(
         task_id=task.task_id,
         id=str(int(task.updated_at.timestamp() * 1_000_000)),
-        json=JSONRenderer().render(TaskSerializer(task).data),
+        json=json_of(task, TaskSerializer),
         is_finished=task.is_finished,
+        task=task,
     )
 
 
@@ -81,20 +96,25 @@ def event(name: str, data: bytes, *, id: str) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (id.encode(), name.encode(), data)
 
 
-def response(request: Request, task: TaskStatus) -> HttpResponseBase:
-    """Return the stream of a task that the user may see now."""
-    first = seen(task)
+def response(request: Request, task: TaskStatus, *, serializer: Serializer) -> HttpResponseBase:
+    """Return the stream of a task that the user may see now.
+
+    Parameters:
+      serializer: Makes the task's JSON, as the user may see it.
+    """
+    first = seen(task).shown_by(serializer)
     if request.method == "HEAD":
         return HttpResponse(content_type=CONTENT_TYPE, headers=HEADERS)
     if isinstance(request._request, ASGIRequest):
         follower = Follower.of(request, task.task_id)
-        return StreamingHttpResponse(stream(first, follower=follower), content_type=CONTENT_TYPE, headers=HEADERS)
+        news = stream(first, follower=follower, serializer=serializer)
+        return StreamingHttpResponse(news, content_type=CONTENT_TYPE, headers=HEADERS)
     # A stream would take one of WSGI's few threads for as long as the task lasts.
     once = b"retry: %d\n" % RECONNECT_MS + first.events()
     return HttpResponse(once, content_type=CONTENT_TYPE, headers=HEADERS)
 
 
-async def stream(first: Seen, *, follower: Follower) -> AsyncIterator[bytes]:
+async def stream(first: Seen, *, follower: Follower, serializer: Serializer = TaskSerializer) -> AsyncIterator[bytes]:
     """Yield the events of a task as they come, until the task ends or the user may not follow it any more."""
     # The connection with which the request was signed in would stay open as long as the stream does.
     await sync_to_async(close_idle)()
@@ -113,7 +133,8 @@ async def stream(first: Seen, *, follower: Follower) -> AsyncIterator[bytes]:
             if now.is_finished:
                 return
             try:
-                now = await looks.look(first.task_id)
+                found = await looks.look(first.task_id)
+                now = found and found.shown_by(serializer)
             except DatabaseError as error:
                 logger.warning("events wait for the database task_id=%s error=%s", first.task_id, error)
     # The task was deleted or the user may not follow it any more, so the client should not come back.
@@ -153,7 +174,7 @@ class Looks:
 
 def find(task_ids: Collection[str]) -> dict[str, Seen]:
     """Return the tasks that exist, by task id."""
-    tasks = TaskStatus.objects.defer("args", "kwargs", "options", "traceback").in_bulk(task_ids, field_name="task_id")
+    tasks = TaskStatus.objects.defer("args", "kwargs", "options").in_bulk(task_ids, field_name="task_id")
     return {task_id: seen(task) for task_id, task in tasks.items()}
 
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from apps.tasks import states
+from apps.tasks import owner_error, states
 from apps.tasks.models import TaskStatus
 
 #: Columns without those for the ledger alone: the message, the claim, the traceback.
@@ -37,17 +37,23 @@ SHOWN_FIELDS = (
 
 
 class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
-    """A task as its owner sees it."""
+    """A task as users see it. Of errors they see the texts that are written for them."""
 
     class Meta:
         model = TaskStatus
         fields: tuple[str, ...] = SHOWN_FIELDS
 
+    def to_representation(self, instance: TaskStatus) -> dict[str, Any]:
+        shown: dict[str, Any] = super().to_representation(instance)
+        shown["error_type"], shown["error_message"] = owner_error.of(instance)
+        return shown
 
-class StaffTaskSerializer(TaskSerializer):
-    """A task as staff see it: with its owner, and with the traceback, which reveals paths of the machine."""
 
-    class Meta(TaskSerializer.Meta):
+class StaffTaskSerializer(serializers.ModelSerializer[TaskStatus]):
+    """A task as staff see it who may see all tasks: with its owner, its errors and the traceback."""
+
+    class Meta:
+        model = TaskStatus
         fields = (*SHOWN_FIELDS, "owner", "traceback")
 
 

@@ -17,8 +17,10 @@ from rest_framework.serializers import BaseSerializer
 from apps.core.api.body import LimitedBody
 from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
-from apps.tasks.api import events
+from apps.core.permission import sees_all
+from apps.tasks.api import events, streams
 from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
+from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 
@@ -29,7 +31,7 @@ def task_started(request: Request, task_id: str, *, what: str) -> Response:
 
 
 class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
-    """The user's own tasks, and all tasks for staff, the newest first."""
+    """The tasks that the user sees, the newest first: for staff with the permission all of them."""
 
     lookup_field = "task_id"
     # Characters that no task id holds make an unknown address. PostgreSQL would refuse a NUL with an error.
@@ -50,7 +52,7 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         return found.filter(**query.validated_data).order_by("-id")
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
-        return StaffTaskSerializer if getattr(self._user(), "is_staff", False) else TaskSerializer
+        return StaffTaskSerializer if sees_all(self._user(), TaskStatus) else TaskSerializer
 
     @action(detail=True)
     def events(self, request: Request, task_id: str) -> HttpResponseBase:
@@ -59,7 +61,12 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
             # An EventSource connects again after the end of its stream. This answer stops it.
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
-        return events.response(request, task)
+        response = events.response(request, task, serializer=self.get_serializer_class())
+        return streams.counted(response, user_id=self._user().pk, limit=self.event_streams_limit())
+
+    def event_streams_limit(self) -> int:
+        """Return the number of event streams that the user may have open at once in this process. 0: no limit."""
+        return conf.TASK_EVENT_STREAMS
 
     def _user(self) -> Any:
         assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"

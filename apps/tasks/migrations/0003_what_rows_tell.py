@@ -134,4 +134,12 @@ class Migration(migrations.Migration):
                 condition=models.Q(("status", "failed")), fields=["cause", "finished_at"], name="tasks_failed_cause"
             ),
         ),
+        migrations.AddIndex(
+            model_name="taskstatus",
+            index=models.Index(
+                condition=models.Q(("finished_at__isnull", True), ("owner__isnull", False)),
+                fields=["owner"],
+                name="tasks_owner_unfinished",
+            ),
+        ),
     ]

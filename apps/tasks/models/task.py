@@ -8,7 +8,8 @@ from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
-from apps.tasks import states
+from apps.core.permission import sees_all
+from apps.tasks import states, visibility
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models.bounded_time import BoundedDateTimeField
 from apps.tasks.models.written_json import WrittenJSONField
@@ -23,13 +24,17 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
     def finished(self) -> "TaskStatusQuerySet":
         return self.filter(status__in=states.TERMINAL)
 
+    def unfinished_of(self, owner_id: Any) -> "TaskStatusQuerySet":
+        """Return the unfinished rows of a user. The time of the end tells, since the index over them is about it."""
+        return self.filter(owner_id=owner_id, finished_at__isnull=True)
+
     def due(self) -> "TaskStatusQuerySet":
         """Return pending rows whose time has come, by the database's clock."""
         return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
 
     def visible_to(self, user: Any) -> "TaskStatusQuerySet":
-        """Return all rows for staff, and for any other user the rows that the user owns."""
-        return self if getattr(user, "is_staff", False) else self.filter(owner_id=user.pk)
+        """Return all rows for staff with the permission, for any other user as `apps.tasks.visibility` says."""
+        return self if sees_all(user, self.model) else visibility.of(user, self)
 
     def about(self, instance: models.Model) -> "TaskStatusQuerySet":
         """Return the tasks that work on the instance: their actor is `related_to` its model.
@@ -297,6 +302,11 @@ class TaskStatus(BaseModel):
                 condition=models.Q(related_object_id__isnull=False),
             ),
             models.Index(fields=["owner", "-id"], name="tasks_owner", condition=models.Q(owner__isnull=False)),
+            models.Index(
+                fields=["owner"],
+                name="tasks_owner_unfinished",
+                condition=models.Q(owner__isnull=False, finished_at__isnull=True),
+            ),
         ]
         constraints = [
             models.CheckConstraint(condition=models.Q(status__in=list(states.STATES)), name="tasks_status_is_known"),

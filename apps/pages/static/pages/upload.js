@@ -12,6 +12,7 @@ export const receive = (root) => {
     const list = form.querySelector("[data-uploads]");
     const waiting = [];
     let sending = 0;
+    let paused = 0;
     let stored = 0;
     let refused = 0;
     // Files cannot be dropped with a thumb.
@@ -33,7 +34,7 @@ export const receive = (root) => {
     };
 
     const next = () => {
-        while (sending < AT_ONCE && waiting.length) send(waiting.shift());
+        while (!paused && sending < AT_ONCE && waiting.length) send(waiting.shift());
         if (sending || waiting.length) return;
         refresh();
         const taken = `${stored} ${stored === 1 ? "file" : "files"} added`;
@@ -80,6 +81,8 @@ export const receive = (root) => {
             if (request.status === 201) {
                 stored += 1;
                 done(item);
+            } else if (request.status === 429 && Number(request.getResponseHeader("Retry-After"))) {
+                pause({ file, item }, request);
             } else {
                 refused += 1;
                 const again = request.status === 0 || request.status >= 500 ? { file, item } : null;
@@ -89,6 +92,20 @@ export const receive = (root) => {
         });
         sending += 1;
         request.send(body);
+    };
+
+    /** Send the file again, and all that wait behind it, when the server takes more. */
+    const pause = (upload, request) => {
+        const note = document.createElement("p");
+        note.className = "note";
+        note.textContent = `${reason(request)} It is sent then.`;
+        upload.item.append(note);
+        waiting.unshift(upload);
+        paused += 1;
+        setTimeout(() => {
+            paused -= 1;
+            next();
+        }, Number(request.getResponseHeader("Retry-After")) * 1_000);
     };
 
     const done = (item) => {

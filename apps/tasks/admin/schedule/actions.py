@@ -30,6 +30,11 @@ CHANGES: dict[str, tuple[Callable[[Schedule], None], Any, Any]] = {
 }
 PAUSED = ngettext_lazy("%(count)s schedule was paused.", "%(count)s schedules were paused.", "number")
 RESUMED = ngettext_lazy("%(count)s schedule was resumed.", "%(count)s schedules were resumed.", "number")
+LEFT = ngettext_lazy(
+    "%(count)s schedule is left as it is: only superusers may schedule its actor.",
+    "%(count)s schedules are left as they are: only superusers may schedule their actors.",
+    "number",
+)
 
 
 class ActionsMixin:
@@ -53,6 +58,8 @@ class ActionsMixin:
     def _run_on_one(self, request: HttpRequest, object_id: int, name: str) -> HttpResponse:
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if not self.has_change_permission(request):
+            raise PermissionDenied
         schedule = get_object_or_404(Schedule, pk=object_id)
         if not self.has_change_permission(request, schedule):
             raise PermissionDenied
@@ -79,7 +86,7 @@ class ActionsMixin:
 
     @admin.action(description=_("Run the selected schedules now"), permissions=["change"])
     def run_selected(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> None:
-        for schedule in queryset:
+        for schedule in self._permitted(request, queryset):
             self._send(request, schedule)
 
     @admin.action(description=_("Pause the selected schedules"), permissions=["change"])
@@ -92,11 +99,20 @@ class ActionsMixin:
 
     def _change_all(self, request: HttpRequest, queryset: QuerySet[Schedule], *, name: str, sentence: Any) -> None:
         change, _sentence, entry = CHANGES[name]
-        schedules = list(queryset)
+        schedules = self._permitted(request, queryset)
         for schedule in schedules:
             change(schedule)
             self.log_change(request, schedule, str(entry))
-        messages.success(request, elements.counted(sentence, len(schedules)))
+        if schedules:
+            messages.success(request, elements.counted(sentence, len(schedules)))
+
+    def _permitted(self, request: HttpRequest, queryset: QuerySet[Schedule]) -> list[Schedule]:
+        """Return the schedules that the user may change, with a message about the others."""
+        schedules = list(queryset)
+        permitted = [schedule for schedule in schedules if self.has_change_permission(request, schedule)]
+        if len(permitted) < len(schedules):
+            messages.warning(request, elements.counted(LEFT, len(schedules) - len(permitted)))
+        return permitted
 
     def _send(self, request: HttpRequest, schedule: Schedule) -> None:
         """Send the schedule's task now, with a message that links to it."""

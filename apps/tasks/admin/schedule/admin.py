@@ -16,6 +16,7 @@ from apps.tasks.admin.schedule.preview import PreviewMixin
 from apps.tasks.admin.schedule.slots import SlotInline
 from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import actions, declared
+from apps.tasks.schedules.allowed import may_schedule
 
 
 class ScheduleChangeList(theme.ChangeList):  # type: ignore[misc]
@@ -57,6 +58,16 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
     class Media:
         js = ("tasks/schedule.js",)
 
+    def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        form = super().get_form(request, obj, change=change, **kwargs)
+        form.user = request.user
+        return form
+
+    def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
+        """Return whether the user may change schedules and, of a given one, schedule its actor."""
+        may_change = bool(super().has_change_permission(request, obj))
+        return may_change and (obj is None or may_schedule(request.user, obj.task_name))
+
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[theme.ChangeList]:
         return ScheduleChangeList
 
@@ -80,7 +91,7 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
 
     def has_delete_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
         """Return whether the user may delete the schedule. A declared one would come back, and can only be paused."""
-        if obj is not None and obj.name in declared.names():
+        if obj is not None and (obj.name in declared.names() or not may_schedule(request.user, obj.task_name)):
             return False
         return bool(super().has_delete_permission(request, obj))
 

@@ -12,6 +12,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.tasks.admin import elements, theme
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import actions, checking, clock, zones
+from apps.tasks.schedules.allowed import may_schedule
 
 #: Units of an interval by their seconds, the largest first: the name, and an interval in words.
 UNITS = {
@@ -60,6 +61,9 @@ class ZoneInput(theme.TextInput):  # type: ignore[misc]
 class ScheduleForm(forms.ModelForm):
     """A schedule, new or changed. A declared one keeps its name, actor and arguments."""
 
+    #: User who fills in the form. The admin sets it on the class that it makes for each request.
+    user: Any = None
+
     every = forms.IntegerField(
         required=False, min_value=1, widget=theme.IntegerInput, label=_("Or every"),
         help_text=_("Instead of a cron text. Counted from the start or, without one, from when it was saved."),
@@ -106,7 +110,7 @@ class ScheduleForm(forms.ModelForm):
             for name in ("name", "task_name", "kwargs"):
                 self.fields.pop(name, None)
         if "task_name" in self.fields:
-            known = sorted({*dramatiq.get_broker().actors, self.instance.task_name} - {""})
+            known = sorted({*self._allowed_actors(), self.instance.task_name} - {""})
             field = forms.CharField(
                 label=_("Actor"),
                 help_text=self.fields["task_name"].help_text,
@@ -123,6 +127,18 @@ class ScheduleForm(forms.ModelForm):
                 widget=theme.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
             )
             self.initial["kwargs"] = json.dumps(self.instance.kwargs, ensure_ascii=False)
+
+    def _allowed_actors(self) -> list[str]:
+        return [name for name in dramatiq.get_broker().actors if may_schedule(self.user, name)]
+
+    def clean_task_name(self) -> str:
+        name = str(self.cleaned_data["task_name"])
+        # An unknown actor has an error of its own.
+        if name in dramatiq.get_broker().actors and not may_schedule(self.user, name):
+            allowed = ", ".join(sorted(self._allowed_actors())) or gettext("none")
+            message = gettext("Only superusers may schedule %(name)s. You may schedule: %(allowed)s.")
+            raise forms.ValidationError(message % {"name": name, "allowed": allowed})
+        return name
 
     def clean_kwargs(self) -> Any:
         text = self.cleaned_data["kwargs"]

@@ -1,0 +1,115 @@
+"""Uvicorn's HTTP protocol with limits for connections: how many, how slow a head may come and an answer be taken.
+
+An ASGI application sees a request only after its head. Name this class with
+`--http aiWriting.gate.connection:Connection`.
+"""
+
+import asyncio
+from collections import Counter
+from typing import Any
+
+import h11
+from django.conf import settings
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from aiWriting.gate.proxies import TrustedProxies
+from apps.core.client import client_of
+
+#: Seconds from the first byte of a head, or from the connection, to the end of the head.
+HEAD_SECONDS = 5.0
+#: Seconds in which a client must take the bytes that wait for it: 64 KB of a long answer, or the rest of one.
+TAKE_SECONDS = 20.0
+
+#: Texts for connections that have no request yet.
+TOO_MANY = b"HTTP/1.1 %s\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+
+
+class Connection(H11Protocol):
+    """A connection that is closed when it is one too many, or too slow."""
+
+    #: Open connections of each client in this process.
+    counts: Counter[str] = Counter()
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._head: asyncio.TimerHandle | None = None
+        self._taking: asyncio.TimerHandle | None = None
+        self.peer = client_of(self.client[0] if self.client else "")
+        self.counts[self.peer] += 1
+        if len(self.connections) > settings.WEB_CONNECTIONS:
+            self._end(TOO_MANY % b"503 Service Unavailable")
+        elif self.counts[self.peer] > settings.WEB_CONNECTIONS_PER_CLIENT and not self._is_proxy():
+            self._end(TOO_MANY % b"429 Too Many Requests")
+        else:
+            self._watch_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        for timer in (self._head, self._taking):
+            if timer is not None:
+                timer.cancel()
+        self.counts[self.peer] -= 1
+        if not self.counts[self.peer]:
+            del self.counts[self.peer]
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        if self.transport.is_closing():
+            return
+        super().data_received(data)
+        self._watch_head()
+
+    def pause_writing(self) -> None:
+        super().pause_writing()
+        self._watch_taking()
+
+    def resume_writing(self) -> None:
+        super().resume_writing()
+        if self._taking is not None:
+            self._taking.cancel()
+            self._taking = None
+        self._watch_rest()
+
+    def on_response_complete(self) -> None:
+        super().on_response_complete()
+        self._watch_rest()
+
+    def _is_proxy(self) -> bool:
+        return self.client is not None and TrustedProxies(settings.TRUSTED_PROXIES).is_trusted(self.client[0])
+
+    def _end(self, answer: bytes) -> None:
+        self.transport.write(answer)
+        self.transport.close()
+
+    # --- Heads ---------------------------------------------------------------------------------------
+
+    def _watch_head(self) -> None:
+        """Limit the time of a head that is not complete."""
+        if self.conn.their_state is not h11.IDLE:
+            if self._head is not None:
+                self._head.cancel()
+                self._head = None
+        elif self._head is None:
+            self._head = self.loop.call_later(HEAD_SECONDS, self._refuse_head)
+
+    def _refuse_head(self) -> None:
+        self._head = None
+        if not self.transport.is_closing():
+            self._end(TOO_SLOW)
+
+    # --- Answers -------------------------------------------------------------------------------------
+
+    def _watch_taking(self) -> None:
+        if self._taking is None:
+            self._taking = self.loop.call_later(TAKE_SECONDS, self._abort_if_stuck)
+
+    def _watch_rest(self) -> None:
+        """Limit the time of what is left of an answer that is complete."""
+        is_complete: Any = self.cycle is None or self.cycle.response_complete
+        if is_complete and self.transport.get_write_buffer_size():
+            self._watch_taking()
+
+    def _abort_if_stuck(self) -> None:
+        self._taking = None
+        if self.transport.get_write_buffer_size():
+            self.transport.abort()

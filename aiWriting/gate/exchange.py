@@ -1,0 +1,168 @@
+"""One request and its answer."""
+
+import asyncio
+import json
+from contextlib import suppress
+from dataclasses import dataclass
+
+from django.urls import Resolver404, ResolverMatch, resolve
+
+from aiWriting.gate import head, user
+from aiWriting.gate.asgi import Application, Message, Receive, Scope, Send
+from aiWriting.gate.body import Body, size_of
+from aiWriting.gate.errors import GateError, TooLargeError
+from aiWriting.gate.places import Places
+from apps.core.body import SMALL_BODY_BYTES, limit_of
+from apps.core.client import client_of
+
+EVENT_STREAM = b"text/event-stream"
+CLOSE = (b"connection", b"close")
+DISCONNECT: Message = {"type": "http.disconnect"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kinds:
+    """Places by what a request does at the moment.
+
+    Parameters:
+      receiving: Its body arrives.
+      running: A view answers it.
+      streaming: The answer is an event stream.
+    """
+
+    receiving: Places
+    running: Places
+    streaming: Places
+
+
+class Exchange:
+    """Passes a request on and its answer back, within the limits. It holds one place at any time."""
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send, *, places: Kinds) -> None:
+        self.scope = scope
+        self.places = places
+        self.client = client_of(scope["client"][0] if scope.get("client") else "")
+        self.size_bytes = size_of(scope["headers"])
+        self.body = None if self.size_bytes == 0 else Body(receive, limit_bytes=SMALL_BODY_BYTES)
+        #: Whether the body stays where it is, and the request is answered as if it had none.
+        self._is_cut_off = False
+        self._is_empty_body_given = False
+        self._receive, self._send = receive, send
+        self._place: Places | None = None
+        self._refusal: GateError | None = None
+        self._is_started = self._is_end_due = False
+
+    async def run(self, application: Application) -> None:
+        """Answer the request, or refuse it."""
+        try:
+            head.check(self.scope)
+            await self._move_to(self.places.running if self.body is None else self.places.receiving)
+            if self.body is not None and (self.size_bytes is None or self.size_bytes > SMALL_BODY_BYTES):
+                await self._admit_large(self.body)
+            await application(self.scope, self._receive_limited, self._send_limited)
+        except GateError as error:
+            self._refusal = error
+        finally:
+            self._leave()
+        if self._refusal is not None and not self._is_started:
+            await self._refuse(self._refusal)
+        if self._is_end_due:
+            # After the application ended: it holds a database connection.
+            await self._end()
+
+    async def _admit_large(self, body: Body) -> None:
+        """Let the body have the size that the view takes, if a user sends it."""
+        match: ResolverMatch | None = None
+        limit_bytes = SMALL_BODY_BYTES
+        with suppress(Resolver404):
+            match = resolve(self.scope["path"].removeprefix(self.scope.get("root_path", "")))
+            content_type = dict(self.scope["headers"]).get(b"content-type", b"").decode("latin-1")
+            limit_bytes = limit_of(match.func, method=self.scope["method"], content_type=content_type)
+        if self.size_bytes is not None and self.size_bytes > limit_bytes:
+            raise TooLargeError(size=f"{self.size_bytes:,}", limit_bytes=limit_bytes)
+        if match is None or limit_bytes <= SMALL_BODY_BYTES:
+            return
+        if await user.is_known(self.scope, match):
+            body.limit_bytes = limit_bytes
+        else:
+            self._is_cut_off = True
+            self.scope = user.without_body(self.scope)
+            await self._move_to(self.places.running)
+
+    async def _receive_limited(self) -> Message:
+        if self._is_cut_off:
+            if self._is_empty_body_given:
+                await asyncio.Future()  # Until the answer is complete and the application stops to listen.
+            self._is_empty_body_given = True
+            return {"type": "http.request", "body": b"", "more_body": False}
+        if self.body is None or self.body.is_complete:
+            return await self._receive()
+        try:
+            message = await self.body.receive()
+            if message["type"] == "http.request" and not message.get("more_body", False):
+                await self._move_to(self.places.running)
+        except GateError as error:
+            self._refusal = error
+            return DISCONNECT  # On it Django drops the body and does not answer.
+        return message
+
+    async def _send_limited(self, message: Message) -> None:
+        if self._refusal is not None:
+            return
+        if message["type"] == "http.response.start":
+            await self._start(message)
+        else:
+            await self._send_body(message)
+
+    async def _start(self, message: Message) -> None:
+        headers = list(message.get("headers", ()))
+        if any(name.lower() == b"content-type" and value.startswith(EVENT_STREAM) for name, value in headers):
+            try:
+                await self._move_to(self.places.streaming)
+            except GateError as error:
+                self._refusal = error
+                await self._refuse(error)
+                return
+        self._is_started = True
+        await self._send({**message, "headers": [*headers, CLOSE]} if self._is_cut_off else message)
+
+    async def _refuse(self, refusal: GateError) -> None:
+        self._is_started = True
+        self._leave()
+        is_api = self.scope["path"].startswith("/api/")
+        kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
+        text = (json.dumps({"detail": refusal.detail}) if is_api else f"{refusal.detail}\n").encode()
+        headers = [
+            (b"content-type", kind),
+            (b"content-length", str(len(text)).encode()),
+            (b"cache-control", b"no-store"),
+            (b"x-content-type-options", b"nosniff"),
+            CLOSE,
+        ]
+        if refusal.retry_after_seconds is not None:
+            headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
+        await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
+        await self._send_body({"type": "http.response.body", "body": text})
+
+    async def _send_body(self, message: Message) -> None:
+        """Send a part of an answer. If it is the last one and the client still sends a body, its end is due later."""
+        if not message.get("more_body", False) and self.body is not None and not self.body.is_complete:
+            self._is_end_due = True
+            message = {**message, "more_body": True}
+        await self._send(message)
+
+    async def _end(self) -> None:
+        """End the answer. A client that still sends a body gets the time to read it."""
+        if self.body is not None:
+            await self.body.drop()
+        await self._send({"type": "http.response.body", "body": b""})
+
+    async def _move_to(self, places: Places) -> None:
+        self._leave()
+        await places.take(self.client)
+        self._place = places
+
+    def _leave(self) -> None:
+        left, self._place = self._place, None
+        if left is not None:
+            left.leave(self.client)

@@ -1,0 +1,37 @@
+"""The site behind its outermost layer, and requests to it byte by byte."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from django.core.handlers.asgi import ASGIHandler
+
+from aiWriting.gate.connection import Connection
+from aiWriting.gate.gate import Gate
+from tests.gate.raw import Raw
+from tests.web import serving
+
+Connect = Callable[[], Raw]
+
+LIMITS: dict[str, Any] = {"proxies": (), "requests": 8, "per_client": 64, "streams_per_client": 64}
+
+
+@pytest.fixture
+def serve() -> Iterator[Callable[..., Connect]]:
+    """Serve an application behind the layer: `serve(application, requests=1)` returns a function that connects."""
+    with ExitStack() as stack:
+
+        def start(application: Any = None, **limits: Any) -> Connect:
+            gate = Gate(application or ASGIHandler(), **{**LIMITS, **limits})
+            port = stack.enter_context(serving(gate, http=Connection, grace_seconds=20))
+            return lambda: stack.enter_context(Raw(socket.create_connection(("127.0.0.1", port))))
+
+        yield start
+
+
+@pytest.fixture
+def connect(transactional_db: None, serve: Callable[..., Connect]) -> Connect:
+    """Connect to the site. It ends before the database does."""
+    return serve()
