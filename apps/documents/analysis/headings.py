@@ -4,7 +4,7 @@
 """
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import islice
 
@@ -60,14 +60,8 @@ class Heading:
         return self.number, self.name
 
 
-def _any_of(choices: Iterable[str]) -> str:
-    return "|".join(re.escape(choice).replace(r"\ ", r"[^\S\n]") for choice in choices)
-
-
 _FORMS = dict.fromkeys(vocabulary.PARTS, PART) | dict.fromkeys(vocabulary.CHAPTERS, CHAPTER)
-_DIVISIONS = _any_of(sorted((*_FORMS, *vocabulary.OTHER_WORDS), key=len, reverse=True))
-#: Those that may follow their number.
-_LAST = _any_of(word for word in _FORMS if not word.endswith("."))
+_DIVISIONS = _FORMS | {word: word for word in vocabulary.OTHER_WORDS}
 _ENGLISH = frozenset(vocabulary.LANGUAGES["en"].split())
 _NAMED = dict.fromkeys(vocabulary.PROLOGUES, "prologue") | dict.fromkeys(vocabulary.EPILOGUES, "epilogue")
 #: Markdown's marks and other emphasis around a heading. Possessive, so that no line takes long.
@@ -76,15 +70,11 @@ _AFTER_TITLE = " \t*_=~#]\u200e\u200f\u3000"
 _FLAGS = re.IGNORECASE | re.MULTILINE
 _REST = r"(?P<rest>[^\n]*)$"
 
-#: "Chapter 1 ...", "Chapter the First ...", "Глава первая", "Part One ...".
-_WORD_FIRST = re.compile(rf"{_BEFORE}(?P<word>{_DIVISIONS})(?![^\W\d_]){_REST}", _FLAGS)
+#: A line that is short enough.
+_LINE = re.compile(rf"{_BEFORE}(?P<line>[^\n]{{1,{MAX_CHARACTERS}}}+)$", re.MULTILINE)
+_WORD = re.compile(r"[^\s\d.:,;()]++")
 _NUMBER = re.compile(rf"[^\S\n]*+(?:the[^\S\n]++)?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
-#: "Erstes Kapitel ...", "1. fejezet".
-_NUMBER_FIRST = re.compile(
-    rf"{_BEFORE}(?P<number>[^\s.,:;!?()]{{1,30}}+(?:[^\S\n][^\s.,:;!?()]{{1,30}}+){{0,{MAX_WORDS_OF_NUMBER - 1}}}?)"
-    rf"\.?[^\S\n]*+[-\u2010]?(?P<word>{_LAST})(?![^\W_]){_REST}",
-    _FLAGS,
-)
+_NUMBER_BEFORE = re.compile(r"(?P<number>\d{1,4}+)(?:[.\u2010-]|[^\S\n])*+(?=\D)")
 #: "第三回 ...", "제1장", "1장".
 _SIGNED = re.compile(
     rf"{_BEFORE}(?:[第제][^\S\n]*+(?P<number>[\d{numerals.HAN}]{{1,12}}+|[{numerals.HANGUL}]{{1,4}}+)|(?P<digits>\d{{1,4}}+)"
@@ -92,7 +82,6 @@ _SIGNED = re.compile(
     _FLAGS,
 )
 _VOLUME = re.compile(rf"{_BEFORE}(?P<word>[卷回章])(?P<number>[\d{numerals.HAN}]{{1,12}}+){_REST}", _FLAGS)
-_NAMES = re.compile(rf"{_BEFORE}(?P<word>{_any_of(sorted(_NAMED, key=len, reverse=True))})(?![^\W_]){_REST}", _FLAGS)
 _NUMBERS = re.compile(
     rf"^(?P<marks>(?:[^\S\n]++|[#*_=~\[(\uff08\u2013\u2014-]++)*+)(?=\w)(?P<number>{numerals.PATTERN}){_REST}", _FLAGS
 )
@@ -120,7 +109,7 @@ _NUMBER_ENDS = re.compile(r"[.:\u2012-\u2015(]|[^\S\n][-\u2013][^\S\n]")
 
 def candidates(text: str) -> list[Heading]:
     """Return the lines that may begin a chapter, in the order of the text; at most `MAX_CANDIDATES` of each kind."""
-    kinds = (_worded(text), _named(text), _numbered(text), _any_word(text))
+    kinds = (_worded(text), _numbered(text), _any_word(text))
     found: dict[int, Heading] = {}
     for kind in kinds:
         for heading in islice(kind, MAX_CANDIDATES):
@@ -139,32 +128,60 @@ def shown(line: str) -> str:
 
 
 def _worded(text: str) -> Iterator[Heading]:
-    for match in _WORD_FIRST.finditer(text):
-        word, rest = match["word"].lower(), match["rest"]
-        if numeral := _NUMBER.match(rest):
-            if (number := numerals.read(numeral["number"])) is not None:
-                yield from _heading(text, match, word, number=number, rest=rest[numeral.end() :])
-        elif _may_be_unread(word) and rest[:1].isspace():
-            end = _NUMBER_ENDS.search(rest)
-            name = rest[: end.start() if end else None].strip(_AFTER_TITLE)
-            yield from _heading(text, match, word, name=name, rest=rest[end.start() :] if end else "")
-    for pattern in (_NUMBER_FIRST, _SIGNED, _VOLUME):
+    for match in _LINE.finditer(text):
+        line = match["line"]
+        for word, rest in _words_at(line, 0, _DIVISIONS):
+            if numeral := _NUMBER.match(rest):
+                if (number := numerals.read(numeral["number"])) is not None:
+                    yield from _heading(text, match, word, number=number, rest=rest[numeral.end() :])
+            elif _may_be_unread(word) and rest[:1].isspace():
+                end = _NUMBER_ENDS.search(rest)
+                name = rest[: end.start() if end else None].strip(_AFTER_TITLE)
+                yield from _heading(text, match, word, name=name, rest=rest[end.start() :] if end else "")
+        yield from _number_first(text, match, line)
+        for name, rest in _words_at(line, 0, _NAMED):
+            yield from _heading(text, match, NAME, name=_NAMED[name], rest=rest)
+    for pattern in (_SIGNED, _VOLUME):
         for match in pattern.finditer(text):
-            told = match["number"] or match["digits"]
-            number = numerals.read(told)
-            word = match["word"].lower()
-            if number is not None or (pattern is _NUMBER_FIRST and _may_be_unread(word) and word not in _ENGLISH):
-                yield from _heading(text, match, word, number=number, name=told, rest=match["rest"])
+            if number := numerals.read(match["number"] or match["digits"]):
+                yield from _heading(text, match, match["word"], number=number, rest=match["rest"])
+
+
+def _number_first(text: str, match: re.Match[str], line: str) -> Iterator[Heading]:
+    """Yield the heading of a line such as "Erstes Kapitel" or "1. fejezet"."""
+    digits = _NUMBER_BEFORE.match(line)
+    places = [digits.end()] if digits else []
+    at = 0
+    for token in line.split(None, MAX_WORDS_OF_NUMBER)[:MAX_WORDS_OF_NUMBER]:
+        at = line.index(token, at) + len(token)
+        places.append(at + len(line[at:]) - len(line[at:].lstrip()))
+    for place in dict.fromkeys(places):
+        for word, rest in _words_at(line, place, _FORMS):
+            name = digits["number"] if digits and place == digits.end() else line[:place].strip(" .\u2010-")
+            number = numerals.read(name)
+            if number is not None or (_may_be_unread(word) and word not in _ENGLISH):
+                yield from _heading(text, match, word, number=number, name=name, rest=rest)
+                return
+
+
+def _words_at(line: str, at: int, known: Mapping[str, str]) -> Iterator[tuple[str, str]]:
+    """Yield the known word, of one to three words, at a place of a line, in lower case, and the rest of the line."""
+    end = at
+    for _ in range(MAX_WORDS_OF_NUMBER):
+        found = _WORD.match(line, end)
+        if found is None:
+            return
+        for stop in (found.end() + line.startswith(".", found.end()), found.end()):
+            word = line[at:stop].lower()
+            if word in known:
+                yield word, line[stop:]
+                return
+        end = found.end() + line.startswith(" ", found.end())
 
 
 def _may_be_unread(word: str) -> bool:
     """Return whether a word is a division also where its number is a word that cannot be read."""
     return word in _FORMS and (len(word) > 3 or not word.isascii())
-
-
-def _named(text: str) -> Iterator[Heading]:
-    for match in _NAMES.finditer(text):
-        yield from _heading(text, match, NAME, name=_NAMED[match["word"].lower()], rest=match["rest"])
 
 
 def _any_word(text: str) -> Iterator[Heading]:
@@ -232,7 +249,7 @@ def _heading(
         elif below and number is None and word != NAME:
             return
     else:
-        if below and (more := _more_lines(text, match, rest)):
+        if below and (more := _more_lines(text, match, rest, in_capitals=word.upper() in line)):
             end += len(more)
             title = f"{title} {shown(more)}"
             rest = more.rstrip()
@@ -304,7 +321,7 @@ def title_below(text: str, heading: Heading) -> Heading:
     )  # fmt: skip
 
 
-def _more_lines(text: str, match: re.Match[str], rest: str) -> str:
+def _more_lines(text: str, match: re.Match[str], rest: str, *, in_capitals: bool) -> str:
     """Return the lines below in which a heading goes on, with the line end before them. Empty: it does not.
 
     It ends at an empty line. Its first line is full, or its word is in capitals, as in no sentence.
@@ -319,7 +336,7 @@ def _more_lines(text: str, match: re.Match[str], rest: str) -> str:
             return ""
         more += f"\n{line}"
     ends = not _line_below(text, match.end() + len(more))
-    return more if ends and (is_full or match["word"].isupper()) else ""
+    return more if ends and (is_full or in_capitals) else ""
 
 
 def _title_like(line: str, whole: str = ".") -> bool:
@@ -329,7 +346,11 @@ def _title_like(line: str, whole: str = ".") -> bool:
 
 
 def _is_heading(line: str) -> bool:
-    return any(pattern.match(line) for pattern in (_WORD_FIRST, _NAMES, _SIGNED))
+    match = _LINE.match(line)
+    if match is None:
+        return False
+    divided = any(_NUMBER.match(rest) for _, rest in _words_at(match["line"], 0, _DIVISIONS))
+    return divided or bool(_SIGNED.match(line)) or any(True for _ in _words_at(match["line"], 0, _NAMED))
 
 
 def _ends_paragraph(line: str) -> bool:

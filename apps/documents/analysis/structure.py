@@ -109,7 +109,7 @@ def _stated(text: str, start: int, level: int, label: str) -> Stated | None:
         title = label or headings.shown(paragraph)
     if len(title) > MAX_CHARACTERS or not words.any_in(title):
         return None
-    level = AROUND if vocabulary.AROUND.fullmatch(title) else level
+    level = AROUND if vocabulary.is_around(title) else level
     return Stated(start=start, end=end, level=level, title=title)
 
 

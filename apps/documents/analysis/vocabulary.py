@@ -1,6 +1,5 @@
 """Words that head the divisions of books, by language. A new language is a line of the table."""
 
-import re
 import unicodedata
 from collections.abc import Iterable
 from typing import Final
@@ -89,23 +88,41 @@ NO_DIVISIONS = (
 #: Signs for a chapter and for a part, after the number, in Han characters and in Hangul.
 SIGNS, PART_SIGNS = "章回话話折节節幕夜齣장화회막절", "卷部篇集編冊册부편권"
 
+#: Titles of a table of contents, and of what else stands around the chapters.
 CONTENTS: Final = (
-    r"(?:table of )?contents|inhalt(?:sverzeichnis|sübersicht)?|table des mati[eè]res|sommaire|[ií]ndice(?: generale)?"
-    r"|sumario|sumário|inhoud(?:sopgave)?|innehåll(?:sförteckning)?|indhold(?:sfortegnelse)?|innhold(?:sfortegnelse)?"
-    r"|sisällys(?:luettelo)?|sisukord|spis tre[sś]ci|obsah|tartalom(?:jegyzék)?|cuprins(?:ul)?|sadržaj|kazalo|turinys"
-    r"|saturs|содержание|оглавление|зміст|съдържание|садржај|περιεχόμενα|περιεχομενα|içindekiler|mục lục|daftar isi"
-    r"|目录|目錄|目次|차례|목차|المحتويات|الفهرس|فهرست|תוכן(?: העניינים)?|विषय[ -]सूची|अनुक्रमणिका|สารบัญ"
+    "contents|table of contents|the contents|inhalt|inhaltsverzeichnis|inhaltsübersicht|table des matières"
+    "|table des matieres|table|sommaire|índice|indice|indice generale|sumario|sumário|inhoud|inhoudsopgave|innehåll"
+    "|innehållsförteckning|indhold|indholdsfortegnelse|innhold|innholdsfortegnelse|sisällys|sisällysluettelo"
+    "|sisukord|spis treści|spis tresci|obsah|tartalom|tartalomjegyzék|cuprins|cuprinsul|sadržaj|kazalo|turinys|saturs"
+    "|содержание|оглавление|зміст|съдържание|садржај|περιεχόμενα|περιεχομενα|içindekiler|mục lục|daftar isi|目录|目錄"
+    "|目次|차례|목차|المحتويات|الفهرس|فهرست|תוכן|תוכן העניינים|विषय-सूची|विषय सूची|अनुक्रमणिका|สารบัญ"
 )
-#: Headings of what stands around the chapters.
-AROUND: Final = re.compile(
-    rf"(?:{CONTENTS}|(?:front |back )?cover(?: page| image)?|half[ -]?title(?: page)?|title[ -]?page|titelblatt"
-    r"|page de titre|portad(?:a|illa)|cubierta|(?:un|\xa9 ?)?copyright(?: page| notice)?|imprint|impressum|colophon"
-    r"|(?:the )?(?:full )?(?:project gutenberg(?:\W?tm|\u2122)? )?licen[cs]e|transcriber\W?s notes?|landmarks|notas"
-    r"|(?:end|foot)?notes?|anmerkungen|fu(?:ß|ss)noten|notes de bas de page|примечания|сноски|примітки|jegyzetek"
-    r"|přípisky|przypisy|(?:list of )?(?:illustrations|figures|tables|plates)|(?:general )?index|bibliography"
-    r"|advertisements?|list of abbreviations|注释|註釋|脚注|版权页|奥付)[ .:]*",
-    re.IGNORECASE,
+AROUND: Final = (
+    "cover|front cover|back cover|cover page|cover image|half title|halftitle|half-title|half title page|title page"
+    "|titlepage|title-page|titelblatt|page de titre|portada|portadilla|cubierta|copyright|copyright page"
+    "|copyright notice|uncopyright|imprint|impressum|colophon|license|licence|the full project gutenberg license"
+    "|full project gutenberg license|project gutenberg license|the full project gutenberg\u2122 license"
+    "|the full project gutenberg-tm license|transcriber's note|transcriber's notes|transcriber\u2019s note"
+    "|transcriber\u2019s notes|landmarks|notes|note|endnotes|footnotes|notas|anmerkungen|fußnoten|fussnoten"
+    "|notes de bas de page|примечания|сноски|примітки|jegyzetek|přípisky|przypisy|illustrations|list of illustrations"
+    "|list of figures|list of tables|list of plates|list of abbreviations|index|general index|bibliography"
+    "|advertisement|advertisements|注释|註釋|脚注|版权页|奥付"
 )
+_CONTENTS = frozenset(CONTENTS.split("|"))
+_AROUND = _CONTENTS | frozenset(AROUND.split("|"))
+
+
+def is_contents(title: str) -> bool:
+    return _named(title) in _CONTENTS
+
+
+def is_around(title: str) -> bool:
+    """Return whether a title is that of a part that is no chapter: contents, a cover, a licence, notes."""
+    return _named(title) in _AROUND
+
+
+def _named(title: str) -> str:
+    return " ".join(title.lower().split()).strip(" .:*_=#")
 
 
 def _fields() -> Iterable[list[list[str]]]:

@@ -133,7 +133,7 @@ def _targets_in(parts: Package, name: str, pages: list[str]) -> dict[str, dict[s
         page = package.inside(name, _path(entry.href)) if _path(entry.href) else name
         if page in known:
             label = " ".join("".join(entry.label).split())
-            level = AROUND if vocabulary.AROUND.fullmatch(label) else min(entry.level, AROUND - 1)
+            level = AROUND if vocabulary.is_around(label) else min(entry.level, AROUND - 1)
             found.setdefault(page, {})[unquote(entry.href.partition("#")[2])] = (level, label)
     return found
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from apps.documents.analysis import headings, words
-from apps.documents.analysis.vocabulary import CONTENTS
+from apps.documents.analysis.vocabulary import is_contents
 
 #: Least number and least share of pages on which a line must stand to be a running head.
 MIN_HEADS = 3
@@ -36,7 +36,6 @@ MIN_CONTENTS_LINES = 3
 DIVISION = "\ufffe"
 
 _SENTENCE_ENDS = (*".!?…:\"”\u2019'»)—",)
-_CONTENTS_TITLE = re.compile(CONTENTS, re.IGNORECASE)
 #: Page number at the end of a line of contents, with the dots before it.
 _PAGE_NUMBER = re.compile(r"(?:(?<![\s.…_])[\s.…_]++|(?<![\s.…_\d]))\d++$")
 _DROP_CAP = re.compile("[\"“\u2018'«„]?[^\\W\\d_]")
@@ -129,7 +128,7 @@ def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
     counts = Counter(line.text for line in lines)
     dropped: set[int] = set()
     for index, line in enumerate(lines):
-        if not _CONTENTS_TITLE.fullmatch(line.text):
+        if not is_contents(line.text):
             continue
         entries: set[str] = set()
         for at in range(index + 1, len(lines)):

@@ -7,7 +7,7 @@ import re
 from collections.abc import Callable, Mapping
 
 from apps.documents.analysis import structure
-from apps.documents.analysis.vocabulary import CONTENTS
+from apps.documents.analysis.vocabulary import is_contents
 from apps.documents.readers import plain_text, signatures, xml_events
 from apps.documents.readers.blocks import Blocks, joined
 from apps.documents.readers.content import NOT_TEXT
@@ -36,7 +36,6 @@ NO_PAGE = (
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.IGNORECASE)
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{1,40})""")
 _IS_XML = re.compile(r"\A\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
-_CONTENTS_TITLE = re.compile(CONTENTS, re.I)
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
 #: Codecs of Python's that are no encodings of a page. Some take quadratic time.
@@ -281,7 +280,7 @@ class Page(xml_events.Handler):
             while stop < len(self.links) and self.links[stop]:
                 stop += 1
             if sum(self.links[index:stop]) >= CONTENTS_LINKS:
-                if kept and _CONTENTS_TITLE.fullmatch(kept[-1].rpartition("\n")[2].strip(" .:")):
+                if kept and is_contents(kept[-1].rpartition("\n")[2]):
                     kept.pop()
             else:
                 kept.extend(self.blocks.done[index:stop])
