@@ -73,7 +73,7 @@ _REST = r"(?P<rest>[^\n]*)$"
 #: A line that is short enough.
 _LINE = re.compile(rf"{_BEFORE}(?P<line>[^\n]{{1,{MAX_CHARACTERS}}}+)$", re.MULTILINE)
 _WORD = re.compile(r"[^\s\d.:,;()]++")
-_NUMBER = re.compile(rf"[^\S\n]*+(?:the[^\S\n]++)?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
+_NUMBER = re.compile(rf"(?:the[^\S\n]{{1,9}})?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"(?P<number>\d{1,4}+)(?:[.\u2010-]|[^\S\n])*+(?=\D)")
 #: "第三回 ...", "제1장", "1장".
 _SIGNED = re.compile(
@@ -131,9 +131,10 @@ def _worded(text: str) -> Iterator[Heading]:
     for match in _LINE.finditer(text):
         line = match["line"]
         for word, rest in _words_at(line, 0, _DIVISIONS):
-            if numeral := _NUMBER.match(rest):
+            stripped = rest.lstrip()
+            if numeral := _NUMBER.match(stripped):
                 if (number := numerals.read(numeral["number"])) is not None:
-                    yield from _heading(text, match, word, number=number, rest=rest[numeral.end() :])
+                    yield from _heading(text, match, word, number=number, rest=stripped[numeral.end() :])
             elif _may_be_unread(word) and rest[:1].isspace():
                 end = _NUMBER_ENDS.search(rest)
                 name = rest[: end.start() if end else None].strip(_AFTER_TITLE)
@@ -349,7 +350,7 @@ def _is_heading(line: str) -> bool:
     match = _LINE.match(line)
     if match is None:
         return False
-    divided = any(_NUMBER.match(rest) for _, rest in _words_at(match["line"], 0, _DIVISIONS))
+    divided = any(_NUMBER.match(rest.lstrip()) for _, rest in _words_at(match["line"], 0, _DIVISIONS))
     return divided or bool(_SIGNED.match(line)) or any(True for _ in _words_at(match["line"], 0, _NAMED))
 
 

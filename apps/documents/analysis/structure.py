@@ -7,7 +7,7 @@ import re
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from itertools import pairwise, zip_longest
 
 from apps.documents.analysis import headings, vocabulary, words
 from apps.documents.analysis.headings import Heading
@@ -17,11 +17,11 @@ MARK = "\ufdd0"
 #: Level of the heading of a part that is no chapter, such as a licence.
 AROUND = 9
 #: Most words between a part's heading and its first chapter, and between a chapter's and its first section.
-FEW_WORDS, OWN_WORDS = 20, 100
+FEW_WORDS, OWN_WORDS = 12, 100
 #: Longest label and longest heading, in characters.
 MAX_CHARACTERS = 300
 #: Least share of the text under the headings of a level that has chapters below them.
-SHARE_OF_PARTS = 0.5
+SHARE_OF_PARTS = 0.4
 
 _CHAPTERS = frozenset((headings.CHAPTER, headings.NAME, *vocabulary.OTHER_WORDS))
 _MARK_LINE = re.compile(rf"^{MARK}(?P<level>\d)(?P<label>[^\n]{{0,{MAX_CHARACTERS}}})\n", re.MULTILINE)
@@ -192,7 +192,8 @@ def _has_parts(text: str, inside: Sequence[Stated], level: int) -> bool:
 
 
 def _is_number(stated: Stated) -> bool:
-    return any(heading.is_bare and heading.number for heading in headings.candidates(stated.title))
+    found = headings.candidates(stated.title)
+    return any(heading.is_bare and heading.number and heading.form != headings.PART for heading in found)
 
 
 def names_a_chapter(title: str) -> bool:
@@ -205,13 +206,14 @@ def names_a_chapter(title: str) -> bool:
 def _merged(text: str, stated: Sequence[Stated]) -> list[Stated]:
     """Return the headings without those that stand twice. "Chapter I" and "The Storm" below it are one."""
     merged: list[Stated] = []
-    for heading in stated:
+    for heading, after in zip_longest(stated, stated[1:]):
         last = merged[-1] if merged else None
+        is_alone = last is None or heading.level == last.level or after is None or after.level < heading.level
         if not last or text[last.end : heading.start].strip():
             merged.append(heading)
         elif heading.title.casefold() == last.title.casefold():
             merged[-1] = heading
-        elif heading.level >= last.level > 0 and _is_number(last) and not headings.candidates(heading.title):
+        elif is_alone and heading.level >= last.level > 0 and _is_number(last) and not _is_number(heading):
             title = f"{last.title} {heading.title}"
             merged[-1] = Stated(start=last.start, end=heading.end, level=last.level, title=title)
         else:
