@@ -78,10 +78,10 @@ def test_the_words_of_every_language_head_chapters(language: str) -> None:
         ("ГЛАВА ПЕРВАЯ.", "ГЛАВА ВТОРАЯ."),
         ("Capítulo primero", "Capítulo segundo"),
         ("Capítulo primero. De lo que vieron", "Capítulo II. De lo que dijo"),
-        ("Κεφάλαιο Α\u0384", "Κεφάλαιο Β\u0384"),
+        ("Κεφάλαιο \u0391\u0384", "Κεφάλαιο \u0392\u0384"),
         ("ΚΕΦΑΛΑΙΟ ΠΡΩΤΟ", "ΚΕΦΑΛΑΙΟ ΔΕΥΤΕΡΟ"),
         ("الفصل الأول", "الفصل الثاني"),
-        ("الفصل ١", "الفصل ٢"),
+        ("الفصل \u0661", "الفصل \u0662"),
         ("פרק ראשון", "פרק שני"),
         ("Dreizehntes Kapitel", "Vierzehntes Kapitel", "Einundzwanzigstes Kapitel"),
         ("Första kapitlet", "Andra kapitlet"),
@@ -130,17 +130,12 @@ def test_a_list_in_a_text_without_chapters_has_none() -> None:
 def test_titles_below_headings_belong_to_them_if_most_have_one() -> None:
     text = book("CHAPTER I\n\nThe Storm", "CHAPTER II\n\nThe Calm", "CHAPTER III\n\nHome")
     assert titles(text) == ["CHAPTER I The Storm", "CHAPTER II The Calm", "CHAPTER III Home"]
-    assert titles(book("CHAPTER I\n\nDear John", "CHAPTER II", "CHAPTER III")) == [
-        "CHAPTER I",
-        "CHAPTER II",
-        "CHAPTER III",
-    ]
+    text = book("CHAPTER I\n\nDear John", "CHAPTER II", "CHAPTER III")
+    assert titles(text) == ["CHAPTER I", "CHAPTER II", "CHAPTER III"]
 
 
 def test_a_heading_may_go_on_in_the_lines_below() -> None:
-    long = (
-        "Of the things that were seen from the window that day, and of others that\nhappened in the house by the river"
-    )
+    long = "Of the things that were seen from the window that day, and of others that\nhappened in the house"
     assert titles(book(f"Chapter I. {long}", f"Chapter II. {long}")) == [
         " ".join(f"Chapter {number}. {long}".split()) for number in ("I", "II")
     ]

@@ -9,7 +9,7 @@ from apps.documents.analysis import chapters, findings, structure
 from tests import manuscripts
 from tests.manuscripts import W, xhtml
 
-PROSE = "The rain had not stopped since morning, and the street below the window was a river. Nobody came. She waited for it."
+PROSE = "The rain had not stopped since morning, and the street below the window was a river. No one had come. She sat."
 TITLES = ["The Storm", "The Calm", "What the Lighthouse Saw"]
 
 
