@@ -1,4 +1,4 @@
 """The plotting engine of the writers' pages and of the reports.
 
-A plot is a tuple of marks. `panel` lays marks out on a `scale`; `svg`, `paper` and `png` render them.
+A plot is a tuple of marks. `panel` lays marks out on a `scale`; `svg` renders them.
 """

@@ -23,6 +23,15 @@ def scaled(plot: Plot, *, variant: str) -> str:
     return _markup(root, plot.marks, unit="")
 
 
+def shapes(plot: Plot) -> str:
+    """Return an SVG file of the marks without texts. Its `style` is empty: whoever sets the texts has the colours."""
+    size = _lengths(width=plot.width, height=plot.height)
+    root = Element("svg", {"xmlns": "http://www.w3.org/2000/svg"} | size)
+    SubElement(root, "style")
+    drawn = (mark.mark if isinstance(mark, Target) else mark for mark in plot.marks)
+    return _markup(root, (mark for mark in drawn if mark and not isinstance(mark, Label)), unit="")
+
+
 def fluid(plot: Plot) -> str:
     """Return an `svg` element whose marks stretch with the page; letters, dots and the width of lines do not.
 

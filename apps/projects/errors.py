@@ -19,3 +19,10 @@ class TooManyInvitationsError(Exception):
         super().__init__(
             f"{limit} invitations went out in the last 24 hours, and that is the limit. Send the others later."
         )
+
+
+class TypesettingError(Exception):
+    """The template report.typ cannot be set: end byte index 7 is out of bounds"""
+
+    def __init__(self, template: str, reason: object) -> None:
+        super().__init__(f"The template {template} cannot be set: {reason}")

@@ -81,3 +81,10 @@ def test_an_area_and_a_line_of_many_points_keep_their_points() -> None:
     for tag in ("polygon", "polyline"):
         assert found(markup, tag)[0].get("points") == "0,0 12.346,50 100,100"
     assert found(markup, "polyline")[0].get("stroke-dasharray") == "3 2"
+
+
+def test_shapes_are_a_file_of_marks_without_texts() -> None:
+    [root] = found(svg.shapes(plot(target(), Label(x=0, y=0, text="Emma"))), "{http://www.w3.org/2000/svg}svg")
+
+    assert [element.tag.rpartition("}")[2] for element in root] == ["style", "rect"]
+    assert (root.get("width"), root.get("height")) == ("100", "100")

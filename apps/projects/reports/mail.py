@@ -11,8 +11,7 @@ from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, SafeMIMEMultipart
 from django.template.loader import render_to_string
 
-from apps.plots import png
-from apps.projects.reports import pdf, plots
+from apps.projects.reports import pdf, plots, png
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.filename import filename
 from apps.projects.reports.tiles import Tile, tiles

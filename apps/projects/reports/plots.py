@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from itertools import accumulate
 
-from apps.plots import faces
+from apps.plots import letters
 from apps.plots.marks import Area, Bar, Label, Line, Mark, Plot, Role, Target
 from apps.plots.panel import Panel
 from apps.plots.scale import Scale
@@ -22,8 +22,6 @@ PANEL, STRIP, TITLE, SPACE = 108.0, 64.0, 20.0, 22.0
 #: Number of values up to which a line has dots. More would hide it.
 MAX_DOTS = 80
 SIZE = 8.5
-#: Factors by which a page's font may be wider than the one that is measured here.
-SLACK, BOLD_SLACK = 1.18, 1.27
 #: Names of a period in its hint and below the panel, by the period's unit.
 PERIODS = {
     "week": ("Week of {0.day} {0:%b %Y}", "{0.day} {0:%b}"),
@@ -138,8 +136,8 @@ def _rows(
     name: str, title: str, rows: Sequence[tuple[str, int]], *, noun: str, unit: str, note: str, width: float
 ) -> Plot:
     """Return a plot with a row for each pair of a text and a number: the text, a bar, the number."""
-    text_width = min(max(faces.width(text, size=SIZE) for text, _ in rows) * SLACK, width * 0.38)
-    number_width = max(faces.width(f"{number:,}", size=SIZE) for _, number in rows) * SLACK
+    text_width = min(max(letters.width(text, size=SIZE) for text, _ in rows), width * 0.38)
+    number_width = max(letters.width(f"{number:,}", size=SIZE) for _, number in rows)
     left = text_width + 8
     longest = width - left - number_width - 8
     first, most = max(rows, key=lambda row: row[1])
@@ -147,7 +145,7 @@ def _rows(
     for index, (text, number) in enumerate(rows):
         y = 1 + (index + 0.5) * ROW
         bar = Bar(x=left, y=y - BAR / 2, width=max(number / max(most, 1) * longest, 1), height=BAR)
-        shown = faces.fitted(text, size=SIZE, points=text_width / SLACK + 0.5)
+        shown = letters.fitted(text, size=SIZE, points=text_width)
         marks += [
             Label(x=text_width, y=y, text=shown, anchor="end", size=SIZE),
             Target(x=0, y=y - ROW / 2, width=width, height=ROW, hint=f"{text}: {number:,} {unit}", mark=bar),
@@ -171,8 +169,8 @@ def _strip(course: Course, *, width: float, top: float) -> list[Mark]:
         low, high = low - 1, high + 1
     panel = _panel(width, scale=Scale.rounded(low, high, steps=3, label=compact), top=top + TITLE, height=STRIP)
     measure = f"{course.measure} {course.whole:.1f}"
-    room = (panel.right - panel.left - 8 - faces.width(measure, size=SIZE) * SLACK) / BOLD_SLACK
-    title = faces.fitted(course.title, size=SIZE, points=room, bold=True)
+    room = panel.right - panel.left - 8 - letters.width(measure, size=SIZE)
+    title = letters.fitted(course.title, size=SIZE, points=room, bold=True)
     hints = _hints(course, [f"{value:.1f}" for value in course.values])
     radius = 1.7 if len(course.values) <= MAX_DOTS else 0
     return [
@@ -211,5 +209,5 @@ def _hints(course: Course, written: Sequence[str]) -> list[str]:
 def _ends(course: Course, panel: Panel) -> tuple[Label, Label]:
     """Return the numbers of the first and the last chapter, below their values."""
     half, last = panel.step(len(course.values)) / 2, f"Chapter {course.chapters}"
-    end = panel.right + min(faces.width(last, size=8) / 2 - half, 0)
+    end = panel.right + min(letters.width(last, size=8) / 2 - half, 0)
     return _below(panel, "1", x=panel.left + half), _below(panel, last, x=end, anchor="end")
