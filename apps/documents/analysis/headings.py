@@ -73,7 +73,7 @@ _REST = r"(?P<rest>[^\n]*)$"
 #: A line that is short enough.
 _LINE = re.compile(rf"{_BEFORE}(?P<line>[^\n]{{1,{MAX_CHARACTERS}}}+)$", re.MULTILINE)
 _WORD = re.compile(r"[^\s\d.:,;()]++")
-_NUMBER = re.compile(rf"(?:the[^\S\n]{{1,9}})?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
+_NUMBER = re.compile(rf"\A(?:the[^\S\n]{{1,9}})?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
 _NUMBER_BEFORE = re.compile(r"(?P<number>\d{1,4}+)(?:[.\u2010-]|[^\S\n])*+(?=\D)")
 #: "第三回 ...", "제1장", "1장".
 _SIGNED = re.compile(

@@ -1,5 +1,6 @@
 """Choose the headings that are the chapters of a text: whole sequences of one form are compared by a score."""
 
+import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -126,7 +127,7 @@ def _without_lists(text: str, found: Sequence[Heading]) -> list[Heading]:
 
 
 def _score(text: str, form: str, found: Sequence[Heading]) -> float:
-    """Return what a sequence of headings counts: by their number and form, evenly spread over much of the text."""
+    """Return the score of a sequence: its headings are many, of a good form, and evenly spread."""
     numbered = [heading for heading in found if is_numbered(heading)]
     if not numbered:
         return 0.0
@@ -138,7 +139,7 @@ def _score(text: str, form: str, found: Sequence[Heading]) -> float:
     # Numbers that begin again and again are those of scenes.
     begun = sum(heading.number == 1 for heading in numbered) or 1
     rank = RANKS.get(form) or (RANK_OF_NUMBER if form.startswith(NUMBER) else RANK_OF_WORD)
-    return rank * len(numbered) * min(evenness, 1.0) ** 0.5 * coverage / (1 if form in RANKS else begun)
+    return rank * len(numbered) * math.sqrt(min(evenness, 1.0)) * coverage / (1 if form in RANKS else begun)
 
 
 def _lengths(text: str, found: Sequence[Heading]) -> list[int]:

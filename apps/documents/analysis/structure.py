@@ -179,10 +179,10 @@ def _has_parts(text: str, inside: Sequence[Stated], level: int) -> bool:
     if len(spans) == 1:
         return True
     parents = [(heading, below) for heading, below in spans if below]
-    if not parents or sum(names_a_chapter(heading.title) for heading, _ in spans) * 2 > len(spans):
-        return False
     if any(found.form == headings.PART for heading, _ in parents for found in headings.candidates(heading.title)):
         return True
+    if not parents or sum(names_a_chapter(heading.title) for heading, _ in spans) * 2 > len(spans):
+        return False
     bare = [heading for heading, below in parents if words.at_most(FEW_WORDS, text, heading.end, below[0].start)]
     ends = [*(inside[index].start for index in own[1:]), len(text)]
     covered = sum(
