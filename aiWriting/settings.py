@@ -75,6 +75,7 @@ MIDDLEWARE = [
     "apps.accounts.sessions.middleware.BrowserSessionMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "aiWriting.refused_values.RefusedValueMiddleware",
 ]
 
 ROOT_URLCONF = "aiWriting.urls"

@@ -141,6 +141,12 @@ def with_lying_count(data: bytes) -> bytes:
     return data[: at + 8] + struct.pack("<HH", 60_000, 60_000) + data[at + 12 :]
 
 
+def with_one_declared(data: bytes) -> bytes:
+    """Return the archive with an end record that declares one part. Programs load all that the list has."""
+    at = data.rindex(b"PK\x05\x06")
+    return data[: at + 8] + struct.pack("<HH", 1, 1) + data[at + 12 :]
+
+
 def many_parts(number: int) -> bytes:
     more: dict[str, Any] = {f"word/media/{index}.txt": b"" for index in range(number)}
     return docx(docx_paragraphs("Some words."), **more)
@@ -234,6 +240,11 @@ REFUSED_AT_ONCE: dict[str, tuple[str, Callable[[], bytes], str]] = {
     "a docx bomb": ("novel.docx", lambda: spaces_docx(200), r"unpacks to 200\.0 MB, 1,0\d+ times its size"),
     "an odt bomb": ("novel.odt", lambda: odt(" " * 30 * 1024**2), r"unpacks to 30\.0 MB, [0-9,]+ times its size"),
     "an epub bomb": ("novel.epub", lambda: epub({"1.xhtml": " " * 50 * 1024**2}), r"unpacks to 50\.0 MB, [0-9,]+ ti"),
+    "more parts than it declares": (
+        "novel.docx",
+        lambda: with_one_declared(many_parts(10_000)),
+        "packed from 10,003 parts, and at most 10,000",
+    ),
     "many parts": ("novel.docx", lambda: many_parts(10_000), "packed from 10,003 parts, and at most 10,000"),
     "parts that lie about their number": (
         "novel.docx",

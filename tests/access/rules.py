@@ -172,6 +172,9 @@ ADMIN: dict[str, Entry] = {
     "admin:": form(ANY_STAFF, ANY_STAFF),  # Leads to the page of the row.
     "admin/any": form(STAFF_MISSING, STAFF_MISSING),
     "admin:auth_user_password_change": form(CHANGE, CHANGE),
+    # Permissions are given by superusers alone.
+    **{f"admin:auth_group_{name}": form(SUPERUSER, SUPERUSER) for name in ("add", "delete")},
+    "admin:auth_group_change": form(VIEW, SUPERUSER),
     "admin:accounts_apitoken_add": form(NO_STAFF, NO_STAFF),
     "admin:accounts_apitoken_change": form(VIEW, NO_STAFF),
     # Counters are only deleted.

@@ -336,9 +336,30 @@ def test_a_line_without_an_end_takes_no_memory(monkeypatch: pytest.MonkeyPatch) 
         readers.read(NOVEL.read_bytes(), filename="novel.docx")
 
 
+def test_lines_without_an_end_take_no_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    code = 'import sys\nwhile True: sys.stdout.write(\'{"share": 0.5, "what": ""}\\n\')'
+    monkeypatch.setattr(isolated, "COMMAND", (sys.executable, "-c", code))
+    said: list[str] = []
+    with pytest.raises(UnreadableTextError, match="something in it breaks the program that reads it"):
+        readers.read(NOVEL.read_bytes(), filename="novel.docx", on_progress=lambda share, what: said.append(what))
+    assert len(said) < 1_000
+
+
 def test_a_text_is_no_longer_than_was_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "COMMAND", answering('{"bytes": 5}\nwords and more'))
     assert readers.read(NOVEL.read_bytes(), filename="novel.docx") == "words"
+
+
+def test_a_message_is_printable_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No database takes a NUL, and no answer half of a pair of surrogates."""
+    message = "a\\u0000\\ud83d\\n" + "b" * 20_000
+    monkeypatch.setattr(
+        isolated, "COMMAND", answering(f'{{"share": 0.5, "what": "{message}"}}\n{{"refused": "{message}"}}')
+    )
+    said: list[str] = []
+    with pytest.raises(UnreadableTextError) as raised:
+        readers.read(NOVEL.read_bytes(), filename="novel.docx", on_progress=lambda share, what: said.append(what))
+    assert said == [str(raised.value)] == ["a\ufffd\ufffd\ufffd" + "b" * (isolated.MESSAGE_CHARACTERS - 4)]
 
 
 def test_any_work_runs_in_the_cage() -> None:

@@ -126,6 +126,8 @@ WORDS: dict[str, Callable[[int], str]] = {
         + "</w:p>"
     ),
     "tiny paragraphs": lambda size: "<w:p><w:t>a</w:t></w:p>" * (size // 4),
+    "a long namespace": lambda size: f"<a xmlns='{'a' * (10 * size)}'>" + "<b/>" * size + "</a>",
+    "a long namespace of attributes": lambda size: f"<a xmlns:n='{'a' * (5 * size)}'>" + "<b n:c=''/>" * size + "</a>",
 }
 
 
@@ -147,6 +149,27 @@ def test_a_web_page_is_read_in_proportion(name: str) -> None:
 @pytest.mark.parametrize("name", WORDS)
 def test_a_word_file_is_read_in_proportion(name: str) -> None:
     assert_in_proportion(lambda size: read(word, manuscripts.docx(WORDS[name](size))))
+
+
+def test_embedded_texts_are_read_in_proportion() -> None:
+    """Many names for one part, in a long list of parts."""
+
+    def document(size: int) -> bytes:
+        names = range(size // 20)
+        listed = "".join(f"<Relationship Id='a{name}' Target='part.txt'/>" for name in names)
+        body = "".join(f"<w:altChunk w:id='a{name}'/>" for name in names)
+        more = {"word/_rels/document.xml.rels": f"<a>{listed}</a>", "word/part.txt": "Words. " * size}
+        return manuscripts.docx(body, **more)
+
+    assert_in_proportion(lambda size: read(word, document(size)))
+
+
+def test_defaults_of_attributes_take_no_time() -> None:
+    def document(size: int) -> bytes:
+        prolog = f"<!DOCTYPE a [<!ATTLIST b c CDATA '{'a' * (20 * size)}'>]>"
+        return manuscripts.docx("<b/>" * size, prolog=prolog)
+
+    assert_in_proportion(lambda size: read(word, document(size)))
 
 
 def test_an_open_document_is_read_in_proportion() -> None:

@@ -89,6 +89,24 @@ def test_the_limits_fit_the_size_of_the_text() -> None:
     assert small.memory_bytes < 600 * 1024**2 < large.memory_bytes
 
 
+def test_an_answer_fits_the_size_of_the_text() -> None:
+    """Decoding takes many times its size in the worker, and a text may have taken the process over."""
+    assert findings.limits_of(20_000).text_bytes < 2 * 1024**2
+    assert findings.limits_of(50 * 1024**2).text_bytes == analysing.ANSWER_BYTES
+
+
+def test_a_text_of_too_many_chapters_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each would be a row."""
+    monkeypatch.setattr(findings, "MAX_CHAPTERS", 2)
+    with pytest.raises(UnreadableTextError, match=r"The text has 3 chapters, and at most 2 can be taken\. Split it"):
+        findings.analyse(BOOK, on_progress=ignore)
+
+
+def test_a_short_text_has_room_for_no_more_chapters() -> None:
+    """They are not counted there."""
+    assert findings.MAX_CHAPTERS * len("1\n\n") > findings.ISOLATED_CHARACTERS
+
+
 def figures(**changed: Any) -> bytes:
     content = asdict(in_process.analyse(f"Chapter 1\n\n{PARAGRAPH * 20}", words_per_minute=230))
     return json.dumps(content | changed).encode()

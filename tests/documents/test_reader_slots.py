@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from apps.documents import readers
-from apps.documents.readers import Limits, ReadersBusyError, cage, isolated, slots
+from apps.documents.readers import Limits, ReadersBusyError, cage, e_book, isolated, open_document, slots, word
 from tests import manuscripts
 from tests.waiting import wait_until
 
@@ -95,6 +95,19 @@ def test_a_writer_does_not_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
     readers.check(PDF, filename="a.pdf", limits=ONE)
 
 
+@pytest.mark.parametrize("name", ["novel.docx", "novel.odt", "novel.epub"])
+def test_xml_is_parsed_in_a_process_of_its_own_at_upload(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It compresses well: some KB would hold the process that answers requests for seconds."""
+    reader = {"docx": word, "odt": open_document, "epub": e_book}[name.rpartition(".")[2]]
+    monkeypatch.setattr(reader, "check", lambda *arguments: pytest.fail("It was parsed here."))
+    files = {
+        "novel.docx": manuscripts.docx(manuscripts.docx_paragraphs("Some words.")),
+        "novel.odt": manuscripts.odt("<text:p>Some words.</text:p>"),
+        "novel.epub": manuscripts.epub({"1.xhtml": manuscripts.xhtml("<p>Some words.</p>")}),
+    }
+    readers.check(files[name], filename=name)
+
+
 def test_a_large_text_takes_a_slot_in_the_process_that_checks_it(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
     large = b"Some words.\n" * 400_000
@@ -136,9 +149,41 @@ def test_a_free_slot_leaves_no_file(folder: Path) -> None:
 def test_a_link_of_another_user_is_not_followed(folder: Path) -> None:
     target = folder / "target"
     (folder / f"aiwriting-{os.geteuid()}-read-0").symlink_to(target)
-    with pytest.raises(OSError, match="symbolic links"), all_held("read"):
+    with all_held("read"):
         pass
     assert not target.exists()
+
+
+@pytest.mark.parametrize("kind", ["a link", "a folder", "a pipe", "a file"])
+def test_something_of_another_user_in_the_place_of_a_slot_takes_none(folder: Path, kind: str) -> None:
+    if kind == "a file" and os.geteuid() != 0:
+        pytest.skip("only root gives files away")
+    for index in range(2):
+        path = folder / f"aiwriting-{os.geteuid()}-read-{index}"
+        match kind:
+            case "a link":
+                path.symlink_to(folder / "target")
+            case "a folder":
+                path.mkdir()
+            case "a pipe":
+                os.mkfifo(path)
+            case _:
+                path.touch()
+                os.chown(path, 1, 1)
+    with all_held("read", number=2), pytest.raises(ReadersBusyError), all_held("read"):
+        pass
+    with all_held("read", number=2):
+        pass
+
+
+def test_a_folder_full_of_other_users_files_is_busy_and_the_log_says_so(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for index in range(1 + slots.FOREIGN_FILES):
+        (folder / f"aiwriting-{os.geteuid()}-read-{index}").mkdir()
+    with pytest.raises(ReadersBusyError), all_held("read"):
+        pass
+    assert f"reader slots cannot be made folder={folder}" in caplog.text
 
 
 def test_many_threads_share_few_slots() -> None:

@@ -12,8 +12,8 @@ from apps.documents.analysis.findings import ChapterFigures, Findings, OnProgres
 from apps.documents.analysis.longest_sentences import Sentence
 from apps.documents.analysis.term import Term
 
-#: Largest answer. Figures of the most chapters that a text can have are a tenth of it.
-ANSWER_BYTES = 256 * 1024**2
+#: Largest answer. Figures of 10,000 chapters that are full of long sentences are half of it.
+ANSWER_BYTES = 64 * 1024**2
 #: Largest whole number that the columns take.
 MAX_INTEGER = 2**31 - 1
 

@@ -69,8 +69,8 @@ READERS: tuple[Reader, ...] = (pdf, word, open_document, e_book, web_page, markd
 
 #: Readers that run in a process of their own. Their libraries are in C, or hold more than a piece of the file.
 ISOLATED = (pdf, word, open_document, e_book, web_page, markdown)
-#: Readers whose check runs in a process of its own, too.
-CHECKED_ISOLATED = (pdf,)
+#: Readers whose check runs in a process of its own, too: it opens a PDF, or parses XML of several megabytes.
+CHECKED_ISOLATED = (pdf, word, open_document, e_book)
 #: Time limit of reading, and what each megabyte of the file adds, up to the limit of all files. A novel takes 3 s.
 SECONDS, SECONDS_A_MEGABYTE = 20, 30
 #: Memory for reading, and what each byte of the file adds, up to the limit of all files.

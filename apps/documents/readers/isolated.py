@@ -55,6 +55,10 @@ TICK_SECONDS = 0.5
 PIECE_BYTES = 1024 * 1024
 #: Largest line of the process, in bytes.
 LINE_BYTES = 64 * 1024
+#: Most lines of the process, for each second of its time limit. It reports progress ten times a second.
+LINES_A_SECOND = 20
+#: Characters of a message of the process, to the writer or about its progress.
+MESSAGE_CHARACTERS = 1_000
 #: Bytes of the end of the process's error output that are logged.
 ERROR_OUTPUT_BYTES = 4_000
 #: Seconds after its time limit at which the process ends itself, if it was not ended.
@@ -199,18 +203,19 @@ class _Conversation:
     def result(self) -> bytes:
         with selectors.DefaultSelector() as selector:
             selector.register(self.fd, selectors.EVENT_READ)
-            while True:
+            for _ in range(LINES_A_SECOND * max(1, self.limits.seconds)):
                 match self._line(selector):
                     case {"refused": str(message)}:
-                        raise UnreadableTextError(message)
+                        raise UnreadableTextError(_printable(message))
                     case {"bytes": int(size_bytes)} if 0 <= size_bytes <= self.limits.text_bytes:
                         return self._content(selector, size_bytes)
                     case {"share": int(share) | float(share), "what": str(what)} if 0 <= share <= 1:
-                        self.on_progress(share, what)
+                        self.on_progress(share, _printable(what))
                     case {"lacks": list(lacks)}:
                         _tell(lacks)
                     case line:
                         raise _senseless(str(line))
+        raise _senseless("lines without an end")
 
     def _line(self, selector: selectors.BaseSelector) -> object:
         while (end := self.received.find(b"\n")) < 0:
@@ -239,6 +244,11 @@ class _Conversation:
                     raise _NoAnswerError
                 return piece
         raise ReadingTimeoutError(seconds=self.limits.seconds)
+
+
+def _printable(message: str) -> str:
+    """Return a message as pages and databases take it: cut at the limit, without NULs and halves of pairs."""
+    return "".join(one if one.isprintable() else "\ufffd" for one in message[:MESSAGE_CHARACTERS])
 
 
 def _senseless(answer: str) -> UnreadableTextError:

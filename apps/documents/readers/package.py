@@ -18,6 +18,8 @@ MAGICS = (b"PK\x03\x04", b"PK\x05\x06")
 #: Record at the end of an archive. A comment of at most 64 KB may follow it.
 _END_RECORD = struct.Struct("<4s4H2LH")
 _END_RECORD_MAGIC = b"PK\x05\x06"
+#: Begins each entry of the list of parts.
+_ENTRY_MAGIC = b"PK\x01\x02"
 _LONG_RECORD_MAGIC = b"PK\x06\x07"
 _LONG_RECORD_BYTES = 20
 _MAX_COMMENT_BYTES = 0xFFFF
@@ -147,7 +149,7 @@ def _damage_reported() -> Iterator[None]:
 
 def _check_directory(source: Source, limits: Limits) -> None:
     """Check the record at the end before the list of parts is loaded. A list of millions takes gigabytes."""
-    parts, directory_bytes = _directory(source.file, source.size_bytes)
+    parts, directory_bytes = _directory(source.file, source.size_bytes, limits)
     if parts > limits.parts or directory_bytes > limits.parts * _DIRECTORY_BYTES_A_PART:
         raise UnreadableTextError(
             f"The file is packed from {f'{parts:,}' if parts < 0xFFFF else 'over 65,000'} parts, and at most "
@@ -155,8 +157,11 @@ def _check_directory(source: Source, limits: Limits) -> None:
         )
 
 
-def _directory(file: BinaryIO, size_bytes: int) -> tuple[int, int]:
-    """Return the number of parts that an archive declares, and the size of their list in bytes."""
+def _directory(file: BinaryIO, size_bytes: int, limits: Limits) -> tuple[int, int]:
+    """Return the number of parts of an archive, and the size of their list in bytes.
+
+    The number is the declared one or that of the list's entries, of which the library loads all.
+    """
     start = max(0, size_bytes - _END_RECORD.size - _MAX_COMMENT_BYTES - _LONG_RECORD_BYTES)
     file.seek(start)
     tail = file.read(size_bytes - start)
@@ -166,6 +171,9 @@ def _directory(file: BinaryIO, size_bytes: int) -> tuple[int, int]:
     if tail[max(0, at - _LONG_RECORD_BYTES) : at].startswith(_LONG_RECORD_MAGIC):
         return 0xFFFF, 0xFFFFFFFF  # An archive of the long form. No manuscript needs one.
     _, _, _, _, parts, directory_bytes, _, _ = _END_RECORD.unpack_from(tail, at)
+    if directory_bytes <= limits.parts * _DIRECTORY_BYTES_A_PART:
+        file.seek(max(0, start + at - directory_bytes))
+        parts = max(parts, file.read(directory_bytes).count(_ENTRY_MAGIC))
     return parts, directory_bytes
 
 

@@ -4,8 +4,11 @@ A slot is a locked file in the system's folder for temporary files. All processe
 unlocks those of a process that dies.
 """
 
+import errno
 import fcntl
+import logging
 import os
+import stat
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -14,12 +17,19 @@ from pathlib import Path
 
 from apps.documents.readers.errors import ReadersBusyError
 
+logger = logging.getLogger(__name__)
+
 #: Seconds between two looks for a free slot.
 LOOK_SECONDS = 0.05
 #: Part of the machine's memory that readers may take.
 MEMORY_SHARE = 0.5
 #: Files that limit the memory of a container: of control groups in their second version and in their first.
 CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+
+#: Files of other users that are passed over. All users may write to the folder.
+FOREIGN_FILES = 1_000
+#: Errors of opening what is no file of this user's: no right, a link, a folder, a pipe.
+_FOREIGN = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errno.ENXIO})
 
 
 def count(*, memory_bytes: int) -> int:
@@ -51,7 +61,7 @@ def held(kind: str, *, number: int, wait_seconds: float, on_wait: Callable[[], N
       on_wait: Called once, before waiting.
 
     Raises:
-      ReadersBusyError: None became free in time.
+      ReadersBusyError: None became free in time, or files of other users leave no name for one.
     """
     until = time.monotonic() + wait_seconds
     waits = False
@@ -94,19 +104,42 @@ class _Slot:
 
 
 def _open(path: str, flags: int) -> int:
-    """Open a file of this user's own: a link of another user is not followed."""
-    return os.open(path, flags | os.O_NOFOLLOW, 0o600)
+    """Open a file: no link is followed, and no pipe is waited for."""
+    return os.open(path, flags | os.O_NOFOLLOW | os.O_NONBLOCK, 0o600)
+
+
+def _opened(path: Path) -> _Slot | None:
+    """Open the file of a slot. None: another user has put something in its place."""
+    try:
+        slot = _Slot(path)
+    except OSError as error:
+        if error.errno in _FOREIGN:
+            return None
+        raise
+    status = os.fstat(slot.file.fileno())
+    if status.st_uid == os.geteuid() and stat.S_ISREG(status.st_mode):
+        return slot
+    slot.file.close()
+    return None
 
 
 def _taken(kind: str, number: int) -> _Slot | None:
     """Lock a free slot and return it. None: all are taken.
 
     Raises:
-      OSError: The file of a slot is not this user's.
+      ReadersBusyError: Files of other users leave no name for one.
     """
     folder = tempfile.gettempdir()
-    for index in range(number):
-        slot = _Slot(Path(folder, f"aiwriting-{os.geteuid()}-{kind}-{index}"))
-        if slot.lock():
+    own = foreign = 0
+    while own < number:
+        slot = _opened(Path(folder, f"aiwriting-{os.geteuid()}-{kind}-{own + foreign}"))
+        if slot is None:
+            foreign += 1
+        elif slot.lock():
             return slot
+        else:
+            own += 1
+        if foreign > FOREIGN_FILES:
+            logger.error("reader slots cannot be made folder=%s", folder)
+            raise ReadersBusyError
     return None

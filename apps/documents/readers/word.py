@@ -3,6 +3,7 @@
 import io
 import re
 from collections.abc import Mapping
+from functools import cached_property
 
 from apps.documents.readers import package, plain_text, web_page, xml_events
 from apps.documents.readers.blocks import Blocks
@@ -135,21 +136,34 @@ class _Relationships(xml_events.Handler):
                 self.document = target
 
 
-def _embedded(parts: Package, document: str, part_id: str) -> str:
-    """Return the text of a web page or a plain text that the document embeds. Empty: it is of another kind."""
-    folder, _, name = document.rpartition("/")
-    relationships = f"{folder}/_rels/{name}.rels".lstrip("/")
-    if relationships not in parts.names:
-        return ""
-    found = _Relationships()
-    xml_events.parse(io.BytesIO(parts.read(relationships)), found)
-    target = found.targets.get(part_id, "")
-    part = package.inside("" if target.startswith("/") else document, target.removeprefix("/"))
-    if part not in parts.names:
-        return ""
-    if part.lower().endswith(web_page.SUFFIXES):
-        return web_page.text_of(web_page.decoded(parts.read(part)), on_progress=ignore)
-    return plain_text.decoded(parts.read(part)) if part.lower().endswith(".txt") else ""
+class _Embedded:
+    """Web pages and plain texts that a document embeds. Each is read once, by whatever names it is called."""
+
+    def __init__(self, parts: Package, document: str) -> None:
+        self.parts = parts
+        self.document = document
+        self.done: set[str] = set()
+
+    @cached_property
+    def targets(self) -> Mapping[str, str]:
+        """Paths of parts by their ids."""
+        folder, _, name = self.document.rpartition("/")
+        relationships = f"{folder}/_rels/{name}.rels".lstrip("/")
+        found = _Relationships()
+        if relationships in self.parts.names:
+            xml_events.parse(io.BytesIO(self.parts.read(relationships)), found)
+        return found.targets
+
+    def text(self, part_id: str) -> str:
+        """Return the text of a part. Empty: it is of another kind, was read already, or is missing."""
+        target = self.targets.get(part_id, "")
+        part = package.inside("" if target.startswith("/") else self.document, target.removeprefix("/"))
+        if part not in self.parts.names or part in self.done:
+            return ""
+        self.done.add(part)
+        if part.lower().endswith(web_page.SUFFIXES):
+            return web_page.text_of(web_page.decoded(self.parts.read(part)), on_progress=ignore)
+        return plain_text.decoded(self.parts.read(part)) if part.lower().endswith(".txt") else ""
 
 
 class _Field:
@@ -169,12 +183,11 @@ class _Body(xml_events.Handler):
     """Collects the paragraphs of a document."""
 
     def __init__(self, parts: Package, name: str) -> None:
-        self.parts, self.name = parts, name
         self.styles = _styles(parts, name)
         #: Level of the paragraph as a heading. None: it is text.
         self.level: int | None = None
         self.blocks = Blocks()
-        self.embedded: set[str] = set()
+        self.embedded = _Embedded(parts, name)
         #: First letter of the next paragraph, which stands in a paragraph of its own.
         self.drop_cap: list[str] = []
         self.is_drop_cap = self.is_hidden = self.is_hidden_paragraph = False
@@ -222,10 +235,9 @@ class _Body(xml_events.Handler):
                 self.level = _level(attributes.get("val", ""))
             case "sym" if not self.silent:
                 self._symbol(attributes.get("char", ""), attributes.get("font", ""))
-            case "altChunk" if (part_id := attributes.get("id", "")) not in self.embedded:
-                self.embedded.add(part_id)  # A part that is named many times is read once.
+            case "altChunk":
                 self.blocks.end()
-                self.blocks.done += filter(None, [_embedded(self.parts, self.name, part_id).strip()])
+                self.blocks.done += filter(None, [self.embedded.text(attributes.get("id", "")).strip()])
             case "instrText":
                 self.in_instruction = True
             case "fldChar":

@@ -1,4 +1,4 @@
-"""Read XML as a stream of events. Entities are refused, and no other file is loaded."""
+"""Read XML as a stream of events. Entities and defaults of attributes are refused, and no other file is loaded."""
 
 from collections.abc import Callable, Mapping
 from typing import IO
@@ -11,6 +11,8 @@ PIECE_BYTES = 64 * 1024
 _SVG = "urn:oasis:names:tc:opendocument:xmlns:svg-compatible:1.0"
 #: Largest depth of nested elements.
 MAX_DEPTH = 1_000
+#: Longest name of a namespace. Each element and attribute in it is passed on with the whole name.
+MAX_NAMESPACE_CHARACTERS = 256
 
 NOT_WELL_FORMED = (
     "The file is damaged: its content breaks off or makes no sense. "
@@ -21,9 +23,14 @@ ENTITIES = (
     "so it is not read. Save your manuscript again and send that."
 )
 
+DEFAULTS = (
+    "The file defines attributes that each of its elements has. No writing program does that, "
+    "so it is not read. Save your manuscript again and send that."
+)
+
 
 class NotWellFormedError(UnreadableTextError):
-    """The file is no XML, is cut off, or is nested too deeply."""
+    """The file is no XML, is cut off, is nested too deeply, or names a namespace at length."""
 
     def __init__(self) -> None:
         super().__init__(NOT_WELL_FORMED)
@@ -53,8 +60,8 @@ def parse(
       entities: Characters of names such as "nbsp;". Other names are left out. None: an unknown name is an error.
 
     Raises:
-      NotWellFormedError: It is no XML, is cut off, or is nested too deeply.
-      UnreadableTextError: It defines entities.
+      NotWellFormedError: It is no XML, is cut off, is nested too deeply, or names a namespace at length.
+      UnreadableTextError: It defines entities, or defaults of attributes.
     """
     parser = expat.ParserCreate(namespace_separator=" ")
     parser.buffer_text = True
@@ -78,10 +85,20 @@ def parse(
     def refuse(*declaration: object) -> None:
         raise UnreadableTextError(ENTITIES)
 
+    def declare_attribute(element: str, name: str, kind: str, default: str | None, required: bool) -> None:
+        if default is not None:
+            raise UnreadableTextError(DEFAULTS)  # Each element would have it, however long it is.
+
+    def declare_namespace(prefix: str | None, name: str | None) -> None:
+        if len(name or "") > MAX_NAMESPACE_CHARACTERS:
+            raise NotWellFormedError
+
     parser.StartElementHandler = start
     parser.EndElementHandler = end
     parser.CharacterDataHandler = handler.data
     parser.EntityDeclHandler = refuse
+    parser.AttlistDeclHandler = declare_attribute
+    parser.StartNamespaceDeclHandler = declare_namespace
     try:
         size = PIECE_BYTES
         passed = 0

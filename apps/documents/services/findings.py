@@ -20,6 +20,10 @@ ISOLATED_CHARACTERS = 20_000
 SECONDS, SECONDS_A_MEGABYTE = 20, 20
 #: Memory of the analysis, most of it the model of languages, and what each byte of text adds.
 MEMORY_BYTES, MEMORY_A_BYTE = 512 * MEGABYTE, 16
+#: Size of the answer, and what each byte of text adds: twice what a text of nothing but chapters takes.
+ANSWER_BYTES, ANSWER_A_BYTE = 1 * MEGABYTE, 32
+#: Most chapters of a document. Each is a row.
+MAX_CHAPTERS = 10_000
 
 NOT_ANALYSED = (
     "The text could not be analysed: something in it breaks the program that does it. "
@@ -31,7 +35,8 @@ def analyse(text: str, *, on_progress: OnProgress) -> Findings:
     """Return the figures of a text.
 
     Raises:
-      UnreadableTextError: The analysis took too long or too much memory, or its process crashed.
+      UnreadableTextError: The analysis took too long or too much memory, its process crashed, or the text has more
+        than `MAX_CHAPTERS` chapters.
       ReadingInterruptedError: Its process was ended from outside. Retry.
       ReadersBusyError: No slot became free. Retry.
     """
@@ -52,10 +57,16 @@ def analyse(text: str, *, on_progress: OnProgress) -> Findings:
     except ReadingTimeoutError:
         raise AnalysisTimeoutError(seconds=limits.seconds) from None
     try:
-        return analysing.decoded(answer)
+        found = analysing.decoded(answer)
     except analysing.SenselessAnswerError:
         logger.warning("analysis gave an answer that makes no sense answer=%r", answer[:200])
         raise UnreadableTextError(NOT_ANALYSED) from None
+    if len(found.chapters) > MAX_CHAPTERS:
+        raise UnreadableTextError(
+            f"The text has {len(found.chapters):,} chapters, and at most {MAX_CHAPTERS:,} can be taken. "
+            "Split it into several documents."
+        )
+    return found
 
 
 def limits_of(size_bytes: int) -> Limits:
@@ -63,7 +74,7 @@ def limits_of(size_bytes: int) -> Limits:
     return Limits(
         seconds=SECONDS + SECONDS_A_MEGABYTE * size_bytes // MEGABYTE,
         memory_bytes=MEMORY_BYTES + MEMORY_A_BYTE * size_bytes,
-        text_bytes=analysing.ANSWER_BYTES,
+        text_bytes=min(analysing.ANSWER_BYTES, ANSWER_BYTES + ANSWER_A_BYTE * size_bytes),
         at_once=settings.READERS_AT_ONCE,
         cage_required=settings.READER_CAGE == "required",
     )
