@@ -6,8 +6,9 @@ from typing import Any
 
 from asgiref.sync import iscoroutinefunction
 from django.conf import settings
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
+from django.middleware.security import SecurityMiddleware
 from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
 
@@ -22,6 +23,7 @@ POLICY = {
     "font-src": "'self'",
     "img-src": "'self'",
     "connect-src": "'self'",
+    "object-src": "'none'",
     "form-action": "'self'",
     "base-uri": "'none'",
     "frame-ancestors": "'none'",
@@ -75,6 +77,15 @@ def no_store(get_response: GetResponse) -> GetResponse:
         return response
 
     return _around(get_response, lambda request: None, end)
+
+
+class HTTPSMiddleware(SecurityMiddleware):
+    """Redirects browsers to HTTPS. A program is refused: redirected, it would go on sending its token in clear text."""
+
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
+        if self.redirect and request.path.startswith("/api/") and not request.is_secure():
+            return JsonResponse({"detail": "Use https:// for this address."}, status=403)
+        return super().process_request(request)
 
 
 def policy(path: str, *, nonce: str) -> str:

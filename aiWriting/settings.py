@@ -20,6 +20,8 @@ DEBUG = environment.boolean("DEBUG", False)
 SECRET_KEY = environment.text("SECRET_KEY") or environment.read_secret("secret-key")
 if not SECRET_KEY:
     raise ImproperlyConfigured("SECRET_KEY is not set. bin/run makes a secret file for it. Elsewhere set it yourself.")
+#: Earlier keys. What was signed with them counts until it expires.
+SECRET_KEY_FALLBACKS = environment.words("SECRET_KEY_FALLBACKS")
 
 ALLOWED_HOSTS = environment.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
 CSRF_TRUSTED_ORIGINS = environment.words("CSRF_TRUSTED_ORIGINS")
@@ -63,7 +65,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "aiWriting.http_headers.security_headers",  # First: refusals of the others have the headers, too.
-    "django.middleware.security.SecurityMiddleware",
+    "aiWriting.http_headers.HTTPSMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -76,6 +78,7 @@ MIDDLEWARE = [
     "aiWriting.gate.known_users.UserMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "aiWriting.refused_values.RefusedValueMiddleware",
 ]
 
 ROOT_URLCONF = "aiWriting.urls"
@@ -120,6 +123,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 if HTTPS:
     # With this prefix a browser takes the cookie only over HTTPS, and from no other host of the domain.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+#: Not in a cookie of their own, which would lack the prefix.
+MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
 
@@ -170,6 +175,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "apps.accounts.sign_in.password_words.SiteWordsValidator"},
 ]
 #: Seconds for which the link in a mail takes a new password.
 PASSWORD_RESET_TIMEOUT = 3 * 3600
@@ -356,7 +362,12 @@ LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "%(asctime)s %(levelname)s %(name)s %(message)s"}},
+    "formatters": {
+        "line": {
+            "class": "aiWriting.log_format.LineFormatter",
+            "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
+        }
+    },
     "filters": {
         "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals}
     },
@@ -373,5 +384,8 @@ LOGGING = {
         "apscheduler": {"level": "WARNING"},
         # Each failure is in the row and in a log line of ours.
         "dramatiq": {"level": "WARNING"},
+        # Without handlers of their own: their lines have the form of ours.
+        "uvicorn": {"level": "INFO", "propagate": True},
+        "uvicorn.access": {"level": "INFO", "propagate": True},
     },
 }

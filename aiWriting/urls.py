@@ -16,6 +16,7 @@ urlpatterns = [
     path("admin/r/<path:url>", admin.site.admin_view(admin.site.catch_all_view)),
     # The pages' own, so that attempts are limited and the second factor is asked for in one place.
     path("admin/login/", people.sign_in, {"is_for_staff": True}),
+    path("admin/logout/", people.sign_out),
     path("admin/password_change/", passwords.change),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),

@@ -67,11 +67,20 @@ def public(settings: Any) -> None:
 
 @pytest.mark.django_db
 def test_plain_http_is_redirected_except_for_probes(public: None) -> None:
-    for path in ("/", "/sign-in/", "/api/projects/", "/admin/"):
+    for path in ("/", "/sign-in/", "/admin/"):
         answer = Client().get(path)
         assert (answer.status_code, answer.headers["Location"]) == (301, f"https://testserver{path}")
     assert Client().get("/healthz").status_code == 200
     assert Client().get("/readyz").status_code in (200, 503)
+
+
+@pytest.mark.django_db
+def test_a_program_that_forgets_https_is_refused_and_not_redirected(public: None) -> None:
+    for path in ("/api/", "/api/projects/", "/api/token/"):
+        answer = Client().post(path)
+        assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/json")
+        assert "https" in answer.json()["detail"]
+    assert Client().get("/api/", secure=True).status_code == 401
 
 
 @pytest.mark.django_db
@@ -117,7 +126,8 @@ def test_every_answer_has_the_headers_and_is_kept_nowhere(admin_client: Client, 
             assert "camera=()" in answer.headers["Permissions-Policy"]
             policy = answer.headers["Content-Security-Policy"]
             assert policy.startswith("default-src 'none'; script-src ")
-            assert "frame-ancestors 'none'" in policy
+            for directive in ("object-src", "base-uri", "frame-ancestors"):
+                assert f"{directive} 'none'" in policy
             assert "'unsafe-inline'" not in policy.split("script-src ")[1].split(";")[0]
             assert ("unsafe" in policy) == path.startswith("/admin/")
 

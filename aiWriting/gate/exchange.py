@@ -144,6 +144,7 @@ class Exchange:
             (b"content-length", str(len(text)).encode()),
             (b"cache-control", b"no-store"),
             (b"x-content-type-options", b"nosniff"),
+            (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
             CLOSE,
         ]
         if refusal.retry_after_seconds is not None:

@@ -25,12 +25,36 @@ admin.site.unregister(Group)
 admin.site.unregister(TOTPDevice)
 
 
+#: Fields of a user that decide what the user may do.
+PERMISSION_FIELDS = ("is_staff", "is_superuser", "groups", "user_permissions")
+
+
+def _is_superuser(request: HttpRequest) -> bool:
+    return bool(request.user.is_active and request.user.is_superuser)
+
+
+def _may_touch(request: HttpRequest, user: User | None) -> bool:
+    return user is None or not (user.is_staff or user.is_superuser) or _is_superuser(request)
+
+
 @admin.register(User)
 class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
+    """Users. Superusers alone give permissions and change staff: a new password lends its maker those of the user."""
+
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
     actions = ("unlock", "end_sessions", "remove_second_factor")
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        found = super().get_readonly_fields(request, obj)
+        return found if _is_superuser(request) else (*found, *PERMISSION_FIELDS)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_change_permission(request, obj) and _may_touch(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return super().has_delete_permission(request, obj) and _may_touch(request, obj)
 
     @admin.action(description="Unlock the sign-in of selected users", permissions=["change"])
     def unlock(self, request: HttpRequest, queryset: QuerySet[User]) -> None:
@@ -48,7 +72,9 @@ class UserAdmin(DjangoUserAdmin, ModelAdmin):  # type: ignore[misc]
         """Do something to each user, and write it into the history of those whom it changed."""
         total = 0
         for user in users:
-            if number := int(action(user)):
+            if not self.has_change_permission(request, user):
+                self.message_user(request, f"{user} is staff, whom superusers alone change.", messages.ERROR)
+            elif number := int(action(user)):
                 total += number
                 self.log_change(request, user, f"{description}.")
         self.message_user(request, f"{description}: {total}.", messages.SUCCESS if total else messages.INFO)
@@ -77,7 +103,16 @@ class ThrottleAdmin(ModelAdmin):  # type: ignore[misc]
 
 @admin.register(Group)
 class GroupAdmin(DjangoGroupAdmin, ModelAdmin):  # type: ignore[misc]
-    pass
+    """Groups of staff with their permissions, which superusers alone change."""
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        return _is_superuser(request)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return _is_superuser(request)
 
 
 @admin.register(ApiToken)

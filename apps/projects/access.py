@@ -3,11 +3,14 @@
 `Project.objects.visible_to` tells which projects a user sees. `require` tells what the user may do there.
 """
 
+import logging
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
 
 from apps.projects.models import Project, Role
+
+logger = logging.getLogger(__name__)
 
 #: Sentence for a member who may not do something, by the role that it needs.
 REFUSALS = {
@@ -31,4 +34,5 @@ def require(project: Project, user: Any, *, role: Role) -> None:
     """
     has = project.role_of(user)
     if has is None or not has.allows(role):
+        logger.warning("refused account=%s project=%s role=%s needed=%s", user.pk, project.pk, has, role)
         raise RoleError(role)

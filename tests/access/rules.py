@@ -159,8 +159,7 @@ ADMIN: dict[str, Entry] = {
     "admin:index": form(ANY_STAFF, ANY_STAFF),
     "admin:search": form(ANY_STAFF, ANY_STAFF),
     **dict.fromkeys(("admin/login/", "admin:login"), STAFF_SIGN_IN),
-    # Users who are no staff are led away.
-    "admin:logout": Entry({"POST OPTIONS": EVERYONE}, {role: NOT_ALLOWED if role in STAFF else IN for role in ROLES}),
+    **{name: Entry({"POST OPTIONS": EVERYONE}, OPEN) for name in ("admin/logout/", "admin:logout")},
     **{name: Entry({}, SIGNED_IN) for name in ("admin/password_change/", "admin:password_change")},
     "admin:password_change_done": Entry({"GET HEAD OPTIONS": ANY_STAFF}, STAFF_NOT_ALLOWED),
     # Without the field that asks, it refuses.
@@ -172,6 +171,9 @@ ADMIN: dict[str, Entry] = {
     "admin:": form(ANY_STAFF, ANY_STAFF),  # Leads to the page of the row.
     "admin/any": form(STAFF_MISSING, STAFF_MISSING),
     "admin:auth_user_password_change": form(CHANGE, CHANGE),
+    # Permissions are given by superusers alone.
+    **{f"admin:auth_group_{name}": form(SUPERUSER, SUPERUSER) for name in ("add", "delete")},
+    "admin:auth_group_change": form(VIEW, SUPERUSER),
     "admin:accounts_apitoken_add": form(NO_STAFF, NO_STAFF),
     "admin:accounts_apitoken_change": form(VIEW, NO_STAFF),
     # Counters are only deleted.

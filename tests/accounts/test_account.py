@@ -1,12 +1,16 @@
 """A user's account: name and address, and the sessions."""
 
+import importlib
 import re
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from django.apps import apps
 from django.contrib.sessions.models import Session
 from django.core import mail
+from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
 
@@ -19,6 +23,8 @@ from apps.tasks.models import TaskStatus
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
+
+record_earlier = importlib.import_module("apps.accounts.migrations.0005_earlier_sessions").record
 
 PASSWORD = "sense-and-sensibility"
 FIREFOX = "Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0"
@@ -156,6 +162,33 @@ def test_a_sensitive_change_asks_for_a_password_that_was_given_long_ago(
     assert other.get("/").status_code == 200
 
 
+def test_the_password_gives_the_session_a_new_key(browser: Client) -> None:
+    grow_old(browser)
+    before = browser.cookies["sessionid"].value
+
+    browser.post("/account/confirm/", {"password": PASSWORD})
+
+    assert browser.cookies["sessionid"].value != before
+    assert not Session.objects.filter(session_key=before).exists()
+    assert get(browser, "/account/").text.count("This session") == 1
+
+
+def test_no_use_prolongs_a_session(browser: Client) -> None:
+    ends_at = Session.objects.get().expire_date
+
+    browser.post("/account/confirm/", {"password": PASSWORD})
+    browser.post("/account/", PERSON)
+
+    assert Session.objects.get().expire_date == ends_at
+    assert abs(ends_at - timezone.now() - timedelta(days=14)) < timedelta(minutes=5)
+
+
+def test_a_notice_is_in_no_cookie(browser: Client) -> None:
+    browser.post("/account/", PERSON)
+
+    assert set(browser.cookies) <= {"sessionid", "csrftoken"}
+
+
 def test_the_password_leads_back(browser: Client) -> None:
     grow_old(browser)
     asked = browser.get("/account/two-step/").headers["Location"]
@@ -204,6 +237,40 @@ def test_a_user_ends_all_other_sessions(browser: Client, jane: User) -> None:
     browser.post("/account/sessions/end/")
 
     assert [each.get("/").status_code for each in (browser, *others)] == [200, 302, 302]
+
+
+def test_sessions_of_earlier_versions_are_recorded_and_ended(browser: Client, jane: User, admin_client: Client) -> None:
+    """They have no record before their next request."""
+    earlier = Client()
+    earlier.force_login(jane)
+    deleted = Client()
+    deleted.force_login(User.objects.create_user("deleted"))
+    User.objects.filter(username="deleted").delete()
+    BrowserSession.objects.all().delete()
+
+    record_earlier(apps, SimpleNamespace(connection=connection))
+    browser.post("/account/sessions/end/")
+
+    assert browser.get("/").status_code == 200
+    assert earlier.get("/").status_code == 302
+    assert admin_client.get("/").status_code == 200
+
+
+def test_a_session_that_could_not_be_recorded_is_recorded_by_the_next_request(
+    jane: User, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*args: Any, **kwargs: Any) -> None:
+        raise OperationalError("database is locked")
+
+    browser = Client()
+    browser.force_login(jane)
+    with monkeypatch.context() as broken:
+        broken.setattr(registry, "record", fail)
+        browser.get("/")
+
+    browser.get("/")
+
+    assert registry.sessions_of(jane).count() == 1
 
 
 @pytest.mark.parametrize("pk", [0, 10**30])

@@ -1,7 +1,9 @@
 """The admin's pages of users, groups and tokens."""
 
+from typing import Any
+
 import pytest
-from django.contrib.auth.models import Group
+from django.contrib.auth.models import Group, Permission
 from django.test import Client
 from django.urls import reverse
 
@@ -41,6 +43,54 @@ def test_a_group_can_be_added(admin_client: Client) -> None:
     admin_client.post(reverse("admin:auth_group_add"), {"name": "Editors"})
 
     assert list(Group.objects.values_list("name", flat=True)) == ["Editors"]
+
+
+@pytest.fixture
+def support(client: Client) -> Client:
+    """A browser of staff with all permissions, who is no superuser."""
+    user = User.objects.create_user("support", is_staff=True)
+    user.user_permissions.set(Permission.objects.all())
+    client.force_login(user)
+    return client
+
+
+def save(browser: Client, user: User, **values: Any) -> Any:
+    form = {"username": user.username, "date_joined_0": "2026-01-01", "date_joined_1": "08:00", "is_active": "on"}
+    return browser.post(reverse("admin:accounts_user_change", args=[user.pk]), form | values)
+
+
+def test_staff_change_a_writer_and_give_no_permission(support: Client) -> None:
+    group = Group.objects.create(name="all")
+    jane = User.objects.create_user("jane")
+    wanted = {"is_staff": "on", "is_superuser": "on", "groups": group.pk, "user_permissions": 1}
+
+    assert save(support, jane, first_name="Jane", **wanted).status_code == 302
+
+    jane.refresh_from_db()
+    assert jane.first_name == "Jane"
+    assert (jane.is_staff, jane.is_superuser) == (False, False)
+    assert not jane.groups.exists()
+    assert not jane.user_permissions.exists()
+
+
+@pytest.mark.parametrize("username", ["support", "root", "other staff"])
+def test_staff_change_no_staff(support: Client, username: str) -> None:
+    User.objects.create_superuser("root", password="netherfield")
+    User.objects.create_user("other staff", is_staff=True, password="netherfield")
+    user = User.objects.get(username=username)
+    users, new = reverse("admin:accounts_user_changelist"), "a-walk-to-meryton"
+
+    assert save(support, user, is_superuser="on").status_code == 403
+    passwords = {"password1": new, "password2": new, "usable_password": "true"}
+    for name, values in {"auth_user_password_change": passwords, "accounts_user_delete": {"post": "yes"}}.items():
+        assert support.post(reverse(f"admin:{name}", args=[user.pk]), values).status_code == 403
+    support.post(users, {"action": "delete_selected", "_selected_action": user.pk, "post": "yes"})
+    answer = support.post(users, {"action": "end_sessions", "_selected_action": user.pk}, follow=True)
+
+    assert "is staff, whom superusers alone change" in answer.content.decode()
+    user.refresh_from_db()
+    assert not user.check_password(new)
+    assert user.is_superuser == (username == "root")
 
 
 def test_the_pages_of_tokens_show_no_secret(admin_client: Client) -> None:

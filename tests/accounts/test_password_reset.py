@@ -1,11 +1,13 @@
 """New passwords: after a forgotten one, by a link in a mail, and changed by their user."""
 
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.core import mail
 from django.test import Client
+from django.utils import timezone
 
 from apps.accounts.models import Throttle, User
 from apps.accounts.sign_in import reset, throttling
@@ -122,6 +124,24 @@ def test_a_new_password_ends_all_sessions_and_lifts_the_limits(browser: Client, 
     assert Client().post("/sign-in/", {"username": "jane", "password": NEW}).status_code == 302
 
 
+def test_after_a_new_password_strangers_cannot_keep_its_user_out_of_a_new_address(jane: User) -> None:
+    choose(Client(REMOTE_ADDR="192.0.2.1"), link_for(jane))
+    throttling.count([throttling.Counter(limit=throttling.ACCOUNT, name="jane", user_id=jane.pk)])
+    Throttle.objects.update(free_at=timezone.now() + timedelta(days=1))
+    name = {"username": "jane", "password": NEW}
+
+    assert Client(REMOTE_ADDR="192.0.2.2").post("/sign-in/", name).status_code == 429
+    assert Client(REMOTE_ADDR="192.0.2.1").post("/sign-in/", name).status_code == 302
+
+
+def test_a_new_password_lifts_no_limit_of_codes(client: Client, jane: User) -> None:
+    throttling.count([throttling.Counter(limit=throttling.CODE, name=str(jane.pk), user_id=jane.pk)])
+
+    choose(client, link_for(jane))
+
+    assert Throttle.objects.filter(user=jane, scope=Throttle.Scope.CODE).exists()
+
+
 @pytest.fixture
 def browser(jane: User) -> Client:
     """A browser in which jane is signed in."""
@@ -132,6 +152,43 @@ def browser(jane: User) -> Client:
 
 def test_a_weak_password_is_refused_with_the_rule(client: Client, jane: User) -> None:
     assert "too short" in choose(client, link_for(jane), password="kitty").content.decode()
+
+
+def test_an_address_of_another_domain_gets_no_link_whatever_its_upper_case(jane: User) -> None:
+    """The upper case of a dotless i is an I, for PostgreSQL as well."""
+    stranger = User.objects.create_user("stranger", "jane@g\u0131thub.example", PASSWORD)
+    User.objects.filter(pk=jane.pk).update(email="jane@github.example")
+
+    ask("jane@g\u0131thub.example")
+    ask("jane@github.example")
+
+    assert [user_ids for user_ids, _ in arguments_of_tasks()] == [[stranger.pk], [jane.pk]]
+
+
+def test_a_user_with_a_new_address_gets_no_link_of_another_account(jane: User) -> None:
+    other = User.objects.create_user("austen", "jane@example.com", PASSWORD)
+    ask()
+    ((user_ids, origin),) = arguments_of_tasks()
+    User.objects.filter(pk=jane.pk).update(email="jane@elsewhere.example")
+
+    send_password_mail(user_ids, origin)
+
+    (message,) = mail.outbox
+    assert "austen" not in str(message.body)
+    assert user_ids == [jane.pk, other.pk]
+
+
+@pytest.mark.parametrize("password", ["aiWriting-2026", "my.novel.1", "ADMINadmin!!!", "Writing_Writer_7"])
+def test_a_password_of_the_sites_words_is_refused(client: Client, jane: User, password: str) -> None:
+    assert "a word of this site" in choose(client, link_for(jane), password=password).content.decode()
+
+
+@pytest.mark.parametrize("password", ["novel-for-seven-aunts", "northanger-abbey"])
+def test_a_long_password_may_have_such_a_word(client: Client, jane: User, password: str) -> None:
+    choose(client, link_for(jane), password=password)
+
+    jane.refresh_from_db()
+    assert jane.check_password(password)
 
 
 def test_one_mail_has_a_link_for_each_account_of_the_address(jane: User) -> None:

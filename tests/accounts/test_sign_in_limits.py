@@ -198,6 +198,14 @@ def test_a_failed_attempt_is_one_line_with_account_and_address(jane: User, caplo
     assert "my-secret" not in caplog.text
 
 
+def test_a_sign_in_is_one_line_with_account_and_address(jane: User, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "apps.accounts"):
+        attempt(password=PASSWORD)
+
+    lines = [record.getMessage() for record in caplog.records if record.name.startswith("apps.accounts")]
+    assert lines == [f"signed in account={jane.pk} address={HERE}"]
+
+
 def test_a_header_of_the_client_changes_no_address(jane: User) -> None:
     exhaust()
 

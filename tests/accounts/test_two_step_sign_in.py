@@ -1,5 +1,6 @@
 """Two-step sign-in: set up, asked for, required of staff, and removed."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -155,6 +156,19 @@ def test_codes_are_guessed_five_times_and_then_slowly(codes: list[str]) -> None:
 
     assert refused.status_code == 429
     assert "Too many attempts. Try again in 5 minutes." in refused.content.decode()
+
+
+def test_each_code_is_one_line_without_the_code(jane: User, codes: list[str], caplog: pytest.LogCaptureFixture) -> None:
+    browser = first_step()
+    with caplog.at_level(logging.INFO, service.__name__):
+        browser.post("/sign-in/code/", {"code": "000000"})
+        browser.post("/sign-in/code/", {"code": codes[0]})
+
+    lines = [record.getMessage() for record in caplog.records if record.name == service.__name__]
+    assert lines == [
+        f"second step failed account={jane.pk} kind=app",
+        f"second step passed account={jane.pk} kind=recovery code",
+    ]
 
 
 @pytest.mark.parametrize("code", ["", "x", "1" * 41, "\0", "१२३४५६", "-1", "1e5", "٣" * 24])

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from apps.documents.analysis import chapters, words
+from apps.documents.analysis import chapters, vocabulary, words
 
 PROSE = (
     "It was a dark and stormy night; the rain fell in torrents, except at occasional intervals, when it was checked\n"
@@ -62,6 +62,83 @@ def titles(text: str) -> list[str]:
 )
 def test_headings_begin_chapters(headings: tuple[str, ...]) -> None:
     assert titles(book(*headings)) == [heading.strip() for heading in headings]
+
+
+@pytest.mark.parametrize("language", vocabulary.LANGUAGES)
+def test_the_words_of_every_language_head_chapters(language: str) -> None:
+    word = vocabulary.LANGUAGES[language].partition("|")[0].split()[:1]
+    headings = [f"{word[0]} {number}" for number in (1, 2, 3)] if word else [f"第{number}章" for number in "一二三"]
+    assert titles(book(*headings)) == headings
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ("Глава первая", "Глава вторая", "Глава двадцать третья"),
+        ("ГЛАВА ПЕРВАЯ.", "ГЛАВА ВТОРАЯ."),
+        ("Capítulo primero", "Capítulo segundo"),
+        ("Capítulo primero. De lo que vieron", "Capítulo II. De lo que dijo"),
+        ("Κεφάλαιο \u0391\u0384", "Κεφάλαιο \u0392\u0384"),
+        ("ΚΕΦΑΛΑΙΟ ΠΡΩΤΟ", "ΚΕΦΑΛΑΙΟ ΔΕΥΤΕΡΟ"),
+        ("الفصل الأول", "الفصل الثاني"),
+        ("الفصل \u0661", "الفصل \u0662"),
+        ("פרק ראשון", "פרק שני"),
+        ("Dreizehntes Kapitel", "Vierzehntes Kapitel", "Einundzwanzigstes Kapitel"),
+        ("Första kapitlet", "Andra kapitlet"),
+        ("Ensimmäinen luku", "Toinen luku"),
+        ("1. luku", "2. luku"),
+        ("1. fejezet", "2. fejezet"),
+        ("Birinci Bölüm", "İkinci Bölüm"),
+        ("第一章", "第二章 雨", "第十二章 風"),
+        ("第一回 甄士隐梦幻识通灵 贾雨村风尘怀闺秀", "第二回 贾夫人仙逝扬州城"),
+        ("第1話", "第2話"),
+        ("一", "二", "三"),
+        ("제1장", "제2장 비", "제 3 장"),
+        ("1장", "2장"),
+        ("บทที่ 1", "บทที่ 2"),
+        ("LETTER I.", "LETTER II."),
+        ("STAVE ONE", "STAVE TWO"),
+        ("Sketch 1", "Sketch 2", "Sketch 3"),
+        ("Whatsit 1", "Whatsit 2", "Whatsit 3"),
+        ("- I -", "- II -"),
+    ],
+)
+def test_headings_in_many_languages_and_forms_begin_chapters(headings: tuple[str, ...]) -> None:
+    assert titles(book(*headings)) == list(headings)
+
+
+def test_a_line_above_a_heading_outweighs_no_sequence() -> None:
+    text = f"A BOOK\nby Somebody\nChapter I\n{PROSE}\nContents\nChapter II\n{PROSE}\nContents\nChapter III\n{PROSE}"
+    assert titles(text) == ["Chapter I", "Chapter II", "Chapter III"]
+
+
+def test_a_list_and_notes_are_no_chapters_of_a_book_with_numbers() -> None:
+    notes = "1. See the map at the front of this book.\n\n2. He means the other house.\n"
+    text = book("I", "II", "III") + "1. A fish is fast.\n\n2. A fish is loose.\n\n" + book("IV", "V", before="") + notes
+    assert titles(text) == ["I", "II", "III", "IV", "V"]
+
+
+def test_numbers_of_the_same_form_in_a_list_do_not_end_the_sequence() -> None:
+    text = book("1. Rain", "2. Wind") + "1. Flour\n\n2. Salt\n\n3. Eggs\n\n" + book("3. Snow", "4. Sun", before="")
+    assert titles(text) == ["1. Rain", "2. Wind", "3. Snow", "4. Sun"]
+
+
+def test_a_list_in_a_text_without_chapters_has_none() -> None:
+    assert titles(PROSE * 20 + "\n1. Flour\n\n2. Salt\n\n3. Eggs\n\n" + PROSE * 20) == [""]
+
+
+def test_titles_below_headings_belong_to_them_if_most_have_one() -> None:
+    text = book("CHAPTER I\n\nThe Storm", "CHAPTER II\n\nThe Calm", "CHAPTER III\n\nHome")
+    assert titles(text) == ["CHAPTER I The Storm", "CHAPTER II The Calm", "CHAPTER III Home"]
+    text = book("CHAPTER I\n\nDear John", "CHAPTER II", "CHAPTER III")
+    assert titles(text) == ["CHAPTER I", "CHAPTER II", "CHAPTER III"]
+
+
+def test_a_heading_may_go_on_in_the_lines_below() -> None:
+    long = "Of the things that were seen from the window that day, and of others that\nhappened in the house"
+    assert titles(book(f"Chapter I. {long}", f"Chapter II. {long}")) == [
+        " ".join(f"Chapter {number}. {long}".split()) for number in ("I", "II")
+    ]
 
 
 @pytest.mark.parametrize(

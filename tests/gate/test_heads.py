@@ -154,6 +154,14 @@ def test_no_answer_names_the_server(transactional_db: None, serve: Callable[...,
         assert not {"x-powered-by", "via"} & {name.lower() for name in headers}
 
 
+def test_a_refusal_loads_nothing_and_is_in_no_frame(transactional_db: None, serve: Callable[..., Connect]) -> None:
+    headers = serve()().send("TRACE / HTTP/1.1").answer().headers
+    found = {name.lower(): value for name, value in headers.items()}
+
+    assert found["content-security-policy"] == "default-src 'none'; base-uri 'none'; frame-ancestors 'none'"
+    assert found["x-content-type-options"] == "nosniff"
+
+
 # --- Forms ---------------------------------------------------------------------------------------
 
 

@@ -79,6 +79,11 @@ def test_the_owner_changes_a_role_and_removes_a_member(browser: Client, project:
     assert browser.post(address(project, f"{emily.pk}/remove/")).status_code == 404
 
 
+@pytest.mark.parametrize("rest", ["role/", "remove/", "hand-over/"])
+def test_a_member_with_a_number_that_no_key_has_is_not_there(browser: Client, project: Project, rest: str) -> None:
+    assert browser.post(address(project, f"{10**30}/{rest}"), {"role": "editor"}).status_code == 404
+
+
 def test_a_member_leaves_alone(project: Project) -> None:
     emily, anne = member(project, Role.EDITOR), member(project, Role.READER, "anne")
 

@@ -73,7 +73,9 @@ def test_a_user_who_is_signed_in_skips_the_sign_in_page(browser: Client) -> None
 
 def test_signing_out_takes_a_post(browser: Client) -> None:
     assert browser.get("/sign-out/").status_code == 405
-    assert browser.post("/sign-out/").headers["Location"] == "/sign-in/"
+    answer = browser.post("/sign-out/")
+    assert answer.headers["Location"] == "/sign-in/"
+    assert answer.headers["Clear-Site-Data"] == '"cache", "storage"'
     assert browser.get("/").headers["Location"] == "/sign-in/?next=/"
 
 

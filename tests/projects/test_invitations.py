@@ -12,6 +12,7 @@ from apps.projects.errors import TooManyInvitationsError
 from apps.projects.models import Invitation, Membership, Project, Role
 from apps.projects.services import invitation_service
 from apps.projects.services.invitation_service import InvitationService
+from apps.projects.services.member_service import MemberService
 from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.clients import Writer
@@ -130,3 +131,18 @@ def test_invitations_of_a_day_are_bounded_also_if_projects_are_deleted(
     assert not Invitation.objects.exists()
     TaskStatus.objects.update(created_at=timezone.now() - timedelta(days=1, seconds=1))
     invite(project)
+
+
+def test_a_member_who_was_removed_does_not_come_back_by_an_earlier_invitation(emily: Writer, project: Project) -> None:
+    """An invitation stays open when a member accepts it."""
+    Membership.objects.create(project=project, user=emily.user, role=Role.READER)
+    token = mailed(invite(project))
+    found = InvitationService.find(token)
+    assert found
+    assert InvitationService.accept(found, user=emily.user)
+
+    MemberService.remove(project, user_id=emily.user.pk)
+
+    assert InvitationService.find(token) is None
+    assert not InvitationService.accept(found, user=emily.user)
+    assert not Membership.objects.exists()

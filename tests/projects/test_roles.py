@@ -50,6 +50,18 @@ def test_a_reader_sees_all_and_changes_nothing(project: Project, document: Docum
     assert not TaskStatus.objects.exists()
 
 
+def test_a_refusal_is_one_line_with_account_project_and_roles(
+    project: Project, caplog: pytest.LogCaptureFixture
+) -> None:
+    emily = member(project, Role.READER)
+
+    emily.delete(f"/api/projects/{project.pk}/")
+
+    account = project.memberships.get().user_id
+    line = f"refused account={account} project={project.pk} role=reader needed=owner"
+    assert line in [record.getMessage() for record in caplog.records]
+
+
 def test_an_editor_changes_the_documents_and_not_the_project(project: Project, document: Document) -> None:
     emily = member(project, Role.EDITOR)
     there, documents = f"/api/projects/{project.pk}/", f"/api/documents/{document.pk}/"

@@ -159,6 +159,18 @@ def test_a_stream_ends_for_a_user_who_leaves_the_staff(port: int, task: TaskStat
         assert stream.next() == END
 
 
+@pytest.mark.django_db
+def test_a_stream_with_what_staff_see_ends_for_the_owner_of_the_task_as_well() -> None:
+    ann = writer("ann", is_staff=True, permissions=["tasks.view_taskstatus"]).user
+    task = rows.task(owner_id=ann.pk)
+    follower = Follower(task_id=task.task_id, user_pk=ann.pk, auth_hash=ann.get_session_auth_hash(), sees_all=True)
+    assert allowed([follower]) == {follower}
+
+    User.objects.update(is_staff=False)
+
+    assert allowed([follower]) == set()
+
+
 def test_streams_end_within_the_promised_time(jane: Writer, task: TaskStatus) -> None:
     """With the intervals of production."""
     with serving() as port, EventStream(port, path(task), Authorization=f"Token {jane.token}") as stream:

@@ -66,3 +66,11 @@ def test_a_task_about_a_deleted_object_is_seen_by_its_owner(jane: Writer, emily:
 
     assert seen_by(jane.user) == {task.pk}
     assert seen_by(emily.user) == set()
+
+
+def test_each_part_of_the_query_looks_for_the_filtered_tasks_alone(jane: Writer) -> None:
+    """Otherwise one task is looked for among all that its user sees."""
+    query = TaskStatus.objects.filter(task_id="wanted").visible_to(jane.user).query
+
+    # The whole, own tasks about other things, and for projects and documents those deleted and those seen.
+    assert str(query).count('"task_id" = ') == 1 + 1 + 2 * 2

@@ -4,6 +4,7 @@ The codes of an app are django-otp's TOTP devices. A user has one device, and re
 """
 
 import hashlib
+import logging
 import secrets
 from typing import Any
 
@@ -15,6 +16,8 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from apps.accounts.errors import SecondFactorNeededError
 from apps.accounts.second_factor.model import RecoveryCode
 from apps.accounts.sign_in import throttling
+
+logger = logging.getLogger(__name__)
 
 #: Recovery codes of a user. Each has 24 of 32 letters and digits: 120 bits.
 RECOVERY_CODES, CODE_CHARACTERS, GROUP = 8, 24, 6
@@ -104,8 +107,12 @@ def _verified(user: Any, device: TOTPDevice, code: str) -> TOTPDevice | None:
         found = device if RecoveryCode.objects.filter(user=user, digest=_digest(user, written)).delete()[0] else None
     else:
         found = verify_token(user, device.persistent_id, written)
-    if found is not None:
+    kind = "recovery code" if len(written) == CODE_CHARACTERS else "app"
+    if found is None:
+        logger.warning("second step failed account=%s kind=%s", user.pk, kind)
+    else:
         throttling.take_off(counters)
+        logger.info("second step passed account=%s kind=%s", user.pk, kind)
     return found
 
 

@@ -34,20 +34,24 @@ class BrowserSessionMiddleware(MiddlewareMixin):
         if session is None or not session.accessed or not session.session_key:
             return response
         user_id = session.get(SESSION_KEY)
-        if user_id is not None and self._is_due(session.session_key, request.META.get("REMOTE_ADDR", "")):
+        place = (session.session_key, request.META.get("REMOTE_ADDR", ""))
+        if user_id is not None and self._is_due(place):
             try:
                 registry.record(request, user_id=int(user_id))
             except DatabaseError as error:
+                # The next request records it. Until then it is not shown, and not ended with the others.
+                with self.lock:
+                    self.recorded.pop(place, None)
                 logger.warning("session not recorded error=%s", error)
         return response
 
-    def _is_due(self, key: str, address: str) -> bool:
+    def _is_due(self, place: tuple[str, str]) -> bool:
         now = time.monotonic()
         with self.lock:
-            if now - self.recorded.get((key, address), -SEEN_SECONDS) < SEEN_SECONDS:
+            if now - self.recorded.get(place, -SEEN_SECONDS) < SEEN_SECONDS:
                 return False
-            self.recorded[key, address] = now
-            self.recorded.move_to_end((key, address))
+            self.recorded[place] = now
+            self.recorded.move_to_end(place)
             while len(self.recorded) > REMEMBERED:
                 self.recorded.popitem(last=False)
         return True

@@ -20,12 +20,7 @@ DELETED_AT_ONCE = 20
 def record(request: Any, *, user_id: int) -> None:
     """Write the browser and address of a request to the row of its session."""
     key = request.session.session_key
-    user_agent = request.headers.get("User-Agent", "").replace("\0", "")
-    seen = {
-        "user_agent": user_agent[: BrowserSession._meta.get_field("user_agent").max_length],
-        "address": address_of(request),
-        "seen_at": timezone.now(),
-    }
+    seen = _seen(request)
     if not BrowserSession.objects.filter(session_id=key, user_id=user_id).update(**seen):
         try:
             with transaction.atomic():
@@ -33,6 +28,14 @@ def record(request: Any, *, user_id: int) -> None:
         except IntegrityError:
             return  # The session or its user is gone, or another request recorded it.
         _forget_some()
+
+
+def remember(request: Any, *, user: Any) -> None:
+    """Write where a user is, without a session: a link from the user's mail was used there.
+
+    So strangers who guess at the account cannot keep its user out who came to a new address.
+    """
+    BrowserSession.objects.create(session=None, user=user, **_seen(request))
 
 
 def sessions_of(user: Any) -> QuerySet[BrowserSession]:
@@ -52,6 +55,15 @@ def end_all(user: Any, *, but: str | None = None) -> int:
     keys = [key for key in ended.values_list("pk", flat=True) if key != but]
     Session.objects.filter(pk__in=keys).delete()
     return len(keys)
+
+
+def _seen(request: Any) -> dict[str, Any]:
+    user_agent = request.headers.get("User-Agent", "").replace("\0", "")
+    return {
+        "user_agent": user_agent[: BrowserSession._meta.get_field("user_agent").max_length],
+        "address": address_of(request),
+        "seen_at": timezone.now(),
+    }
 
 
 def _forget_some() -> None:

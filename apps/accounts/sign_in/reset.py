@@ -32,7 +32,7 @@ def users_to_mail(request: Any, *, email: str) -> list[int]:
     users = [
         user
         for user in User.objects.filter(email__iexact=email, is_active=True).order_by("pk")
-        if user.has_usable_password()
+        if _is_same(user.email, email) and user.has_usable_password()
     ]
     try:
         throttling.count([to_address])
@@ -53,6 +53,8 @@ def mail_link(user_ids: Sequence[int], *, origin: str) -> bool:
     users = list(User.objects.filter(pk__in=user_ids, is_active=True).exclude(email="").order_by("pk"))
     if not users:
         return False
+    # Another user may have a new address since the task was sent.
+    users = [user for user in users if _is_same(user.email, users[0].email)]
     text = render_to_string(
         "accounts/password_mail.txt",
         {
@@ -62,6 +64,14 @@ def mail_link(user_ids: Sequence[int], *, origin: str) -> bool:
     )
     # The stored address: another spelling may be another person's.
     return core_mail.send(EmailMessage("A new password for aiWriting", text, to=[users[0].email]))
+
+
+def _is_same(email: str, other: str) -> bool:
+    """Return whether two addresses differ at most in upper and lower case.
+
+    PostgreSQL's upper case takes a dotless i for an i, so its `iexact` finds the addresses of other domains, too.
+    """
+    return email.lower() == other.lower()
 
 
 def _link(user: User, *, origin: str) -> str:

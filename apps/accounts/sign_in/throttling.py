@@ -150,6 +150,11 @@ def unlock(user: Any) -> int:
     return Throttle.objects.filter(user=user).delete()[0]
 
 
+def unlock_password(user: Any) -> None:
+    """Delete the counters of a user's password. Those of codes stay: whoever reads the mails may still guess them."""
+    Throttle.objects.filter(user=user).exclude(scope=Throttle.Scope.CODE).delete()
+
+
 def _delete_empty() -> None:
     """Delete some counters that are empty by now. An attempt adds fewer, so their number is that of recent attempts."""
     with transaction.atomic():

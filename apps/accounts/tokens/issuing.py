@@ -1,5 +1,6 @@
 """Issue API tokens."""
 
+import logging
 from datetime import timedelta
 
 from django.conf import settings
@@ -10,6 +11,8 @@ from apps.accounts.models import User
 from apps.accounts.tokens import secret as secrets
 from apps.accounts.tokens.errors import TokenLifetimeError, TooManyTokensError
 from apps.accounts.tokens.model import ApiToken
+
+logger = logging.getLogger(__name__)
 
 
 def issue(
@@ -47,6 +50,7 @@ def issue(
             is_from_password=is_from_password,
             expires_at=timezone.now() + timedelta(days=days),
         )
+    logger.info("API token made account=%s token=%s by_password=%s", user.pk, token.pk, is_from_password)
     return token, secret
 
 

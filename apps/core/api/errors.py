@@ -4,11 +4,13 @@ import logging
 from typing import Any
 
 from django.core.exceptions import RequestDataTooBig, SuspiciousOperation, TooManyFieldsSent, TooManyFilesSent
-from django.db import DataError, IntegrityError, InterfaceError, OperationalError
+from django.db import IntegrityError, InterfaceError, OperationalError
 from rest_framework import status
 from rest_framework.exceptions import APIException, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as stock_exception_handler
+
+from apps.core.refused_value import is_refused_value
 
 logger = logging.getLogger(__name__)
 
@@ -66,7 +68,7 @@ def _answerable(exception: Exception) -> Exception:
         case IntegrityError():
             logger.warning("conflict error=%s", exception)
             return ConflictError()
-        case DataError():
+        case _ if is_refused_value(exception):
             logger.warning("database refused a value error=%s", exception)
             return ParseError("A value cannot be stored.")
         case OperationalError() | InterfaceError():

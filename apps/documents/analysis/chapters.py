@@ -2,16 +2,20 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
-from apps.documents.analysis import contents, headings
-from apps.documents.analysis.headings import Family, Heading
+from apps.documents.analysis import contents, headings, sequences, structure
+from apps.documents.analysis.headings import CHAPTER, Heading
+from apps.documents.analysis.structure import Stated, Text
 
-#: Most words of a heading that ends like a sentence.
-MAX_WORDS_OF_SENTENCE_TITLE = 20
-#: Largest step from the number of the heading before it, since headings between may not be recognised.
-MAX_NUMBERS_MISSED = 3
 #: Most lines such as "Book Two" and "Part One" above a chapter's heading that belong to it.
 MAX_PART_LINES = 3
+#: Fewest chapters of a structure that a file states.
+MIN_STATED = 2
+#: A guess with a word for a chapter in each heading is better than a structure with fewer chapters than its half.
+MUCH_BETTER = 2
+#: Share of bare headings from which on the lines below them are titles.
+TITLES_SHARE = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +25,7 @@ class Chapter:
     Parameters:
       start: Start of its heading, including the lines above that begin a part.
       body_start: End of its heading.
-      end: Start of the next chapter, or end of the text.
+      end: Start of the next chapter, or of a part that is none, or end of the text.
       title: Its heading. Empty: the text has no headings.
     """
 
@@ -34,70 +38,53 @@ class Chapter:
 def find(text: str) -> list[Chapter]:
     """Return the chapters of a text, in order, at least one.
 
-    They follow each other without a gap to the end of the text. The text before the first heading (a title, a
-    dedication, a table of contents) is front matter and belongs to no chapter. A text without headings is one chapter
-    without a title.
+    They are those that a `Text` states, or else those that are guessed from the lines of the text. They follow each
+    other without a gap to the end of the text, unless the file states a part between them that is no chapter. The text
+    before the first heading (a title, a dedication, a table of contents) is front matter and belongs to no chapter. A
+    text without headings is one chapter without a title.
     """
+    stated = Text.of(text).stated
     candidates = headings.candidates(text)
-    parts = [heading for heading in candidates if heading.family is Family.PART]
-    chosen = _chosen(text, candidates)
+    above: Sequence[Heading | Stated]
+    chosen, above, ends = structure.chosen(text, stated)
+    chosen = contents.without(text, chosen)
+    guessed = sequences.chosen(text, candidates)
+    if len(chosen) < MIN_STATED or (
+        len(guessed) > MUCH_BETTER * len(chosen)
+        and any(heading.form == CHAPTER for heading in guessed)
+        and not any(structure.names_a_chapter(heading.title) for heading in chosen)
+    ):
+        forms = {heading.form for heading in guessed}
+        chosen, ends = _with_titles(text, guessed), []
+        above = [heading for heading in candidates if heading.form not in forms]
     if not chosen:
         return [Chapter(start=0, body_start=0, end=len(text), title="")]
-    starts = _starts(text, chosen, parts)
-    ends = [*starts[1:], len(text)]
+    starts = _starts(text, chosen, above)
+    stops = sorted({*starts, *ends, len(text)})
+    following = dict(pairwise(stops))
     return [
-        Chapter(start=start, body_start=heading.end, end=end, title=heading.title)
-        for heading, start, end in zip(chosen, starts, ends, strict=True)
+        Chapter(
+            start=start,
+            body_start=heading.end,
+            end=max(following.get(start, len(text)), heading.end),
+            title=heading.title,
+        )
+        for heading, start in zip(chosen, starts, strict=True)
     ]
 
 
-def _chosen(text: str, candidates: Sequence[Heading]) -> list[Heading]:
-    """Return the headings of the first family that has any. A prologue and an epilogue belong to every family."""
-    for family in Family:
-        numbered = [heading for heading in candidates if heading.family is family or heading.name]
-        found = _in_sequence(contents.without(text, _no_prose(numbered)), strictly=family is Family.NUMBER)
-        if any(heading.number is not None for heading in found):
-            return found
-    return contents.without(text, [heading for heading in candidates if heading.name])
+def _with_titles(text: str, chosen: Sequence[Heading]) -> list[Heading]:
+    """Return the headings with the titles that stand below them after an empty line, if most have one."""
+    bare = [heading for heading in chosen if heading.is_bare and sequences.is_numbered(heading)]
+    titled = {heading.start: headings.title_below(text, heading) for heading in bare}
+    if sum(not heading.is_bare for heading in titled.values()) < max(TITLES_SHARE * len(bare), MIN_STATED):
+        return list(chosen)
+    return [titled.get(heading.start, heading) for heading in chosen]
 
 
-def _no_prose(found: Sequence[Heading]) -> list[Heading]:
-    """Remove headings that end like a sentence, unless they are short and their number is 1 or one of the next."""
-    kept: list[Heading] = []
-    number = 0
-    for heading in found:
-        if heading.ends_like_a_sentence and (
-            heading.number is None
-            or not (heading.number == 1 or number < heading.number <= number + MAX_NUMBERS_MISSED)
-            or len(heading.title.split()) > MAX_WORDS_OF_SENTENCE_TITLE
-        ):
-            continue
-        kept.append(heading)
-        number = heading.number or number
-    return kept
-
-
-def _in_sequence(found: Sequence[Heading], *, strictly: bool) -> list[Heading]:
-    """Return all headings, or strictly those that count from 1 without a gap, if there are two or more.
-
-    Numbers may begin again at 1, as in a second part.
-    """
-    if not strictly:
-        return list(found)
-    kept: list[Heading] = []
-    number = 0
-    for heading in found:
-        if heading.number is None:
-            kept.append(heading)
-        elif heading.number == number + 1 or (heading.number == 1 and number > 1):
-            kept.append(heading)
-            number = heading.number
-    return kept if sum(heading.number is not None for heading in kept) > 1 else []
-
-
-def _starts(text: str, chosen: Sequence[Heading], parts: Sequence[Heading]) -> list[int]:
+def _starts(text: str, chosen: Sequence[Heading], above: Sequence[Heading | Stated]) -> list[int]:
     """Return the start of each chapter: its heading, or the lines directly above it that begin a part."""
-    part_that_ends_at = {_text_end(text, part.end): part for part in parts}
+    part_that_ends_at = {_text_end(text, part.end): part for part in above if part.end > part.start}
     starts: list[int] = []
     floor = 0
     for heading in chosen:

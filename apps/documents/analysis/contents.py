@@ -6,17 +6,14 @@ from collections.abc import Sequence
 
 from apps.documents.analysis import words
 from apps.documents.analysis.headings import Heading, Key
+from apps.documents.analysis.vocabulary import is_contents
 
 #: Most words between two lines of a table of contents: a page number, a subtitle or a sentence of summary.
 HARDLY_ANY_WORDS = 20
 #: Fewest headings in a row without a word between them that are an outline.
 OUTLINE_LINES = 3
 
-_CONTENTS_LINE = re.compile(
-    r"^(?:[^\S\n]++|[#*_=]++)*+(?:(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire)"
-    r"[^\S\n]*+[.:*_=]*+[^\S\n]*+$",
-    re.IGNORECASE | re.MULTILINE,
-)
+_SHORT_LINE = re.compile(r"^[^\n]{2,40}+$", re.MULTILINE)
 
 
 def without(text: str, found: Sequence[Heading]) -> list[Heading]:
@@ -92,7 +89,9 @@ def _below_contents_line(text: str, found: Sequence[Heading], thin: Sequence[boo
     covered = 0
     starts = [heading.start for heading in found]
     with_text, again = _next_with_text(thin), _next_of_same_key(found)
-    for line in _CONTENTS_LINE.finditer(text):
+    for line in _SHORT_LINE.finditer(text):
+        if not is_contents(line[0]):
+            continue
         first = bisect_left(starts, line.end())
         if first == len(found) or not words.at_most(HARDLY_ANY_WORDS, text, line.end(), starts[first]):
             continue

@@ -18,6 +18,7 @@ from apps.documents.analysis import (
     reading_time,
     runs,
     sentences,
+    structure,
     words,
 )
 from apps.documents.analysis.chapters import Chapter
@@ -26,6 +27,7 @@ from apps.documents.analysis.longest_sentences import Longest, Sentence
 from apps.documents.analysis.phrases import Phrases, Threes
 from apps.documents.analysis.readability import Measure
 from apps.documents.analysis.scripts import WITHOUT_SPACES
+from apps.documents.analysis.structure import Text
 from apps.documents.analysis.tally import Tally
 from apps.documents.analysis.term import Term
 
@@ -118,20 +120,19 @@ def analyse(text: str, *, words_per_minute: int, on_progress: OnProgress = lambd
     """Return the figures of a text, without the header and licence of Project Gutenberg.
 
     Progress is reported by chapter. A heading's words belong to its chapter, but a heading is no sentence. Front matter
-    belongs to the whole and to no chapter.
+    and other parts that are no chapters belong to the whole only.
 
     Parameters:
       words_per_minute: Speed of reading, for the reading time.
     """
-    text = newlines.normalised(text)
-    text = gutenberg.without_licence(text)
-    return _Analysis(text, words_per_minute, on_progress).findings()
+    text = gutenberg.without_licence(newlines.normalised(structure.marked(text)))
+    return _Analysis(Text.of(text), words_per_minute, on_progress).findings()
 
 
 class _Analysis:
     """Two passes over a text. The first finds everything but the phrases, and prepares those for the second."""
 
-    def __init__(self, text: str, words_per_minute: int, on_progress: OnProgress) -> None:
+    def __init__(self, text: Text, words_per_minute: int, on_progress: OnProgress) -> None:
         self.text = text
         self.words_per_minute = words_per_minute
         self.on_progress = on_progress
@@ -147,9 +148,15 @@ class _Analysis:
         return dialogue.style(self.text)
 
     def findings(self) -> Findings:
-        front = self._part(Chapter(start=0, body_start=0, end=self.chapters[0].start, title=""))
-        parts = [self._part(chapter, number=number) for number, chapter in enumerate(self.chapters, start=1)]
-        everything = [front, *parts]
+        around: list[_Part] = []
+        parts: list[_Part] = []
+        done = 0
+        for number, chapter in enumerate(self.chapters, start=1):
+            around += self._around(done, chapter.start)
+            parts.append(self._part(chapter, number=number))
+            done = chapter.end
+        around += self._around(done, len(self.text))
+        everything = [*around, *parts]
         longest = Longest(LONGEST_SENTENCES)
         for part in everything:
             longest.add(part.longest)
@@ -179,6 +186,10 @@ class _Analysis:
                 for chapter, part, phrases_in_it in zip(self.chapters, parts, repeated_in_chapters, strict=True)
             ],
         )
+
+    def _around(self, start: int, end: int) -> list[_Part]:
+        """Return front matter, or another part that is no chapter, if there is any text in it."""
+        return [self._part(Chapter(start=start, body_start=start, end=end, title=""))] if start < end else []
 
     def _part(self, chapter: Chapter, *, number: int = 0) -> _Part:
         """Run the first pass over a chapter. Number 0 is the front matter."""

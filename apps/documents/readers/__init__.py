@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from typing import BinaryIO, Protocol
 
+from apps.documents.analysis.structure import Text
 from apps.documents.readers import (
     e_book,
     isolated,
@@ -60,7 +61,7 @@ class Reader(Protocol):
 
     @property
     def read(self) -> Callable[[Source, Limits, OnProgress], str]:
-        """Return the file's text. Headings of chapters stand on lines of their own."""
+        """Return the file's text. Headings stand on lines of their own, those that it states below a mark."""
 
 
 #: The first reader that claims a file reads it. Plain text claims every file, so it is the last.
@@ -114,7 +115,7 @@ def read(
     limits: Limits | None = None,
     on_progress: OnProgress = ignore,
 ) -> str:
-    """Return the text of an uploaded file.
+    """Return the text of an uploaded file. It is a `Text` if its format may state headings.
 
     Parameters:
       file: Open for reading and seekable, or the whole file.
@@ -130,7 +131,9 @@ def read(
     source = _source(file, filename, encoding)
     reader = _reader(source)
     if reader in ISOLATED:
-        return checked(isolated.read(source, _fitting(limits, source), on_progress, reader=_name(reader)))
+        text = Text.of(isolated.read(source, _fitting(limits, source), on_progress, reader=_name(reader)))
+        checked(text)
+        return text
     return checked(reader.read(source, limits, on_progress))
 
 

@@ -3,6 +3,8 @@
 import re
 from collections.abc import Iterable
 
+from apps.documents.analysis import structure
+
 _SPACES = re.compile(r"[ \t\r\n\f\v]+")
 _AROUND_LINE_END = re.compile(r" ?\n ?")
 
@@ -16,6 +18,12 @@ class Blocks:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.pieces: list[str] = []
+        #: Mark of the next paragraph.
+        self.mark = ""
+
+    def heading(self, level: int, label: str = "") -> None:
+        """Mark the paragraph, or the next one, as a heading. Parameters: As `structure.mark`."""
+        self.mark = structure.mark(level, label)
 
     def add(self, text: str) -> None:
         """Add text to the paragraph."""
@@ -33,7 +41,8 @@ class Blocks:
         text = joined(self.pieces)
         self.pieces = []
         if text:
-            self.done.append(text)
+            self.done.append(f"{self.mark}{text}")
+            self.mark = ""
         return text
 
     def text(self) -> str:

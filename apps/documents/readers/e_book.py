@@ -1,10 +1,14 @@
 """E-books (.epub)."""
 
+import html.entities
 import io
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from urllib.parse import unquote
 
+from apps.documents.analysis import vocabulary
+from apps.documents.analysis.structure import AROUND
 from apps.documents.readers import package, web_page, xml_events
 from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
@@ -13,6 +17,9 @@ from apps.documents.readers.progress import OnProgress, Steps, ignore
 from apps.documents.readers.source import Source
 
 MEDIA_TYPE = b"application/epub+zip"
+NCX = "application/x-dtbncx+xml"
+#: Fewest entries of a table of contents.
+MIN_TARGETS = 2
 CONTAINER = "META-INF/container.xml"
 ENCRYPTION = "META-INF/encryption.xml"
 
@@ -44,7 +51,7 @@ def claims(source: Source) -> bool:
 
 def check(source: Source, limits: Limits) -> None:
     with package.opened(source, limits) as parts:
-        _pages(parts)
+        _opened(parts)
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
@@ -53,13 +60,15 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     No link is loaded. The book's own table of contents, and parts out of the order of reading, are left out.
     """
     with package.opened(source, limits) as parts:
-        pages = _pages(parts)
+        book = _opened(parts)
+        pages = book.pages
+        targets = _targets(parts, book)
         texts: list[str] = []
         steps = Steps(on_progress, total=len(pages), what="")
         for number, name in enumerate(pages, start=1):
             with parts.open(name) as part:
                 page = web_page.decoded(part.read())
-            texts.append(web_page.text_of(page, on_progress=ignore))
+            texts.append(web_page.text_of(page, on_progress=ignore, targets=targets.get(name, {}) if targets else None))
             steps.what = f"Reading part {number:,} of {len(pages):,}"
             steps.advance(1)
     if not any(texts):
@@ -67,8 +76,8 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     return "\n".join(text for text in texts if text)
 
 
-def _pages(parts: Package) -> list[str]:
-    """Return the names of the parts to read, in order."""
+def _opened(parts: Package) -> "_Book":
+    """Return the description of the book, with the names of the parts to read, in order."""
     _check_protection(parts)
     parts.require(CONTAINER)
     container = _Container()
@@ -78,6 +87,7 @@ def _pages(parts: Package) -> list[str]:
     book_name = package.inside("", container.book)
     book = _Book()
     xml_events.parse(io.BytesIO(parts.read(book_name)), book)
+    book.name = book_name
     contents = {_path(href) for href in book.contents}
     found: dict[str, None] = {}
     # Each id once, although it may be named many times: its properties may be long.
@@ -88,13 +98,44 @@ def _pages(parts: Package) -> list[str]:
                 raise package.points_outside(href)
             found[package.inside(book_name, _path(href))] = None  # A part named twice is read once.
     # Programs leave the names of parts that were taken out.
-    pages = [name for name in found if name in parts.names]
-    for name in list(found)[: not pages]:
+    book.pages = [name for name in found if name in parts.names]
+    for name in list(found)[: not book.pages]:
         parts.require(name)
-    if not pages:
+    if not book.pages:
         has_pictures = any(book.items.get(item, ("", ""))[1].startswith("image/") for item in book.order)
         raise UnreadableTextError(PICTURES if has_pictures else NO_ORDER)
-    return pages
+    return book
+
+
+def _targets(parts: Package, book: "_Book") -> dict[str, dict[str, tuple[int, str]]]:
+    """Return the headings that the book's table of contents names, by part and id. Empty: it has no such table."""
+    # A `nav` first: it is what newer programs show.
+    for href, kind, properties in sorted(book.items.values(), key=lambda item: "nav" not in item[2].split()):
+        if "nav" in properties.split() or kind == NCX:
+            name = package.inside(book.name, _path(href)) if not _ELSEWHERE.match(href) else ""
+            found = _targets_in(parts, name, book.pages) if name in parts.names else {}
+            if sum(level != AROUND for page in found.values() for level, _ in page.values()) >= MIN_TARGETS:
+                return found
+    return {}
+
+
+def _targets_in(parts: Package, name: str, pages: list[str]) -> dict[str, dict[str, tuple[int, str]]]:
+    contents = _Contents()
+    try:
+        xml_events.parse(io.BytesIO(parts.read(name)), contents, entities=html.entities.html5)
+    except UnreadableTextError:
+        return {}
+    known = set(pages)
+    found: dict[str, dict[str, tuple[int, str]]] = {}
+    for entry in contents.entries:
+        if not entry.href or _ELSEWHERE.match(entry.href):
+            continue
+        page = package.inside(name, _path(entry.href)) if _path(entry.href) else name
+        if page in known:
+            label = " ".join("".join(entry.label).split())
+            level = AROUND if vocabulary.is_around(label) else min(entry.level, AROUND - 1)
+            found.setdefault(page, {})[unquote(entry.href.partition("#")[2])] = (level, label)
+    return found
 
 
 def _path(href: str) -> str:
@@ -128,7 +169,9 @@ class _Book(xml_events.Handler):
         #: Path, media type and properties of each part, by its id.
         self.items: dict[str, tuple[str, str, str]] = {}
         self.order: list[str] = []
-        #: Paths of tables of contents, in the way of older books.
+        self.name = ""
+        self.pages: list[str] = []
+        #: Addresses of pages that are tables of contents, in the way of older books. A place in a page is no page.
         self.contents: list[str] = []
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
@@ -141,8 +184,58 @@ class _Book(xml_events.Handler):
                 )
             case "itemref" if attributes.get("linear") != "no":
                 self.order.append(attributes.get("idref", ""))
-            case "reference" if attributes.get("type") == "toc":
+            case "reference" if attributes.get("type") == "toc" and "#" not in attributes.get("href", ""):
                 self.contents.append(attributes.get("href", ""))
+
+
+@dataclass
+class _Entry:
+    """A line of a table of contents."""
+
+    level: int
+    href: str = ""
+    label: list[str] = field(default_factory=list)
+
+
+class _Contents(xml_events.Handler):
+    """Collects the entries of a table of contents, of both kinds: `nav` lists, and `navPoint`s of older books."""
+
+    def __init__(self) -> None:
+        self.entries: list[_Entry] = []
+        self.depth = 0
+        self.in_contents = self.in_label = False
+
+    def start(self, name: str, attributes: Mapping[str, str]) -> None:
+        match name:
+            case "navMap":
+                self.in_contents = True
+            case "nav":
+                kinds = f"{attributes.get('type', '')} {attributes.get('role', '')}".split()
+                self.in_contents = bool({"toc", "doc-toc"} & {*kinds})
+            case "navPoint" | "ol" if self.in_contents:
+                self.depth += 1
+                if name == "navPoint":
+                    self.entries.append(_Entry(level=self.depth))
+            case "a" if self.in_contents:
+                self.entries.append(_Entry(level=self.depth, href=attributes.get("href", "")))
+                self.in_label = True
+            case "text" if self.in_contents:
+                self.in_label = True
+            case "content" if self.in_contents and self.entries:
+                self.entries[-1].href = attributes.get("src", "")
+
+    def end(self, name: str) -> None:
+        match name:
+            case "nav" | "navMap":
+                self.in_contents = False
+            case "navPoint" | "ol" if self.in_contents:
+                self.depth -= 1
+            case "a" | "text":
+                self.in_label = False
+
+    def data(self, text: str) -> None:
+        if self.in_label and self.entries:
+            self.entries[-1].label.append(text)
 
 
 class _Encryption(xml_events.Handler):

@@ -36,7 +36,7 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """Return the text without its marks, notes and comments, each paragraph and heading between empty lines."""
+    """Return the text without Markdown's marks, notes and comments, each paragraph and heading between empty lines."""
     from markdown_it import MarkdownIt
 
     text = plain_text.decoded(source.content(), encoding=source.encoding).replace("\r\n", "\n").replace("\r", "\n")

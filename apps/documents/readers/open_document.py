@@ -1,6 +1,7 @@
 """OpenDocument texts (.odt)."""
 
 import io
+import re
 from collections.abc import Mapping
 
 from apps.documents.readers import package, xml_events
@@ -29,6 +30,7 @@ _SKIPPED = frozenset(
 _PARAGRAPHS = ("p", "h")
 #: Most spaces in a row that are kept.
 _MAX_SPACES = 100
+_HEADING_STYLE = re.compile(r"Heading_20_([1-8])(?:_|\Z)")
 
 
 def claims(source: Source) -> bool:
@@ -81,11 +83,15 @@ class _Body(xml_events.Handler):
         self.blocks = Blocks()
         #: Begun paragraphs around the current one, which a text box in them has interrupted.
         self.around: list[list[str]] = []
+        #: Their levels as headings, and that of the current one. None: it is text.
+        self.levels: list[int | None] = []
         self.in_body = False
         self.skipped_depth = 0
         #: Name of the style that is being read, and names of the styles of hidden text.
         self.style = ""
         self.hidden: set[str] = set()
+        #: Names of the styles that the document's own are based on.
+        self.bases: dict[str, str] = {}
 
     @property
     def silent(self) -> bool:
@@ -98,11 +104,13 @@ class _Body(xml_events.Handler):
             self.skipped_depth += 1
         elif name == "style":
             self.style = attributes.get("name", "")
+            self.bases[self.style] = attributes.get("parent-style-name", "")
         elif name == "text-properties" and attributes.get("display") == "none":
             self.hidden.add(self.style)
         elif name in _PARAGRAPHS and self.in_body:
             self.around.append(self.blocks.pieces)
             self.blocks.pieces = []
+            self.levels.append(self._level(name, attributes))
         elif self.silent:
             return
         elif name == "s":
@@ -111,6 +119,16 @@ class _Body(xml_events.Handler):
             self.blocks.add(" ")
         elif name == "line-break":
             self.blocks.line_end()
+
+    def _level(self, name: str, attributes: Mapping[str, str]) -> int | None:
+        style = attributes.get("style-name", "")
+        style = self.bases.get(style) or style
+        if style == "Title":
+            return 0
+        if name == "h":
+            return min(max(_number(attributes.get("outline-level", "1")), 1), 8)
+        heading = _HEADING_STYLE.match(style)
+        return int(heading[1]) if heading else None
 
     def _is_hidden(self, name: str, attributes: Mapping[str, str]) -> bool:
         return self.in_body and (
@@ -123,7 +141,10 @@ class _Body(xml_events.Handler):
         elif self.skipped_depth:
             self.skipped_depth -= 1
         elif name in _PARAGRAPHS and self.in_body:
+            if (level := self.levels.pop()) is not None:
+                self.blocks.heading(level)
             self.blocks.end()
+            self.blocks.mark = ""
             self.blocks.pieces = self.around.pop()
 
     def data(self, text: str) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from apps.documents.analysis import headings, words
-from apps.documents.analysis.headings import Family
+from apps.documents.analysis.vocabulary import is_contents
 
 #: Least number and least share of pages on which a line must stand to be a running head.
 MIN_HEADS = 3
@@ -36,9 +36,6 @@ MIN_CONTENTS_LINES = 3
 DIVISION = "\ufffe"
 
 _SENTENCE_ENDS = (*".!?…:\"”\u2019'»)—",)
-_CONTENTS_TITLE = re.compile(
-    r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.IGNORECASE
-)
 #: Page number at the end of a line of contents, with the dots before it.
 _PAGE_NUMBER = re.compile(r"(?:(?<![\s.…_])[\s.…_]++|(?<![\s.…_\d]))\d++$")
 _DROP_CAP = re.compile("[\"“\u2018'«„]?[^\\W\\d_]")
@@ -110,7 +107,7 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
             # A page of one line may be a title.
             if key is None or len(page) < 2:
                 continue
-            if _is_chapter(ends[index]):
+            if headings.names_a_chapter(ends[index]):
                 # Above its chapter the line is the heading; on the pages that follow it is a running head.
                 is_head = ends[index] in ends[max(0, index - PAGES_BETWEEN_HEADS) : index]
             else:
@@ -118,10 +115,6 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
             if is_head:
                 del page[end]
     return pages
-
-
-def _is_chapter(line: str) -> bool:
-    return any(heading.family is not Family.NUMBER for heading in headings.candidates(line))
 
 
 def _head_key(line: str, index: int) -> str:
@@ -135,7 +128,7 @@ def _without_contents(pages: list[list[Line]]) -> list[list[Line]]:
     counts = Counter(line.text for line in lines)
     dropped: set[int] = set()
     for index, line in enumerate(lines):
-        if not _CONTENTS_TITLE.fullmatch(line.text):
+        if not is_contents(line.text):
             continue
         entries: set[str] = set()
         for at in range(index + 1, len(lines)):

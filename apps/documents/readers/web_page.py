@@ -6,8 +6,10 @@ import io
 import re
 from collections.abc import Callable, Mapping
 
+from apps.documents.analysis import structure
+from apps.documents.analysis.vocabulary import is_contents
 from apps.documents.readers import plain_text, signatures, xml_events
-from apps.documents.readers.blocks import Blocks
+from apps.documents.readers.blocks import Blocks, joined
 from apps.documents.readers.content import NOT_TEXT
 from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
@@ -15,6 +17,9 @@ from apps.documents.readers.progress import OnProgress, Steps
 from apps.documents.readers.source import Source
 
 SUFFIXES = (".html", ".htm", ".xhtml", ".xht")
+
+#: Level and label of each heading, by the id of its element. The empty id is the beginning of the page.
+Targets = Mapping[str, tuple[int, str]]
 
 #: Characters that are parsed at a time.
 PIECE_CHARACTERS = 64 * 1024
@@ -31,7 +36,6 @@ NO_PAGE = (
 _CHARSET = re.compile(rb"""<meta[^>]{0,200}?charset\s*+=\s*+["']?\s*+([\w:.-]{1,40})""", re.IGNORECASE)
 _ENCODING = re.compile(rb"""^\s*<\?xml[^>]{0,100}?encoding\s*=\s*["']([\w:.-]{1,40})""")
 _IS_XML = re.compile(r"\A\s*(?:<\?xml\b|<html\b[^>]{0,500}\bxmlns\s*=)", re.IGNORECASE)
-_CONTENTS_TITLE = re.compile(r"(?:table of )?contents|inhalt(?:sverzeichnis)?|table des mati[eè]res|sommaire", re.I)
 _SCHEME = re.compile(r"^(?:[A-Za-z][A-Za-z0-9+.-]*:|//)")
 
 #: Codecs of Python's that are no encodings of a page. Some take quadratic time.
@@ -45,7 +49,8 @@ _SKIPPED = frozenset(
         "applet", "audio", "video", "canvas", "select", "textarea", "button", "datalist", "rt", "rp",
     }
 )  # fmt: skip
-_HEADINGS = frozenset({"h1", "h2", "h3", "h4", "h5", "h6"})
+#: Levels of headings.
+_HEADINGS = {"h1": 1, "h2": 2, "h3": 3, "h4": 4, "h5": 5, "h6": 6}
 #: Kinds of elements that are left out, in `epub:type` and `role`: notes, their marks, and page numbers of print.
 _SKIPPED_KINDS = frozenset(
     {
@@ -65,8 +70,9 @@ _INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IG
 #: A note's mark in superscript, after a word. After a digit or one or two letters it is a power: "m2".
 _NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[*\u2020\u2021\u00a7]+)[\])]?")
 _BEFORE_NOTE = re.compile(r"(?<![^\W\d])[^\W\d]{3,}+[.,;:!?…\"'”\u2019»)]*+$|[.,;:!?…\"'”\u2019»)]$")
-_BLOCKS = _HEADINGS | frozenset(
+_BLOCKS = frozenset(
     {
+        *_HEADINGS,
         "address", "article", "aside", "blockquote", "body", "caption", "center", "dd", "details", "dialog", "div",
         "dl", "dt", "fieldset", "figcaption", "figure", "footer", "form", "header", "hgroup", "hr", "html", "legend",
         "li", "main", "menu", "ol", "p", "pre", "section", "summary", "table", "tbody", "td", "tfoot", "th", "thead",
@@ -107,8 +113,13 @@ def decoded(data: bytes, *, encoding: str = "") -> str:
     return plain_text.decoded(data, encoding=encoding)
 
 
-def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web page") -> str:
+def text_of(
+    page: str, *, on_progress: OnProgress, what: str = "Reading the web page", targets: Targets | None = None
+) -> str:
     """Return the text of a page.
+
+    Parameters:
+      targets: The headings, in place of those that the page marks.
 
     Raises:
       UnreadableTextError: It holds characters that only programs use, or makes no sense.
@@ -118,24 +129,22 @@ def text_of(page: str, *, on_progress: OnProgress, what: str = "Reading the web 
     if _IS_XML.match(page):
         # An element without content, such as `<title/>`, ends there in XML. In HTML it would contain the whole page.
         try:
-            return _of_xml(page, on_progress, what)
+            return _of_xml(page, Page(targets), on_progress, what)
         except xml_events.NotWellFormedError:
             pass
-    return _of_html(page, on_progress, what)
+    return _of_html(page, Page(targets), on_progress, what)
 
 
-def _of_xml(page: str, on_progress: OnProgress, what: str) -> str:
-    found = Page()
+def _of_xml(page: str, found: "Page", on_progress: OnProgress, what: str) -> str:
     data = re.sub(r"^\s*<\?xml[^>]*\?>", "", page, count=1).lstrip().encode()
     steps = Steps(on_progress, total=len(data), what=what)
     xml_events.parse(io.BytesIO(data), found, on_bytes=steps.advance, entities=html.entities.html5)
     return found.text()
 
 
-def _of_html(page: str, on_progress: OnProgress, what: str) -> str:
+def _of_html(page: str, found: "Page", on_progress: OnProgress, what: str) -> str:
     from lxml import etree
 
-    found = Page()
     target = _Target(found)
     parser = etree.HTMLParser(target=target, encoding="utf-8", huge_tree=True)
     steps = Steps(on_progress, total=len(page), what=what)
@@ -174,13 +183,18 @@ class _Target:
 class Page(xml_events.Handler):
     """Collects the paragraphs of a page from its elements."""
 
-    def __init__(self) -> None:
+    def __init__(self, targets: Targets | None = None) -> None:
         self.blocks = Blocks()
+        self.targets = targets
+        #: Level and label of the next paragraph, to which a table of contents points.
+        self.target = (targets or {}).get("")
         #: For each paragraph, the number of links that it consists of. 0: it has other text, too.
         self.links: list[int] = []
         self.links_here = 0
         self.other_text = False
-        self.in_link = self.in_heading = False
+        self.in_link = False
+        #: Level of the open heading. 0: it is no heading.
+        self.in_heading = 0
         self.pre_depth = self.skipped_depth = 0
         #: Number of pieces of the paragraph at which a superscript begins. None: there is none.
         self.superscript: int | None = None
@@ -191,6 +205,10 @@ class Page(xml_events.Handler):
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         name = name.lower()
+        target = self.targets.get(attributes.get("id", "")) if self.targets and attributes.get("id") else None
+        if target and name in _BLOCKS and not self.skipped_depth:
+            self._end_block()
+        self.target = target or self.target
         if self.skipped_depth or name in _SKIPPED or _is_left_out(attributes):
             self.skipped_depth += 1
             return
@@ -218,7 +236,7 @@ class Page(xml_events.Handler):
                 self.label = f"{number}. "
                 self.lists[-1] = number + 1
             case _ if name in _HEADINGS:
-                self.in_heading = True
+                self.in_heading = _HEADINGS[name]
 
     def end(self, name: str) -> None:
         if self.skipped_depth:
@@ -262,7 +280,7 @@ class Page(xml_events.Handler):
             while stop < len(self.links) and self.links[stop]:
                 stop += 1
             if sum(self.links[index:stop]) >= CONTENTS_LINKS:
-                if kept and _CONTENTS_TITLE.fullmatch(kept[-1].strip(" .:")):
+                if kept and is_contents(kept[-1].rpartition("\n")[2]):
                     kept.pop()
             else:
                 kept.extend(self.blocks.done[index:stop])
@@ -288,10 +306,17 @@ class Page(xml_events.Handler):
             self.label = ""
 
     def _end_block(self) -> None:
+        heading = joined(self.blocks.pieces)
+        if heading and self.target:
+            level, label = self.target
+            self.blocks.heading(level, label if not self.in_heading or structure.is_longer(label, heading) else "")
+            self.target = None
+        elif heading and self.in_heading and self.targets is None:
+            self.blocks.heading(self.in_heading)
         if self.blocks.end():
             self.links.append(0 if self.other_text or self.in_heading else self.links_here)
-        self.links_here = 0
-        self.other_text = self.in_heading = False
+        self.links_here = self.in_heading = 0
+        self.other_text = False
 
 
 def _is_left_out(attributes: Mapping[str, str]) -> bool:

@@ -25,6 +25,9 @@ _LINE_ENDS = ("br", "cr")
 #: Characters of a field's instruction that are kept.
 _INSTRUCTION_CHARACTERS = 100
 _OFF = ("0", "false", "off")
+_HEADING_STYLE = re.compile(r"heading ([1-8])", re.IGNORECASE)
+#: Most styles of which each is based on the next.
+_MAX_BASES = 20
 #: Letters of the font "Symbol".
 _GREEK = str.maketrans(
     "ABGDEZHQIKLMNXOPRSTUFCYWabgdezhqiklmnxoprstufcyw",
@@ -71,27 +74,52 @@ def _document_name(parts: Package) -> str:
     return DOCUMENT
 
 
-class _HiddenStyles(xml_events.Handler):
-    """Collects the ids of the styles of hidden text."""
+class _Styles(xml_events.Handler):
+    """Collects the ids of the styles of hidden text, and the levels of the styles of headings."""
 
     def __init__(self) -> None:
         self.style = ""
-        self.found: set[str] = set()
+        self.hidden: set[str] = set()
+        self.levels: dict[str, int | None] = {}
+        self.bases: dict[str, str] = {}
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
-        if name == "style":
-            self.style = attributes.get("styleId", "")
-        elif name == "vanish" and attributes.get("val", "1") not in _OFF:
-            self.found.add(self.style)
+        value = attributes.get("val", "")
+        match name:
+            case "style":
+                self.style = attributes.get("styleId", "")
+            case "vanish" if attributes.get("val", "1") not in _OFF:
+                self.hidden.add(self.style)
+            case "name" if value.lower() == "title":
+                self.levels[self.style] = 0
+            case "name" if heading := _HEADING_STYLE.fullmatch(value):
+                self.levels[self.style] = int(heading[1])
+            case "outlineLvl":
+                self.levels.setdefault(self.style, _level(value))
+            case "basedOn":
+                self.bases[self.style] = value
+
+    def level(self, style: str) -> int | None:
+        """Return the level of a style's headings, or of the style that it is based on. None: it has none."""
+        for _ in range(_MAX_BASES):
+            if style in self.levels:
+                return self.levels[style]
+            style = self.bases.get(style, "")
+        return None
 
 
-def _hidden_styles(parts: Package, document: str) -> set[str]:
+def _level(outline_level: str) -> int | None:
+    """Return the level of a heading from its level in the outline, which counts from 0. 9 is that of text."""
+    return int(outline_level) + 1 if outline_level in tuple("01234567") else None
+
+
+def _styles(parts: Package, document: str) -> _Styles:
     name = package.inside(document, "styles.xml")
-    styles = _HiddenStyles()
+    styles = _Styles()
     if name in parts.names:
         with parts.open(name) as part:
             xml_events.parse(part, styles)
-    return styles.found
+    return styles
 
 
 class _Relationships(xml_events.Handler):
@@ -155,7 +183,9 @@ class _Body(xml_events.Handler):
     """Collects the paragraphs of a document."""
 
     def __init__(self, parts: Package, name: str) -> None:
-        self.hidden_styles = _hidden_styles(parts, name)
+        self.styles = _styles(parts, name)
+        #: Level of the paragraph as a heading. None: it is text.
+        self.level: int | None = None
         self.blocks = Blocks()
         self.embedded = _Embedded(parts, name)
         #: First letter of the next paragraph, which stands in a paragraph of its own.
@@ -197,9 +227,12 @@ class _Body(xml_events.Handler):
             case "vanish" if not self.format_depth:
                 self.is_hidden = attributes.get("val", "1") not in _OFF
             case "rStyle" if not self.format_depth:
-                self.is_hidden = self.is_hidden or attributes.get("val") in self.hidden_styles
+                self.is_hidden = self.is_hidden or attributes.get("val") in self.styles.hidden
             case "pStyle":
-                self.is_hidden_paragraph = attributes.get("val") in self.hidden_styles
+                self.is_hidden_paragraph = attributes.get("val") in self.styles.hidden
+                self.level = self.styles.level(attributes.get("val", ""))
+            case "outlineLvl":
+                self.level = _level(attributes.get("val", ""))
             case "sym" if not self.silent:
                 self._symbol(attributes.get("char", ""), attributes.get("font", ""))
             case "altChunk":
@@ -233,7 +266,10 @@ class _Body(xml_events.Handler):
                     self.drop_cap, self.blocks.pieces = self.blocks.pieces, []
                     self.is_drop_cap = False
                 self.is_hidden_paragraph = False
+                if self.level is not None:
+                    self.blocks.heading(self.level)
                 self.blocks.end()
+                self.level, self.blocks.mark = None, ""
                 self.blocks.pieces = self.around.pop()
             case "instrText":
                 self.in_instruction = False

@@ -5,7 +5,7 @@ import logging
 
 from django.conf import settings
 
-from apps.documents.analysis import analysing, findings
+from apps.documents.analysis import analysing, findings, structure
 from apps.documents.analysis.findings import Findings, OnProgress
 from apps.documents.readers import isolated
 from apps.documents.readers.errors import AnalysisTimeoutError, ReadingTimeoutError, UnreadableTextError
@@ -43,7 +43,7 @@ def analyse(text: str, *, on_progress: OnProgress) -> Findings:
     words_per_minute = settings.READING_WORDS_PER_MINUTE
     if len(text) < ISOLATED_CHARACTERS:
         return findings.analyse(text, words_per_minute=words_per_minute, on_progress=on_progress)
-    content = text.encode(errors="replace")
+    content = structure.marked(text).encode(errors="replace")
     del text
     limits = limits_of(len(content))
     try:

@@ -86,6 +86,7 @@ def confirm(request: WriterRequest) -> HttpResponse:
     destination: Any = RedirectURLMixin()
     destination.request, destination.next_page = request, "pages:account"
     if request.method == "POST" and form.is_valid():
+        request.session.cycle_key()
         confirmation.note(request)
         return redirect(destination.get_success_url())
     return render(request, "pages/confirm.html", {"form": form, "next": destination.get_redirect_url()})

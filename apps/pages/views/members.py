@@ -134,7 +134,8 @@ def hand_over(request: WriterRequest, pk: int, user_id: int) -> HttpResponse:
 
 def member(project: Project, user_id: int) -> Membership:
     """Return the membership of a user, or raise a 404."""
-    found: Membership | None = MemberService.members(project).filter(user_id=user_id).first()
+    # `user_id=` would send a number to the database that is too large for it.
+    found: Membership | None = MemberService.members(project).filter(user__pk=user_id).first()
     if found is None:
         raise Http404
     return found

@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
+from apps.accounts.sessions import registry
 from apps.accounts.sign_in import reset, throttling
 from apps.accounts.tasks import send_password_mail
 from apps.pages.access import WriterRequest, guarded, origin_of, writers_page
@@ -48,7 +49,8 @@ class New(PasswordResetConfirmView):
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
-        throttling.unlock(self.user)
+        throttling.unlock_password(self.user)
+        registry.remember(self.request, user=self.user)
         messages.success(self.request, "Your password is changed. Sign in with the new one.")
         return response
 

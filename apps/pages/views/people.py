@@ -101,4 +101,6 @@ def second_step(request: HttpRequest) -> HttpResponseBase:
 @guarded
 def sign_out(request: HttpRequest, **kwargs: Any) -> HttpResponseBase:
     """End the session. It takes a POST, so that a link on another site cannot do it."""
-    return LogoutView.as_view(next_page="pages:sign-in")(request, **kwargs)
+    response = LogoutView.as_view(next_page="pages:sign-in")(request, **kwargs)
+    response.headers["Clear-Site-Data"] = '"cache", "storage"'
+    return response

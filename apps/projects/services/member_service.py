@@ -2,10 +2,11 @@
 
 from typing import Any
 
+from django.contrib.auth import get_user_model
 from django.db import transaction
 from django.utils import timezone
 
-from apps.projects.models import Membership, Project, Role
+from apps.projects.models import Invitation, Membership, Project, Role
 from apps.projects.services.project_service import ProjectService
 
 
@@ -20,8 +21,14 @@ class MemberService:
 
     @staticmethod
     def remove(project: Project, *, user_id: int) -> bool:
-        """End a membership. Return whether there was one."""
-        deleted, _ = Membership.objects.filter(project=project, user_id=user_id).delete()
+        """End a membership. Return whether there was one. Open invitations to the member's address are withdrawn."""
+        now = timezone.now()
+        with transaction.atomic():
+            deleted, _ = Membership.objects.filter(project=project, user_id=user_id).delete()
+            email = get_user_model().objects.filter(pk=user_id).values_list("email", flat=True).first()
+            if deleted and email:
+                invitations = Invitation.objects.filter(project=project, email__iexact=email).open(now)
+                invitations.update(withdrawn_at=now, updated_at=now)
         return bool(deleted)
 
     @staticmethod

@@ -1,7 +1,8 @@
 """Users who follow tasks by event streams, and whether each of them still may.
 
-A stream ends when its user is locked out, has a new password or may not see the task any more, and when the session or
-the token with which it was opened ends. All streams of an event loop share the statements that find out.
+A stream ends when its user is locked out, has a new password or may not see the task any more, or not as staff do. It
+ends as well with the session or the token with which it was opened. All streams of an event loop share the statements
+that find out.
 """
 
 import asyncio
@@ -22,6 +23,7 @@ from django.utils import timezone
 from rest_framework.request import Request
 
 from apps.core.connections import close_idle
+from apps.core.permission import sees_all
 from apps.tasks.models import TaskStatus
 
 logger = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Follower:
       auth_hash: Django's hash of the user's password, which a new one changes.
       session_key: Session with which the stream was opened. Empty: it was another credential.
       token: Model and primary key of the token with which it was opened. None: it was another credential.
+      sees_all: Whether the stream shows what staff see.
     """
 
     task_id: str
@@ -47,6 +50,7 @@ class Follower:
     auth_hash: str
     session_key: str = ""
     token: tuple[type[models.Model], Any] | None = None
+    sees_all: bool = False
 
     @classmethod
     def of(cls, request: Request, task_id: str) -> "Follower":
@@ -60,6 +64,7 @@ class Follower:
             auth_hash=user.get_session_auth_hash(),
             session_key=(session.session_key or "") if by_session else "",
             token=None if token is None else (type(token), token.pk),
+            sees_all=sees_all(user, TaskStatus),
         )
 
 
@@ -142,6 +147,7 @@ def allowed(followers: Collection[Follower]) -> set[Follower]:
         if unchanged.get(each.user_pk) == each.auth_hash
         and (not each.session_key or each.session_key in sessions)
         and (each.token is None or each.token in tokens)
+        and (not each.sees_all or sees_all(users[each.user_pk], TaskStatus))
     ]
     seen = _seen_tasks(holding, users)
     return {each for each in holding if (each.user_pk, each.task_id) in seen}
@@ -180,8 +186,8 @@ def _seen_tasks(followers: Collection[Follower], users: Mapping[Any, Any]) -> se
     found: set[tuple[Any, str]] = set()
     for start in range(0, len(pks), USERS_AT_ONCE):
         parts = [
-            TaskStatus.objects.visible_to(users[pk])
-            .filter(task_id__in=wanted[pk])
+            TaskStatus.objects.filter(task_id__in=wanted[pk])
+            .visible_to(users[pk])
             .order_by()
             .annotate(user_number=models.Value(number))
             .values_list("user_number", "task_id")

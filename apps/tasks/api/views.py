@@ -44,12 +44,13 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
     content_negotiation_class = AlwaysJSON
 
     def get_queryset(self) -> TaskStatusQuerySet:
-        found = TaskStatus.objects.visible_to(self._user()).defer("args", "kwargs", "options")
         if self.action != "list":
-            return found
-        query = TaskQuerySerializer(data=self.request.query_params)
-        query.is_valid(raise_exception=True)
-        return found.filter(**query.validated_data).order_by("-id")
+            found = TaskStatus.objects.filter(task_id=self.kwargs["task_id"])
+        else:
+            query = TaskQuerySerializer(data=self.request.query_params)
+            query.is_valid(raise_exception=True)
+            found = TaskStatus.objects.filter(**query.validated_data).order_by("-id")
+        return found.visible_to(self._user()).defer("args", "kwargs", "options")
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
         return StaffTaskSerializer if sees_all(self._user(), TaskStatus) else TaskSerializer
