@@ -8,9 +8,9 @@ from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
-from django.middleware.security import SecurityMiddleware
 from django.urls import reverse
 from django.utils.decorators import sync_and_async_middleware
+from django.utils.deprecation import MiddlewareMixin
 
 GetResponse = Callable[[HttpRequest], Any]
 
@@ -79,13 +79,13 @@ def no_store(get_response: GetResponse) -> GetResponse:
     return _around(get_response, lambda request: None, end)
 
 
-class HTTPSMiddleware(SecurityMiddleware):
-    """Redirects browsers to HTTPS. A program is refused: redirected, it would go on sending its token in clear text."""
+class ProgramsUseHTTPS(MiddlewareMixin):
+    """Refuses programs that use plain HTTP. A redirect would let them go on sending tokens in clear text."""
 
-    def process_request(self, request: HttpRequest) -> HttpResponse | None:  # type: ignore[override]
-        if self.redirect and request.path.startswith("/api/") and not request.is_secure():
+    def process_request(self, request: HttpRequest) -> HttpResponse | None:
+        if settings.SECURE_SSL_REDIRECT and request.path.startswith("/api/") and not request.is_secure():
             return JsonResponse({"detail": "Use https:// for this address."}, status=403)
-        return super().process_request(request)
+        return None
 
 
 def policy(path: str, *, nonce: str) -> str:

@@ -65,7 +65,8 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "aiWriting.http_headers.security_headers",  # First: refusals of the others have the headers, too.
-    "aiWriting.http_headers.HTTPSMiddleware",
+    "aiWriting.http_headers.ProgramsUseHTTPS",
+    "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",

@@ -268,7 +268,7 @@ def test_a_text_without_headings_is_one_chapter_without_a_title(project: Project
 
 
 def test_a_long_title_is_cut_to_its_column(project: Project) -> None:
-    headings = "".join(f"CHAPTER {number}. {'X' * 100}\n{'Y' * 500}\n\nIt went on.\n\n" for number in (1, 2))
+    headings = "".join(f"# Chapter {number}. {'X' * 600}\n\nIt went on.\n\n" for number in (1, 2))
     document = DocumentService.create(project=project, title="A", text=headings)
     DocumentService.process_document(document)
     assert [len(title) for title in document.chapters.values_list("title", flat=True)] == [255, 255]
