@@ -27,7 +27,8 @@ from apps.tasks.schedules import actions
 from tests import rows
 from tests.access.rules import ADMIN, FORBIDDEN, IN, METHODS, MISSING, NOT_ALLOWED, ROLES, SIGN_IN, STAFF, entry_of
 
-pytestmark = pytest.mark.django_db
+#: Permissions are the same on every database.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 #: A parameter in a pattern: `<int:pk>`, or `(?P<pk>[^/.]+)`.
 PARAMETER = re.compile(r"\(\?P<(\w+)>(?:[^()\[\]]|\[[^\]]*\])*\)|<(?:\w+:)?(\w+)>")
