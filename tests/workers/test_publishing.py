@@ -24,7 +24,7 @@ from workers.sending.on_commit import publish_on_commit
 from workers.wire import lane
 from workers.wire import message as wire_message
 from workers.wire.clients import PUBLISH_TIMEOUT_SECONDS, client
-from workers.wire.message import wire_id_of
+from workers.wire.message import wire_id_of, words_of
 from workers.wire.publisher import PlainPublishers, Publisher, Publishers, pack
 from workers.wire.queue import WireQueue
 from workers.wire.scripts import UNPACK_LIMIT
@@ -53,7 +53,7 @@ def message(number: int, *, queue_name: str = QUEUE) -> Message:
 
 
 def publish(publisher: Publisher | Publishers, messages: list[Message]) -> None:
-    publisher.publish([pack(one) for one in messages])
+    publisher.publish([pack(words_of(one)) for one in messages])
 
 
 def waiting(publisher: Publisher | Publishers, redis_client: "redis.Redis", queue_name: str = QUEUE) -> list[str]:
@@ -351,7 +351,7 @@ def test_without_the_fast_path_a_refused_chunk_leaves_the_others(broker, redis_c
     publishers = PlainPublishers(broker.wire.senders, namespace=broker.namespace)
     redis_client.set(broker.wire.queue_key("slow"), "not a list")
     refused, taken = ([message(number, queue_name=name) for number in range(UNPACK_LIMIT)] for name in ("slow", QUEUE))
-    publishers.publish([publishers.pack(one) for one in [*refused, *taken]])
+    publishers.publish([publishers.pack(words_of(one)) for one in [*refused, *taken]])
     assert redis_client.lrange(broker.wire.queue_key(QUEUE), 0, -1) == ids(taken)
     assert f"redis refused, the relay will publish count={UNPACK_LIMIT}" in caplog.text
     publishers.close()
@@ -363,3 +363,12 @@ def test_a_client_has_as_many_connections_as_its_threads_need() -> None:
     for connection in taken:
         pool.release(connection)
     pool.disconnect()
+
+
+def test_a_send_has_the_words_of_its_message(broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.time", lambda: 1_764_000_000.5)
+    message = tasks.effect.message_with_options(args=("é",), max_retries=3)
+
+    words = wire_message.words_of_send(broker.send_of(message))
+
+    assert words == words_of(wire_message.for_attempt(message, 0))

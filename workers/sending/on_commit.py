@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from apps.tasks.values import Send
-from workers.wire.message import from_send
+from workers.wire.message import words_of_send
 from workers.wire.queue import WireQueue
 
 T = TypeVar("T")
@@ -96,7 +96,7 @@ def _batch_of(connection: Any, publish: Publish[T]) -> CommitBatch[T]:
 def pack_sends(sends: Iterable[Send], wire: WireQueue) -> list[Any]:
     """Return the packed messages of the sends that are due now. The relay publishes delayed ones."""
     pack = wire.pack
-    return [pack(from_send(send)) for send in sends if not send.delay_ms]
+    return [pack(words_of_send(send)) for send in sends if not send.delay_ms]
 
 
 def publish_sends(sends: Iterable[Send], wire: WireQueue) -> None:

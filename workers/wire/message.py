@@ -2,10 +2,12 @@
 
 import json
 import re
+import time
 from typing import Any
 
 from dramatiq import Message
 from dramatiq.errors import DecodeError
+from dramatiq.message import get_encoder
 
 from apps.tasks.errors import TaskError
 from apps.tasks.json_safe import COMPACT
@@ -16,6 +18,8 @@ WIRE_OPTIONS = ("redis_message_id", "attempt")
 
 #: A task id that a row can have, and an attempt.
 WIRE_ID = re.compile(r"([^\x00\ud800-\udfff]{1,255}):(0|[1-9][0-9]{0,9})")
+#: What Redis gets of a message: queue, wire id, encoded message.
+Words = tuple[bytes, bytes, bytes]
 #: The highest attempt that its column can hold.
 LAST_ATTEMPT = 2**31 - 1
 
@@ -45,16 +49,24 @@ def for_attempt(message: Message[Any], attempt: int, *, retries: int = 0) -> Mes
     return message.copy(options=options)
 
 
-def from_send(send: Send) -> Message[Any]:
-    """Return the message of a send, for its first attempt."""
-    return Message(
-        queue_name=send.queue_name,
-        actor_name=send.task_name,
-        args=send.args,
-        kwargs=send.kwargs,
-        options={**send.options, **_options(send.task_id, 0)},
-        message_id=send.task_id,
-    )
+def words_of(message: Message[Any]) -> Words:
+    """Return the words of a message."""
+    return message.queue_name.encode(), message.options["redis_message_id"].encode(), message.encode()
+
+
+def words_of_send(send: Send) -> Words:
+    """Return the words of a send's first attempt. Its message, with the same words, would take longer to make."""
+    options = _options(send.task_id, 0)
+    data: Any = {
+        "queue_name": send.queue_name,
+        "actor_name": send.task_name,
+        "args": send.args,
+        "kwargs": send.kwargs,
+        "options": {**send.options, **options},
+        "message_id": send.task_id,
+        "message_timestamp": int(time.time() * 1000),
+    }
+    return send.queue_name.encode(), options["redis_message_id"].encode(), get_encoder().encode(data)
 
 
 def from_row(row: Any) -> Message[Any]:

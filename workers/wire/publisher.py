@@ -11,12 +11,12 @@ from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from itertools import chain
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import redis
-from dramatiq import Message
 
 from workers.wire.errors import translated
+from workers.wire.message import Words
 from workers.wire.scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -33,14 +33,9 @@ BATCH_SECONDS = 2.0
 T = TypeVar("T")
 
 
-def words(message: Message[Any]) -> tuple[bytes, bytes, bytes]:
-    """Return the words that the PUBLISH script takes for a message."""
-    return message.queue_name.encode(), message.options["redis_message_id"].encode(), message.encode()
-
-
-def pack(message: Message[Any]) -> bytes:
+def pack(words: Words) -> bytes:
     """Return the words of a message in Redis's protocol."""
-    return b"".join(map(_bulk, words(message)))
+    return b"".join(map(_bulk, words))
 
 
 def _bulk(word: bytes) -> bytes:
@@ -226,12 +221,16 @@ class Publishers:
 class PlainPublishers:
     """Publishes with redis-py's own commands and waits for each answer: the off position of `TASK_FAST_PATH`."""
 
-    pack = staticmethod(words)
     size = staticmethod(words_size)
 
     def __init__(self, client: "redis.Redis", *, namespace: str) -> None:
         self.client, self.namespace = client, namespace
         self._publish = client.register_script(PUBLISH)
+
+    @staticmethod
+    def pack(words: Words) -> Words:
+        """Return the words as they are."""
+        return words
 
     def publish(self, packed: Sequence[tuple[bytes, bytes, bytes]], *, wait: bool = False) -> None:
         """Put messages on their queues. Messages that are there already stay as they are.

@@ -26,7 +26,8 @@ from workers.wire.contents import Contents, log_damaged
 from workers.wire.errors import Guard
 from workers.wire.keys import Keys
 from workers.wire.lane import Lane
-from workers.wire.publisher import bounded, words, words_size
+from workers.wire.message import words_of
+from workers.wire.publisher import bounded, words_size
 from workers.wire.scripts import BELL_LIMIT, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
@@ -60,7 +61,7 @@ class WireQueue(Keys):
         self.lane, self.large_lane = (
             Lane(self.senders, namespace=namespace, fast_path=fast_path, drop=self.drop_connections) for _ in range(2)
         )
-        #: Returns a message in the form that `publish_packed` takes.
+        #: Returns the words of a message in the form that `publish_packed` takes.
         self.pack = self.lane.publishers.pack
         self._size = self.lane.publishers.size
         #: Wait for the answer to every message. For tests that look into Redis after a send.
@@ -92,7 +93,7 @@ class WireQueue(Keys):
         Returns:
           False if Redis cannot be reached, or could not a moment ago. The relay publishes them then.
         """
-        return self.publish_packed([self.pack(message) for message in messages])
+        return self.publish_packed([self.pack(words_of(message)) for message in messages])
 
     def publish_packed(self, packed: Sequence[Any]) -> bool:
         """Publish messages that `pack` returned, as `publish` does."""
@@ -233,7 +234,7 @@ class WireQueue(Keys):
           The number of messages that are on their queues now. Missing are those that Redis refused.
         """
         published = 0
-        for run in bounded([words(message) for message in messages], size=words_size):
+        for run in bounded(list(map(words_of, messages)), size=words_size):
             is_large = sum(map(words_size, run)) > LARGE_BYTES
             arguments: list[bytes | int] = [BELL_LIMIT, *chain.from_iterable(run)]
             try:
