@@ -3,9 +3,26 @@
 import json
 from typing import Any
 
-#: Writes JSON as messages have it. Made once: `json.dumps` with options makes an encoder for every call, which takes as
-#: long as the encoding.
-COMPACT = json.JSONEncoder(separators=(",", ":"))
+
+class CompactEncoder(json.JSONEncoder):
+    """Writes JSON as Dramatiq's messages have it.
+
+    It keeps the encoder in C, where there is one. `JSONEncoder` makes one for every call, which takes longer than the
+    encoding of a few arguments. A value that contains itself is a RecursionError.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(separators=(",", ":"), check_circular=False)
+        if (make := getattr(json.encoder, "c_make_encoder", None)) is not None:
+            texts = json.encoder.encode_basestring_ascii
+            self._pieces = make(None, self.default, texts, None, ":", ",", False, False, True)
+            self.encode = self._encode  # type: ignore[method-assign,assignment]
+
+    def _encode(self, value: Any) -> str:
+        return "".join(self._pieces(value, 0))
+
+
+COMPACT = CompactEncoder()
 
 #: Replaces a NUL.
 REPLACEMENT = "\ufffd"

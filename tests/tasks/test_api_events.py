@@ -5,7 +5,6 @@ import time
 import uuid
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import ExitStack
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -56,7 +55,7 @@ class Task:
 
     def start(self) -> None:
         held, _ = ledger.claim([(self.id, 0)], claim_id=self.claim.claim_id, worker_id=self.claim.worker_id)
-        self.claim = replace(self.claim, row_id=held[0].row_id)
+        self.claim = self.claim._replace(row_id=held[0].row_id)
 
     def report(self, percent: int, text: str) -> None:
         ledger.report([Report(claim=self.claim, percent=percent, text=text, ran_ms=1)])

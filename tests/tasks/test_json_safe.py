@@ -1,8 +1,10 @@
 """Values and texts that JSON or a database would refuse."""
 
+import json
+
 import pytest
 
-from apps.tasks.json_safe import clean_text, json_safe
+from apps.tasks.json_safe import COMPACT, clean_text, json_safe
 
 
 @pytest.mark.parametrize(("text", "cleaned"), [("a\x00b", "a\ufffdb"), ("\ud800", "?"), ("é\U0001f600", "é\U0001f600")])
@@ -22,3 +24,32 @@ def test_a_value_is_returned_as_json_carries_it() -> None:
 def test_a_value_that_json_cannot_carry_is_refused(value: object) -> None:
     with pytest.raises((TypeError, ValueError)):
         json_safe(value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        True,
+        0,
+        -1.5e300,
+        2**70,
+        "",
+        'a "quote"\n\u00e9\U0001f600\x00',
+        [],
+        {},
+        (1, [2, {"a": ()}]),
+        {"é": {"b": [None]}, "": 1},
+    ],
+)
+def test_json_is_written_as_messages_have_it(value: object) -> None:
+    assert COMPACT.encode(value) == json.dumps(value, separators=(",", ":"))
+
+
+def test_what_json_cannot_write_is_refused_and_not_half_written() -> None:
+    endless: list[object] = []
+    endless.append(endless)
+    with pytest.raises(TypeError, match="set"):
+        COMPACT.encode([1, {2}])
+    with pytest.raises(RecursionError):
+        COMPACT.encode(endless)

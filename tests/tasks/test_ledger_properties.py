@@ -206,8 +206,8 @@ def some_of(choose: Callable[["LedgerMachine"], Iterable[Any]], *, most: int = 4
 def forged(claim: Claim) -> st.SearchStrategy[Claim]:
     """Draw a claim like this one with a wrong attempt or claim id."""
     return st.one_of(
-        st.sampled_from((-1, 1)).map(lambda by: replace(claim, attempt=max(claim.attempt + by, 0))),
-        st.just(replace(claim, claim_id=uuid.UUID(int=0))),
+        st.sampled_from((-1, 1)).map(lambda by: claim._replace(attempt=max(claim.attempt + by, 0))),
+        st.just(claim._replace(claim_id=uuid.UUID(int=0))),
     )
 
 
@@ -489,7 +489,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.check()
         outcomes = [self._outcome(claim, end) for claim, end in ends]
         if is_refused and self.model.holder(outcomes[-1].claim):
-            outcomes[-1] = replace(outcomes[-1], sends=(replace(self.send_of(NEW), task_id=NO_TASK_ID),))
+            outcomes[-1] = outcomes[-1]._replace(sends=(replace(self.send_of(NEW), task_id=NO_TASK_ID),))
             with pytest.raises(IntegrityError):
                 ledger.finish(outcomes)
         else:
@@ -681,7 +681,9 @@ class LedgerMachine(RuleBasedStateMachine):
         elif action == "postpone":
             assert ledger.postpone(task_ids, delay_ms=ms) == self.model.postpone(task_ids, delay_ms=ms)
         elif action == "put off":
-            for known in (task_ids, task_ids[:1]):
+            waiting = [task_id for task_id, _ in self.pairs_of(states.PENDING)][:1]
+            # Twice, since the patience begins with the first time.
+            for known in (task_ids, waiting, waiting):
                 counts = ledger.put_off(known, delay_ms=HOUR_MS, patience_ms=ms, reason="no worker knows it")
                 assert counts == self.model.put_off(known, delay_ms=HOUR_MS, patience_ms=ms)
         elif action == "dead letter":

@@ -1,5 +1,6 @@
 """One worker process: Dramatiq's own worker, stopped as platforms stop processes."""
 
+import gc
 import logging
 import os
 import time
@@ -53,6 +54,9 @@ def work(*, queues: Sequence[str], threads: int, drain_seconds: float) -> int:
     broker.emit_after("process_boot")
     worker = Worker(broker, queues=known_queues(queues) or None, worker_threads=threads)
     worker.start()
+    # Full collections need not look at the modules and models, which live as long as the process.
+    gc.collect()
+    gc.freeze()
     code = _watch(broker.runtime, stop)
     if code == EXIT_THREAD_DIED:
         # A running task may be to blame. It is not released, which would cost it nothing: the relay counts a crash.

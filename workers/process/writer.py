@@ -7,7 +7,6 @@ in one round trip. Worker threads never wait for the database: they append to a 
 import logging
 import threading
 import time
-from dataclasses import replace
 from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
@@ -269,7 +268,7 @@ def _without_follow_ups(outcome: Outcome, error: Exception) -> Outcome:
     told = f"What follows it ({names}) could not be stored: {in_words(*_named(error))}"
     is_complete = outcome.move is states.COMPLETE
     return _told(
-        replace(outcome, move=states.FAIL if is_complete else outcome.move),
+        outcome._replace(move=states.FAIL if is_complete else outcome.move),
         error,
         f"It ran. {told}" if is_complete else f"{outcome.error_message}\n{told}",
     )
@@ -277,10 +276,10 @@ def _without_follow_ups(outcome: Outcome, error: Exception) -> Outcome:
 
 def _bare(outcome: Outcome, error: Exception) -> Outcome:
     """Return a failure that any database can store."""
-    bare = replace(outcome, move=states.FAIL, result=None, traceback="", text="", error_type="")
+    bare = outcome._replace(move=states.FAIL, result=None, traceback="", text="", error_type="")
     return _told(bare, error, f"Its outcome could not be stored: {type(error).__name__}.")
 
 
 def _told(outcome: Outcome, error: Exception, message: str) -> Outcome:
     error_type = outcome.error_type or _named(error)[0]
-    return replace(outcome, sends=(), group_sends=(), error_message=message, error_type=error_type)
+    return outcome._replace(sends=(), group_sends=(), error_message=message, error_type=error_type)

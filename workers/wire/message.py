@@ -16,8 +16,10 @@ from apps.tasks.values import Held, Send
 #: Options that belong to one publication of a message, not to the message.
 WIRE_OPTIONS = ("redis_message_id", "attempt")
 
+#: Characters of a task id, at most.
+MAX_ID_LENGTH = 255
 #: A task id that a row can have, and an attempt.
-WIRE_ID = re.compile(r"([^\x00\ud800-\udfff]{1,255}):(0|[1-9][0-9]{0,9})")
+WIRE_ID = re.compile(rf"([^\x00\ud800-\udfff]{{1,{MAX_ID_LENGTH}}}):(0|[1-9][0-9]{{0,9}})")
 #: What Redis gets of a message: queue, wire id, encoded message.
 Words = tuple[bytes, bytes, bytes]
 #: The highest attempt that its column can hold.
