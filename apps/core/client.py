@@ -9,13 +9,18 @@ IPV6_PREFIX_BITS = 64
 NO_ADDRESS = "local"
 
 
-@lru_cache(maxsize=4096)
 def client_of(address: str) -> str:
     """Return the client that an address belongs to: the address, or the network of an IPv6 address."""
+    return network_of(address) or address or NO_ADDRESS
+
+
+@lru_cache(maxsize=4096)
+def network_of(address: str) -> str:
+    """Return an IPv4 address as it is, and the network of an IPv6 address. Empty: it is no network address."""
     try:
         found = ip_address(address.partition("%")[0])
     except ValueError:
-        return address or NO_ADDRESS
+        return ""
     if isinstance(found, IPv6Address):
         if found.ipv4_mapped is None:
             return str(ip_network((found, IPV6_PREFIX_BITS), strict=False))

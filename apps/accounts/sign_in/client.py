@@ -1,10 +1,8 @@
 """The address of a client, as attempts are counted by it."""
 
-from ipaddress import IPv6Address, ip_address, ip_network
 from typing import Any
 
-#: Bits of an IPv6 address that one customer of a provider shares.
-NETWORK_BITS = 64
+from apps.core.client import network_of
 
 
 def address_of(request: Any) -> str:
@@ -12,13 +10,4 @@ def address_of(request: Any) -> str:
 
     `REMOTE_ADDR` is the peer of the connection, or the address that a trusted proxy forwarded. No header is read here.
     """
-    text = request.META.get("REMOTE_ADDR", "") if request is not None else ""
-    try:
-        address = ip_address(text.partition("%")[0])
-    except ValueError:
-        return ""
-    if isinstance(address, IPv6Address):
-        if address.ipv4_mapped:
-            return str(address.ipv4_mapped)
-        return str(ip_network((address, NETWORK_BITS), strict=False))
-    return str(address)
+    return network_of(request.META.get("REMOTE_ADDR", "")) if request is not None else ""
