@@ -22,6 +22,7 @@ from dramatiq.threading import Interrupt
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError
 from apps.tasks.json_safe import json_safe
+from apps.tasks.limits import declared as limits
 from apps.tasks.values import Send
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Options of a message that have columns of their own.
-COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
+COLUMN_OPTIONS = ("owner_id", "weight", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
 
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
 ACK_SIGNALS = ("ack", "nack")
@@ -187,6 +188,10 @@ class LedgerBroker(RedisBroker):
         max_age = message.options.get("max_age")
         if max_age is None:
             max_age = actor.options.get("max_age")
+        owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
+        line, weight = limits.place_of(
+            message.actor_name, message.args, message.kwargs, owner_id=owner_id, weight=message.options.get("weight")
+        )
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
@@ -197,9 +202,11 @@ class LedgerBroker(RedisBroker):
             options=_without_columns(plain),
             delay_ms=0 if delay is None else arguments.whole_number(actor, "delay", delay),
             max_age_ms=None if max_age is None else arguments.whole_number(actor, "max_age", max_age),
-            owner_id=arguments.owner_key(message.options.get("owner_id", _current_owner())),
+            owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
+            line=line,
+            weight=weight,
         )
 
     def follow_up_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
@@ -220,6 +227,7 @@ class LedgerBroker(RedisBroker):
             plain = arguments.plain_options(message)
             args, kwargs, options = json_safe([message.args, message.kwargs, _without_columns(plain)])
             owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
+            line, weight = limits.place_of(name, args, kwargs, owner_id=owner_id, weight=message.options.get("weight"))
         except Interrupt:
             raise
         except BaseException as error:
@@ -244,6 +252,8 @@ class LedgerBroker(RedisBroker):
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
+            line=line,
+            weight=weight,
         )
 
     # --- Working ---

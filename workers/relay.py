@@ -19,6 +19,7 @@ from apps.tasks import ledger, presence
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import neighbours
+from workers.admission import Admissions
 from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.process import identity
@@ -39,6 +40,8 @@ RESCUE_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
 #: Seconds between two audits, which compare the due rows with Redis.
 AUDIT_SECONDS = 5.0
+#: Seconds that a relay that stops waits for the thread that admits limited tasks.
+STOP_SECONDS = 2.0
 #: Pause after an audit, at least, in multiples of its own duration.
 AUDIT_REST = 20
 #: Seconds between two looks for expired tasks.
@@ -75,6 +78,7 @@ class Relay:
         self.sightings: dict[uuid.UUID, Sighting] = {}
         self._last_look = 0.0
         self._audit = Audit(broker, beat=lambda: self.row.beat())
+        self._admissions: Admissions | None = None
         self._epoch: bytes | None = None
         self._outage = Outage()
         self._strangers: set[str] = set()
@@ -90,7 +94,7 @@ class Relay:
             try:
                 pause = PAUSE_SECONDS
                 # Not while a part of its work fails unexpectedly: a relay that beats is taken for one that works.
-                if not self._failing:
+                if not self._failing and self._is_admitting():
                     self.row.beat()
                 self._do(self.publish_due)
                 self._every(RESCUE_SECONDS, self.rescue)
@@ -118,6 +122,9 @@ class Relay:
             except Exception:
                 logger.exception("relay pass failed")
                 close_broken()
+        if self._admissions is not None:
+            self._admissions.end()
+            self._admissions.join(STOP_SECONDS)
         self.row.stop()
         close_broken()
         logger.info("relay stopped host=%s", self.host)
@@ -148,6 +155,19 @@ class Relay:
         else:
             self._failing.discard(work)
 
+    # --- Limited tasks ---
+
+    def admit(self) -> int:
+        """Give limited tasks the places that are free, and publish them. Return their number."""
+        return Admissions(self.broker.wire, publish=Audit(self.broker).publish).look_at_all()
+
+    def _is_admitting(self) -> bool:
+        """Start the thread that admits limited tasks, unless it lives. Return whether it works."""
+        if self._admissions is None or not self._admissions.is_alive():
+            self._admissions = Admissions(self.broker.wire, publish=Audit(self.broker).publish)
+            self._admissions.start()
+        return self._admissions.is_working
+
     # --- Due rows ---
 
     def publish_due(self) -> int:
@@ -155,7 +175,8 @@ class Relay:
         published = 0
         while TaskStatus.objects.due().filter(delayed=True).exists():
             rows = ledger.take_due(limit=PAGE)
-            published += self._audit.publish(rows)
+            published += self._audit.publish([row for row in rows if row.line is None])
+            self.broker.wire.tell_lines({(row.task_name, row.line) for row in rows if row.line is not None})
             if len(rows) < PAGE:
                 break
         return published
@@ -233,5 +254,6 @@ class Relay:
         return now - seen.since > conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
 
     def forget(self) -> int:
-        """Delete the rows of workers that stopped more than `KEPT_FOR` ago."""
+        """Delete the rows of workers that stopped more than `KEPT_FOR` ago, and starts that no rate counts."""
+        ledger.forget_starts()
         return presence.forget(older_than=KEPT_FOR)

@@ -19,6 +19,8 @@ class Send:
       delay_ms: Milliseconds before it may run.
       max_age_ms: Milliseconds after `run_at` in which it may still start. None: no limit.
       owner_id: Primary key of the user who may see the task besides staff.
+      line: Key of its actor's limit, in whose line it waits. None: the actor has no limit.
+      weight: Places of the limit that it takes.
     """
 
     task_id: str
@@ -33,6 +35,8 @@ class Send:
     owner_id: Any = None
     related_object_type: str = ""
     related_object_id: int | None = None
+    line: str | None = None
+    weight: int = 1
 
 
 class Held(NamedTuple):
@@ -41,6 +45,7 @@ class Held(NamedTuple):
     Parameters:
       args, kwargs, options: JSON texts, as they were written.
       sent_ms: Time of the send, in milliseconds since 1970.
+      line: Key of its actor's limit. None: it has none.
     """
 
     task_id: str
@@ -53,6 +58,7 @@ class Held(NamedTuple):
     options: str
     retries: int
     sent_ms: float
+    line: str | None = None
 
 
 class Claim(NamedTuple):
@@ -99,6 +105,7 @@ class Outcome(NamedTuple):
       sends: Messages that belong to the outcome. They are recorded in the same commit.
       group: Key of the group that counts this task if it completes.
       group_sends: Messages to send when it is the last of its group.
+      line: Key of its actor's limit, which has a place free now. None: it has none.
     """
 
     claim: Claim
@@ -115,6 +122,7 @@ class Outcome(NamedTuple):
     sends: tuple[Send, ...] = ()
     group: str = ""
     group_sends: tuple[Send, ...] = ()
+    line: str | None = None
 
 
 class Settled(NamedTuple):

@@ -33,14 +33,24 @@ class Attempt:
 
     __slots__ = (
         "broken_hooks", "cancelled", "claim", "failure", "group", "group_sends", "in_transaction", "is_expected",
-        "is_suspect", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "start_reported",
+        "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "start_reported",
         "started", "taken", "thread", "written",
     )  # fmt: skip
 
-    def __init__(self, message: Message[Any], claim: Claim, *, owner_id: Any = None, is_suspect: bool = False) -> None:
+    def __init__(
+        self,
+        message: Message[Any],
+        claim: Claim,
+        *,
+        owner_id: Any = None,
+        line: str | None = None,
+        is_suspect: bool = False,
+    ) -> None:
         self.message = message
         self.claim = claim
         self.owner_id = owner_id
+        #: Key of its actor's limit. None: it has none.
+        self.line = line
         self.reporter = Reporter()
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
@@ -234,6 +244,7 @@ class Attempt:
             sends=tuple(self.sends),
             group=self.group,
             group_sends=tuple(self.group_sends),
+            line=self.line,
             **values,
         )
 

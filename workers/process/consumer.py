@@ -214,7 +214,7 @@ class LedgerConsumer(Consumer):
                 if row := rows.get(task_id):
                     claim = self._claim_of(row, attempt, batch.claim_id)
                     if message := self._message_of(wire_id, data[wire_id], claim, row, unfit):
-                        claimed.append(ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id)))
+                        claimed.append(ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, line=row.line)))
                 elif refused[task_id].missing and self._may_be_a_neighbours(wire_id, data[wire_id]):
                     not_ours.append(wire_id)
                 else:
@@ -273,7 +273,7 @@ class LedgerConsumer(Consumer):
         if row is None or message is None:
             del self.batch.suspects[wire_id]
             return None
-        claimed = ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, is_suspect=True))
+        claimed = ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, line=row.line, is_suspect=True))
         self.holdings.suspects.start(claimed.attempt, suspect.clear_seconds)
         self._hold([claimed])
         del self.batch.suspects[wire_id]

@@ -208,6 +208,10 @@ class Writer(threading.Thread):
         written = [attempt for attempt in batch if attempt.written]
         self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
         self.holdings.drop(written)
+        # Each has a place of its limit free now.
+        if limited := [attempt for attempt in written if attempt.line is not None]:
+            lines = [(attempt.message.actor_name, attempt.line or "") for attempt in limited]
+            self.wire.tell_lines(dict.fromkeys(lines))
         return deferred
 
     def _finish(self, outcomes: list[Outcome]) -> list[Settled]:

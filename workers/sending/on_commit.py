@@ -7,7 +7,7 @@ from typing import Any, Generic, TypeVar
 from django.db import DEFAULT_DB_ALIAS, connections
 
 from apps.tasks.values import Send
-from workers.wire.message import words_of_send
+from workers.wire.message import words_of_line, words_of_send
 from workers.wire.queue import WireQueue
 
 T = TypeVar("T")
@@ -94,9 +94,16 @@ def _batch_of(connection: Any, publish: Publish[T]) -> CommitBatch[T]:
 
 
 def pack_sends(sends: Iterable[Send], wire: WireQueue) -> list[Any]:
-    """Return the packed messages of the sends that are due now. The relay publishes delayed ones."""
+    """Return the packed messages of the sends that are due now. The relay publishes delayed ones.
+
+    It also publishes those with a line, once they have a place. Instead of the message it is told of the line.
+    """
     pack = wire.pack
-    return [pack(words_of_send(send)) for send in sends if not send.delay_ms]
+    return [
+        pack(words_of_send(send) if send.line is None else words_of_line(send.task_name, send.line))
+        for send in sends
+        if not send.delay_ms
+    ]
 
 
 def publish_sends(sends: Iterable[Send], wire: WireQueue) -> None:

@@ -26,6 +26,10 @@ Words = tuple[bytes, bytes, bytes]
 LAST_ATTEMPT = 2**31 - 1
 
 
+#: Queue of the lines that a relay should look at. No queue of Dramatiq's can have its name.
+LINES_QUEUE = "@lines"
+
+
 class UnreadableRowError(TaskError, ValueError):
     """The row's arguments cannot be read."""
 
@@ -69,6 +73,20 @@ def words_of_send(send: Send) -> Words:
         "message_timestamp": int(time.time() * 1000),
     }
     return send.queue_name.encode(), options["redis_message_id"].encode(), get_encoder().encode(data)
+
+
+def words_of_line(task_name: str, line: str) -> Words:
+    """Return the words that tell a relay of an actor's line. Telling it twice before it looks has no effect."""
+    return LINES_QUEUE.encode(), json.dumps([task_name, line]).encode(), b""
+
+
+def line_in(word: bytes) -> tuple[str, str] | None:
+    """Return the actor and the line that a relay was told of. None: the word is not ours."""
+    try:
+        task_name, line = json.loads(word)
+    except (ValueError, TypeError):
+        return None
+    return (task_name, line) if isinstance(task_name, str) and isinstance(line, str) else None
 
 
 def from_row(row: Any) -> Message[Any]:

@@ -26,7 +26,7 @@ from workers.wire.contents import Contents, log_damaged
 from workers.wire.errors import Guard
 from workers.wire.keys import Keys
 from workers.wire.lane import Lane
-from workers.wire.message import words_of
+from workers.wire.message import LINES_QUEUE, line_in, words_of, words_of_line
 from workers.wire.publisher import bounded, words_size
 from workers.wire.scripts import BELL_LIMIT, UNPACK_LIMIT
 
@@ -75,6 +75,7 @@ class WireQueue(Keys):
         self._requeue_as = self.workers.register_script(scripts.REQUEUE_AS)
         self._publish = self.workers.register_script(scripts.PUBLISH)
         self._epoch = self.workers.register_script(scripts.EPOCH)
+        self._take_lines = self.workers.register_script(scripts.TAKE_LINES)
         self._processes = self.workers.register_script(scripts.PROCESSES)
         #: Number of the fetch that is under way, by queue.
         self.fetches_under_way: dict[str, int] = {}
@@ -247,6 +248,20 @@ class WireQueue(Keys):
             else:
                 published += len(run)
         return published
+
+    def tell_lines(self, lines: Iterable[tuple[str, str]]) -> None:
+        """Tell a relay of lines, as pairs of actor and line, that have a task or a place. Raises nothing."""
+        packed = [self.pack(words_of_line(task_name, line)) for task_name, line in lines]
+        if packed:
+            self.publish_packed(packed)
+
+    def wait_for_lines(self, *, timeout_seconds: float) -> list[tuple[str, str]]:
+        """Return the lines of which a relay was told, as soon as there are any. None after the time."""
+        keys = [self.queue_key(LINES_QUEUE), self.messages_key(LINES_QUEUE), self.bell_key(LINES_QUEUE)]
+        with self._guard:
+            self.workers.blpop([keys[2]], timeout=timeout_seconds)
+            words: Any = self._take_lines(keys=keys, args=[UNPACK_LIMIT])
+        return [found for word in words if (found := line_in(word))]
 
     def epoch(self) -> bytes:
         """Return the mark of this Redis and its data. It is another one after a wipe."""

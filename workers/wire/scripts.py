@@ -6,6 +6,7 @@
 
 and some of ours:
 
+    <namespace>:@lines                        a queue whose wire ids are the lines that a relay should look at
     <namespace>:<queue>.bell                  list that is not empty while messages wait; idle consumers wait on it
     <namespace>:__stop__.<broker id>          list that is not empty when the process stops; its consumers wait on it
     <namespace>:__epoch__                     text that is gone or another one after a wipe
@@ -171,6 +172,24 @@ if redis.call("exists", KEYS[1] .. ".msgs") == 0 then
     redis.call("del", KEYS[1], KEYS[1] .. ".bell")
 end
 """
+
+#: KEYS: queue of lines, its messages, its bell. ARGV: limit. Returns the lines and deletes them.
+TAKE_LINES = (
+    DELETE_DAMAGED
+    + """
+delete_damaged({"list", "hash", "list"})
+local lines = redis.call("lpop", KEYS[1], ARGV[1])
+if not lines then
+    redis.call("del", KEYS[2], KEYS[3])
+    return {}
+end
+redis.call("hdel", KEYS[2], unpack(lines))
+if redis.call("llen", KEYS[1]) == 0 then
+    redis.call("del", KEYS[3])
+end
+return lines
+"""
+)
 
 #: KEYS: epoch. ARGV: the epoch to begin if there is none. Returns the epoch.
 EPOCH = """

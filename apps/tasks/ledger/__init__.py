@@ -3,10 +3,11 @@
 A transition is one guarded UPDATE that says whether it took. The guard names the states that the move may start from
 and, for a claimed task, the attempt and the claim. A late writer therefore changes nothing.
 
-The modules follow the life of a task: `record` inserts it, `work` claims and finishes it, `recover` takes it back from
+The modules follow the life of a task: `record` inserts it, `admission` gives it a place of its limit, `work` claims and finishes it, `recover` takes it back from
 a worker that cannot finish it, `relay` finds what is due, `operate` cancels and retries it for a person.
 """
 
+from apps.tasks.ledger.admission import Admission, admit, forget_starts
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import dead_letter, open_group, record
 from apps.tasks.ledger.recover import (
@@ -24,9 +25,11 @@ from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crash
 
 __all__ = [
     "PAGE",
+    "Admission",
     "Crashes",
     "Refusal",
     "Waiting",
+    "admit",
     "cancel",
     "cancel_many",
     "claim",
@@ -36,6 +39,7 @@ __all__ = [
     "due_after",
     "expire_waiting",
     "finish",
+    "forget_starts",
     "held_by",
     "may",
     "move",

@@ -7,6 +7,7 @@ from django.db import transaction
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.ledger.admission import keep_starts
 from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
 from apps.tasks.models import TaskStatus
 
@@ -42,7 +43,10 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
 
 def retry(task_id: str) -> bool:
     """Run a failed or cancelled task again, with fresh counts. Return whether it took."""
-    return bool(TaskStatus.objects.filter(may(states.RETRY_BY_HAND), task_id=task_id).update(**_retried()))
+    ended = TaskStatus.objects.filter(may(states.RETRY_BY_HAND), task_id=task_id)
+    with transaction.atomic():
+        keep_starts(ended)
+        return bool(ended.update(**_retried()))
 
 
 def retry_many(row_ids: Collection[int]) -> set[int]:
@@ -53,6 +57,7 @@ def retry_many(row_ids: Collection[int]) -> set[int]:
     """
     with transaction.atomic():
         ended = lock_free(TaskStatus.objects.filter(may(states.RETRY_BY_HAND), pk__in=row_ids))
+        keep_starts(by_keys(ended))
         by_keys(ended).update(**_retried())
     return {row.pk for row in ended}
 

@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterable
 
+from django.db import transaction
+
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
@@ -19,8 +21,14 @@ def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: N
         use the database.
     """
     pending = list(sends)
-    if pending:
-        statements.of_this_database().insert(pending, meanwhile=meanwhile)
+    plain = [send for send in pending if send.line is None]
+    if plain:
+        statements.of_this_database().insert(plain, meanwhile=meanwhile)
+    if len(plain) != len(pending):
+        if not plain:
+            meanwhile()
+        with transaction.atomic(savepoint=False):
+            statements.of_this_database().insert_limited([send for send in pending if send.line is not None])
 
 
 def open_group(key: str, *, size: int) -> bool:

@@ -10,6 +10,7 @@ from django.db.models.functions import Coalesce
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
+from apps.tasks.ledger.admission import add_starts, keep_starts
 from apps.tasks.ledger.rows import by_keys, fail, lock_free, may, pending_again
 from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim
@@ -35,7 +36,9 @@ def release_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
     """Release a task that its worker does not know of. Return whether it took."""
     rows = TaskStatus.objects.filter(may(states.RELEASE), task_id=task_id, attempt=attempt, worker_id=worker_id)
     with transaction.atomic():
-        return bool(by_keys(lock_free(rows)).update(**pending_again()))
+        locked = by_keys(lock_free(rows))
+        keep_starts(locked)
+        return bool(locked.update(**pending_again()))
 
 
 def release_unstarted(claims: Sequence[Claim]) -> set[str]:
@@ -66,7 +69,9 @@ def release_all(worker_id: uuid.UUID) -> int:
     """
     rows = TaskStatus.objects.filter(may(states.RELEASE), worker_id=worker_id)
     with transaction.atomic():
-        released: int = by_keys(lock_free(rows)).update(**pending_again())
+        locked = by_keys(lock_free(rows))
+        keep_starts(locked)
+        released: int = locked.update(**pending_again())
     return released
 
 
@@ -101,6 +106,12 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
             f"Its worker process died {max_crashes} times while it ran, so it is not run again.",
             crashes=F("crashes") + 1,
         )
+        # The start of a task that its worker claimed lately may not be written yet.
+        add_starts(
+            (row.task_name, row.line, row.weight, row.started_at or ClockTimestamp())
+            for row in (*suspected, *innocent)
+            if row.line is not None and (row.started_at or row.crashes == 0)
+        )
         by_keys(suspected).update(crashes=F("crashes") + 1, **pending_again())
         by_keys(innocent).update(**pending_again())
     return len(suspected) + len(innocent), len(poisoned)
@@ -109,7 +120,7 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
 def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
     """Delay pending tasks. The relay publishes them then. Return their number."""
     return TaskStatus.objects.filter(task_id__in=task_ids, status=states.PENDING).update(
-        run_at=ClockTimestamp(offset_ms=delay_ms), delayed=True, updated_at=ClockTimestamp()
+        run_at=ClockTimestamp(offset_ms=delay_ms), delayed=True, in_line=False, updated_at=ClockTimestamp()
     )
 
 

@@ -6,7 +6,7 @@ from functools import reduce
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import TextField
+from django.db.models import BooleanField, ExpressionWrapper, Q, TextField
 from django.db.models.functions import Cast, Length
 
 from apps.tasks import states
@@ -26,13 +26,14 @@ class Waiting(NamedTuple):
     attempt: int
     queue_name: str
     task_name: str
+    line: str | None
 
 
 def take_due(*, limit: int) -> list[Waiting]:
     """Return delayed rows that are due, each to one relay alone. They no longer count as delayed.
 
-    The caller publishes them after the commit. A relay that dies in between leaves rows that are due and not in Redis,
-    which the audit finds.
+    Those with a line stand in it now. The caller publishes the others after the commit. A relay that dies in between
+    leaves rows that are due and not in Redis, which the audit finds.
     """
     with transaction.atomic():
         due = (
@@ -44,13 +45,15 @@ def take_due(*, limit: int) -> list[Waiting]:
         )
         rows = [Waiting(*row) for row in due[:limit]]
         if rows:
-            TaskStatus.objects.filter(pk__in=[row.pk for row in rows], status=states.PENDING).update(delayed=False)
+            TaskStatus.objects.filter(pk__in=[row.pk for row in rows], status=states.PENDING).update(
+                delayed=False, in_line=ExpressionWrapper(Q(line__isnull=False), output_field=BooleanField())
+            )
     return rows
 
 
 def due_after(pk: int, *, limit: int) -> list[Waiting]:
     """Return a page of the due rows that should be in Redis, in key order."""
-    rows = TaskStatus.objects.due().filter(delayed=False, pk__gt=pk).order_by("pk")[:limit]
+    rows = TaskStatus.objects.due().filter(delayed=False, in_line=False, pk__gt=pk).order_by("pk")[:limit]
     return [Waiting(*row) for row in rows.values_list(*Waiting._fields)]
 
 
@@ -58,7 +61,11 @@ def still_due(waiting: Collection[Waiting]) -> list[TaskStatus]:
     """Return whole rows, read anew, of those that are still due for the same attempt. In the order given."""
     rows = TaskStatus.objects.due().in_bulk([row.pk for row in waiting])
     found = [(row, rows.get(row.pk)) for row in waiting]
-    return [row for known, row in found if row is not None and not row.delayed and row.attempt == known.attempt]
+    return [
+        row
+        for known, row in found
+        if row is not None and not row.delayed and not row.in_line and row.attempt == known.attempt
+    ]
 
 
 def runs_of(waiting: Collection[Waiting], *, max_bytes: int) -> Iterator[list[Waiting]]:

@@ -46,6 +46,7 @@ def pending_again() -> dict[str, Any]:
         "attempt": F("attempt") + 1,
         # The relay publishes the row unless its holder does: the holder may be gone before it can.
         "delayed": True,
+        "in_line": False,
         "run_at": now,
         # A task that has started was known.
         "unknown_since": Case(When(started_at=None, then=F("unknown_since")), default=None),

@@ -7,11 +7,12 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
-from django.db.models.functions import Cast
+from django.db.models.functions import Cast, Coalesce
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
+from apps.tasks.ledger.admission import add_starts
 from apps.tasks.ledger.record import record
 from apps.tasks.ledger.rows import UNCLAIMED, by_keys, expire, lock_free, may, pending_again
 from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
@@ -71,6 +72,7 @@ def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id:
         attempt=attempt,
         run_at__lte=now,
         cancel_requested_at=None,
+        in_line=False,
     ).update(
         status=states.CLAIM.target,
         claim_id=claim_id,
@@ -113,8 +115,8 @@ def crashes_of(task_ids: Sequence[str]) -> dict[str, Crashes]:
 def _claimed_with(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
     rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
     texts = [Cast(name, TextField()) for name in ("args", "kwargs", "options")]
-    columns: Any = ("task_id", "pk", "owner_id", "task_name", "queue_name", *texts, "retries", "created_at")
-    found: Any = [(*row, created_at.timestamp() * 1000) for *row, created_at in rows.values_list(*columns)]
+    columns: Any = ("task_id", "pk", "owner_id", "task_name", "queue_name", *texts, "retries", "created_at", "line")
+    found: Any = [(*row, sent_at.timestamp() * 1000, line) for *row, sent_at, line in rows.values_list(*columns)]
     return [Held(*row) for row in found]
 
 
@@ -127,7 +129,9 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
         _cancel_requested(rows)
         # Fetched before its time: the relay publishes it at its time.
         rows.filter(status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()).update(delayed=True)
-    known = TaskStatus.objects.filter(task_id__in=task_ids).only("task_id", "attempt", "status", "crashes", "delayed")
+    known = TaskStatus.objects.filter(task_id__in=task_ids).only(
+        "task_id", "attempt", "status", "crashes", "delayed", "in_line"
+    )
     by_task_id = {row.task_id: row for row in known}
     return [_refusal(task_id, attempt, by_task_id.get(task_id)) for task_id, attempt in attempts]
 
@@ -135,7 +139,7 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
 def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
     if row is None:
         return Refusal(task_id=task_id, missing=True)
-    waits = attempt == row.attempt and row.status == states.PENDING
+    waits = attempt == row.attempt and row.status == states.PENDING and not row.in_line
     is_ahead = attempt > row.attempt and row.status not in states.TERMINAL
     return Refusal(
         task_id=task_id,
@@ -239,7 +243,11 @@ def _finish(outcome: Outcome) -> Settled:
             "progress_text": outcome.text,
         }
         if outcome.ran_ms is not None:
-            values["started_at"] = ClockTimestamp(offset_ms=-outcome.ran_ms)
+            # Once it is written it stays: rates count it.
+            values["started_at"] = Coalesce("started_at", ClockTimestamp(offset_ms=-outcome.ran_ms))
+    if outcome.line is not None and move.target == states.PENDING and outcome.ran_ms is not None:
+        started_at = ClockTimestamp(offset_ms=-outcome.ran_ms)
+        add_starts((*row, started_at) for row in _held(claim).values_list("task_name", "line", "weight"))
     if not _held(claim).update(**values):
         return Settled(took=False)
     if outcome.error_message and move is not states.COMPLETE:

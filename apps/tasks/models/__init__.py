@@ -2,12 +2,15 @@
 
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.group import TaskGroup
+from apps.tasks.models.limit import Limit, LimitedStart
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
+    "Limit",
+    "LimitedStart",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",

@@ -14,6 +14,10 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models.bounded_time import BoundedDateTimeField
 from apps.tasks.models.written_json import WrittenJSONField
 
+#: Rows that wait for a place of their limit, and rows that have one. The conditions of the indexes over them.
+IN_LINE = {"status": states.PENDING, "in_line": True}
+WITH_PLACE = {"line__isnull": False, "in_line": False, "delayed": False, "finished_at__isnull": True}
+
 
 class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
     """Query words for tasks."""
@@ -31,6 +35,14 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
     def due(self) -> "TaskStatusQuerySet":
         """Return pending rows whose time has come, by the database's clock."""
         return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
+
+    def in_line(self) -> "TaskStatusQuerySet":
+        """Return the rows that wait for a place of their limit."""
+        return self.filter(**IN_LINE)
+
+    def with_place(self) -> "TaskStatusQuerySet":
+        """Return the rows that have a place of their limit: they are handed out and have not ended."""
+        return self.filter(**WITH_PLACE)
 
     def visible_to(self, user: Any) -> "TaskStatusQuerySet":
         """Return all rows for staff with the permission, for any other user as `apps.tasks.visibility` says."""
@@ -206,6 +218,33 @@ class TaskStatus(BaseModel):
         help_text=_("Latest start, in UTC. A task that has not started by then fails. Written by the sender."),
     )
 
+    # Limits. Rows of actors without one pay nothing for them.
+    line = models.CharField(
+        _("line"),
+        max_length=255,
+        null=True,
+        blank=True,
+        help_text=_(
+            "Key of the limit that the task counts for, of its actor. Empty text: the actor has one line. NULL: the "
+            "actor has no limit. Written by the sender."
+        ),
+    )
+    in_line = models.BooleanField(
+        _("in line"),
+        default=False,
+        db_default=False,
+        help_text=_(
+            "Whether the task waits for a place, so that no worker gets its message. Written by the sender of a "
+            "limited task and by the relay, which clears it."
+        ),
+    )
+    weight = models.PositiveIntegerField(
+        _("weight"),
+        default=1,
+        db_default=1,
+        help_text=_("Places of the limit that the task takes. Written by the sender."),
+    )
+
     unknown_since = BoundedDateTimeField(
         _("unknown since"),
         null=True,
@@ -294,6 +333,19 @@ class TaskStatus(BaseModel):
             ),
             models.Index(
                 fields=["cause", "finished_at"], name="tasks_failed_cause", condition=models.Q(status=states.FAILED)
+            ),
+            # Limited tasks only: those that wait, by urgency and by age, those that have a place, and the starts.
+            models.Index(
+                fields=["task_name", "line", "priority", "id"], name="tasks_in_line", condition=models.Q(**IN_LINE)
+            ),
+            models.Index(
+                fields=["task_name", "line", "id"], name="tasks_in_line_by_age", condition=models.Q(**IN_LINE)
+            ),
+            models.Index(fields=["task_name", "line"], name="tasks_with_place", condition=models.Q(**WITH_PLACE)),
+            models.Index(
+                fields=["task_name", "line", "started_at"],
+                name="tasks_limited_starts",
+                condition=models.Q(line__isnull=False, started_at__isnull=False),
             ),
             # Tasks without an object or an owner do not pay for these.
             models.Index(

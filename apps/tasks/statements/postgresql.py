@@ -51,22 +51,31 @@ ON CONFLICT (task_id) DO NOTHING
 INSERT_ONE = Statement(_insert_one_sql("$11"), name="aiwriting_insert_one")
 INSERT_ONE_OWNED = Statement(_insert_one_sql(owner_sql("$11")), name="aiwriting_insert_one_owned")
 
-INSERT = Statement(
-    f"""
-INSERT INTO {TABLE} ({COLUMNS})
+#: Columns that only the rows of limited tasks are given.
+LIMIT_COLUMNS = ", line, in_line, weight"
+
+
+def _insert_sql(*, is_limited: bool) -> str:
+    return f"""
+INSERT INTO {TABLE} ({COLUMNS}{LIMIT_COLUMNS if is_limited else ""})
 SELECT
     m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
     now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', {owner_sql("m.owner_id")},
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
+    {", m.line, m.delay_ms = 0, m.weight" if is_limited else ""}
 FROM json_to_recordset($1::json) AS m (
         task_id text, task_name text, queue_name text, priority int, args json, kwargs json, options json,
-        delay_ms bigint, max_age_ms bigint, owner_id {OWNER_TYPE}, related_type text, related_id bigint
+        delay_ms bigint, max_age_ms bigint, owner_id {OWNER_TYPE}, related_type text, related_id bigint,
+        line text, weight int
     ),
     (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
 """
-)
+
+
+INSERT = Statement(_insert_sql(is_limited=False))
+INSERT_LIMITED = Statement(_insert_sql(is_limited=True))
 
 #: Time that a statement waits for a locked row. Selected together with the clock, before the rows.
 PATIENCE = "set_config('lock_timeout', '50ms', true) AS patience"
@@ -122,9 +131,10 @@ CLEARED = "error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_messag
 
 CLAIMABLE = """
     AND t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
-    AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL{unlocked}
+    AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL
+    AND NOT t.in_line{unlocked}
 RETURNING t.task_id, t.id, t.owner_id, t.task_name, t.queue_name, t.args::text, t.kwargs::text, t.options::text,
-    t.retries, date_part('epoch', t.created_at) * 1000
+    t.retries, date_part('epoch', t.created_at) * 1000, t.line
 """
 
 CLAIM = OptimisticUpdate(
@@ -157,7 +167,7 @@ COMPLETE = OptimisticUpdate(
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
     error_type = '', cause = '', traceback = '', unknown_since = NULL, finished_at = now.at, updated_at = now.at,
-    started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
+    started_at = COALESCE(t.started_at, now.at - m.ran_ms * INTERVAL '1 millisecond')
 FROM json_to_recordset($1::json) AS m (
         id bigint, attempt int, claim_id uuid, result json, text text, ran_ms float8
     ),
@@ -180,7 +190,7 @@ WITH free AS (
 written AS (
     UPDATE {TABLE} AS t
     SET progress = m.percent, progress_text = m.text, updated_at = now.at,
-        started_at = now.at - m.ran_ms * INTERVAL '1 millisecond'
+        started_at = COALESCE(t.started_at, now.at - m.ran_ms * INTERVAL '1 millisecond')
     FROM free
         JOIN json_to_recordset($1::json) AS m (
             id bigint, attempt int, claim_id uuid, percent int, text text, ran_ms float8
@@ -203,17 +213,23 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
     if len(sends) == 1:
         _insert_one(sends[0], meanwhile)
         return
-    batch = [
-        {
-            "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
-            "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
-            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
-            "owner_id": None if send.owner_id is None else str(send.owner_id),
-            "related_type": send.related_object_type, "related_id": send.related_object_id,
-        }
-        for send in sends
-    ]  # fmt: skip
-    INSERT.execute(COMPACT.encode(batch), meanwhile=meanwhile)
+    INSERT.execute(COMPACT.encode([_columns(send) for send in sends]), meanwhile=meanwhile)
+
+
+def insert_limited(sends: Sequence[Send]) -> None:
+    """Insert rows as `insert` does, each in its line unless it is delayed."""
+    batch = [_columns(send) | {"line": send.line, "weight": send.weight} for send in sends]
+    INSERT_LIMITED.execute(COMPACT.encode(batch))
+
+
+def _columns(send: Send) -> dict[str, Any]:
+    return {
+        "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
+        "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
+        "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
+        "owner_id": None if send.owner_id is None else str(send.owner_id),
+        "related_type": send.related_object_type, "related_id": send.related_object_id,
+    }  # fmt: skip
 
 
 def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:

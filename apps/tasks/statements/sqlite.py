@@ -4,6 +4,7 @@ import json
 import uuid
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db import connection, transaction
 from django.utils import timezone
@@ -14,15 +15,24 @@ from apps.tasks.values import Held, Outcome, Report, Send
 
 TABLE = quoted_table()
 
-INSERT = f"""
+
+def _insert_sql(*, is_limited: bool) -> str:
+    return f"""
 INSERT INTO {TABLE} (
     task_id, task_name, queue_name, priority, args, kwargs, options, run_at, delayed, expires_at, owner_id,
     related_object_type, related_object_id, created_at, updated_at, status, progress, progress_text, error_message,
-    traceback, attempt, retries, crashes
+    traceback, attempt, retries, crashes{", line, in_line, weight" if is_limited else ""}
 )
-VALUES (%s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {owner_sql("%s")}, %s, %s, %s, %s, 'pending', 0, '', '', '', 0, 0, 0)
+VALUES (
+    %s, %s, %s, %s, %s, %s, %s, %s, %s, %s, {owner_sql("%s")}, %s, %s, %s, %s, 'pending', 0, '', '', '', 0, 0, 0
+    {", %s, %s, %s" if is_limited else ""}
+)
 ON CONFLICT (task_id) DO NOTHING
 """
+
+
+INSERT = _insert_sql(is_limited=False)
+INSERT_LIMITED = _insert_sql(is_limited=True)
 
 CLAIM = f"""
 UPDATE {TABLE} AS t
@@ -31,15 +41,16 @@ SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updat
 FROM (SELECT value ->> 0 AS task_id, value ->> 1 AS attempt FROM json_each(%s)) AS m
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' AND t.crashes = 0
     AND t.run_at <= %s AND (t.expires_at IS NULL OR t.expires_at > %s) AND t.cancel_requested_at IS NULL
+    AND NOT t.in_line
 RETURNING task_id, id, owner_id, task_name, queue_name, args, kwargs, options, retries,
-    (julianday(created_at) - 2440587.5) * 86400000
+    (julianday(created_at) - 2440587.5) * 86400000, line
 """
 
 COMPLETE = f"""
 UPDATE {TABLE} AS t
 SET status = 'completed', progress = 100, progress_text = m.text, result = m.result, error_message = '',
     error_type = '', cause = '', traceback = '', unknown_since = NULL, finished_at = %s, updated_at = %s,
-    started_at = m.started_at
+    started_at = COALESCE(t.started_at, m.started_at)
 FROM (
     SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS result,
         value ->> 4 AS text, value ->> 5 AS started_at
@@ -51,7 +62,8 @@ RETURNING id, attempt, claim_id
 
 REPORT = f"""
 UPDATE {TABLE} AS t
-SET progress = m.percent, progress_text = m.text, updated_at = %s, started_at = m.started_at
+SET progress = m.percent, progress_text = m.text, updated_at = %s,
+    started_at = COALESCE(t.started_at, m.started_at)
 FROM (
     SELECT value ->> 0 AS id, value ->> 1 AS attempt, value ->> 2 AS claim_id, value ->> 3 AS percent,
         value ->> 4 AS text, value ->> 5 AS started_at
@@ -68,9 +80,22 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
       meanwhile: Called once, first: there is no server to wait for.
     """
     meanwhile()
+    # One statement a row: all of them or none, and one sync of the disk.
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.executemany(INSERT, _columns(sends))
+
+
+def insert_limited(sends: Sequence[Send]) -> None:
+    """Insert rows as `insert` does, each in its line unless it is delayed."""
+    rows = zip(_columns(sends), sends, strict=True)
+    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
+        cursor.executemany(INSERT_LIMITED, [(*row, one.line, not one.delay_ms, one.weight) for row, one in rows])
+
+
+def _columns(sends: Sequence[Send]) -> list[tuple[Any, ...]]:
     now = timezone.now()
     at_once = _later(now, 0)
-    rows = [
+    return [
         (
             send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
             COMPACT.encode(send.kwargs), COMPACT.encode(send.options),
@@ -80,9 +105,6 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
         )
         for send in sends
     ]  # fmt: skip
-    # One statement a row: all of them or none, and one sync of the disk.
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.executemany(INSERT, rows)
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:

@@ -1,0 +1,236 @@
+"""Give limited tasks their places.
+
+A task with a line stands in it until there is a place, and no worker gets its message before. The places are counted
+from the rows, so that nothing is lost with Redis, a worker or a relay. The row of the limit is locked meanwhile.
+"""
+
+from collections.abc import Collection, Iterable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from typing import Any
+
+from django.db import transaction
+from django.db.models import DurationField, ExpressionWrapper, Min, Q, QuerySet, Sum
+
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.ledger.relay import Waiting
+from apps.tasks.limits.rate import LONGEST_MS, Rate
+from apps.tasks.models import Limit, LimitedStart, TaskStatus
+from apps.tasks.statements.lines import lines_of
+
+#: Tasks that are admitted in one transaction, at most.
+PAGE = 500
+#: Lines that are looked at in one transaction.
+LINES = 200
+#: Of that many tasks, the last is the one that was sent first, whatever its priority. So none waits for ever.
+TURN_OF_THE_OLDEST = 10
+#: Places of an actor without a limit of its own.
+UNLIMITED = 1_000_000
+MILLISECOND = timedelta(milliseconds=1)
+
+
+@dataclass(kw_only=True)
+class Admission:
+    """The outcome of one look at the lines of an actor.
+
+    Parameters:
+      rows: Tasks that have their places now. The caller publishes them after the commit.
+      again_ms: Milliseconds until a rate has a place again, by line.
+      last_line: Last line that was looked at. None: there are no further ones.
+    """
+
+    rows: list[Waiting] = field(default_factory=list)
+    again_ms: dict[str, float] = field(default_factory=dict)
+    last_line: str | None = None
+
+
+@dataclass(kw_only=True)
+class Room:
+    """Places that a line, or all lines of an actor together, have now.
+
+    Parameters:
+      places: Sum of weights that can be admitted.
+      is_empty: None of its tasks counts just now. A task that weighs more than the whole limit is then admitted alone.
+      again_ms: Milliseconds until the rate has a place again.
+    """
+
+    places: int
+    is_empty: bool = True
+    again_ms: float | None = None
+    #: The next task weighs more than what is free. Lighter ones do not pass it.
+    is_blocked: bool = False
+
+    def takes(self, weight: int) -> bool:
+        """Return whether a task of that weight is admitted, and count it."""
+        self.is_blocked = weight > self.places and not (self.is_empty and self.places > 0)
+        if self.is_blocked:
+            return False
+        self.places -= weight
+        self.is_empty = False
+        return True
+
+
+def admit(task_name: str, lines: Collection[str] | None = None, *, after: str | None = None, threads: int) -> Admission:
+    """Give the places that are free now.
+
+    Parameters:
+      lines: Lines to look at. None: all that wait, a page of them from `after` on. Lines that take turns are looked at
+        together.
+      threads: Threads of all living workers. An actor whose lines take turns has few more tasks handed out, since a
+        task that is handed out has had its turn.
+    """
+    with transaction.atomic():
+        limit = Limit.objects.select_for_update(no_key=True).filter(task_name=task_name).first()
+        admission = Admission()
+        if limit is not None and limit.is_fair:
+            _admit_in_turns(limit, admission, most_handed_out=threads + max(threads // 4, 2))
+            return admission
+        if lines is None:
+            lines = lines_of(task_name, after=after, limit=LINES)
+            admission.last_line = lines[-1] if len(lines) == LINES else None
+        rooms = _rooms(task_name, limit, sorted(lines)) if lines else {}
+        admitted = 0 if limit is None else limit.admitted
+        for line, room in rooms.items():
+            if room.places > 0 and len(admission.rows) < PAGE:
+                found = _take(_in_line(task_name).filter(line=line), room, PAGE - len(admission.rows), before=admitted)
+                admission.rows += found
+                admitted += len(found)
+            if room.again_ms is not None:
+                admission.again_ms[line] = room.again_ms
+        _give(admission.rows, limit)
+    return admission
+
+
+def _admit_in_turns(limit: Limit, admission: Admission, *, most_handed_out: int) -> None:
+    """Admit one task of each line after the last one that had its turn, again and again while there is room."""
+    room = _rooms(limit.task_name, limit, None)[""]
+    handed_out = TaskStatus.objects.with_place().filter(task_name=limit.task_name)[:most_handed_out].count()
+    count = min(most_handed_out - handed_out, PAGE)
+    after: str | None = limit.last_line
+    is_round_empty = False
+    while count > 0 and room.places > 0 and not room.is_blocked:
+        asked = min(count, LINES)
+        lines = lines_of(limit.task_name, after=after, limit=asked)
+        before = len(admission.rows)
+        for line in lines:
+            waiting = _in_line(limit.task_name).filter(line=line).exclude(pk__in=[row.pk for row in admission.rows])
+            admission.rows += _take(waiting, room, 1, before=limit.admitted + len(admission.rows))
+            if room.is_blocked:
+                break
+            after = line
+        taken = len(admission.rows) - before
+        count -= taken
+        if len(lines) < asked:
+            if is_round_empty and not taken:
+                break
+            after, is_round_empty = None, True
+        is_round_empty = is_round_empty and not taken
+    if room.again_ms is not None:
+        admission.again_ms[""] = room.again_ms
+    limit.last_line = admission.rows[-1].line or "" if admission.rows else limit.last_line
+    _give(admission.rows, limit)
+
+
+def _give(rows: list[Waiting], limit: Limit | None) -> None:
+    if not rows:
+        return
+    TaskStatus.objects.filter(pk__in=[row.pk for row in rows]).update(in_line=False)
+    if limit is not None:
+        Limit.objects.filter(pk=limit.pk).update(admitted=limit.admitted + len(rows), last_line=limit.last_line)
+
+
+def _in_line(task_name: str) -> Any:
+    return TaskStatus.objects.in_line().filter(task_name=task_name)
+
+
+def _take(waiting: Any, room: Room, limit: int, *, before: int) -> list[Waiting]:
+    """Return the tasks of a line that are admitted: the most urgent ones, and now and then the oldest.
+
+    Parameters:
+      before: Number of tasks that were admitted before.
+    """
+    limit = min(limit, room.places)
+    turns = (before + limit) // TURN_OF_THE_OLDEST - before // TURN_OF_THE_OLDEST
+    oldest = _page(waiting.order_by("pk"), turns) if turns else []
+    urgent = _page(waiting.order_by("priority", "pk"), limit)
+    known = {row.pk for row, _ in oldest}
+    found = []
+    for row, weight in [*oldest, *((row, weight) for row, weight in urgent if row.pk not in known)][:limit]:
+        if not room.takes(weight):
+            break
+        found.append(row)
+    return found
+
+
+def _page(rows: Any, limit: int) -> list[tuple[Waiting, int]]:
+    """Lock rows and return them with their weights, without those that another transaction has locked."""
+    rows = rows.select_for_update(skip_locked=True, no_key=True)
+    return [(Waiting(*row), weight) for *row, weight in rows.values_list(*Waiting._fields, "weight")[:limit]]
+
+
+def _rooms(task_name: str, limit: Limit | None, lines: Collection[str] | None) -> dict[str, Room]:
+    """Return the room of each line, or that of all lines together under an empty key.
+
+    Parameters:
+      lines: None: together.
+    """
+    if limit is None or (limit.concurrency is None and not limit.rate_limit):
+        return {line: Room(places=UNLIMITED) for line in ([""] if lines is None else lines)}
+    rows = TaskStatus.objects.filter(task_name=task_name)
+    starts: QuerySet[Any] = LimitedStart.objects.filter(task_name=task_name)
+    if lines is not None:
+        rows, starts = rows.filter(line__in=lines), starts.filter(line__in=lines)
+    held = _by_line(rows.with_place(), lines, places=Sum("weight"), unstarted=Sum("weight", filter=Q(started_at=None)))
+    rooms = {}
+    rate = Rate.of(limit.rate_limit) if limit.rate_limit else None
+    counted: list[dict[str, tuple[Any, ...]]] = []
+    if rate is not None:
+        since = ClockTimestamp(offset_ms=-rate.window_ms)
+        age = ExpressionWrapper(ClockTimestamp() - Min("started_at"), output_field=DurationField())
+        for found in (rows.filter(line__isnull=False), starts):
+            counted.append(_by_line(found.filter(started_at__gt=since), lines, weight=Sum("weight"), age=age))
+    for line in [""] if lines is None else lines:
+        places, unstarted = held.get(line, (0, 0))
+        free = UNLIMITED if limit.concurrency is None else limit.concurrency - places
+        room = Room(places=free, is_empty=not places)
+        if rate is not None:
+            windows = [found[line] for found in counted if line in found]
+            started = sum(weight for weight, _ in windows)
+            room.places = min(free, rate.count - started - (unstarted or 0))
+            room.is_empty = not (places or started)
+            if windows:
+                room.again_ms = max(rate.window_ms - max(age / MILLISECOND for _, age in windows), 0)
+        rooms[line] = room
+    return rooms
+
+
+def _by_line(rows: Any, lines: Collection[str] | None, **values: Any) -> dict[str, tuple[Any, ...]]:
+    if lines is not None:
+        return {line: tuple(found) for line, *found in rows.order_by().values_list("line").annotate(**values)}
+    found = tuple(rows.order_by().aggregate(**values).values())
+    return {"": found} if found[0] is not None else {}
+
+
+# --- The starts of tasks that are pending again ---
+
+
+def keep_starts(rows: Any) -> None:
+    """Keep the starts of limited tasks, given as a queryset, whose rows are about to forget them."""
+    found = rows.filter(line__isnull=False, started_at__isnull=False).order_by()
+    add_starts(found.values_list("task_name", "line", "weight", "started_at"))
+
+
+def add_starts(starts: Iterable[tuple[str, str, int, Any]]) -> None:
+    """Record starts, each as actor, line, weight and time."""
+    new = [
+        LimitedStart(task_name=task_name, line=line, weight=weight, started_at=started_at)
+        for task_name, line, weight, started_at in starts
+    ]
+    if new:
+        LimitedStart.objects.bulk_create(new)
+
+
+def forget_starts() -> int:
+    """Delete the starts that no rate counts any more. Return their number."""
+    before = ClockTimestamp(offset_ms=-2 * LONGEST_MS)
+    return int(LimitedStart.objects.filter(started_at__lt=before).delete()[0])

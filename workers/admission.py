@@ -1,0 +1,145 @@
+"""Admission: a relay's thread that gives limited tasks their places and publishes them."""
+
+import logging
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Collection
+
+from django.db import DatabaseError, InterfaceError
+
+from apps.core.connections import close_broken, own
+from apps.tasks import ledger, presence
+from apps.tasks.limits import stored
+from apps.tasks.models import WorkerProcess
+from apps.tasks.statements import lines
+from workers.wire.errors import UNREACHABLE
+from workers.wire.queue import WireQueue
+
+logger = logging.getLogger(__name__)
+
+#: Seconds between two looks at all lines. In between, the relay looks at those that it is told of.
+LOOK_SECONDS = 0.5
+#: Pause after such a look, at least, in multiples of its duration.
+LOOK_REST = 10
+#: Longest wait for a bell, in seconds.
+BELL_SECONDS = 0.5
+#: Seconds between two looks at the threads of the living workers.
+THREADS_SECONDS = 2.0
+#: Seconds that the thread waits after the database or Redis failed.
+PAUSE_SECONDS = 0.5
+#: Seconds without a look at all lines after which the thread counts as stuck.
+STUCK_SECONDS = 30.0
+
+
+class Admissions(threading.Thread):
+    """Looks at the lines of limited tasks whenever one may have a place.
+
+    Any number of relays may do this: the row of a limit is locked while its places are given.
+
+    Parameters:
+      publish: Publishes rows that are due, as `Audit.publish` does.
+    """
+
+    def __init__(self, wire: WireQueue, *, publish: Callable[[Collection[ledger.Waiting]], int]) -> None:
+        super().__init__(name="admission", daemon=True)
+        self.wire = wire
+        self.publish = publish
+        self._ended = threading.Event()
+        self._knows_declared = False
+        self._threads = 0
+        self._threads_at = 0.0
+        self._look_at = 0.0
+        self._looked_at = time.monotonic()
+        #: Times, by the monotonic clock, at which rates have a place again.
+        self._again: dict[tuple[str, str], float] = {}
+
+    @property
+    def is_working(self) -> bool:
+        """Whether the thread lives and has looked at all lines lately, or could not for want of a server."""
+        return self.is_alive() and time.monotonic() - self._looked_at < STUCK_SECONDS
+
+    def end(self) -> None:
+        """Let the thread end after its look."""
+        self._ended.set()
+
+    def run(self) -> None:
+        own(repeats=True)
+        while not self._ended.is_set():
+            try:
+                self.look_at(self._due())
+                if time.monotonic() >= self._look_at:
+                    self.look_at_all()
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("admission waits, database does not answer error=%s", error)
+                self._pause()
+            except UNREACHABLE as error:
+                logger.debug("admission waits, redis does not answer error=%s", error)
+                self._pause()
+            except BaseException:
+                # The thread must go on: without it no limited task would start.
+                logger.exception("admission failed")
+                self._pause()
+        close_broken()
+
+    def _pause(self) -> None:
+        close_broken()
+        self._looked_at = time.monotonic()
+        self._ended.wait(PAUSE_SECONDS)
+
+    # --- Looks ---
+
+    def look_at_all(self) -> int:
+        """Look at every line in which a task waits. Return the number of admitted tasks."""
+        if not self._knows_declared:
+            stored.update()
+            self._knows_declared = True
+        began, admitted = time.monotonic(), 0
+        for task_name in lines.actors():
+            after: str | None = None
+            while True:
+                found = self._admit(task_name, after=after)
+                admitted += len(found.rows)
+                after = found.last_line
+                if after is None:
+                    break
+        self._looked_at = time.monotonic()
+        self._look_at = self._looked_at + max(LOOK_SECONDS, LOOK_REST * (self._looked_at - began))
+        return admitted
+
+    def look_at(self, found: Collection[tuple[str, str]]) -> int:
+        """Look at lines, given as pairs of actor and line. Return the number of admitted tasks."""
+        by_actor: defaultdict[str, list[str]] = defaultdict(list)
+        for task_name, line in found:
+            by_actor[task_name].append(line)
+        return sum(len(self._admit(task_name, names).rows) for task_name, names in by_actor.items())
+
+    def _admit(
+        self, task_name: str, names: Collection[str] | None = None, *, after: str | None = None
+    ) -> ledger.Admission:
+        admission = ledger.admit(task_name, names, after=after, threads=self._count_threads())
+        now = time.monotonic()
+        for line, again_ms in admission.again_ms.items():
+            self._again[task_name, line] = now + again_ms / 1000
+        if admission.rows:
+            self.publish(admission.rows)
+        return admission
+
+    def _count_threads(self) -> int:
+        now = time.monotonic()
+        if now >= self._threads_at:
+            workers = [one for one in presence.living() if one.kind == WorkerProcess.KIND_WORKER]
+            self._threads, self._threads_at = sum(one.threads for one in workers), now + THREADS_SECONDS
+        return self._threads
+
+    def _due(self) -> set[tuple[str, str]]:
+        """Return the lines that may have a place: the relay was told of them, or their rate has one again."""
+        now = time.monotonic()
+        wait_until = min([self._look_at, now + BELL_SECONDS, *self._again.values()])
+        # A time limit of 0 would have Redis wait for ever.
+        found = set(self.wire.wait_for_lines(timeout_seconds=max(wait_until - now, 0.001)))
+        now = time.monotonic()
+        for line in [line for line, at in self._again.items() if at <= now]:
+            del self._again[line]
+            found.add(line)
+        return found
