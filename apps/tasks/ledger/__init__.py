@@ -3,8 +3,9 @@
 A transition is one guarded UPDATE that says whether it took. The guard names the states that the move may start from
 and, for a claimed task, the attempt and the claim. A late writer therefore changes nothing.
 
-The modules follow the life of a task: `record` inserts it, `admission` gives it a place of its limit, `work` claims and finishes it, `recover` takes it back from
-a worker that cannot finish it, `relay` finds what is due, `operate` cancels and retries it for a person.
+The modules follow the life of a task: `record` inserts it, `admission` gives it a place of its limit, `work` claims
+and finishes it, `recover` takes it back from a worker that cannot finish it, `relay` finds what is due, `operate`
+cancels and retries it for a person.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts

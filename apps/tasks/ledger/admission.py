@@ -10,12 +10,13 @@ from datetime import timedelta
 from typing import Any
 
 from django.db import transaction
-from django.db.models import DurationField, ExpressionWrapper, Min, Q, QuerySet, Sum
+from django.db.models import Max, Min, Q, QuerySet, Sum
 
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.ledger.relay import Waiting
 from apps.tasks.limits.rate import LONGEST_MS, Rate
 from apps.tasks.models import Limit, LimitedStart, TaskStatus
+from apps.tasks.models.task import WITH_PLACE
 from apps.tasks.statements.lines import lines_of
 
 #: Tasks that are admitted in one transaction, at most.
@@ -59,6 +60,10 @@ class Room:
     again_ms: float | None = None
     #: The next task weighs more than what is free. Lighter ones do not pass it.
     is_blocked: bool = False
+
+    def is_open(self) -> bool:
+        """Return whether a further task may have a place."""
+        return self.places > 0 and not self.is_blocked
 
     def takes(self, weight: int) -> bool:
         """Return whether a task of that weight is admitted, and count it."""
@@ -108,14 +113,14 @@ def _admit_in_turns(limit: Limit, admission: Admission, *, most_handed_out: int)
     count = min(most_handed_out - handed_out, PAGE)
     after: str | None = limit.last_line
     is_round_empty = False
-    while count > 0 and room.places > 0 and not room.is_blocked:
+    while count > 0 and room.is_open():
         asked = min(count, LINES)
         lines = lines_of(limit.task_name, after=after, limit=asked)
         before = len(admission.rows)
         for line in lines:
             waiting = _in_line(limit.task_name).filter(line=line).exclude(pk__in=[row.pk for row in admission.rows])
             admission.rows += _take(waiting, room, 1, before=limit.admitted + len(admission.rows))
-            if room.is_blocked:
+            if not room.is_open():
                 break
             after = line
         taken = len(admission.rows) - before
@@ -174,34 +179,48 @@ def _rooms(task_name: str, limit: Limit | None, lines: Collection[str] | None) -
     Parameters:
       lines: None: together.
     """
+    keys = [""] if lines is None else lines
     if limit is None or (limit.concurrency is None and not limit.rate_limit):
-        return {line: Room(places=UNLIMITED) for line in ([""] if lines is None else lines)}
-    rows = TaskStatus.objects.filter(task_name=task_name)
+        return {line: Room(places=UNLIMITED) for line in keys}
+    rows: QuerySet[Any] = TaskStatus.objects.filter(task_name=task_name)
     starts: QuerySet[Any] = LimitedStart.objects.filter(task_name=task_name)
     if lines is not None:
         rows, starts = rows.filter(line__in=lines), starts.filter(line__in=lines)
-    held = _by_line(rows.with_place(), lines, places=Sum("weight"), unstarted=Sum("weight", filter=Q(started_at=None)))
+    unstarted = Sum("weight", filter=Q(started_at=None), default=0)
+    held = _by_line(rows.filter(**WITH_PLACE), lines, places=Sum("weight"), unstarted=unstarted)
     rooms = {}
-    rate = Rate.of(limit.rate_limit) if limit.rate_limit else None
-    counted: list[dict[str, tuple[Any, ...]]] = []
-    if rate is not None:
-        since = ClockTimestamp(offset_ms=-rate.window_ms)
-        age = ExpressionWrapper(ClockTimestamp() - Min("started_at"), output_field=DurationField())
-        for found in (rows.filter(line__isnull=False), starts):
-            counted.append(_by_line(found.filter(started_at__gt=since), lines, weight=Sum("weight"), age=age))
-    for line in [""] if lines is None else lines:
-        places, unstarted = held.get(line, (0, 0))
-        free = UNLIMITED if limit.concurrency is None else limit.concurrency - places
-        room = Room(places=free, is_empty=not places)
-        if rate is not None:
-            windows = [found[line] for found in counted if line in found]
-            started = sum(weight for weight, _ in windows)
-            room.places = min(free, rate.count - started - (unstarted or 0))
-            room.is_empty = not (places or started)
-            if windows:
-                room.again_ms = max(rate.window_ms - max(age / MILLISECOND for _, age in windows), 0)
-        rooms[line] = room
+    for line in keys:
+        weight, _ = held.get(line, (0, 0))
+        free = UNLIMITED if limit.concurrency is None else limit.concurrency - weight
+        rooms[line] = Room(places=free, is_empty=not weight)
+    if limit.rate_limit:
+        rate = Rate.of(limit.rate_limit)
+        windows = [_window(found, rate, lines) for found in (rows.filter(line__isnull=False), starts)]
+        for line, room in rooms.items():
+            _, waiting = held.get(line, (0, 0))
+            _narrow(room, rate, [found[line] for found in windows if line in found], unstarted=waiting)
     return rooms
+
+
+def _narrow(room: Room, rate: Rate, windows: list[tuple[Any, ...]], *, unstarted: int) -> None:
+    """Take the places off that the rate does not allow.
+
+    Parameters:
+      windows: Sum of weights, first start and time of the statement, of the starts within the stretch that ends now.
+      unstarted: Sum of weights of the tasks that have a place and have not started.
+    """
+    started = sum(weight for weight, _, _ in windows)
+    room.places = min(room.places, rate.tasks - started - unstarted)
+    room.is_empty = room.is_empty and not started
+    if windows:
+        age = max(now - first for _, first, now in windows)
+        room.again_ms = max(rate.window_ms - age / MILLISECOND, 0)
+
+
+def _window(rows: Any, rate: Rate, lines: Collection[str] | None) -> dict[str, tuple[Any, ...]]:
+    rows = rows.filter(started_at__gt=ClockTimestamp(offset_ms=-rate.window_ms))
+    # The time is an aggregate, too: any other expression would split the groups.
+    return _by_line(rows, lines, places=Sum("weight"), first=Min("started_at"), now=Max(ClockTimestamp()))
 
 
 def _by_line(rows: Any, lines: Collection[str] | None, **values: Any) -> dict[str, tuple[Any, ...]]:

@@ -26,7 +26,7 @@ class Waiting(NamedTuple):
     attempt: int
     queue_name: str
     task_name: str
-    line: str | None
+    line: str | None = None
 
 
 def take_due(*, limit: int) -> list[Waiting]:

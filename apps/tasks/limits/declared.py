@@ -47,7 +47,7 @@ class Limits:
     @property
     def most(self) -> int:
         """The largest weight that a task may have."""
-        rate = [Rate.of(self.rate_limit).count] if self.rate_limit else []
+        rate = [Rate.of(self.rate_limit).tasks] if self.rate_limit else []
         return min([MOST if self.concurrency is None else self.concurrency, *rate])
 
     @classmethod

@@ -21,11 +21,11 @@ class Rate(NamedTuple):
     """A number of starts in any stretch of time of that length: a sliding window.
 
     Parameters:
-      count: Sum of the weights of the tasks that may start.
+      tasks: Sum of the weights of the tasks that may start.
       window_ms: Length of the stretch, in milliseconds.
     """
 
-    count: int
+    tasks: int
     window_ms: int
 
     @classmethod
@@ -37,10 +37,10 @@ class Rate(NamedTuple):
         """
         found = PATTERN.fullmatch(text) if isinstance(text, str) else None
         if found:
-            count, window_ms = int(found[1]), int(found[2] or 1) * UNITS_MS[found[3]]
-            if 0 < count <= MOST and 0 < window_ms <= LONGEST_MS:
-                return cls(count, window_ms)
+            tasks, window_ms = int(found[1]), int(found[2] or 1) * UNITS_MS[found[3]]
+            if 0 < tasks <= MOST and 0 < window_ms <= LONGEST_MS:
+                return cls(tasks, window_ms)
         raise BadRateError(
-            f"{text!r} is no rate, must be a number of tasks and a time, such as '10/s', '100/m', '1000/h', '5000/d' or "
-            f"'5/30s': 1 to {MOST:,} tasks in at most 7 days"
+            f"{text!r} is no rate, must be a number of tasks and a time, such as '10/s', '100/m', '1000/h' or '5/30s': "
+            f"1 to {MOST:,} tasks in at most 7 days"
         )

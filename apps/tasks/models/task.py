@@ -219,7 +219,7 @@ class TaskStatus(BaseModel):
     )
 
     # Limits. Rows of actors without one pay nothing for them.
-    line = models.CharField(
+    line = models.CharField(  # noqa: DJ001 - NULL is no limit, and an empty text the one line of an actor.
         _("line"),
         max_length=255,
         null=True,

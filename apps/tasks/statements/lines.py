@@ -1,5 +1,7 @@
 """The lines in which limited tasks wait, in one step of an index for each: `DISTINCT` would read all rows that wait."""
 
+from typing import Any
+
 from django.db import connection
 
 from apps.tasks.statements.table import quoted_table
@@ -36,7 +38,7 @@ def lines_of(task_name: str, *, after: str | None, limit: int) -> list[str]:
     return _distinct("line", scope=" AND t.task_name = %s", values=values, is_after=after is not None)
 
 
-def _distinct(column: str, *, scope: str, values: list[str | int], is_after: bool = False) -> list[str]:
+def _distinct(column: str, *, scope: str, values: list[Any], is_after: bool = False) -> list[str]:
     sql = DISTINCT.format(column=column, table=quoted_table(), scope=scope, after=">" if is_after else ">=")
     with connection.cursor() as cursor:
         cursor.execute(sql, values)
