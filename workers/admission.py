@@ -4,13 +4,14 @@ import logging
 import threading
 import time
 from collections import defaultdict
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Container
 
 from django.db import DatabaseError, InterfaceError
 
 from apps.core.connections import close_broken, own
 from apps.tasks import ledger, presence
-from apps.tasks.limits import stored
+from apps.tasks.limits import declared, stored
+from apps.tasks.limits.declared import Limits
 from apps.tasks.models import WorkerProcess
 from apps.tasks.statements import lines
 from workers.wire.errors import UNREACHABLE
@@ -39,14 +40,19 @@ class Admissions(threading.Thread):
 
     Parameters:
       publish: Publishes rows that are due, as `Audit.publish` does.
+      actors: The known actors by name.
     """
 
-    def __init__(self, wire: WireQueue, *, publish: Callable[[Collection[ledger.Waiting]], int]) -> None:
+    def __init__(
+        self, wire: WireQueue, *, actors: Container[str], publish: Callable[[Collection[ledger.Waiting]], int]
+    ) -> None:
         super().__init__(name="admission", daemon=True)
         self.wire = wire
+        self.actors = actors
         self.publish = publish
         self._ended = threading.Event()
-        self._knows_declared = False
+        #: The declared limits that the rows have, by actor.
+        self._stored: dict[str, Limits] = {}
         self._threads = 0
         self._threads_at = 0.0
         self._look_at = 0.0
@@ -91,9 +97,7 @@ class Admissions(threading.Thread):
 
     def look_at_all(self) -> int:
         """Look at every line in which a task waits. Return the number of admitted tasks."""
-        if not self._knows_declared:
-            stored.update()
-            self._knows_declared = True
+        self._store_declared()
         began, admitted = time.monotonic(), 0
         for task_name in lines.actors():
             after: str | None = None
@@ -109,6 +113,7 @@ class Admissions(threading.Thread):
 
     def look_at(self, found: Collection[tuple[str, str]]) -> int:
         """Look at lines, given as pairs of actor and line. Return the number of admitted tasks."""
+        self._store_declared()
         by_actor: defaultdict[str, list[str]] = defaultdict(list)
         for task_name, line in found:
             by_actor[task_name].append(line)
@@ -117,13 +122,19 @@ class Admissions(threading.Thread):
     def _admit(
         self, task_name: str, names: Collection[str] | None = None, *, after: str | None = None
     ) -> ledger.Admission:
-        admission = ledger.admit(task_name, names, after=after, threads=self._count_threads())
+        is_known = task_name in self.actors
+        admission = ledger.admit(task_name, names, after=after, threads=self._count_threads(), is_known=is_known)
         now = time.monotonic()
         for line, again_ms in admission.again_ms.items():
             self._again[task_name, line] = now + again_ms / 1000
         if admission.rows:
             self.publish(admission.rows)
         return admission
+
+    def _store_declared(self) -> None:
+        if self._stored != (found := declared.all_of_them()):
+            stored.update()
+            self._stored = found
 
     def _count_threads(self) -> int:
         now = time.monotonic()

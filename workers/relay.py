@@ -159,14 +159,17 @@ class Relay:
 
     def admit(self) -> int:
         """Give limited tasks the places that are free, and publish them. Return their number."""
-        return Admissions(self.broker.wire, publish=Audit(self.broker).publish).look_at_all()
+        return self._make_admissions().look_at_all()
 
     def _is_admitting(self) -> bool:
         """Start the thread that admits limited tasks, unless it lives. Return whether it works."""
         if self._admissions is None or not self._admissions.is_alive():
-            self._admissions = Admissions(self.broker.wire, publish=Audit(self.broker).publish)
+            self._admissions = self._make_admissions()
             self._admissions.start()
         return self._admissions.is_working
+
+    def _make_admissions(self) -> Admissions:
+        return Admissions(self.broker.wire, actors=self.broker.actors, publish=Audit(self.broker).publish)
 
     # --- Due rows ---
 

@@ -179,6 +179,13 @@ def test_the_tasks_of_a_limit_that_was_lifted_are_admitted() -> None:
     assert admit() == sent
 
 
+def test_the_tasks_of_an_actor_of_newer_code_wait_a_while_for_its_limit() -> None:
+    (first,) = send()
+    assert ledger.admit(NAME, threads=4, is_known=False).rows == []
+    TaskStatus.objects.update(run_at=timezone.now() - timedelta(minutes=2))
+    assert [row.task_id for row in ledger.admit(NAME, threads=4, is_known=False).rows] == [first]
+
+
 # --- Rates ---
 
 

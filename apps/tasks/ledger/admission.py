@@ -27,6 +27,8 @@ LINES = 200
 TURN_OF_THE_OLDEST = 10
 #: Places of an actor without a limit of its own.
 UNLIMITED = 1_000_000
+#: Milliseconds that the tasks of an actor wait for code that has its limit.
+UNKNOWN_MS = 60_000
 MILLISECOND = timedelta(milliseconds=1)
 
 
@@ -75,7 +77,14 @@ class Room:
         return True
 
 
-def admit(task_name: str, lines: Collection[str] | None = None, *, after: str | None = None, threads: int) -> Admission:
+def admit(
+    task_name: str,
+    lines: Collection[str] | None = None,
+    *,
+    after: str | None = None,
+    threads: int,
+    is_known: bool = True,
+) -> Admission:
     """Give the places that are free now.
 
     Parameters:
@@ -83,6 +92,8 @@ def admit(task_name: str, lines: Collection[str] | None = None, *, after: str | 
         together.
       threads: Threads of all living workers. An actor whose lines take turns has few more tasks handed out, since a
         task that is handed out has had its turn.
+      is_known: Whether the caller's code has the actor. One without a limit in the code or in a row is then unlimited.
+        The tasks of an unknown one wait a while for newer code that has its limit.
     """
     with transaction.atomic():
         limit = Limit.objects.select_for_update(no_key=True).filter(task_name=task_name).first()
@@ -97,7 +108,10 @@ def admit(task_name: str, lines: Collection[str] | None = None, *, after: str | 
         admitted = 0 if limit is None else limit.admitted
         for line, room in rooms.items():
             if room.places > 0 and len(admission.rows) < PAGE:
-                found = _take(_in_line(task_name).filter(line=line), room, PAGE - len(admission.rows), before=admitted)
+                waiting = _in_line(task_name).filter(line=line)
+                if limit is None and not is_known:
+                    waiting = waiting.filter(run_at__lte=ClockTimestamp(offset_ms=-UNKNOWN_MS))
+                found = _take(waiting, room, PAGE - len(admission.rows), before=admitted)
                 admission.rows += found
                 admitted += len(found)
             if room.again_ms is not None:
