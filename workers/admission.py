@@ -25,6 +25,10 @@ LOOK_SECONDS = 0.5
 LOOK_REST = 10
 #: Longest wait for a bell, in seconds.
 BELL_SECONDS = 0.5
+#: Seconds by which Redis may end a wait late.
+COARSE_SECONDS = 0.1
+#: Seconds of a wait without a bell, shortly before a rate has a place again.
+FINE_SECONDS = 0.01
 #: Seconds between two looks at the threads of the living workers.
 THREADS_SECONDS = 2.0
 #: Seconds that the thread waits after the database or Redis failed.
@@ -145,10 +149,12 @@ class Admissions(threading.Thread):
 
     def _due(self) -> set[tuple[str, str]]:
         """Return the lines that may have a place: the relay was told of them, or their rate has one again."""
-        now = time.monotonic()
-        wait_until = min([self._look_at, now + BELL_SECONDS, *self._again.values()])
-        # A time limit of 0 would have Redis wait for ever.
-        found = set(self.wire.wait_for_lines(timeout_seconds=max(wait_until - now, 0.001)))
+        wait_seconds = min([self._look_at, *self._again.values()]) - time.monotonic()
+        if wait_seconds <= 2 * COARSE_SECONDS:
+            self._ended.wait(min(max(wait_seconds, 0), FINE_SECONDS))
+            found = set(self.wire.take_lines())
+        else:
+            found = set(self.wire.wait_for_lines(timeout_seconds=min(wait_seconds - COARSE_SECONDS, BELL_SECONDS)))
         now = time.monotonic()
         for line in [line for line, at in self._again.items() if at <= now]:
             del self._again[line]

@@ -410,3 +410,27 @@ def leave_orphan() -> None:
 def hold_lock(seconds: int) -> None:
     """Hold Python's lock in C code for that time."""
     ctypes.PyDLL(None).sleep(seconds)
+
+
+@dramatiq.actor(actor_name="acting.three_at_once", queue_name="limited", concurrency=3, max_retries=5)
+def three_at_once(seconds: float) -> None:
+    time.sleep(seconds)
+
+
+@dramatiq.actor(actor_name="acting.twenty_a_second", queue_name="limited", rate_limit="20/s", max_retries=5)
+def twenty_a_second() -> None:
+    pass
+
+
+@dramatiq.actor(
+    actor_name="acting.one_a_key", queue_name="limited", concurrency=1, limit_key=lambda key: key, max_retries=5
+)
+def one_a_key(key: int) -> None:
+    time.sleep(0.01)
+
+
+@dramatiq.actor(
+    actor_name="acting.two_a_key", queue_name="limited", rate_limit="2/s", limit_key=lambda key: key, max_retries=5
+)
+def two_a_key(key: int) -> None:
+    pass

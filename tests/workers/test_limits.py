@@ -203,7 +203,7 @@ def test_a_weight_of_a_send_is_kept_with_the_row(limited, broker) -> None:
     message = limited(concurrency=5).send_with_options(weight=4)
     row = TaskStatus.objects.get(task_id=message.message_id)
     assert (row.line, row.in_line, row.weight, row.options) == ("", True, 4, {})
-    with pytest.raises(BadArgumentsError, match=r"the weight for acting\.wait is 6, must be a whole number from 1 to 5"):
+    with pytest.raises(BadArgumentsError, match=r"weight for acting\.wait is 6, must be a whole number from 1 to 5"):
         dramatiq.get_broker().get_actor("acting.wait").send_with_options(weight=6)
 
 

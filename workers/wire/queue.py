@@ -256,10 +256,19 @@ class WireQueue(Keys):
             self.publish_packed(packed)
 
     def wait_for_lines(self, *, timeout_seconds: float) -> list[tuple[str, str]]:
-        """Return the lines of which a relay was told, as soon as there are any. None after the time."""
+        """Return the lines of which a relay was told, as soon as there are any. None after the time.
+
+        Parameters:
+          timeout_seconds: Redis may take a tenth of a second more.
+        """
+        with self._guard:
+            self.workers.blpop([self.bell_key(LINES_QUEUE)], timeout=timeout_seconds)
+        return self.take_lines()
+
+    def take_lines(self) -> list[tuple[str, str]]:
+        """Return the lines of which a relay was told."""
         keys = [self.queue_key(LINES_QUEUE), self.messages_key(LINES_QUEUE), self.bell_key(LINES_QUEUE)]
         with self._guard:
-            self.workers.blpop([keys[2]], timeout=timeout_seconds)
             words: Any = self._take_lines(keys=keys, args=[UNPACK_LIMIT])
         return [found for word in words if (found := line_in(word))]
 
