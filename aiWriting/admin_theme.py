@@ -40,6 +40,7 @@ UNFOLD = {
                 "items": [
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
+                    _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Workers", model="tasks.workerprocess", icon="memory"),
                 ],
             },

@@ -105,9 +105,11 @@ def runs_of(actor: dramatiq.Actor[..., Any]) -> dict[str, list[Run]]:
     found: defaultdict[str, list[Run]] = defaultdict(list)
     rows = TaskStatus.objects.filter(task_name=actor.actor_name, started_at__isnull=False)
     for line, began, ended in rows.values_list("line", "started_at", "finished_at"):
+        assert began is not None
         found[line or ""].append((began, ended))
     attempts = TaskAttempt.objects.filter(task__task_name=actor.actor_name, started_at__isnull=False)
     for line, began, ended in attempts.values_list("task__line", "started_at", "ended_at"):
+        assert began is not None
         found[line or ""].append((began, ended))
     return found
 

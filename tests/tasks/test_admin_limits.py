@@ -1,0 +1,105 @@
+"""The admin's pages of limits."""
+
+import uuid
+
+import pytest
+from django.test import Client
+from django.urls import reverse
+from django.utils import timezone
+
+from apps.tasks import ledger
+from apps.tasks.limits import declared
+from apps.tasks.models import Limit, LimitedStart
+from apps.tasks.values import Send
+from tests.pages import get, statements
+
+pytestmark = pytest.mark.django_db
+
+LIMITS = reverse("admin:tasks_limit_changelist")
+NAME = "acting.limited"
+
+
+@pytest.fixture(autouse=True)
+def _none_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Leave out the limits of the actors of this process."""
+    monkeypatch.setattr(declared, "_limits", {})
+
+
+def limit(name: str = NAME, **values) -> Limit:
+    given = {f"declared_{key}": value for key, value in values.items() if key in ("concurrency", "rate_limit")}
+    return Limit.objects.create(task_name=name, **{**given, **values})
+
+
+def send(count: int, *, line: str = "") -> None:
+    ledger.record(
+        Send(task_id=str(uuid.uuid4()), task_name=NAME, queue_name="default", line=line) for _ in range(count)
+    )
+
+
+def test_an_empty_list_says_how_to_declare_a_limit(admin_client: Client) -> None:
+    text = get(admin_client, LIMITS).text
+    assert "No limits yet" in text
+    assert "concurrency=3" in text
+
+
+def test_a_limit_is_shown_with_its_places_and_the_tasks_that_wait(admin_client: Client) -> None:
+    row = limit(concurrency=2, rate_limit="10/m")
+    send(5)
+    ledger.admit(NAME, threads=4)
+    LimitedStart.objects.create(task_name=NAME, line="", weight=3, started_at=timezone.now())
+    for address in (LIMITS, reverse("admin:tasks_limit_change", args=[row.pk])):
+        text = get(admin_client, address).text
+        for expected in (NAME, "2 of 2", "3 of 10/m", "3 tasks", "as declared"):
+            assert expected in text, (address, expected)
+
+
+def test_lines_are_counted(admin_client: Client) -> None:
+    limit(concurrency=1)
+    for line in "abc":
+        send(2, line=line)
+    assert "6 tasks in 3 lines" in get(admin_client, LIMITS).text
+
+
+def test_staff_change_a_limit_and_the_page_says_what_was_declared(admin_client: Client) -> None:
+    row = limit(concurrency=2, rate_limit="10/m")
+    page = reverse("admin:tasks_limit_change", args=[row.pk])
+    response = admin_client.post(page, {"concurrency": "0", "rate_limit": ""})
+    assert response.status_code == 302
+    row.refresh_from_db()
+    assert (row.concurrency, row.rate_limit, row.declared_concurrency) == (0, "", 2)
+    assert "changed; declared: concurrency 2, rate 10/m" in get(admin_client, LIMITS).text
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"concurrency": "-1"}, "greater than or equal to 0"),
+        ({"concurrency": "many"}, "whole number"),
+        ({"rate_limit": "10 per"}, "&#x27;10 per&#x27; is no rate"),
+    ],
+)
+def test_a_bad_limit_is_refused_on_the_page(admin_client: Client, values: dict[str, str], told: str) -> None:
+    row = limit(concurrency=2)
+    page = reverse("admin:tasks_limit_change", args=[row.pk])
+    response = admin_client.post(page, {"concurrency": "2", "rate_limit": "", **values})
+    assert response.status_code == 200
+    assert told in response.content.decode()
+    row.refresh_from_db()
+    assert row.concurrency == 2
+
+
+def test_limits_are_declared_in_the_code_and_not_added_here(admin_client: Client) -> None:
+    row = limit(concurrency=2)
+    assert admin_client.get(reverse("admin:tasks_limit_add")).status_code == 403
+    delete = reverse("admin:tasks_limit_delete", args=[row.pk])
+    declared.declare(NAME, {"concurrency": 2})
+    assert admin_client.get(delete).status_code == 403
+    declared.declare(NAME, {})
+    assert admin_client.get(delete).status_code == 200
+
+
+def test_a_list_of_limits_reads_each_figure_once(admin_client: Client) -> None:
+    limit("a", concurrency=1, rate_limit="5/s")
+    with_one = len(statements(admin_client, LIMITS))
+    limit("b", concurrency=1, rate_limit="5/s")
+    assert len(statements(admin_client, LIMITS)) <= with_one + 7
