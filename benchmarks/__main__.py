@@ -14,7 +14,9 @@ from benchmarks.rig.table import table
 #: In the order of the run. Benchmarks that only send come first, before any workers run.
 NAMES = (
     "send",
+    "admission",
     "consume",
+    "limited",
     "progress",
     "pickup",
     "volume",

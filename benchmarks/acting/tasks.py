@@ -14,6 +14,27 @@ def noop(number: int) -> None:
     mark(number)
 
 
+@dramatiq.actor(actor_name="benchmarks.noop_at_once", concurrency=64)
+def noop_at_once(number: int) -> None:
+    mark(number)
+
+
+@dramatiq.actor(actor_name="benchmarks.noop_by_key", concurrency=2, limit_key=lambda number: number % 1_000)
+def noop_by_key(number: int) -> None:
+    mark(number)
+
+
+@dramatiq.actor(actor_name="benchmarks.noop_in_turns", fair_by=lambda number: number % 8)
+def noop_in_turns(number: int) -> None:
+    mark(number)
+
+
+@dramatiq.actor(actor_name="benchmarks.rest_one_at_a_time", concurrency=1)
+def rest_one_at_a_time(number: int, seconds: float) -> None:
+    mark(number)
+    time.sleep(seconds)
+
+
 @dramatiq.actor(actor_name="benchmarks.rest")
 def rest(number: int, seconds: float) -> None:
     """Take that time without using the processor."""

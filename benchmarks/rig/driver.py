@@ -95,7 +95,7 @@ class Calls:
     Parameters:
       system: A module with `send(task, number, *arguments)`. It may also have `send_many`, `send_in_transaction`,
         `prepare`, `states`, `clear`, `fill`, `is_writable`, `process_manuscript`, `manuscript`, `make_schedules`,
-        `let_slots_come` and `delays_ms`.
+        `let_slots_come`, `delays_ms` and `admission_ms`.
     """
 
     def __init__(self, system: Any) -> None:
@@ -116,6 +116,10 @@ class Calls:
             for number in numbers:
                 self.system.send(task, number, *arguments)
         return time.monotonic() - began
+
+    def admission_ms(self, waiting: int, keys: int) -> float:
+        """Return the milliseconds in which a limited task is given its place while others wait."""
+        return float(self.system.admission_ms(waiting, keys))
 
     def send_one_by_one(self, first: int, count: int) -> float:
         """Send no-op tasks outside a transaction. Return the seconds that it took."""

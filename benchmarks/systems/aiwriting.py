@@ -1,5 +1,6 @@
 """aiWriting itself."""
 
+import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +19,9 @@ from django.db.models import Count  # noqa: E402
 from apps.accounts.models import User  # noqa: E402
 from apps.documents.services.document_service import DocumentService  # noqa: E402
 from apps.projects.models import Project  # noqa: E402
+from apps.tasks import ledger  # noqa: E402
 from apps.tasks import states as task_states  # noqa: E402
+from apps.tasks.limits import stored  # noqa: E402
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus  # noqa: E402
 from apps.tasks.schedules import clock  # noqa: E402
 from benchmarks.acting import tasks  # noqa: E402
@@ -88,6 +91,22 @@ def fill(count: int) -> None:
             )
         if connection.vendor == "postgresql":  # Its autovacuum would do the same within a minute.
             cursor.execute(f"VACUUM ANALYZE {table}")
+
+
+def admission_ms(waiting: int, keys: int) -> float:
+    """Return the milliseconds in which one task is admitted, of those that wait over the keys."""
+    numbers = range(waiting)
+    send_many("noop_by_key", numbers)
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute(f"VACUUM ANALYZE {TaskStatus._meta.db_table}")
+    stored.update()
+    name = tasks.noop_by_key.actor_name
+    # Each look is at one key, as after the end of one task.
+    began, admitted = time.monotonic(), 0
+    for key in range(min(keys, 300)):
+        admitted += len(ledger.admit(name, [str(key)], threads=16).rows)
+    return (time.monotonic() - began) * 1000 / admitted
 
 
 def process_manuscript(path: Path) -> str:
