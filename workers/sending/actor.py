@@ -1,5 +1,6 @@
 """The class of actors: Dramatiq's, with options that are checked and with sends for async code."""
 
+import asyncio
 import types
 from functools import cache
 from typing import Any, ParamSpec, TypeVar
@@ -80,13 +81,24 @@ class LedgerActor(Actor[P, R]):
           AsyncTransactionError: The thread of the event loop is inside a transaction, which has other connections.
           Others: As `send_with_options`.
         """
-        if any(one.in_atomic_block for one in connections.all(initialized_only=True)):
+        if _loop_is_in_transaction():
             raise AsyncTransactionError(
                 f"{self.actor_name} was sent from async code whose event loop runs inside transaction.atomic(). "
                 "Another thread would write the row, outside of that transaction. Start the loop with "
                 "asgiref.sync.async_to_sync instead of asyncio.run, or send inside a function that sync_to_async calls."
             )
         return await sync_to_async(self.send_with_options)(**call)
+
+
+def _loop_is_in_transaction() -> bool:
+    """Return whether the thread of the running event loop began a transaction before it ran the loop."""
+    loop = asyncio.get_running_loop()
+    # Django shows async code other connections than the thread has, for as long as the loop says that it runs.
+    asyncio._set_running_loop(None)
+    try:
+        return any(one.in_atomic_block for one in connections.all(initialized_only=True))
+    finally:
+        asyncio._set_running_loop(loop)
 
 
 def adopt(actor: Actor[..., Any]) -> None:
