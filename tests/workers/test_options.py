@@ -68,6 +68,8 @@ def test_a_message_may_have_what_is_read_from_it(broker) -> None:
         ("Delay", "Delay: did you mean delay?"),
         ("owner", "owner: did you mean owner_id?"),
         ("xyzzy", "xyzzy: there is no such option."),
+        ("x" * 5_000, "x: there is no such option."),
+        ("odd\n", r"'odd\n': there is no such option."),
         # Celery's.
         ("countdown", "countdown: did you mean delay? It takes milliseconds or a timedelta."),
         ("cuontdown", "cuontdown: did you mean delay? It takes milliseconds or a timedelta."),
@@ -101,6 +103,7 @@ def test_a_message_may_have_what_is_read_from_it(broker) -> None:
         ("queue_name", "the queue belongs on the actor"),
         ("actor_name", "Call send_with_options of the actor that is to run"),
         ("result_ttl", "The result stays as long as its row"),
+        ("bind", "did you mean CurrentMessage.get_current_message()?"),
         ("broker_priority", "it is RabbitMQ's"),
         ("attempt", "workers set it"),
         ("redis_message_id", "workers set it"),
@@ -158,6 +161,13 @@ def test_actors_in_the_options_become_their_names(broker) -> None:
 def test_options_that_the_row_and_the_middleware_read_are_taken(broker) -> None:
     tasks.effect.send_with_options(args=["n"], max_retries=1, time_limit=5_000, store_results=False, owner_id=None)  # type: ignore[arg-type]
     assert TaskStatus.objects.get().options == {"max_retries": 1, "time_limit": 5_000, "store_results": False}
+
+
+def test_an_option_that_is_none_is_as_if_it_were_not_there(broker) -> None:
+    """But for two that say something: no limit, and no owner."""
+    nothing: dict[str, Any] = {name: None for name in OF_MESSAGES if not name.startswith(("group_", "pipe_t"))}
+    message = tasks.effect.message_with_options(args=("n",), **nothing)
+    assert message.options == {"max_retries": None, "owner_id": None}
 
 
 def test_a_plain_send_has_no_options(broker) -> None:
@@ -222,6 +232,7 @@ def test_a_time_to_live_is_for_results_that_are_not_in_rows(broker, add_middlewa
         ("eta", "it belongs on the send"),
         ("message_id", "it belongs on the send"),
         ("owner_id", "it belongs on the send"),
+        ("countdown", "countdown: it belongs on the send: did you mean delay?"),
     ],
 )
 def test_an_unknown_option_of_an_actor_is_refused_with_what_was_meant(broker, declare, name: str, words: str) -> None:
@@ -244,6 +255,8 @@ def test_an_unknown_option_of_an_actor_is_refused_with_what_was_meant(broker, de
         ({"max_retries": 1.5}, "must be a whole number from 0"),
         ({"time_limit": timedelta(minutes=1)}, "time_limit=60_000"),
         ({"min_backoff": True}, "must be a whole number"),
+        ({"min_backoff": None}, "must be a whole number"),
+        ({"time_limit": None}, "must be a whole number"),
         ({"max_backoff": float("nan")}, "must be a whole number"),
         ({"max_age": float("inf")}, "must be a whole number"),
         ({"expires": 3_600}, "expires for acting.odd is 3600, must be a timedelta such as timedelta(hours=1); max_age"),

@@ -5,6 +5,7 @@ import inspect
 import math
 from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
+from datetime import timedelta
 from typing import Any
 
 from dramatiq import Actor, Broker
@@ -50,8 +51,14 @@ READ_BY_DRAMATIQ: tuple[tuple[type[Middleware], frozenset[str]], ...] = (
 FLAGS = ("store_results", "notify_shutdown", "pipe_ignore", "transactional")
 #: Options that name an actor.
 ACTORS = ("on_success", "on_failure", "on_retry_exhausted")
+#: Options of a message that are as if they were not there if they are None. `max_retries=None` means no limit.
+NOT_NONE = {*FLAGS, *ACTORS, *NUMBERS} - {"max_retries"}
+#: Numbers of an actor that may be None.
+MAY_BE_NONE = ("max_retries", "max_age")
 #: Likeness of two names, from 0 to 1, from which one may be a slip for the other.
 LIKENESS = 0.7
+#: Characters of a name that may be a slip, at most. Comparing two names takes the product of their lengths.
+LONGEST_NAME = 50
 
 
 class Declared(set[str]):
@@ -104,20 +111,22 @@ def checked(actor: Actor[..., Any], given: dict[str, Any]) -> dict[str, Any]:
                 f"unknown option of a message for {actor.actor_name}",
                 [name for name in given if name not in known],
                 valid=known.union(CALL),
-                counterparts={**elsewhere, **ON_A_MESSAGE},
+                counterparts={**ON_AN_ACTOR, **elsewhere, **ON_A_MESSAGE},
             )
         )
     name = actor.actor_name
+    options = {}
     for option, value in given.items():
-        if value is None:
+        if value is None and option in NOT_NONE:
             continue
-        if option in NUMBERS:
-            whole_number(name, f"option {option!r}", value, or_else=_in_numbers(option, value))
+        if option in ACTORS:
+            value = _actor_name(name, option, value)
         elif option in FLAGS:
             _check_flag(name, option, value)
-        elif option in ACTORS:
-            given = given | {option: _actor_name(name, option, value)}
-    return times.options_of(name, given)
+        elif option in NUMBERS and value is not None:
+            _check_number(name, option, value)
+        options[option] = value
+    return times.options_of(name, options)
 
 
 def check_call(actor_name: str, args: Any, kwargs: Any) -> None:
@@ -152,20 +161,21 @@ def check_actor(actor: Actor[..., Any], *, known: AbstractSet[str], on_messages:
     name = actor.actor_name
     if not known >= actor.options.keys():
         elsewhere = {one: f"it belongs on the send: send_with_options({one}=...)." for one in on_messages - known}
+        sends = {one: f"it belongs on the send: {advice}" for one, advice in ON_A_MESSAGE.items()}
         raise BadOptionError(
             _refusal(
                 f"unknown option of the actor {name}",
                 [option for option in actor.options if option not in known],
                 valid=known.union(DECLARATION),
-                counterparts={**ON_AN_ACTOR, **elsewhere},
+                counterparts={**sends, **ON_AN_ACTOR, **elsewhere},
             )
             + " An option of another middleware needs that middleware in DRAMATIQ_BROKER."
         )
     for option, value in list(actor.options.items()):
-        if value is None:
-            continue
         if option in NUMBERS:
             _check_declared_number(name, option, value)
+        elif value is None:
+            continue
         elif option in FLAGS:
             _check_flag(name, option, value)
         elif option in ACTORS:
@@ -179,11 +189,13 @@ def check_actor(actor: Actor[..., Any], *, known: AbstractSet[str], on_messages:
 
 
 def _check_declared_number(actor_name: str, option: str, value: Any) -> None:
-    """Check a number of an actor. Dramatiq's middleware takes `float("inf")` for no limit."""
-    is_real = isinstance(value, float) and option not in ("max_retries", "max_age")
-    if is_real and (0 <= value <= LONGEST_MS or value == math.inf):
-        return
-    whole_number(actor_name, f"option {option!r}", value, or_else=_in_numbers(option, value))
+    """Check a number of an actor. Dramatiq's middleware takes `float("inf")` for no limit, and fails with None."""
+    if option in MAY_BE_NONE:
+        is_right = value is None
+    else:
+        is_right = isinstance(value, float) and (0 <= value <= LONGEST_MS or value == math.inf)
+    if not is_right:
+        _check_number(actor_name, option, value)
 
 
 def _check_classes(actor_name: str, option: str, value: Any) -> None:
@@ -198,12 +210,17 @@ def _check_classes(actor_name: str, option: str, value: Any) -> None:
 # --- Both ----------------------------------------------------------------------------------------
 
 
-def _in_numbers(option: str, value: Any) -> str:
-    """Return a hint for a value that is a timedelta."""
-    if not isinstance(value, times.timedelta) or option == "max_retries":
-        return ""
-    instead = f"{option}={value // times.MILLISECOND:_}"
-    return f": {instead}, or expires with the timedelta" if option == "max_age" else f": {instead}"
+def _check_number(actor_name: str, option: str, value: Any) -> None:
+    where = f"option {option!r}"
+    if option == "max_retries":
+        whole_number(actor_name, where, value, unit="")
+        return
+    hint = ""
+    if isinstance(value, timedelta):
+        hint = f": {option}={value // times.MILLISECOND:_}"
+        if option == "max_age":
+            hint += ", or expires with the timedelta"
+    whole_number(actor_name, where, value, or_else=hint)
 
 
 def _check_flag(actor_name: str, option: str, value: Any) -> None:
@@ -227,6 +244,8 @@ def _refusal(start: str, names: Iterable[str], *, valid: AbstractSet[str], count
 def _advised(name: str, valid: AbstractSet[str], counterparts: Mapping[str, str]) -> str:
     if advice := counterparts.get(name):
         return f"{name}: {advice}"
+    if not name.isidentifier() or len(name) > LONGEST_NAME:
+        return f"{shown(name)}: there is no such option."
     close = difflib.get_close_matches(name.lower(), sorted({*valid, *counterparts}), n=3, cutoff=LIKENESS)
     if close and close[0] not in valid:
         return f"{name}: {counterparts[close[0]]}"

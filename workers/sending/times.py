@@ -33,11 +33,13 @@ HOW_TO_MAKE_AWARE = (
 # --- As callers write them -----------------------------------------------------------------------
 
 
-def whole_number(actor_name: str, where: str, value: Any, *, or_else: str = "") -> int:
+def whole_number(
+    actor_name: str, where: str, value: Any, *, unit: str = " (milliseconds: ten years)", or_else: str = ""
+) -> int:
     """Return the value, which is a whole number of milliseconds or of times.
 
     Parameters:
-      or_else: Other valid forms, for the error.
+      unit, or_else: Unit and other valid forms, for the error.
 
     Raises:
       BadOptionError: It is none, or larger than `LONGEST_MS`.
@@ -45,8 +47,7 @@ def whole_number(actor_name: str, where: str, value: Any, *, or_else: str = "") 
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LONGEST_MS:
         return int(value)
     raise BadOptionError(
-        f"{where} for {actor_name} is {shown(value)}, must be a whole number from 0 to {LONGEST_MS:,} "
-        f"(milliseconds: ten years){or_else}"
+        f"{where} for {actor_name} is {shown(value)}, must be a whole number from 0 to {LONGEST_MS:,}{unit}{or_else}"
     )
 
 
