@@ -27,7 +27,7 @@ effect = cast("LedgerActor[Any, Any]", tasks.effect)
 
 def published(broker: LedgerBroker) -> list[str]:
     """Return the task ids that wait on the default queue in Redis."""
-    ids = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
+    ids: Any = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
     return [wire_id.decode().rsplit(":", 1)[0] for wire_id in ids]
 
 

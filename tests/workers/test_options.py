@@ -180,14 +180,14 @@ def test_a_plain_send_has_no_options(broker) -> None:
 class Tenants(Middleware):
     """A middleware that says what it reads from messages."""
 
-    actor_options = {"tenant_of"}  # type: ignore[assignment]
+    actor_options = {"tenant_of"}
     message_options = {"tenant"}
 
 
 class Undecided(Middleware):
     """A middleware as Dramatiq knows them."""
 
-    actor_options = {"region"}  # type: ignore[assignment]
+    actor_options = {"region"}
 
 
 def test_a_middleware_says_what_it_reads_from_messages(broker, add_middleware) -> None:
@@ -301,7 +301,7 @@ def test_values_that_dramatiq_takes_are_taken_on_an_actor(broker, declare) -> No
 class Loud(Actor[Any, Any]):
     """A project's own class, whose sends have an option of their own."""
 
-    def send_with_options(self, *, loud: bool = False, **options: Any) -> Message[Any]:  # type: ignore[override]
+    def send_with_options(self, *, loud: bool = False, **options: Any) -> Message[Any]:
         return super().send_with_options(kwargs={"loud": loud}, **options)
 
     def shout(self) -> Message[Any]:

@@ -105,7 +105,7 @@ def adopt(actor: Actor[..., Any]) -> None:
     """Give an actor the methods of `LedgerActor`. It keeps its own class otherwise."""
     kind = type(actor)
     if not issubclass(kind, LedgerActor):
-        actor.__class__ = LedgerActor if kind is Actor else _ledger_class(kind)
+        actor.__class__ = LedgerActor if kind is Actor else _ledger_class(kind)  # type: ignore[arg-type]
 
 
 @cache

@@ -68,7 +68,7 @@ class Declared(set[str]):
     rest here, and `check_actor` says more.
     """
 
-    def __rsub__(self, others: AbstractSet[Any]) -> set[Any]:  # type: ignore[override,misc]
+    def __rsub__(self, others: AbstractSet[Any]) -> set[Any]:
         return set()
 
 
@@ -80,7 +80,7 @@ def of_messages(broker: Broker) -> set[str]:
 
     A middleware says them with `message_options`. Of one that does not, the `actor_options` count.
     """
-    return OF_EVERY_MESSAGE.union(*(_read_from_messages(one) for one in broker.middleware))
+    return set(OF_EVERY_MESSAGE).union(*(_read_from_messages(one) for one in broker.middleware))
 
 
 def _read_from_messages(middleware: Middleware) -> Iterable[str]:
@@ -148,7 +148,7 @@ def check_call(actor_name: str, args: Any, kwargs: Any) -> None:
 # --- Actors --------------------------------------------------------------------------------------
 
 
-def check_actor(actor: Actor[..., Any], *, known: AbstractSet[str], on_messages: AbstractSet[str]) -> None:
+def check_actor(actor: Actor[..., Any], *, known: set[str], on_messages: set[str]) -> None:
     """Check the options that an actor is declared with. Names of actors take the place of actors in them.
 
     Parameters:
