@@ -185,3 +185,18 @@ def test_an_async_actor_sends_and_does_not_hold_up_its_event_loop(declare, worki
     assert parent.status == "completed", parent.error_message
     child = TaskStatus.objects.get(task_id=parent.result)
     assert child.owner == user
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_async_send_of_a_transactional_actor_belongs_to_its_transaction(declare, working, ended) -> None:
+    def sends(nonce: str) -> str:
+        task_id = async_to_sync(send_and_write)(nonce)
+        if nonce == "rolled back":
+            raise RuntimeError
+        return task_id
+
+    actor = declare(sends, transactional=True, max_retries=0)
+    assert ended(actor.send("rolled back")).status == "failed"
+    assert not TaskStatus.objects.filter(task_name="acting.effect").exists()
+    parent = ended(actor.send("kept"))
+    assert ended(tasks.effect.message("").copy(message_id=parent.result)).result == "kept"

@@ -176,10 +176,15 @@ def test_instants_survive_in_what_follows_a_task(working, ended, wait_until) -> 
     pipe.run()
     late = tasks.say.message("a") | tasks.say.message_with_options(expires=past)
     late.run()
+    group = dramatiq.group([tasks.say.message("a")])
+    callback = tasks.say.message_with_options(args=("all",), eta=eta, expires=eta + HOUR)
+    group.add_completion_callback(callback)
+    group.run()
     ended(pipe.messages[0])
-    row = wait_until(lambda: TaskStatus.objects.filter(task_id=pipe.messages[1].message_id).first())
-    assert eta <= row.run_at < eta + timedelta(minutes=1)
-    assert abs(row.expires_at - (eta + HOUR)) < timedelta(minutes=1)
+    for message in (pipe.messages[1], callback):
+        row = wait_until(TaskStatus.objects.filter(task_id=message.message_id).first)
+        assert eta <= row.run_at < eta + timedelta(minutes=1)
+        assert abs(row.expires_at - (eta + HOUR)) < timedelta(minutes=1)
     expired = ended(late.messages[1])
     assert (expired.status, expired.error_message) == ("failed", "It was not started before it expired.")
 

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from collections.abc import Set as AbstractSet
 from datetime import timedelta
 from typing import Any
+from weakref import WeakKeyDictionary
 
 from dramatiq import Actor, Broker
 from dramatiq.middleware import (
@@ -61,6 +62,10 @@ LIKENESS = 0.7
 LONGEST_NAME = 50
 
 
+#: Options of messages by broker, for its middleware as it was then.
+_of_messages: WeakKeyDictionary[Broker, tuple[list[Middleware], frozenset[str]]] = WeakKeyDictionary()
+
+
 class Declared(set[str]):
     """Options that actors may have.
 
@@ -75,12 +80,16 @@ class Declared(set[str]):
 # --- Messages ------------------------------------------------------------------------------------
 
 
-def of_messages(broker: Broker) -> set[str]:
+def of_messages(broker: Broker) -> frozenset[str]:
     """Return the options that a message may have.
 
     A middleware says them with `message_options`. Of one that does not, the `actor_options` count.
     """
-    return set(OF_EVERY_MESSAGE).union(*(_read_from_messages(one) for one in broker.middleware))
+    middleware, found = _of_messages.get(broker, (None, OF_EVERY_MESSAGE))
+    if middleware != broker.middleware:
+        found = OF_EVERY_MESSAGE.union(*(_read_from_messages(one) for one in broker.middleware))
+        _of_messages[broker] = list(broker.middleware), found
+    return found
 
 
 def _read_from_messages(middleware: Middleware) -> Iterable[str]:
@@ -148,7 +157,7 @@ def check_call(actor_name: str, args: Any, kwargs: Any) -> None:
 # --- Actors --------------------------------------------------------------------------------------
 
 
-def check_actor(actor: Actor[..., Any], *, known: set[str], on_messages: set[str]) -> None:
+def check_actor(actor: Actor[..., Any], *, known: set[str], on_messages: frozenset[str]) -> None:
     """Check the options that an actor is declared with. Names of actors take the place of actors in them.
 
     Parameters:
