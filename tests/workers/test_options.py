@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dramatiq
 import pytest
 from dramatiq import Actor, GenericActor, Message, Middleware
 from dramatiq.results import Results
@@ -14,7 +15,7 @@ from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from workers.broker import LedgerBroker
 from workers.sending.actor import LedgerActor
-from workers.sending.options import of_messages
+from workers.sending.options import READ_BY_DRAMATIQ, of_messages
 
 pytestmark = pytest.mark.django_db
 
@@ -56,6 +57,14 @@ def both_ways(**options: Any) -> str:
 
 def test_a_message_may_have_what_is_read_from_it(broker) -> None:
     assert of_messages(broker) == OF_MESSAGES
+
+
+def test_each_middleware_of_ours_says_what_it_reads_from_messages(broker) -> None:
+    """Else a message could have options that are read from actors alone."""
+    ours = [one for one in broker.middleware if type(one).__module__.startswith("workers.") and one.actor_options]
+    known_kinds = tuple(kind for kind, _ in READ_BY_DRAMATIQ)
+    silent = [one for one in ours if not hasattr(one, "message_options") and not isinstance(one, known_kinds)]
+    assert [type(one).__name__ for one in silent] == []
 
 
 @pytest.mark.parametrize(
@@ -200,6 +209,17 @@ def test_a_middleware_says_what_it_reads_from_messages(broker, add_middleware) -
 def test_the_options_of_actors_count_for_a_middleware_that_does_not_say(broker, add_middleware) -> None:
     add_middleware(Undecided())
     assert tasks.effect.message_with_options(args=("n",), region="a").options == {"region": "a"}
+
+
+def test_a_middleware_of_dramatiq_may_be_extended(broker, add_middleware) -> None:
+    class Budget(dramatiq.middleware.Retries):
+        @property
+        def actor_options(self) -> set[str]:
+            return {*super().actor_options, "budget"}
+
+    add_middleware(Budget())
+    assert tasks.effect.message_with_options(args=("n",), budget=5).options == {"budget": 5}
+    assert "retry_when: it belongs on the actor" in both_ways(retry_when=5)
 
 
 def test_a_time_to_live_is_for_results_that_are_not_in_rows(broker, add_middleware) -> None:

@@ -11,6 +11,7 @@ from django.utils import timezone
 from apps.tasks.errors import BadOptionError
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
+from workers.sending.times import LONGEST_MS
 
 pytestmark = pytest.mark.django_db
 
@@ -161,6 +162,20 @@ def test_an_instant_in_a_message_made_by_hand_is_checked_as_well(broker, name: s
         assert TaskStatus.objects.get().run_at <= timezone.now()
     else:
         assert f"option '{name}' for acting.effect is" in refused(lambda: broker.enqueue(message))
+
+
+@pytest.mark.parametrize("name", ["delay", "eta", "expires", "max_age"])
+@pytest.mark.parametrize(
+    "value",
+    [None, -1, 10**5_000, -(10**5_000), 1.5, "soon", True, [1], timedelta.max, timedelta.min, datetime.min,
+     datetime.max.replace(tzinfo=UTC), datetime.min.replace(tzinfo=timezone.get_fixed_timezone(840))],
+    ids=range(13),
+)  # fmt: skip
+def test_any_time_of_what_follows_a_task_becomes_one_that_a_row_can_hold(broker, name: str, value: Any) -> None:
+    message = tasks.say.message("a").copy(options={name: value})
+    for send in (broker.follow_up_of(message), broker.follow_up_of(tasks.say.message("a"), delay=value)):
+        assert 0 <= send.delay_ms <= LONGEST_MS
+        assert send.max_age_ms is None or -LONGEST_MS <= send.max_age_ms <= LONGEST_MS
 
 
 def test_an_absurd_instant_of_what_follows_is_refused_in_the_caller(broker) -> None:

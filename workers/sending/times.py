@@ -116,7 +116,8 @@ def _checked_instant(actor_name: str, where: str, instant_ms: int, value: Any) -
 
 def _rounded_up(span: timedelta) -> int:
     """Return whole milliseconds. A task that starts a part of one early would be too early."""
-    return -(-span // MILLISECOND)
+    whole, rest = divmod(span, MILLISECOND)
+    return whole + bool(rest)
 
 
 # --- As messages have them -----------------------------------------------------------------------
