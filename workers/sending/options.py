@@ -101,8 +101,8 @@ def _read_from_messages(middleware: Middleware) -> Iterable[str]:
         return {"store_results"} if isinstance(middleware.backend, RowBackend) else {"store_results", "result_ttl"}
     for kind, names in READ_BY_DRAMATIQ:
         if isinstance(middleware, kind):
-            of_dramatiq: Any = kind.actor_options
-            return names | (middleware.actor_options - of_dramatiq.fget(middleware))
+            inherited: Any = kind.actor_options
+            return names.union(middleware.actor_options - inherited.fget(middleware))
     return middleware.actor_options
 
 
