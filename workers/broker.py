@@ -26,7 +26,8 @@ from apps.tasks.limits import declared as limits
 from apps.tasks.values import Send
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
-from workers.sending import arguments
+from workers.sending import arguments, options, times
+from workers.sending.actor import adopt
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
 from workers.wire.message import WIRE_OPTIONS
 from workers.wire.queue import WireQueue
@@ -38,7 +39,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Options of a message that have columns of their own.
-COLUMN_OPTIONS = ("owner_id", "weight", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
+COLUMN_OPTIONS = (
+    "owner_id", "weight", "delay", "eta", "max_age", "expires", "retries", "traceback", "requeue_timestamp",
+    *WIRE_OPTIONS,
+)  # fmt: skip
 
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
 ACK_SIGNALS = ("ack", "nack")
@@ -112,6 +116,25 @@ class LedgerBroker(RedisBroker):
 
     # --- Declaring ---
 
+    @property
+    def actor_options(self) -> set[str]:
+        """Options that actors may have."""
+        return self._actor_options
+
+    @actor_options.setter
+    def actor_options(self, names: set[str]) -> None:
+        self._actor_options = options.Declared(names)
+
+    def declare_actor(self, actor: Actor[..., Any]) -> None:
+        """Declare an actor, which becomes a `LedgerActor`.
+
+        Raises:
+          BadOptionError: One of its options is unknown, or has a wrong value.
+        """
+        options.check_actor(actor, known=self.actor_options, on_messages=options.of_messages(self))
+        adopt(actor)
+        super().declare_actor(actor)
+
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue. There are no delay queues: a delay is a row."""
         if queue_name not in self.queues:
@@ -121,11 +144,12 @@ class LedgerBroker(RedisBroker):
 
     # --- Sending ---
 
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+    def enqueue(self, message: Message[Any], *, delay: Any = None) -> Message[Any]:
         """Record a message in the caller's transaction and publish it on commit.
 
         Parameters:
-          delay: Milliseconds before it may run, ten years at most.
+          delay: Milliseconds before it may run, or a timedelta. Ten years at most. If the message has a `delay` or
+            an `eta` of its own, the later of both counts.
 
         Raises:
           ActorNotFound: No actor of that name is declared.
@@ -155,7 +179,7 @@ class LedgerBroker(RedisBroker):
         sent = list(messages)
         for message in sent:
             self.emit_before("enqueue", message, None)
-        self._record([self.send_of(message, delay=message.options.get("delay")) for message in sent])
+        self._record([self.send_of(message) for message in sent])
         for message in sent:
             self.emit_after("enqueue", message, None)
         return sent
@@ -178,16 +202,14 @@ class LedgerBroker(RedisBroker):
         if packed:
             publish_on_commit(packed, self.wire.publish_packed)
 
-    def send_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
+    def send_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
         actor = self.get_actor(message.actor_name)
         plain = arguments.plain_options(message)
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         arguments.check_columns(message, priority=actor.priority)
         related_type, related_id = _related(actor, bound)
-        max_age = message.options.get("max_age")
-        if max_age is None:
-            max_age = actor.options.get("max_age")
+        delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=delay)
         owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
         line, weight = limits.place_of(
             message.actor_name, message.args, message.kwargs, owner_id=owner_id, weight=message.options.get("weight")
@@ -200,8 +222,8 @@ class LedgerBroker(RedisBroker):
             args=message.args,
             kwargs=message.kwargs,
             options=_without_columns(plain),
-            delay_ms=0 if delay is None else arguments.whole_number(actor, "delay", delay),
-            max_age_ms=None if max_age is None else arguments.whole_number(actor, "max_age", max_age),
+            delay_ms=delay_ms,
+            max_age_ms=max_age_ms,
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
@@ -209,7 +231,7 @@ class LedgerBroker(RedisBroker):
             weight=weight,
         )
 
-    def follow_up_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
+    def follow_up_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return a message that follows a task, as the ledger records it.
 
         No caller could mend it, so it is not checked like other sends. An actor that this process does not know, or
@@ -225,7 +247,7 @@ class LedgerBroker(RedisBroker):
             priority = 0 if actor is None else actor.priority
             arguments.check_columns(message, priority=priority)
             plain = arguments.plain_options(message)
-            args, kwargs, options = json_safe([message.args, message.kwargs, _without_columns(plain)])
+            args, kwargs, kept = json_safe([message.args, message.kwargs, _without_columns(plain)])
             owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
             line, weight = limits.place_of(name, args, kwargs, owner_id=owner_id, weight=message.options.get("weight"))
         except Interrupt:
@@ -233,6 +255,7 @@ class LedgerBroker(RedisBroker):
         except BaseException as error:
             failure = Failure.of(error)
             raise FollowUpError(f"{message.actor_name} cannot be sent: {failure.error_message}") from error
+        delay_ms, max_age_ms = times.start_and_age(message.options, actor.options if actor else {}, delay=delay)
         related_type, related_id = "", None
         if actor is not None:
             with suppress(BadArgumentsError):
@@ -244,11 +267,9 @@ class LedgerBroker(RedisBroker):
             priority=priority,
             args=tuple(args),
             kwargs=kwargs,
-            options=options,
-            delay_ms=arguments.clipped(delay) or 0,
-            max_age_ms=arguments.clipped(
-                message.options.get("max_age") or (actor.options.get("max_age") if actor else None)
-            ),
+            options=kept,
+            delay_ms=delay_ms,
+            max_age_ms=max_age_ms,
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,

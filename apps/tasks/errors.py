@@ -9,6 +9,14 @@ class BadArgumentsError(TaskError, TypeError):
     """The message's arguments cannot be sent to this actor. Nothing was recorded."""
 
 
+class BadOptionError(BadArgumentsError, ValueError):
+    """An option of an actor or of a message is unknown, or its value is wrong. Nothing was declared or recorded."""
+
+
+class AsyncTransactionError(TaskError, RuntimeError):
+    """An async send could not belong to the transaction that is open around it. Nothing was recorded."""
+
+
 class TooLargeError(TaskError, ValueError):
     """The message's arguments are larger than `TASK_MAX_ARGUMENT_BYTES`. Send an id, not the data."""
 

@@ -22,6 +22,8 @@ from apps.tasks.schedules import declared
 from tests.docs import pages
 from tests.docs.names import find
 from workers.broker import COLUMN_OPTIONS, LedgerBroker
+from workers.sending.actor import LedgerActor
+from workers.sending.options import of_messages
 
 PAGE = pages.DOCS / "guidelines.md"
 
@@ -100,7 +102,9 @@ def is_known(name: str) -> bool:
         return name.removeprefix("manage.py ") in get_commands()
     if name in broker.actor_options | set(inspect.signature(dramatiq.actor).parameters) | set(COLUMN_OPTIONS):
         return True
-    if name in inspect.signature(dramatiq.Actor.send_with_options).parameters or hasattr(settings, name):
+    if name in {*inspect.signature(LedgerActor.send_with_options).parameters, *of_messages(broker)}:
+        return True
+    if hasattr(settings, name):
         return True
     if name.isupper():
         return f"| `{name}`" in (pages.DOCS / "operations.md").read_text()
@@ -178,7 +182,7 @@ def test_the_code_runs(working: Any, forgotten: None, ended: Callable[..., TaskS
     sent = TaskStatus.objects.order_by("id")
     assert list(sent.values_list("task_name", flat=True)) == [
         "documents.process_document",
-        *["documents.find_word"] * 5,
+        *["documents.find_word"] * 6,
         "projects.count_documents",
     ]
     assert here["task_id"] == list(sent)[-1].task_id
@@ -187,11 +191,15 @@ def test_the_code_runs(working: Any, forgotten: None, ended: Callable[..., TaskS
     assert later.expires_at is not None
     assert round((later.expires_at - later.run_at).total_seconds()) == 3_600
     assert round((later.run_at - later.created_at).total_seconds()) == 60
+    at_night = sent.get(task_id=f"find sea in {document.pk}")
+    assert at_night.run_at >= here["tomorrow"]
+    assert at_night.expires_at is not None
+    assert round((at_night.expires_at - at_night.run_at).total_seconds()) == 7_200
     words = {"whale": 2, "sea": 0, "ship": 0}
-    for row in sent.filter(task_name="documents.find_word").exclude(pk=later.pk):
+    for row in sent.filter(task_name="documents.find_word").exclude(pk__in=[later.pk, at_night.pk]):
         assert ended(_message(row)).result == {"found": words[row.args[1]]}
     assert ended(_message(sent[0])).status == "completed"
-    assert here["mine"].filter(task_name="documents.find_word").get() == later
+    assert set(here["mine"].filter(task_name="documents.find_word")) == {later, at_night}
     assert here["task"].task_id == here["message"].message_id
     assert here["told"][0] in {"pending", "processing", "completed"}
 
@@ -307,14 +315,15 @@ def _go_on() -> None:
 
 
 @pytest.mark.django_db
-def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, broker: LedgerBroker) -> None:
+def test_an_unknown_option_is_refused_on_an_actor_and_on_a_message(forgotten: None, broker: LedgerBroker) -> None:
     from tests.acting.tasks import say
 
-    with pytest.raises(ValueError, match="bind"):
+    with pytest.raises(ValueError, match="bind: did you mean"):
         dramatiq.actor(actor_name="documents.bound", bind=True)(lambda: None)
-    message = say.send_with_options(args=(1,), countdown=60, priority=5)
-    row = TaskStatus.objects.get(task_id=message.message_id)
-    assert (row.delayed, row.priority, row.options) == (False, 0, {"countdown": 60, "priority": 5})
+    for options, words in ({"countdown": 60}, "countdown: did you mean delay"), ({"related_to": "x"}, "on the actor"):
+        with pytest.raises(ValueError, match=words):
+            say.send_with_options(args=(1,), **options)
+    assert not TaskStatus.objects.exists()
 
 
 @pytest.mark.django_db(transaction=True)

@@ -54,7 +54,9 @@ def test_the_limits_themselves_are_accepted_and_shown(broker, name: str, value: 
 @pytest.mark.parametrize("name", NUMBERS)
 def test_a_number_of_what_follows_a_task_is_refused_in_the_caller(broker, name: str) -> None:
     odd: dict[str, Any] = {name: 1_764_000_000_000_000}
-    last = tasks.say.message_with_options(args=(), **odd)
+    last = tasks.say.message_with_options(args=()).copy(options=odd)
+    with pytest.raises(BadArgumentsError, match=rf"{name}.* must be a whole number"):
+        tasks.say.message_with_options(args=(), **odd)
     pipe = tasks.say.message("a") | tasks.say.message_with_options() | last
     group = dramatiq.group([tasks.say.message("a"), tasks.say.message("b")])
     group.add_completion_callback(last)
@@ -74,7 +76,7 @@ def test_a_number_that_json_does_not_give_back_is_refused(broker, value: Any) ->
         with pytest.raises(BadArgumentsError, match=r"JSON does not|not give back"):
             tasks.effect.send_with_options(**call)
     with pytest.raises(BadArgumentsError):
-        tasks.effect.send_with_options(args=("n",), anything=value)
+        tasks.effect.send_with_options(args=("n",), pipe_target={"kwargs": {"value": value}})
     assert not TaskStatus.objects.exists()
 
 

@@ -293,7 +293,7 @@ def test_an_end_that_no_hook_sees_is_counted_and_told(declare, working, ended, m
     monkeypatch.setattr(reconciler, "RECONCILE_SECONDS", 0.1)
     # Dramatiq asks `isinstance(exception, throws)` before any hook, in its worker thread.
     actor = declare(raising(lambda: ValueError("boom")), max_retries=99)
-    row = ended(actor.send_with_options(throws="ValueError"))
+    row = ended(working.broker.enqueue(actor.message().copy(options={"throws": "ValueError"})))
     assert (row.status, row.retries, row.crashes) == ("failed", 2, 0)
     assert row.error_message == "It ran, but its end could not be recorded: ValueError: boom"
     assert list(TaskAttempt.objects.values_list("outcome", flat=True)) == ["retry", "retry", "fail"]

@@ -22,6 +22,11 @@ class Limits(Middleware):
         """
         return set(declared.OPTIONS)
 
+    @property
+    def message_options(self) -> set[str]:
+        """Options that a message may have."""
+        return {"weight"}
+
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
         """Note the limits of the actor.
 

@@ -29,6 +29,11 @@ class Periodic(Middleware):
         """
         return {"periodic", "periodic_kwargs"}
 
+    @property
+    def message_options(self) -> set[str]:
+        """None. A message is sent once."""
+        return set()
+
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
         """Refuse a bad schedule, which would keep the others from being read.
 

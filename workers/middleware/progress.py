@@ -43,8 +43,17 @@ class Progress(Middleware):
 
         related_to: Label of the model whose id is the first argument, such as "documents.Document".
         max_age: Milliseconds after its time in which a task may still start.
+        expires: The same as a timedelta.
         """
-        return {"related_to", "max_age"}
+        return {"related_to", "max_age", "expires"}
+
+    @property
+    def message_options(self) -> set[str]:
+        """Options that a message may have. Others, such as `delay`, are the broker's.
+
+        store_results: False: the row does not keep the result.
+        """
+        return {"store_results"}
 
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         withhold_arguments()

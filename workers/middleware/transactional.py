@@ -35,6 +35,11 @@ class Transactional(Middleware):
         """transactional: True to run inside one transaction with the completion. Not for async actors."""
         return {"transactional"}
 
+    @property
+    def message_options(self) -> set[str]:
+        """None. The function is wrapped once, when its actor is declared."""
+        return set()
+
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
         if not actor.options.get("transactional"):
             return

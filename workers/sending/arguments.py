@@ -12,10 +12,9 @@ from dramatiq import Actor, Message
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.json_safe import COMPACT, clean_text
+from workers.sending.times import TIMES, check_time, shown, whole_number
 from workers.wire.message import MAX_ID_LENGTH
 
-#: Longest `delay` and `max_age`, in milliseconds: ten years. Dates have an end.
-LONGEST_MS = 10 * 365 * 24 * 60 * 60 * 1000
 #: Bits of an integer in an argument, at most. Python reads no longer ones from JSON: 4,300 digits.
 MAX_INTEGER_BITS = 14_000
 #: Limits of the columns of integers.
@@ -74,7 +73,10 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
         _check_value(actor, f"argument {name!r}", value)
     for name, value in options.items():
         if name in NUMBERS and value is not None:
-            whole_number(actor, f"option {name!r}", value)
+            whole_number(actor.actor_name, f"option {name!r}", value)
+        elif name in TIMES:
+            if value is not None:
+                check_time(actor.actor_name, name, value)
         elif name != "owner_id":  # `owner_key` checks it.
             _check_value(actor, f"option {name!r}", value)
             if name in FOLLOWING:
@@ -88,33 +90,18 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
     return by_name
 
 
-def whole_number(actor: Actor[..., Any], where: str, value: Any) -> int:
-    """Return the value, which is a whole number of milliseconds or of times.
-
-    Raises:
-      BadArgumentsError: It is none, or larger than `LONGEST_MS`.
-    """
-    if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LONGEST_MS:
-        return int(value)
-    raise BadArgumentsError(
-        f"{where} for {actor.actor_name} is {_shown(value)}, must be a whole number from 0 to {LONGEST_MS:,} "
-        "(milliseconds: ten years)"
-    )
-
-
 def _check_numbers_of_following(actor: Actor[..., Any], value: Any) -> None:
     for message in value if isinstance(value, list) else [value]:
         options = message.get("options") if isinstance(message, dict) else None
         for name, option in options.items() if isinstance(options, dict) else ():
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, option)
-            elif (name in NUMBERS or name == "delay") and option is not None:
-                whole_number(actor, f"option {name!r} of a message that follows that", option)
-
-
-def clipped(value: Any) -> int | None:
-    """Return a number of milliseconds within the limits. None: it is no number. For sends that no caller can mend."""
-    return min(max(int(value), 0), LONGEST_MS) if isinstance(value, int) and not isinstance(value, bool) else None
+            elif (name in NUMBERS or name in TIMES) and option is not None:
+                where = f"option {name!r} of a message that follows that"
+                if name in NUMBERS or name == "delay":
+                    whole_number(actor.actor_name, where, option)
+                else:
+                    check_time(actor.actor_name, name, option, where=where)
 
 
 def check_columns(message: Message[Any], *, priority: int) -> None:
@@ -126,27 +113,19 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
     task_id, actor_name = message.message_id, message.actor_name
     if not (isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID_LENGTH and clean_text(task_id) == task_id):
         raise BadArgumentsError(
-            f"the message id for {_shown(actor_name)} is {_shown(task_id)}, must be a text of 1 to "
+            f"the message id for {shown(actor_name)} is {shown(task_id)}, must be a text of 1 to "
             f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
         )
     for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
         if not isinstance(name, str) or not 0 < len(name) <= longest:
             raise BadArgumentsError(
-                f"the name of the {what} is {_shown(name)}, must be a text of 1 to {longest} characters"
+                f"the name of the {what} is {shown(name)}, must be a text of 1 to {longest} characters"
             )
     if not isinstance(priority, int) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
         raise BadArgumentsError(
-            f"the priority of {actor_name} is {_shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
+            f"the priority of {actor_name} is {shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
             f"{INTEGER_LIMIT - 1:,}"
         )
-
-
-def _shown(value: Any) -> str:
-    """Return the value as an error shows it. Python writes no number of more than 4,300 digits."""
-    try:
-        return repr(value)[:80]
-    except Exception:
-        return f"of type {type(value).__name__}, too large to show"
 
 
 def misfit(actor: Actor[..., Any], message: Message[Any]) -> str:
@@ -185,7 +164,7 @@ def owner_key(value: Any) -> Any:
         except (ValidationError, OverflowError, ValueError):
             pass
     raise BadArgumentsError(
-        f"owner_id is {_shown(value)}, must be the primary key of a user ({key.__class__.__name__}) or None"
+        f"owner_id is {shown(value)}, must be the primary key of a user ({key.__class__.__name__}) or None"
     )
 
 

@@ -78,9 +78,9 @@ def run_now(schedule: Schedule, *, owner_id: Any = None) -> str:
         raise CannotRunError(message)
     broker: Any = dramatiq.get_broker()
     now = clock.now()
-    sent = broker.get_actor(schedule.task_name).message_with_options(
-        kwargs=schedule.kwargs, schedule=schedule.name, owner_id=owner_id
-    )
+    actor = broker.get_actor(schedule.task_name)
+    message = actor.message_with_options(kwargs=schedule.kwargs, owner_id=owner_id)
+    sent = message.copy(options={"schedule": schedule.name})
     with transaction.atomic():
         history.write(
             [

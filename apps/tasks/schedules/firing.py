@@ -186,9 +186,10 @@ def checked(schedule: Schedule, *, slot: datetime) -> Message[Any]:
     actor = broker.get_actor(schedule.task_name)
     if not isinstance(schedule.kwargs, dict):
         raise TypeError(_("The arguments are %(value)r, must be a JSON object") % {"value": schedule.kwargs})
-    message: Message[Any] = actor.message_with_options(
-        kwargs=schedule.kwargs, schedule=schedule.name, slot=iso(slot)
-    ).copy(message_id=str(uuid.uuid5(SLOTS, f"{schedule.pk} {slot.isoformat()}")))
+    message: Message[Any] = actor.message_with_options(kwargs=schedule.kwargs).copy(
+        message_id=str(uuid.uuid5(SLOTS, f"{schedule.pk} {slot.isoformat()}")),
+        options={"schedule": schedule.name, "slot": iso(slot)},
+    )
     broker.send_of(message)
     return message
 
