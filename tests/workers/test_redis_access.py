@@ -149,7 +149,7 @@ def test_options_of_tls_reach_every_connection(broker, tls_url, options, is_let_
     assert wire.publish([message(1), message(2)]) is is_let_in
     if is_let_in:
         assert len(wire.fetch(QUEUE, "me", limit=9)) == 2
-        wire.republish([message(3)])
+        wire.republish([wire_message.words_of(message(3))])
     else:
         with pytest.raises(redis.ConnectionError, match="certificate"):
             wire.fetch(QUEUE, "me", limit=9)

@@ -23,6 +23,8 @@ INTEGER_LIMIT = 2**31
 BIG_INTEGER_LIMIT = 2**63
 #: Options of a message that are numbers, where it has them.
 NUMBERS = ("max_age", "max_retries", "min_backoff", "max_backoff", "time_limit")
+#: Options of a message that `owner_key` and `priority_of` check.
+COLUMNS = ("owner_id", "priority")
 #: Options of a message that hold messages: the next of a pipeline, the callbacks of a group.
 FOLLOWING = ("pipe_target", "group_completion_callbacks")
 
@@ -75,7 +77,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
     for name, value in options.items():
         if name in NUMBERS and value is not None:
             whole_number(actor, f"option {name!r}", value)
-        elif name != "owner_id":  # `owner_key` checks it.
+        elif name not in COLUMNS:
             _check_value(actor, f"option {name!r}", value)
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, value)
@@ -110,6 +112,8 @@ def _check_numbers_of_following(actor: Actor[..., Any], value: Any) -> None:
                 _check_numbers_of_following(actor, option)
             elif (name in NUMBERS or name == "delay") and option is not None:
                 whole_number(actor, f"option {name!r} of a message that follows that", option)
+            elif name == "priority" and option is not None:
+                check_priority(f"a message that follows {actor.actor_name}", option)
 
 
 def clipped(value: Any) -> int | None:
@@ -134,11 +138,28 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
             raise BadArgumentsError(
                 f"the name of the {what} is {_shown(name)}, must be a text of 1 to {longest} characters"
             )
-    if not isinstance(priority, int) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
+    check_priority(actor_name, priority)
+
+
+def check_priority(name: str, priority: Any) -> None:
+    """Check that the column of priorities can hold one.
+
+    Raises:
+      BadArgumentsError: It is no whole number, or too large.
+    """
+    if not isinstance(priority, int) or isinstance(priority, bool) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
         raise BadArgumentsError(
-            f"the priority of {actor_name} is {_shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
-            f"{INTEGER_LIMIT - 1:,}"
+            f"the priority of {name} is {_shown(priority)}, must be a whole number from {-INTEGER_LIMIT:,} to "
+            f"{INTEGER_LIMIT - 1:,} (lower is more urgent)"
         )
+
+
+def priority_of(message: Message[Any], actor: Actor[..., Any] | None) -> Any:
+    """Return the priority of a message: its option, or its actor's. Not checked yet."""
+    priority = message.options.get("priority")
+    if priority is None:
+        return 0 if actor is None else actor.priority
+    return priority
 
 
 def _shown(value: Any) -> str:
