@@ -1,8 +1,8 @@
 """The audit compares the due rows with Redis and publishes those whose message no worker would get.
 
-A worker gets a message that waits in a list of its queue, or that a living process has fetched. Redis may lose any part of
-what it has: a list, a hash, a field of it, the acks of a process. A message that is left alone in the hash is deleted,
-and its row is then published like any other that Redis does not have.
+A worker gets a message that waits in a list of its queue, or that a living process has fetched. Redis may lose any part
+of what it has: a list, a hash, a field of it, the acks of a process. A message that is left alone in the hash is
+deleted, and its row is then published like any other that Redis does not have.
 """
 
 import logging

@@ -1,22 +1,27 @@
 """Priorities: the most urgent message of the whole queue comes first, and none waits for ever."""
 
 import random
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterable
 from enum import IntEnum
+from typing import Any
 
 import dramatiq
 import pytest
-from dramatiq import Message
+from dramatiq import Worker
+from dramatiq.broker import MessageProxy
+from dramatiq.common import iter_queue
 from dramatiq.middleware import MiddlewareError
+from dramatiq.worker import _WorkQueueItem
 
-from apps.tasks import ledger, presence
 from apps.tasks.errors import BadArgumentsError
 from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.acting import tasks
 from tests.acting.models import Effect
-from tests.rows import worker_process
+from tests.waiting import wait_until
+from workers.process.runtime import Runtime
 from workers.relay import Relay
 from workers.wire import message as wire_message
 from workers.wire.message import wire_id_of, words_of
@@ -289,3 +294,65 @@ def test_a_moved_task_keeps_its_priority_and_its_old_queue_is_left_empty(broker)
     Relay(broker).audit()
     assert broker.wire.workers.lrange(broker.wire.level_key(QUEUE, 5), 0, -1) == [f"{task.task_id}:0".encode()]
     assert not broker.wire.workers.keys(f"{broker.wire.queue_key('old-name')}*")
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_retry_keeps_the_priority(broker, working, ended, declare) -> None:
+    seen: list[int] = []
+
+    def flaky() -> None:
+        seen.append(1)
+        if len(seen) < 3:
+            raise RuntimeError("again")
+
+    actor = declare(flaky, max_retries=3, min_backoff=10, max_backoff=10)
+    row = ended(actor.send_with_options(priority=-3))
+    assert (row.status, row.attempt, row.priority) == ("completed", 2, -3)
+
+
+# --- Workers -------------------------------------------------------------------------------------
+
+
+def test_a_process_runs_messages_in_the_order_in_which_it_got_them(broker) -> None:
+    """Dramatiq's own queue sorts by the priority of actors. A less urgent one would wait for ever behind others."""
+    worker = Worker(broker, worker_threads=1)
+    Runtime(worker, wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues)
+    messages: list[Any] = [MessageProxy(tasks.effect.message(f"{number}")) for number in range(4)]
+    for priority, message in zip((5, 0, 5, -5), messages, strict=True):
+        worker.work_queue.put(_WorkQueueItem(priority, message))
+    assert [item.message for item in iter_queue(worker.work_queue)] == messages
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(("urgent", "waiting"), [(0, 5), (-5, 0)])
+def test_an_urgent_task_starts_as_soon_as_a_thread_is_free(broker, working, gate, ended, urgent, waiting) -> None:
+    long = [gate.send(f"long {number}") for number in range(working.worker_threads)]
+    for message in long:
+        wait_until(TaskStatus.objects.filter(task_id=message.message_id, started_at__isnull=False).exists)
+    broker.send_many([tasks.effect.message_with_options(args=(f"{n}",), priority=waiting) for n in range(200)])
+    message = tasks.effect.send_with_options(args=("urgent",), priority=urgent)
+    gate.open()
+    ended(message)
+    before = Effect.objects.filter(pk__lt=Effect.objects.get(nonce="urgent").pk).count()
+    # Those that the other threads began at the same time.
+    assert before - len(long) < 2 * working.worker_threads
+    wait_until(lambda: not TaskStatus.objects.unfinished().exists())
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_comes_to_tasks_of_every_priority_under_a_stream_of_urgent_ones(broker, working, declare) -> None:
+    is_over = threading.Event()
+
+    def follow() -> None:
+        if not is_over.is_set():
+            broker.send_many([actor.message()])
+
+    actor = declare(follow, priority=-1)
+    try:
+        broker.send_many([actor.message() for _ in range(100)])
+        late = [tasks.effect.send_with_options(args=("late",), priority=priority) for priority in (0, 5, 7) * 3]
+        done = TaskStatus.objects.finished().filter(task_id__in=[message.message_id for message in late])
+        wait_until(lambda: done.count() == len(late))
+    finally:
+        is_over.set()
+        wait_until(lambda: not TaskStatus.objects.unfinished().exists())

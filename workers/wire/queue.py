@@ -188,7 +188,7 @@ class WireQueue(Keys):
                     self._ack(keys=keys, args=chunk)
 
     def requeue(self, queue_name: str, broker_id: str, wire_ids: Sequence[str] | None = None) -> int:
-        """Requeue fetched messages as the first of their queue and priority, and delete damaged keys. Return their number.
+        """Put fetched messages back at the head of their level, and delete damaged keys. Return their number.
 
         Parameters:
           wire_ids: None: all that the process fetched.

@@ -8,15 +8,15 @@ and some of ours:
 
     <namespace>:<queue>.bell                  list that is not empty while messages wait; idle consumers wait on it
     <namespace>:<queue>:<priority>            list of waiting wire ids of another priority
-    <namespace>:<queue>:levels                sorted set of the other priorities that have waiting wire ids, by themselves
+    <namespace>:<queue>:levels                sorted set of the priorities with such a list
     <namespace>:<queue>:priorities            hash of wire id -> priority, if it is not 0
     <namespace>:<queue>:turn                  text that says when a less urgent level has its turn (see FETCH)
     <namespace>:__stop__.<broker id>          list that is not empty when the process stops; its consumers wait on it
     <namespace>:__epoch__                     text that is gone or another one after a wipe
     <namespace>:__processes__                 sorted set of the processes that use the namespace, by the last sight
 
-No script names a key that does not begin with `<namespace>:`, so a Redis user may be limited to these. Dramatiq allows no
-colon in the name of a queue, so the keys of two queues differ.
+No script names a key that does not begin with `<namespace>:`, so a Redis user may be limited to these. The name of a
+queue has no colon, so the keys of two queues differ.
 
 The messages of one queue and one priority are a level. A queue without other levels than that of priority 0 has none of
 the keys with a second colon.
@@ -29,7 +29,7 @@ BELL_LIMIT = 16
 TURN = 10
 
 #: KEYS: namespace with a colon. ARGV: bell limit, then level (`level_word`), wire id and message of each. Returns the
-#: number of new messages. Messages of one level mostly stand together, and one command queues the new ones of such a run.
+#: number of new messages. Messages of one level mostly stand together, and one command queues the new ones of a run.
 PUBLISH = """
 local prefix, limit, published = KEYS[1], tonumber(ARGV[1]), 0
 local name, list, queue, priority, messages, new
@@ -78,9 +78,9 @@ return published
 #: KEYS: queue, messages, acks, bell. ARGV: limit, bytes, TURN. Returns wire id, message, wire id, message, ...
 #: Takes no further message once it has that many bytes. A wire id without a message is dropped.
 #:
-#: Each message is the first of the most urgent level that has any. While less urgent levels have some, too, each TURN-th
-#: message is the first of one of those, which take turns. The turn waits while a more urgent level is handed out that
-#: had nothing at the last message: who sends one urgent task does not wait for a turn.
+#: Each message is the first of the most urgent level. While less urgent levels have messages, too, each TURN-th message
+#: is the first of one of those, and they take turns. A turn is put off while the most urgent level is more urgent than
+#: at the last message: a lone urgent message waits for no turn.
 #: `:turn` has the number of messages since a turn, the level of the last turn, and the most urgent level at the last
 #: message.
 FETCH = """
