@@ -34,17 +34,6 @@ PUBLISH = """
 local prefix, limit, published = KEYS[1], tonumber(ARGV[1]), 0
 local name, list, queue, priority, messages, new
 
-local function begin(word)
-    name, new, list = word, {}, prefix .. word
-    queue, priority = list, nil
-    if string.find(word, ":", 1, true) then
-        local base
-        base, priority = string.match(word, "^(.*):(.*)$")
-        queue = prefix .. base
-    end
-    messages = queue .. ".msgs"
-end
-
 local function wake()
     if #new > 0 then
         if priority then
@@ -65,7 +54,13 @@ end
 for i = 2, #ARGV, 3 do
     if ARGV[i] ~= name then
         if name then wake() end
-        begin(ARGV[i])
+        name, new = ARGV[i], {}
+        list = prefix .. name
+        queue, priority = list, nil
+        if string.find(name, ":", 1, true) then
+            queue, priority = string.match(list, "^(.*):(.*)$")
+        end
+        messages = queue .. ".msgs"
     end
     if redis.call("hsetnx", messages, ARGV[i + 1], ARGV[i + 2]) == 1 then
         new[#new + 1] = ARGV[i + 1]
@@ -84,9 +79,8 @@ return published
 #: `:turn` has the number of messages since a turn, the level of the last turn, and the most urgent level at the last
 #: message.
 FETCH = """
-local queue, limit, room = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2])
-local levels, turn = queue .. ":levels", queue .. ":turn"
-local taken, found = {}, {}
+local queue, levels, limit, room = KEYS[1], KEYS[1] .. ":levels", tonumber(ARGV[1]), tonumber(ARGV[2])
+local taken, found, waits = {}, {}, nil
 
 local function take(id)
     local message = redis.call("hget", KEYS[2], id)
@@ -98,21 +92,37 @@ local function take(id)
     end
 end
 
-local function list_of(level)
-    return level == "0" and queue or queue .. ":" .. level
-end
-
-local function first_from(bottom)
-    while true do
-        local level = redis.call("zrange", levels, bottom, "+inf", "BYSCORE", "LIMIT", 0, 1, "WITHSCORES")[2]
-        if not level or redis.call("llen", list_of(level)) > 0 then
-            return level
+if redis.call("exists", levels) == 0 then
+    local ids = redis.call("lpop", queue, limit) or {}
+    local last = #ids
+    for i = 1, #ids do
+        take(ids[i])
+        if room <= 0 then
+            last = i
+            break
         end
-        redis.call("zremrangebyscore", levels, level, level)
     end
-end
+    for i = #ids, last + 1, -1 do
+        redis.call("lpush", queue, ids[i])
+    end
+    waits = redis.call("llen", queue) > 0
+else
+    local turn = queue .. ":turn"
 
-local function take_in_turn()
+    local function list_of(level)
+        return level == "0" and queue or queue .. ":" .. level
+    end
+
+    local function first_from(bottom)
+        while true do
+            local level = redis.call("zrange", levels, bottom, "+inf", "BYSCORE", "LIMIT", 0, 1, "WITHSCORES")[2]
+            if not level or redis.call("llen", list_of(level)) > 0 then
+                return level
+            end
+            redis.call("zremrangebyscore", levels, level, level)
+        end
+    end
+
     if redis.call("llen", queue) > 0 then
         redis.call("zadd", levels, 0, "0")
     end
@@ -135,32 +145,12 @@ local function take_in_turn()
         take(redis.call("lpop", list_of(level)))
         if room <= 0 then break end
     end
-    local left = first_from("-inf")
-    if not left or left == "0" and not first_from("(0") then
+    waits = first_from("-inf")
+    if not waits or waits == "0" and not first_from("(0") then
         redis.call("del", levels, turn)
     elseif last then
         redis.call("set", turn, string.format("%.0f %.0f %.0f", count, served, last))
     end
-    return left
-end
-
-local waits
-if redis.call("exists", levels) == 1 then
-    waits = take_in_turn()
-else
-    local ids = redis.call("lpop", queue, limit) or {}
-    local last = #ids
-    for i = 1, #ids do
-        take(ids[i])
-        if room <= 0 then
-            last = i
-            break
-        end
-    end
-    for i = #ids, last + 1, -1 do
-        redis.call("lpush", queue, ids[i])
-    end
-    waits = redis.call("llen", queue) > 0
 end
 if #taken > 0 then
     redis.call("sadd", KEYS[3], unpack(taken))
