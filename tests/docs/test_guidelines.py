@@ -314,7 +314,7 @@ def test_an_option_is_refused_on_an_actor_and_not_on_a_message(forgotten: None, 
         dramatiq.actor(actor_name="documents.bound", bind=True)(lambda: None)
     message = say.send_with_options(args=(1,), countdown=60, priority=5)
     row = TaskStatus.objects.get(task_id=message.message_id)
-    assert (row.delayed, row.priority, row.options) == (False, 0, {"countdown": 60, "priority": 5})
+    assert (row.delayed, row.priority, row.options) == (False, 5, {"countdown": 60})
 
 
 @pytest.mark.django_db(transaction=True)

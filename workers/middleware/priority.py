@@ -16,6 +16,9 @@ class BadPriorityError(BadArgumentsError, MiddlewareError):
 class Priority(Middleware):
     """Refuses an actor with a priority that no row can have."""
 
+    #: Options that a message may have.
+    message_options = frozenset({"priority"})
+
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
         try:
             check_priority(actor.actor_name, actor.priority)

@@ -125,7 +125,8 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
     """Check that the row's columns can hold what the message says besides its arguments.
 
     Raises:
-      BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long, or the priority too large.
+      BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long or has a colon, or the priority is
+        too large.
     """
     task_id, actor_name = message.message_id, message.actor_name
     if not (isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID_LENGTH and clean_text(task_id) == task_id):
@@ -133,6 +134,8 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
             f"the message id for {_shown(actor_name)} is {_shown(task_id)}, must be a text of 1 to "
             f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
         )
+    if isinstance(message.queue_name, str) and ":" in message.queue_name:
+        raise BadArgumentsError(f"the name of the queue is {_shown(message.queue_name)}, must have no colon")
     for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
         if not isinstance(name, str) or not 0 < len(name) <= longest:
             raise BadArgumentsError(

@@ -61,7 +61,7 @@ class Contents(Keys):
         Parameters:
           broker_ids: Living processes.
         """
-        keys = [self.queue_key(queue_name), self.messages_key(queue_name)]
+        keys = [self.queue_key(queue_name), self.messages_key(queue_name), self.bell_key(queue_name)]
         with self.guard:
             *numbers, damaged = self._count(keys=[*keys, *(self.acks_key(queue_name, one) for one in broker_ids)])
         log_damaged(damaged, queue_name)

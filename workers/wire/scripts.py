@@ -58,7 +58,7 @@ for i = 2, #ARGV, 3 do
         list = prefix .. name
         queue, priority = list, nil
         if string.find(name, ":", 1, true) then
-            queue, priority = string.match(list, "^(.*):(.*)$")
+            queue, priority = string.match(list, "^(.*):(%-?%d+)$")
         end
         messages = queue .. ".msgs"
     end
@@ -178,42 +178,48 @@ redis.call("hdel", KEYS[2], unpack(ARGV))
 return redis.call("hdel", KEYS[1], unpack(ARGV))
 """
 
-#: Deletes keys of another type, which no script could use. Calls `each` with the list of each level but that of
-#: priority 0.
+#: Deletes keys of another type, which no script could use. Returns their number.
 DELETE_DAMAGED = """
-local damaged = 0
-
-local function delete_damaged(key, expected)
+local function is_damaged(key, expected)
     local type = redis.call("type", key).ok
-    if type ~= "none" and type ~= expected then
-        redis.call("del", key)
-        damaged = damaged + 1
+    if type == "none" or type == expected then
+        return 0
     end
+    return redis.call("del", key)
 end
 
-local function delete_damaged_of(queue, each)
-    delete_damaged(queue, "list")
-    delete_damaged(queue .. ".msgs", "hash")
-    delete_damaged(queue .. ".bell", "list")
-    delete_damaged(queue .. ":levels", "zset")
-    delete_damaged(queue .. ":priorities", "hash")
-    delete_damaged(queue .. ":turn", "string")
-    local levels = redis.call("zrange", queue .. ":levels", 0, -1, "WITHSCORES")
-    for i = 2, #levels, 2 do
-        if levels[i] ~= "0" then
-            delete_damaged(queue .. ":" .. levels[i], "list")
-            each(queue .. ":" .. levels[i])
-        end
+local function delete_damaged(types)
+    local damaged = 0
+    for i = 1, #KEYS do
+        damaged = damaged + is_damaged(KEYS[i], types[i] or "set")
     end
+    return damaged
 end
 """
 
+#: The same for the levels of a queue. Returns the lists of its levels as well, but not that of priority 0.
+DELETE_DAMAGED_LEVELS = (
+    DELETE_DAMAGED
+    + """
+local function delete_damaged_levels(queue)
+    local lists, damaged = {}, is_damaged(queue .. ":levels", "zset")
+    damaged = damaged + is_damaged(queue .. ":priorities", "hash") + is_damaged(queue .. ":turn", "string")
+    local levels = redis.call("zrange", queue .. ":levels", 0, -1, "WITHSCORES")
+    for i = 2, #levels, 2 do
+        if levels[i] ~= "0" then
+            lists[#lists + 1] = queue .. ":" .. levels[i]
+            damaged = damaged + is_damaged(lists[#lists], "list")
+        end
+    end
+    return damaged, lists
+end
+"""
+)
+
 #: Puts a wire id at the head of its level. One whose priority Redis lost goes to the level of priority 0.
 PUT_FIRST = """
-local has_priorities = redis.call("exists", KEYS[1] .. ":priorities") == 1
-
 local function priority_of(id)
-    local priority = has_priorities and redis.call("hget", KEYS[1] .. ":priorities", id)
+    local priority = redis.call("hget", KEYS[1] .. ":priorities", id)
     return priority and tonumber(priority) and priority
 end
 
@@ -230,13 +236,10 @@ end
 #: KEYS: queue, messages, acks, bell. ARGV: wire ids; none: all of the acks. Returns the numbers of requeued messages
 #: and of damaged keys.
 REQUEUE = (
-    DELETE_DAMAGED
-    + """
-delete_damaged_of(KEYS[1], function() end)
-delete_damaged(KEYS[3], "set")
-"""
+    DELETE_DAMAGED_LEVELS
     + PUT_FIRST
     + """
+local damaged = delete_damaged({"list", "hash", "set", "list"}) + delete_damaged_levels(KEYS[1])
 local ids, back = ARGV, 0
 if #ids == 0 then
     ids = redis.call("smembers", KEYS[3])
@@ -289,37 +292,40 @@ end
 return present
 """
 
-#: KEYS: queue, messages, then acks of each living process. Returns the numbers of wire ids that wait, of wire ids that
-#: are fetched, of messages and of damaged keys. Forgets the priorities of a queue without messages: versions that know
-#: none ack without them.
+#: KEYS: queue, messages, bell, then acks of each living process. Returns the numbers of wire ids that wait, of wire ids
+#: that are fetched, of messages and of damaged keys. Forgets the priorities of a queue without messages: a process of a
+#: version that has none acks without them.
 COUNT = (
-    DELETE_DAMAGED
+    DELETE_DAMAGED_LEVELS
     + """
-local lists, waiting, fetched = {KEYS[1]}, 0, 0
-delete_damaged_of(KEYS[1], function(list) lists[#lists + 1] = list end)
+local damaged, fetched = delete_damaged({"list", "hash", "list"}), 0
+local damaged_levels, lists = delete_damaged_levels(KEYS[1])
+local waiting = redis.call("llen", KEYS[1])
 for i = 1, #lists do
     waiting = waiting + redis.call("llen", lists[i])
 end
-for i = 3, #KEYS do
-    delete_damaged(KEYS[i], "set")
+for i = 4, #KEYS do
     fetched = fetched + redis.call("scard", KEYS[i])
 end
 local messages = redis.call("hlen", KEYS[2])
 if messages == 0 then
     redis.call("del", KEYS[1] .. ":priorities")
 end
-return {waiting, fetched, messages, damaged}
+return {waiting, fetched, messages, damaged + damaged_levels}
 """
 )
 
 #: KEYS: queue. Deletes the queue if it has no messages.
 ABANDON = (
-    DELETE_DAMAGED
+    DELETE_DAMAGED_LEVELS
     + """
 if redis.call("exists", KEYS[1] .. ".msgs") == 0 then
-    delete_damaged_of(KEYS[1], function(list) redis.call("del", list) end)
-    for _, key in ipairs({"", ".bell", ":levels", ":priorities", ":turn"}) do
-        redis.call("del", KEYS[1] .. key)
+    local _, lists = delete_damaged_levels(KEYS[1])
+    for _, part in ipairs({"", ".bell", ":levels", ":priorities", ":turn"}) do
+        lists[#lists + 1] = KEYS[1] .. part
+    end
+    for i = 1, #lists do
+        redis.call("del", lists[i])
     end
 end
 """
