@@ -281,7 +281,9 @@ def test_the_relay_publishes_lost_and_delayed_tasks_with_their_priority(broker, 
     redis_client.flushdb()
     relay = Relay(broker)
     assert relay.audit() == 3
-    TaskStatus.objects.filter(task_id=late.message_id).update(run_at=TaskStatus.objects.earliest("created_at").created_at)
+    TaskStatus.objects.filter(task_id=late.message_id).update(
+        run_at=TaskStatus.objects.earliest("created_at").created_at
+    )
     assert relay.publish_due() == 1
     fetched = [wire_id for wire_id, _ in broker.wire.fetch(QUEUE, "me", limit=9)]
     assert fetched == [wire_id_of(message.message_id, 0) for message in (late, *reversed(sent))]
