@@ -1,8 +1,8 @@
 """The audit compares the due rows with Redis and publishes those whose message no worker would get.
 
-A worker gets a message that waits in its queue's list, or that a living process has fetched. Redis may lose any part of
-what it has: a list, a hash, a field of it, the acks of a process. A message that is left alone in the hash is deleted,
-and its row is then published like any other that Redis does not have.
+A worker gets a message that waits in a list of its queue, or that a living process has fetched. Redis may lose any part
+of what it has: a list, a hash, a field of it, the acks of a process. A message that is left alone in the hash is
+deleted, and its row is then published like any other that Redis does not have.
 """
 
 import logging
@@ -14,7 +14,7 @@ from apps.tasks import ledger, presence
 from apps.tasks.models import WorkerProcess
 from workers.broker import LedgerBroker
 from workers.strays import Strays
-from workers.wire.message import from_row, wire_id_of
+from workers.wire.message import wire_id_of, words_of_row
 from workers.wire.publisher import CHUNK_BYTES
 
 logger = logging.getLogger(__name__)
@@ -52,7 +52,7 @@ class Audit:
         published = 0
         for run in ledger.runs_of(waiting, max_bytes=CHUNK_BYTES):
             # Read anew: most have been fetched, run and acked since they were found.
-            published += self.wire.republish(from_row(row) for row in ledger.still_due(run))
+            published += self.wire.republish(words_of_row(row) for row in ledger.still_due(run))
             self.beat()
         return published
 
@@ -98,7 +98,7 @@ class Audit:
     def _drop_orphans(self, queue_name: str, *, is_thorough: bool) -> None:
         """Delete the messages that no worker would get.
 
-        The list is read only if there are more messages than wire ids, or once in a while: it may have a million.
+        The lists are read only if there are more messages than wire ids, or once in a while: they may have a million.
         """
         count = self.wire.contents.count(queue_name, _broker_ids())
         if not count.messages or (count.messages <= count.waiting + count.fetched and not is_thorough):

@@ -40,8 +40,8 @@ logger = logging.getLogger(__name__)
 
 #: Options of a message that have columns of their own.
 COLUMN_OPTIONS = (
-    "owner_id", "weight", "delay", "eta", "max_age", "expires", "retries", "traceback", "requeue_timestamp",
-    *WIRE_OPTIONS,
+    "owner_id", "priority", "weight", "delay", "eta", "max_age", "expires", "retries", "traceback",
+    "requeue_timestamp", *WIRE_OPTIONS,
 )  # fmt: skip
 
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
@@ -207,7 +207,8 @@ class LedgerBroker(RedisBroker):
         actor = self.get_actor(message.actor_name)
         plain = arguments.plain_options(message)
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
-        arguments.check_columns(message, priority=actor.priority)
+        priority = arguments.priority_of(message, actor)
+        arguments.check_columns(message, priority=priority)
         related_type, related_id = _related(actor, bound)
         delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=delay)
         owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
@@ -218,7 +219,7 @@ class LedgerBroker(RedisBroker):
             task_id=message.message_id,
             task_name=message.actor_name,
             queue_name=q_name(message.queue_name),
-            priority=actor.priority,
+            priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,
             options=_without_columns(plain),
@@ -244,7 +245,7 @@ class LedgerBroker(RedisBroker):
         try:
             name = message.actor_name
             actor = self.actors.get(name) if isinstance(name, str) else None
-            priority = 0 if actor is None else actor.priority
+            priority = arguments.priority_of(message, actor)
             arguments.check_columns(message, priority=priority)
             plain = arguments.plain_options(message)
             args, kwargs, kept = json_safe([message.args, message.kwargs, _without_columns(plain)])
@@ -264,7 +265,7 @@ class LedgerBroker(RedisBroker):
             task_id=message.message_id,
             task_name=message.actor_name,
             queue_name=q_name(message.queue_name),
-            priority=priority,
+            priority=int(priority),
             args=tuple(args),
             kwargs=kwargs,
             options=kept,
@@ -293,8 +294,8 @@ class LedgerBroker(RedisBroker):
 
     def flush(self, queue_name: str) -> None:
         """Drop the messages that wait in Redis. The rows stay, and the relay publishes them again."""
-        keys = [self.wire.queue_key(queue_name), self.wire.messages_key(queue_name), self.wire.bell_key(queue_name)]
-        self.wire.workers.delete(*keys)
+        self.wire.workers.delete(self.wire.messages_key(queue_name))
+        self.wire.contents.abandon(queue_name)
 
     def flush_all(self) -> None:
         for queue_name in self.queues:

@@ -87,6 +87,13 @@ def delayed(sender: Numbered) -> list[Planned]:
     return [Planned(nonce=nonce, delay_ms=delay_ms)]
 
 
+def prioritised(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    priority, delay_ms = sender.random.choice([-9, -1, 5, 5, 7]), sender.random.choice([0, 0, 500])
+    _tasks().work.send_with_options(args=(nonce,), priority=priority, delay=delay_ms)
+    return [Planned(nonce=nonce, delay_ms=delay_ms)]
+
+
 def many(sender: Numbered) -> list[Planned]:
     work = _tasks().work
     nonces = [sender.nonce() for _ in range(20)]
@@ -200,6 +207,7 @@ KINDS = (
     Kind(weight=10, send=flaky),
     Kind(weight=8, send=delayed),
     Kind(weight=3, send=many),
+    Kind(weight=10, send=prioritised),
     Kind(weight=2, send=group, fault="follow-ups"),
     Kind(weight=3, send=pipeline, fault="follow-ups"),
     Kind(weight=3, send=callback, fault="follow-ups"),

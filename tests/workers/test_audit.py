@@ -2,6 +2,7 @@
 
 import random
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -98,6 +99,69 @@ def test_two_audits_bring_back_what_redis_lost(broker, auditor, waiting, damage)
     assert sorted(set(waiting())) == expected
 
 
+LEVEL_DAMAGES: dict[str, Callable[[Any], object]] = {
+    "no set of levels": lambda wire: wire.workers.delete(wire.levels_key(QUEUE)),
+    "no level in the set": lambda wire: wire.workers.zrem(wire.levels_key(QUEUE), "5"),
+    "no 0 in the set": lambda wire: wire.workers.zrem(wire.levels_key(QUEUE), "0"),
+    "no list": lambda wire: wire.workers.delete(wire.level_key(QUEUE, 5)),
+    "no list of 0": lambda wire: wire.workers.delete(wire.queue_key(QUEUE)),
+    "no entry": lambda wire: wire.workers.lpop(wire.level_key(QUEUE, -5)),
+    "no message": lambda wire: wire.workers.hdel(
+        wire.messages_key(QUEUE), wire.workers.lindex(wire.level_key(QUEUE, 5), 1)
+    ),
+    "no messages": lambda wire: wire.workers.delete(wire.messages_key(QUEUE)),
+    "no priorities": lambda wire: wire.workers.delete(wire.priorities_key(QUEUE)),
+    "no turn": lambda wire: wire.workers.delete(f"{wire.queue_key(QUEUE)}:turn"),
+    "another type of list": lambda wire: wire.workers.set(wire.level_key(QUEUE, 5), "not a list"),
+    "another type of set": lambda wire: wire.workers.set(wire.levels_key(QUEUE), "not a set"),
+    "another type of hash": lambda wire: wire.workers.set(wire.priorities_key(QUEUE), "not a hash"),
+    "another type of turn": lambda wire: overwrite_with_a_list(wire, f"{wire.queue_key(QUEUE)}:turn"),
+    "odd turn": lambda wire: wire.workers.set(f"{wire.queue_key(QUEUE)}:turn", "neither a number"),
+}
+
+
+def overwrite_with_a_list(wire, key: str) -> None:
+    wire.workers.delete(key)
+    wire.workers.rpush(key, "not a text")
+
+
+@pytest.mark.parametrize("damage", LEVEL_DAMAGES.values(), ids=LEVEL_DAMAGES)
+def test_two_audits_bring_back_what_redis_lost_of_any_priority(broker, auditor, waiting, damage) -> None:
+    expected = [
+        wire_id_of(tasks.effect.send_with_options(args=("n",), priority=priority).message_id, 0)
+        for priority in (5, 0, -5, 5, 0, -5, 5, 0, -5)
+    ]
+    # From now on there are a turn and a 0 in the set.
+    broker.wire.requeue(QUEUE, "me", [wire_id for wire_id, _ in broker.wire.fetch(QUEUE, "me", limit=1)])
+    damage(broker.wire)
+    auditor.audit()
+    auditor.audit()
+    tasks.effect.send_with_options(args=("n",), priority=7)
+    expected.append(wire_id_of(TaskStatus.objects.get(priority=7).task_id, 0))
+    assert sorted(set(waiting())) == sorted(expected)
+
+
+def test_an_audit_forgets_the_priorities_of_messages_that_another_version_acked(broker, auditor) -> None:
+    tasks.effect.send_with_options(args=("n",), priority=5)
+    [(wire_id, _)] = broker.wire.fetch(QUEUE, worker_process().broker_id, limit=9)
+    broker.wire.workers.hdel(broker.wire.messages_key(QUEUE), wire_id)
+    TaskStatus.objects.all().delete()
+    auditor.audit()
+    assert not broker.wire.workers.exists(broker.wire.priorities_key(QUEUE))
+
+
+def test_a_task_that_another_version_published_once_more_runs_once(broker, working, ended) -> None:
+    """A relay of a version without priorities takes the messages of other levels for lost ones."""
+    broker.runtime.stopping.set()
+    sent = [tasks.effect.send_with_options(args=(f"{number}",), priority=5) for number in range(9)]
+    for message in sent:
+        broker.wire.workers.rpush(broker.wire.queue_key(QUEUE), wire_id_of(message.message_id, 0))
+    broker.runtime.stopping.clear()
+    for message in sent:
+        assert ended(message).status == "completed"
+    assert Effect.objects.count() == len(sent)
+
+
 def test_a_message_that_only_a_dead_or_unknown_process_fetched_waits_again(broker, auditor, waiting) -> None:
     expected = sent(3)
     dead = worker_process()
@@ -177,7 +241,10 @@ def test_random_parts_of_redis_are_lost_while_tasks_wait_and_run(broker, working
     wire = broker.wire
     nonces = [f"{seed}-{number}" for number in range(150)]
     for start in range(0, len(nonces), 10):
-        broker.send_many([tasks.effect.message(nonce) for nonce in nonces[start : start + 10]])
+        broker.send_many([
+            tasks.effect.message_with_options(args=(nonce,), priority=chance.choice([0, 0, 5, -5]))
+            for nonce in nonces[start : start + 10]
+        ])  # fmt: skip
         for key in chance.sample(sorted(wire.workers.keys(f"{broker.namespace}:*")), k=1):
             spoil(wire.workers, key, chance)
     wait_until(lambda: not TaskStatus.objects.unfinished().exists(), explain=lambda: list(
@@ -194,6 +261,8 @@ def spoil(client, key: bytes, chance: random.Random) -> None:
         client.hdel(key, *chance.sample(sorted(client.hkeys(key)) or [b"-"], k=1))
     elif kind == b"list" and chance.random() < 0.7:
         client.ltrim(key, chance.randrange(3), -1)
+    elif kind == b"zset" and chance.random() < 0.7:
+        client.zremrangebyrank(key, 0, 0)
     elif kind == b"set" and chance.random() < 0.7:
         client.spop(key)
     elif chance.random() < 0.3:

@@ -119,3 +119,5 @@ def test_a_priority_and_names_that_no_column_holds_are_refused(broker, monkeypat
     monkeypatch.undo()
     with pytest.raises(BadArgumentsError, match="the name of the queue"):
         broker.enqueue(tasks.effect.message("n").copy(queue_name="q" * 101, message_id=str(uuid.uuid4())))
+    with pytest.raises(BadArgumentsError, match="the name of the queue is 'default:5', must have no colon"):
+        broker.enqueue(tasks.effect.message("n").copy(queue_name="default:5"))

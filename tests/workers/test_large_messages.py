@@ -12,6 +12,7 @@ from workers.process.runtime import Runtime
 from workers.relay import Relay
 from workers.wire import message as wire_message
 from workers.wire import publisher, queue
+from workers.wire.message import words_of
 from workers.wire.publisher import CHUNK_BYTES, bounded
 from workers.wire.queue import FETCH_BYTES
 
@@ -92,14 +93,14 @@ def test_a_chunk_that_failed_is_not_counted_and_what_came_before_stays(broker, u
 def test_messages_that_redis_refuses_are_not_counted(broker, redis_client, caplog) -> None:
     redis_client.set(broker.wire.queue_key("slow"), "not a list")
     refused = message(1).copy(queue_name="slow")
-    assert broker.wire.republish([refused]) == 0
-    assert broker.wire.republish([message(2)]) == 1
+    assert broker.wire.republish([words_of(refused)]) == 0
+    assert broker.wire.republish([words_of(message(2))]) == 1
     assert "redis refused messages count=1" in caplog.text
 
 
 def test_a_fetch_is_bounded_in_bytes_and_keeps_the_order(broker) -> None:
     messages = [message(number, size=FETCH_BYTES // 3) for number in range(7)]
-    broker.wire.republish(messages)
+    broker.wire.republish(map(words_of, messages))
     ids = [one.options["redis_message_id"] for one in messages]
     found = []
     for expected in (3, 3, 1):
@@ -139,7 +140,7 @@ def test_a_commit_of_many_large_messages_takes_a_bounded_time(broker, monkeypatc
 
 def test_a_message_whose_fetch_is_still_being_read_is_not_forgotten(broker, redis_client) -> None:
     runtime = Runtime(Worker(broker, worker_threads=1), wire=broker.wire, actors=broker.actors, queues=lambda: [QUEUE])
-    broker.wire.republish([message(1)])
+    broker.wire.republish([words_of(message(1))])
     broker.wire.fetch(QUEUE, runtime.holdings.broker_id, limit=1)
     assert broker.wire.fetches_under_way == {}
     broker.wire.fetches_under_way[QUEUE] = 1

@@ -10,7 +10,7 @@ from dramatiq import Message
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from workers import neighbours
-from workers.wire.message import for_attempt
+from workers.wire.message import for_attempt, words_of
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
@@ -46,7 +46,7 @@ def test_a_message_of_another_database_reaches_its_waiting_worker(broker, shared
     message = without_row()
     with ThreadPoolExecutor(1) as pool:
         other = pool.submit(broker.wire.wait_and_fetch, "default", "other", limit=8, timeout_seconds=4.0)
-        broker.wire.republish([message])
+        broker.wire.republish([words_of(message)])
         [(wire_id, _)] = other.result()
     assert wire_id == message.options["redis_message_id"]
 
@@ -56,11 +56,11 @@ def test_a_message_that_nobody_has_a_row_of_is_requeued_once_and_dropped(
 ) -> None:
     request.getfixturevalue("working")
     message = without_row()
-    broker.wire.republish([message])
+    broker.wire.republish([words_of(message)])
     wait_until(lambda: "message dropped, it has no row" in caplog.text)
     wait_until(lambda: not broker.wire.workers.exists(broker.wire.messages_key("default")))
     assert requeued == [message.options["redis_message_id"]]
-    broker.wire.republish([message])
+    broker.wire.republish([words_of(message)])
     wait_until(lambda: caplog.text.count("message dropped, it has no row") == 2)
     assert requeued == [message.options["redis_message_id"]] * 2
 
@@ -69,7 +69,7 @@ def test_a_message_without_a_row_is_dropped_at_once_if_no_other_database_is_ther
     broker, requeued, request, wait_until, caplog
 ) -> None:
     request.getfixturevalue("working")
-    broker.wire.republish([without_row()])
+    broker.wire.republish([words_of(without_row())])
     wait_until(lambda: "message dropped, it has no row" in caplog.text)
     assert requeued == []
 
@@ -85,9 +85,9 @@ def test_a_message_of_another_program_is_kept_although_another_database_is_there
 
 
 def test_own_tasks_run_between_many_messages_of_another_database(broker, shared, request, ended) -> None:
-    broker.wire.republish([without_row() for _ in range(60)])
+    broker.wire.republish([words_of(without_row()) for _ in range(60)])
     own = tasks.add.send(1, 2)
-    broker.wire.republish([without_row() for _ in range(60)])
+    broker.wire.republish([words_of(without_row()) for _ in range(60)])
     request.getfixturevalue("working")
     assert ended(own).result == 3
 

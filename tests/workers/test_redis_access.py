@@ -68,8 +68,9 @@ def test_a_user_with_the_documented_rights_suffices(broker, limited_url, monkeyp
     wire.settle()
     assert unsuited(wire) == ""
     assert answers(wire)
+    assert wire.republish([wire_message.words_of(message(5), priority=5)]) == 1
     assert len(wire.fetch(QUEUE, "me", limit=1)) == 1
-    assert len(wire.wait_and_fetch(QUEUE, "me", limit=9, timeout_seconds=1)) == 2
+    assert len(wire.wait_and_fetch(QUEUE, "me", limit=9, timeout_seconds=1)) == 3
     assert wire.has_fetched([(QUEUE, "me")])
     fetched = sorted(wire.fetched_by(QUEUE, "me"))
     wire.requeue_as(QUEUE, "me", {fetched[0]: message(4)})
@@ -84,6 +85,7 @@ def test_a_user_with_the_documented_rights_suffices(broker, limited_url, monkeyp
     relay.rescue()
     relay.look_around()
     wire.contents.drop(QUEUE, ["none"])
+    wire.contents.abandon("none")
     # The name of its library, which redis-py does not insist on.
     assert {entry["object"] for entry in redis_client.acl_log()} <= {"client|setinfo"}
     wire.close()
@@ -149,7 +151,7 @@ def test_options_of_tls_reach_every_connection(broker, tls_url, options, is_let_
     assert wire.publish([message(1), message(2)]) is is_let_in
     if is_let_in:
         assert len(wire.fetch(QUEUE, "me", limit=9)) == 2
-        wire.republish([message(3)])
+        wire.republish([wire_message.words_of(message(3))])
     else:
         with pytest.raises(redis.ConnectionError, match="certificate"):
             wire.fetch(QUEUE, "me", limit=9)

@@ -117,7 +117,7 @@ def test_commands_of_workers_find_a_replica_unreachable_and_drop_idle_connection
         lambda: broker.wire.ack("me", wire_ids),
         lambda: broker.wire.requeue(QUEUE, "me"),
         lambda: broker.wire.wake("me", count=1),
-        lambda: broker.wire.republish([message(3)]),
+        lambda: broker.wire.republish([wire_message.words_of(message(3))]),
         lambda: broker.wire.contents.drop(QUEUE, ["a"]),
     ]
     for command in commands:

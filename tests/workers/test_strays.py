@@ -16,6 +16,7 @@ from tests import rows
 from tests.acting import tasks
 from workers.process.main import known_queues
 from workers.relay import Relay
+from workers.wire.message import words_of_row
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
@@ -39,9 +40,7 @@ def waiting(broker, queue_name: str) -> list[str]:
 
 def test_a_task_whose_queue_was_renamed_runs_from_the_new_one(broker, relay, caplog) -> None:
     task = recorded("acting.effect", "old-name")
-    broker.wire.republish([tasks.effect.message("n").copy(queue_name="old-name", options={
-        "redis_message_id": f"{task.task_id}:0", "attempt": 0,
-    })])  # fmt: skip
+    broker.wire.republish([words_of_row(task)])
     relay.audit()
     task.refresh_from_db()
     assert task.queue_name == "default"

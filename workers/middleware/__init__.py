@@ -16,6 +16,7 @@ DEFAULT = [
     "workers.middleware.retries.Retries",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.limits.Limits",
+    "workers.middleware.priority.Priority",
     "workers.middleware.transactional.Transactional",
     "dramatiq.middleware.ShutdownNotifications",
     "workers.middleware.time_limit.DefaultTimeLimit",

@@ -3,7 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from queue import PriorityQueue
+from queue import Queue
 from typing import Any
 
 from dramatiq.common import iter_queue
@@ -24,7 +24,7 @@ class Rebalancer:
       work_queue: The worker's queue, from which its threads take messages.
     """
 
-    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: "PriorityQueue[Any]") -> None:
+    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: "Queue[Any]") -> None:
         self.holdings = holdings
         self.wire = wire
         self.work_queue = work_queue

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from queue import Queue
 from typing import Any
 
 import redis
@@ -46,6 +47,9 @@ class Runtime:
         queues: Callable[[], Iterable[str]],
     ) -> None:
         self.worker = worker
+        # In the order in which Redis handed the messages out, which knows the priorities of all. The worker's own queue
+        # would sort those of this process once more, and never come to the last one while there are others.
+        worker.work_queue = Queue()  # type: ignore[assignment]
         self.wire = wire
         self.actors = actors
         self.queues = queues

@@ -22,6 +22,8 @@ INTEGER_LIMIT = 2**31
 BIG_INTEGER_LIMIT = 2**63
 #: Options of a message that are numbers, where it has them.
 NUMBERS = ("max_age", "max_retries", "min_backoff", "max_backoff", "time_limit")
+#: Options of a message that `owner_key` and `priority_of` check.
+COLUMNS = ("owner_id", "priority")
 #: Options of a message that hold messages: the next of a pipeline, the callbacks of a group.
 FOLLOWING = ("pipe_target", "group_completion_callbacks")
 
@@ -77,7 +79,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
         elif name in TIMES:
             if value is not None:
                 check_time(actor.actor_name, name, value)
-        elif name != "owner_id":  # `owner_key` checks it.
+        elif name not in COLUMNS:
             _check_value(actor, f"option {name!r}", value)
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, value)
@@ -102,13 +104,16 @@ def _check_numbers_of_following(actor: Actor[..., Any], value: Any) -> None:
                     whole_number(actor.actor_name, where, option)
                 else:
                     check_time(actor.actor_name, name, option, where=where)
+            elif name == "priority" and option is not None:
+                check_priority(f"a message that follows {actor.actor_name}", option)
 
 
 def check_columns(message: Message[Any], *, priority: int) -> None:
     """Check that the row's columns can hold what the message says besides its arguments.
 
     Raises:
-      BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long, or the priority too large.
+      BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long or has a colon, or the priority is
+        too large.
     """
     task_id, actor_name = message.message_id, message.actor_name
     if not (isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID_LENGTH and clean_text(task_id) == task_id):
@@ -116,16 +121,35 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
             f"the message id for {shown(actor_name)} is {shown(task_id)}, must be a text of 1 to "
             f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
         )
+    if isinstance(message.queue_name, str) and ":" in message.queue_name:
+        raise BadArgumentsError(f"the name of the queue is {shown(message.queue_name)}, must have no colon")
     for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
         if not isinstance(name, str) or not 0 < len(name) <= longest:
             raise BadArgumentsError(
                 f"the name of the {what} is {shown(name)}, must be a text of 1 to {longest} characters"
             )
-    if not isinstance(priority, int) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
+    check_priority(actor_name, priority)
+
+
+def check_priority(name: str, priority: Any) -> None:
+    """Check that the column of priorities can hold one.
+
+    Raises:
+      BadArgumentsError: It is no whole number, or too large.
+    """
+    if not isinstance(priority, int) or isinstance(priority, bool) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
         raise BadArgumentsError(
-            f"the priority of {actor_name} is {shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
-            f"{INTEGER_LIMIT - 1:,}"
+            f"the priority of {name} is {shown(priority)}, must be a whole number from {-INTEGER_LIMIT:,} to "
+            f"{INTEGER_LIMIT - 1:,} (lower is more urgent)"
         )
+
+
+def priority_of(message: Message[Any], actor: Actor[..., Any] | None) -> Any:
+    """Return the priority of a message: its option, or its actor's. Not checked yet."""
+    priority = message.options.get("priority")
+    if priority is None:
+        return 0 if actor is None else actor.priority
+    return priority
 
 
 def misfit(actor: Actor[..., Any], message: Message[Any]) -> str:

@@ -2,7 +2,7 @@
 
 import logging
 from collections.abc import Collection, Iterable, Iterator, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import redis
 
@@ -22,7 +22,7 @@ class Count(NamedTuple):
     """Numbers of a queue, all of one instant.
 
     Parameters:
-      waiting: Wire ids in the list.
+      waiting: Wire ids in the lists.
       fetched: Wire ids in the acks of living processes.
       messages: Messages in the hash.
     """
@@ -46,6 +46,7 @@ class Contents(Keys):
         self.guard = guard
         self._present = client.register_script(scripts.PRESENT)
         self._count = client.register_script(scripts.COUNT)
+        self._drop = client.register_script(scripts.DROP)
         self._abandon = client.register_script(scripts.ABANDON)
 
     def present(self, queue_name: str, wire_ids: Sequence[str]) -> list[bool]:
@@ -67,7 +68,7 @@ class Contents(Keys):
         return Count(*numbers)
 
     def orphans(self, queue_name: str, broker_ids: Iterable[str]) -> set[bytes]:
-        """Return the wire ids of messages that neither wait in the list nor are fetched by one of these processes.
+        """Return the wire ids of messages that neither wait in a list nor are fetched by one of these processes.
 
         A message that moves meanwhile may be among them: only one that two calls return is an orphan.
         """
@@ -88,20 +89,22 @@ class Contents(Keys):
             yield from self.client.hkeys(key)  # type: ignore[misc]
 
     def _waiting(self, queue_name: str) -> Iterator[bytes]:
-        """Yield the wire ids in a queue's list, in pages from its tail: workers take from its head meanwhile."""
-        end = -1
-        while page := self.client.lrange(self.queue_key(queue_name), end - READ_PAGE + 1, end):
-            yield from page  # type: ignore[misc]
-            end -= READ_PAGE
+        """Yield the wire ids in a queue's lists, in pages from the tail: workers take from the head meanwhile."""
+        levels: Any = self.client.zrange(self.levels_key(queue_name), 0, -1, withscores=True)
+        for key in {self.queue_key(queue_name), *(self.level_key(queue_name, int(level)) for _, level in levels)}:
+            end = -1
+            while page := self.client.lrange(key, end - READ_PAGE + 1, end):
+                yield from page  # type: ignore[misc]
+                end -= READ_PAGE
 
     def drop(self, queue_name: str, wire_ids: Collection[bytes | str]) -> None:
         """Delete messages that no worker would get, so that they can be published again."""
         with self.guard:
             for chunk in chunks(wire_ids, UNPACK_LIMIT):
-                self.client.hdel(self.messages_key(queue_name), *chunk)
+                self._drop(keys=[self.messages_key(queue_name), self.priorities_key(queue_name)], args=chunk)
 
     def abandon(self, queue_name: str) -> None:
-        """Delete the list of a queue that has no messages and from which no worker takes."""
+        """Delete what is left of a queue that has no messages."""
         with self.guard:
             self._abandon(keys=[self.queue_key(queue_name)])
 

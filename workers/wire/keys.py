@@ -1,6 +1,11 @@
 """Names of the keys in Redis."""
 
 
+def level_word(queue_name: str, priority: int) -> str:
+    """Return the name of the messages of one queue and one priority, as PUBLISH takes it."""
+    return f"{queue_name}:{priority}" if priority else queue_name
+
+
 class Keys:
     """The keys of one namespace.
 
@@ -14,6 +19,18 @@ class Keys:
     def queue_key(self, queue_name: str) -> str:
         """Return the key of a queue's list of wire ids."""
         return f"{self.namespace}:{queue_name}"
+
+    def level_key(self, queue_name: str, priority: int) -> str:
+        """Return the key of the list of a queue's wire ids of one priority."""
+        return f"{self.namespace}:{level_word(queue_name, priority)}"
+
+    def levels_key(self, queue_name: str) -> str:
+        """Return the key of the sorted set of a queue's priorities, but for 0, that have waiting messages."""
+        return f"{self.namespace}:{queue_name}:levels"
+
+    def priorities_key(self, queue_name: str) -> str:
+        """Return the key of the hash of priorities by wire id, but for 0."""
+        return f"{self.namespace}:{queue_name}:priorities"
 
     def messages_key(self, queue_name: str) -> str:
         """Return the key of a queue's hash of messages."""

@@ -12,6 +12,7 @@ from dramatiq.message import get_encoder
 from apps.tasks.errors import TaskError
 from apps.tasks.json_safe import COMPACT
 from apps.tasks.values import Held, Send
+from workers.wire.keys import level_word
 
 #: Options that belong to one publication of a message, not to the message.
 WIRE_OPTIONS = ("redis_message_id", "attempt")
@@ -20,7 +21,7 @@ WIRE_OPTIONS = ("redis_message_id", "attempt")
 MAX_ID_LENGTH = 255
 #: A task id that a row can have, and an attempt.
 WIRE_ID = re.compile(rf"([^\x00\ud800-\udfff]{{1,{MAX_ID_LENGTH}}}):(0|[1-9][0-9]{{0,9}})")
-#: What Redis gets of a message: queue, wire id, encoded message.
+#: What Redis gets of a message: queue and priority (`level_word`), wire id, encoded message.
 Words = tuple[bytes, bytes, bytes]
 #: The highest attempt that its column can hold.
 LAST_ATTEMPT = 2**31 - 1
@@ -55,9 +56,15 @@ def for_attempt(message: Message[Any], attempt: int, *, retries: int = 0) -> Mes
     return message.copy(options=options)
 
 
-def words_of(message: Message[Any]) -> Words:
+def words_of(message: Message[Any], *, priority: int = 0) -> Words:
     """Return the words of a message."""
-    return message.queue_name.encode(), message.options["redis_message_id"].encode(), message.encode()
+    level = level_word(message.queue_name, priority)
+    return level.encode(), message.options["redis_message_id"].encode(), message.encode()
+
+
+def words_of_row(row: Any) -> Words:
+    """Return the words of a `TaskStatus` row's current attempt."""
+    return words_of(from_row(row), priority=row.priority)
 
 
 def words_of_send(send: Send) -> Words:
@@ -72,7 +79,8 @@ def words_of_send(send: Send) -> Words:
         "message_id": send.task_id,
         "message_timestamp": int(time.time() * 1000),
     }
-    return send.queue_name.encode(), options["redis_message_id"].encode(), get_encoder().encode(data)
+    level = level_word(send.queue_name, send.priority)
+    return level.encode(), options["redis_message_id"].encode(), get_encoder().encode(data)
 
 
 def words_of_line(task_name: str, line: str) -> Words:

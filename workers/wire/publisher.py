@@ -21,7 +21,7 @@ from workers.wire.scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
 
-#: Words of the PUBLISH script for one message: queue, wire id, message.
+#: Words of the PUBLISH script for one message: level, wire id, message.
 WORDS_OF_A_MESSAGE = 3
 #: Seconds in which a connection that was seen open is taken for open.
 SETTLED_SECONDS = 0.05

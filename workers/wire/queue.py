@@ -26,9 +26,9 @@ from workers.wire.contents import Contents, log_damaged
 from workers.wire.errors import Guard
 from workers.wire.keys import Keys
 from workers.wire.lane import Lane
-from workers.wire.message import LINES_QUEUE, line_in, words_of, words_of_line
+from workers.wire.message import LINES_QUEUE, Words, line_in, words_of, words_of_line
 from workers.wire.publisher import bounded, words_size
-from workers.wire.scripts import BELL_LIMIT, UNPACK_LIMIT
+from workers.wire.scripts import BELL_LIMIT, TURN, UNPACK_LIMIT
 
 logger = logging.getLogger(__name__)
 
@@ -180,12 +180,16 @@ class WireQueue(Keys):
             by_queue[queue_name].append(wire_id)
         with self._guard:
             for queue_name, ids in by_queue.items():
-                keys = [self.messages_key(queue_name), self.acks_key(queue_name, broker_id)]
+                keys = [
+                    self.messages_key(queue_name),
+                    self.acks_key(queue_name, broker_id),
+                    self.priorities_key(queue_name),
+                ]
                 for chunk in chunks(ids, UNPACK_LIMIT):
                     self._ack(keys=keys, args=chunk)
 
     def requeue(self, queue_name: str, broker_id: str, wire_ids: Sequence[str] | None = None) -> int:
-        """Put fetched messages back at the head of their queue, and delete damaged keys. Return their number.
+        """Put fetched messages back at the head of their level, and delete damaged keys. Return their number.
 
         Parameters:
           wire_ids: None: all that the process fetched.
@@ -199,7 +203,7 @@ class WireQueue(Keys):
         return requeued
 
     def requeue_as(self, queue_name: str, broker_id: str, messages: Mapping[str, Message[Any]]) -> None:
-        """Put messages at the head of a queue, each instead of a fetched one.
+        """Put messages at the head of a queue, each instead of a fetched one, whose priority it takes over.
 
         Parameters:
           messages: New messages by the wire ids of the fetched ones.
@@ -228,14 +232,17 @@ class WireQueue(Keys):
 
     # --- The relay ---
 
-    def republish(self, messages: Iterable[Message[Any]]) -> int:
+    def republish(self, words: Iterable[Words]) -> int:
         """Publish as senders do, with more patience, in commands of bounded size. Each is done when it is answered.
+
+        Parameters:
+          words: The words of each message.
 
         Returns:
           The number of messages that are on their queues now. Missing are those that Redis refused.
         """
         published = 0
-        for run in bounded(list(map(words_of, messages)), size=words_size):
+        for run in bounded(list(words), size=words_size):
             is_large = sum(map(words_size, run)) > LARGE_BYTES
             arguments: list[bytes | int] = [BELL_LIMIT, *chain.from_iterable(run)]
             try:
@@ -318,7 +325,7 @@ def _pairs(found: list[bytes]) -> list[tuple[str, bytes]]:
 
 
 def _fetch_arguments(limit: int) -> list[int]:
-    return [min(limit, UNPACK_LIMIT), FETCH_BYTES]
+    return [min(limit, UNPACK_LIMIT), FETCH_BYTES, TURN]
 
 
 def _text(word: Any) -> str:

@@ -33,6 +33,8 @@ def damage(world: World, client: Any, key: str) -> None:
                 client.hdel(key, *client.hkeys(key)[:10])
             case "list":
                 client.lpop(key, world.random.randrange(1, 20))
+            case "zset":
+                client.zremrangebyrank(key, 0, world.random.randrange(3))
             case "set":
                 client.srem(key, *client.srandmember(key, 5))
             case _:
