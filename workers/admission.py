@@ -3,10 +3,12 @@
 import logging
 import threading
 import time
-from collections import defaultdict
-from collections.abc import Callable, Collection, Container
+from collections import Counter, defaultdict
+from collections.abc import Callable, Collection, Mapping
+from typing import Any
 
 from django.db import DatabaseError, InterfaceError
+from dramatiq import Actor
 
 from apps.core.connections import close_broken, own
 from apps.tasks import ledger, presence
@@ -29,8 +31,8 @@ BELL_SECONDS = 0.5
 COARSE_SECONDS = 0.1
 #: Seconds of a wait without a bell, shortly before a rate has a place again.
 FINE_SECONDS = 0.01
-#: Seconds between two looks at the threads of the living workers.
-THREADS_SECONDS = 2.0
+#: Seconds between two looks at the living workers.
+WORKERS_SECONDS = 2.0
 #: Seconds that the thread waits after the database or Redis failed.
 PAUSE_SECONDS = 0.5
 #: Seconds without a look at all lines after which the thread counts as stuck.
@@ -48,7 +50,11 @@ class Admissions(threading.Thread):
     """
 
     def __init__(
-        self, wire: WireQueue, *, actors: Container[str], publish: Callable[[Collection[ledger.Waiting]], int]
+        self,
+        wire: WireQueue,
+        *,
+        actors: Mapping[str, Actor[..., Any]],
+        publish: Callable[[Collection[ledger.Waiting]], int],
     ) -> None:
         super().__init__(name="admission", daemon=True)
         self.wire = wire
@@ -57,8 +63,10 @@ class Admissions(threading.Thread):
         self._ended = threading.Event()
         #: The declared limits that the rows have, by actor.
         self._stored: dict[str, Limits] = {}
-        self._threads = 0
-        self._threads_at = 0.0
+        #: Number of tasks that were admitted, by actor.
+        self._admitted: Counter[str] = Counter()
+        self._workers: list[WorkerProcess] = []
+        self._workers_at = 0.0
         self._look_at = 0.0
         self._looked_at = time.monotonic()
         #: Times, by the monotonic clock, at which rates have a place again.
@@ -126,8 +134,17 @@ class Admissions(threading.Thread):
     def _admit(
         self, task_name: str, names: Collection[str] | None = None, *, after: str | None = None
     ) -> ledger.Admission:
-        is_known = task_name in self.actors
-        admission = ledger.admit(task_name, names, after=after, threads=self._count_threads(), is_known=is_known)
+        actor = self.actors.get(task_name)
+        threads = self._count_threads(None if actor is None else actor.queue_name)
+        admission = ledger.admit(
+            task_name,
+            names,
+            after=after,
+            threads=threads,
+            admitted=self._admitted[task_name],
+            is_known=actor is not None,
+        )
+        self._admitted[task_name] += len(admission.rows)
         now = time.monotonic()
         for line, again_ms in admission.again_ms.items():
             self._again[task_name, line] = now + again_ms / 1000
@@ -140,12 +157,13 @@ class Admissions(threading.Thread):
             stored.update()
             self._stored = found
 
-    def _count_threads(self) -> int:
+    def _count_threads(self, queue_name: str | None) -> int:
+        """Return the number of threads of the living workers that take from a queue."""
         now = time.monotonic()
-        if now >= self._threads_at:
-            workers = [one for one in presence.living() if one.kind == WorkerProcess.KIND_WORKER]
-            self._threads, self._threads_at = sum(one.threads for one in workers), now + THREADS_SECONDS
-        return self._threads
+        if now >= self._workers_at:
+            self._workers = [one for one in presence.living() if one.kind == WorkerProcess.KIND_WORKER]
+            self._workers_at = now + WORKERS_SECONDS
+        return sum(one.threads for one in self._workers if not one.queues or queue_name in (None, *one.queues))
 
     def _due(self) -> set[tuple[str, str]]:
         """Return the lines that may have a place: the relay was told of them, or their rate has one again."""

@@ -26,6 +26,8 @@ MINUTE_MS = 60 * SECOND_MS
     max_backoff=10 * MINUTE_MS,
     time_limit=30 * MINUTE_MS,
     related_to="documents.Document",
+    # The many documents of one user do not hold up the one of another.
+    fair_by="owner",
     throws=(UnreadableTextError,),
     on_retry_exhausted="documents.mark_document_failed",
 )

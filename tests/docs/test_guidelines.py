@@ -132,7 +132,9 @@ def test_each_name_of_ours_exists() -> None:
 
 
 @pytest.mark.django_db
-@pytest.mark.parametrize("name", ["rate_limit", "CELERY_BROKER_URL", "TaskStatus.finish", "manage.py work", "/flower/"])
+@pytest.mark.parametrize(
+    "name", ["rate_limited", "CELERY_BROKER_URL", "TaskStatus.finish", "manage.py work", "/flower/"]
+)
 def test_a_name_that_does_not_exist_is_unknown(name: str) -> None:
     assert not is_known(name)
 

@@ -304,9 +304,9 @@ def test_a_task_that_is_never_urgent_has_its_turn() -> None:
     limit(concurrency=1)
     (patient,) = send(priority=9)
     admitted = []
-    for _ in range(TURN_OF_THE_OLDEST):
+    for number in range(TURN_OF_THE_OLDEST):
         send(2, priority=0)
-        (task_id,) = admit()
+        (task_id,) = [row.task_id for row in ledger.admit(NAME, threads=4, admitted=number).rows]
         admitted.append(task_id)
         end(task_id)
     assert admitted[-1] == patient

@@ -83,6 +83,7 @@ def admit(
     *,
     after: str | None = None,
     threads: int,
+    admitted: int = 0,
     is_known: bool = True,
 ) -> Admission:
     """Give the places that are free now.
@@ -92,6 +93,7 @@ def admit(
         together.
       threads: Threads of all living workers. An actor whose lines take turns has few more tasks handed out, since a
         task that is handed out has had its turn.
+      admitted: Number of tasks of the actor that the caller has admitted before. It says whose turn the oldest's is.
       is_known: Whether the caller's code has the actor. One without a limit in the code or in a row is then unlimited.
         The tasks of an unknown one wait a while for newer code that has its limit.
     """
@@ -99,13 +101,12 @@ def admit(
         limit = Limit.objects.select_for_update(no_key=True).filter(task_name=task_name).first()
         admission = Admission()
         if limit is not None and limit.is_fair:
-            _admit_in_turns(limit, admission, most_handed_out=threads + max(threads // 4, 2))
+            _admit_in_turns(limit, admission, threads + max(threads // 4, 2), admitted)
             return admission
         if lines is None:
             lines = lines_of(task_name, after=after, limit=LINES)
             admission.last_line = lines[-1] if len(lines) == LINES else None
         rooms = _rooms(task_name, limit, sorted(lines)) if lines else {}
-        admitted = 0 if limit is None else limit.admitted
         for line, room in rooms.items():
             if room.places > 0 and len(admission.rows) < PAGE:
                 waiting = _in_line(task_name).filter(line=line)
@@ -116,11 +117,11 @@ def admit(
                 admitted += len(found)
             if room.again_ms is not None:
                 admission.again_ms[line] = room.again_ms
-        _give(admission.rows, limit)
+        _give(admission.rows)
     return admission
 
 
-def _admit_in_turns(limit: Limit, admission: Admission, *, most_handed_out: int) -> None:
+def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, admitted: int) -> None:
     """Admit one task of each line after the last one that had its turn, again and again while there is room."""
     room = _rooms(limit.task_name, limit, None)[""]
     handed_out = TaskStatus.objects.with_place().filter(task_name=limit.task_name)[:most_handed_out].count()
@@ -133,7 +134,7 @@ def _admit_in_turns(limit: Limit, admission: Admission, *, most_handed_out: int)
         before = len(admission.rows)
         for line in lines:
             waiting = _in_line(limit.task_name).filter(line=line).exclude(pk__in=[row.pk for row in admission.rows])
-            admission.rows += _take(waiting, room, 1, before=limit.admitted + len(admission.rows))
+            admission.rows += _take(waiting, room, 1, before=admitted + len(admission.rows))
             if not room.is_open():
                 break
             after = line
@@ -146,16 +147,14 @@ def _admit_in_turns(limit: Limit, admission: Admission, *, most_handed_out: int)
         is_round_empty = is_round_empty and not taken
     if room.again_ms is not None:
         admission.again_ms[""] = room.again_ms
-    limit.last_line = admission.rows[-1].line or "" if admission.rows else limit.last_line
-    _give(admission.rows, limit)
+    if admission.rows:
+        Limit.objects.filter(pk=limit.pk).update(last_line=admission.rows[-1].line or "")
+    _give(admission.rows)
 
 
-def _give(rows: list[Waiting], limit: Limit | None) -> None:
-    if not rows:
-        return
-    TaskStatus.objects.filter(pk__in=[row.pk for row in rows]).update(in_line=False)
-    if limit is not None:
-        Limit.objects.filter(pk=limit.pk).update(admitted=limit.admitted + len(rows), last_line=limit.last_line)
+def _give(rows: list[Waiting]) -> None:
+    if rows:
+        TaskStatus.objects.filter(pk__in=[row.pk for row in rows]).update(in_line=False)
 
 
 def _in_line(task_name: str) -> Any:

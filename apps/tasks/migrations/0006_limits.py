@@ -90,14 +90,6 @@ class Migration(migrations.Migration):
                         verbose_name="last line",
                     ),
                 ),
-                (
-                    "admitted",
-                    models.BigIntegerField(
-                        default=0,
-                        help_text="Number of tasks that were given a place. Written by the relay.",
-                        verbose_name="admitted",
-                    ),
-                ),
             ],
             options={
                 "verbose_name": "limit",

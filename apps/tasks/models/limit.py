@@ -65,9 +65,6 @@ class Limit(BaseModel):
         blank=True,
         help_text=_("Key whose task was admitted last. The next key has its turn. Written by the relay."),
     )
-    admitted = models.BigIntegerField(
-        _("admitted"), default=0, help_text=_("Number of tasks that were given a place. Written by the relay.")
-    )
 
     class Meta:
         ordering = ["task_name"]
