@@ -280,14 +280,13 @@ def _is_script(diagram: Sequence, message: Message) -> bool:
 
 @pytest.mark.django_db(transaction=True)
 def test_a_send_goes_as_it_is_drawn(broker: LedgerBroker, django_user_model: Any) -> None:
-    from apps.documents.models import Document
-    from apps.documents.tasks import process_document
+    from apps.documents.tasks import process_project
     from apps.projects.models import Project
 
     owner = django_user_model.objects.create_user("writer")
-    document = Document.objects.create(project=Project.objects.create(owner=owner, name="p"), title="t")
+    project = Project.objects.create(owner=owner, name="p")
     (code,) = blocks(PAGE, "python")
-    here: dict[str, Any] = {"document": document, "process_document": process_document}
+    here: dict[str, Any] = {"project": project, "process_project": process_project}
     with Calls() as calls:
         exec(compile(code, PAGE.name, "exec"), here)
     assert missing(sequence(SEND), calls.seen) == []

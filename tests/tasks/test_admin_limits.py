@@ -22,7 +22,7 @@ NAME = "acting.limited"
 @pytest.fixture(autouse=True)
 def _none_of_the_product(monkeypatch: pytest.MonkeyPatch) -> None:
     """Leave out the limits of the actors of this process."""
-    monkeypatch.setattr(declared, "_limits", {})
+    monkeypatch.setattr(declared, "by_actor", {})
 
 
 def limit(name: str = NAME, **values) -> Limit:

@@ -98,26 +98,26 @@ class Limits:
 
 
 #: By the name of the actor.
-_limits: dict[str, Limits] = {}
+by_actor: dict[str, Limits] = {}
 
 
 def declare(actor_name: str, options: Mapping[str, Any]) -> None:
     """Note the limits of an actor. Raises: BadLimitError: As `Limits.of`."""
     limits = Limits.of(actor_name, options)
     if limits is None:
-        _limits.pop(actor_name, None)
+        by_actor.pop(actor_name, None)
     else:
-        _limits[actor_name] = limits
+        by_actor[actor_name] = limits
 
 
 def of(actor_name: str) -> Limits | None:
     """Return the declared limits of an actor of this process's code."""
-    return _limits.get(actor_name)
+    return by_actor.get(actor_name)
 
 
 def all_of_them() -> dict[str, Limits]:
     """Return the declared limits of this process's code by the name of the actor."""
-    return dict(_limits)
+    return dict(by_actor)
 
 
 def place_of(
@@ -131,7 +131,7 @@ def place_of(
     Raises:
       BadArgumentsError: A function of the declaration failed, or returned no key or weight.
     """
-    limits = _limits.get(actor_name)
+    limits = by_actor.get(actor_name)
     if limits is None:
         if weight is not None:
             raise BadArgumentsError(f"weight={weight!r} for {actor_name}, which has no concurrency and no rate_limit")
