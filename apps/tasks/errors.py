@@ -1,5 +1,10 @@
 """Errors of the task system. `TaskError` is the base of them all."""
 
+from datetime import timedelta
+
+#: Longest delay of a snooze, in milliseconds: ten years, as for a send.
+LONGEST_SNOOZE_MS = 10 * 365 * 24 * 60 * 60 * 1000
+
 
 class TaskError(Exception):
     """An error of the task system."""
@@ -19,6 +24,42 @@ class FollowUpError(TaskError):
 
 class UnknownQueueError(TaskError, ValueError):
     """No actor is declared on the queue."""
+
+
+class Snooze(TaskError):  # noqa: N818 - No failure. Actors raise it like Dramatiq's `Retry`.
+    """Put the task off: `raise Snooze(delay=timedelta(minutes=5))`. It spends no retry and is no failure.
+
+    Parameters:
+      delay: Time before the task may run again, as a `timedelta` or in whole milliseconds. Ten years at most.
+
+    Raises:
+      BadSnoozeError: The delay is neither, or out of range. The task fails with this error and is not retried.
+    """
+
+    def __init__(self, *, delay: timedelta | int) -> None:
+        self.delay_ms = _snooze_ms(delay)
+        super().__init__(f"put off for {self.delay_ms:,} ms")
+
+
+class BadSnoozeError(TaskError, ValueError):
+    """The delay of a snooze is -1, must be a timedelta or whole milliseconds, from 0 to ten years"""
+
+
+class TooManySnoozesError(TaskError):
+    """The task was snoozed as often as its `max_snoozes` allows."""
+
+
+def _snooze_ms(delay: object) -> int:
+    milliseconds = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
+    if type(milliseconds) is int and 0 <= milliseconds <= LONGEST_SNOOZE_MS:
+        return milliseconds
+    try:
+        shown = repr(delay)[:80]
+    except Exception:  # A value of a class of its own, or an integer of more than 4,300 digits.
+        shown = f"of type {type(delay).__name__}"
+    raise BadSnoozeError(
+        f"the delay of a snooze is {shown}, must be a timedelta or whole milliseconds, from 0 to ten years"
+    )
 
 
 class SupersededError(TaskError):

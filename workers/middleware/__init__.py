@@ -14,6 +14,7 @@ DEFAULT = [
     "workers.middleware.pipelines.Pipelines",
     "workers.middleware.groups.Groups",
     "workers.middleware.retries.Retries",
+    "workers.middleware.snooze.Snoozes",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.transactional.Transactional",
     "dramatiq.middleware.ShutdownNotifications",

@@ -155,7 +155,7 @@ class TaskStatusAdmin(OperatedAdmin):
         times += ["expires"] if task.expires_at else []
         times += ["cancel_requested"] if task.cancel_requested_at else []
         yield elements.in_zone(_("Time (%(zone)s)")), {"fields": times}
-        yield _("Runs"), {"fields": [("attempt", "worker"), ("retries", "crashes")]}
+        yield _("Runs"), {"fields": [("attempt", "worker"), ("retries", "crashes"), "snoozes"]}
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None and obj.attempts.exists() else ()

@@ -20,7 +20,17 @@ from apps.tasks.ledger.recover import (
 )
 from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.rows import PAGE, may
-from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crashes_of, finish, report, wait_for
+from apps.tasks.ledger.work import (
+    Crashes,
+    Refusal,
+    claim,
+    claim_suspect,
+    crashes_of,
+    finish,
+    report,
+    snoozes_of,
+    wait_for,
+)
 
 __all__ = [
     "PAGE",
@@ -51,6 +61,7 @@ __all__ = [
     "retry",
     "retry_many",
     "runs_of",
+    "snoozes_of",
     "still_due",
     "take_due",
     "wait_for",
