@@ -19,6 +19,7 @@ from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Middlewar
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.threading import Interrupt
 
+from apps.tasks import queues
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError
 from apps.tasks.json_safe import json_safe
@@ -66,6 +67,8 @@ class LedgerBroker(RedisBroker):
         super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
         #: The parts of this worker process. The Lifecycle middleware sets it when a worker boots.
         self.runtime: Runtime | None = None
+        #: Weights of queues that the command of this worker process named.
+        self.weights: dict[str, int] = {}
 
     # --- Signals ---
 
@@ -111,9 +114,21 @@ class LedgerBroker(RedisBroker):
 
     # --- Declaring ---
 
+    def declare_actor(self, actor: Actor[..., Any]) -> None:
+        """Declare an actor. Raises: As `declare_queue`."""
+        if conf.TASK_QUEUES:
+            queues.check_known(actor.queue_name, conf.TASK_QUEUES, of=actor.actor_name)
+        super().declare_actor(actor)
+
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue. There are no delay queues: a delay is a row."""
+        """Declare a queue. There are no delay queues: a delay is a row.
+
+        Raises:
+          UnknownQueueError: `TASK_QUEUES` declares queues, and not this one.
+        """
         if queue_name not in self.queues:
+            if conf.TASK_QUEUES:
+                queues.check_known(queue_name, conf.TASK_QUEUES)
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
@@ -130,6 +145,7 @@ class LedgerBroker(RedisBroker):
           ActorNotFound: No actor of that name is declared.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
+          UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
         """
         attempt = Attempt.ending()
@@ -183,6 +199,9 @@ class LedgerBroker(RedisBroker):
         plain = arguments.plain_options(message)
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         arguments.check_columns(message, priority=actor.priority)
+        queue_name = q_name(message.queue_name)
+        if conf.TASK_QUEUES:
+            queues.check_known(queue_name, conf.TASK_QUEUES)
         related_type, related_id = _related(actor, bound)
         max_age = message.options.get("max_age")
         if max_age is None:
@@ -190,7 +209,7 @@ class LedgerBroker(RedisBroker):
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
-            queue_name=q_name(message.queue_name),
+            queue_name=queue_name,
             priority=actor.priority,
             args=message.args,
             kwargs=message.kwargs,

@@ -23,7 +23,7 @@ class FollowUpError(TaskError):
 
 
 class UnknownQueueError(TaskError, ValueError):
-    """No actor is declared on the queue."""
+    """Unknown queue 'slwo', must be one of: default, slow (did you mean 'slow'?)"""
 
 
 class Snooze(TaskError):  # noqa: N818 - No failure. Actors raise it like Dramatiq's `Retry`.

@@ -6,6 +6,7 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -20,6 +21,7 @@ from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
 from workers.process.reconciler import Reconciler
+from workers.process.weights import weight_of
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.queue import WireQueue
@@ -35,6 +37,7 @@ class Runtime:
       wire: Redis.
       actors: The known actors by name.
       queues: Returns the names of the declared queues.
+      weights: Weights of queues. Others have those of the settings.
     """
 
     def __init__(
@@ -44,6 +47,7 @@ class Runtime:
         wire: WireQueue,
         actors: Mapping[str, Actor[..., Any]],
         queues: Callable[[], Iterable[str]],
+        weights: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.worker = worker
         self.wire = wire
@@ -56,7 +60,12 @@ class Runtime:
         self.heartbeat = Heartbeat(
             self.worker_id, timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS, on_refused=self._refuse
         )
-        self.holdings = Holdings(self.worker_id, threads=worker.worker_threads, may_start=self.may_start)
+        self.holdings = Holdings(
+            self.worker_id,
+            threads=worker.worker_threads,
+            may_start=self.may_start,
+            weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
+        )
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
         self.writer = Writer(self.holdings, wire, self.rebalancer)
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
