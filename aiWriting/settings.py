@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "aiWriting.refused_values.RefusedValueMiddleware",
+    "aiWriting.busy.BusyMiddleware",
 ]
 
 ROOT_URLCONF = "aiWriting.urls"

@@ -27,6 +27,7 @@ from apps.tasks.values import Send
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.sending import arguments
+from workers.sending.back_pressure import BackPressure
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
 from workers.wire.message import WIRE_OPTIONS
 from workers.wire.queue import WireQueue
@@ -65,6 +66,7 @@ class LedgerBroker(RedisBroker):
         self._listening_of: list[Middleware] = []
         # Without Dramatiq's maintenance, which runs by chance. The relay does its work.
         super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
+        self.back_pressure = BackPressure(self.actors)
         #: The parts of this worker process. The Lifecycle middleware sets it when a worker boots.
         self.runtime: Runtime | None = None
         #: Weights of queues that the command of this worker process named.
@@ -146,6 +148,7 @@ class LedgerBroker(RedisBroker):
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
           UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
+          QueueFullError: Its queue or its actor has as many waiting tasks as its `max_waiting`.
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
         """
         attempt = Attempt.ending()
@@ -176,6 +179,14 @@ class LedgerBroker(RedisBroker):
         return sent
 
     def _record(self, sends: list[Send]) -> None:
+        numbers = self.back_pressure.limits_of(sends)
+        if numbers is None:
+            self._insert(sends)
+        else:
+            with self.back_pressure.room_for(numbers):
+                self._insert(sends)
+
+    def _insert(self, sends: list[Send]) -> None:
         from apps.tasks import ledger
 
         packed: list[Any] = []

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from apps.core.busy import BusyError
+
 #: Longest delay of a snooze, in milliseconds: ten years, as for a send.
 LONGEST_SNOOZE_MS = 10 * 365 * 24 * 60 * 60 * 1000
 
@@ -20,6 +22,28 @@ class TooLargeError(TaskError, ValueError):
 
 class FollowUpError(TaskError):
     """A message that follows a task cannot be recorded: JSON cannot carry its arguments."""
+
+
+class QueueFullError(TaskError, BusyError):
+    """The queue 'documents' has 20,000 waiting tasks of 20,000 that it takes, so 1 more was refused (max_waiting)
+
+    Parameters:
+      what: "queue" or "actor".
+      waiting: Its pending tasks.
+      refused: Sends that were refused. Nothing of them was recorded.
+    """
+
+    def __init__(self, *, what: str, name: str, waiting: int, refused: int, max_waiting: int) -> None:
+        self.what, self.name = what, name
+        self.waiting, self.refused, self.max_waiting = waiting, refused, max_waiting
+        super().__init__(
+            f"The {what} {name!r} has {waiting:,} waiting tasks of {max_waiting:,} that it takes, so {refused:,} more "
+            f"{'was' if refused == 1 else 'were'} refused (max_waiting)"
+        )
+
+    @property
+    def sentence(self) -> str:
+        return f"Too many tasks are waiting at the moment. Try again in {self.wait} seconds."
 
 
 class UnknownQueueError(TaskError, ValueError):

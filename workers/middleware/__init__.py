@@ -15,6 +15,7 @@ DEFAULT = [
     "workers.middleware.groups.Groups",
     "workers.middleware.retries.Retries",
     "workers.middleware.snooze.Snoozes",
+    "workers.middleware.max_waiting.MaxWaiting",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.transactional.Transactional",
     "dramatiq.middleware.ShutdownNotifications",

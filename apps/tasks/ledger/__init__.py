@@ -8,7 +8,7 @@ a worker that cannot finish it, `relay` finds what is due, `operate` cancels and
 """
 
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
-from apps.tasks.ledger.record import dead_letter, open_group, record
+from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, open_group, record
 from apps.tasks.ledger.recover import (
     held_by,
     postpone,
@@ -41,12 +41,14 @@ __all__ = [
     "cancel_many",
     "claim",
     "claim_suspect",
+    "count_waiting",
     "crashes_of",
     "dead_letter",
     "due_after",
     "expire_waiting",
     "finish",
     "held_by",
+    "lock_waiting",
     "may",
     "move",
     "open_group",
