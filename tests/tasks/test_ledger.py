@@ -581,6 +581,8 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.retry("unknown"),
         lambda: ledger.cancel_many([0]),
         lambda: ledger.retry_many([0]),
+        lambda: ledger.count_waiting("queue_name", "default", limit=100),
+        lambda: ledger.count_waiting("task_name", "acting.effect", limit=100),
         lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
         lambda: TaskStatus.objects.filter(status=states.PROCESSING).exists(),
     ],

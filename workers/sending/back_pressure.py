@@ -58,6 +58,13 @@ class BackPressure:
 
     def limits_of(self, sends: Sequence[Send]) -> "Counter[Limit] | None":
         """Return the number of sends by the limits that they have. None: no limit, as nearly always."""
+        queues = conf.TASK_QUEUES
+        for send in sends:
+            queue = queues.get(send.queue_name)
+            if (queue is not None and queue.max_waiting) or self.actors[send.task_name].options.get("max_waiting"):
+                break
+        else:
+            return None
         limited = [limit for send in sends for limit in self._limits(send)]
         return Counter(limited) if limited else None
 
