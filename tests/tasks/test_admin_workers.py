@@ -122,7 +122,7 @@ def test_the_list_says_which_queues_no_living_worker_takes(admin_client: Client)
     later = timezone.now() + timedelta(minutes=1)
     rows.worker_process("a", queues=others, beat_at=later)
     rows.worker_process("b", queues=["documents"], beat_at=later - timedelta(hours=1))
-    sentence = "No living worker takes tasks from the queue documents. They wait."
+    sentence = "No living worker takes tasks from the queue documents: they wait."
     assert sentence in get(admin_client, WORKERS).text
     rows.worker_process("c", beat_at=later)
     assert "No living worker" not in get(admin_client, WORKERS).text

@@ -24,8 +24,8 @@ def warn_of_idle_queues(request: HttpRequest) -> None:
     known = dramatiq.get_broker().get_declared_queues()
     if names := untaken(WorkerProcess.objects.workers().beating(), known):
         text = ngettext(
-            "No living worker takes tasks from the queue %(names)s. They wait.",
-            "No living worker takes tasks from the queues %(names)s. They wait.",
+            "No living worker takes tasks from the queue %(names)s: they wait.",
+            "No living worker takes tasks from the queues %(names)s: they wait.",
             len(names),
         )
         messages.warning(request, text % {"names": ", ".join(names)})
