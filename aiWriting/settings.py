@@ -271,7 +271,8 @@ DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 TASK_QUEUES: dict[str, dict[str, Any]] = {
     "default": {"description": "Reports, mails and work that takes seconds."},
     "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
-} | {name: {} for name in environment.words("EXTRA_QUEUES")}
+    **{name: {} for name in environment.words("EXTRA_QUEUES")},
+}
 # Their meanings, units and defaults are in apps/tasks/conf.py.
 TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.default)
 TASK_MAX_ARGUMENT_BYTES = environment.integer(

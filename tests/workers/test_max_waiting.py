@@ -17,7 +17,6 @@ from tests.acting import tasks
 from tests.at_once import at_once
 from workers.broker import LedgerBroker
 from workers.middleware.max_waiting import BadMaxWaitingError
-from workers.sending import back_pressure
 from workers.sending.back_pressure import PARTS, BackPressure
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -169,7 +168,7 @@ def test_follow_ups_and_retries_are_never_refused(declare, limit, ended, wait_un
     limit(default=1, slow=1)
     TaskStatus.objects.create(task_id="waits", task_name="acting.effect", queue_name="slow", run_at="2100-01-01T00:00Z")
     actor = declare(first, min_backoff=1, max_backoff=1, max_retries=1)
-    (actor.message() | tasks.say.message().copy(queue_name="slow")).run()
+    (actor.message() | tasks.say.message().copy(queue_name="slow")).run()  # type: ignore[call-arg]
     second = wait_until(lambda: TaskStatus.objects.finished().filter(task_name="acting.say").first())
     assert (second.queue_name, second.result, len(runs)) == ("slow", "n", 2)
     with pytest.raises(QueueFullError):
@@ -212,7 +211,7 @@ def test_far_from_the_limit_a_process_spends_a_part_of_the_room_without_counting
 
 def test_the_room_is_remembered_for_a_second(limit, counts, monkeypatch) -> None:
     now = 1_000.0
-    monkeypatch.setattr(back_pressure.time, "monotonic", lambda: now)
+    monkeypatch.setattr("workers.sending.back_pressure.time.monotonic", lambda: now)
     limit(slow=1_000)
     send_slow(2)
     now += 0.99

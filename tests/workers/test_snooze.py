@@ -113,7 +113,7 @@ class TestSnoozed:
         assert not of("acting.say").exists()
 
     def test_a_pipeline_goes_on_at_the_end(self, declare, wait_until) -> None:
-        (declare(runs_again_and_again(2)).message() | tasks.add.message(40)).run()
+        (declare(runs_again_and_again(2)).message() | tasks.add.message(40)).run()  # type: ignore[call-arg]
         assert wait_until(lambda: of("acting.add").finished().first()).result == 42
         assert of("acting.add").count() == 1
 
