@@ -1,9 +1,10 @@
 """The number of tasks that a process may hold."""
 
 import threading
+import time
 
 from tests.waiting import wait_until
-from workers.process.prefetch import AHEAD_SECONDS, MOST_PER_THREAD, Prefetch
+from workers.process.prefetch import AHEAD_SECONDS, GIVEN_SECONDS, MOST_PER_THREAD, Prefetch
 
 
 def used_to(seconds: float, *, threads: int = 8, long_running: int = 0) -> Prefetch:
@@ -74,6 +75,15 @@ def test_a_share_is_the_queues_until_it_is_settled() -> None:
     assert prefetch.room == 1
     prefetch.take("documents", 2)
     assert (prefetch.room, prefetch.held) == (2, 2)
+
+
+def test_the_share_of_a_consumer_that_hangs_goes_to_the_others(monkeypatch) -> None:
+    prefetch = weighted(documents=1, default=1)
+    assert prefetch.wait_for_share("documents", timeout_seconds=0) == 1
+    assert prefetch.wait_for_share("default", timeout_seconds=0) == 0
+    now = time.monotonic() + GIVEN_SECONDS
+    monkeypatch.setattr("workers.process.prefetch.time.monotonic", lambda: now)
+    assert prefetch.wait_for_share("default", timeout_seconds=0) == 1
 
 
 def test_a_queue_whose_look_found_nothing_leaves_all_the_room_to_the_others() -> None:

@@ -12,6 +12,8 @@ MOST_PER_THREAD = 16
 #: Seconds of work that a process may hold for each free thread beside what it runs. A task that has run longer than
 #: this is long, and its thread counts as taken.
 AHEAD_SECONDS = 0.05
+#: Seconds for which a consumer keeps its share before it has claimed tasks. It may hang in Redis or in the database.
+GIVEN_SECONDS = 1.0
 #: Weight of the latest task in the average run time.
 WEIGHT = 0.1
 
@@ -36,8 +38,8 @@ class Prefetch:
         self.long_running = long_running
         self.held = 0
         self._shares = Shares(weight_of)
-        #: Room that a consumer was given and has not claimed tasks for yet, by queue.
-        self._given: dict[str, int] = {}
+        #: Room that a consumer was given and has not claimed tasks for yet, and until when it is kept, by queue.
+        self._given: dict[str, tuple[int, float]] = {}
         #: Queues whose consumers wait for room.
         self.waiting: set[str] = set()
         self._average_seconds = AHEAD_SECONDS * 2
@@ -53,12 +55,14 @@ class Prefetch:
     @property
     def room(self) -> int:
         """Number of tasks that may be taken now."""
-        return max(self.limit - self.held - sum(list(self._given.values())), 0)
+        now = time.monotonic()
+        given = sum(share for share, until in list(self._given.values()) if until > now)
+        return max(self.limit - self.held - given, 0)
 
     def wait_for_share(self, queue_name: str, *, timeout_seconds: float) -> int:
         """Return the queue's share of the room as soon as it has the first turn, or 0 after the timeout.
 
-        The share is the queue's until `settle`.
+        The share is the queue's until `settle`, for `GIVEN_SECONDS` at most.
         """
         deadline = time.monotonic() + timeout_seconds
         with self._changed:
@@ -90,7 +94,7 @@ class Prefetch:
         with self._changed:
             if is_empty:
                 self._shares.end(queue_name)
-            if self._given.pop(queue_name, 0) and self.waiting:
+            if self._given.pop(queue_name, None) and self.waiting:
                 self._changed.notify_all()
 
     @contextmanager
@@ -109,7 +113,7 @@ class Prefetch:
 
     def _give(self, queue_name: str, share: int) -> None:
         if share:
-            self._given[queue_name] = share
+            self._given[queue_name] = (share, time.monotonic() + GIVEN_SECONDS)
         if self.waiting and self.room:
             # The next one has the first turn now.
             self._changed.notify_all()
