@@ -178,7 +178,7 @@ def test_follow_ups_and_retries_are_never_refused(declare, limit, ended, wait_un
 def test_the_slot_of_a_schedule_is_never_refused(broker, limit) -> None:
     limit(default=1)
     tasks.effect.send("n")
-    message = tasks.effect.message_with_options(args=("n",), schedule="nightly", slot="2026-11-28T03:00:00Z")
+    message = tasks.effect.message("n").copy(options={"schedule": "nightly", "slot": "2026-11-28T03:00:00Z"})
     broker.send_many([message])
     broker.enqueue(message.copy(message_id="held"), delay=60_000)
     assert TaskStatus.objects.count() == 3

@@ -24,6 +24,11 @@ class MaxWaiting(Middleware):
         """max_waiting: Pending tasks that the actor takes. A send beyond them is refused in the caller."""
         return {"max_waiting"}
 
+    @property
+    def message_options(self) -> set[str]:
+        """None. A single message cannot bound those beside it."""
+        return set()
+
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
         value = actor.options.get("max_waiting")
         if reason := why_no_max_waiting(value):

@@ -44,6 +44,11 @@ class Snoozes(Middleware):
         """max_snoozes: Number of times that a task may put itself off. One more, and it fails."""
         return {"max_snoozes"}
 
+    @property
+    def message_options(self) -> set[str]:
+        """None. How long to wait is for the actor to say."""
+        return set()
+
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
         value = actor.options.get("max_snoozes", DEFAULT_MAX_SNOOZES)
         if type(value) is not int or not 0 <= value <= LARGEST_MAX_SNOOZES:
