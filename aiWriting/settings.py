@@ -80,6 +80,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "aiWriting.refused_values.RefusedValueMiddleware",
+    "aiWriting.busy.BusyMiddleware",
 ]
 
 ROOT_URLCONF = "aiWriting.urls"
@@ -266,6 +267,12 @@ DRAMATIQ_AUTODISCOVER_MODULES = ["tasks"]
 #: Its actor cleans up rows that we do not have.
 DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 
+#: Queues that actors may name. Apps of EXTRA_APPS bring those of EXTRA_QUEUES.
+TASK_QUEUES: dict[str, dict[str, Any]] = {
+    "default": {"description": "Reports, mails and work that takes seconds."},
+    "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
+    **{name: {} for name in environment.words("EXTRA_QUEUES")},
+}
 # Their meanings, units and defaults are in apps/tasks/conf.py.
 TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.default)
 TASK_MAX_ARGUMENT_BYTES = environment.integer(

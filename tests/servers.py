@@ -92,6 +92,7 @@ class Servers:
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
             "EXTRA_APPS": "tests.acting",
+            "EXTRA_QUEUES": "slow,poison,limited",
         }
 
     def start(self) -> None:

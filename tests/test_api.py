@@ -11,6 +11,7 @@ from rest_framework.test import APIClient
 from apps.accounts.models import User
 from apps.projects.models import Project
 from apps.projects.views import ProjectViewSet
+from apps.tasks.errors import QueueFullError
 from tests.clients import Writer
 
 pytestmark = pytest.mark.django_db
@@ -155,10 +156,11 @@ def test_a_body_of_unknown_length_is_refused(jane: Writer) -> None:
         (OperationalError("could not connect to server at 10.0.0.7"), 503),
         (IntegrityError("violates foreign key constraint"), 409),
         (DataError("invalid byte sequence"), 400),
+        (QueueFullError(what="queue", name="secret", waiting=7, refused=1, max_waiting=7), 429),
     ],
     ids=lambda value: type(value).__name__,
 )
-def test_an_error_of_the_database_is_answered_without_its_text(
+def test_an_error_that_time_or_another_value_mends_is_answered_without_its_text(
     jane: Writer, monkeypatch: pytest.MonkeyPatch, error: Exception, status: int
 ) -> None:
     def fail(*args: Any) -> None:
@@ -171,7 +173,7 @@ def test_an_error_of_the_database_is_answered_without_its_text(
     assert response.status_code == status
     assert response.json().keys() == {"detail"}
     assert str(error) not in response.content.decode()
-    assert ("Retry-After" in response.headers) == (status == 503)
+    assert ("Retry-After" in response.headers) == (status in (429, 503))
 
 
 def test_an_unexpected_error_is_answered_without_its_text(jane: Writer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -19,6 +19,7 @@ from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Middlewar
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.threading import Interrupt
 
+from apps.tasks import queues
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError
 from apps.tasks.json_safe import json_safe
@@ -28,6 +29,7 @@ from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.sending import arguments, options, times
 from workers.sending.actor import adopt
+from workers.sending.back_pressure import BackPressure
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
 from workers.wire.message import WIRE_OPTIONS
 from workers.wire.queue import WireQueue
@@ -69,8 +71,11 @@ class LedgerBroker(RedisBroker):
         self._listening_of: list[Middleware] = []
         # Without Dramatiq's maintenance, which runs by chance. The relay does its work.
         super().__init__(client=self.wire.workers, middleware=middleware, namespace=namespace, maintenance_chance=0)
+        self.back_pressure = BackPressure(self.actors)
         #: The parts of this worker process. The Lifecycle middleware sets it when a worker boots.
         self.runtime: Runtime | None = None
+        #: Weights of queues that the command of this worker process named.
+        self.weights: dict[str, int] = {}
 
     # --- Signals ---
 
@@ -130,14 +135,23 @@ class LedgerBroker(RedisBroker):
 
         Raises:
           BadOptionError: One of its options is unknown, or has a wrong value.
+          UnknownQueueError: The settings declare queues, and not the actor's.
         """
         options.check_actor(actor, known=self.actor_options, on_messages=options.of_messages(self))
+        if conf.TASK_QUEUES:
+            queues.check_known(actor.queue_name, conf.TASK_QUEUES, of=actor.actor_name)
         adopt(actor)
         super().declare_actor(actor)
 
     def declare_queue(self, queue_name: str) -> None:
-        """Declare a queue. There are no delay queues: a delay is a row."""
+        """Declare a queue. There are no delay queues: a delay is a row.
+
+        Raises:
+          UnknownQueueError: `TASK_QUEUES` declares queues, and not this one.
+        """
         if queue_name not in self.queues:
+            if conf.TASK_QUEUES:
+                queues.check_known(queue_name, conf.TASK_QUEUES)
             self.emit_before("declare_queue", queue_name)
             self.queues.add(queue_name)
             self.emit_after("declare_queue", queue_name)
@@ -155,6 +169,8 @@ class LedgerBroker(RedisBroker):
           ActorNotFound: No actor of that name is declared.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
+          UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
+          QueueFullError: Its queue or its actor has as many waiting tasks as its `max_waiting`.
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
         """
         attempt = Attempt.ending()
@@ -185,6 +201,14 @@ class LedgerBroker(RedisBroker):
         return sent
 
     def _record(self, sends: list[Send]) -> None:
+        numbers = self.back_pressure.limits_of(sends)
+        if numbers is None:
+            self._insert(sends)
+        else:
+            with self.back_pressure.room_for(numbers):
+                self._insert(sends)
+
+    def _insert(self, sends: list[Send]) -> None:
         from apps.tasks import ledger
 
         packed: list[Any] = []
@@ -209,6 +233,9 @@ class LedgerBroker(RedisBroker):
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         priority = arguments.priority_of(message, actor)
         arguments.check_columns(message, priority=priority)
+        queue_name = q_name(message.queue_name)
+        if conf.TASK_QUEUES:
+            queues.check_known(queue_name, conf.TASK_QUEUES)
         related_type, related_id = _related(actor, bound)
         delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=delay)
         owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
@@ -218,7 +245,7 @@ class LedgerBroker(RedisBroker):
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
-            queue_name=q_name(message.queue_name),
+            queue_name=queue_name,
             priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,

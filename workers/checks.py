@@ -4,14 +4,14 @@ The app looks at the broker before Django's models exist, so functions import th
 """
 
 import inspect
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import dramatiq
 from django.apps import apps
 from django.conf import settings
-from django.core.checks import CheckMessage, Error, Warning, register
-from django.db import DatabaseError, InterfaceError, connection
+from django.core.checks import CheckMessage, Error, Tags, Warning, register
+from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection
 from dramatiq import Actor, Middleware
 from dramatiq.middleware import Callbacks, Pipelines, Retries
 
@@ -250,6 +250,25 @@ def check_connections(**kwargs: Any) -> list[CheckMessage]:
             id="tasks.W006",
         )
     ]
+
+
+@register(Tags.database)
+def check_workers(*, databases: Collection[str] | None = None, **kwargs: Any) -> list[CheckMessage]:
+    """tasks.W007: A living worker takes from each queue (with `--database default`)."""
+    from apps.tasks.models import WorkerProcess
+    from apps.tasks.presence import untaken
+
+    if DEFAULT_DB_ALIAS not in (databases or ()):
+        return []
+    try:
+        living = list(WorkerProcess.objects.workers().beating())
+    except (DatabaseError, InterfaceError):
+        return []  # It is not migrated yet.
+    idle = untaken(living, dramatiq.get_broker().get_declared_queues())
+    if not idle:
+        return []
+    hint = f"Start manage.py runworker --queues {','.join(idle)}. It may be that the workers start only now."
+    return [Warning(f"No living worker takes from: {', '.join(idle)}.", hint=hint, id="tasks.W007")]
 
 
 @register("tasks")

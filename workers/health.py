@@ -21,6 +21,7 @@ from django.views.decorators.cache import never_cache
 from apps.tasks import health
 from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
+from apps.tasks.presence import taken_by
 
 logger = logging.getLogger(__name__)
 
@@ -145,9 +146,7 @@ def _absent(found: health.LedgerHealth) -> Iterator[str]:
     workers = [process for process in processes if process.kind == WorkerProcess.KIND_WORKER]
     if workers:
         declared = dramatiq.get_broker().get_declared_queues()
-        # A worker without a list takes all queues that its code declares.
-        taken = {name for worker in workers for name in worker.queues or declared}
-        yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken))
+        yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken_by(workers, declared)))
 
 
 @never_cache

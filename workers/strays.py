@@ -7,7 +7,7 @@ import logging
 from collections import defaultdict
 from collections.abc import Callable, Collection, Iterable, Mapping
 
-from apps.tasks import ledger
+from apps.tasks import ledger, presence
 from apps.tasks.models import WorkerProcess
 from workers.broker import LedgerBroker
 from workers.process.dead_letter import UNKNOWN_DELAY_MS, UNKNOWN_PATIENCE_MS
@@ -34,9 +34,7 @@ class Strays:
 
     def taken_by(self, workers: Iterable[WorkerProcess]) -> set[str]:
         """Return the queues that the workers take from, whether this code declares them or not."""
-        # A worker of an earlier version does not name its queues if it takes from all.
-        declared = self.broker.get_declared_queues()
-        return {queue_name for worker in workers for queue_name in worker.queues or declared}
+        return presence.taken_by(workers, self.broker.get_declared_queues())
 
     def settle(self, rows: Iterable[ledger.Waiting]) -> None:
         """Move tasks to the queue of their actor. Put off those whose actor is unknown, too.

@@ -10,6 +10,7 @@ import dramatiq
 from periodiq import cron
 
 from apps.documents.readers.errors import UnreadableTextError
+from apps.tasks.errors import QueueFullError, Snooze
 from apps.tasks.schedules.allowed import schedulable
 
 logger = logging.getLogger(__name__)
@@ -56,10 +57,16 @@ def process_document(document_id: int) -> dict[str, Any]:
     actor_name="documents.process_project", queue_name="documents", max_retries=3, related_to="projects.Project"
 )
 def process_project(project_id: int) -> dict[str, int]:
-    """Send the task of each draft of a project. The tasks have the owner of this one."""
+    """Send the task of each draft of a project. The tasks have the owner of this one.
+
+    If the queue is full, the rest is sent later.
+    """
     from apps.documents.services.document_service import DocumentService
 
-    return {"project_id": project_id, "started": DocumentService.start_drafts(project_id)}
+    try:
+        return {"project_id": project_id, "started": DocumentService.start_drafts(project_id)}
+    except QueueFullError as error:
+        raise Snooze(delay=MINUTE_MS) from error
 
 
 @dramatiq.actor(actor_name="documents.mark_document_failed", queue_name="documents", min_backoff=SECOND_MS)

@@ -4,11 +4,14 @@ Values are read at first use, so Django's settings need not name any of them. `o
 read once a process: TASK_FAST_PATH and TASK_TIME_LIMIT_MS by the broker, the heartbeat's timeout by the worker.
 """
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any, Generic, TypeVar, overload
 
 from django.conf import settings
 from django.core.signals import setting_changed
+
+from apps.tasks import queues
 
 T = TypeVar("T")
 
@@ -18,11 +21,13 @@ class Setting(Generic[T]):
 
     Parameters:
       help: Meaning and unit, as the documentation shows them.
+      read: Returns what a setting of Django's means, or raises an error that says what is right.
     """
 
-    def __init__(self, default: T, *, help: str) -> None:
+    def __init__(self, default: T, *, help: str, read: Callable[[Any], T] | None = None) -> None:
         self.default = default
         self.help = help
+        self.read = read
         self.name = ""
 
     def __set_name__(self, owner: type, name: str) -> None:
@@ -42,7 +47,8 @@ class Setting(Generic[T]):
         try:
             return self.value
         except AttributeError:
-            self.value: T = getattr(settings, self.name, self.default)
+            found = getattr(settings, self.name, self.default)
+            self.value: T = found if self.read is None else self.read(found)
             return self.value
 
 
@@ -53,6 +59,12 @@ class Conf:
         1_000_000, help="Largest size of a message's arguments, in bytes of JSON. A larger send is refused."
     )
     TASK_MAX_CRASHES = Setting(3, help="Worker crashes tolerated before a task is failed as poison.")
+    TASK_QUEUES: Setting[dict[str, queues.Queue]] = Setting(
+        {},
+        help="Queues that actors may name, each with `description`, `max_waiting` and `weight`. None of them: actors "
+        "may name any queue.",
+        read=queues.declared,
+    )
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )

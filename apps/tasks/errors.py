@@ -1,5 +1,12 @@
 """Errors of the task system. `TaskError` is the base of them all."""
 
+from datetime import timedelta
+
+from apps.core.busy import BusyError
+
+#: Longest delay of a snooze, in milliseconds: ten years, as for a send.
+LONGEST_SNOOZE_MS = 10 * 365 * 24 * 60 * 60 * 1000
+
 
 class TaskError(Exception):
     """An error of the task system."""
@@ -25,8 +32,66 @@ class FollowUpError(TaskError):
     """A message that follows a task cannot be recorded: JSON cannot carry its arguments."""
 
 
+class QueueFullError(TaskError, BusyError):
+    """The queue 'documents' has 20,000 waiting tasks of 20,000 that it takes, so 1 more was refused (max_waiting)
+
+    Parameters:
+      what: "queue" or "actor".
+      waiting: Its pending tasks.
+      refused: Sends that were refused. Nothing of them was recorded.
+    """
+
+    def __init__(self, *, what: str, name: str, waiting: int, refused: int, max_waiting: int) -> None:
+        self.what, self.name = what, name
+        self.waiting, self.refused, self.max_waiting = waiting, refused, max_waiting
+        super().__init__(
+            f"The {what} {name!r} has {waiting:,} waiting tasks of {max_waiting:,} that it takes, so {refused:,} more "
+            f"{'was' if refused == 1 else 'were'} refused (max_waiting)"
+        )
+
+    @property
+    def sentence(self) -> str:
+        return f"Too many tasks are waiting at the moment. Try again in {self.wait} seconds."
+
+
 class UnknownQueueError(TaskError, ValueError):
-    """No actor is declared on the queue."""
+    """Unknown queue 'slwo', must be one of: default, slow (did you mean 'slow'?)"""
+
+
+class Snooze(TaskError):  # noqa: N818 - No failure. Actors raise it like Dramatiq's `Retry`.
+    """Put the task off: `raise Snooze(delay=timedelta(minutes=5))`. It spends no retry and is no failure.
+
+    Parameters:
+      delay: Time before the task may run again, as a `timedelta` or in whole milliseconds. Ten years at most.
+
+    Raises:
+      BadSnoozeError: The delay is neither, or out of range. The task fails with this error and is not retried.
+    """
+
+    def __init__(self, *, delay: timedelta | int) -> None:
+        self.delay_ms = _snooze_ms(delay)
+        super().__init__(f"put off for {self.delay_ms:,} ms")
+
+
+class BadSnoozeError(TaskError, ValueError):
+    """The delay of a snooze is -1, must be a timedelta or whole milliseconds, from 0 to ten years"""
+
+
+class TooManySnoozesError(TaskError):
+    """The task was snoozed as often as its `max_snoozes` allows."""
+
+
+def _snooze_ms(delay: object) -> int:
+    milliseconds = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
+    if type(milliseconds) is int and 0 <= milliseconds <= LONGEST_SNOOZE_MS:
+        return milliseconds
+    try:
+        shown = repr(delay)[:80]
+    except Exception:  # A value of a class of its own, or an integer of more than 4,300 digits.
+        shown = f"of type {type(delay).__name__}"
+    raise BadSnoozeError(
+        f"the delay of a snooze is {shown}, must be a timedelta or whole milliseconds, from 0 to ten years"
+    )
 
 
 class SupersededError(TaskError):

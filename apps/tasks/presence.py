@@ -1,7 +1,7 @@
 """Presence of worker, relay and scheduler processes. Each one writes its own heartbeat, and relays judge by it."""
 
 import uuid
-from collections.abc import Mapping
+from collections.abc import Collection, Iterable, Mapping
 from datetime import timedelta
 
 from django.db.models import F
@@ -96,3 +96,17 @@ def forget(*, older_than: timedelta) -> int:
     """Delete processes that stopped longer ago than that. Return their number."""
     before = ClockTimestamp(offset_ms=-older_than.total_seconds() * 1000)
     return WorkerProcess.objects.filter(stopped_at__lt=before).delete()[0]
+
+
+def taken_by(workers: Iterable[WorkerProcess], known: Collection[str]) -> set[str]:
+    """Return the queues that the workers take from.
+
+    Parameters:
+      known: Queues that this code declares. A worker of an earlier version names none if it takes from all.
+    """
+    return {name for worker in workers for name in worker.queues or known}
+
+
+def untaken(workers: Iterable[WorkerProcess], known: Collection[str]) -> list[str]:
+    """Return the known queues that no worker takes, by name."""
+    return sorted(set(known) - taken_by(workers, known))

@@ -49,6 +49,9 @@ FAIL = Move(name="fail", sources=(PROCESSING,), target=FAILED, by="the worker th
 RETRY = Move(
     name="retry", sources=(PROCESSING,), target=PENDING, by="the worker that holds the claim", new_attempt=True
 )
+SNOOZE = Move(
+    name="snooze", sources=(PROCESSING,), target=PENDING, by="the worker that holds the claim", new_attempt=True
+)
 RELEASE = Move(
     name="release", sources=(PROCESSING,), target=PENDING, by="a worker that stops, or is busy", new_attempt=True
 )
@@ -72,7 +75,8 @@ CANCEL_CLAIMED = Move(
 RETRY_BY_HAND = Move(name="retry by hand", sources=(FAILED, CANCELLED), target=PENDING, by="staff", new_attempt=True)
 
 MOVES: tuple[Move, ...] = (
-    CLAIM, COMPLETE, FAIL, RETRY, RELEASE, RESCUE, POISON, EXPIRE, REJECT, CANCEL, CANCEL_CLAIMED, RETRY_BY_HAND,
+    CLAIM, COMPLETE, FAIL, RETRY, SNOOZE, RELEASE, RESCUE, POISON, EXPIRE, REJECT, CANCEL, CANCEL_CLAIMED,
+    RETRY_BY_HAND,
 )  # fmt: skip
 
 

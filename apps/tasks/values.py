@@ -95,10 +95,10 @@ class Outcome(NamedTuple):
     """The end of a held attempt.
 
     Parameters:
-      move: COMPLETE, FAIL, RETRY, RELEASE or CANCEL_CLAIMED of `apps.tasks.states`.
+      move: COMPLETE, FAIL, RETRY, SNOOZE, RELEASE or CANCEL_CLAIMED of `apps.tasks.states`.
       task_name: Name of the actor, of which the cause of a failure is made.
       ran_ms: Milliseconds that the actor ran. None: it was not started.
-      delay_ms: With RETRY, milliseconds until it may run again.
+      delay_ms: With RETRY and SNOOZE, milliseconds until it may run again.
       error_message: Why it did not complete. With COMPLETE, what went wrong after the actor returned.
       error_type: Dotted name of the exception's class.
       percent, text: Last report. COMPLETE writes 100 whatever was reported.

@@ -81,6 +81,12 @@ def flaky(sender: Numbered) -> list[Planned]:
     return [Planned(nonce=nonce)]
 
 
+def drowsy(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    _tasks().drowsy.send(nonce)
+    return [Planned(nonce=nonce)]
+
+
 def delayed(sender: Numbered) -> list[Planned]:
     nonce, delay_ms = sender.nonce(), sender.random.randrange(1, 3_000)
     _tasks().work.send_with_options(args=(nonce,), delay=delay_ms)
@@ -205,6 +211,7 @@ KINDS = (
     Kind(weight=1, send=long),
     Kind(weight=12, send=commit),
     Kind(weight=10, send=flaky),
+    Kind(weight=4, send=drowsy),
     Kind(weight=8, send=delayed),
     Kind(weight=3, send=many),
     Kind(weight=10, send=prioritised),

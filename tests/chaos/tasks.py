@@ -21,6 +21,7 @@ import dramatiq
 from dramatiq.middleware import CurrentMessage
 from periodiq import cron
 
+from apps.tasks.errors import Snooze
 from tests.chaos import journal
 
 VERSION = os.environ.get("CHAOS_VERSION", "B")
@@ -74,6 +75,17 @@ def flaky(nonce: str) -> int:
     attempt = record(nonce)
     if Effect.objects.filter(nonce=nonce).count() == 1:
         raise RuntimeError("the first run fails")
+    return attempt
+
+
+@dramatiq.actor(actor_name="chaos.drowsy", queue_name=QUEUE, **PATIENT)
+def drowsy(nonce: str) -> int:
+    """Snooze on the first run."""
+    from tests.acting.models import Effect
+
+    attempt = record(nonce)
+    if Effect.objects.filter(nonce=nonce).count() == 1:
+        raise Snooze(delay=50)
     return attempt
 
 

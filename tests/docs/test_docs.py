@@ -160,8 +160,8 @@ def test_the_settings_of_tasks_are_those_of_the_code() -> None:
     ]
 
 
-def test_the_settings_of_tasks_are_read_from_the_environment_but_for_one() -> None:
-    assert set(conf.SETTINGS) - set(read_variables()) == {"TASK_TIME_LIMIT_MS"}
+def test_the_settings_of_tasks_are_read_from_the_environment_but_for_two() -> None:
+    assert set(conf.SETTINGS) - set(read_variables()) == {"TASK_QUEUES", "TASK_TIME_LIMIT_MS"}
 
 
 def test_every_variable_that_is_read_is_documented_with_its_default() -> None:

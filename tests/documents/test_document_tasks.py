@@ -12,6 +12,7 @@ from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Project
+from apps.tasks.errors import Snooze
 from apps.tasks.models import TaskStatus
 from tests import rows
 
@@ -186,3 +187,14 @@ def test_a_project_is_processed_by_one_task_that_starts_the_others(working: Any,
     assert processed.pk not in [row.related_object_id for row in started]
     # A second run finds nothing to start.
     assert tasks.process_project(project.pk) == {"project_id": project.pk, "started": 0}
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_project_whose_drafts_find_a_full_queue_is_put_off(project: Project, settings: Any, broker: object) -> None:
+    settings.TASK_QUEUES = settings.TASK_QUEUES | {"documents": {"max_waiting": 1}}
+    drafts = [rows.document(project=project) for _ in range(2)]
+    with pytest.raises(Snooze) as put_off:
+        tasks.process_project(project.pk)
+    assert put_off.value.delay_ms == 60_000
+    assert {Document.objects.get(pk=draft.pk).status for draft in drafts} == {Document.Status.DRAFT}
+    assert not TaskStatus.objects.exists()

@@ -85,6 +85,32 @@ def test_a_task_too_many_is_refused_beside_the_button(
     assert document.status == Document.Status.DRAFT
 
 
+@pytest.mark.parametrize("address", ["documents/{document}/process/", "projects/{project}/process/"])
+def test_a_task_for_a_full_queue_is_refused_beside_the_button(
+    browser: Client, project: Project, settings: Settings, broker: object, address: str
+) -> None:
+    settings.TASK_QUEUES = settings.TASK_QUEUES | {"documents": {"max_waiting": 1}}
+    document = rows.document(project=project)
+    rows.task(queue_name="documents")
+    response = browser.post("/" + address.format(document=document.pk, project=project.pk))
+    page = page_of(response, status=429)
+    assert "Too many tasks are waiting at the moment. Try again in 10 seconds." in page.text
+    assert response.headers["Retry-After"] == "10"
+    assert page.with_attribute("role", "alert")
+    document.refresh_from_db()
+    assert document.status == Document.Status.DRAFT
+
+
+def test_a_page_whose_work_a_full_queue_refuses_says_when_to_try_again(
+    client: Client, settings: Settings, broker: object
+) -> None:
+    settings.TASK_QUEUES = settings.TASK_QUEUES | {"default": {"max_waiting": 1}}
+    rows.task()
+    response = client.post("/sign-in/forgotten/", {"email": "jane@example.com"})
+    assert "Too many tasks are waiting at the moment. Try again in 10 seconds." in page_of(response, status=429).text
+    assert response.headers["Retry-After"] == "10"
+
+
 def test_a_report_too_many_is_refused_beside_the_button(
     browser: Client, project: Project, settings: Settings, broker: object
 ) -> None:

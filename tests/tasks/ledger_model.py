@@ -33,6 +33,7 @@ class Task:
     delayed: bool = False
     attempt: int = 0
     retries: int = 0
+    snoozes: int = 0
     crashes: int = 0
     claim_id: uuid.UUID | None = None
     worker_id: uuid.UUID | None = None
@@ -185,10 +186,15 @@ class Model:
         if outcome.error_message:
             self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
         sends = outcome.sends
-        if move is not states.RELEASE:
+        if move not in (states.RELEASE, states.SNOOZE):
             task.unknown_since = None
         if move is states.RELEASE:
             self._make_pending(task, move)
+        elif move is states.SNOOZE:
+            self._make_pending(task, move)
+            task.snoozes += 1
+            task.run_at = self.now + outcome.delay_ms // HOUR_MS
+            task.error_message = outcome.error_message or task.error_message
         elif move is states.RETRY:
             self._make_pending(task, move)
             task.retries += 1
@@ -279,7 +285,7 @@ class Model:
         if task is None or task.status not in (states.FAILED, states.CANCELLED):
             return False
         self._make_pending(task, states.RETRY_BY_HAND)
-        task.retries = task.crashes = 0
+        task.retries = task.snoozes = task.crashes = 0
         task.expires_at = task.unknown_since = None
         task.is_finished = task.is_cancel_requested = False
         task.result, task.error_message = None, ""

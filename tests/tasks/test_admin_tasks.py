@@ -2,7 +2,7 @@
 
 import json
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -302,6 +302,14 @@ def test_a_page_shows_all_that_is_known_of_a_task(admin_client: Client) -> None:
         "Cancel requested", "Time (UTC)",
     ):  # fmt: skip
         assert expected in text
+
+
+def test_a_page_of_a_snoozed_task_shows_how_often_and_until_when(admin_client: Client) -> None:
+    task = rows.task(snoozes=41, delayed=True, run_at=timezone.make_aware(datetime(2100, 2, 3, 4, 5, 6)))
+    text = get(admin_client, page_of(task)).text
+    assert "Snoozes 41" in text
+    assert "Not before 3 Feb 2100, 04:05:06" in text
+    assert "Snoozes" not in get(admin_client, page_of(rows.task())).text
 
 
 @pytest.mark.parametrize("status", states.STATES)

@@ -4,6 +4,7 @@ import re
 from datetime import timedelta
 from typing import Any
 
+import dramatiq
 import pytest
 from django.test import Client
 from django.urls import reverse
@@ -114,3 +115,14 @@ def test_values_of_a_worker_are_escaped(admin_client: Client) -> None:
         page = get(admin_client, address)
         assert script not in page.html
         assert "alert(1)" in page.text
+
+
+def test_the_list_says_which_queues_no_living_worker_takes(admin_client: Client) -> None:
+    others = sorted(dramatiq.get_broker().get_declared_queues() - {"documents"})
+    later = timezone.now() + timedelta(minutes=1)
+    rows.worker_process("a", queues=others, beat_at=later)
+    rows.worker_process("b", queues=["documents"], beat_at=later - timedelta(hours=1))
+    sentence = "No living worker takes tasks from the queue documents: they wait."
+    assert sentence in get(admin_client, WORKERS).text
+    rows.worker_process("c", beat_at=later)
+    assert "No living worker" not in get(admin_client, WORKERS).text

@@ -61,7 +61,8 @@ def test_a_task_is_shown_by_the_names_of_its_fields(jane: Writer) -> None:
 
     assert answer.keys() == {
         "task_id", "task_name", "status", "progress", "progress_text", "result", "error_message", "error_type",
-        "related_object_id", "related_object_type", "queue_name", "priority", "attempt", "retries", "crashes",
+        "related_object_id", "related_object_type", "queue_name", "priority", "attempt", "retries", "snoozes",
+        "crashes",
         "created_at", "updated_at", "run_at", "expires_at", "claimed_at", "started_at", "finished_at",
         "cancel_requested_at",
     }  # fmt: skip

@@ -280,6 +280,27 @@ def test_a_retry_is_pending_again_with_a_new_attempt_and_keeps_the_error() -> No
     assert (kept.attempt, kept.outcome, kept.error_message, kept.traceback) == (0, "retry", "boom", "Traceback ...")
 
 
+def test_a_snooze_is_pending_again_without_a_retry_and_keeps_the_error_of_an_earlier_attempt() -> None:
+    task = recorded()
+    finish(claimed(task), states.RETRY, error_message="boom", traceback="Traceback ...")
+    TaskStatus.objects.update(run_at=timezone.now())
+    assert finish(claimed(row(task.task_id)), states.SNOOZE, delay_ms=60_000, percent=40, text="Half-way")
+    again = row(task.task_id)
+    assert (again.status, again.attempt, again.retries, again.snoozes, again.crashes) == ("pending", 2, 1, 1, 0)
+    assert (again.progress, again.progress_text, again.error_message, again.delayed) == (0, "", "boom", True)
+    assert (again.worker_id, again.claim_id, again.started_at, again.finished_at) == (None, None, None, None)
+    assert again.run_at > timezone.now() + timedelta(seconds=50)
+    assert TaskAttempt.objects.count() == 1, "a snooze is no attempt that failed"
+
+
+def test_a_retry_by_hand_counts_snoozes_anew() -> None:
+    task = recorded()
+    TaskStatus.objects.update(snoozes=7)
+    finish(claimed(task), states.FAIL, error_message="boom")
+    assert ledger.retry(task.task_id)
+    assert row(task.task_id).snoozes == 0
+
+
 def test_a_failure_keeps_the_progress_it_had() -> None:
     task = recorded()
     finish(claimed(task), states.FAIL, error_message="boom", percent=40, text="Chapter 7")
@@ -560,6 +581,8 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.retry("unknown"),
         lambda: ledger.cancel_many([0]),
         lambda: ledger.retry_many([0]),
+        lambda: ledger.count_waiting("queue_name", "default", limit=100),
+        lambda: ledger.count_waiting("task_name", "acting.effect", limit=100),
         lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
         lambda: TaskStatus.objects.filter(status=states.PROCESSING).exists(),
     ],

@@ -168,7 +168,9 @@ NO_TASK_ID: Any = None
 Call = tuple[tuple[Pair, ...], uuid.UUID, uuid.UUID]
 NEW = Sent(delay_hours=0, max_age_hours=None, known=None)
 DONE = End(move=states.COMPLETE, is_error=False, delay_hours=0, ran=True, sends=0)
-ENDINGS = (states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.RELEASE, states.CANCEL_CLAIMED)
+ENDINGS = (
+    states.COMPLETE, states.COMPLETE, states.FAIL, states.RETRY, states.SNOOZE, states.RELEASE, states.CANCEL_CLAIMED,
+)  # fmt: skip
 FATES = (
     "dies", "dies", "dies", "stops", "freezes", "reconciles", "releases one", "releases one", "is busy", "is busy",
 )  # fmt: skip
@@ -843,6 +845,7 @@ def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
                 "delayed",
                 "attempt",
                 "retries",
+                "snoozes",
                 "crashes",
                 "claim_id",
                 "worker_id",

@@ -1,18 +1,23 @@
 """System checks of declarations and settings."""
 
 from contextlib import contextmanager
+from datetime import timedelta
 
 import dramatiq
 import pytest
 from django.apps import apps
+from django.core.checks import Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
-from django.db import connection, connections
+from django.db import OperationalError, connection, connections
+from django.utils import timezone
 from dramatiq.brokers.stub import StubBroker
 from dramatiq.middleware import Retries
 from periodiq import cron
 
 import workers
 from apps.core.connections import POSTGRESQL_OPTIONS
+from apps.tasks.models.worker import WorkerProcessQuerySet
+from tests import rows
 from workers import checks
 from workers.apps import WorkersConfig
 from workers.middleware.ending import Ending
@@ -181,3 +186,32 @@ def test_apps_in_another_order_are_a_risk(monkeypatch) -> None:
         f"'django_dramatiq' is not the first of INSTALLED_APPS, {others[0].name!r} is.",
         "'workers' is not the last of INSTALLED_APPS, 'django_dramatiq' is.",
     ]
+
+
+@pytest.mark.django_db
+def test_a_queue_that_no_living_worker_takes_is_a_warning_of_the_check_of_the_database() -> None:
+    def found() -> list[str]:
+        return [message.msg for message in run_checks(tags=[Tags.database], databases=["default"])]
+
+    later = timezone.now() + timedelta(minutes=1)
+    everything = ", ".join(sorted(queues()))
+    assert found() == [f"No living worker takes from: {everything}."]
+    rows.worker_process("relay", kind="relay", beat_at=later)
+    rows.worker_process("silent", beat_at=later - timedelta(hours=1))
+    assert found() == [f"No living worker takes from: {everything}."]
+    rows.worker_process("some", queues=sorted(queues() - {"documents"}), beat_at=later)
+    (message,) = checks.check_workers(databases=["default"])
+    assert (message.id, message.msg) == ("tasks.W007", "No living worker takes from: documents.")
+    assert "runworker --queues documents" in str(message.hint)
+    assert checks.check_workers() == checks.check_workers(databases=["archive"]) == []
+    rows.worker_process("all", beat_at=later)
+    assert found() == []
+
+
+@pytest.mark.django_db
+def test_queues_are_not_checked_before_the_first_migration(monkeypatch) -> None:
+    def absent(*args: object) -> None:
+        raise OperationalError("no such table")
+
+    monkeypatch.setattr(WorkerProcessQuerySet, "beating", absent)
+    assert checks.check_workers(databases=["default"]) == []

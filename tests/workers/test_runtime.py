@@ -5,6 +5,7 @@ import socket
 import threading
 import uuid
 from datetime import timedelta
+from typing import Any
 
 import psutil
 import pytest
@@ -152,19 +153,25 @@ def test_fetched_messages_of_a_stopped_worker_are_requeued_although_redis_was_aw
         relay.join()
 
 
-def test_messages_without_room_when_the_bell_rings_are_requeued_in_their_order(broker) -> None:
+def test_messages_without_room_when_the_bell_rings_are_requeued_in_their_order(broker, monkeypatch) -> None:
     """The consumer of another queue may have filled it meanwhile, and another process may be idle."""
     wire_ids = [f"{message.message_id}:0" for message in broker.send_many(tasks.effect.message(n) for n in "abcde")]
     runtime = Runtime(
         Worker(broker, worker_threads=3), wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues
     )
-    consumer = runtime.consumer("default", timeout_seconds=1)
-    runtime.holdings.prefetch.take(1)
-    fetched = consumer.wait_and_fetch(limit=5, timeout_seconds=1)
+    consumer, rung = runtime.consumer("default", timeout_seconds=1), broker.wire.wait_and_fetch
+
+    def wait_and_fetch(*args: Any, **options: Any) -> Any:
+        found = rung(*args, **options)
+        runtime.holdings.prefetch.take("slow", 1)
+        return found
+
+    monkeypatch.setattr(broker.wire, "wait_and_fetch", wait_and_fetch)
+    fetched = consumer.wait_and_fetch(timeout_seconds=1)
     assert [wire_id for wire_id, _ in fetched] == wire_ids[:2]
     assert broker.wire.fetched_by("default", runtime.holdings.broker_id) == set(wire_ids[:2])
     runtime.stop_fetching()
-    assert consumer.wait_and_fetch(limit=5, timeout_seconds=1) == []
+    assert consumer.wait_and_fetch(timeout_seconds=1) == []
     waiting = broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)
     assert [wire_id.decode() for wire_id in waiting] == wire_ids[2:]
 

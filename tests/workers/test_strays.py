@@ -14,7 +14,7 @@ from apps.tasks.models import TaskStatus, WorkerProcess
 from apps.tasks.values import Send
 from tests import rows
 from tests.acting import tasks
-from workers.process.main import known_queues
+from workers.process import weights
 from workers.relay import Relay
 from workers.wire.message import words_of_row
 
@@ -117,7 +117,7 @@ def test_a_queue_without_a_worker_is_told_once_and_so_is_its_end(broker, relay, 
 
 @pytest.mark.parametrize(("names", "expected"), [(["slow"], ["slow"]), ([], None)])
 def test_the_row_of_a_worker_names_its_queues(broker, booted, names, expected) -> None:
-    worker = Worker(broker, queues=known_queues(names) or None, worker_threads=1, worker_timeout=50)
+    worker = Worker(broker, queues=set(weights.parse(names)) or None, worker_threads=1, worker_timeout=50)
     worker.start()
     row = WorkerProcess.objects.get()
     worker.stop(timeout=5_000)

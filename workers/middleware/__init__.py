@@ -14,6 +14,8 @@ DEFAULT = [
     "workers.middleware.pipelines.Pipelines",
     "workers.middleware.groups.Groups",
     "workers.middleware.retries.Retries",
+    "workers.middleware.snooze.Snoozes",
+    "workers.middleware.max_waiting.MaxWaiting",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.limits.Limits",
     "workers.middleware.priority.Priority",

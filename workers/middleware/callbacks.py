@@ -49,5 +49,5 @@ def follow(broker: "Broker", message: MessageProxy, actor_name: str, told: Any) 
 
 
 def is_settled(message: MessageProxy) -> bool:
-    """Return whether the actor's own transaction has recorded the outcome, with all that follows it."""
-    return isinstance(message, ClaimedMessage) and message.attempt.written
+    """Return whether nothing has to follow: it is recorded in the actor's own transaction, or the task is snoozed."""
+    return isinstance(message, ClaimedMessage) and (message.attempt.written or message.attempt.snooze_ms is not None)

@@ -47,7 +47,13 @@ class Lifecycle(Middleware):
         # Not at the top: this module is loaded with the broker, before the models.
         from workers.process.runtime import Runtime
 
-        runtime = Runtime(worker, wire=broker.wire, actors=broker.actors, queues=broker.get_declared_queues)
+        runtime = Runtime(
+            worker,
+            wire=broker.wire,
+            actors=broker.actors,
+            queues=broker.get_declared_queues,
+            weights=broker.weights,
+        )
         try:
             runtime.start()
         except Exception as error:

@@ -22,6 +22,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 
+#: Words of the log line for a move that leads back to pending.
+RETURNED = {states.SNOOZE: "task snoozed"}
+
+
 class NotOursError(TaskError, SkipMessage):
     """Nothing may start: the process may have lost its claims while it was frozen."""
 
@@ -123,7 +127,7 @@ def _log(attempt: Attempt) -> None:
     assert outcome is not None, "an attempt is settled before it is logged"
     line = (
         "%s id=%s actor=%s status=%s attempt=%d ms=%d",
-        "task finished" if outcome.move.target in states.TERMINAL else "task returned",
+        "task finished" if outcome.move.target in states.TERMINAL else RETURNED.get(outcome.move, "task returned"),
         attempt.claim.task_id,
         attempt.message.actor_name,
         outcome.move.target,

@@ -11,6 +11,7 @@ from dramatiq.common import compute_backoff
 from dramatiq.errors import Retry
 from dramatiq.middleware.retries import DEFAULT_MAX_BACKOFF
 
+from apps.tasks.errors import BadSnoozeError, Snooze
 from workers.middleware.callbacks import follow, is_settled
 from workers.process.attempt import ClaimedMessage, failure_of, is_a
 
@@ -33,7 +34,7 @@ class Retries(middleware.Retries):
             return
         actor = broker.get_actor(message.actor_name)
         throws = message.options.get("throws") or actor.options.get("throws")
-        is_thrown = bool(throws and isinstance(exception, throws))
+        is_thrown = is_a(exception, BadSnoozeError) or bool(throws and isinstance(exception, throws))
         if isinstance(message, ClaimedMessage):
             message.attempt.is_expected = is_thrown or is_a(exception, Retry)
         if is_thrown:
@@ -45,7 +46,9 @@ class Retries(middleware.Retries):
         message.options["requeue_timestamp"] = int(time.time() * 1000)
         max_retries = message.options.get("max_retries", actor.options.get("max_retries", self.max_retries))
         retry_when = actor.options.get("retry_when", self.retry_when)
-        if retry_when is not None:
+        if is_a(exception, Snooze):  # It was put off as often as it may be.
+            is_retried = False
+        elif retry_when is not None:
             is_retried = retry_when(retries, exception)
         else:
             is_retried = max_retries is None or retries < max_retries

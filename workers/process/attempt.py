@@ -33,8 +33,8 @@ class Attempt:
 
     __slots__ = (
         "broken_hooks", "cancelled", "claim", "failure", "group", "group_sends", "in_transaction", "is_expected",
-        "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "start_reported",
-        "started", "taken", "thread", "written",
+        "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "snooze_ms",
+        "start_reported", "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -54,6 +54,8 @@ class Attempt:
         self.reporter = Reporter()
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
+        #: Milliseconds for which it puts itself off. None: it does not.
+        self.snooze_ms: int | None = None
         #: Exception that ended it, in texts. They are made once: making them runs code of the exception.
         self.failure: Failure | None = None
         #: The exception belongs to its work: the actor's `throws`, or Dramatiq's `Retry`.
@@ -104,7 +106,7 @@ class Attempt:
         """Gather the messages of the outcome, anew: an interrupt may have cut off the after-hooks, which run again."""
         self.sends.clear()
         self.group, self.group_sends = "", []
-        self.retry_delay_ms, self.failure, self.is_expected = None, None, False
+        self.retry_delay_ms, self.snooze_ms, self.failure, self.is_expected = None, None, None, False
         self.broken_hooks.clear()
         _thread.ending = self
 
@@ -149,6 +151,8 @@ class Attempt:
             return
         if is_a(exception, Shutdown):
             self.release()
+        elif self.snooze_ms is not None:
+            self._settle(states.SNOOZE, delay_ms=self.snooze_ms)
         elif exception is not None:
             self._fail(self.failure_of(exception))
         else:

@@ -109,9 +109,12 @@ class LedgerConsumer(Consumer):
     def _next_batch(self) -> list[ClaimedMessage]:
         if suspect := self._next_suspect():
             return [suspect]
-        if not self.batch.fetched:
-            self._fetch()
-        return self._claim(self._newest(self._attempts(self.batch.fetched))) if self.batch.fetched else []
+        try:
+            if not self.batch.fetched:
+                self._fetch()
+            return self._claim(self._newest(self._attempts(self.batch.fetched))) if self.batch.fetched else []
+        finally:
+            self.holdings.prefetch.settle(self.queue_name, is_empty=self.is_idle)
 
     def _next_suspect(self) -> ClaimedMessage | None:
         """Claim a suspect if one may start. Let other processes have the suspects if one runs long."""
@@ -130,38 +133,40 @@ class LedgerConsumer(Consumer):
     def _fetch(self) -> None:
         """Fill the batch, or leave it empty if there is no room or no message within the time."""
         timeout_seconds = SUSPECT_SECONDS if self.batch.suspects else self.timeout_seconds
-        room = self._wait_for_room(timeout_seconds)
-        if not room:
-            return
-        if not self.is_idle:
-            self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=room))
-        if not self.batch.fetched:
-            if self.is_idle and not self.batch.suspects and not self.holdings.has_early:
-                timeout_seconds = max(timeout_seconds, IDLE_SECONDS)
-            self.batch.fill(self.wait_and_fetch(limit=room, timeout_seconds=timeout_seconds))
-        self.is_idle = not self.batch.fetched
-
-    def _wait_for_room(self, timeout_seconds: float) -> int:
-        """Return the number of messages to fetch. 0: no room within the time, or nothing may be fetched."""
         self.requeue_early()
         if not self.holdings.may_start():
             time.sleep(min(timeout_seconds, REST_SECONDS))
-            return 0
-        return self.holdings.prefetch.wait_for_room(timeout_seconds=timeout_seconds)
+            return
+        if not self.is_idle:
+            share = self.holdings.prefetch.wait_for_share(self.queue_name, timeout_seconds=timeout_seconds)
+            if not share:
+                return
+            self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=share))
+            if self.batch.fetched:
+                return
+            self.holdings.prefetch.settle(self.queue_name, is_empty=True)
+        elif not self.batch.suspects and not self.holdings.has_early:
+            timeout_seconds = max(timeout_seconds, IDLE_SECONDS)
+        self.batch.fill(self.wait_and_fetch(timeout_seconds=timeout_seconds))
 
     def requeue_early(self) -> None:
         """Requeue the messages of all queues that were kept for a while since they could not be claimed."""
         self.holdings.requeue_early(self._requeue)
 
-    def wait_and_fetch(self, *, limit: int, timeout_seconds: float) -> list[tuple[str, bytes]]:
-        """Fetch as soon as there is a message. Requeue messages that there is no room for by then."""
+    def wait_and_fetch(self, *, timeout_seconds: float) -> list[tuple[str, bytes]]:
+        """Fetch as soon as there is a message. Requeue messages that there is no room for by then.
+
+        Also without room: the queue then has its turns from here on.
+        """
+        prefetch = self.holdings.prefetch
         fetched = self.wire.wait_and_fetch(
-            self.queue_name, self.holdings.broker_id, limit=limit, timeout_seconds=timeout_seconds
+            self.queue_name, self.holdings.broker_id, limit=max(prefetch.room, 1), timeout_seconds=timeout_seconds
         )
-        room = self.holdings.prefetch.room if self.holdings.may_start() else 0
-        if excess := [wire_id for wire_id, _ in fetched[room:]]:
+        self.is_idle = not fetched
+        share = prefetch.take_share(self.queue_name, len(fetched)) if fetched and self.holdings.may_start() else 0
+        if excess := [wire_id for wire_id, _ in fetched[share:]]:
             self._requeue(self.queue_name, excess[::-1])
-        return fetched[:room]
+        return fetched[:share]
 
     def _requeue(self, queue_name: str, wire_ids: list[str]) -> None:
         self.wire.requeue(queue_name, self.holdings.broker_id, wire_ids)

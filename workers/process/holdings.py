@@ -25,15 +25,23 @@ class Holdings:
       threads: Number of tasks that can run at once.
       may_start: Returns whether the process may fetch and start tasks now. False while it stops and while its
         heartbeat is not confirmed.
+      weight_of: Returns the weight of a queue.
     """
 
-    def __init__(self, worker_id: uuid.UUID, *, threads: int, may_start: Callable[[], bool]) -> None:
+    def __init__(
+        self,
+        worker_id: uuid.UUID,
+        *,
+        threads: int,
+        may_start: Callable[[], bool],
+        weight_of: Callable[[str], int] = lambda queue_name: 1,
+    ) -> None:
         self.worker_id = worker_id
         #: The same identity, as Redis knows it.
         self.broker_id = str(worker_id)
         self.threads = threads
         self.may_start = may_start
-        self.prefetch = Prefetch(threads=threads, long_running=self.long_running)
+        self.prefetch = Prefetch(threads=threads, long_running=self.long_running, weight_of=weight_of)
         #: Claimed attempts without a written outcome, by wire id.
         self.held: dict[str, Attempt] = {}
         #: Fetched and not claimed, by queue.
@@ -94,10 +102,12 @@ class Holdings:
     # --- Claimed ---
 
     def hold(self, attempts: list[Attempt]) -> None:
-        """Add claimed attempts."""
+        """Add claimed attempts of one queue."""
+        if not attempts:
+            return
         for attempt in attempts:
             self.held[attempt.wire_id] = attempt
-        self.prefetch.take(len(attempts))
+        self.prefetch.take(attempts[0].message.queue_name, len(attempts))
 
     def drop(self, attempts: list[Attempt]) -> None:
         """Remove attempts that are no longer this process's according to the database."""

@@ -4,14 +4,13 @@ import gc
 import logging
 import os
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping
 from threading import Thread
 from typing import Any
 
 import dramatiq
 from dramatiq import Worker
 
-from apps.tasks.errors import UnknownQueueError
 from workers.process.stop_request import StopRequest
 
 logger = logging.getLogger(__name__)
@@ -28,31 +27,19 @@ EXIT_THREAD_DIED = 70
 EXIT_DECLARED_DEAD = 75
 
 
-def known_queues(names: Sequence[str]) -> set[str]:
-    """Return the names as a set.
-
-    Raises:
-      UnknownQueueError: No actor is declared on one of them.
-    """
-    declared = dramatiq.get_broker().get_declared_queues()
-    for name in names:
-        if name not in declared:
-            raise UnknownQueueError(f"Unknown queue {name!r}, must be one of: {', '.join(sorted(declared))}")
-    return set(names)
-
-
-def work(*, queues: Sequence[str], threads: int, drain_seconds: float) -> int:
+def work(*, queues: Mapping[str, int], threads: int, drain_seconds: float) -> int:
     """Run a worker until SIGTERM or SIGINT, or until it cannot go on. Return the exit code.
 
     Parameters:
-      queues: Queues to take from. Empty: all.
+      queues: Queues to take from, with their weights. Empty: all.
       drain_seconds: Seconds that running tasks may go on after the signal. Unfinished tasks are released then.
     """
     broker: Any = dramatiq.get_broker()
     stop = StopRequest()
     stop.install()
     broker.emit_after("process_boot")
-    worker = Worker(broker, queues=known_queues(queues) or None, worker_threads=threads)
+    broker.weights = dict(queues)
+    worker = Worker(broker, queues=set(queues) or None, worker_threads=threads)
     worker.start()
     # Full collections need not look at the modules and models, which live as long as the process.
     gc.collect()

@@ -7,6 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from queue import Queue
+from types import MappingProxyType
 from typing import Any
 
 import redis
@@ -21,6 +22,7 @@ from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
 from workers.process.reconciler import Reconciler
+from workers.process.weights import weight_of
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.queue import WireQueue
@@ -36,6 +38,7 @@ class Runtime:
       wire: Redis.
       actors: The known actors by name.
       queues: Returns the names of the declared queues.
+      weights: Weights of queues. Others have those of the settings.
     """
 
     def __init__(
@@ -45,6 +48,7 @@ class Runtime:
         wire: WireQueue,
         actors: Mapping[str, Actor[..., Any]],
         queues: Callable[[], Iterable[str]],
+        weights: Mapping[str, int] = MappingProxyType({}),
     ) -> None:
         self.worker = worker
         # In the order in which Redis handed the messages out, which knows the priorities of all. The worker's own queue
@@ -60,7 +64,12 @@ class Runtime:
         self.heartbeat = Heartbeat(
             self.worker_id, timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS, on_refused=self._refuse
         )
-        self.holdings = Holdings(self.worker_id, threads=worker.worker_threads, may_start=self.may_start)
+        self.holdings = Holdings(
+            self.worker_id,
+            threads=worker.worker_threads,
+            may_start=self.may_start,
+            weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
+        )
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
         self.writer = Writer(self.holdings, wire, self.rebalancer)
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)

@@ -10,6 +10,7 @@ from rest_framework.exceptions import APIException, ParseError
 from rest_framework.response import Response
 from rest_framework.views import exception_handler as stock_exception_handler
 
+from apps.core.busy import BusyError
 from apps.core.refused_value import is_refused_value
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,17 @@ class ConflictError(APIException):
     default_code = "conflict"
 
 
+class TooBusyError(APIException):
+    """Too much is under way."""
+
+    status_code = status.HTTP_429_TOO_MANY_REQUESTS
+    default_code = "busy"
+
+    def __init__(self, error: BusyError) -> None:
+        super().__init__(error.sentence)
+        self.wait = error.wait
+
+
 class UnavailableError(APIException):
     """The database does not answer, or another part that the request needs is busy."""
 
@@ -65,6 +77,9 @@ def _answerable(exception: Exception) -> Exception:
             return ParseError("The form has too many fields or files.")
         case SuspiciousOperation():
             return ParseError("The request is malformed.")
+        case BusyError():
+            logger.warning("refused for now error=%s", exception)
+            return TooBusyError(exception)
         case IntegrityError():
             logger.warning("conflict error=%s", exception)
             return ConflictError()

@@ -7,6 +7,7 @@ from django.db import models, transaction
 from apps.accounts.quotas import metering
 from apps.accounts.quotas.errors import NotNowError
 from apps.accounts.quotas.limits import limits_of
+from apps.tasks.errors import QueueFullError
 from apps.tasks.models import TaskStatus
 from apps.tasks.starting import start_once
 
@@ -30,7 +31,8 @@ def start_for(
       before_send: As in `start_once`.
 
     Raises:
-      QuotaError: The user has too many tasks that wait or run, or starts too many. The message is for the user.
+      QuotaError: The user has too many tasks that wait or run, or starts too many, or all users together have too many
+        that wait. The message is for the user.
       DoesNotExist: As in `start_once`.
     """
     if owner_id is None:
@@ -43,9 +45,12 @@ def start_for(
         if before_send is not None:
             before_send()
 
-    with transaction.atomic():
-        metering.lock(owner_id)
-        return start_once(instance, actor_name, owner_id=owner_id, before_send=check_and_prepare)
+    try:
+        with transaction.atomic():
+            metering.lock(owner_id)
+            return start_once(instance, actor_name, owner_id=owner_id, before_send=check_and_prepare)
+    except QueueFullError as error:
+        raise NotNowError(error.sentence, wait=error.wait) from error
 
 
 def check_tasks(owner_id: int) -> None:

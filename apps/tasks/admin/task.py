@@ -155,7 +155,8 @@ class TaskStatusAdmin(OperatedAdmin):
         times += ["expires"] if task.expires_at else []
         times += ["cancel_requested"] if task.cancel_requested_at else []
         yield elements.in_zone(_("Time (%(zone)s)")), {"fields": times}
-        yield _("Runs"), {"fields": [("attempt", "worker"), ("retries", "crashes")]}
+        runs: list[Any] = [("attempt", "worker"), ("retries", "crashes")]
+        yield _("Runs"), {"fields": runs + (["snoozes"] if task.snoozes else [])}
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         return self.inlines if obj is not None and obj.attempts.exists() else ()

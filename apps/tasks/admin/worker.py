@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from django.contrib import admin
+import dramatiq
+from django.contrib import admin, messages
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.admin import elements, theme
@@ -15,6 +16,19 @@ from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
+from apps.tasks.presence import untaken
+
+
+def warn_of_idle_queues(request: HttpRequest) -> None:
+    """Show which queues no living worker takes."""
+    known = dramatiq.get_broker().get_declared_queues()
+    if names := untaken(WorkerProcess.objects.workers().beating(), known):
+        text = ngettext(
+            "No living worker takes tasks from the queue %(names)s: they wait.",
+            "No living worker takes tasks from the queues %(names)s: they wait.",
+            len(names),
+        )
+        messages.warning(request, text % {"names": ", ".join(names)})
 
 
 @admin.register(WorkerProcess)
@@ -34,6 +48,12 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     search_fields = ("hostname",)
     search_help_text = _("Host name")
     ordering = ("-started_at",)
+
+    def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
+        if request.method == "GET":
+            warn_of_idle_queues(request)
+        response: HttpResponse = super().changelist_view(request, extra_context)
+        return response
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[WorkerProcess]:
         # By the database's clock, which also wrote the heartbeat.

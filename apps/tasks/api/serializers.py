@@ -24,6 +24,7 @@ SHOWN_FIELDS = (
     "priority",
     "attempt",
     "retries",
+    "snoozes",
     "crashes",
     "created_at",
     "updated_at",

@@ -10,7 +10,7 @@ cancels and retries it for a person.
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
-from apps.tasks.ledger.record import dead_letter, open_group, record
+from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, open_group, record
 from apps.tasks.ledger.recover import (
     held_by,
     postpone,
@@ -22,7 +22,17 @@ from apps.tasks.ledger.recover import (
 )
 from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.rows import PAGE, may
-from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crashes_of, finish, report, wait_for
+from apps.tasks.ledger.work import (
+    Crashes,
+    Refusal,
+    claim,
+    claim_suspect,
+    crashes_of,
+    finish,
+    report,
+    snoozes_of,
+    wait_for,
+)
 
 __all__ = [
     "PAGE",
@@ -35,6 +45,7 @@ __all__ = [
     "cancel_many",
     "claim",
     "claim_suspect",
+    "count_waiting",
     "crashes_of",
     "dead_letter",
     "due_after",
@@ -42,6 +53,7 @@ __all__ = [
     "finish",
     "forget_starts",
     "held_by",
+    "lock_waiting",
     "may",
     "move",
     "open_group",
@@ -56,6 +68,7 @@ __all__ = [
     "retry",
     "retry_many",
     "runs_of",
+    "snoozes_of",
     "still_due",
     "take_due",
     "wait_for",

@@ -71,6 +71,7 @@ def _retried() -> dict[str, Any]:
     return pending_again() | {
         "retries": 0,
         "crashes": 0,
+        "snoozes": 0,
         "expires_at": None,
         "unknown_since": None,
         "cancel_requested_at": None,

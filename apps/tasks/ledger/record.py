@@ -2,13 +2,16 @@
 
 from collections.abc import Callable, Iterable
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskGroup, TaskStatus
 from apps.tasks.values import Send
+
+#: First number of PostgreSQL's advisory locks of senders. The second one comes from the name that is counted.
+WAITING_LOCKS = 728_115_001
 
 
 def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: None) -> None:
@@ -29,6 +32,26 @@ def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: N
             meanwhile()
         with transaction.atomic(savepoint=False):
             statements.of_this_database().insert_limited([send for send in pending if send.line is not None])
+
+
+def count_waiting(column: str, name: str, *, limit: int) -> int:
+    """Return the number of pending tasks of a queue or an actor, up to the limit. Those of the open transaction count.
+
+    Parameters:
+      column: "queue_name" or "task_name".
+    """
+    rows = TaskStatus.objects.filter(status=states.PENDING, **{column: name})
+    return rows.order_by()[:limit].count()
+
+
+def lock_waiting(column: str, name: str) -> None:
+    """Let the other senders that count the same tasks wait for the end of this transaction.
+
+    SQLite has one writer at a time anyway.
+    """
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [WAITING_LOCKS, f"{column} {name}"])
 
 
 def open_group(key: str, *, size: int) -> bool:

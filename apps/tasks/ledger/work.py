@@ -191,6 +191,11 @@ def wait_for(claim: Claim) -> None:
     TaskStatus.objects.select_for_update(no_key=True).filter(pk=claim.row_id).first()
 
 
+def snoozes_of(claim: Claim) -> int:
+    """Return how often a claimed task was snoozed. 0 if the claim does not hold any more."""
+    return _held(claim).values_list("snoozes", flat=True).first() or 0
+
+
 def _is_plain(outcome: Outcome) -> bool:
     """Return whether only the row itself is written. Nearly every task is plain, and one statement serves them all."""
     return outcome.move is states.COMPLETE and not outcome.sends and not outcome.group and not outcome.error_message
@@ -225,6 +230,10 @@ def _finish(outcome: Outcome) -> Settled:
     values: dict[str, Any] = {"status": move.target, "updated_at": now, "unknown_since": None, **_error(outcome)}
     if move is states.RELEASE:
         values = pending_again()
+    elif move is states.SNOOZE:
+        # The error of an earlier attempt stays. An error of this one is that of a broken hook.
+        values = (_error(outcome) if outcome.error_message else {}) | pending_again()
+        values |= {"run_at": ClockTimestamp(offset_ms=outcome.delay_ms), "snoozes": F("snoozes") + 1}
     elif move is states.RETRY:
         values |= UNCLAIMED | {
             "attempt": F("attempt") + 1,

@@ -269,6 +269,14 @@ class TaskStatus(BaseModel):
         default=0,
         help_text=_("Number of automatic retries. Written by the worker. A retry by staff sets it to 0."),
     )
+    snoozes = models.PositiveSmallIntegerField(
+        _("snoozes"),
+        default=0,
+        db_default=0,
+        help_text=_(
+            "Number of times that the task put itself off. Written by the worker. A retry by staff sets it to 0."
+        ),
+    )
     crashes = models.PositiveIntegerField(
         _("crashes"),
         default=0,

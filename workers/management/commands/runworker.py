@@ -13,9 +13,10 @@ from django.core.management.base import BaseCommand, CommandError
 
 from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
-from apps.tasks.errors import UnknownQueueError
+from apps.tasks.errors import TaskError
 from workers.broker import LedgerBroker
-from workers.process.main import known_queues, leave, work
+from workers.process import weights
+from workers.process.main import leave, work
 from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
 from workers.wire.server import unsuited
@@ -35,7 +36,12 @@ class Command(BaseCommand):
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("--processes", type=int, default=conf.WORKER_PROCESSES, help="default: %(default)s")
         parser.add_argument("--threads", type=int, default=conf.WORKER_THREADS, help="default: %(default)s")
-        parser.add_argument("--queues", nargs="*", default=[], help="take from these only; default: all")
+        parser.add_argument(
+            "--queues",
+            nargs="*",
+            default=[],
+            help="take from these only, with their weights, such as documents:3,default:1; default: all",
+        )
         parser.add_argument("--no-relay", action="store_true", help="do not run a relay beside the workers")
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
 
@@ -44,8 +50,8 @@ class Command(BaseCommand):
             if options[name] < 1:
                 raise CommandError(f"--{name} is {options[name]}, must be at least 1")
         try:
-            known_queues(options["queues"])
-        except UnknownQueueError as error:
+            options["queues"] = weights.parse(options["queues"])
+        except TaskError as error:
             raise CommandError(str(error)) from None
         if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
             raise CommandError(reason)
@@ -53,7 +59,7 @@ class Command(BaseCommand):
             keep_no_statements()
             self._work(options)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
-            children = self._children(options)
+            children = self.children_of(options)
             for child in children:
                 supervisor.start(child)
             workers = [child.name for child in children if child.stop_order == WORKERS]
@@ -70,13 +76,15 @@ class Command(BaseCommand):
         # Also after an error: at its own end Python waits for threads that tasks have started.
         leave(code)
 
-    def _children(self, options: dict[str, Any]) -> list[Child]:
+    def children_of(self, options: dict[str, Any]) -> list[Child]:
+        """Return the processes to keep running."""
         # A worker thread keeps its connection from task to task.
         env = {"DATABASE_CONN_MAX_AGE": "60"} | os.environ
         # -P: a module in the folder where the command was started must not hide another one.
         django = [sys.executable, "-P", "-m", "django"]
         env["PYTHONPATH"] = os.pathsep.join(_own_path())
-        queues = ["--queues", *options["queues"]] if options["queues"] else []
+        queues = [f"{name}:{weight}" for name, weight in options["queues"].items()]
+        queues = ["--queues", *queues] if queues else []
         children = [
             Child(
                 name=f"worker {number}",
