@@ -18,7 +18,7 @@ from apps.core.connections import close_broken
 from apps.tasks import ledger, presence
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
-from workers import neighbours
+from workers import group_callbacks, neighbours
 from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.process import identity
@@ -43,7 +43,9 @@ AUDIT_SECONDS = 5.0
 AUDIT_REST = 20
 #: Seconds between two looks for expired tasks.
 EXPIRE_SECONDS = 1.0
-#: Seconds between two deletions of old worker rows.
+#: Seconds between two looks for groups whose members have ended.
+GROUP_SECONDS = 0.5
+#: Seconds between two deletions of old rows of workers and groups.
 FORGET_SECONDS = 600.0
 #: Rows that are published in one page.
 PAGE = 500
@@ -53,7 +55,7 @@ LOOK_AROUND_SECONDS = 5.0
 GAP_SECONDS = 2.0
 #: Time for which the messages of a dead worker in Redis are requeued.
 DEAD_FOR = timedelta(minutes=10)
-#: Time for which rows of stopped workers are kept.
+#: Time for which rows of stopped workers and of ended groups are kept.
 KEPT_FOR = timedelta(days=7)
 
 
@@ -102,6 +104,7 @@ class Relay:
                 self._every(AUDIT_SECONDS, self.audit)
                 self._every(LOOK_AROUND_SECONDS, self.look_around)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
+                self._every(GROUP_SECONDS, self.settle_groups)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
@@ -232,6 +235,14 @@ class Relay:
             return False
         return now - seen.since > conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
 
+    # --- Groups ---
+
+    def settle_groups(self) -> int:
+        """Send the callbacks of groups whose members have ended, however they did. Return their number."""
+        return group_callbacks.settle(self.broker)
+
+    # --- Old rows ---
+
     def forget(self) -> int:
-        """Delete the rows of workers that stopped more than `KEPT_FOR` ago."""
-        return presence.forget(older_than=KEPT_FOR)
+        """Delete the rows of workers that stopped and of groups that ended more than `KEPT_FOR` ago."""
+        return presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)

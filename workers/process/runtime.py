@@ -35,6 +35,7 @@ class Runtime:
       wire: Redis.
       actors: The known actors by name.
       queues: Returns the names of the declared queues.
+      settle_groups: Looks at the groups that wait for one of these tasks, after their outcomes are written.
     """
 
     def __init__(
@@ -44,6 +45,7 @@ class Runtime:
         wire: WireQueue,
         actors: Mapping[str, Actor[..., Any]],
         queues: Callable[[], Iterable[str]],
+        settle_groups: Callable[[list[str]], object] = lambda task_ids: None,
     ) -> None:
         self.worker = worker
         self.wire = wire
@@ -58,7 +60,7 @@ class Runtime:
         )
         self.holdings = Holdings(self.worker_id, threads=worker.worker_threads, may_start=self.may_start)
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
-        self.writer = Writer(self.holdings, wire, self.rebalancer)
+        self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
 
     def may_start(self) -> bool:

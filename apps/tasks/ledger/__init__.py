@@ -4,11 +4,21 @@ A transition is one guarded UPDATE that says whether it took. The guard names th
 and, for a claimed task, the attempt and the claim. A late writer therefore changes nothing.
 
 The modules follow the life of a task: `record` inserts it, `work` claims and finishes it, `recover` takes it back from
-a worker that cannot finish it, `relay` finds what is due, `operate` cancels and retries it for a person.
+a worker that cannot finish it, `relay` finds what is due, `operate` cancels and retries it for a person. `groups` reads
+from the rows how far groups are.
 """
 
+from apps.tasks.ledger.groups import (
+    FAILED_IDS,
+    FINISHED,
+    SUCCESS,
+    forget_groups,
+    open_group,
+    progress_of,
+    settle_groups,
+)
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
-from apps.tasks.ledger.record import dead_letter, open_group, record
+from apps.tasks.ledger.record import dead_letter, record
 from apps.tasks.ledger.recover import (
     held_by,
     postpone,
@@ -23,7 +33,10 @@ from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import Crashes, Refusal, claim, claim_suspect, crashes_of, finish, report, wait_for
 
 __all__ = [
+    "FAILED_IDS",
+    "FINISHED",
     "PAGE",
+    "SUCCESS",
     "Crashes",
     "Refusal",
     "Waiting",
@@ -36,11 +49,13 @@ __all__ = [
     "due_after",
     "expire_waiting",
     "finish",
+    "forget_groups",
     "held_by",
     "may",
     "move",
     "open_group",
     "postpone",
+    "progress_of",
     "put_off",
     "record",
     "release_all",
@@ -51,6 +66,7 @@ __all__ = [
     "retry",
     "retry_many",
     "runs_of",
+    "settle_groups",
     "still_due",
     "take_due",
     "wait_for",

@@ -1,11 +1,11 @@
-"""Insert rows: sends, groups and dead letters."""
+"""Insert rows: sends and dead letters."""
 
 from collections.abc import Callable, Iterable
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
-from apps.tasks.models import TaskGroup, TaskStatus
+from apps.tasks.models import TaskStatus
 from apps.tasks.values import Send
 
 
@@ -21,11 +21,6 @@ def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: N
     pending = list(sends)
     if pending:
         statements.of_this_database().insert(pending, meanwhile=meanwhile)
-
-
-def open_group(key: str, *, size: int) -> bool:
-    """Begin to count the tasks of a group, in the caller's transaction. Return whether the group is new."""
-    return TaskGroup.objects.get_or_create(key=key, defaults={"remaining": size})[1]
 
 
 def dead_letter(send: Send, *, reason: str) -> bool:
