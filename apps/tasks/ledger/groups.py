@@ -5,7 +5,7 @@ ended, the group looks for the next member that has not, and without one the gro
 once, so a member costs the same in a group of ten thousand as in one of three.
 """
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
@@ -22,6 +22,8 @@ from apps.tasks.values import GroupProgress, Send
 #: Ends of a group that a callback may be for.
 SUCCESS = "success"
 FINISHED = "finished"
+#: Members that are looked at first for the next one.
+FIRST_RANGE = 25
 #: Ids of failed members that a callback is given, at most.
 FAILED_IDS = 100
 
@@ -40,11 +42,11 @@ def open_group(key: str, *, members: Sequence[Sequence[str]], callbacks: Sequenc
     """
     first = members[0][0] if members else key  # No task has the key for an id, so an empty group ends at once.
     group = TaskGroup.objects.create(key=key, size=len(members), callbacks=list(callbacks), position=0, waits_for=first)
+    rows = ((task_id, number, task_id == ids[-1]) for number, ids in enumerate(members) for task_id in ids)
     TaskGroupMember.objects.bulk_create(
         (
-            TaskGroupMember(group=group, task_id=task_id, number=number, is_last=task_id == task_ids[-1])
-            for number, task_ids in enumerate(members)
-            for task_id in task_ids
+            TaskGroupMember(group=group, task_id=task_id, position=position, number=number, is_last=is_last)
+            for position, (task_id, number, is_last) in enumerate(rows)
         ),
         batch_size=PAGE,
     )
@@ -134,13 +136,28 @@ def _settle(pk: int, send_of: SendOf) -> list[Send] | None:
         return sends
 
 
-def _wait_for_next(group: TaskGroup, states_: Iterable[str]) -> bool:
+def _wait_for_next(group: TaskGroup, wanted: Collection[str]) -> bool:
     """Let the group wait for its next member in one of these states. Return whether there is one."""
-    members = group.members.alias(status=_status_of("task_id")).filter(status__in=states_).order_by("pk")
-    found = members.filter(pk__gt=group.position).first() or members.first()
+    members = group.members.annotate(status=_status_of("task_id")).order_by("position")
+    found = _next(members, group.position, wanted) or members.filter(status__in=wanted).first()
     if found is not None:
-        TaskGroup.objects.filter(pk=group.pk).update(position=found.pk, waits_for=found.task_id)
+        TaskGroup.objects.filter(pk=group.pk).update(position=found.position, waits_for=found.task_id)
     return found is not None
+
+
+def _next(members: QuerySet[Any], position: int, wanted: Collection[str]) -> Any:
+    """Return the next member behind a position in one of these states. None: there is none.
+
+    It reads a range of positions at a time. For an open one, PostgreSQL may read the rest of a large group each time.
+    """
+    length = FIRST_RANGE
+    while page := list(members.filter(position__gt=position, position__lte=position + length)):
+        for member in page:
+            if member.status in wanted:
+                return member
+        position += length
+        length = min(length * 4, PAGE)
+    return None
 
 
 def _record(group: TaskGroup, ends: set[str], progress: GroupProgress, send_of: SendOf) -> list[Send]:
@@ -162,7 +179,7 @@ def _record(group: TaskGroup, ends: set[str], progress: GroupProgress, send_of: 
 
 
 def _failed_ids(group: TaskGroup) -> list[str]:
-    failed = group.members.filter(task__status=states.FAILED).order_by("pk")
+    failed = group.members.filter(task__status=states.FAILED).order_by("position")
     return list(failed.values_list("task_id", flat=True)[:FAILED_IDS])
 
 

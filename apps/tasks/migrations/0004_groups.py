@@ -22,8 +22,8 @@ def adopt(apps: Any, schema_editor: Any) -> None:
     if not groups:
         return
     members: dict[str, dict[str, list[str]]] = {key: {} for key in groups}
-    rows = task_model.objects.alias(text=Cast("options", TextField())).filter(text__contains=OPTION).order_by("pk")
-    for task_id, options in rows.values_list("task_id", "options").iterator():
+    tasks = task_model.objects.alias(text=Cast("options", TextField())).filter(text__contains=OPTION).order_by("pk")
+    for task_id, options in tasks.values_list("task_id", "options").iterator():
         chain, callbacks, key = _chain(task_id, options)
         if key in groups:
             groups[key].callbacks = [{"on": "success", "message": callback} for callback in callbacks]
@@ -34,11 +34,11 @@ def adopt(apps: Any, schema_editor: Any) -> None:
         group.size, group.remaining = len(chains), None
         group.waits_for = chains[0][0] if chains else key
         group.save()
+        rows = ((one, number, one == chain[-1]) for number, chain in enumerate(chains) for one in chain)
         member_model.objects.bulk_create(
             (
-                member_model(group=group, task_id=one, number=number, is_last=one == chain[-1])
-                for number, chain in enumerate(chains)
-                for one in chain
+                member_model(group=group, position=position, task_id=one, number=number, is_last=is_last)
+                for position, (one, number, is_last) in enumerate(rows)
             ),
             batch_size=1_000,
         )
@@ -67,9 +67,16 @@ class Migration(migrations.Migration):
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
                 (
+                    "position",
+                    models.PositiveIntegerField(
+                        help_text="Place of the task in its group, from 0. Written by the sender.",
+                        verbose_name="position",
+                    ),
+                ),
+                (
                     "number",
                     models.PositiveIntegerField(
-                        help_text="Number of the member in its group. All tasks of a pipeline have the same.",
+                        help_text="Number of the member in its group, from 0. All tasks of a pipeline have the same.",
                         verbose_name="number",
                     ),
                 ),
@@ -108,9 +115,9 @@ class Migration(migrations.Migration):
         migrations.AddField(
             model_name="taskgroup",
             name="position",
-            field=models.BigIntegerField(
+            field=models.PositiveIntegerField(
                 db_default=0,
-                help_text="Key of the member row whose task the group waits for. Written as members end.",
+                help_text="Position of the task that the group waits for. Written as members end.",
                 verbose_name="position",
             ),
         ),
@@ -188,9 +195,9 @@ class Migration(migrations.Migration):
                 verbose_name="task",
             ),
         ),
-        migrations.AddIndex(
+        migrations.AddConstraint(
             model_name="taskgroupmember",
-            index=models.Index(fields=["group", "id"], name="groups_members"),
+            constraint=models.UniqueConstraint(fields=("group", "position"), name="groups_members"),
         ),
         migrations.RunPython(adopt, migrations.RunPython.noop, elidable=True),
     ]

@@ -35,10 +35,10 @@ class TaskGroup(models.Model):
             "the sender."
         ),
     )
-    position = models.BigIntegerField(
+    position = models.PositiveIntegerField(
         _("position"),
         db_default=0,
-        help_text=_("Key of the member row whose task the group waits for. Written as members end."),
+        help_text=_("Position of the task that the group waits for. Written as members end."),
     )
     waits_for = models.CharField(
         _("waits for"),
@@ -82,7 +82,7 @@ class TaskGroupMember(models.Model):
         verbose_name=_("group"),
         on_delete=models.CASCADE,
         related_name="members",
-        db_index=False,  # Meta has one in the order of the members.
+        db_index=False,  # The constraint has one.
         help_text=_("Group that it belongs to. Written by the sender."),
     )
     task = models.ForeignKey(
@@ -95,8 +95,11 @@ class TaskGroupMember(models.Model):
         db_index=False,
         help_text=_("Id of the task. Written by the sender."),
     )
+    position = models.PositiveIntegerField(
+        _("position"), help_text=_("Place of the task in its group, from 0. Written by the sender.")
+    )
     number = models.PositiveIntegerField(
-        _("number"), help_text=_("Number of the member in its group. All tasks of a pipeline have the same.")
+        _("number"), help_text=_("Number of the member in its group, from 0. All tasks of a pipeline have the same.")
     )
     is_last = models.BooleanField(
         _("last"), help_text=_("Whether its completion completes the member: the last task of a pipeline.")
@@ -105,7 +108,7 @@ class TaskGroupMember(models.Model):
     class Meta:
         verbose_name = _("member of a task group")
         verbose_name_plural = _("members of task groups")
-        indexes = [models.Index(fields=["group", "id"], name="groups_members")]
+        constraints = [models.UniqueConstraint(fields=["group", "position"], name="groups_members")]
 
     def __str__(self) -> str:
         return str(self.task_id)
