@@ -46,3 +46,7 @@ class NotRelatedError(TaskError, ValueError):
 
 class GroupError(TaskError, ValueError):
     """The group cannot have such a callback."""
+
+
+class BadFormError(TaskError, TypeError):
+    """The form cannot give the arguments of the actor."""
