@@ -1,4 +1,4 @@
-"""What a send said is on the task's page, in words."""
+"""The page of a task tells in words which options it was sent with."""
 
 import html
 import re

@@ -56,7 +56,7 @@ def offer(broker: LedgerBroker) -> Iterator[Callable[..., str]]:
     yield offer
     for name in names:
         del broker.actors[name]
-        allowed._offers.pop(name, None)
+        allowed.offers.pop(name, None)
 
 
 @pytest.fixture

@@ -18,7 +18,7 @@ from apps.tasks.values import GROUP_KEY, GroupProgress
 
 
 class Line(NamedTuple):
-    """A part of what a send said.
+    """A part of the options of a send.
 
     Parameters:
       names: Options that it tells.
@@ -30,7 +30,7 @@ class Line(NamedTuple):
 
 
 def lines(task: TaskStatus) -> list[Line]:
-    """Return what the send of a task said. Options without words of their own are in a last line, as JSON."""
+    """Return the options of a task's send. Options without words of their own are in a last line, as JSON."""
     found = [line for part in PARTS for line in part(task)]
     told = {name for line in found for name in line.names}
     if not isinstance(task.options, dict):

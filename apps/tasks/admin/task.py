@@ -207,7 +207,7 @@ class TaskStatusAdmin(OperatedAdmin):
     def keyword_arguments(self, task: TaskStatus) -> str:
         return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
 
-    @admin.display(description=_("of the send"))
+    @admin.display(description=_("set when sent"))
     def said(self, task: TaskStatus) -> SafeString:
         return options.as_list(options.lines(task))
 

@@ -14,7 +14,7 @@ OPTION = "group_completion_uuid"
 
 
 def adopt(apps: Any, schema_editor: Any) -> None:
-    """Give the groups that earlier versions counted their members and callbacks, which were options of each task."""
+    """Record members and callbacks of the groups that earlier versions counted. They were options of each task."""
     group_model, task_model, member_model = (
         apps.get_model("tasks", name) for name in ("TaskGroup", "TaskStatus", "TaskGroupMember")
     )

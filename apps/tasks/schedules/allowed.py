@@ -23,13 +23,14 @@ from apps.tasks.errors import BadFormError
 
 @dataclass(frozen=True, kw_only=True)
 class Offer:
-    """What a module says of an actor: the permission that staff need, and the form of its arguments."""
+    """Terms on which staff may schedule an actor: the permission that they need, and the form of its arguments."""
 
     permission: str = ""
     form: type[forms.Form] | None = None
 
 
-_offers: dict[str, Offer] = {}
+#: Offers by the name of the actor.
+offers: dict[str, Offer] = {}
 
 
 def schedulable(actor: Actor[..., Any], *, permission: str = "", form: type[forms.Form] | None = None) -> None:
@@ -45,20 +46,20 @@ def schedulable(actor: Actor[..., Any], *, permission: str = "", form: type[form
     """
     if form is not None:
         _check_form(actor, form)
-    _offers[actor.actor_name] = Offer(permission=permission, form=form)
+    offers[actor.actor_name] = Offer(permission=permission, form=form)
 
 
 def may_schedule(user: Any, actor_name: str) -> bool:
     """Return whether the user may make or change schedules of the actor, and run them by hand."""
     if user.is_active and user.is_superuser:
         return True
-    offer = _offers.get(actor_name)
+    offer = offers.get(actor_name)
     return offer is not None and (not offer.permission or user.has_perm(offer.permission))
 
 
 def form_of(actor_name: str) -> type[forms.Form] | None:
     """Return the form of an actor's arguments. None: they are written as JSON."""
-    offer = _offers.get(actor_name)
+    offer = offers.get(actor_name)
     return offer.form if offer is not None else None
 
 
