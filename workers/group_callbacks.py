@@ -25,12 +25,12 @@ def settle(broker: "LedgerBroker", task_ids: Sequence[str] | None = None) -> int
     """
 
     def send_of(callback: dict[str, Any], named: dict[str, Any]) -> Send | None:
-        message: Message[Any] = Message(**callback)
         try:
+            message: Message[Any] = Message(**callback)
             return broker.follow_up_of(message.copy(kwargs=message.kwargs | named), delay=message.options.get("delay"))
-        except FollowUpError as error:
-            # The send has checked it. Another version of the code may know more.
-            logger.error("callback of a group cannot be sent id=%s error=%s", message.message_id, error)
+        except (FollowUpError, TypeError) as error:
+            # The send has checked it. Another version of the code may have written it.
+            logger.error("callback of a group cannot be sent id=%s error=%s", callback.get("message_id"), error)
             return None
 
     sends = ledger.settle_groups(send_of, task_ids=task_ids)

@@ -52,7 +52,7 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
             whose rows were deleted are only in `total`. A retry by hand after that sends no second one.
 
         Raises:
-          GroupError: `on` is another word, or the message was added before.
+          GroupError: `on` is another word, the message was added before, or the broker is not the ledger's.
           BadArgumentsError: The callback's actor cannot be called with the arguments.
         """
         if on not in ENDS:
@@ -65,6 +65,8 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
             )
         if starter := _starter(self.broker):
             starter.check_callback(self.broker, message, on=on)
+        elif on == "finished":
+            raise GroupError("on='finished' needs the middleware workers.middleware.groups.Groups on the broker")
         added.append({"on": on, "message": message.asdict()})
         self.completion_callbacks.append(message.asdict())
 

@@ -11,6 +11,7 @@ from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.test.utils import CaptureQueriesContext
 from dramatiq import Message
+from dramatiq.brokers.stub import StubBroker
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.errors import BadArgumentsError, GroupError
@@ -320,6 +321,23 @@ def test_a_group_is_sent_whole_or_not_at_all(broker: LedgerBroker) -> None:
 def test_another_end_is_refused_with_the_valid_ones(broker: LedgerBroker, on) -> None:
     with pytest.raises(GroupError, match="must be one of: 'success', 'finished'"):
         dramatiq.group(members(1)).add_completion_callback(tasks.told.message(), on=on)  # type: ignore[call-arg]
+
+
+def test_another_broker_calls_back_on_success_alone() -> None:
+    made = group([], broker=StubBroker())
+    made.add_completion_callback(tasks.told.message())
+    with pytest.raises(GroupError, match="needs the middleware"):
+        made.add_completion_callback(tasks.told.message(), on="finished")
+
+
+def test_a_callback_that_another_version_wrote_holds_up_no_other(broker: LedgerBroker) -> None:
+    for _ in range(2):
+        run([])
+    TaskGroup.objects.filter(pk=TaskGroup.objects.first().pk).update(  # type: ignore[union-attr]
+        callbacks=[{"on": "finished", "message": {"nonsense": 1}}]
+    )
+    assert group_callbacks.settle(broker) == 1
+    assert callbacks().count() == 1
 
 
 def test_a_callback_that_cannot_be_called_is_refused_when_it_is_added(broker: LedgerBroker) -> None:
