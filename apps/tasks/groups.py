@@ -40,9 +40,7 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
     #: Key of the last run, for `progress_of`. None: it has not run.
     key: str | None = None
 
-    def add_completion_callback(  # type: ignore[override]
-        self, message: Message[Any], *, on: Literal["success", "finished"] = "success"
-    ) -> None:
+    def add_completion_callback(self, message: Message[Any], *, on: Literal["success", "finished"] = "success") -> None:
         """Send a message once at the end of the group.
 
         Parameters:

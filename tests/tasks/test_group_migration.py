@@ -40,7 +40,9 @@ def test_groups_in_progress_call_back() -> None:
     progress = progress_of("g")
     assert progress is not None
     assert (progress.total, progress.failed, progress.waiting) == (2, 1, 1)
-    members = TaskGroup.objects.get(key="g").members.order_by("position").values_list("task_id", "number", "is_last")
+    members: Any = (
+        TaskGroup.objects.get(key="g").members.order_by("position").values_list("task_id", "number", "is_last")
+    )
     assert list(members) == [("single", 0, True), ("first", 1, False), ("second", 1, False), ("third", 1, True)]
 
     def send_of(message: dict[str, Any], named: dict[str, Any]) -> Send:

@@ -163,7 +163,7 @@ def test_a_member_that_ends_in_any_way_ends_the_group(broker: LedgerBroker, move
     end([other], states.COMPLETED)
     assert group_callbacks.settle(broker) == 0
     ends, status = ENDS[move]
-    ends(member)  # type: ignore[no-untyped-call]
+    ends(member)
     assert group_callbacks.settle(broker) == 1
     assert {name: told()[name] for name in ("completed", "failed", "cancelled")} == {
         "completed": 1 + (status == "completed"),
@@ -306,7 +306,7 @@ def test_two_groups_at_once_do_not_mix(broker: LedgerBroker) -> None:
 
 
 def test_a_group_is_sent_whole_or_not_at_all(broker: LedgerBroker) -> None:
-    bad = tasks.add.message("text")  # type: ignore[call-arg]
+    bad = tasks.add.message("text")  # type: ignore[call-arg,arg-type]
     with pytest.raises(BadArgumentsError):
         run([*members(2), bad])
     with pytest.raises(RuntimeError), transaction.atomic():

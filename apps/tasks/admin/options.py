@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from datetime import timedelta
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeGuard
 
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -175,6 +175,6 @@ def _options(task: TaskStatus) -> dict[str, Any]:
     return task.options if isinstance(task.options, dict) else {}
 
 
-def _is_number(value: Any) -> bool:
+def _is_number(value: Any) -> TypeGuard[float]:
     """Return whether the value is a number that a duration can have. A row may hold anything."""
     return isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < 10**14

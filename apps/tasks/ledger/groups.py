@@ -179,7 +179,7 @@ def _record(group: TaskGroup, ends: set[str], progress: GroupProgress, send_of: 
 
 
 def _failed_ids(group: TaskGroup) -> list[str]:
-    failed = group.members.filter(task__status=states.FAILED).order_by("position")
+    failed: Any = group.members.filter(task__status=states.FAILED).order_by("position")
     return list(failed.values_list("task_id", flat=True)[:FAILED_IDS])
 
 
