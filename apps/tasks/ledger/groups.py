@@ -40,9 +40,11 @@ def open_group(key: str, *, members: Sequence[Sequence[str]], callbacks: Sequenc
       members: Task ids of each member, in the order of their runs. Only a pipeline has several.
       callbacks: `{"on": "success" or "finished", "message": {...}}` for each.
     """
-    first = members[0][0] if members else key  # No task has the key for an id, so an empty group ends at once.
+    first = members[-1][0] if members else key  # No task has the key for an id, so an empty group ends at once.
     group = TaskGroup.objects.create(key=key, size=len(members), callbacks=list(callbacks), position=0, waits_for=first)
-    rows = ((task_id, number, task_id == ids[-1]) for number, ids in enumerate(members) for task_id in ids)
+    # The last member comes first: most groups run in their order, and wait for it alone.
+    numbered = reversed(list(enumerate(members)))
+    rows = ((task_id, number, task_id == ids[-1]) for number, ids in numbered for task_id in ids)
     TaskGroupMember.objects.bulk_create(
         (
             TaskGroupMember(group=group, task_id=task_id, position=position, number=number, is_last=is_last)
@@ -179,7 +181,7 @@ def _record(group: TaskGroup, ends: set[str], progress: GroupProgress, send_of: 
 
 
 def _failed_ids(group: TaskGroup) -> list[str]:
-    failed: Any = group.members.filter(task__status=states.FAILED).order_by("position")
+    failed: Any = group.members.filter(task__status=states.FAILED).order_by("number", "position")
     return list(failed.values_list("task_id", flat=True)[:FAILED_IDS])
 
 

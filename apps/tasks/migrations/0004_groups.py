@@ -69,7 +69,7 @@ class Migration(migrations.Migration):
                 (
                     "position",
                     models.PositiveIntegerField(
-                        help_text="Place of the task in its group, from 0. Written by the sender.",
+                        help_text="Place in the order in which the group waits, from 0. Written by the sender.",
                         verbose_name="position",
                     ),
                 ),

@@ -96,7 +96,7 @@ class TaskGroupMember(models.Model):
         help_text=_("Id of the task. Written by the sender."),
     )
     position = models.PositiveIntegerField(
-        _("position"), help_text=_("Place of the task in its group, from 0. Written by the sender.")
+        _("position"), help_text=_("Place in the order in which the group waits, from 0. Written by the sender.")
     )
     number = models.PositiveIntegerField(
         _("number"), help_text=_("Number of the member in its group, from 0. All tasks of a pipeline have the same.")
