@@ -14,13 +14,13 @@ from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection
 from dramatiq import Actor, Middleware
 from dramatiq.middleware import Callbacks, Pipelines, Retries
+from dramatiq.middleware.group_callbacks import GroupCallbacks
 
 from apps.core.connections import POSTGRESQL_OPTIONS
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadCronError
 from workers.broker import LedgerBroker
 from workers.middleware.ending import Ending
-from workers.middleware.groups import Groups
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
 from workers.wire.server import unsuited
@@ -28,7 +28,7 @@ from workers.wire.server import unsuited
 #: Middleware without which no task has a start, progress or an end.
 TRACKING = (Lifecycle, Progress, Ending)
 #: Middleware that sends what follows a task. Its messages belong to the task's outcome.
-FOLLOWING = (Callbacks, Pipelines, Groups, Retries)
+FOLLOWING = (Callbacks, Pipelines, GroupCallbacks, Retries)
 
 #: Databases that tasks can be rows of.
 VENDORS = ("postgresql", "sqlite")

@@ -18,7 +18,7 @@ from apps.core.connections import close_broken
 from apps.tasks import ledger, presence
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
-from workers import neighbours
+from workers import group_callbacks, neighbours
 from workers.admission import Admissions
 from workers.audit import Audit
 from workers.broker import LedgerBroker
@@ -46,7 +46,9 @@ STOP_SECONDS = 2.0
 AUDIT_REST = 20
 #: Seconds between two looks for expired tasks.
 EXPIRE_SECONDS = 1.0
-#: Seconds between two deletions of old worker rows.
+#: Seconds between two looks for groups whose members have ended.
+GROUP_SECONDS = 0.5
+#: Seconds between two deletions of old rows of workers and groups.
 FORGET_SECONDS = 600.0
 #: Rows that are published in one page.
 PAGE = 500
@@ -56,7 +58,7 @@ LOOK_AROUND_SECONDS = 5.0
 GAP_SECONDS = 2.0
 #: Time for which the messages of a dead worker in Redis are requeued.
 DEAD_FOR = timedelta(minutes=10)
-#: Time for which rows of stopped workers are kept.
+#: Time for which rows of stopped workers and of ended groups are kept.
 KEPT_FOR = timedelta(days=7)
 
 
@@ -106,6 +108,7 @@ class Relay:
                 self._every(AUDIT_SECONDS, self.audit)
                 self._every(LOOK_AROUND_SECONDS, self.look_around)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
+                self._every(GROUP_SECONDS, self.settle_groups)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
@@ -256,7 +259,15 @@ class Relay:
             return False
         return now - seen.since > conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
 
+    # --- Groups ---
+
+    def settle_groups(self) -> int:
+        """Send the callbacks of groups whose members have ended, however they did. Return their number."""
+        return group_callbacks.settle(self.broker)
+
+    # --- Old rows ---
+
     def forget(self) -> int:
-        """Delete the rows of workers that stopped more than `KEPT_FOR` ago, and starts that no rate counts."""
+        """Delete old rows: of workers that stopped and groups that ended, and starts that no rate counts."""
         ledger.forget_starts()
-        return presence.forget(older_than=KEPT_FOR)
+        return presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)

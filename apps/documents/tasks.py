@@ -9,6 +9,7 @@ from typing import Any
 import dramatiq
 from periodiq import cron
 
+from apps.documents.forms import CleanUpForm
 from apps.documents.readers.errors import UnreadableTextError
 from apps.tasks.errors import QueueFullError, Snooze
 from apps.tasks.schedules.allowed import schedulable
@@ -87,11 +88,15 @@ def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> di
 @dramatiq.actor(
     actor_name="documents.clean_expired_documents", queue_name="documents", max_retries=3, periodic=cron("0 3 * * *")
 )
-def clean_expired_documents() -> dict[str, int]:
-    """Delete the documents whose `expires_at` has passed."""
+def clean_expired_documents(days_kept: int = 0) -> dict[str, int]:
+    """Delete the documents whose `expires_at` has passed.
+
+    Parameters:
+      days_kept: Days after `expires_at` for which they are kept.
+    """
     from apps.documents.services.document_service import DocumentService
 
-    return {"deleted": DocumentService.delete_expired()}
+    return {"deleted": DocumentService.delete_expired(days_kept=days_kept)}
 
 
-schedulable(clean_expired_documents)
+schedulable(clean_expired_documents, form=CleanUpForm)

@@ -115,3 +115,11 @@ class NotRelatedError(TaskError, ValueError):
 
     def __init__(self, actor_name: str, *, related_to: str | None, label: str) -> None:
         super().__init__(f"Actor {actor_name!r} is related to {related_to!r}, must be related to {label!r}")
+
+
+class GroupError(TaskError, ValueError):
+    """The group cannot have such a callback."""
+
+
+class BadFormError(TaskError, TypeError):
+    """The form cannot give the arguments of the actor."""

@@ -13,7 +13,15 @@ from django.db.models import DurationField, ExpressionWrapper, F
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import Schedule, ScheduleSlot, TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
+from apps.tasks.models import (
+    Schedule,
+    ScheduleSlot,
+    TaskAttempt,
+    TaskGroup,
+    TaskGroupMember,
+    TaskStatus,
+    WorkerProcess,
+)
 from apps.tasks.schedules import declared
 
 #: Seconds for connecting to the database. libpq takes no shorter limit.
@@ -25,7 +33,7 @@ SAMPLE = 2_000
 #: Bytes on the disk of a SQLite database below which it is taken for full.
 LEAST_FREE_BYTES = 1_000_000
 #: Tables that sends, workers, relays and schedulers write.
-WRITTEN = (TaskStatus, TaskAttempt, TaskGroup, WorkerProcess, Schedule, ScheduleSlot)
+WRITTEN = (TaskStatus, TaskAttempt, TaskGroup, TaskGroupMember, WorkerProcess, Schedule, ScheduleSlot)
 #: States of PostgreSQL and names of SQLite for a statement that waited for too long.
 WAITED = {"55P03", "57014", "SQLITE_BUSY", "SQLITE_LOCKED"}
 

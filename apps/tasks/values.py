@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 
 from apps.tasks.states import Move
 
+#: Option of a message that belongs to a group: the key of its innermost group.
+GROUP_KEY = "group_key"
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Send:
@@ -103,8 +106,6 @@ class Outcome(NamedTuple):
       error_type: Dotted name of the exception's class.
       percent, text: Last report. COMPLETE writes 100 whatever was reported.
       sends: Messages that belong to the outcome. They are recorded in the same commit.
-      group: Key of the group that counts this task if it completes.
-      group_sends: Messages to send when it is the last of its group.
       line: Key of its actor's limit, which has a place free now. None: it has none.
     """
 
@@ -120,8 +121,6 @@ class Outcome(NamedTuple):
     percent: int = 0
     text: str = ""
     sends: tuple[Send, ...] = ()
-    group: str = ""
-    group_sends: tuple[Send, ...] = ()
     line: str | None = None
 
 
@@ -137,3 +136,23 @@ class Settled(NamedTuple):
     took: bool
     deferred: bool = False
     sends: tuple[Send, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class GroupProgress:
+    """Progress of a group, in members. A pipeline is one member.
+
+    Parameters:
+      total: Number of members.
+      completed, failed, cancelled: Members that ended like this.
+      waiting, running: Members whose task is pending, or is held by a worker.
+      has_ended: All members had ended at some time. Staff may have retried one since.
+    """
+
+    total: int
+    completed: int
+    failed: int
+    cancelled: int
+    waiting: int
+    running: int
+    has_ended: bool

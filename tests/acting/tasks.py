@@ -78,6 +78,12 @@ def say(value: Any) -> Any:
     return value
 
 
+@dramatiq.actor(actor_name="acting.told")
+def told(*, group: dict[str, Any] | None = None) -> dict[str, Any] | None:
+    """Return the numbers that a callback of a group is given."""
+    return group
+
+
 @dramatiq.actor(actor_name="acting.say_odd", max_retries=0)
 def say_odd(kind: str) -> Any:
     """Return or raise a value that a database or JSON refuses."""

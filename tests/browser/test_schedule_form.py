@@ -37,9 +37,14 @@ def test_the_next_times_follow_the_typing_and_the_schedule_is_made_and_run(
     assert Schedule.objects.count() == 0
 
     page.get_by_role("button", name="Save and continue editing").click()
+    expect(page.get_by_text("This actor has a form of its own for its arguments.")).to_be_visible()
+    page.get_by_label("Days kept").fill("30")
+    assert Schedule.objects.count() == 0
+    page.get_by_role("button", name="Save and continue editing").click()
     expect(page.get_by_role("button", name="Run now")).to_be_visible()
     schedule = Schedule.objects.get()
     assert (schedule.name, schedule.cron, schedule.time_zone) == ("Nightly", "30 2 * * *", "Australia/Lord_Howe")
+    assert schedule.kwargs == {"days_kept": 30}
     page.get_by_role("button", name="Run now").click()
     page.get_by_role("link", name="see its task").wait_for()
     assert TaskStatus.objects.get().options == {"schedule": "Nightly"}

@@ -232,7 +232,7 @@ def slot_fired_twice(seen: Seen) -> Iterator[Any]:
 
 @invariant("group not called back")
 def group_not_called_back(seen: Seen) -> Iterator[Any]:
-    """A group whose tasks completed is counted to its end."""
+    """A group whose tasks have ended is noticed."""
     if seen.history.open_groups:
         yield seen.history.open_groups
 

@@ -58,7 +58,7 @@ class Rows:
         return int(self.database.query(WAITING)[0][0])
 
     def open_groups(self) -> int:
-        return int(self.database.query("SELECT count(*) FROM tasks_taskgroup")[0][0])
+        return int(self.database.query("SELECT count(*) FROM tasks_taskgroup WHERE ended_at IS NULL")[0][0])
 
     def living_workers(self) -> set[str]:
         found = self.database.query("SELECT id FROM tasks_workerprocess WHERE stopped_at IS NULL")

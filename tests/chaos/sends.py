@@ -118,6 +118,21 @@ def group(sender: Numbered) -> list[Planned]:
     return [Planned(nonce=nonce, follow_ups=(callback,)) for nonce in nonces]
 
 
+def finished_group(sender: Numbered) -> list[Planned]:
+    from apps.tasks.groups import group
+
+    tasks = _tasks()
+    good, bad, callback = (sender.nonce() for _ in range(3))
+    ends = group([tasks.work.message(good), tasks.fail.message(bad)])
+    ends.add_completion_callback(tasks.together.message(callback), on="finished")
+    ends.run()
+    follow_ups = (f"{bad}/failure", f"{bad}/exhausted", callback)
+    return [
+        Planned(nonce=good, follow_ups=(callback,)),
+        Planned(nonce=bad, ends=("failed",), reason="on purpose", follow_ups=follow_ups),
+    ]
+
+
 def pipeline(sender: Numbered) -> list[Planned]:
     tasks = _tasks()
     first, second, third = (sender.nonce() for _ in range(3))
@@ -135,7 +150,9 @@ def failure(sender: Numbered) -> list[Planned]:
     nonce = sender.nonce()
     _tasks().fail.send(nonce)
     follow_ups = (f"{nonce}/failure", f"{nonce}/exhausted")
-    return [Planned(nonce=nonce, ends=("failed",), reason="on purpose", follow_ups=follow_ups)]
+    return [
+        Planned(nonce=nonce, ends=("failed",), reason="on purpose", follow_ups=follow_ups),
+    ]
 
 
 def child(sender: Numbered) -> list[Planned]:
@@ -216,6 +233,7 @@ KINDS = (
     Kind(weight=3, send=many),
     Kind(weight=10, send=prioritised),
     Kind(weight=2, send=group, fault="follow-ups"),
+    Kind(weight=2, send=finished_group, fault="follow-ups"),
     Kind(weight=3, send=pipeline, fault="follow-ups"),
     Kind(weight=3, send=callback, fault="follow-ups"),
     Kind(weight=2, send=failure, fault="follow-ups"),

@@ -98,7 +98,7 @@ def tick() -> None:
 
 
 @dramatiq.actor(actor_name="chaos.together", queue_name=QUEUE, **PATIENT)
-def together(nonce: str) -> int:
+def together(nonce: str, group: dict[str, Any] | None = None) -> int:
     """The callback of a group, which must be sent once."""
     return record(nonce)
 

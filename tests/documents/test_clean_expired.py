@@ -91,6 +91,13 @@ def test_rows_and_files_go_together(project: Project, told: list[float]) -> None
     assert told[-1] == 100
 
 
+def test_documents_may_be_kept_for_days_after_they_expired(project: Project) -> None:
+    expired(project, 2, hours=25)
+    recent = expired(project, 1, hours=23)
+    assert tasks.clean_expired_documents(days_kept=1) == {"deleted": 2}
+    assert list(Document.objects.all()) == recent
+
+
 @pytest.mark.django_db(transaction=True)
 def test_files_in_another_store_go_too_each_asked_for_once(project: Project, storage: FragileStorage) -> None:
     expired(project, 7)

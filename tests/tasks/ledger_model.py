@@ -48,13 +48,21 @@ class Task:
 
 
 @dataclass
+class Group:
+    """A group, and which of its callbacks were sent."""
+
+    task_ids: list[str]
+    has_ended: bool = False
+    has_succeeded: bool = False
+
+
+@dataclass
 class Model:
     """The ledger, its workers and its clock.
 
     Parameters:
       now: Time in hours.
       attempts: Ends of the attempts that did not complete and left an error.
-      groups: Number of tasks of each group that are still to complete.
       lives: Whether each registered worker counts as living.
       made: Number of times that each move was made.
     """
@@ -63,7 +71,7 @@ class Model:
     now: int = 0
     tasks: dict[str, Task] = field(default_factory=dict)
     attempts: dict[Pair, str] = field(default_factory=dict)
-    groups: dict[str, int] = field(default_factory=dict)
+    groups: dict[str, Group] = field(default_factory=dict)
     lives: dict[uuid.UUID, bool] = field(default_factory=dict)
 
     def _move(self, task: Task, move: states.Move) -> None:
@@ -185,7 +193,6 @@ class Model:
             return Settled(took=False)
         if outcome.error_message:
             self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
-        sends = outcome.sends
         if move not in (states.RELEASE, states.SNOOZE):
             task.unknown_since = None
         if move is states.RELEASE:
@@ -205,13 +212,23 @@ class Model:
             task.is_started = task.is_started or outcome.ran_ms is not None
             task.result, task.progress_text = outcome.result, outcome.text
             task.progress = 100 if move is states.COMPLETE else outcome.percent
-        if move is states.COMPLETE and outcome.group in self.groups:
-            self.groups[outcome.group] -= 1
-            if self.groups[outcome.group] == 0:
-                del self.groups[outcome.group]
-                sends += outcome.group_sends
-        self.record(sends)
-        return Settled(took=True, sends=sends)
+        self.record(outcome.sends)
+        return Settled(took=True, sends=outcome.sends)
+
+    # --- Groups ---
+
+    def settle_groups(self) -> set[str]:
+        """Note the ends of groups. Return the ids of their callbacks."""
+        found = set()
+        for key, group in self.groups.items():
+            ends = {self.tasks[task_id].status for task_id in group.task_ids}
+            if not group.has_ended and ends <= set(states.TERMINAL):
+                group.has_ended = True
+                found.add(f"{key}-finished")
+            if group.has_ended and not group.has_succeeded and ends == {states.COMPLETED}:
+                group.has_succeeded = True
+                found.add(f"{key}-success")
+        return found
 
     # --- Recovering ---
 

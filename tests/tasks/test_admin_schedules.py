@@ -423,7 +423,7 @@ def test_staff_schedule_the_actors_that_their_modules_offer(operator) -> None:
     assert not Schedule.objects.filter(name=fields()["name"]).exists()
     assert "documents.process_document" not in get(operator, ADD).html
 
-    assert operator.post(ADD, fields(task_name=CLEAN, kwargs="{}")).status_code == 302
+    assert operator.post(ADD, fields(task_name=CLEAN, arguments_of=CLEAN)).status_code == 302
     assert Schedule.objects.get(name=fields()["name"]).task_name == CLEAN
 
 

@@ -298,7 +298,7 @@ def test_a_page_shows_all_that_is_known_of_a_task(admin_client: Client) -> None:
 
     for expected in (
         "projects.generate_project_report", task.task_id, "Completed", "All told", "[5]", '"report_type": "summary"',
-        "Brontë", '"max_retries": 7', '"words": 122189', "emily", "slow", "-3", "1 min 15 s", "Expires",
+        "Brontë", "7 at most", '"words": 122189', "emily", "slow", "-3", "1 min 15 s", "Expires",
         "Cancel requested", "Time (UTC)",
     ):  # fmt: skip
         assert expected in text

@@ -15,7 +15,7 @@ from django.utils import timezone
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.failures import cause_of
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
 from apps.tasks.values import Claim, Outcome, Report, Send
@@ -355,19 +355,6 @@ def test_due_rows_are_taken_once() -> None:
     assert ledger.due_after(0, limit=10) == [waiting]
     assert ledger.still_due(ledger.due_after(0, limit=10)) == [task]
     assert ledger.due_after(task.pk, limit=10) == []
-
-
-def test_the_last_of_a_group_sends_its_callbacks_in_the_same_commit() -> None:
-    ledger.open_group("g", size=2)
-    waiting = Send(task_id="callback", task_name="acting.effect", queue_name="default")
-    claims = [claimed(recorded()) for _ in range(3)]
-    assert finish(claims[0], group="g", group_sends=(waiting,))
-    assert finish(claims[1], states.FAIL, error_message="x", group="g", group_sends=(waiting,))
-    assert not TaskStatus.objects.filter(task_id="callback").exists()
-    settled = ledger.finish([Outcome(claim=claims[2], move=states.COMPLETE, group="g", group_sends=(waiting,))])
-    assert settled[0].sends == (waiting,)
-    assert TaskStatus.objects.filter(task_id="callback").exists()
-    assert not TaskGroup.objects.exists()
 
 
 def causes(task: TaskStatus) -> tuple[str, str]:

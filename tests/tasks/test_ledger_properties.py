@@ -36,9 +36,9 @@ from hypothesis.stateful import (
 )
 
 from apps.tasks import ledger, presence, states
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus, WorkerProcess
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskGroupMember, TaskStatus, WorkerProcess
 from apps.tasks.values import Claim, Outcome, Report, Send
-from tests.tasks.ledger_model import HOUR_MS, Model, Pair, Task
+from tests.tasks.ledger_model import HOUR_MS, Group, Model, Pair, Task
 from workers.sending.on_commit import publish_on_commit
 
 #: Number of examples, and of steps in each. They are the same each time unless the variable is set.
@@ -259,7 +259,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._raised_before = sys.exception()
-        for model in (TaskAttempt, TaskStatus, TaskGroup, WorkerProcess):
+        for model in (TaskAttempt, TaskStatus, TaskGroupMember, TaskGroup, WorkerProcess):
             model.objects.all()._raw_delete(using="default")
         self.model = Model(made=self.made)
         self.wire = Wire()
@@ -273,8 +273,6 @@ class LedgerMachine(RuleBasedStateMachine):
         self.granted: dict[Pair, Claim] = {}
         self.ended: set[Pair] = set()
         self.row_ids: dict[str, int] = {}
-        self.group_of: dict[str, str] = {}
-        self.group_sizes: dict[str, int] = {}
         self.callbacks: Counter[str] = Counter()
         self.retried: set[str] = set()
         self._numbers = 0
@@ -349,13 +347,11 @@ class LedgerMachine(RuleBasedStateMachine):
         key = f"g{self.new_number()}"
         before = set(self.model.tasks)
         with self.transaction(rolled_back=rolled_back):
-            assert ledger.open_group(key, size=size)
-            assert not ledger.open_group(key, size=size + 1), "it is open already"
-            self.model.groups[key] = size
             self._send([NEW] * size)
-        if not rolled_back:
-            self.group_sizes[key] = size
-            self.group_of |= dict.fromkeys(self.model.tasks.keys() - before, key)
+            task_ids = [task_id for task_id in self.model.tasks if task_id not in before]
+            callbacks = [{"on": on, "message": {"id": f"{key}-{on}"}} for on in (ledger.FINISHED, ledger.SUCCESS)]
+            ledger.open_group(key, members=[[task_id] for task_id in task_ids], callbacks=callbacks)
+            self.model.groups[key] = Group(task_ids)
 
     # --- Working ---
 
@@ -512,13 +508,10 @@ class LedgerMachine(RuleBasedStateMachine):
         if rolled_back:
             return
         assert settled == self.model.finish(outcomes)
-        self.callbacks.update(send.task_id for send in sends if send.task_id.endswith("-done"))
         for claim in (outcome.claim for outcome in outcomes):
             self.wire.ack(claim.worker_id, [(claim.task_id, claim.attempt)])
 
     def _outcome(self, claim: Claim, end: End) -> Outcome:
-        group = self.group_of.get(claim.task_id, "")
-        callback = Send(task_id=f"{group}-done", task_name="acting.effect", queue_name="default")
         completes = end.move is states.COMPLETE
         return Outcome(
             claim=claim,
@@ -530,8 +523,6 @@ class LedgerMachine(RuleBasedStateMachine):
             percent=40,
             text="Chapter 4",
             sends=tuple(self.send_of(NEW) for _ in range(end.sends)),
-            group=group,
-            group_sends=(callback,) if group else (),
         )
 
     # --- Recovering ---
@@ -598,7 +589,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
     @rule(
         hours=st.sampled_from((0, 0, 1, 3, -1)),
-        work=st.sampled_from(("all", "all", "rescue", "publish")),
+        work=st.sampled_from(("all", "all", "rescue", "publish", "groups")),
         limit=st.integers(1, 4),
         is_cut_off=RARELY,
     )
@@ -615,6 +606,26 @@ class LedgerMachine(RuleBasedStateMachine):
             self.check()
             self._publish_due(limit=limit, is_cut_off=is_cut_off)
             self._audit(page=limit, is_cut_off=is_cut_off)
+        if work in ("groups", "all"):
+            self._settle_groups(rolled_back=is_cut_off)
+
+    def _settle_groups(self, *, rolled_back: bool = False) -> bool:
+        """Look at the groups like a relay. Return whether one called back."""
+
+        def send_of(message: dict[str, Any], named: dict[str, Any]) -> Send:
+            assert ("group" in named) == message["id"].endswith("-finished")
+            return replace(self.send_of(NEW), task_id=message["id"])
+
+        with atomic(rolled_back=rolled_back):
+            sends = ledger.settle_groups(send_of)
+            publish_on_commit([(send.task_id, 0) for send in sends], self.wire.publish)
+        if rolled_back:
+            return False
+        assert {send.task_id for send in sends} == self.model.settle_groups()
+        self.model.record(sends)
+        self.callbacks.update(send.task_id for send in sends)
+        self.rows = read_rows()
+        return bool(sends)
 
     def _rescue(self, *, is_cut_off: bool) -> None:
         holders = sorted(presence.dead_holders())
@@ -733,7 +744,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.every_row_equals_its_task_in_the_model_and_got_there_by_a_legal_move()
         if self.rows != before:
             self.attempts_and_groups_equal_those_of_the_model()
-        self.only_the_last_of_a_group_sends_the_callback()
+        self.each_callback_of_a_group_is_sent_once()
         self.no_message_is_published_before_its_commit()
 
     def every_row_equals_its_task_in_the_model_and_got_there_by_a_legal_move(self) -> None:
@@ -776,16 +787,16 @@ class LedgerMachine(RuleBasedStateMachine):
     def attempts_and_groups_equal_those_of_the_model(self) -> None:
         kept = TaskAttempt.objects.values_list("task__task_id", "attempt", "outcome")
         assert {(task_id, attempt): outcome for task_id, attempt, outcome in kept} == self.model.attempts
-        assert dict(TaskGroup.objects.values_list("key", "remaining")) == self.model.groups
+        assert {key: at is not None for key, at in TaskGroup.objects.values_list("key", "ended_at")} == {
+            key: group.has_ended for key, group in self.model.groups.items()
+        }
 
-    def only_the_last_of_a_group_sends_the_callback(self) -> None:
-        done = Counter(
-            key for task_id, key in self.group_of.items() if self.rows[task_id]["status"] == states.COMPLETED
-        )
-        for key, size in self.group_sizes.items():
-            times = int(done[key] == size)
-            assert self.callbacks[f"{key}-done"] == times
-            assert (f"{key}-done" in self.rows) == bool(times)
+    def each_callback_of_a_group_is_sent_once(self) -> None:
+        sent = {f"{key}-finished": group.has_ended for key, group in self.model.groups.items()}
+        sent |= {f"{key}-success": group.has_succeeded for key, group in self.model.groups.items()}
+        for task_id, is_sent in sent.items():
+            assert self.callbacks[task_id] == is_sent
+            assert (task_id in self.rows) == is_sent
 
     def no_message_is_published_before_its_commit(self) -> None:
         for task_id, attempt in self.wire.published:
@@ -807,7 +818,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.relay_passes(max(last - self.model.now, 0), "all", limit=1000, is_cut_off=False)
         worker = self.living[0]
         batch = self.batches[worker]
-        while self.wire.waiting or batch.suspects:
+        while self.wire.waiting or batch.suspects or self._settle_groups():
             if self.wire.waiting:
                 self._claim_batch(worker, list(self.wire.waiting))
             self._claim_suspect(worker)
@@ -816,6 +827,7 @@ class LedgerMachine(RuleBasedStateMachine):
             self.check()
         unfinished = {task_id: row for task_id, row in self.rows.items() if row["status"] not in states.TERMINAL}
         assert not unfinished, "lost"
+        assert all(group.has_ended for group in self.model.groups.values()), "a group did not call back"
         assert self.rows.keys() == self.model.tasks.keys()
 
 

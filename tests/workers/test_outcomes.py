@@ -1,4 +1,4 @@
-"""Outcomes of tasks, in Dramatiq's own terms: results, retries, pipelines, groups, limits."""
+"""Outcomes of tasks, in Dramatiq's own terms: results, retries, pipelines, limits."""
 
 import uuid
 
@@ -11,7 +11,7 @@ from dramatiq.results import ResultFailure, ResultMissing, ResultTimeout
 
 from apps.tasks import ledger
 from apps.tasks.errors import SupersededError
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim
 from tests.acting import tasks
 from tests.acting.models import Effect
@@ -129,26 +129,6 @@ def test_a_pipeline_passes_results_on(ended) -> None:
     pipe.run()
     assert pipe.get_result(block=True) == 10
     assert TaskStatus.objects.finished().count() == 3
-
-
-def test_a_group_calls_back_when_all_have_completed(wait_until) -> None:
-    group = dramatiq.group([tasks.add.message(n, n) for n in range(10)])
-    group.add_completion_callback(tasks.say.message("all done"))
-    group.run()
-    done = wait_until(lambda: TaskStatus.objects.finished().filter(task_name="acting.say").first())
-    assert done.result == "all done"
-    assert sorted(group.get_results(block=True)) == list(range(0, 20, 2))
-    assert not TaskGroup.objects.exists()
-
-
-def test_a_group_with_a_failure_does_not_call_back(ended) -> None:
-    members = [tasks.add.message(1, 1), tasks.expected.message()]
-    group = dramatiq.group(members)
-    group.add_completion_callback(tasks.say.message("all done"))
-    group.run()
-    assert [ended(message).status for message in members] == ["completed", "failed"]
-    assert not TaskStatus.objects.filter(task_name="acting.say").exists()
-    assert TaskGroup.objects.get().remaining == 1
 
 
 def test_a_time_limit_fails_the_task_and_keeps_the_worker(ended) -> None:

@@ -1,44 +1,88 @@
-"""Group callbacks, counted in rows in the commit that completes each task."""
+"""Starts groups: one transaction records a group and all its members. `workers.group_callbacks` notices their ends."""
 
+import uuid
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from dramatiq import Message
-from dramatiq.broker import MessageProxy
-from dramatiq.middleware.group_callbacks import GroupCallbacks
-from dramatiq.rate_limits import RateLimiterBackend
+import dramatiq
+from django.db import transaction
+from dramatiq import Message, Middleware
+from dramatiq.middleware import CurrentMessage
 
-from workers.process.attempt import ClaimedMessage
+from apps.tasks import groups
+from apps.tasks.values import GROUP_KEY
+from workers.sending import arguments
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
-
-class RowBarrier(RateLimiterBackend):
-    """Opens the barrier of `group.run()` as a row, in the caller's transaction. The ledger counts."""
-
-    def add(self, key: str, value: int, ttl: int) -> bool:
-        from apps.tasks import ledger
-
-        return ledger.open_group(key, size=value)
+#: Stands for the numbers of a group in the check of a callback.
+NUMBERS = {"key": "", "total": 0, "completed": 0, "failed": 0, "cancelled": 0, "failed_ids": []}
 
 
-class Groups(GroupCallbacks):
-    """Notes the group of a task. Dramatiq's own middleware keeps the count in Redis, apart from the outcome."""
+class Groups(Middleware):
+    """Starts groups on the broker. Dramatiq's own middleware counts in Redis, and only those that complete."""
 
     def __init__(self) -> None:
-        super().__init__(RowBarrier())
+        groups.extend_dramatiq()
 
-    def after_process_message(  # type: ignore[override]
-        self,
-        broker: "LedgerBroker",
-        message: MessageProxy,
-        *,
-        result: Any = None,
-        exception: BaseException | None = None,
-    ) -> None:
-        group = message.options.get("group_completion_uuid")
-        if exception is not None or not group or not isinstance(message, ClaimedMessage):
-            return
-        callbacks = message.options.get("group_completion_callbacks") or []
-        message.attempt.group_sends = [broker.follow_up_of(Message(**callback)) for callback in callbacks]
-        message.attempt.group = group
+    def check_callback(self, broker: "LedgerBroker", message: Message[Any], *, on: str) -> None:
+        """Check a callback like a send.
+
+        Raises:
+          BadArgumentsError: Its actor cannot be called with its arguments.
+          FollowUpError: This process does not know its actor, and JSON cannot carry its arguments.
+        """
+        if on == "finished":
+            message = message.copy(kwargs={**message.kwargs, "group": NUMBERS})
+        if message.actor_name in broker.actors:
+            broker.send_of(message, delay=message.options.get("delay"))
+        else:
+            broker.follow_up_of(message)
+
+    def start(self, broker: "LedgerBroker", group: dramatiq.group, *, delay: int | None) -> None:
+        """Record a group with its members and publish them on commit."""
+        with transaction.atomic():
+            messages = [chain[0] for chain in self._open(group, delay=delay)]
+            broker.send_many(messages)
+
+    def _open(self, group: dramatiq.group, *, delay: int | None) -> list[list[Message[Any]]]:
+        """Record a group and the groups in it. Return their members: of each, the messages that run one by one."""
+        from apps.tasks import ledger
+
+        key = str(uuid.uuid4())
+        members: list[list[Message[Any]]] = []
+        for child in group.children:
+            if isinstance(child, dramatiq.group):
+                members += self._open(child, delay=delay)
+            else:
+                members.append(_member(child, key=key, delay=delay))
+        ledger.open_group(
+            key,
+            members=[[message.message_id for message in chain] for chain in members],
+            callbacks=list(_owned(groups.callbacks_of(group), members)),
+        )
+        group.key = key  # type: ignore[attr-defined]
+        return members
+
+
+def _member(child: Any, *, key: str, delay: int | None) -> list[Message[Any]]:
+    """Return the messages of a member, with its group. The first has the longer of both delays."""
+    chain = list(child.messages) if isinstance(child, dramatiq.pipeline) else [child]
+    own = chain[0].options.get("delay")
+    if delay is not None:
+        chain[0] = chain[0].copy(options={"delay": max(delay, own) if isinstance(own, int) else delay})
+    chain = [message.copy(options={GROUP_KEY: key}) for message in chain]
+    return dramatiq.pipeline(chain).messages if len(chain) > 1 else chain
+
+
+def _owned(callbacks: list[dict[str, Any]], members: list[list[Message[Any]]]) -> Iterator[dict[str, Any]]:
+    """Yield the callbacks, with the owner that all members have where a callback names none."""
+    current = getattr(CurrentMessage.get_current_message(), "owner_id", None)
+    owners = {arguments.owner_key(chain[0].options.get("owner_id", current)) for chain in members}
+    owner = owners.pop() if len(owners) == 1 else None
+    for callback in callbacks:
+        message = callback["message"]
+        named = arguments.owner_key(message["options"].get("owner_id", owner))
+        options = {**message["options"], "owner_id": str(named) if isinstance(named, uuid.UUID) else named}
+        yield {**callback, "message": {**message, "options": options}}

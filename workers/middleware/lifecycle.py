@@ -2,6 +2,7 @@
 
 import signal
 from collections.abc import Callable
+from functools import partial
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
@@ -45,6 +46,7 @@ class Lifecycle(Middleware):
 
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         # Not at the top: this module is loaded with the broker, before the models.
+        from workers import group_callbacks
         from workers.process.runtime import Runtime
 
         runtime = Runtime(
@@ -53,6 +55,7 @@ class Lifecycle(Middleware):
             actors=broker.actors,
             queues=broker.get_declared_queues,
             weights=broker.weights,
+            settle_groups=partial(group_callbacks.settle, broker),
         )
         try:
             runtime.start()

@@ -12,7 +12,6 @@ from dramatiq.middleware import Callbacks, MiddlewareError, Pipelines
 from apps.tasks.errors import SupersededError, TaskError
 from apps.tasks.json_safe import json_safe
 from workers.middleware.connections import refuse_open_transaction
-from workers.middleware.groups import Groups
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.sending.on_commit import publish_sends
 
@@ -92,7 +91,7 @@ def complete(broker: "LedgerBroker", attempt: Attempt, result: Any) -> None:
     attempt.begin_ending()
     try:
         for middleware in reversed(broker.middleware):
-            if isinstance(middleware, Callbacks | Pipelines | Groups):
+            if isinstance(middleware, Callbacks | Pipelines):
                 middleware.after_process_message(broker, message, result=result)
     finally:
         # The actor's own `on_commit` hooks come later and may send.

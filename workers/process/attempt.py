@@ -32,9 +32,9 @@ class Attempt:
     """State of an attempt that this process holds."""
 
     __slots__ = (
-        "broken_hooks", "cancelled", "claim", "failure", "group", "group_sends", "in_transaction", "is_expected",
-        "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "snooze_ms",
-        "start_reported", "started", "taken", "thread", "written",
+        "broken_hooks", "cancelled", "claim", "failure", "in_transaction", "is_expected", "is_suspect", "line",
+        "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "snooze_ms", "start_reported",
+        "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -78,9 +78,6 @@ class Attempt:
         self.taken = False
         #: Cancelled before it started.
         self.cancelled = False
-        #: Dramatiq group that counts the task, and messages to send when it is the last of the group.
-        self.group = ""
-        self.group_sends: list[Send] = []
 
     @staticmethod
     def current() -> "Attempt | None":
@@ -105,7 +102,6 @@ class Attempt:
     def begin_ending(self) -> None:
         """Gather the messages of the outcome, anew: an interrupt may have cut off the after-hooks, which run again."""
         self.sends.clear()
-        self.group, self.group_sends = "", []
         self.retry_delay_ms, self.snooze_ms, self.failure, self.is_expected = None, None, None, False
         self.broken_hooks.clear()
         _thread.ending = self
@@ -246,8 +242,6 @@ class Attempt:
             text=reported if text is None else text,
             error_message=error_message,
             sends=tuple(self.sends),
-            group=self.group,
-            group_sends=tuple(self.group_sends),
             line=self.line,
             **values,
         )

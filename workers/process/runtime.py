@@ -39,6 +39,7 @@ class Runtime:
       actors: The known actors by name.
       queues: Returns the names of the declared queues.
       weights: Weights of queues. Others have those of the settings.
+      settle_groups: Looks at the groups that wait for one of these tasks, after their outcomes are written.
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class Runtime:
         actors: Mapping[str, Actor[..., Any]],
         queues: Callable[[], Iterable[str]],
         weights: Mapping[str, int] = MappingProxyType({}),
+        settle_groups: Callable[[list[str]], object] = lambda task_ids: None,
     ) -> None:
         self.worker = worker
         # In the order in which Redis handed the messages out, which knows the priorities of all. The worker's own queue
@@ -71,7 +73,7 @@ class Runtime:
             weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
         )
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
-        self.writer = Writer(self.holdings, wire, self.rebalancer)
+        self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
 
     def may_start(self) -> bool:

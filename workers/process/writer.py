@@ -7,6 +7,7 @@ in one round trip. Worker threads never wait for the database: they append to a 
 import logging
 import threading
 import time
+from collections.abc import Callable
 from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
@@ -14,7 +15,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from apps.core.connections import close_broken, own
 from apps.tasks import ledger, states
 from apps.tasks.failures import in_words
-from apps.tasks.values import Outcome, Settled
+from apps.tasks.values import GROUP_KEY, Outcome, Settled
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.process.holdings import Holdings
@@ -44,13 +45,26 @@ class Writer(threading.Thread):
     """Writes outcomes and progress of the attempts in `holdings`, and acks their messages.
 
     Between two batches it lets the rebalancer look at the tasks that wait.
+
+    Parameters:
+      settle_groups: Looks at the groups that wait for one of these tasks.
     """
 
-    def __init__(self, holdings: Holdings, wire: WireQueue, rebalancer: Rebalancer) -> None:
+    def __init__(
+        self,
+        holdings: Holdings,
+        wire: WireQueue,
+        rebalancer: Rebalancer,
+        *,
+        settle_groups: Callable[[list[str]], object] = lambda task_ids: None,
+    ) -> None:
         super().__init__(name="writer", daemon=True)
         self.holdings = holdings
         self.wire = wire
         self.rebalancer = rebalancer
+        self.settle_groups = settle_groups
+        #: Tasks of groups that have ended. The relay looks at a group as well, so they may be forgotten.
+        self._of_groups: list[str] = []
         #: Ended attempts; pairs of queue and wire id to ack; None to wake the thread.
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
         self._reports_due = 0.0
@@ -112,6 +126,7 @@ class Writer(threading.Thread):
                 pending, deferred = deferred, []
                 self._ack_written()
                 self._outage.ends()
+                self._settle_groups()
                 self.rebalancer.rebalance(end=self.end)
                 if was_deferred:
                     time.sleep(DEFERRED_SECONDS)
@@ -207,6 +222,7 @@ class Writer(threading.Thread):
                 )  # fmt: skip
         written = [attempt for attempt in batch if attempt.written]
         self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
+        self._of_groups += [attempt.claim.task_id for attempt in written if GROUP_KEY in attempt.message.options]
         self.holdings.drop(written)
         # Each has a place of its limit free now.
         if limited := [attempt for attempt in written if attempt.line is not None]:
@@ -232,13 +248,18 @@ class Writer(threading.Thread):
 
     def _finish_reduced(self, outcome: Outcome, error: Exception) -> list[Settled]:
         """Write an outcome that the database refused: without what follows it, else without all that it has."""
-        if outcome.sends or outcome.group_sends:
+        if outcome.sends:
             try:
                 return ledger.finish([_without_follow_ups(outcome, error)])
             except Exception as again:
                 if not is_data_error(again):
                     raise
         return ledger.finish([_bare(outcome, error)])
+
+    def _settle_groups(self) -> None:
+        if self._of_groups:
+            task_ids, self._of_groups = self._of_groups, []
+            self.settle_groups(task_ids)
 
     def _ack_written(self) -> None:
         if self._unacked:
@@ -268,7 +289,7 @@ def _named(error: Exception) -> tuple[str, str]:
 
 def _without_follow_ups(outcome: Outcome, error: Exception) -> Outcome:
     """Return the outcome without its sends. Its message names them, and a completed task fails: it can be retried."""
-    names = ", ".join(sorted({send.task_name[:100] for send in (*outcome.sends, *outcome.group_sends)}))
+    names = ", ".join(sorted({send.task_name[:100] for send in outcome.sends}))
     told = f"What follows it ({names}) could not be stored: {in_words(*_named(error))}"
     is_complete = outcome.move is states.COMPLETE
     return _told(
@@ -286,4 +307,4 @@ def _bare(outcome: Outcome, error: Exception) -> Outcome:
 
 def _told(outcome: Outcome, error: Exception, message: str) -> Outcome:
     error_type = outcome.error_type or _named(error)[0]
-    return outcome._replace(sends=(), group_sends=(), error_message=message, error_type=error_type)
+    return outcome._replace(sends=(), error_message=message, error_type=error_type)

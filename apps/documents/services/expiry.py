@@ -1,6 +1,7 @@
 """Delete expired documents and their files."""
 
 from collections.abc import Collection
+from datetime import timedelta
 
 from django.db import transaction
 from django.utils import timezone
@@ -22,17 +23,20 @@ class FilesNotDeletedError(Exception):
         )
 
 
-def delete_expired() -> int:
+def delete_expired(*, days_kept: int = 0) -> int:
     """Delete the documents whose `expires_at` has passed, and their files, in batches. Return their number.
 
     Each batch is a transaction of its own, so an interrupted run leaves the rest to the next one. A document whose
     file the store does not delete is kept, so that the next run finds both.
 
+    Parameters:
+      days_kept: Days after `expires_at` for which they are kept.
+
     Raises:
       FilesNotDeletedError: Some documents are kept for that reason. All others are deleted.
     """
-    now = timezone.now()
-    expired = Document.objects.filter(expires_at__lte=now).order_by("pk")
+    before = timezone.now() - timedelta(days=days_kept)
+    expired = Document.objects.filter(expires_at__lte=before).order_by("pk")
     total = expired.count()
     deleted, last, failures = 0, 0, list[Exception]()
     while keys := list(expired.filter(pk__gt=last).values_list("pk", flat=True)[:BATCH_SIZE]):

@@ -11,6 +11,7 @@ from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.admin import theme
+from apps.tasks.models import TaskGroupMember
 
 SPANS = {
     "hour": (_("Last hour"), timedelta(hours=1)),
@@ -66,3 +67,20 @@ class CreatedFilter(theme.DropdownFilter):  # type: ignore[misc]
             return queryset
         _text, span = SPANS[self.value()]
         return queryset.filter(created_at__gte=timezone.now() - span)
+
+
+class GroupFilter(theme.DropdownFilter):  # type: ignore[misc]
+    """The members of a group. The page of a member links here; there is no choice of groups."""
+
+    title = _("group")
+    parameter_name = "group"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        key = self.value()
+        return [(key, _("Members of one group"))] if key else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if not self.value():
+            return queryset
+        members = TaskGroupMember.objects.filter(group__key=self.value())
+        return queryset.filter(task_id__in=members.values("task_id"))

@@ -14,9 +14,9 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import failures, states
-from apps.tasks.admin import duration, elements, links, theme
+from apps.tasks.admin import duration, elements, links, options, theme
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
-from apps.tasks.admin.filters import CreatedFilter, QueueFilter, TaskNameFilter
+from apps.tasks.admin.filters import CreatedFilter, GroupFilter, QueueFilter, TaskNameFilter
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
@@ -98,7 +98,7 @@ class TaskStatusAdmin(OperatedAdmin):
     empty_title = _("No tasks yet")
     empty_text = _("A task appears here as soon as it is sent.")
     list_display = ("task", "state", "progress_bar", "about", "owner", "created", "ran")
-    list_filter = (("status", theme.ChoicesFilter), TaskNameFilter, QueueFilter, CreatedFilter)
+    list_filter = (("status", theme.ChoicesFilter), TaskNameFilter, QueueFilter, CreatedFilter, GroupFilter)
     list_filter_submit = True
     list_per_page = 50
     list_select_related = ("owner",)
@@ -113,7 +113,7 @@ class TaskStatusAdmin(OperatedAdmin):
     inlines = (AttemptInline,)
     readonly_fields = (
         "state", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
-        "message_options", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
+        "said", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
         "expires", "cancel_requested", "worker",
     )  # fmt: skip
 
@@ -150,7 +150,9 @@ class TaskStatusAdmin(OperatedAdmin):
         if task.status == states.COMPLETED:
             yield _("Result"), {"fields": ["returned"]}
         message: list[Any] = [("task_name", "queue_name"), ("task_id", "priority"), "arguments", "keyword_arguments"]
-        yield _("Message"), {"fields": message + (["message_options"] if task.options else [])}
+        yield _("Message"), {"fields": message}
+        if options.lines(task):
+            yield _("Options"), {"fields": ["said"]}
         times: list[Any] = [("sent", "due"), ("claimed", "waited"), ("started", "ran"), "finished"]
         times += ["expires"] if task.expires_at else []
         times += ["cancel_requested"] if task.cancel_requested_at else []
@@ -206,9 +208,9 @@ class TaskStatusAdmin(OperatedAdmin):
     def keyword_arguments(self, task: TaskStatus) -> str:
         return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
 
-    @admin.display(description=_("options"))
-    def message_options(self, task: TaskStatus) -> str:
-        return elements.json_block(task.options) if task.options else elements.NOTHING
+    @admin.display(description=_("set when sent"))
+    def said(self, task: TaskStatus) -> SafeString:
+        return options.as_list(options.lines(task))
 
     @admin.display(description=_("result"))
     def returned(self, task: TaskStatus) -> str:

@@ -6,9 +6,9 @@ import neither Unfold nor its widgets.
 
 from typing import Any
 
+from django import forms
 from django.apps import apps
 from django.contrib.admin.widgets import AdminIntegerFieldWidget, AdminTextareaWidget, AdminTextInputWidget
-from django.forms import Select
 from django.template.loader import render_to_string
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
@@ -23,12 +23,13 @@ if HAS_UNFOLD:
     from unfold.widgets import UnfoldAdminSelectWidget as SelectInput
     from unfold.widgets import UnfoldAdminTextareaWidget as Textarea
     from unfold.widgets import UnfoldAdminTextInputWidget as TextInput
+    from unfold.widgets import UnfoldBooleanWidget as CheckboxInput
 else:
     from django.contrib.admin import ModelAdmin as BaseModelAdmin
     from django.contrib.admin import TabularInline
     from django.contrib.admin.views.main import ChangeList
 
-    IntegerInput, SelectInput = AdminIntegerFieldWidget, Select
+    CheckboxInput, IntegerInput, SelectInput = forms.CheckboxInput, AdminIntegerFieldWidget, forms.Select
     Textarea, TextInput = AdminTextareaWidget, AdminTextInputWidget
 
 if apps.is_installed("unfold.contrib.filters"):
@@ -50,6 +51,7 @@ __all__ = [
     "TextInput",
     "Textarea",
     "button",
+    "dress",
     "label",
     "template",
 ]
@@ -60,6 +62,29 @@ class ModelAdmin(BaseModelAdmin):  # type: ignore[misc]
 
     class Media:
         css = {"all": ["tasks/admin.css"] if HAS_UNFOLD else ["tasks/admin.css", "tasks/plain.css"]}
+
+
+#: The look of Django's widgets.
+DRESSED: dict[type[forms.Widget], Any] = {
+    forms.CheckboxInput: CheckboxInput,
+    forms.NumberInput: IntegerInput,
+    forms.Select: SelectInput,
+    forms.TextInput: TextInput,
+    forms.Textarea: Textarea,
+}
+
+
+def dress(field: forms.Field) -> None:
+    """Give a field of a form that was not made for the admin the look of the admin."""
+    if dressed := DRESSED.get(type(field.widget)):
+        plain = field.widget
+        field.widget = dressed(attrs=plain.attrs | ({"rows": 3} if dressed is Textarea else {}))
+        field.widget.is_required = plain.is_required
+        if isinstance(field, forms.ChoiceField):
+            field.widget.choices = field.choices
+        if isinstance(plain, forms.NumberInput):
+            # A decimal number has steps of its own.
+            field.widget.input_type = "number"
 
 
 def template(name: str) -> str:

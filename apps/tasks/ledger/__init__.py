@@ -5,12 +5,21 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 
 The modules follow the life of a task: `record` inserts it, `admission` gives it a place of its limit, `work` claims
 and finishes it, `recover` takes it back from a worker that cannot finish it, `relay` finds what is due, `operate`
-cancels and retries it for a person.
+cancels and retries it for a person. `groups` reads from the rows how far groups are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
+from apps.tasks.ledger.groups import (
+    FAILED_IDS,
+    FINISHED,
+    SUCCESS,
+    forget_groups,
+    open_group,
+    progress_of,
+    settle_groups,
+)
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
-from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, open_group, record
+from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
     held_by,
     postpone,
@@ -35,7 +44,10 @@ from apps.tasks.ledger.work import (
 )
 
 __all__ = [
+    "FAILED_IDS",
+    "FINISHED",
     "PAGE",
+    "SUCCESS",
     "Admission",
     "Crashes",
     "Refusal",
@@ -51,6 +63,7 @@ __all__ = [
     "due_after",
     "expire_waiting",
     "finish",
+    "forget_groups",
     "forget_starts",
     "held_by",
     "lock_waiting",
@@ -58,6 +71,7 @@ __all__ = [
     "move",
     "open_group",
     "postpone",
+    "progress_of",
     "put_off",
     "record",
     "release_all",
@@ -68,6 +82,7 @@ __all__ = [
     "retry",
     "retry_many",
     "runs_of",
+    "settle_groups",
     "snoozes_of",
     "still_due",
     "take_due",

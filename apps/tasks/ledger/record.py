@@ -1,4 +1,4 @@
-"""Insert rows: sends, groups and dead letters."""
+"""Insert rows: sends and dead letters."""
 
 from collections.abc import Callable, Iterable
 
@@ -7,7 +7,7 @@ from django.db import connection, transaction
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
-from apps.tasks.models import TaskGroup, TaskStatus
+from apps.tasks.models import TaskStatus
 from apps.tasks.values import Send
 
 #: First number of PostgreSQL's advisory locks of senders. The second one comes from the name that is counted.
@@ -52,11 +52,6 @@ def lock_waiting(column: str, name: str) -> None:
     if connection.vendor == "postgresql":
         with connection.cursor() as cursor:
             cursor.execute("SELECT pg_advisory_xact_lock(%s, hashtext(%s))", [WAITING_LOCKS, f"{column} {name}"])
-
-
-def open_group(key: str, *, size: int) -> bool:
-    """Begin to count the tasks of a group, in the caller's transaction. Return whether the group is new."""
-    return TaskGroup.objects.get_or_create(key=key, defaults={"remaining": size})[1]
 
 
 def dead_letter(send: Send, *, reason: str) -> bool:

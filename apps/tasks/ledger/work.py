@@ -15,7 +15,7 @@ from apps.tasks.failures import cause_of
 from apps.tasks.ledger.admission import add_starts
 from apps.tasks.ledger.record import record
 from apps.tasks.ledger.rows import UNCLAIMED, by_keys, expire, lock_free, may, pending_again
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim, Held, Outcome, Report, Settled
 
 TAKEN = Settled(took=True)
@@ -198,7 +198,7 @@ def snoozes_of(claim: Claim) -> int:
 
 def _is_plain(outcome: Outcome) -> bool:
     """Return whether only the row itself is written. Nearly every task is plain, and one statement serves them all."""
-    return outcome.move is states.COMPLETE and not outcome.sends and not outcome.group and not outcome.error_message
+    return outcome.move is states.COMPLETE and not outcome.sends and not outcome.error_message
 
 
 def _complete(outcomes: Sequence[Outcome]) -> list[Settled]:
@@ -261,12 +261,9 @@ def _finish(outcome: Outcome) -> Settled:
         return Settled(took=False)
     if outcome.error_message and move is not states.COMPLETE:
         _keep_attempt(outcome)
-    sends = outcome.sends
-    if outcome.group and move is states.COMPLETE and _is_last_of(outcome.group):
-        sends += outcome.group_sends
-    if sends:
-        record(sends)
-    return Settled(took=True, sends=sends)
+    if outcome.sends:
+        record(outcome.sends)
+    return Settled(took=True, sends=outcome.sends)
 
 
 def _error(outcome: Outcome) -> dict[str, str]:
@@ -278,13 +275,6 @@ def _error(outcome: Outcome) -> dict[str, str]:
         "cause": cause_of(outcome.task_name, outcome.error_type, message) if message else "",
         "traceback": outcome.traceback,
     }
-
-
-def _is_last_of(group: str) -> bool:
-    """Count one task of a group as completed, in the commit that completes it. Return whether it is the last."""
-    rows = TaskGroup.objects.filter(key=group)
-    rows.update(remaining=F("remaining") - 1)
-    return bool(rows.filter(remaining=0).delete()[0])
 
 
 def _keep_attempt(outcome: Outcome) -> None:

@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0003_what_rows_tell"),
+        ("tasks", "0004_groups"),
     ]
 
     operations = [

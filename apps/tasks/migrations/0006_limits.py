@@ -8,7 +8,7 @@ import apps.tasks.models.limit
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0003_what_rows_tell"),
+        ("tasks", "0005_snoozes"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

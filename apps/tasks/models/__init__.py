@@ -1,7 +1,7 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
 from apps.tasks.models.attempt import TaskAttempt
-from apps.tasks.models.group import TaskGroup
+from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.limit import Limit, LimitedStart
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
@@ -16,6 +16,7 @@ __all__ = [
     "ScheduleSlot",
     "TaskAttempt",
     "TaskGroup",
+    "TaskGroupMember",
     "TaskStatus",
     "TaskStatusQuerySet",
     "WorkerProcess",

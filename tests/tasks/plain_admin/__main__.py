@@ -28,6 +28,7 @@ sys.meta_path.insert(0, NotInstalled())
 os.environ["DJANGO_SETTINGS_MODULE"] = "tests.tasks.plain_admin.settings"
 django.setup()
 
+from django import forms  # noqa: E402
 from django.contrib.auth import get_user_model  # noqa: E402
 from django.contrib.staticfiles import finders  # noqa: E402
 from django.core.management import call_command  # noqa: E402
@@ -36,14 +37,21 @@ from django.test.utils import setup_test_environment  # noqa: E402
 from django.urls import reverse  # noqa: E402
 from django.utils import timezone  # noqa: E402
 
-from apps.tasks import states  # noqa: E402
+from apps.tasks import ledger, states  # noqa: E402
 from apps.tasks.admin import actions  # noqa: E402
 from apps.tasks.models import Schedule, TaskStatus, WorkerProcess  # noqa: E402
+from apps.tasks.schedules.allowed import schedulable  # noqa: E402
 from tests.pages import Page  # noqa: E402
 from workers.broker import LedgerBroker  # noqa: E402
 
 TASKS = reverse("admin:tasks_taskstatus_changelist")
 SCHEDULES = reverse("admin:tasks_schedule_changelist")
+
+
+class CountForm(forms.Form):
+    colour = forms.ChoiceField(choices=[("red", "Red"), ("blue", "Blue")])
+    times = forms.IntegerField(min_value=1)
+    is_dry = forms.BooleanField(required=False)
 
 
 def visit(client: Client, address: str, form: dict[str, Any] | None = None) -> Page:
@@ -99,6 +107,12 @@ def visit_tasks(client: Client) -> None:
         assert bool(page.with_attribute("href", page_of(task, "cancel"))) == (status in states.UNFINISHED)
         assert bool(page.with_attribute("href", page_of(task, "retry"))) == (status in ("failed", "cancelled"))
     assert "first error" in visit(client, page_of(tasks["failed"])).text
+    TaskStatus.objects.filter(pk=tasks["failed"].pk).update(options={"group_key": "g", "max_retries": 3})
+    ledger.open_group("g", members=[[tasks["failed"].task_id]])
+    text = visit(client, page_of(tasks["failed"])).text
+    for words in ("1 member : 1 failed", "3 at most"):
+        assert words in text
+    assert "1 task" in visit(client, f"{TASKS}?group=g").text
 
     assert "Cancel this task?" in visit(client, page_of(tasks["pending"], "cancel")).text
     assert "The task was cancelled." in visit(client, page_of(tasks["pending"], "cancel"), {}).text
@@ -159,6 +173,12 @@ def visit_schedules(client: Client) -> None:
         assert words in page.text
     action = {"action": "pause_selected", "_selected_action": [schedule.pk]}
     assert "1 schedule was paused." in visit(client, SCHEDULES, action).text
+    own = form | {"name": "Own", "task_name": "plain.count"}
+    assert "This actor has a form of its own" in visit(client, add, own).text
+    own |= {"arguments_of": "plain.count", "arguments-colour": "red", "arguments-times": "0"}
+    assert "greater than or equal to 1" in visit(client, add, own).text
+    visit(client, add, own | {"arguments-times": "3"})
+    assert Schedule.objects.get(name="Own").kwargs == {"colour": "red", "times": 3, "is_dry": False}
     assert "Paused" in visit(client, f"{SCHEDULES}?state=paused&origin=admin").text
 
 
@@ -170,6 +190,11 @@ def main() -> None:
     def say(value: int) -> int:
         return value
 
+    @dramatiq.actor(actor_name="plain.count")
+    def count(colour: str, times: int, is_dry: bool) -> int:
+        return times
+
+    schedulable(count, form=CountForm)
     setup_test_environment()
     call_command("migrate", verbosity=0)
     call_command("check", fail_level="WARNING")

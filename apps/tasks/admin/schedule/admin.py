@@ -11,12 +11,12 @@ from apps.tasks.admin import theme
 from apps.tasks.admin.schedule.actions import ActionsMixin
 from apps.tasks.admin.schedule.columns import ColumnsMixin, FieldsMixin
 from apps.tasks.admin.schedule.filters import OriginFilter, StateFilter
-from apps.tasks.admin.schedule.form import ScheduleForm
+from apps.tasks.admin.schedule.form import ScheduleForm, argument_field, with_arguments
 from apps.tasks.admin.schedule.preview import PreviewMixin
 from apps.tasks.admin.schedule.slots import SlotInline
 from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import actions, declared
-from apps.tasks.schedules.allowed import may_schedule
+from apps.tasks.schedules.allowed import form_of, may_schedule
 
 
 class ScheduleChangeList(theme.ChangeList):  # type: ignore[misc]
@@ -33,6 +33,14 @@ class ScheduleChangeList(theme.ChangeList):  # type: ignore[misc]
         tasks = {task.task_id: task for task in TaskStatus.objects.filter(task_id__in=ids).only("task_id", "status")}
         for row in self.result_list:
             row.last_task = tasks.get(row.last_task_id)
+
+
+def _actor_name(request: HttpRequest, schedule: Schedule | None) -> str:
+    """Return the chosen actor: of the form that was sent, else of the row, else of the link to the page."""
+    chosen = request.POST.get("task_name")
+    if chosen is None:
+        chosen = schedule.task_name if schedule is not None else request.GET.get("task_name", "")
+    return chosen
 
 
 @admin.register(Schedule)
@@ -59,9 +67,17 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
         js = ("tasks/schedule.js",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
+        if self._may_edit(request, obj):
+            kwargs.setdefault("form", with_arguments(self.form, _actor_name(request, obj)))
         form = super().get_form(request, obj, change=change, **kwargs)
         form.user = request.user
         return form
+
+    def _may_edit(self, request: HttpRequest, obj: Schedule | None) -> bool:
+        """Return whether the page shows the arguments to edit them. Those of a declared schedule stay."""
+        if obj is None:
+            return bool(self.has_add_permission(request))
+        return not obj.is_declared and self.has_change_permission(request, obj)
 
     def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
         """Return whether the user may change schedules and, of a given one, schedule its actor."""
@@ -72,7 +88,9 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
         return ScheduleChangeList
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        sent: list[Any] = ["name", "task_name", "kwargs"]
+        own_form = form_of(_actor_name(request, obj)) if self._may_edit(request, obj) else None
+        sent: list[Any] = ["name", "task_name", *map(argument_field, own_form.base_fields)] if own_form else []
+        sent = sent or ["name", "task_name", "kwargs"]
         if obj is not None:
             sent.insert(0, "condition")
         if obj is not None and obj.is_declared:

@@ -1,10 +1,13 @@
 """The form of a schedule. It shows each error at its field, before anything is saved."""
 
+import copy
 import json
 from typing import Any
 
 import dramatiq
 from django import forms
+from django.core.exceptions import NON_FIELD_ERRORS
+from django.forms.utils import ErrorList
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
@@ -12,7 +15,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.tasks.admin import elements, theme
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import actions, checking, clock, zones
-from apps.tasks.schedules.allowed import may_schedule
+from apps.tasks.schedules.allowed import arguments_of, form_of, may_schedule
 
 #: Units of an interval by their seconds, the largest first: the name, and an interval in words.
 UNITS = {
@@ -29,8 +32,26 @@ TIME_FIELDS = (
 )  # fmt: skip
 #: Fields of these inputs.
 TIMES = ("cron", "every", "every_unit", "time_zone", "start_at", "end_at", "jitter_seconds")
+#: Prefix of the fields of an actor's own form.
+PREFIX = "arguments"
+#: Input that names the actor whose own form was on the page.
+SHOWN = "arguments_of"
 #: Fields that show the errors of a column of another name.
 SHOWN_AT = {"interval_seconds": "every"}
+
+
+def argument_field(name: str) -> str:
+    """Return the name that a field of an actor's own form has in the page."""
+    return f"{PREFIX}-{name}"
+
+
+def with_arguments(form: type["ScheduleForm"], actor_name: str) -> type["ScheduleForm"]:
+    """Return the class of the form with the fields of the actor's own form, if it has one."""
+    own = form_of(actor_name)
+    if own is None:
+        return form
+    fields = {argument_field(name): copy.deepcopy(field) for name, field in own.base_fields.items()}
+    return type(form.__name__, (form,), {**fields, "arguments_form": own})
 
 
 def interval_in_words(seconds: int) -> str:
@@ -58,11 +79,37 @@ class ZoneInput(theme.TextInput):  # type: ignore[misc]
         return context
 
 
+class ActorInput(theme.SelectInput):  # type: ignore[misc]
+    """A choice of actors. It also sends the actor whose form is on the page, so that another choice is noticed."""
+
+    input_template_name = theme.SelectInput.template_name
+    template_name = "tasks/schedule/actor.html"
+    shown = ""
+
+    def get_context(self, name: str, value: Any, attrs: dict[str, Any] | None) -> dict[str, Any]:
+        context: dict[str, Any] = super().get_context(name, value, attrs)
+        context["widget"] |= {"shown": self.shown, "input_template_name": self.input_template_name}
+        return context
+
+
+class FirstShown(forms.BoundField):
+    """A field of a form that the page shows for the first time: with its default, and without an error."""
+
+    errors = ErrorList()
+
+    def value(self) -> Any:
+        return self.field.prepare_value(self.initial)
+
+
 class ScheduleForm(forms.ModelForm):
     """A schedule, new or changed. A declared one keeps its name, actor and arguments."""
 
-    #: User who fills in the form. The admin sets it on the class that it makes for each request.
+    #: User who fills in the form. The admin sets these on the class that it makes for each request.
     user: Any = None
+    #: Form of the chosen actor's arguments, whose fields this form has as well. None: they are written as JSON.
+    arguments_form: type[forms.Form] | None = None
+    #: The page did not have the fields of that form until now.
+    is_first_shown = False
 
     every = forms.IntegerField(
         required=False, min_value=1, widget=theme.IntegerInput, label=_("Or every"),
@@ -114,9 +161,11 @@ class ScheduleForm(forms.ModelForm):
             field = forms.CharField(
                 label=_("Actor"),
                 help_text=self.fields["task_name"].help_text,
-                widget=theme.SelectInput(choices=[("", _("Choose an actor")), *((name, name) for name in known)]),
+                widget=ActorInput(choices=[("", _("Choose an actor")), *((name, name) for name in known)]),
             )
             self.fields["task_name"] = field
+        if self.arguments_form is not None:
+            self._show_arguments(self.arguments_form)
         if "kwargs" in self.fields:
             # A JSON field would not say where a text stops being JSON.
             self.fields["kwargs"] = forms.CharField(
@@ -127,6 +176,27 @@ class ScheduleForm(forms.ModelForm):
                 widget=theme.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
             )
             self.initial["kwargs"] = json.dumps(self.instance.kwargs, ensure_ascii=False)
+
+    def _show_arguments(self, form: type[forms.Form]) -> None:
+        """Show the fields of the actor's own form. On a page that did not have them they show their defaults."""
+        name = self.data.get("task_name") if self.is_bound else self.instance.task_name
+        self.is_first_shown = self.is_bound and self.data.get(SHOWN) != name
+        if "task_name" in self.fields:
+            self.fields["task_name"].widget.shown = name or self.initial.get("task_name", "")
+        known = self.instance.kwargs if self.instance.task_name == name else {}
+        for field in form.base_fields:
+            if field in known:
+                self.initial[argument_field(field)] = known[field]
+        for field in self._argument_fields():
+            theme.dress(self.fields[field])
+
+    def _argument_fields(self) -> list[str]:
+        return [argument_field(name) for name in self.arguments_form.base_fields] if self.arguments_form else []
+
+    def __getitem__(self, name: str) -> forms.BoundField:
+        if self.arguments_form is not None and self.is_first_shown and name in self._argument_fields():
+            return FirstShown(self, self.fields[name], name)
+        return super().__getitem__(name)
 
     def _allowed_actors(self) -> list[str]:
         return [name for name in dramatiq.get_broker().actors if may_schedule(self.user, name)]
@@ -170,7 +240,25 @@ class ScheduleForm(forms.ModelForm):
             every = None
         if "every" not in self.errors:
             self.instance.interval_seconds = every * unit if every else None
+        if self.arguments_form is not None:
+            self._clean_arguments(self.arguments_form)
+        elif "kwargs" in cleaned:
+            # The page may have had the form of another actor instead, whose arguments a model's form would keep.
+            self.instance.kwargs = cleaned["kwargs"]
         return cleaned
+
+    def _clean_arguments(self, form: type[forms.Form]) -> None:
+        """Take the arguments of the schedule from the actor's own form."""
+        if self.is_first_shown:
+            self.add_error("task_name", _("This actor has a form of its own for its arguments. Fill it in below."))
+            return
+        filled_in = form(self.data, prefix=PREFIX)
+        for name, errors in filled_in.errors.items():
+            field = None if name == NON_FIELD_ERRORS else argument_field(name)
+            if field is None or field not in self.errors:
+                self.add_error(field, errors)
+        if filled_in.is_valid():
+            self.instance.kwargs = arguments_of(filled_in)
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
@@ -183,6 +271,8 @@ class ScheduleForm(forms.ModelForm):
             found = checking.never(schedule, now=now)
         for column, message in found.items():
             field = SHOWN_AT.get(column, column)
+            if field == "kwargs" and self.arguments_form is not None:
+                field = "task_name"
             if field in self.fields and field not in self.errors and not self._hides(field):
                 self.add_error(field, message)
 
@@ -211,9 +301,11 @@ class ScheduleForm(forms.ModelForm):
 
     def changed_values(self) -> dict[str, Any]:
         """Return the changed columns and their values."""
-        values = {name: self.cleaned_data[name] for name in self.changed_data if name in self.Meta.fields}
+        values = {name: self.cleaned_data[name] for name in self.changed_data if name in ScheduleForm.Meta.fields}
         if {"every", "every_unit"} & set(self.changed_data):
             values["interval_seconds"] = self.instance.interval_seconds
+        if self.arguments_form is not None:
+            values["kwargs"] = self.instance.kwargs
         return values
 
 
