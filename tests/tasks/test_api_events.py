@@ -297,7 +297,7 @@ def test_without_asgi_the_client_comes_back_for_each_event(task: Task) -> None:
 def test_a_manuscript_can_be_followed_from_upload_to_analysis(
     port: int, jane: Writer, worker: Callable[..., Any]
 ) -> None:
-    worker("--single")
+    worker()  # With a relay, since the documents of users take turns.
     project = jane.post("/api/projects/", {"name": "Emma"}).json()
     text = "Chapter 1\n\nEmma was handsome.\n\nChapter 2\n\nShe was clever. She was rich.\n"
     fields = {"project": project["id"], "title": "Emma", "text": text}

@@ -85,7 +85,7 @@ def test_without_declared_queues_an_actor_may_name_any(broker, declare, settings
 
 @pytest.mark.django_db
 def test_a_message_for_an_unknown_queue_is_refused_in_the_caller(broker) -> None:
-    with pytest.raises(UnknownQueueError, match="Unknown queue 'defualt', must be one of: default, documents, poison"):
+    with pytest.raises(UnknownQueueError, match=r"Unknown queue 'defualt'.*did you mean 'default'"):
         broker.enqueue(tasks.say.message(1).copy(queue_name="defualt"))
     assert not TaskStatus.objects.exists()
 
@@ -110,7 +110,10 @@ def test_queues_of_the_command_line_have_the_weights_of_the_settings_or_their_ow
 @pytest.mark.parametrize(
     ("word", "sentence"),
     [
-        ("slwo", r"Unknown queue 'slwo', must be one of: default, documents, poison, slow \(did you mean 'slow'\?\)"),
+        (
+            "slwo",
+            r"Unknown queue 'slwo', must be one of: default, documents, limited, poison, slow \(did you mean 'slow'\?\)",
+        ),
         ("", "Unknown queue '', must be one of"),
         ("slow,", "Unknown queue '', must be one of"),
         ("slow:0", "--queues has 'slow:0', the weight must be a whole number from 1 to 1,000"),

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.tasks import ledger
 from apps.tasks.errors import BadSnoozeError, Snooze
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
 from workers.middleware.snooze import DEFAULT_MAX_SNOOZES, BadMaxSnoozesError
@@ -122,7 +122,6 @@ class TestSnoozed:
         group.add_completion_callback(tasks.say.message("all done"))
         group.run()
         assert wait_until(lambda: of("acting.say").finished().first()).result == "all done"
-        assert not TaskGroup.objects.exists()
         assert of("acting.waits").get().snoozes == 2
 
     def test_neither_throws_nor_retry_when_is_asked(self, declare, ended) -> None:
