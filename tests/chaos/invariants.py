@@ -15,6 +15,8 @@ BUSY_STARTS = 5
 BUSY_SECONDS = 5
 #: Queues that the last version of the code no longer has. A row there may wait, if it says so.
 GONE_QUEUES = ("chaos-old",)
+#: Limits of `chaos.limited` and `chaos.paced`.
+PLACES, STARTS_A_SECOND = 4, 20
 TRANSACTIONAL = ("chaos.commit", "chaos.commit_parent")
 #: Actors that harm those after them, and the errors of these.
 HARMFUL = ("chaos.leave_atomic", "chaos.async_exit")
@@ -223,6 +225,38 @@ def waiting_without_a_reason(seen: Seen) -> Iterator[Any]:
             yield _told(row) | {"seconds": round(last - seen.history.calm_at, 1)}
 
 
+@invariant("more at once than the limit")
+def more_at_once(seen: Seen) -> Iterator[Any]:
+    """No more tasks of a limited actor run at once than it has places, by the ends that the rows tell."""
+    if not seen.clock_is_ours:
+        return
+    task_ids = {row.id: row.task_id for row in seen.rows.values()}
+    ends = {(task_ids.get(ended.row_id), ended.attempt): ended.ended_at for ended in seen.history.ended}
+    steps = []
+    for row in _of(seen, "chaos.limited"):
+        ends[row.task_id, row.attempt] = row.finished_at or float("inf")
+        for start in seen.starts.get(row.task_id, ()):
+            # An attempt without an end was released, which no row tells.
+            if (end := ends.get((row.task_id, start.attempt))) is not None:
+                steps += [(start.at, 1), (max(end - TOLERANCE_SECONDS, start.at), -1)]
+    now = 0
+    for at, step in sorted(steps):
+        now += step
+        if now > PLACES:
+            yield {"at": at, "running": now}
+
+
+@invariant("more starts in a second than the limit")
+def more_starts(seen: Seen) -> Iterator[Any]:
+    """No stretch of a second has more starts of a limited actor than its rate."""
+    if not seen.clock_is_ours:
+        return
+    times = sorted(start.at for row in _of(seen, "chaos.paced") for start in seen.starts.get(row.task_id, ()))
+    for first, last in zip(times, times[STARTS_A_SECOND:], strict=False):
+        if last - first < 1 - TOLERANCE_SECONDS:
+            yield {"at": first, "seconds": round(last - first, 3)}
+
+
 @invariant("slot fired twice")
 def slot_fired_twice(seen: Seen) -> Iterator[Any]:
     """A schedule's slot is one task."""
@@ -254,6 +288,10 @@ def message_left(seen: Seen) -> Iterator[Any]:
 def process_stopped_badly(seen: Seen) -> Iterator[Any]:
     """A process ends only when it is asked to, and with 0."""
     yield from ((name, code) for name, code in seen.history.ends.items() if code != 0)
+
+
+def _of(seen: Seen, task_name: str) -> Iterator[Row]:
+    return (row for row in seen.rows.values() if row.task_name == task_name)
 
 
 def says_why(row: Row) -> bool:

@@ -212,6 +212,20 @@ def versioned(sender: Numbered) -> list[Planned]:
     return [Planned(nonce=nonce)]
 
 
+def burst(name: str) -> Send:
+    """Return a send of a few tasks of an actor at once, some of them later."""
+
+    def send(sender: Numbered) -> list[Planned]:
+        actor, planned = getattr(_tasks(), name), []
+        for _ in range(sender.random.randrange(1, 6)):
+            nonce, delay_ms = sender.nonce(), sender.random.choice([0, 0, 0, 300])
+            actor.send_with_options(args=(nonce,), delay=delay_ms)
+            planned.append(Planned(nonce=nonce, delay_ms=delay_ms))
+        return planned
+
+    return send
+
+
 def plain(name: str) -> Send:
     """Return a send of an actor that takes a nonce and completes."""
 
@@ -232,6 +246,9 @@ KINDS = (
     Kind(weight=8, send=delayed),
     Kind(weight=3, send=many),
     Kind(weight=10, send=prioritised),
+    Kind(weight=6, send=burst("limited")),
+    Kind(weight=3, send=burst("paced")),
+    Kind(weight=4, send=burst("fair")),
     Kind(weight=2, send=group, fault="follow-ups"),
     Kind(weight=2, send=finished_group, fault="follow-ups"),
     Kind(weight=3, send=pipeline, fault="follow-ups"),

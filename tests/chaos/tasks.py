@@ -23,6 +23,7 @@ from periodiq import cron
 
 from apps.tasks.errors import Snooze
 from tests.chaos import journal
+from tests.chaos.invariants import PLACES, STARTS_A_SECOND
 
 VERSION = os.environ.get("CHAOS_VERSION", "B")
 QUEUE = "chaos"
@@ -87,6 +88,23 @@ def drowsy(nonce: str) -> int:
     if Effect.objects.filter(nonce=nonce).count() == 1:
         raise Snooze(delay=50)
     return attempt
+
+
+@dramatiq.actor(actor_name="chaos.limited", queue_name=QUEUE, concurrency=PLACES, **PATIENT)
+def limited(nonce: str) -> int:
+    attempt = record(nonce)
+    time.sleep(0.05)
+    return attempt
+
+
+@dramatiq.actor(actor_name="chaos.paced", queue_name=QUEUE, rate_limit=f"{STARTS_A_SECOND}/s", **PATIENT)
+def paced(nonce: str) -> int:
+    return record(nonce)
+
+
+@dramatiq.actor(actor_name="chaos.fair", queue_name=QUEUE, fair_by=lambda nonce: nonce[-1], **PATIENT)
+def fair(nonce: str) -> int:
+    return record(nonce)
 
 
 @dramatiq.actor(actor_name="chaos.tick", queue_name=QUEUE, periodic=cron("* * * * *"), **PATIENT)

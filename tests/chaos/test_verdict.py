@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.chaos.history import Effect, Ended, Fault, History, Row, read
-from tests.chaos.invariants import INVARIANTS
+from tests.chaos.invariants import INVARIANTS, PLACES, STARTS_A_SECOND
 from tests.chaos.seen import Seen
 from tests.chaos.verdict import judge, rescues
 
@@ -235,3 +235,29 @@ def test_a_recorded_history_is_judged_again(history: History, tmp_path: Any) -> 
     assert verdict == judge(changed)
     verdict.write(tmp_path)
     assert (tmp_path / "assertions.jsonl").read_text().count("\n") == len(INVARIANTS)
+
+
+def limited(task_name: str, *spans: tuple[float, float]) -> dict[str, Any]:
+    """Return the rows and notes of tasks of a limited actor that ran from and until these times."""
+    names = [f"n{number}" for number in range(len(spans))]
+    rows = [
+        row(name, task_name=task_name, started_at=began, finished_at=ended)
+        for name, (began, ended) in zip(names, spans, strict=True)
+    ]
+    notes = [
+        note for name, (began, _) in zip(names, spans, strict=True) for note in (*sent(name), *started(name, at=began))
+    ]
+    return {"rows": rows, "notes": notes, "effects": [effect(name) for name in names]}
+
+
+def test_one_task_more_than_there_are_places_is_found(history: History) -> None:
+    spans = [(50.0, 51.0)] * PLACES
+    assert broken(history, **limited("chaos.limited", *spans, (51.0, 52.0))) == set()
+    assert broken(history, **limited("chaos.limited", *spans, (50.9, 52.0))) == {"more at once than the limit"}
+
+
+def test_one_start_more_than_the_rate_is_found(history: History) -> None:
+    spans = [(50.0 + number / 1000, 60.0) for number in range(STARTS_A_SECOND)]
+    assert broken(history, **limited("chaos.paced", *spans, (51.0, 60.0))) == set()
+    found = broken(history, **limited("chaos.paced", *spans, (50.9, 60.0)))
+    assert found == {"more starts in a second than the limit"}
