@@ -11,7 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.tasks import ledger, states
-from apps.tasks.models import Schedule, TaskGroup, TaskStatus
+from apps.tasks.models import Limit, Schedule, TaskGroup, TaskStatus
 from apps.tasks.schedules import actions
 from tests import rows
 from tests.pages import get, statements
@@ -131,3 +131,14 @@ def test_a_large_group_costs_the_page_no_more_statements(admin_client: Client) -
     TaskGroup.objects.all().delete()
     ledger.open_group("g", members=[[task.task_id], *([f"other {number}"] for number in range(200))])
     assert len(statements(admin_client, page_of(task))) == few
+
+
+def test_a_limited_task_tells_its_line_and_the_tasks_before_it(admin_client: Client) -> None:
+    limit = Limit.objects.create(task_name="acting.limited", concurrency=1)
+    waiting = [rows.task(task_name="acting.limited", line="12", in_line=True, weight=2) for _ in range(3)]
+    shown = said(admin_client, waiting[-1])
+    assert (shown["Limit"], shown["Weight"]) == ("key 12; waits for a place, 2 before it", "2 places")
+    assert reverse("admin:tasks_limit_change", args=[limit.pk]) in get(admin_client, page_of(waiting[0])).html
+    TaskStatus.objects.update(in_line=False, line="")
+    assert said(admin_client, waiting[0])["Limit"] == "one line"
+    assert "Limit" not in said(admin_client, rows.task(options={"max_retries": 1}))

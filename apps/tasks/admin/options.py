@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeGuard
 
+from django.db.models import Q
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -11,9 +12,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import ledger
+from apps.tasks import ledger, states
 from apps.tasks.admin import duration, elements
-from apps.tasks.models import Schedule, TaskGroup, TaskStatus
+from apps.tasks.models import Limit, Schedule, TaskGroup, TaskStatus
 from apps.tasks.values import GROUP_KEY, GroupProgress
 
 
@@ -46,9 +47,6 @@ def as_list(found: list[Line]) -> SafeString:
 
 
 # --- Parts, in the order of the page --------------------------------------------------------------
-# To show how a task is handed out (its line, its snoozes), write a function like these and add it to `PARTS`.
-
-
 def priority(task: TaskStatus) -> Iterator[Line]:
     if task.priority:
         yield Line(_("priority"), gettext("%(number)s (lower runs first)") % {"number": task.priority})
@@ -63,6 +61,24 @@ def start(task: TaskStatus) -> Iterator[Line]:
             gettext("{time}, {wait} after it was sent"), time=elements.timestamp(task.expires_at), wait=wait
         )
         yield Line(_("starts before"), text, ("expires",))
+
+
+def limit(task: TaskStatus) -> Iterator[Line]:
+    """Yield the limit of its actor with its key, and the number of tasks that have their places before it."""
+    if task.line is None:
+        return
+    pk = Limit.objects.filter(task_name=task.task_name).values_list("pk", flat=True).first()
+    name = gettext("key %(key)s") % {"key": task.line} if task.line else gettext("one line")
+    text = elements.link(reverse("admin:tasks_limit_change", args=[pk]), name) if pk else name
+    if task.status == states.PENDING and task.in_line:
+        line = TaskStatus.objects.in_line().filter(task_name=task.task_name, line=task.line)
+        before = line.filter(Q(priority__lt=task.priority) | Q(priority=task.priority, pk__lt=task.pk))
+        count = before.order_by("priority", "pk")[: MOST_BEFORE + 1].count()
+        more = elements.number(MOST_BEFORE) + "+" if count > MOST_BEFORE else elements.number(count)
+        text = format_html("{}; {}", text, gettext("waits for a place, %(count)s before it") % {"count": more})
+    yield Line(_("limit"), text)
+    if task.weight != 1:
+        yield Line(_("weight"), gettext("%(count)s places") % {"count": elements.number(task.weight)})
 
 
 def retries(task: TaskStatus) -> Iterator[Line]:
@@ -136,9 +152,11 @@ def result(task: TaskStatus) -> Iterator[Line]:
 
 
 PARTS: tuple[Callable[[TaskStatus], Iterator[Line]], ...] = (
-    priority, start, retries, time_limit, group, pipeline, callbacks, schedule, result,
+    priority, start, limit, retries, time_limit, group, pipeline, callbacks, schedule, result,
 )  # fmt: skip
 
+#: Tasks before it in line that are counted, at most.
+MOST_BEFORE = 1_000
 #: Options of earlier versions for groups.
 INTERNAL = ("group_completion_uuid", "group_completion_callbacks")
 
