@@ -16,6 +16,7 @@ from apps.tasks.limits import declared, stored
 from apps.tasks.limits.declared import Limits
 from apps.tasks.models import WorkerProcess
 from apps.tasks.statements import lines
+from workers.process.writer import is_data_error
 from workers.wire.errors import UNREACHABLE
 from workers.wire.queue import WireQueue
 
@@ -65,6 +66,8 @@ class Admissions(threading.Thread):
         self._stored: dict[str, Limits] = {}
         #: Number of tasks that were admitted, by actor.
         self._admitted: Counter[str] = Counter()
+        #: Actors whose limit could not be read the last time.
+        self._broken: set[str] = set()
         self._workers: list[WorkerProcess] = []
         self._workers_at = 0.0
         self._look_at = 0.0
@@ -112,13 +115,7 @@ class Admissions(threading.Thread):
         self._store_declared()
         began, admitted = time.monotonic(), 0
         for task_name in lines.actors():
-            after: str | None = None
-            while True:
-                found = self._admit(task_name, after=after)
-                admitted += len(found.rows)
-                after = found.last_line
-                if after is None:
-                    break
+            admitted += self._admit(task_name)
         self._looked_at = time.monotonic()
         self._look_at = self._looked_at + max(LOOK_SECONDS, LOOK_REST * (self._looked_at - began))
         return admitted
@@ -129,11 +126,32 @@ class Admissions(threading.Thread):
         by_actor: defaultdict[str, list[str]] = defaultdict(list)
         for task_name, line in found:
             by_actor[task_name].append(line)
-        return sum(len(self._admit(task_name, names).rows) for task_name, names in by_actor.items())
+        return sum(self._admit(task_name, names) for task_name, names in by_actor.items())
 
-    def _admit(
-        self, task_name: str, names: Collection[str] | None = None, *, after: str | None = None
-    ) -> ledger.Admission:
+    def _admit(self, task_name: str, names: Collection[str] | None = None) -> int:
+        """Admit the tasks of an actor that have a place. A limit that cannot be read does not hold up the others."""
+        admitted, after, is_full = 0, None, True
+        try:
+            while is_full or after is not None:
+                found = self._admit_page(task_name, names, after=after)
+                admitted += len(found.rows)
+                is_full = found.is_full
+                after = after if is_full else found.last_line
+                self._looked_at = time.monotonic()
+        except UNREACHABLE:
+            raise
+        except Exception as error:
+            if not is_data_error(error):
+                raise
+            if task_name not in self._broken:
+                logger.exception("limited tasks wait, their limit cannot be read actor=%s", task_name)
+            self._broken.add(task_name)
+            close_broken()
+        else:
+            self._broken.discard(task_name)
+        return admitted
+
+    def _admit_page(self, task_name: str, names: Collection[str] | None, *, after: str | None) -> ledger.Admission:
         actor = self.actors.get(task_name)
         threads = self._count_threads(None if actor is None else actor.queue_name)
         admission = ledger.admit(

@@ -148,7 +148,8 @@ def _oldest_due() -> dict[str, float]:
     The rows are grouped here, since PostgreSQL may plan a statement that groups them to read all pending rows first.
     """
     age = ExpressionWrapper(ClockTimestamp() - F("run_at"), output_field=DurationField())
-    pending = TaskStatus.objects.filter(status=states.PENDING).annotate(age=age)
+    # A limited task waits for its limit, whatever the workers do.
+    pending = TaskStatus.objects.filter(status=states.PENDING, in_line=False).annotate(age=age)
     oldest: dict[str, float] = {}
     # A long queue must not hide a short one that is older or younger than all of it.
     for order in ("pk", "-pk"):

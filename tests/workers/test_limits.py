@@ -9,6 +9,7 @@ import dramatiq
 import pytest
 from django.db import transaction
 
+from apps.tasks import health
 from apps.tasks.errors import BadArgumentsError
 from apps.tasks.limits import declared
 from apps.tasks.limits.declared import BadLimitError
@@ -238,3 +239,36 @@ def test_a_bad_limit_is_refused_at_the_declaration(declare, broker) -> None:
     with pytest.raises(BadLimitError, match="'10 per' is no rate"):
         declare(some, rate_limit="10 per")
     assert "acting.some" not in broker.actors
+
+
+def test_a_limit_that_cannot_be_read_does_not_hold_up_the_others(limited, declare, doors, working, caplog) -> None:
+    """Another program wrote it."""
+    actor = limited(concurrency=1)
+
+    def other() -> None:
+        pass
+
+    broken = declare(other, concurrency=1)
+    wait_until(lambda: Limit.objects.filter(task_name="acting.other").exists())
+    Limit.objects.filter(task_name="acting.other").update(rate_limit="10 per")
+    broken.send()
+    doors.open(1)
+    wait_for_all(actor.send())
+    wait_until(lambda: "limit cannot be read actor=acting.other" in caplog.text)
+    Limit.objects.filter(task_name="acting.other").update(rate_limit="")
+    wait_until(lambda: TaskStatus.objects.filter(task_name="acting.other", status="completed").exists())
+    declared.declare("acting.other", {})
+
+
+def test_more_tasks_than_one_transaction_admits_are_admitted_in_one_look(limited, broker, monkeypatch) -> None:
+    monkeypatch.setattr("apps.tasks.ledger.admission.PAGE", 3)
+    monkeypatch.setattr("apps.tasks.ledger.admission.LINES", 2)
+    actor = limited(concurrency=4, limit_key=lambda key: key)
+    broker.send_many([actor.message(key) for key in "aaaaabbbbccd"])
+    assert Relay(broker).admit() == 11
+    assert TaskStatus.objects.in_line().get().line == "a"
+
+
+def test_a_task_in_line_is_no_sign_of_a_queue_that_is_not_worked(limited, broker) -> None:
+    limited(concurrency=1).send()
+    assert health.look().oldest == {}

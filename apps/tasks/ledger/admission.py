@@ -46,6 +46,11 @@ class Admission:
     again_ms: dict[str, float] = field(default_factory=dict)
     last_line: str | None = None
 
+    @property
+    def is_full(self) -> bool:
+        """Whether no more could be admitted in one transaction. The same lines may have more."""
+        return len(self.rows) >= PAGE
+
 
 @dataclass(kw_only=True)
 class Room:
@@ -108,14 +113,15 @@ def admit(
             admission.last_line = lines[-1] if len(lines) == LINES else None
         rooms = _rooms(task_name, limit, sorted(lines)) if lines else {}
         for line, room in rooms.items():
-            if room.places > 0 and len(admission.rows) < PAGE:
+            if room.is_open() and not admission.is_full:
                 waiting = _in_line(task_name).filter(line=line)
                 if limit is None and not is_known:
                     waiting = waiting.filter(run_at__lte=ClockTimestamp(offset_ms=-UNKNOWN_MS))
                 found = _take(waiting, room, PAGE - len(admission.rows), before=admitted)
                 admission.rows += found
                 admitted += len(found)
-            if room.again_ms is not None:
+            # Where there is still room, no task waits any more.
+            if room.again_ms is not None and not room.is_open():
                 admission.again_ms[line] = room.again_ms
         _give(admission.rows)
     return admission
