@@ -5,7 +5,7 @@ It is imported before Django's models exist, so functions import the ledger wher
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -22,11 +22,12 @@ from dramatiq.threading import Interrupt
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError
 from apps.tasks.json_safe import json_safe
-from apps.tasks.values import Send
+from apps.tasks.values import KEY_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
-from workers.sending import arguments
+from workers.sending import arguments, unique
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
+from workers.sending.sent_message import SentMessage, sent
 from workers.wire.message import WIRE_OPTIONS
 from workers.wire.queue import WireQueue
 
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
 logger = logging.getLogger(__name__)
 
 #: Options of a message that have columns of their own.
-COLUMN_OPTIONS = ("owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *WIRE_OPTIONS)
+COLUMN_OPTIONS = (
+    "owner_id", "max_age", "retries", "traceback", "requeue_timestamp", "eta", *unique.OPTIONS, *WIRE_OPTIONS
+)  # fmt: skip
 
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
 ACK_SIGNALS = ("ack", "nack")
@@ -126,6 +129,10 @@ class LedgerBroker(RedisBroker):
         Parameters:
           delay: Milliseconds before it may run, ten years at most.
 
+        Returns:
+          The message, a `SentMessage`. If another task stands for a unique send, it has the id of that one. A message
+          that follows a task is recorded with its outcome, and always new here.
+
         Raises:
           ActorNotFound: No actor of that name is declared.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
@@ -142,24 +149,27 @@ class LedgerBroker(RedisBroker):
             # Callbacks and pipelines belong to the outcome and are recorded in its commit.
             attempt.sends.append(self.follow_up_of(message, delay=delay))
         else:
-            self._record([self.send_of(message, delay=delay)])
+            known = self._record([self.send_of(message, delay=delay)])
+            message = sent(message, known_as=known.get(0))
         self.emit_after("enqueue", message, delay)
         return message
 
-    def send_many(self, messages: Iterable[Message[Any]]) -> list[Message[Any]]:
+    def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
         """Record many messages with one insert and publish them with one call. All are checked before any is sent.
 
-        Raises: As `enqueue`.
+        Returns, Raises: As `enqueue`.
         """
-        sent = list(messages)
-        for message in sent:
+        given = list(messages)
+        for message in given:
             self.emit_before("enqueue", message, None)
-        self._record([self.send_of(message, delay=message.options.get("delay")) for message in sent])
-        for message in sent:
+        known = self._record([self.send_of(message, delay=message.options.get("delay")) for message in given])
+        found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
+        for message in found:
             self.emit_after("enqueue", message, None)
-        return sent
+        return found
 
-    def _record(self, sends: list[Send]) -> None:
+    def _record(self, sends: list[Send]) -> dict[int, str]:
+        """Record and publish sends. Return those that are not new: for each, by position, the id of its task."""
         from apps.tasks import ledger
 
         packed: list[Any] = []
@@ -167,15 +177,16 @@ class LedgerBroker(RedisBroker):
             # The relay publishes delayed rows, as soon as they are committed.
             sends = [replace(send, delay_ms=max(send.delay_ms, 1)) for send in sends]
 
-        def prepare() -> None:
-            packed.extend(pack_sends(sends, self.wire))
+        def prepare(new: Sequence[Send]) -> None:
+            packed.extend(pack_sends(new, self.wire))
             # Not inside a transaction: its locks would wait for Redis, too.
             if packed and transaction.get_connection().autocommit:
                 self.wire.settle()
 
-        ledger.record(sends, meanwhile=prepare)
+        known = ledger.record(sends, meanwhile=prepare)
         if packed:
             publish_on_commit(packed, self.wire.publish_packed)
+        return known
 
     def send_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
@@ -187,6 +198,7 @@ class LedgerBroker(RedisBroker):
         max_age = message.options.get("max_age")
         if max_age is None:
             max_age = actor.options.get("max_age")
+        key = self._unique_of(actor, message, delay=delay)
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
@@ -194,12 +206,13 @@ class LedgerBroker(RedisBroker):
             priority=actor.priority,
             args=message.args,
             kwargs=message.kwargs,
-            options=_without_columns(plain),
-            delay_ms=0 if delay is None else arguments.whole_number(actor, "delay", delay),
+            options=_with_key(_without_columns(plain), key),
+            delay_ms=_wait_of(key, 0 if delay is None else arguments.whole_number(actor, "delay", delay)),
             max_age_ms=None if max_age is None else arguments.whole_number(actor, "max_age", max_age),
             owner_id=arguments.owner_key(message.options.get("owner_id", _current_owner())),
             related_object_type=related_type,
             related_object_id=related_id,
+            unique=key,
         )
 
     def follow_up_of(self, message: Message[Any], *, delay: int | None = None) -> Send:
@@ -212,6 +225,7 @@ class LedgerBroker(RedisBroker):
         Raises:
           FollowUpError: JSON cannot carry the arguments, or no column the id or a name.
         """
+        key = None
         try:
             name = message.actor_name
             actor = self.actors.get(name) if isinstance(name, str) else None
@@ -220,6 +234,8 @@ class LedgerBroker(RedisBroker):
             plain = arguments.plain_options(message)
             args, kwargs, options = json_safe([message.args, message.kwargs, _without_columns(plain)])
             owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
+            if actor is not None and not arguments.misfit(actor, message):
+                key = self._unique_of(actor, message, delay=delay)
         except Interrupt:
             raise
         except BaseException as error:
@@ -236,15 +252,22 @@ class LedgerBroker(RedisBroker):
             priority=priority,
             args=tuple(args),
             kwargs=kwargs,
-            options=options,
-            delay_ms=arguments.clipped(delay) or 0,
+            options=_with_key(options, key),
+            delay_ms=_wait_of(key, arguments.clipped(delay) or 0),
             max_age_ms=arguments.clipped(
                 message.options.get("max_age") or (actor.options.get("max_age") if actor else None)
             ),
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
+            unique=key,
         )
+
+    def _unique_of(self, actor: Actor[..., Any], message: Message[Any], *, delay: int | None) -> Unique | None:
+        """Return the key of a send. Raises: BadArgumentsError: It cannot have one."""
+        if "pipe_target" in message.options:
+            unique.check_next(message.options["pipe_target"], self.actors)
+        return unique.unique_of(actor, message, is_delayed=bool(delay))
 
     # --- Working ---
 
@@ -296,6 +319,16 @@ def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> Non
 def _without_columns(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that have no column of their own."""
     return {name: value for name, value in options.items() if name not in COLUMN_OPTIONS}
+
+
+def _with_key(options: dict[str, Any], key: Unique | None) -> dict[str, Any]:
+    """Return the options of a row, with the key of its send."""
+    return options if key is None else {**options, KEY_OPTION: key.key}
+
+
+def _wait_of(key: Unique | None, delay_ms: int) -> int:
+    """Return the milliseconds before a send may run."""
+    return delay_ms if key is None or key.debounce_ms is None else key.debounce_ms
 
 
 def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | None]:

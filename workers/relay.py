@@ -43,7 +43,7 @@ AUDIT_SECONDS = 5.0
 AUDIT_REST = 20
 #: Seconds between two looks for expired tasks.
 EXPIRE_SECONDS = 1.0
-#: Seconds between two deletions of old worker rows.
+#: Seconds between two deletions of old worker rows and keys.
 FORGET_SECONDS = 600.0
 #: Rows that are published in one page.
 PAGE = 500
@@ -233,5 +233,5 @@ class Relay:
         return now - seen.since > conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
 
     def forget(self) -> int:
-        """Delete the rows of workers that stopped more than `KEPT_FOR` ago."""
-        return presence.forget(older_than=KEPT_FOR)
+        """Delete the rows of workers that stopped more than `KEPT_FOR` ago, and the keys of tasks that have ended."""
+        return presence.forget(older_than=KEPT_FOR) + ledger.forget_keys()

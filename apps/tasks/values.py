@@ -9,6 +9,29 @@ from typing import Any, NamedTuple
 
 from apps.tasks.states import Move
 
+#: Option of a task's row that holds the key of its send.
+KEY_OPTION = "unique"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unique:
+    """How long a task stands for further sends with its key. Such sends become no tasks of their own.
+
+    Parameters:
+      key: At most 255 characters.
+      while_pending: Only until a worker claims it. Otherwise until it ends.
+      throttle_ms: Instead, for that many milliseconds after its send, whatever becomes of it.
+      debounce_ms: With `while_pending`, a further send replaces the arguments of the waiting task and starts its wait
+        of that many milliseconds anew.
+      debounce_max_ms: Milliseconds after the first send to which further sends can postpone it.
+    """
+
+    key: str
+    while_pending: bool = False
+    throttle_ms: int | None = None
+    debounce_ms: int | None = None
+    debounce_max_ms: int = 0
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Send:
@@ -19,6 +42,7 @@ class Send:
       delay_ms: Milliseconds before it may run.
       max_age_ms: Milliseconds after `run_at` in which it may still start. None: no limit.
       owner_id: Primary key of the user who may see the task besides staff.
+      unique: Its key. None: it becomes a task whatever else was sent.
     """
 
     task_id: str
@@ -33,6 +57,7 @@ class Send:
     owner_id: Any = None
     related_object_type: str = ""
     related_object_id: int | None = None
+    unique: Unique | None = None
 
 
 class Held(NamedTuple):

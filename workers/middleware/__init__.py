@@ -15,6 +15,7 @@ DEFAULT = [
     "workers.middleware.groups.Groups",
     "workers.middleware.retries.Retries",
     "workers.middleware.periodic.Periodic",
+    "workers.middleware.unique.Unique",
     "workers.middleware.transactional.Transactional",
     "dramatiq.middleware.ShutdownNotifications",
     "workers.middleware.time_limit.DefaultTimeLimit",

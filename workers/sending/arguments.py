@@ -23,6 +23,8 @@ INTEGER_LIMIT = 2**31
 BIG_INTEGER_LIMIT = 2**63
 #: Options of a message that are numbers, where it has them.
 NUMBERS = ("max_age", "max_retries", "min_backoff", "max_backoff", "time_limit")
+#: Options of a message that others check: `owner_key`, and `workers.sending.unique`.
+CHECKED_ELSEWHERE = ("owner_id", "unique", "while_", "debounce", "debounce_max")
 #: Options of a message that hold messages: the next of a pipeline, the callbacks of a group.
 FOLLOWING = ("pipe_target", "group_completion_callbacks")
 
@@ -75,7 +77,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
     for name, value in options.items():
         if name in NUMBERS and value is not None:
             whole_number(actor, f"option {name!r}", value)
-        elif name != "owner_id":  # `owner_key` checks it.
+        elif name not in CHECKED_ELSEWHERE:
             _check_value(actor, f"option {name!r}", value)
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, value)
@@ -97,7 +99,7 @@ def whole_number(actor: Actor[..., Any], where: str, value: Any) -> int:
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= LONGEST_MS:
         return int(value)
     raise BadArgumentsError(
-        f"{where} for {actor.actor_name} is {_shown(value)}, must be a whole number from 0 to {LONGEST_MS:,} "
+        f"{where} for {actor.actor_name} is {shown(value)}, must be a whole number from 0 to {LONGEST_MS:,} "
         "(milliseconds: ten years)"
     )
 
@@ -126,22 +128,22 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
     task_id, actor_name = message.message_id, message.actor_name
     if not (isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID_LENGTH and clean_text(task_id) == task_id):
         raise BadArgumentsError(
-            f"the message id for {_shown(actor_name)} is {_shown(task_id)}, must be a text of 1 to "
+            f"the message id for {shown(actor_name)} is {shown(task_id)}, must be a text of 1 to "
             f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
         )
     for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
         if not isinstance(name, str) or not 0 < len(name) <= longest:
             raise BadArgumentsError(
-                f"the name of the {what} is {_shown(name)}, must be a text of 1 to {longest} characters"
+                f"the name of the {what} is {shown(name)}, must be a text of 1 to {longest} characters"
             )
     if not isinstance(priority, int) or not -INTEGER_LIMIT <= priority < INTEGER_LIMIT:
         raise BadArgumentsError(
-            f"the priority of {actor_name} is {_shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
+            f"the priority of {actor_name} is {shown(priority)}, must be from {-INTEGER_LIMIT:,} to "
             f"{INTEGER_LIMIT - 1:,}"
         )
 
 
-def _shown(value: Any) -> str:
+def shown(value: Any) -> str:
     """Return the value as an error shows it. Python writes no number of more than 4,300 digits."""
     try:
         return repr(value)[:80]
@@ -185,7 +187,7 @@ def owner_key(value: Any) -> Any:
         except (ValidationError, OverflowError, ValueError):
             pass
     raise BadArgumentsError(
-        f"owner_id is {_shown(value)}, must be the primary key of a user ({key.__class__.__name__}) or None"
+        f"owner_id is {shown(value)}, must be the primary key of a user ({key.__class__.__name__}) or None"
     )
 
 

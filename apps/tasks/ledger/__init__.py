@@ -3,10 +3,12 @@
 A transition is one guarded UPDATE that says whether it took. The guard names the states that the move may start from
 and, for a claimed task, the attempt and the claim. A late writer therefore changes nothing.
 
-The modules follow the life of a task: `record` inserts it, `work` claims and finishes it, `recover` takes it back from
-a worker that cannot finish it, `relay` finds what is due, `operate` cancels and retries it for a person.
+The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `work` claims and
+finishes it, `recover` takes it back from a worker that cannot finish it, `relay` finds what is due, `operate` cancels
+and retries it for a person.
 """
 
+from apps.tasks.ledger.keys import forget_keys, rivals
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import dead_letter, open_group, record
 from apps.tasks.ledger.recover import (
@@ -36,6 +38,7 @@ __all__ = [
     "due_after",
     "expire_waiting",
     "finish",
+    "forget_keys",
     "held_by",
     "may",
     "move",
@@ -50,6 +53,7 @@ __all__ = [
     "rescue",
     "retry",
     "retry_many",
+    "rivals",
     "runs_of",
     "still_due",
     "take_due",

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
 from django.db.models.functions import Cast
 
@@ -18,6 +18,11 @@ from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
 from apps.tasks.values import Claim, Held, Outcome, Report, Settled
 
 TAKEN = Settled(took=True)
+DEFERRED = Settled(took=False, deferred=True)
+#: Milliseconds that the writer waits for the key of a unique follow-up.
+PATIENCE_MS = 50
+#: Codes of PostgreSQL: a lock was waited for too long, or by each of two transactions.
+LOCKED = ("55P03", "40P01")
 
 
 # --- Claim ---------------------------------------------------------------------------------------
@@ -172,13 +177,15 @@ def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
     plain = [outcome for outcome in outcomes if _is_plain(outcome)]
     if len(plain) == len(outcomes):
         return _complete(plain)
+    # In the actor's own transaction there is no later.
+    finish_one = _finish if connection.in_atomic_block else _finish_or_defer
     with transaction.atomic():
         settled = dict(zip(map(id, plain), _complete(plain), strict=True))
         others = [outcome for outcome in outcomes if id(outcome) not in settled]
         busy = _lock_for_finish([outcome.claim.task_id for outcome in others])
         for outcome in others:
             is_busy = outcome.claim.task_id in busy
-            settled[id(outcome)] = Settled(took=False, deferred=True) if is_busy else _finish(outcome)
+            settled[id(outcome)] = DEFERRED if is_busy else finish_one(outcome)
     return [settled[id(outcome)] for outcome in outcomes]
 
 
@@ -215,6 +222,22 @@ def _lock_for_finish(task_ids: list[str]) -> set[str]:
     return set(rows.filter(task_id__in=missing).values_list("task_id", flat=True)) if missing else set()
 
 
+def _finish_or_defer(outcome: Outcome) -> Settled:
+    """Finish an outcome, unless another transaction has locked the key of a unique follow-up."""
+    if connection.vendor != "postgresql" or not any(send.unique for send in outcome.sends + outcome.group_sends):
+        return _finish(outcome)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_MS}ms'")
+            settled = _finish(outcome)
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+            return settled
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) not in LOCKED:
+            raise
+        return DEFERRED
+
+
 def _finish(outcome: Outcome) -> Settled:
     move, claim = outcome.move, outcome.claim
     now = ClockTimestamp()
@@ -247,8 +270,8 @@ def _finish(outcome: Outcome) -> Settled:
     sends = outcome.sends
     if outcome.group and move is states.COMPLETE and _is_last_of(outcome.group):
         sends += outcome.group_sends
-    if sends:
-        record(sends)
+    if sends and (known := record(sends)):
+        sends = tuple(send for position, send in enumerate(sends) if position not in known)
     return Settled(took=True, sends=sends)
 
 

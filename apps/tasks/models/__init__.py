@@ -2,6 +2,7 @@
 
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.group import TaskGroup
+from apps.tasks.models.key import TaskKey
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
@@ -13,6 +14,7 @@ __all__ = [
     "ScheduleSlot",
     "TaskAttempt",
     "TaskGroup",
+    "TaskKey",
     "TaskStatus",
     "TaskStatusQuerySet",
     "WorkerProcess",

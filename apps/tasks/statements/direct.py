@@ -24,6 +24,9 @@ from apps.tasks.conf import conf
 
 logger = logging.getLogger(__name__)
 
+#: Rows that a statement returns, and the number of those that it wrote.
+Answer = tuple[list[tuple[Any, ...]], int]
+
 
 class Batch(RawCursor[Any]):
     """A cursor that sends parameters apart from the statement: a batch may have a megabyte of them."""
@@ -53,12 +56,22 @@ class Statement:
     def execute(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> list[tuple[Any, ...]]:
         """Run the statement and return its rows.
 
+        Parameters, Raises: As `write`.
+        """
+        return self._run(parameters, meanwhile)[0]
+
+    def write(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> int:
+        """Run the statement and return the number of rows that it wrote.
+
         Parameters:
           meanwhile: Called once, while the server works where that is possible. It must not use the database, not even
             through a log handler.
 
         Raises: Django's database errors, and errors of `meanwhile`. The statement may have taken then.
         """
+        return self._run(parameters, meanwhile)[1]
+
+    def _run(self, parameters: Sequence[Any], meanwhile: Callable[[], object]) -> Answer:
         database = _connected()
         if not _is_plain(database):
             meanwhile()
@@ -88,15 +101,15 @@ class Statement:
             meanwhile()
         return self._execute_watched(database, parameters)
 
-    def _execute_watched(self, database: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _execute_watched(self, database: Any, parameters: Sequence[Any]) -> Answer:
         cursor = Batch(database.connection)
         with database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor) as cursor:
             cursor.execute(self.sql, parameters)
-            return list(cursor.fetchall()) if cursor.description else []
+            return list(cursor.fetchall()) if cursor.description else [], cursor.rowcount
 
     def _execute(
         self, connection: Connection[Any], parameters: Sequence[Any], meanwhile: Callable[[], object]
-    ) -> list[tuple[Any, ...]]:
+    ) -> Answer:
         server = connection.pgconn
         is_prepared = self.name and conf.DATABASE_PREPARED_STATEMENTS and not Statement.is_pooled
         if is_prepared and connection not in self._known_to:
@@ -116,7 +129,7 @@ class Statement:
             raise
         result = _answer(connection)
         transformer.set_pgresult(result)
-        return transformer.load_rows(0, result.ntuples, tuple)
+        return transformer.load_rows(0, result.ntuples, tuple), result.command_tuples or 0
 
     def _prepare(self, connection: Connection[Any]) -> None:
         # Noted first: cut off between the two steps, it would be prepared twice, which the server refuses.

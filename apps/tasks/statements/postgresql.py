@@ -65,6 +65,7 @@ FROM json_to_recordset($1::json) AS m (
     ),
     (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
+RETURNING task_id
 """
 )
 
@@ -194,15 +195,17 @@ SELECT id FROM free
 )
 
 
-def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str] | None:
     """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, while the server writes.
+
+    Returns:
+      The task ids of the new rows. None: all are new.
     """
     if len(sends) == 1:
-        _insert_one(sends[0], meanwhile)
-        return
+        return None if _insert_one(sends[0], meanwhile) else set()
     batch = [
         {
             "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
@@ -213,13 +216,15 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
         }
         for send in sends
     ]  # fmt: skip
-    INSERT.execute(COMPACT.encode(batch), meanwhile=meanwhile)
+    inserted = INSERT.execute(COMPACT.encode(batch), meanwhile=meanwhile)
+    return None if len(inserted) == len(sends) else {task_id for (task_id,) in inserted}
 
 
-def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:
+def _insert_one(send: Send, meanwhile: Callable[[], object]) -> int:
+    """Insert a row. Return the number of new rows."""
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
     statement = INSERT_ONE if send.owner_id is None else INSERT_ONE_OWNED
-    statement.execute(
+    return statement.write(
         send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
         COMPACT.encode(send.kwargs), COMPACT.encode(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
         send.owner_id, send.related_object_type, send.related_object_id, meanwhile=meanwhile,

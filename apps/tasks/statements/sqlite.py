@@ -61,11 +61,18 @@ WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.st
 """
 
 
-def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+#: The rows that this transaction inserted last: keys only rise.
+NEWEST = f"SELECT task_id FROM {TABLE} ORDER BY id DESC LIMIT %s"
+
+
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str] | None:
     """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, first: there is no server to wait for.
+
+    Returns:
+      The task ids of the new rows. None: all are new.
     """
     meanwhile()
     now = timezone.now()
@@ -83,6 +90,9 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
     # One statement a row: all of them or none, and one sync of the disk.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
         cursor.executemany(INSERT, rows)
+        if cursor.rowcount == len(rows):
+            return None
+        return {task_id for (task_id,) in cursor.execute(NEWEST, [cursor.rowcount])}
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
