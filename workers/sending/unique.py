@@ -75,9 +75,7 @@ def misfit(actor: Actor[..., Any]) -> str:
         taken = inspect.signature(function)
         taken.bind(*positions, **dict.fromkeys(names))
     except (TypeError, ValueError) as error:
-        return (
-            f"its unique function must take the arguments of {actor.actor_name}{inspect.signature(actor.fn)}: {error}"
-        )
+        return f"its unique function cannot be called like {actor.actor_name}{inspect.signature(actor.fn)}: {error}"
     return ""
 
 
