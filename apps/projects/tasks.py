@@ -21,7 +21,11 @@ MINUTE_MS = 60 * 1_000
 
 
 @dramatiq.actor(
-    actor_name="projects.generate_project_report", queue_name="default", max_retries=3, related_to="projects.Project"
+    actor_name="projects.generate_project_report",
+    queue_name="default",
+    unique=True,
+    max_retries=3,
+    related_to="projects.Project",
 )
 def generate_project_report(project_id: int) -> dict[str, Any]:
     """Make a report of a project and its documents, as HTML and PDF. Return the main figures."""
