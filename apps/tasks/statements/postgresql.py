@@ -205,7 +205,7 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str
       The task ids of the new rows. None: all are new.
     """
     if len(sends) == 1:
-        return None if _insert_one(sends[0], meanwhile) else set()
+        return _insert_one(sends[0], meanwhile)
     batch = [
         {
             "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
@@ -216,19 +216,19 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str
         }
         for send in sends
     ]  # fmt: skip
-    inserted = INSERT.execute(COMPACT.encode(batch), meanwhile=meanwhile)
-    return None if len(inserted) == len(sends) else {task_id for (task_id,) in inserted}
+    inserted = INSERT.write(COMPACT.encode(batch), expected=len(sends), meanwhile=meanwhile)
+    return None if inserted is None else {task_id for (task_id,) in inserted}
 
 
-def _insert_one(send: Send, meanwhile: Callable[[], object]) -> int:
-    """Insert a row. Return the number of new rows."""
+def _insert_one(send: Send, meanwhile: Callable[[], object]) -> set[str] | None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
     statement = INSERT_ONE if send.owner_id is None else INSERT_ONE_OWNED
-    return statement.write(
+    known = statement.write(
         send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
         COMPACT.encode(send.kwargs), COMPACT.encode(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
-        send.owner_id, send.related_object_type, send.related_object_id, meanwhile=meanwhile,
+        send.owner_id, send.related_object_type, send.related_object_id, expected=1, meanwhile=meanwhile,
     )  # fmt: skip
+    return None if known is None else set()
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:
