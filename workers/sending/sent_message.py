@@ -1,6 +1,6 @@
 """The message that a send returns."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 from dramatiq import Message
 
@@ -9,7 +9,7 @@ class SentMessage(Message[Any]):
     """A message as its sender gets it: Dramatiq's own, which says besides whether it became a task."""
 
     #: False: another task stands for the send, or its id was known. `message_id` is the id of that task.
-    was_new = True
+    was_new: ClassVar[bool] = True
 
 
 def sent(message: Message[Any], *, known_as: str | None = None) -> SentMessage:
@@ -18,13 +18,11 @@ def sent(message: Message[Any], *, known_as: str | None = None) -> SentMessage:
     Parameters:
       known_as: Id of the task that stands for it. None: it is new.
     """
-    if known_as is None and type(message) is SentMessage:
-        return message
-    found = SentMessage(
-        message.queue_name, message.actor_name, message.args, message.kwargs, message.options,
-        message.message_id if known_as is None else known_as, message.message_timestamp,
-    )  # fmt: skip
+    if type(message) is Message:
+        # The same object: a copy of each would cost more than all else that Python does for a send.
+        object.__setattr__(message, "__class__", SentMessage)
     if known_as is not None:
-        # Not a field: those go to Redis.
-        object.__setattr__(found, "was_new", False)
-    return found
+        message = message.copy(message_id=known_as)
+    # Not a field, since fields go to Redis.
+    vars(message)["was_new"] = known_as is None
+    return message  # type: ignore[return-value]
