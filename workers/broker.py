@@ -123,7 +123,7 @@ class LedgerBroker(RedisBroker):
 
     # --- Sending ---
 
-    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> Message[Any]:
+    def enqueue(self, message: Message[Any], *, delay: int | None = None) -> SentMessage:
         """Record a message in the caller's transaction and publish it on commit.
 
         Parameters:
@@ -143,16 +143,17 @@ class LedgerBroker(RedisBroker):
         if attempt is not None and attempt.message.message_id == message.message_id:
             # `Retries` enqueues the message itself again: that is a move of its row.
             attempt.retry(delay_ms=delay or 0)
-            return message
+            return sent(message)
         self.emit_before("enqueue", message, delay)
         if attempt is not None:
             # Callbacks and pipelines belong to the outcome and are recorded in its commit.
             attempt.sends.append(self.follow_up_of(message, delay=delay))
+            found = sent(message)
         else:
             known = self._record([self.send_of(message, delay=delay)])
-            message = sent(message, known_as=known.get(0))
-        self.emit_after("enqueue", message, delay)
-        return message
+            found = sent(message, known_as=known.get(0))
+        self.emit_after("enqueue", found, delay)
+        return found
 
     def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
         """Record many messages with one insert and publish them with one call. All are checked before any is sent.

@@ -15,7 +15,7 @@ KEY_OPTION = "unique"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Unique:
-    """How long a task stands for further sends with its key. Such sends become no tasks of their own.
+    """Key of a send, and the time for which its task stands for further sends of the key. Those become no tasks.
 
     Parameters:
       key: At most 255 characters.

@@ -1,7 +1,7 @@
 """`unique`: sends for which another task stands."""
 
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
 
@@ -36,7 +36,14 @@ def index(declare: Callable[..., Any]) -> Any:
 @pytest.fixture
 def published(broker: LedgerBroker) -> Callable[[], list[str]]:
     """A function that returns the wire ids that wait on the default queue in Redis."""
-    return lambda: [one.decode() for one in broker.wire.workers.lrange(broker.wire.queue_key("default"), 0, -1)]
+    wire: Any = broker.wire
+    return lambda: [one.decode() for one in wire.workers.lrange(wire.queue_key("default"), 0, -1)]
+
+
+@pytest.fixture
+def skip_without_row_locks() -> None:
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("SQLite has one writer")
 
 
 def states() -> list[str]:
@@ -400,13 +407,6 @@ def test_a_member_of_a_group_with_callbacks_cannot_be_unique(declare: Callable[.
 
 
 # --- Forgetting and retrying ----------------------------------------------------------------------
-
-
-@pytest.fixture
-def skip_without_row_locks() -> Iterator[None]:
-    if not connection.features.has_select_for_update_skip_locked:
-        pytest.skip("SQLite has one writer")
-    return
 
 
 def test_keys_of_ended_tasks_are_deleted(index: Any, broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -8,6 +8,7 @@ It begins when the file GATE is there, and prints `answer TASK_ID WAS_NEW` after
 import random
 import sys
 from pathlib import Path
+from typing import Any
 
 import django
 
@@ -23,7 +24,7 @@ def run(gate: Path, seed: str) -> None:
     wait_until(gate.exists, every=0.001)
     while True:
         with transaction.atomic():
-            message = tasks.unique_effect.send("race")
+            message: Any = tasks.unique_effect.send("race")
             is_rolled_back = chance.random() < 0.2
             transaction.set_rollback(is_rolled_back)
         if not is_rolled_back:

@@ -18,8 +18,8 @@ class Unique(Middleware):
     def actor_options(self) -> set[str]:
         """unique: True for one task for each set of arguments, or a function of them that returns the key.
 
-        while_: How long a task stands for further sends: "pending", "unfinished" (the default), or a timedelta after
-        its send. debounce: Time to wait for further sends, which replace the arguments of the waiting task.
+        while_: States in which a task stands for further sends, "pending" or "unfinished" (the default), or a timedelta
+        after its send. debounce: Time to wait for further sends, which replace the arguments of the waiting task.
         debounce_max: Time after the first send at which it is due whatever follows.
         """
         return set(unique.OPTIONS)
