@@ -22,6 +22,8 @@ from apps.tasks.values import KEY_OPTION, Send, Unique
 
 #: Keys that are locked by one statement.
 KEYS = 500
+#: State of tasks that wait, written so that no planner walks the index over all of them instead of finding the few.
+WAITING = (states.PENDING, "")
 #: Columns of a task that say whether it stands for a send.
 LOOKED_AT = (
     "task_id", "status", "created_at", "run_at", "expires_at", "cancel_requested_at", "delayed", "retries", "crashes",
@@ -134,9 +136,10 @@ def _rows(task_ids: Collection[str]) -> dict[str, Any]:
     missing = set(task_ids)
     while missing:
         rows = TaskStatus.objects.filter(task_id__in=missing).annotate(now=ClockTimestamp()).only(*LOOKED_AT)
-        waiting = rows.filter(may(states.CLAIM)).select_for_update(no_key=True).order_by("pk")
+        waiting = rows.filter(status__in=WAITING).select_for_update(no_key=True).order_by("pk")
         found |= {row.task_id: row for row in waiting}
-        others = {row.task_id: row for row in rows.exclude(task_id__in=found.keys())}
+        left = missing - found.keys()
+        others = {row.task_id: row for row in rows.filter(task_id__in=left)} if left else {}
         found |= others
         # A worker gave it back between the two statements.
         missing = {task_id for task_id, row in others.items() if row.status == states.PENDING}
