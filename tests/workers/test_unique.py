@@ -282,6 +282,16 @@ def test_equal_keys_of_one_call_are_one_task(index: Any, broker: LedgerBroker) -
     assert TaskStatus.objects.count() == 3
 
 
+def test_each_send_of_a_call_goes_by_its_own_rule(index: Any, broker: LedgerBroker) -> None:
+    running = index.send(1)
+    now_is("processing", running)
+    rules = ("unfinished", "pending", "unfinished")
+    sent = broker.send_many([index.message_with_options(args=(1,), while_=while_) for while_ in rules])
+    assert [message.was_new for message in sent] == [False, True, False]
+    assert sent[0].message_id == running.message_id
+    assert sent[2].message_id == sent[1].message_id
+
+
 def test_many_unique_and_plain_sends_are_one_call(
     declare: Callable[..., Any], index: Any, broker: LedgerBroker
 ) -> None:

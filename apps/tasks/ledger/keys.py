@@ -36,28 +36,34 @@ def settle(sends: Sequence[Send]) -> tuple[list[Send], dict[int, str]]:
     Returns:
       The sends to insert, and for each other send, by its position, the id of the task that stands for it.
     """
-    firsts: dict[str, Send] = {}
-    for send in sends:
-        if send.unique is not None:
-            first = firsts.setdefault(send.unique.key, send)
-            if send.unique.debounce_ms is not None:
-                # The last arguments count.
-                firsts[send.unique.key] = replace(send, task_id=first.task_id)
-    standing: dict[str, str] = {}
-    for keys in _pages(sorted(firsts)):
-        standing |= _settle_page([firsts[key] for key in keys])
-    new: list[Send] = []
+    rows, own = _standing(sends)
+    new: dict[int, Send] = {}
     known: dict[int, str] = {}
+    # Position of the first new send of a key, and the last send that replaces arguments of its waiting task.
+    firsts: dict[str, int] = {}
+    later: dict[str, Send] = {}
     for position, send in enumerate(sends):
-        if send.unique is None:
-            new.append(send)
-        elif send.unique.key in standing:
-            known[position] = standing[send.unique.key]
+        unique = send.unique
+        if unique is None:
+            new[position] = send
+            continue
+        row, first = rows.get(unique.key), firsts.get(unique.key)
+        if first is not None:
+            known[position] = new[first].task_id
+            if unique.debounce_ms is not None:
+                new[first] = replace(send, task_id=new[first].task_id)
+        elif row is not None and _stands(row, unique):
+            known[position] = row.task_id
+            if unique.debounce_ms is not None:
+                later[unique.key] = send
         else:
-            first = firsts[send.unique.key]
-            new.append(first)
-            standing[send.unique.key] = first.task_id
-    return new, known
+            firsts[unique.key], new[position] = position, send
+            if own.get(unique.key) != send.task_id or unique.throttle_ms is not None:
+                until = None if unique.throttle_ms is None else ClockTimestamp(offset_ms=unique.throttle_ms)
+                TaskKey.objects.filter(key=unique.key).update(task_id=send.task_id, until=until)
+    for key, send in later.items():
+        _replace(rows[key], send)
+    return list(new.values()), known
 
 
 def take_back(rows: Iterable[TaskStatus]) -> dict[int, str]:
@@ -109,25 +115,21 @@ def forget_keys() -> int:
         last = page[-1]
 
 
-def _settle_page(sends: Sequence[Send]) -> dict[str, str]:
-    """Return the task that stands for each send, by key. The keys of the others are given their sends' tasks."""
-    by_key = {send.unique.key: send for send in sends if send.unique is not None}
-    holders = lock({key: send.task_id for key, send in by_key.items()})
-    earlier = [task_id for key, task_id in holders.items() if task_id != by_key[key].task_id]
-    rows = _rows(earlier) if earlier else {}
-    standing: dict[str, str] = {}
-    for key, send in by_key.items():
-        unique = send.unique
-        assert unique is not None
-        row = rows.get(holders[key])
-        if row is not None and _stands(row, unique):
-            standing[key] = row.task_id
-            if unique.debounce_ms is not None:
-                _replace(row, send, unique)
-        elif holders[key] != send.task_id or unique.throttle_ms is not None:
-            until = None if unique.throttle_ms is None else ClockTimestamp(offset_ms=unique.throttle_ms)
-            TaskKey.objects.filter(key=key).update(task_id=send.task_id, until=until)
-    return standing
+def _standing(sends: Sequence[Send]) -> tuple[dict[str, Any], dict[str, str]]:
+    """Lock the keys of the sends. Return the row of each key's task, and the task ids of the keys that are new."""
+    ids: dict[str, str] = {}
+    for send in sends:
+        if send.unique is not None:
+            ids.setdefault(send.unique.key, send.task_id)
+    holders: dict[str, str] = {}
+    for keys in _pages(sorted(ids)):
+        holders |= lock({key: ids[key] for key in keys})
+    earlier = {key: task_id for key, task_id in holders.items() if task_id != ids[key]}
+    rows: dict[str, Any] = {}
+    for task_ids in _pages(list(earlier.values())):
+        rows |= _rows(task_ids)
+    found = {key: rows[task_id] for key, task_id in earlier.items() if task_id in rows}
+    return found, {key: task_id for key, task_id in holders.items() if key not in earlier}
 
 
 def _rows(task_ids: Collection[str]) -> dict[str, Any]:
@@ -156,11 +158,13 @@ def _stands(row: Any, unique: Unique) -> bool:
     return row.status == states.PROCESSING and not unique.while_pending
 
 
-def _replace(row: Any, send: Send, unique: Unique) -> None:
+def _replace(row: Any, send: Send) -> None:
     """Give a waiting task the arguments of a later send, and let it wait anew.
 
     A task that has run waits for its retry: it keeps its time.
     """
+    unique = send.unique
+    assert unique is not None
     assert unique.debounce_ms is not None
     run_at: datetime = row.run_at
     if not row.retries and not row.crashes:
