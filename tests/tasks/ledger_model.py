@@ -97,9 +97,12 @@ class Model:
         for position, send in enumerate(sends):
             if send.unique is not None:
                 key = send.unique.key
-                if key in keys or self._stands(self.keys.get(key, ""), while_pending=send.unique.while_pending):
+                holder = self.keys.get(key, "")
+                stands = holder != send.task_id and self._stands(holder, while_pending=send.unique.while_pending)
+                if key in keys or stands:
                     known[position] = self.keys[key]
                     continue
+                # A send with the id of the key's task is that task, and stands for the others of the call.
                 keys.add(key)
                 self.keys[key] = send.task_id
             if send.task_id in self.tasks:
