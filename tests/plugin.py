@@ -67,6 +67,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         default=10_000,
         help="number of random cron texts that are compared with the manual; default: %(default)s",
     )
+    group.addoption(
+        "--unique-sends",
+        type=int,
+        default=60,
+        help="number of sends that race for one unique key, from 1,000 on with 8 processes; default: %(default)s",
+    )
 
 
 @pytest.hookimpl(wrapper=True)

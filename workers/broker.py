@@ -5,7 +5,7 @@ It is imported before Django's models exist, so functions import the ledger wher
 
 import logging
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -24,13 +24,14 @@ from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
-from apps.tasks.values import Send
+from apps.tasks.values import KEY_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
-from workers.sending import arguments, options, times
+from workers.sending import arguments, options, times, unique
 from workers.sending.actor import adopt
 from workers.sending.back_pressure import BackPressure
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
+from workers.sending.sent_message import SentMessage, sent
 from workers.wire.message import WIRE_OPTIONS
 from workers.wire.queue import WireQueue
 
@@ -43,7 +44,7 @@ logger = logging.getLogger(__name__)
 #: Options of a message that have columns of their own.
 COLUMN_OPTIONS = (
     "owner_id", "priority", "weight", "delay", "eta", "max_age", "expires", "retries", "traceback",
-    "requeue_timestamp", *WIRE_OPTIONS,
+    "requeue_timestamp", *unique.OPTIONS, *WIRE_OPTIONS,
 )  # fmt: skip
 
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
@@ -158,12 +159,16 @@ class LedgerBroker(RedisBroker):
 
     # --- Sending ---
 
-    def enqueue(self, message: Message[Any], *, delay: Any = None) -> Message[Any]:
+    def enqueue(self, message: Message[Any], *, delay: Any = None) -> SentMessage:
         """Record a message in the caller's transaction and publish it on commit.
 
         Parameters:
           delay: Milliseconds before it may run, or a timedelta. Ten years at most. If the message has a `delay` or
             an `eta` of its own, the later of both counts.
+
+        Returns:
+          The message, a `SentMessage`. If another task stands for a unique send, it has the id of that one. A message
+          that follows a task is recorded with its outcome, and always new here.
 
         Raises:
           ActorNotFound: No actor of that name is declared.
@@ -177,38 +182,41 @@ class LedgerBroker(RedisBroker):
         if attempt is not None and attempt.message.message_id == message.message_id:
             # `Retries` enqueues the message itself again: that is a move of its row.
             attempt.retry(delay_ms=delay or 0)
-            return message
+            return sent(message)
         self.emit_before("enqueue", message, delay)
         if attempt is not None:
             # Callbacks and pipelines belong to the outcome and are recorded in its commit.
             attempt.sends.append(self.follow_up_of(message, delay=delay))
+            found = sent(message)
         else:
-            self._record([self.send_of(message, delay=delay)])
-        self.emit_after("enqueue", message, delay)
-        return message
+            known = self._record([self.send_of(message, delay=delay)])
+            found = sent(message, known_as=known.get(0))
+        self.emit_after("enqueue", found, delay)
+        return found
 
-    def send_many(self, messages: Iterable[Message[Any]]) -> list[Message[Any]]:
+    def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
         """Record many messages with one insert and publish them with one call. All are checked before any is sent.
 
-        Raises: As `enqueue`.
+        Returns, Raises: As `enqueue`.
         """
-        sent = list(messages)
-        for message in sent:
+        given = list(messages)
+        for message in given:
             self.emit_before("enqueue", message, None)
-        self._record([self.send_of(message) for message in sent])
-        for message in sent:
+        known = self._record([self.send_of(message) for message in given])
+        found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
+        for message in found:
             self.emit_after("enqueue", message, None)
-        return sent
+        return found
 
-    def _record(self, sends: list[Send]) -> None:
+    def _record(self, sends: list[Send]) -> dict[int, str]:
+        """Record and publish sends. Return those that are not new: for each, by position, the id of its task."""
         numbers = self.back_pressure.limits_of(sends)
         if numbers is None:
-            self._insert(sends)
-        else:
-            with self.back_pressure.room_for(numbers):
-                self._insert(sends)
+            return self._insert(sends)
+        with self.back_pressure.room_for(numbers):
+            return self._insert(sends)
 
-    def _insert(self, sends: list[Send]) -> None:
+    def _insert(self, sends: list[Send]) -> dict[int, str]:
         from apps.tasks import ledger
 
         packed: list[Any] = []
@@ -216,15 +224,16 @@ class LedgerBroker(RedisBroker):
             # The relay publishes delayed rows, as soon as they are committed.
             sends = [replace(send, delay_ms=max(send.delay_ms, 1)) for send in sends]
 
-        def prepare() -> None:
-            packed.extend(pack_sends(sends, self.wire))
+        def prepare(new: Sequence[Send]) -> None:
+            packed.extend(pack_sends(new, self.wire))
             # Not inside a transaction: its locks would wait for Redis, too.
             if packed and transaction.get_connection().autocommit:
                 self.wire.settle()
 
-        ledger.record(sends, meanwhile=prepare)
+        known = ledger.record(sends, meanwhile=prepare)
         if packed:
             publish_on_commit(packed, self.wire.publish_packed)
+        return known
 
     def send_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
@@ -242,6 +251,7 @@ class LedgerBroker(RedisBroker):
         line, weight = limits.place_of(
             message.actor_name, message.args, message.kwargs, owner_id=owner_id, weight=message.options.get("weight")
         )
+        key = self._unique_of(actor, message, is_delayed=bool(delay_ms))
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
@@ -249,14 +259,15 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,
-            options=_without_columns(plain),
-            delay_ms=delay_ms,
+            options=_with_key(_without_columns(plain), key),
+            delay_ms=_wait_of(key, delay_ms),
             max_age_ms=max_age_ms,
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
             line=line,
             weight=weight,
+            unique=key,
         )
 
     def follow_up_of(self, message: Message[Any], *, delay: Any = None) -> Send:
@@ -269,6 +280,7 @@ class LedgerBroker(RedisBroker):
         Raises:
           FollowUpError: JSON cannot carry the arguments, or no column the id or a name.
         """
+        key = None
         try:
             name = message.actor_name
             actor = self.actors.get(name) if isinstance(name, str) else None
@@ -277,13 +289,19 @@ class LedgerBroker(RedisBroker):
             plain = arguments.plain_options(message)
             args, kwargs, kept = json_safe([message.args, message.kwargs, _without_columns(plain)])
             owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
-            line, weight = limits.place_of(name, args, kwargs, owner_id=owner_id, weight=message.options.get("weight"))
+            delay_ms, max_age_ms = times.start_and_age(message.options, actor.options if actor else {}, delay=delay)
+            line: str | None = None
+            weight = 1
+            if actor is not None and not arguments.misfit(actor, message):
+                line, weight = limits.place_of(
+                    name, args, kwargs, owner_id=owner_id, weight=message.options.get("weight")
+                )
+                key = self._unique_of(actor, message, is_delayed=bool(delay_ms))
         except Interrupt:
             raise
         except BaseException as error:
             failure = Failure.of(error)
             raise FollowUpError(f"{message.actor_name} cannot be sent: {failure.error_message}") from error
-        delay_ms, max_age_ms = times.start_and_age(message.options, actor.options if actor else {}, delay=delay)
         related_type, related_id = "", None
         if actor is not None:
             with suppress(BadArgumentsError):
@@ -295,15 +313,22 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=tuple(args),
             kwargs=kwargs,
-            options=kept,
-            delay_ms=delay_ms,
+            options=_with_key(kept, key),
+            delay_ms=_wait_of(key, delay_ms),
             max_age_ms=max_age_ms,
             owner_id=owner_id,
             related_object_type=related_type,
             related_object_id=related_id,
             line=line,
             weight=weight,
+            unique=key,
         )
+
+    def _unique_of(self, actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool) -> Unique | None:
+        """Return the key of a send. Raises: BadArgumentsError: It cannot have one."""
+        if "pipe_target" in message.options:
+            unique.check_next(message.options["pipe_target"], self.actors)
+        return unique.unique_of(actor, message, is_delayed=is_delayed)
 
     # --- Working ---
 
@@ -355,6 +380,16 @@ def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> Non
 def _without_columns(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that have no column of their own."""
     return {name: value for name, value in options.items() if name not in COLUMN_OPTIONS}
+
+
+def _with_key(options: dict[str, Any], key: Unique | None) -> dict[str, Any]:
+    """Return the options of a row, with the key of its send."""
+    return options if key is None else {**options, KEY_OPTION: key.key}
+
+
+def _wait_of(key: Unique | None, delay_ms: int) -> int:
+    """Return the milliseconds before a send may run."""
+    return delay_ms if key is None or key.debounce_ms is None else key.debounce_ms
 
 
 def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | None]:

@@ -48,7 +48,7 @@ AUDIT_REST = 20
 EXPIRE_SECONDS = 1.0
 #: Seconds between two looks for groups whose members have ended.
 GROUP_SECONDS = 0.5
-#: Seconds between two deletions of old rows of workers and groups.
+#: Seconds between two deletions of old rows.
 FORGET_SECONDS = 600.0
 #: Rows that are published in one page.
 PAGE = 500
@@ -268,6 +268,7 @@ class Relay:
     # --- Old rows ---
 
     def forget(self) -> int:
-        """Delete old rows: of workers that stopped and groups that ended, and starts that no rate counts."""
+        """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""
         ledger.forget_starts()
-        return presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
+        forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
+        return forgotten + ledger.forget_keys()

@@ -23,6 +23,7 @@ MINUTE_MS = 60 * SECOND_MS
 @dramatiq.actor(
     actor_name="documents.process_document",
     queue_name="documents",
+    unique=True,
     max_retries=3,
     min_backoff=15 * SECOND_MS,
     max_backoff=10 * MINUTE_MS,
@@ -55,7 +56,11 @@ def process_document(document_id: int) -> dict[str, Any]:
 
 
 @dramatiq.actor(
-    actor_name="documents.process_project", queue_name="documents", max_retries=3, related_to="projects.Project"
+    actor_name="documents.process_project",
+    queue_name="documents",
+    unique=True,
+    max_retries=3,
+    related_to="projects.Project",
 )
 def process_project(project_id: int) -> dict[str, int]:
     """Send the task of each draft of a project. The tasks have the owner of this one.

@@ -23,6 +23,7 @@ MINUTE_MS = 60 * 1_000
 @dramatiq.actor(
     actor_name="projects.generate_project_report",
     queue_name="default",
+    unique=True,
     max_retries=3,
     related_to="projects.Project",
     fair_by="owner",

@@ -110,11 +110,11 @@ class CannotRunError(TaskError, ValueError):
     """The schedule cannot be run: its actor is unknown or cannot be called with its arguments."""
 
 
-class NotRelatedError(TaskError, ValueError):
-    """Actor 'documents.process_document' is related to 'documents.Document', must be related to 'projects.Project'"""
+class KeyTakenError(TaskError):
+    """Task 5f1d cannot be retried: task 92ab has the same unique key and is unfinished"""
 
-    def __init__(self, actor_name: str, *, related_to: str | None, label: str) -> None:
-        super().__init__(f"Actor {actor_name!r} is related to {related_to!r}, must be related to {label!r}")
+    def __init__(self, task_id: str, *, taken_by: str) -> None:
+        super().__init__(f"Task {task_id} cannot be retried: task {taken_by} has the same unique key and is unfinished")
 
 
 class GroupError(TaskError, ValueError):

@@ -11,6 +11,28 @@ from apps.tasks.states import Move
 
 #: Option of a message that belongs to a group: the key of its innermost group.
 GROUP_KEY = "group_key"
+#: Option of a task's row that holds the key of its send.
+KEY_OPTION = "unique"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Unique:
+    """Key of a send, and the time for which its task stands for further sends of the key. Those become no tasks.
+
+    Parameters:
+      key: At most 255 characters.
+      while_pending: Only until a worker claims it. Otherwise until it ends.
+      throttle_ms: Instead, for that many milliseconds after its send, whatever becomes of it.
+      debounce_ms: With `while_pending`, a further send replaces the arguments of the waiting task and starts its wait
+        of that many milliseconds anew.
+      debounce_max_ms: Milliseconds after the first send to which further sends can postpone it.
+    """
+
+    key: str
+    while_pending: bool = False
+    throttle_ms: int | None = None
+    debounce_ms: int | None = None
+    debounce_max_ms: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -24,6 +46,7 @@ class Send:
       owner_id: Primary key of the user who may see the task besides staff.
       line: Key of its actor's limit, in whose line it waits. None: the actor has no limit.
       weight: Places of the limit that it takes.
+      unique: Its key. None: it becomes a task whatever else was sent.
     """
 
     task_id: str
@@ -40,6 +63,7 @@ class Send:
     related_object_id: int | None = None
     line: str | None = None
     weight: int = 1
+    unique: Unique | None = None
 
 
 class Held(NamedTuple):

@@ -72,6 +72,12 @@ def transactional_failure(nonce: str) -> None:
     raise RuntimeError("after the effect")
 
 
+@dramatiq.actor(actor_name="acting.unique_effect", unique=True, max_retries=3, min_backoff=50, max_backoff=200)
+def unique_effect(nonce: str) -> str:
+    _record(nonce)
+    return nonce
+
+
 @dramatiq.actor(actor_name="acting.say")
 def say(value: Any) -> Any:
     """Return the argument."""

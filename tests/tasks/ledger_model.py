@@ -63,6 +63,8 @@ class Model:
     Parameters:
       now: Time in hours.
       attempts: Ends of the attempts that did not complete and left an error.
+      keys: Last task that was sent with each key.
+      key_of: Key that each task was sent with.
       lives: Whether each registered worker counts as living.
       made: Number of times that each move was made.
     """
@@ -72,6 +74,8 @@ class Model:
     tasks: dict[str, Task] = field(default_factory=dict)
     attempts: dict[Pair, str] = field(default_factory=dict)
     groups: dict[str, Group] = field(default_factory=dict)
+    keys: dict[str, str] = field(default_factory=dict)
+    key_of: dict[str, str] = field(default_factory=dict)
     lives: dict[uuid.UUID, bool] = field(default_factory=dict)
 
     def _move(self, task: Task, move: states.Move) -> None:
@@ -96,19 +100,51 @@ class Model:
 
     # --- Sending ---
 
-    def record(self, sends: Iterable[Send]) -> None:
-        for send in sends:
+    def record(self, sends: Iterable[Send]) -> dict[int, str]:
+        known: dict[int, str] = {}
+        keys: set[str] = set()
+        for position, send in enumerate(sends):
+            if send.unique is not None:
+                key = send.unique.key
+                holder = self.keys.get(key, "")
+                stands = holder != send.task_id and self._stands(holder, while_pending=send.unique.while_pending)
+                if key in keys or stands:
+                    known[position] = self.keys[key]
+                    continue
+                # A send with the id of the key's task is that task, and stands for the others of the call.
+                keys.add(key)
+                self.keys[key] = send.task_id
+            if send.task_id in self.tasks:
+                known[position] = send.task_id
+                continue
+            if send.unique is not None:
+                self.key_of[send.task_id] = send.unique.key
             run_at = self.now + send.delay_ms // HOUR_MS
-            self.tasks.setdefault(
-                send.task_id,
-                Task(
-                    status=states.PENDING,
-                    run_at=run_at,
-                    created_at=self.now,
-                    expires_at=None if send.max_age_ms is None else run_at + send.max_age_ms // HOUR_MS,
-                    delayed=send.delay_ms > 0,
-                ),
+            self.tasks[send.task_id] = Task(
+                status=states.PENDING,
+                run_at=run_at,
+                created_at=self.now,
+                expires_at=None if send.max_age_ms is None else run_at + send.max_age_ms // HOUR_MS,
+                delayed=send.delay_ms > 0,
             )
+        return known
+
+    def _stands(self, task_id: str, *, while_pending: bool) -> bool:
+        task = self.tasks.get(task_id)
+        if task is None or task.status != states.PENDING:
+            return task is not None and task.status == states.PROCESSING and not while_pending
+        return not task.is_cancel_requested and (task.expires_at is None or task.expires_at > self.now)
+
+    def is_key_taken(self, task_id: str) -> bool:
+        """Return whether an unfinished task has the key of an ended one."""
+        task, holder = self.tasks[task_id], self.tasks.get(self.keys.get(self.key_of.get(task_id, ""), ""))
+        return task.is_finished and holder is not None and holder.status in states.UNFINISHED
+
+    def forget_keys(self) -> int:
+        ended = [key for key, task_id in self.keys.items() if self.tasks[task_id].status not in states.UNFINISHED]
+        for key in ended:
+            del self.keys[key]
+        return len(ended)
 
     def dead_letter(self, task_id: str) -> bool:
         if task_id in self.tasks:
@@ -299,8 +335,10 @@ class Model:
 
     def retry(self, task_id: str) -> bool:
         task = self.tasks.get(task_id)
-        if task is None or task.status not in (states.FAILED, states.CANCELLED):
+        if task is None or task.status not in (states.FAILED, states.CANCELLED) or self.is_key_taken(task_id):
             return False
+        if task_id in self.key_of:
+            self.keys[self.key_of[task_id]] = task_id
         self._make_pending(task, states.RETRY_BY_HAND)
         task.retries = task.snoozes = task.crashes = 0
         task.expires_at = task.unknown_since = None

@@ -18,7 +18,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.tasks import ledger, states
 from apps.tasks.admin import actions
-from apps.tasks.models import TaskStatus
+from apps.tasks.models import TaskKey, TaskStatus
 from tests import rows
 from tests.pages import Page, get
 
@@ -289,6 +289,18 @@ def locked_by_another(task: TaskStatus) -> Iterator[None]:
     finally:
         other.rollback()
         other.close()
+
+
+def test_a_task_whose_unique_key_an_unfinished_task_has_is_not_retried(admin_client: Client) -> None:
+    ended, free, other = (
+        rows.task(status=status, options={"unique": status}) for status in ("failed", "cancelled", "pending")
+    )
+    TaskKey.objects.create(key="failed", task_id=other.task_id)
+
+    text = confirm(admin_client, ask(admin_client, "retry", ended, free)).text
+
+    assert "1 task is left as it is: it has the unique key of an unfinished task." in text
+    assert [status_of(task) for task in (ended, free)] == ["failed", "pending"]
 
 
 @pytest.mark.django_db(transaction=True)

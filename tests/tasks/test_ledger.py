@@ -4,6 +4,7 @@ import json
 import re
 import uuid
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -15,10 +16,10 @@ from django.utils import timezone
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.failures import cause_of
-from apps.tasks.models import TaskAttempt, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskKey, TaskStatus
 from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
-from apps.tasks.values import Claim, Outcome, Report, Send
+from apps.tasks.values import Claim, Outcome, Report, Send, Unique
 
 pytestmark = pytest.mark.django_db
 
@@ -535,6 +536,24 @@ def test_a_batch_is_looked_up_by_its_rows_among_many_others(variant: str, analys
         assert "tasks_pending" not in plan
 
 
+def test_the_task_of_a_key_is_looked_up_among_many_that_wait() -> None:
+    """The planner would walk the index over those that wait, which is in the order of the locks."""
+    sends = [
+        Send(task_id=f"{number}", task_name="a.b", queue_name="q", unique=Unique(key=f"{number}"))
+        for number in range(600)
+    ]
+    ledger.record(sends)
+    with CaptureQueriesContext(connection) as captured:
+        ledger.record([replace(sends[5], task_id="another")])
+    looks = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("SELECT")]
+    with connection.cursor() as cursor:
+        cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{looks[0]}")
+        plan = " ".join(str(row[-1]) for row in cursor.fetchall())
+    assert len(looks) == 1
+    assert "task_id" in plan
+    assert "tasks_pending" not in plan
+
+
 def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> None:
     if connection.vendor != "postgresql":
         due = str(TaskStatus.objects.due().filter(delayed=True).order_by("run_at", "id").explain())
@@ -570,6 +589,8 @@ def test_the_queries_that_run_all_day_use_the_indexes_over_unfinished_rows() -> 
         lambda: ledger.retry_many([0]),
         lambda: ledger.count_waiting("queue_name", "default", limit=100),
         lambda: ledger.count_waiting("task_name", "acting.effect", limit=100),
+        lambda: ledger.rivals([0]),
+        lambda: (TaskKey.objects.create(key="unknown", task_id="unknown"), ledger.forget_keys()),
         lambda: TaskStatus.objects.filter(status=states.PENDING).exists(),
         lambda: TaskStatus.objects.filter(status=states.PROCESSING).exists(),
     ],

@@ -36,8 +36,9 @@ from hypothesis.stateful import (
 )
 
 from apps.tasks import ledger, presence, states
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskGroupMember, TaskStatus, WorkerProcess
-from apps.tasks.values import Claim, Outcome, Report, Send
+from apps.tasks.errors import KeyTakenError
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskGroupMember, TaskKey, TaskStatus, WorkerProcess
+from apps.tasks.values import KEY_OPTION, Claim, Outcome, Report, Send, Unique
 from tests.tasks.ledger_model import HOUR_MS, Group, Model, Pair, Task
 from workers.sending.on_commit import publish_on_commit
 
@@ -136,11 +137,13 @@ def atomic(*, rolled_back: bool) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Sent:
-    """A message to send: a new one, or one with the id of a known task."""
+    """A message to send: a new one, or one with the id of a known task. It may have a key."""
 
     delay_hours: int
     max_age_hours: int | None
     known: str | None
+    key: str = ""
+    while_pending: bool = False
 
 
 @dataclass(frozen=True)
@@ -236,8 +239,12 @@ CLAIMS = st.one_of(
     one_of(lambda machine: machine.valid_claims or machine.claims).flatmap(forged),
 )
 MAX_AGES = st.sampled_from((*[None] * 6, 0, 1, 2))
-NEW_SENDS = st.builds(Sent, delay_hours=DELAYS, max_age_hours=MAX_AGES, known=st.none())
-SENDS = NEW_SENDS | NEW_SENDS | st.builds(Sent, delay_hours=DELAYS, max_age_hours=MAX_AGES, known=TASKS)
+KEYS = st.sampled_from(("", "a", "a"))
+NEW_SENDS, KNOWN_SENDS = (
+    st.builds(Sent, delay_hours=DELAYS, max_age_hours=MAX_AGES, known=known, key=KEYS, while_pending=st.booleans())
+    for known in (st.none(), TASKS)
+)
+SENDS = NEW_SENDS | NEW_SENDS | KNOWN_SENDS
 BLOCKS = st.builds(Block, sent=st.lists(SENDS, min_size=1, max_size=2).map(tuple), rolled_back=RARELY)
 ENDS = st.builds(
     End,
@@ -259,7 +266,7 @@ class LedgerMachine(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self._raised_before = sys.exception()
-        for model in (TaskAttempt, TaskStatus, TaskGroupMember, TaskGroup, WorkerProcess):
+        for model in (TaskAttempt, TaskStatus, TaskGroupMember, TaskGroup, TaskKey, WorkerProcess):
             model.objects.all()._raw_delete(using="default")
         self.model = Model(made=self.made)
         self.wire = Wire()
@@ -303,6 +310,8 @@ class LedgerMachine(RuleBasedStateMachine):
             queue_name="default",
             delay_ms=sent.delay_hours * HOUR_MS,
             max_age_ms=None if sent.max_age_hours is None else sent.max_age_hours * HOUR_MS,
+            options={KEY_OPTION: sent.key} if sent.key else {},
+            unique=Unique(key=sent.key, while_pending=sent.while_pending) if sent.key else None,
         )
 
     # --- Sending ---
@@ -317,18 +326,20 @@ class LedgerMachine(RuleBasedStateMachine):
     def _send(self, sent: Iterable[Sent]) -> None:
         """Record and publish like the broker."""
         sends = [self.send_of(one) for one in sent]
-        ledger.record(sends)
-        self.model.record(sends)
-        publish_on_commit([(send.task_id, 0) for send in sends if not send.delay_ms], self.wire.publish)
+        new: list[Send] = []
+        assert ledger.record(sends, meanwhile=new.extend) == self.model.record(sends)
+        publish_on_commit([(send.task_id, 0) for send in new if not send.delay_ms], self.wire.publish)
 
     @contextmanager
     def transaction(self, *, rolled_back: bool) -> Iterator[None]:
         """Run a transaction. If it is rolled back, restore the model."""
         tasks, groups = dict(self.model.tasks), dict(self.model.groups)
+        keys, key_of = dict(self.model.keys), dict(self.model.key_of)
         with atomic(rolled_back=rolled_back):
             yield
         if rolled_back:
             self.model.tasks, self.model.groups = tasks, groups
+            self.model.keys, self.model.key_of = keys, key_of
 
     @precondition(lambda machine: len(machine.model.tasks) < MANY_TASKS)
     @rule(blocks=st.lists(BLOCKS, min_size=1, max_size=3), rolled_back=RARELY, is_redis_away=RARELY)
@@ -690,7 +701,11 @@ class LedgerMachine(RuleBasedStateMachine):
         elif action == "retry":
             self.retried.update(task_ids)
             for task_id in task_ids:
-                assert ledger.retry(task_id) == self.model.retry(task_id)
+                if self.model.is_key_taken(task_id) and self.rows[task_id]["status"] != states.COMPLETED:
+                    with pytest.raises(KeyTakenError):
+                        ledger.retry(task_id)
+                else:
+                    assert ledger.retry(task_id) == self.model.retry(task_id)
         elif action == "postpone":
             assert ledger.postpone(task_ids, delay_ms=ms) == self.model.postpone(task_ids, delay_ms=ms)
         elif action == "put off":
@@ -710,12 +725,14 @@ class LedgerMachine(RuleBasedStateMachine):
             assert ledger.expire_waiting() == self.model.expire()
         else:
             presence.forget(older_than=hours * HOUR)
+            assert ledger.forget_keys() == self.model.forget_keys()
 
     def _operate_many(self, action: str, task_ids: list[str]) -> None:
         keys = {task_id: self.rows[task_id]["id"] for task_id in task_ids}
         if action == "retry":
             self.retried.update(task_ids)
-            sent = {key for task_id, key in keys.items() if self.model.retry(task_id)}
+            # Of several with one unique key, the oldest.
+            sent = {keys[task_id] for task_id in sorted(keys, key=keys.__getitem__) if self.model.retry(task_id)}
             assert ledger.retry_many([*keys.values()]) == sent
             return
         tasks = {keys[task_id]: self.model.tasks[task_id] for task_id in task_ids}
@@ -744,6 +761,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.every_row_equals_its_task_in_the_model_and_got_there_by_a_legal_move()
         if self.rows != before:
             self.attempts_and_groups_equal_those_of_the_model()
+            self.keys_equal_those_of_the_model()
         self.each_callback_of_a_group_is_sent_once()
         self.no_message_is_published_before_its_commit()
 
@@ -790,6 +808,9 @@ class LedgerMachine(RuleBasedStateMachine):
         assert {key: at is not None for key, at in TaskGroup.objects.values_list("key", "ended_at")} == {
             key: group.has_ended for key, group in self.model.groups.items()
         }
+
+    def keys_equal_those_of_the_model(self) -> None:
+        assert dict(TaskKey.objects.values_list("key", "task_id")) == self.model.keys
 
     def each_callback_of_a_group_is_sent_once(self) -> None:
         sent = {f"{key}-finished": group.has_ended for key, group in self.model.groups.items()}

@@ -21,9 +21,10 @@ pytestmark = pytest.mark.django_db
 
 #: Options that a message may have with the middleware of this project.
 OF_MESSAGES = {
-    "delay", "eta", "expires", "max_age", "max_backoff",
+    "debounce", "debounce_max", "delay", "eta", "expires", "max_age", "max_backoff",
     "max_retries", "message_id", "min_backoff", "notify_shutdown", "on_failure", "on_retry_exhausted", "on_success",
-    "owner_id", "pipe_ignore", "pipe_target", "priority", "store_results", "time_limit", "weight",
+    "owner_id", "pipe_ignore", "pipe_target", "priority", "store_results", "time_limit", "unique",
+    "weight", "while_",
 }  # fmt: skip
 
 

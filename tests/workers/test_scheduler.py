@@ -321,6 +321,27 @@ def test_the_run_by_hand_is_a_run_before_too(time, make) -> None:
     assert TaskStatus.objects.due().count() == 1
 
 
+def test_a_slot_for_which_another_task_stands_names_that_task(time, make, declare) -> None:
+    with declare(actor_name="acting.unique", unique=True) as actor:
+        schedule = make(task_name="acting.unique", kwargs={}, overlap="queue")
+        standing = actor.send()
+        assert time.forward(minutes=1) == 1
+        assert actions.run_now(schedule) == standing.message_id
+        time.forward(minutes=1)
+        assert set(ScheduleSlot.objects.values_list("task_id", "is_held")) == {(standing.message_id, False)}
+        actions.delete(schedule)
+        assert TaskStatus.objects.get().cancel_requested_at is None, "the schedule's history is not its own"
+
+
+def test_a_schedule_whose_debounced_task_would_wait_for_the_run_before_it_says_why(time, make, declare) -> None:
+    with declare(actor_name="acting.debounced", debounce=MINUTE):
+        schedule = make(task_name="acting.debounced", kwargs={}, overlap="queue")
+        assert time.forward(minutes=1) == 1
+        time.forward(minutes=1)
+        schedule.refresh_from_db()
+        assert "has debounce" in schedule.problem
+
+
 def test_very_many_that_wait_are_looked_at_in_few_statements(time, make, django_assert_max_num_queries) -> None:
     for number in range(20):
         make(f"s {number}", missed_policy="all")

@@ -17,6 +17,7 @@ DEFAULT = [
     "workers.middleware.snooze.Snoozes",
     "workers.middleware.max_waiting.MaxWaiting",
     "workers.middleware.periodic.Periodic",
+    "workers.middleware.unique.Unique",
     "workers.middleware.limits.Limits",
     "workers.middleware.priority.Priority",
     "workers.middleware.transactional.Transactional",

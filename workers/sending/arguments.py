@@ -22,8 +22,8 @@ INTEGER_LIMIT = 2**31
 BIG_INTEGER_LIMIT = 2**63
 #: Options of a message that are numbers, where it has them.
 NUMBERS = ("max_age", "max_retries", "min_backoff", "max_backoff", "time_limit")
-#: Options of a message that `owner_key` and `priority_of` check.
-COLUMNS = ("owner_id", "priority")
+#: Options of a message that others check: `owner_key`, `priority_of`, the limits and `workers.sending.unique`.
+CHECKED_ELSEWHERE = ("owner_id", "priority", "weight", "unique", "while_", "debounce", "debounce_max")
 #: Options of a message that hold messages: the next of a pipeline, the callbacks of a group.
 FOLLOWING = ("pipe_target", "group_completion_callbacks")
 
@@ -79,7 +79,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
         elif name in TIMES:
             if value is not None:
                 check_time(actor.actor_name, name, value)
-        elif name not in COLUMNS:
+        elif name not in CHECKED_ELSEWHERE:
             _check_value(actor, f"option {name!r}", value)
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, value)

@@ -53,7 +53,9 @@ FLAGS = ("store_results", "notify_shutdown", "pipe_ignore", "transactional")
 #: Options that name an actor.
 ACTORS = ("on_success", "on_failure", "on_retry_exhausted")
 #: Options of a message that are as if they were not there if they are None. `max_retries=None` means no limit.
-NOT_NONE = {*FLAGS, *ACTORS, *NUMBERS, "priority", "weight"} - {"max_retries"}
+NOT_NONE = {*FLAGS, *ACTORS, *NUMBERS, "priority", "weight", "unique", "while_", "debounce", "debounce_max"} - {
+    "max_retries"
+}
 #: Numbers of an actor that may be None.
 MAY_BE_NONE = ("max_retries", "max_age")
 #: Likeness of two names, from 0 to 1, from which one may be a slip for the other.

@@ -42,7 +42,7 @@ def start(document: Document, *, owner_id: int | None) -> str:
         document,
         PROCESS_DOCUMENT,
         owner_id=owner_id,
-        before_send=partial(status.write, document, Document.Status.PROCESSING),
+        and_then=partial(status.write, document, Document.Status.PROCESSING),
     )
 
 

@@ -170,7 +170,8 @@ class Selection:
         rows = TaskStatus.objects.filter(pk__in=row_ids)
         others = rows.exclude(self.action.may).values_list("status", flat=True)
         why = Counter(self.action.reasons[status] for status in others)
-        why[sentences.LOCKED] += rows.filter(self.action.may).count()
+        why[sentences.KEY_TAKEN] += len(ledger.rivals(row_ids))
+        why[sentences.LOCKED] += rows.filter(self.action.may).count() - why[sentences.KEY_TAKEN]
         why[sentences.GONE] += len(row_ids) - why.total()
         return +why
 

@@ -50,6 +50,18 @@ LEFT = Sentence(
         "%(count)s task is left as it is: %(reasons)s.", "%(count)s tasks are left as they are: %(reasons)s.", "number"
     ),
 )
+KEY_TAKEN = Reason(
+    shared=ngettext_lazy(
+        "it has the unique key of an unfinished task",
+        "they have the unique keys of unfinished tasks",
+        "number",
+    ),
+    counted=ngettext_lazy(
+        "%(count)s has the unique key of an unfinished task",
+        "%(count)s have the unique keys of unfinished tasks",
+        "number",
+    ),
+)
 LOCKED = Reason(
     shared=ngettext_lazy(
         "it is locked by another transaction (try again)",

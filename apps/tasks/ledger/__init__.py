@@ -3,9 +3,10 @@
 A transition is one guarded UPDATE that says whether it took. The guard names the states that the move may start from
 and, for a claimed task, the attempt and the claim. A late writer therefore changes nothing.
 
-The modules follow the life of a task: `record` inserts it, `admission` gives it a place of its limit, `work` claims
-and finishes it, `recover` takes it back from a worker that cannot finish it, `relay` finds what is due, `operate`
-cancels and retries it for a person. `groups` reads from the rows how far groups are.
+The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
+it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
+`relay` finds what is due, `operate` cancels and retries it for a person. `groups` reads from the rows how far groups
+are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
@@ -18,6 +19,7 @@ from apps.tasks.ledger.groups import (
     progress_of,
     settle_groups,
 )
+from apps.tasks.ledger.keys import forget_keys, rivals
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
@@ -64,6 +66,7 @@ __all__ = [
     "expire_waiting",
     "finish",
     "forget_groups",
+    "forget_keys",
     "forget_starts",
     "held_by",
     "lock_waiting",
@@ -81,6 +84,7 @@ __all__ = [
     "rescue",
     "retry",
     "retry_many",
+    "rivals",
     "runs_of",
     "settle_groups",
     "snoozes_of",

@@ -176,8 +176,8 @@ def _record(group: TaskGroup, ends: set[str], progress: GroupProgress, send_of: 
     }
     made = [send_of(one["message"], {"group": told} if one["on"] == FINISHED else {}) for one in callbacks]
     sends = [send for send in made if send is not None]
-    record(sends)
-    return sends
+    known = record(sends)
+    return [send for position, send in enumerate(sends) if position not in known]
 
 
 def _failed_ids(group: TaskGroup) -> list[str]:

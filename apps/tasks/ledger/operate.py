@@ -7,9 +7,14 @@ from django.db import transaction
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.errors import KeyTakenError
+from apps.tasks.ledger import keys
 from apps.tasks.ledger.admission import keep_starts
 from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
 from apps.tasks.models import TaskStatus
+
+#: Columns that tell the key of a task.
+NAMED = ("task_id", "options")
 
 
 def cancel(task_id: str) -> bool:
@@ -42,24 +47,33 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
 
 
 def retry(task_id: str) -> bool:
-    """Run a failed or cancelled task again, with fresh counts. Return whether it took."""
-    ended = TaskStatus.objects.filter(may(states.RETRY_BY_HAND), task_id=task_id)
+    """Run a failed or cancelled task again, with fresh counts. Return whether it took.
+
+    Raises:
+      KeyTakenError: Another task has its unique key by now, and is unfinished.
+    """
     with transaction.atomic():
-        keep_starts(ended)
-        return bool(ended.update(**_retried()))
+        rows = TaskStatus.objects.filter(may(states.RETRY_BY_HAND), task_id=task_id)
+        ended = list(rows.select_for_update(no_key=True).only(*NAMED))
+        if taken := keys.take_back(ended):
+            raise KeyTakenError(task_id, taken_by=taken[ended[0].pk])
+        keep_starts(by_keys(ended))
+        return bool(by_keys(ended).update(**_retried()))
 
 
 def retry_many(row_ids: Collection[int]) -> set[int]:
     """Run many tasks again, each as `retry` does, in one transaction and without waiting for locked rows.
 
     Returns:
-      The row ids that took.
+      The row ids that took. Those of tasks whose unique key an unfinished task has by now are missing.
     """
     with transaction.atomic():
         ended = lock_free(TaskStatus.objects.filter(may(states.RETRY_BY_HAND), pk__in=row_ids))
-        keep_starts(by_keys(ended))
-        by_keys(ended).update(**_retried())
-    return {row.pk for row in ended}
+        taken = keys.take_back(by_keys(ended).only(*NAMED))
+        free = [row for row in ended if row.pk not in taken]
+        keep_starts(by_keys(free))
+        by_keys(free).update(**_retried())
+    return {row.pk for row in free}
 
 
 def _cancelled() -> dict[str, Any]:

@@ -1,12 +1,13 @@
 """Insert rows: sends and dead letters."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 
 from django.db import connection, transaction
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
+from apps.tasks.ledger import keys
 from apps.tasks.models import TaskStatus
 from apps.tasks.values import Send
 
@@ -14,24 +15,45 @@ from apps.tasks.values import Send
 WAITING_LOCKS = 728_115_001
 
 
-def record(sends: Iterable[Send], *, meanwhile: Callable[[], object] = lambda: None) -> None:
+def record(sends: Iterable[Send], *, meanwhile: Callable[[Sequence[Send]], object] = len) -> dict[int, str]:
     """Insert a pending row for each send, in the caller's transaction.
 
-    A known task id is left as it is. A task that runs twice therefore sends its follow-ups once.
+    A known task id is left as it is. A task that runs twice therefore sends its follow-ups once. A unique send inserts
+    nothing if another task stands for it.
 
     Parameters:
-      meanwhile: Called once, if there is a send. It runs while the database writes where that is possible and must not
-        use the database.
+      meanwhile: Called once with the sends that are inserted, if there are any. It runs while the database writes where
+        that is possible and must not use the database.
+
+    Returns:
+      The sends that are not new: for each, by its position, the id of the task that it is.
     """
     pending = list(sends)
-    plain = [send for send in pending if send.line is None]
-    if plain:
-        statements.of_this_database().insert(plain, meanwhile=meanwhile)
-    if len(plain) != len(pending):
-        if not plain:
-            meanwhile()
-        with transaction.atomic(savepoint=False):
-            statements.of_this_database().insert_limited([send for send in pending if send.line is not None])
+    if any(send.unique for send in pending):
+        with transaction.atomic():
+            new, known = keys.settle(pending)
+            return known | _insert(pending, new, meanwhile, known)
+    return _insert(pending, pending, meanwhile, {}) if pending else {}
+
+
+def _insert(
+    sends: Sequence[Send], new: Sequence[Send], meanwhile: Callable[[Sequence[Send]], object], known: dict[int, str]
+) -> dict[int, str]:
+    """Insert the new ones of the sends. Return those whose task id had a row, by position."""
+    if not new:
+        return {}
+    inserted = statements.of_this_database().insert(new, meanwhile=lambda: meanwhile(new))
+    if inserted is None:
+        return {}
+    found: dict[int, str] = {}
+    for position, send in enumerate(sends):
+        if position not in known:
+            if send.task_id in inserted:
+                # Sent twice at once, it is new once.
+                inserted.remove(send.task_id)
+            else:
+                found[position] = send.task_id
+    return found
 
 
 def count_waiting(column: str, name: str, *, limit: int) -> int:

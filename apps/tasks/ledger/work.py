@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
 from django.db.models.functions import Cast, Coalesce
 
@@ -19,6 +19,11 @@ from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim, Held, Outcome, Report, Settled
 
 TAKEN = Settled(took=True)
+DEFERRED = Settled(took=False, deferred=True)
+#: Milliseconds that the writer waits for the key of a unique follow-up.
+PATIENCE_MS = 50
+#: Codes of PostgreSQL: a lock was waited for too long, or by each of two transactions.
+LOCKED = ("55P03", "40P01")
 
 
 # --- Claim ---------------------------------------------------------------------------------------
@@ -176,13 +181,15 @@ def finish(outcomes: Sequence[Outcome]) -> list[Settled]:
     plain = [outcome for outcome in outcomes if _is_plain(outcome)]
     if len(plain) == len(outcomes):
         return _complete(plain)
+    # In the actor's own transaction there is no later.
+    finish_one = _finish if connection.in_atomic_block else _finish_or_defer
     with transaction.atomic():
         settled = dict(zip(map(id, plain), _complete(plain), strict=True))
         others = [outcome for outcome in outcomes if id(outcome) not in settled]
         busy = _lock_for_finish([outcome.claim.task_id for outcome in others])
         for outcome in others:
             is_busy = outcome.claim.task_id in busy
-            settled[id(outcome)] = Settled(took=False, deferred=True) if is_busy else _finish(outcome)
+            settled[id(outcome)] = DEFERRED if is_busy else finish_one(outcome)
     return [settled[id(outcome)] for outcome in outcomes]
 
 
@@ -224,6 +231,22 @@ def _lock_for_finish(task_ids: list[str]) -> set[str]:
     return set(rows.filter(task_id__in=missing).values_list("task_id", flat=True)) if missing else set()
 
 
+def _finish_or_defer(outcome: Outcome) -> Settled:
+    """Finish an outcome, unless another transaction has locked the key of a unique follow-up."""
+    if connection.vendor != "postgresql" or not any(send.unique for send in outcome.sends):
+        return _finish(outcome)
+    try:
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_MS}ms'")
+            settled = _finish(outcome)
+            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
+            return settled
+    except OperationalError as error:
+        if getattr(error.__cause__, "sqlstate", None) not in LOCKED:
+            raise
+        return DEFERRED
+
+
 def _finish(outcome: Outcome) -> Settled:
     move, claim = outcome.move, outcome.claim
     now = ClockTimestamp()
@@ -261,9 +284,10 @@ def _finish(outcome: Outcome) -> Settled:
         return Settled(took=False)
     if outcome.error_message and move is not states.COMPLETE:
         _keep_attempt(outcome)
-    if outcome.sends:
-        record(outcome.sends)
-    return Settled(took=True, sends=outcome.sends)
+    sends = outcome.sends
+    if sends and (known := record(sends)):
+        sends = tuple(send for position, send in enumerate(sends) if position not in known)
+    return Settled(took=True, sends=sends)
 
 
 def _error(outcome: Outcome) -> dict[str, str]:

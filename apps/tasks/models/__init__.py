@@ -2,6 +2,7 @@
 
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
+from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
@@ -17,6 +18,7 @@ __all__ = [
     "TaskAttempt",
     "TaskGroup",
     "TaskGroupMember",
+    "TaskKey",
     "TaskStatus",
     "TaskStatusQuerySet",
     "WorkerProcess",

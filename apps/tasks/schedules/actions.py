@@ -82,6 +82,8 @@ def run_now(schedule: Schedule, *, owner_id: Any = None) -> str:
     message = actor.message_with_options(kwargs=schedule.kwargs, owner_id=owner_id)
     sent = message.copy(options={"schedule": schedule.name})
     with transaction.atomic():
+        # Another task may stand for it.
+        sent = broker.enqueue(sent)
         history.write(
             [
                 ScheduleSlot(
@@ -95,7 +97,6 @@ def run_now(schedule: Schedule, *, owner_id: Any = None) -> str:
                 )
             ]
         )
-        broker.enqueue(sent)
     return str(sent.message_id)
 
 

@@ -134,8 +134,12 @@ def _fire(pks: Iterable[int], now: datetime) -> tuple[int, int]:
             sendings += messages
         # The rows exist and are locked. `bulk_update` would take longer than everything else together.
         Schedule.objects.bulk_create(schedules, update_conflicts=True, unique_fields=["id"], update_fields=DECIDED)
+        known = _send(sendings)
+        for row in rows:
+            if row.task_id in known:
+                # Another task stands for that of the slot.
+                row.task_id, row.is_held = known[row.task_id], False
         history.write(rows)
-        _send(sendings)
     for row in rows:
         logger.info(
             "slot %s schedule=%r slot=%s count=%s id=%s",
@@ -156,7 +160,7 @@ def _carry_out(schedule: Schedule, decision: Decision, *, is_running: bool) -> t
         if is_running and schedule.overlap == SKIP_OVERLAP:
             rows.append(ScheduleSlot(schedule=schedule, slot=slot, first_slot=slot, outcome=ScheduleSlot.SKIPPED))
             continue
-        message = checked(schedule, slot=slot)
+        message = checked(schedule, slot=slot, delay=HOLD_MS if is_running else None)
         rows.append(
             ScheduleSlot(
                 schedule=schedule,
@@ -175,7 +179,7 @@ def _carry_out(schedule: Schedule, decision: Decision, *, is_running: bool) -> t
     return rows, sendings
 
 
-def checked(schedule: Schedule, *, slot: datetime) -> Message[Any]:
+def checked(schedule: Schedule, *, slot: datetime, delay: int | None = None) -> Message[Any]:
     """Return the message of a slot. Its options carry the schedule's name and the slot.
 
     Raises:
@@ -190,19 +194,20 @@ def checked(schedule: Schedule, *, slot: datetime) -> Message[Any]:
         message_id=str(uuid.uuid5(SLOTS, f"{schedule.pk} {slot.isoformat()}")),
         options={"schedule": schedule.name, "slot": iso(slot)},
     )
-    broker.send_of(message)
+    broker.send_of(message, delay=delay)
     return message
 
 
-def _send(sendings: Iterable[Sending]) -> None:
+def _send(sendings: Iterable[Sending]) -> dict[str, str]:
+    """Send the messages. Return those for which another task stands: its id, by theirs."""
     sendings = list(sendings)
     broker: Any = dramatiq.get_broker()
     at_once = [sending.message for sending in sendings if not sending.held]
-    if at_once:
-        broker.send_many(at_once)
-    for sending in sendings:
-        if sending.held:
-            broker.enqueue(sending.message, delay=HOLD_MS)
+    held = [sending.message for sending in sendings if sending.held]
+    sent = broker.send_many(at_once) if at_once else []
+    sent += [broker.enqueue(message, delay=HOLD_MS) for message in held]
+    pairs = zip(at_once + held, sent, strict=True)
+    return {given.message_id: found.message_id for given, found in pairs if given.message_id != found.message_id}
 
 
 def iso(timestamp: datetime) -> str:

@@ -24,6 +24,8 @@ from apps.tasks.conf import conf
 
 logger = logging.getLogger(__name__)
 
+Rows = list[tuple[Any, ...]]
+
 
 class Batch(RawCursor[Any]):
     """A cursor that sends parameters apart from the statement: a batch may have a megabyte of them."""
@@ -50,7 +52,7 @@ class Statement:
         #: Connections on which it is prepared.
         self._known_to: WeakSet[Connection[Any]] = WeakSet()
 
-    def execute(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> list[tuple[Any, ...]]:
+    def execute(self, *parameters: Any, meanwhile: Callable[[], object] = lambda: None) -> Rows:
         """Run the statement and return its rows.
 
         Parameters:
@@ -59,15 +61,25 @@ class Statement:
 
         Raises: Django's database errors, and errors of `meanwhile`. The statement may have taken then.
         """
+        return self._run(parameters, meanwhile, None) or []
+
+    def write(self, *parameters: Any, expected: int, meanwhile: Callable[[], object]) -> Rows | None:
+        """Run a statement that writes rows. Return the rows that it returns, or None if it wrote the expected number.
+
+        None costs nothing: the rows are not read. Parameters, Raises: As `execute`.
+        """
+        return self._run(parameters, meanwhile, expected)
+
+    def _run(self, parameters: Sequence[Any], meanwhile: Callable[[], object], expected: int | None) -> Rows | None:
         database = _connected()
         if not _is_plain(database):
             meanwhile()
-            return self._execute_watched(database, parameters)
+            return self._execute_watched(database, parameters, expected)
         database.validate_no_broken_transaction()
         is_prepared = True
         with database.wrap_database_errors, database.connection.lock:
             try:
-                return self._execute(database.connection, parameters, meanwhile)
+                return self._execute(database.connection, parameters, meanwhile, expected)
             except InvalidSqlStatementName:
                 # Discarded by another program. Nothing was done, so it can run again; in a transaction, only later.
                 self._known_to.discard(database.connection)
@@ -86,17 +98,23 @@ class Statement:
         if not is_prepared:
             logger.warning("statements are not prepared any more, a pooler is between name=%s", self.name)
             meanwhile()
-        return self._execute_watched(database, parameters)
+        return self._execute_watched(database, parameters, expected)
 
-    def _execute_watched(self, database: Any, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
+    def _execute_watched(self, database: Any, parameters: Sequence[Any], expected: int | None) -> Rows | None:
         cursor = Batch(database.connection)
         with database.make_debug_cursor(cursor) if database.queries_logged else database.make_cursor(cursor) as cursor:
             cursor.execute(self.sql, parameters)
+            if expected is not None and cursor.rowcount == expected:
+                return None
             return list(cursor.fetchall()) if cursor.description else []
 
     def _execute(
-        self, connection: Connection[Any], parameters: Sequence[Any], meanwhile: Callable[[], object]
-    ) -> list[tuple[Any, ...]]:
+        self,
+        connection: Connection[Any],
+        parameters: Sequence[Any],
+        meanwhile: Callable[[], object],
+        expected: int | None,
+    ) -> Rows | None:
         server = connection.pgconn
         is_prepared = self.name and conf.DATABASE_PREPARED_STATEMENTS and not Statement.is_pooled
         if is_prepared and connection not in self._known_to:
@@ -115,6 +133,8 @@ class Statement:
             _answer(connection)  # Leaves the connection in order.
             raise
         result = _answer(connection)
+        if expected is not None and result.command_tuples == expected:
+            return None
         transformer.set_pgresult(result)
         return transformer.load_rows(0, result.ntuples, tuple)
 

@@ -63,7 +63,7 @@ SELECT
     now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
     now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', {owner_sql("m.owner_id")},
     m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
-    {", m.line, m.delay_ms = 0, m.weight" if is_limited else ""}
+    {", m.line, m.line IS NOT NULL AND m.delay_ms = 0, m.weight" if is_limited else ""}
 FROM json_to_recordset($1::json) AS m (
         task_id text, task_name text, queue_name text, priority int, args json, kwargs json, options json,
         delay_ms bigint, max_age_ms bigint, owner_id {OWNER_TYPE}, related_type text, related_id bigint,
@@ -71,6 +71,7 @@ FROM json_to_recordset($1::json) AS m (
     ),
     (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
+RETURNING task_id
 """
 
 
@@ -204,22 +205,23 @@ SELECT id FROM free
 )
 
 
-def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str] | None:
     """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, while the server writes.
+
+    Returns:
+      The task ids of the new rows. None: all are new.
     """
-    if len(sends) == 1:
-        _insert_one(sends[0], meanwhile)
-        return
-    INSERT.execute(COMPACT.encode([_columns(send) for send in sends]), meanwhile=meanwhile)
-
-
-def insert_limited(sends: Sequence[Send]) -> None:
-    """Insert rows as `insert` does, each in its line unless it is delayed."""
-    batch = [_columns(send) | {"line": send.line, "weight": send.weight} for send in sends]
-    INSERT_LIMITED.execute(COMPACT.encode(batch))
+    if len(sends) == 1 and sends[0].line is None:
+        return _insert_one(sends[0], meanwhile)
+    statement, batch = INSERT, [_columns(send) for send in sends]
+    if any(send.line is not None for send in sends):
+        statement = INSERT_LIMITED
+        batch = [{**row, "line": send.line, "weight": send.weight} for row, send in zip(batch, sends, strict=True)]
+    inserted = statement.write(COMPACT.encode(batch), expected=len(sends), meanwhile=meanwhile)
+    return None if inserted is None else {task_id for (task_id,) in inserted}
 
 
 def _columns(send: Send) -> dict[str, Any]:
@@ -232,14 +234,15 @@ def _columns(send: Send) -> dict[str, Any]:
     }  # fmt: skip
 
 
-def _insert_one(send: Send, meanwhile: Callable[[], object]) -> None:
+def _insert_one(send: Send, meanwhile: Callable[[], object]) -> set[str] | None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
     statement = INSERT_ONE if send.owner_id is None else INSERT_ONE_OWNED
-    statement.execute(
+    known = statement.write(
         send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
         COMPACT.encode(send.kwargs), COMPACT.encode(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
-        send.owner_id, send.related_object_type, send.related_object_id, meanwhile=meanwhile,
+        send.owner_id, send.related_object_type, send.related_object_id, expected=1, meanwhile=meanwhile,
     )  # fmt: skip
+    return None if known is None else set()
 
 
 def claim(attempts: Sequence[tuple[str, int]], *, claim_id: uuid.UUID, worker_id: uuid.UUID) -> list[Held]:

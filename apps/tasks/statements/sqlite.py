@@ -73,23 +73,31 @@ WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.st
 """
 
 
-def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+#: The rows that this transaction inserted last: keys only rise.
+NEWEST = f"SELECT task_id FROM {TABLE} ORDER BY id DESC LIMIT %s"
+
+
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str] | None:
     """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, first: there is no server to wait for.
+
+    Returns:
+      The task ids of the new rows. None: all are new.
     """
     meanwhile()
+    statement, rows = INSERT, _columns(sends)
+    if any(send.line is not None for send in sends):
+        statement = INSERT_LIMITED
+        limits = ((send.line, send.line is not None and not send.delay_ms, send.weight) for send in sends)
+        rows = [(*row, *limit) for row, limit in zip(rows, limits, strict=True)]
     # One statement a row: all of them or none, and one sync of the disk.
     with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.executemany(INSERT, _columns(sends))
-
-
-def insert_limited(sends: Sequence[Send]) -> None:
-    """Insert rows as `insert` does, each in its line unless it is delayed."""
-    rows = zip(_columns(sends), sends, strict=True)
-    with transaction.atomic(savepoint=False), connection.cursor() as cursor:
-        cursor.executemany(INSERT_LIMITED, [(*row, one.line, not one.delay_ms, one.weight) for row, one in rows])
+        cursor.executemany(statement, rows)
+        if cursor.rowcount == len(rows):
+            return None
+        return {task_id for (task_id,) in cursor.execute(NEWEST, [cursor.rowcount])}
 
 
 def _columns(sends: Sequence[Send]) -> list[tuple[Any, ...]]:

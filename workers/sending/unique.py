@@ -1,0 +1,191 @@
+"""`unique`, `while_`, `debounce` and `debounce_max`: checked, and made into the key of a send."""
+
+import hashlib
+import inspect
+import json
+from collections.abc import Mapping
+from datetime import timedelta
+from typing import Any
+
+from dramatiq import Actor, Message
+
+from apps.tasks.errors import BadArgumentsError
+from apps.tasks.values import GROUP_KEY, Unique
+from workers.sending import times
+
+#: Options of an actor and of a send. They are in no row: the key is.
+OPTIONS = ("unique", "while_", "debounce", "debounce_max")
+#: Options of a message that name what follows it.
+FOLLOWED = ("pipe_target", GROUP_KEY)
+#: Windows after the first send to which further sends postpone a task, if `debounce_max` is not declared.
+DEBOUNCE_WINDOWS = 10
+#: Characters of a key, at most. Longer ones are hashed.
+MAX_LENGTH = 255
+
+WHILE = "'pending', 'unfinished' or a timedelta, the time for which one send stands for further ones"
+
+
+def is_unique(options: Mapping[str, Any]) -> bool:
+    """Return whether sends with these options have a key. `debounce` alone implies one."""
+    unique = options.get("unique")
+    return options.get("debounce") is not None if unique is None else unique is not False
+
+
+def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
+    """Return why the options cannot be, with the valid forms. Empty: they can.
+
+    Parameters:
+      of_send: They are those of a send and its actor. Otherwise of an actor alone.
+    """
+    unique, while_ = options.get("unique"), options.get("while_")
+    debounce, longest = options.get("debounce"), options.get("debounce_max")
+    if not (unique is None or isinstance(unique, bool) or callable(unique) or (of_send and _is_key(unique))):
+        forms = "True, False, a text or an integer" if of_send else "True or a function of the actor's arguments"
+        return f"unique is {times.shown(unique)}, must be {forms}"
+    if callable(unique) and inspect.iscoroutinefunction(unique):
+        return f"unique is the async function {times.shown(unique)}, must be a plain one"
+    if while_ is not None and while_ not in ("pending", "unfinished"):
+        if not isinstance(while_, timedelta):
+            return f"while_ is {times.shown(while_)}, must be {WHILE}"
+        if told := _bad_time("while_", while_):
+            return told
+    for name, value in (("debounce", debounce), ("debounce_max", longest)):
+        if value is not None and (told := _bad_time(name, value)):
+            return told
+    if longest is not None and debounce is None:
+        return "debounce_max needs debounce, the time to wait for further sends"
+    if longest is not None and longest < debounce:
+        return f"debounce_max is {longest}, must be at least debounce, which is {debounce}"
+    if debounce is not None and while_ not in (None, "pending"):
+        return f"while_ is {times.shown(while_)}, must be 'pending' with debounce: a running task has its arguments"
+    if while_ is not None and not is_unique(options) and not (of_send and unique is False):
+        return "while_ needs unique=True, or a function that returns the key"
+    return ""
+
+
+def misfit(actor: Actor[..., Any]) -> str:
+    """Return why the actor's key function cannot be called like the actor. Empty: it can, or there is none."""
+    function = actor.options.get("unique")
+    if not callable(function):
+        return ""
+    required = [one for one in inspect.signature(actor.fn).parameters.values() if one.default is one.empty]
+    positions = [one for one in required if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
+    names = [one.name for one in required if one.kind is one.KEYWORD_ONLY]
+    try:
+        taken = inspect.signature(function)
+        taken.bind(*positions, **dict.fromkeys(names))
+    except (TypeError, ValueError) as error:
+        return f"its unique function cannot be called like {actor.actor_name}{inspect.signature(actor.fn)}: {error}"
+    return ""
+
+
+def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool) -> Unique | None:
+    """Return the key of a send and its rules. None: it has none.
+
+    Raises:
+      BadArgumentsError: The options cannot be, or the actor's function makes no key of the arguments.
+    """
+    if not message.options and "unique" not in actor.options and "debounce" not in actor.options:
+        return None  # Nearly always.
+    own = {name: message.options[name] for name in OPTIONS if name in message.options}
+    options = {name: actor.options[name] for name in OPTIONS if name in actor.options} | own
+    if own and (told := problem(options, of_send=True)):
+        raise BadArgumentsError(f"{actor.actor_name}: {told}")
+    if not is_unique(options):
+        return None
+    for name in FOLLOWED:
+        if name in message.options:
+            raise BadArgumentsError(refusal(actor.actor_name, name))
+    while_, debounce = options.get("while_"), options.get("debounce")
+    if debounce is not None and is_delayed:
+        raise BadArgumentsError(
+            f"{actor.actor_name} has debounce={debounce!r}, which is its delay: send it without another one"
+        )
+    longest = options.get("debounce_max") or (debounce and DEBOUNCE_WINDOWS * debounce)
+    return Unique(
+        key=_shortened(actor, _key(actor, message, options.get("unique"))),
+        while_pending=while_ == "pending" or debounce is not None,
+        throttle_ms=_milliseconds(while_) if isinstance(while_, timedelta) else None,
+        debounce_ms=None if debounce is None else _milliseconds(debounce),
+        debounce_max_ms=_milliseconds(longest) if longest else 0,
+    )
+
+
+def check_next(target: Any, actors: Mapping[str, Actor[..., Any]]) -> None:
+    """Check that no later message of a pipeline is unique and followed by what another task knows nothing of.
+
+    Parameters:
+      target: The next message, as Dramatiq's pipelines have it.
+
+    Raises:
+      BadArgumentsError: One is.
+    """
+    while isinstance(target, dict):
+        own = target.get("options")
+        own = own if isinstance(own, dict) else {}
+        actor = actors.get(str(target.get("actor_name")))
+        if actor is not None and is_unique({**actor.options, **own}):
+            for name in FOLLOWED:
+                if name in own:
+                    raise BadArgumentsError(refusal(actor.actor_name, name))
+        target = own.get("pipe_target")
+
+
+def refusal(actor_name: str, option: str) -> str:
+    """Return why a unique send can have nothing that follows it."""
+    what = "have a next message in a pipeline" if option == "pipe_target" else "be in a group"
+    return (
+        f"{actor_name} is unique and cannot {what}: another task may stand for the send, and that one knows nothing of "
+        "it. Send it with unique=False, or alone."
+    )
+
+
+def _key(actor: Actor[..., Any], message: Message[Any], unique: Any) -> Any:
+    """Return what makes the send unique among those of its actor."""
+    if not callable(unique):
+        return _all_arguments(actor, message) if unique is None or unique is True else unique
+    try:
+        key = unique(*message.args, **message.kwargs)
+    except Exception as error:
+        raise BadArgumentsError(
+            f"the unique function of {actor.actor_name} raised {type(error).__name__}: {times.shown(str(error))}, "
+            "must return a text or an integer"
+        ) from error
+    if not _is_key(key):
+        raise BadArgumentsError(
+            f"the unique function of {actor.actor_name} returned {times.shown(key)}, must return a text or an integer"
+        )
+    return key
+
+
+def _all_arguments(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
+    """Return the arguments by name, with the defaults of those that were not sent."""
+    found = inspect.signature(actor.fn).bind(*message.args, **message.kwargs)
+    found.apply_defaults()
+    return found.arguments
+
+
+def _shortened(actor: Actor[..., Any], key: Any) -> str:
+    """Return the text by which the database knows a key. A default may be what JSON cannot carry: its type counts."""
+    try:
+        text = json.dumps(
+            [actor.actor_name, key], sort_keys=True, separators=(",", ":"), default=lambda value: str(type(value))
+        )
+    except ValueError as error:
+        raise BadArgumentsError(f"the unique key of {actor.actor_name} cannot be written: {error}") from error
+    return text if len(text) <= MAX_LENGTH else f"sha256 {hashlib.sha256(text.encode()).hexdigest()}"
+
+
+def _is_key(value: Any) -> bool:
+    return isinstance(value, str | int) and not isinstance(value, bool)
+
+
+def _bad_time(name: str, value: Any) -> str:
+    longest = timedelta(milliseconds=times.LONGEST_MS)
+    if isinstance(value, timedelta) and timedelta(milliseconds=1) <= value <= longest:
+        return ""
+    return f"{name} is {times.shown(value)}, must be a timedelta from 1 millisecond to {longest.days:,} days"
+
+
+def _milliseconds(time: timedelta) -> int:
+    return time // timedelta(milliseconds=1)
