@@ -22,7 +22,7 @@ from workers.wire.queue import WireQueue
 
 logger = logging.getLogger(__name__)
 
-#: Seconds between two looks at all lines. In between, the relay looks at those that it is told of.
+#: Seconds between two looks at all lines. In between, the relay looks at those that senders and workers name.
 LOOK_SECONDS = 0.5
 #: Pause after such a look, at least, in multiples of its duration.
 LOOK_REST = 10
@@ -184,7 +184,7 @@ class Admissions(threading.Thread):
         return sum(one.threads for one in self._workers if not one.queues or queue_name in (None, *one.queues))
 
     def _due(self) -> set[tuple[str, str]]:
-        """Return the lines that may have a place: the relay was told of them, or their rate has one again."""
+        """Return the lines that may have a place: their names were sent to the relay, or their rate has one again."""
         wait_seconds = min([self._look_at, *self._again.values()]) - time.monotonic()
         if wait_seconds <= 2 * COARSE_SECONDS:
             self._ended.wait(min(max(wait_seconds, 0), FINE_SECONDS))

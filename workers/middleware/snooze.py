@@ -46,7 +46,7 @@ class Snoozes(Middleware):
 
     @property
     def message_options(self) -> set[str]:
-        """None. How long to wait is for the actor to say."""
+        """None. The actor says the time to wait."""
         return set()
 
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]

@@ -96,7 +96,7 @@ def _batch_of(connection: Any, publish: Publish[T]) -> CommitBatch[T]:
 def pack_sends(sends: Iterable[Send], wire: WireQueue) -> list[Any]:
     """Return the packed messages of the sends that are due now. The relay publishes delayed ones.
 
-    It also publishes those with a line, once they have a place. Instead of the message it is told of the line.
+    It also publishes those with a line, once they have a place. Instead of the message it gets the name of the line.
     """
     pack = wire.pack
     return [

@@ -89,7 +89,7 @@ def words_of_line(task_name: str, line: str) -> Words:
 
 
 def line_in(word: bytes) -> tuple[str, str] | None:
-    """Return the actor and the line that a relay was told of. None: the word is not ours."""
+    """Return the actor and the line whose names were sent to a relay. None: the word is not ours."""
     try:
         task_name, line = json.loads(word)
     except (ValueError, TypeError):

@@ -263,7 +263,7 @@ class WireQueue(Keys):
             self.publish_packed(packed)
 
     def wait_for_lines(self, *, timeout_seconds: float) -> list[tuple[str, str]]:
-        """Return the lines of which a relay was told, as soon as there are any. None after the time.
+        """Return the lines that were named to a relay, as soon as there are any. None after the time.
 
         Parameters:
           timeout_seconds: Redis may take a tenth of a second more.
@@ -273,7 +273,7 @@ class WireQueue(Keys):
         return self.take_lines()
 
     def take_lines(self) -> list[tuple[str, str]]:
-        """Return the lines of which a relay was told."""
+        """Return the lines that were named to a relay."""
         keys = [self.queue_key(LINES_QUEUE), self.messages_key(LINES_QUEUE), self.bell_key(LINES_QUEUE)]
         with self._guard:
             words: Any = self._take_lines(keys=keys, args=[UNPACK_LIMIT])
