@@ -4,7 +4,7 @@ A task with a line stands in it until there is a place, and no worker gets its m
 from the rows, so that nothing is lost with Redis, a worker or a relay. The row of the limit is locked meanwhile.
 """
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from typing import Any
@@ -17,7 +17,7 @@ from apps.tasks.ledger.relay import Waiting
 from apps.tasks.limits.rate import LONGEST_MS, Rate
 from apps.tasks.models import Limit, LimitedStart, TaskStatus
 from apps.tasks.models.task import WITH_PLACE
-from apps.tasks.statements.lines import lines_of
+from apps.tasks.statements.lines import heads, lines_of
 
 #: Tasks that are admitted in one transaction, at most.
 PAGE = 500
@@ -112,14 +112,9 @@ def admit(
             lines = lines_of(task_name, after=after, limit=LINES)
             admission.last_line = lines[-1] if len(lines) == LINES else None
         rooms = _rooms(task_name, limit, sorted(lines)) if lines else {}
+        waited_ms = UNKNOWN_MS if limit is None and not is_known else 0
+        admission.rows += _take(task_name, rooms, most=PAGE, before=admitted, waited_ms=waited_ms)
         for line, room in rooms.items():
-            if room.is_open() and not admission.is_full:
-                waiting = _in_line(task_name).filter(line=line)
-                if limit is None and not is_known:
-                    waiting = waiting.filter(run_at__lte=ClockTimestamp(offset_ms=-UNKNOWN_MS))
-                found = _take(waiting, room, PAGE - len(admission.rows), before=admitted)
-                admission.rows += found
-                admitted += len(found)
             # Where there is still room, no task waits any more.
             if room.again_ms is not None and not room.is_open():
                 admission.again_ms[line] = room.again_ms
@@ -137,20 +132,22 @@ def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, ad
     while count > 0 and room.is_open():
         asked = min(count, LINES)
         lines = lines_of(limit.task_name, after=after, limit=asked)
-        before = len(admission.rows)
-        for line in lines:
-            waiting = _in_line(limit.task_name).filter(line=line).exclude(pk__in=[row.pk for row in admission.rows])
-            admission.rows += _take(waiting, room, 1, before=admitted + len(admission.rows))
-            if not room.is_open():
-                break
-            after = line
-        taken = len(admission.rows) - before
-        count -= taken
+        found = _take(
+            limit.task_name,
+            dict.fromkeys(lines, room),
+            most=count,
+            most_of_a_line=1,
+            before=admitted + len(admission.rows),
+            but=admission.rows,
+        )
+        admission.rows += found
+        count -= len(found)
+        after = lines[-1] if lines else after
         if len(lines) < asked:
-            if is_round_empty and not taken:
+            if is_round_empty and not found:
                 break
             after, is_round_empty = None, True
-        is_round_empty = is_round_empty and not taken
+        is_round_empty = is_round_empty and not found
     if room.again_ms is not None:
         admission.again_ms[""] = room.again_ms
     if admission.rows:
@@ -163,33 +160,46 @@ def _give(rows: list[Waiting]) -> None:
         TaskStatus.objects.filter(pk__in=[row.pk for row in rows]).update(in_line=False)
 
 
-def _in_line(task_name: str) -> Any:
-    return TaskStatus.objects.in_line().filter(task_name=task_name)
-
-
-def _take(waiting: Any, room: Room, limit: int, *, before: int) -> list[Waiting]:
-    """Return the tasks of a line that are admitted: the most urgent ones, and now and then the oldest.
+def _take(
+    task_name: str,
+    rooms: Mapping[str, Room],
+    *,
+    most: int,
+    before: int,
+    most_of_a_line: int = PAGE,
+    but: Sequence[Waiting] = (),
+    waited_ms: float = 0,
+) -> list[Waiting]:
+    """Return the tasks that are admitted: of each line the most urgent ones, and now and then the oldest.
 
     Parameters:
+      rooms: Room by line. Lines that take turns share one.
       before: Number of tasks that were admitted before.
+      but: Tasks that were taken already.
+      waited_ms: Milliseconds that a task must have waited.
     """
-    limit = min(limit, room.places)
-    turns = (before + limit) // TURN_OF_THE_OLDEST - before // TURN_OF_THE_OLDEST
-    oldest = _page(waiting.order_by("pk"), turns) if turns else []
-    urgent = _page(waiting.order_by("priority", "pk"), limit)
-    known = {row.pk for row, _ in oldest}
-    found = []
-    for row, weight in [*oldest, *((row, weight) for row, weight in urgent if row.pk not in known)][:limit]:
-        if not room.takes(weight):
-            break
-        found.append(row)
+    places = {line: min(room.places, most, most_of_a_line) for line, room in rooms.items() if room.is_open()}
+    if not places:
+        return []
+    turns = (before + min(sum(places.values()), most)) // TURN_OF_THE_OLDEST - before // TURN_OF_THE_OLDEST
+    of_the_oldest: dict[str, int] = {}
+    for line, count in places.items():
+        if turns > 0:
+            of_the_oldest[line] = min(count, turns)
+            turns -= of_the_oldest[line]
+    taken = [row.pk for row in but]
+    oldest = heads(task_name, of_the_oldest, by_age=True, but=taken, waited_ms=waited_ms) if of_the_oldest else {}
+    urgent = heads(task_name, places, by_age=False, but=taken, waited_ms=waited_ms)
+    found: list[Waiting] = []
+    for line, count in places.items():
+        # The same task may be both.
+        waiting = dict.fromkeys([*oldest.get(line, ()), *urgent.get(line, ())])
+        for head in list(waiting)[: min(count, most - len(found))]:
+            # Lines that take turns share their room.
+            if not rooms[line].is_open() or not rooms[line].takes(head.weight):
+                break
+            found.append(Waiting(head.pk, head.task_id, head.attempt, head.queue_name, task_name, line))
     return found
-
-
-def _page(rows: Any, limit: int) -> list[tuple[Waiting, int]]:
-    """Lock rows and return them with their weights, without those that another transaction has locked."""
-    rows = rows.select_for_update(skip_locked=True, no_key=True)
-    return [(Waiting(*row), weight) for *row, weight in rows.values_list(*Waiting._fields, "weight")[:limit]]
 
 
 def _rooms(task_name: str, limit: Limit | None, lines: Collection[str] | None) -> dict[str, Room]:

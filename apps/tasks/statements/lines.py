@@ -1,8 +1,16 @@
-"""The lines in which limited tasks wait, in one step of an index for each: `DISTINCT` would read all rows that wait."""
+"""The lines in which limited tasks wait, and the tasks at their heads. Each is one step of an index.
 
-from typing import Any
+`DISTINCT` or a window function would read all rows that wait.
+"""
+
+import json
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from datetime import timedelta
+from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
 from apps.tasks.statements.table import quoted_table
 
@@ -19,8 +27,65 @@ WITH RECURSIVE found (value) AS (
 )
 SELECT value FROM found WHERE value IS NOT NULL LIMIT %s
 """
+#: The first tasks of one line.
+HEAD = """
+SELECT t.line, t.id, t.task_id, t.attempt, t.queue_name, t.weight FROM {table} AS t
+WHERE t.status = 'pending' AND t.in_line AND t.task_name = {name} AND t.line = {line} AND t.run_at <= {until}
+    AND {but}
+ORDER BY {order} LIMIT {limit}
+"""
+#: On PostgreSQL, of many lines at once. Rows that another transaction has locked are passed over.
+HEADS = """
+SELECT t.* FROM json_to_recordset(%s::json) AS l (line text, places int)
+CROSS JOIN LATERAL ({head} FOR NO KEY UPDATE SKIP LOCKED) AS t
+"""
 #: Actors in one answer, at most.
 ACTORS = 10_000
+
+
+class Head(NamedTuple):
+    """A task at the head of a line."""
+
+    line: str
+    pk: int
+    task_id: str
+    attempt: int
+    queue_name: str
+    weight: int
+
+
+def heads(
+    task_name: str, places: Mapping[str, int], *, by_age: bool, but: Sequence[int], waited_ms: float
+) -> dict[str, list[Head]]:
+    """Lock the first tasks of an actor's lines, as many of each as it has places, and return them by line.
+
+    Parameters:
+      by_age: Those that were sent first. Otherwise the most urgent ones.
+      but: Row ids of tasks to pass over.
+      waited_ms: Milliseconds that a task must have waited.
+    """
+    order = "t.id" if by_age else "t.priority, t.id"
+    found: defaultdict[str, list[Head]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            head = HEAD.format(
+                table=quoted_table(), name="%s", line="l.line", order=order, limit="l.places",
+                until="clock_timestamp() - %s * INTERVAL '1 millisecond'", but="t.id <> ALL (%s::bigint[])",
+            )  # fmt: skip
+            lines = json.dumps([{"line": line, "places": count} for line, count in places.items()])
+            cursor.execute(HEADS.format(head=head), [lines, task_name, waited_ms, list(but)])
+            for row in cursor.fetchall():
+                found[row[0]].append(Head(*row))
+            return found
+        until = connection.ops.adapt_datetimefield_value(timezone.now() - timedelta(milliseconds=waited_ms))
+        sql = HEAD.format(
+            table=quoted_table(), name="%s", line="%s", order=order, limit="%s", until="%s",
+            but="t.id NOT IN (SELECT value FROM json_each(%s))",
+        )  # fmt: skip
+        for line, count in places.items():
+            cursor.execute(sql, [task_name, line, until, json.dumps(list(but)), count])
+            found[line] = [Head(*row) for row in cursor.fetchall()]
+    return found
 
 
 def actors() -> list[str]:
