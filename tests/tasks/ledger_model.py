@@ -31,6 +31,8 @@ class Task:
     expires_at: int | None = None
     unknown_since: int | None = None
     delayed: bool = False
+    is_limited: bool = False
+    in_line: bool = False
     attempt: int = 0
     retries: int = 0
     snoozes: int = 0
@@ -93,7 +95,7 @@ class Model:
             task.unknown_since = None
         self._move(task, move)
         task.attempt += 1
-        task.run_at, task.delayed = self.now, True
+        task.run_at, task.delayed, task.in_line = self.now, True, False
         task.claim_id = task.worker_id = None
         task.is_claimed = task.is_started = False
         task.progress, task.progress_text = 0, ""
@@ -126,6 +128,8 @@ class Model:
                 created_at=self.now,
                 expires_at=None if send.max_age_ms is None else run_at + send.max_age_ms // HOUR_MS,
                 delayed=send.delay_ms > 0,
+                is_limited=send.line is not None,
+                in_line=send.line is not None and not send.delay_ms,
             )
         return known
 
@@ -165,7 +169,7 @@ class Model:
     def _take(self, pair: Pair, claim_id: uuid.UUID, worker_id: uuid.UUID) -> Task | None:
         """Claim the task and return it, if its time has come and the attempt is the current one."""
         task = self.tasks.get(pair[0])
-        if task is None or task.attempt != pair[1] or not self._is_due(task):
+        if task is None or task.attempt != pair[1] or not self._is_due(task) or task.in_line:
             return None
         if self._is_expired(task) or task.is_cancel_requested:
             return None
@@ -194,7 +198,7 @@ class Model:
             if task.is_cancel_requested:
                 self._end(task, states.CANCEL, error=task.error_message)
             elif not self._is_due(task):
-                task.delayed = True
+                task.delayed, task.in_line = True, False
         return held, [self._refusal(pair) for pair in others]
 
     def _refusal(self, pair: Pair) -> Refusal:
@@ -202,7 +206,8 @@ class Model:
         task = self.tasks.get(task_id)
         if task is None:
             return Refusal(task_id=task_id, missing=True)
-        is_suspect = attempt == task.attempt and task.status == states.PENDING and task.crashes > 0
+        waits = attempt == task.attempt and task.status == states.PENDING and not task.in_line
+        is_suspect = waits and task.crashes > 0
         is_ahead = attempt > task.attempt and task.status not in states.TERMINAL
         return Refusal(task_id=task_id, early=is_ahead, suspect=is_suspect)
 
@@ -319,7 +324,31 @@ class Model:
 
     def due(self, *, delayed: bool) -> set[str]:
         """Return the tasks that may run now and that the relay must publish (`delayed`), or that it need not."""
-        return {task_id for task_id, task in self.tasks.items() if self._is_due(task) and task.delayed is delayed}
+        return {
+            task_id
+            for task_id, task in self.tasks.items()
+            if self._is_due(task) and task.delayed is delayed and not task.in_line
+        }
+
+    def take_due(self, task_ids: Iterable[str]) -> None:
+        for task in self._known(task_ids):
+            task.delayed, task.in_line = False, task.is_limited
+
+    @property
+    def in_line(self) -> set[str]:
+        """Tasks that wait for a place, and could run now."""
+        return {task_id for task_id, task in self.tasks.items() if self._is_due(task) and task.in_line}
+
+    @property
+    def with_place(self) -> int:
+        """Number of limited tasks that have a place: they are handed out and have not ended."""
+        return sum(
+            task.is_limited and not (task.in_line or task.delayed or task.is_finished) for task in self.tasks.values()
+        )
+
+    def admit(self, task_ids: Iterable[str]) -> None:
+        for task in self._known(task_ids):
+            task.in_line = False
 
     # --- Operating ---
 
@@ -349,7 +378,7 @@ class Model:
     def postpone(self, task_ids: Iterable[str], *, delay_ms: int) -> int:
         waiting = [task for task in self._known(task_ids) if task.status == states.PENDING]
         for task in waiting:
-            task.run_at, task.delayed = self.now + delay_ms // HOUR_MS, True
+            task.run_at, task.delayed, task.in_line = self.now + delay_ms // HOUR_MS, True, False
         return len(waiting)
 
     def expire(self, task_ids: Iterable[str] | None = None) -> int:
@@ -367,7 +396,7 @@ class Model:
         for task in waiting:
             if task.status == states.PENDING:
                 task.unknown_since = self.now if task.unknown_since is None else task.unknown_since
-                task.run_at, task.delayed = self.now + delay_ms // HOUR_MS, True
+                task.run_at, task.delayed, task.in_line = self.now + delay_ms // HOUR_MS, True, False
                 task.error_message = "no worker knows it"
         return len(waiting) - len(old), len(old)
 

@@ -37,7 +37,7 @@ from hypothesis.stateful import (
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.errors import KeyTakenError
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskGroupMember, TaskKey, TaskStatus, WorkerProcess
+from apps.tasks.models import Limit, TaskAttempt, TaskGroup, TaskGroupMember, TaskKey, TaskStatus, WorkerProcess
 from apps.tasks.values import KEY_OPTION, Claim, Outcome, Report, Send, Unique
 from tests.tasks.ledger_model import HOUR_MS, Group, Model, Pair, Task
 from workers.sending.on_commit import publish_on_commit
@@ -48,6 +48,8 @@ STEPS = 60
 #: Number of tasks in an example, at most. With more of them, less happens to each.
 MANY_TASKS = 10
 HOUR = timedelta(hours=1)
+#: Limited tasks that have a place at once.
+PLACES = 2
 
 #: Columns that no move changes. They are not compared: reading them after each step takes long.
 CONSTANT = {
@@ -60,6 +62,7 @@ CONSTANT = {
     "owner",
     "related_object_type",
     "related_object_id",
+    "weight",
 }
 COLUMNS = [column.name for column in TaskStatus._meta.concrete_fields if column.name not in CONSTANT]
 TIMES = ("run_at", "expires_at", "unknown_since", "created_at", "updated_at", "claimed_at", "started_at", "finished_at")
@@ -137,13 +140,14 @@ def atomic(*, rolled_back: bool) -> Iterator[None]:
 
 @dataclass(frozen=True)
 class Sent:
-    """A message to send: a new one, or one with the id of a known task. It may have a key."""
+    """A message to send: a new one, or one with the id of a known task. It may have a key or a limit."""
 
     delay_hours: int
     max_age_hours: int | None
     known: str | None
     key: str = ""
     while_pending: bool = False
+    is_limited: bool = False
 
 
 @dataclass(frozen=True)
@@ -241,7 +245,15 @@ CLAIMS = st.one_of(
 MAX_AGES = st.sampled_from((*[None] * 6, 0, 1, 2))
 KEYS = st.sampled_from(("", "a", "a"))
 NEW_SENDS, KNOWN_SENDS = (
-    st.builds(Sent, delay_hours=DELAYS, max_age_hours=MAX_AGES, known=known, key=KEYS, while_pending=st.booleans())
+    st.builds(
+        Sent,
+        delay_hours=DELAYS,
+        max_age_hours=MAX_AGES,
+        known=known,
+        key=KEYS,
+        while_pending=st.booleans(),
+        is_limited=st.booleans(),
+    )
     for known in (st.none(), TASKS)
 )
 SENDS = NEW_SENDS | NEW_SENDS | KNOWN_SENDS
@@ -268,6 +280,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self._raised_before = sys.exception()
         for model in (TaskAttempt, TaskStatus, TaskGroupMember, TaskGroup, TaskKey, WorkerProcess):
             model.objects.all()._raw_delete(using="default")
+        Limit.objects.update_or_create(task_name="acting.effect", defaults={"concurrency": PLACES})
         self.model = Model(made=self.made)
         self.wire = Wire()
         self.rows: dict[str, dict[str, Any]] = {}
@@ -312,6 +325,7 @@ class LedgerMachine(RuleBasedStateMachine):
             max_age_ms=None if sent.max_age_hours is None else sent.max_age_hours * HOUR_MS,
             options={KEY_OPTION: sent.key} if sent.key else {},
             unique=Unique(key=sent.key, while_pending=sent.while_pending) if sent.key else None,
+            line="" if sent.is_limited else None,
         )
 
     # --- Sending ---
@@ -328,7 +342,8 @@ class LedgerMachine(RuleBasedStateMachine):
         sends = [self.send_of(one) for one in sent]
         new: list[Send] = []
         assert ledger.record(sends, meanwhile=new.extend) == self.model.record(sends)
-        publish_on_commit([(send.task_id, 0) for send in new if not send.delay_ms], self.wire.publish)
+        due = [(send.task_id, 0) for send in new if not send.delay_ms and send.line is None]
+        publish_on_commit(due, self.wire.publish)
 
     @contextmanager
     def transaction(self, *, rolled_back: bool) -> Iterator[None]:
@@ -655,10 +670,24 @@ class LedgerMachine(RuleBasedStateMachine):
         longest = sorted((self.rows[task_id]["run_at"], self.rows[task_id]["id"]) for task_id in due)
         rows = ledger.take_due(limit=limit)
         assert [row.pk for row in rows] == [pk for _, pk in longest[:limit]], "the tasks that wait longest come first"
-        for row in rows:
-            self.model.tasks[row.task_id].delayed = False
+        self.model.take_due([row.task_id for row in rows])
+        if not is_cut_off:
+            self.wire.publish((row.task_id, row.attempt) for row in rows if row.line is None)
+
+    @rule(is_cut_off=RARELY)
+    def admit(self, is_cut_off: bool) -> None:
+        self._admit(is_cut_off=is_cut_off)
+
+    def _admit(self, *, is_cut_off: bool) -> bool:
+        """Give limited tasks their places, as many as are free, in the order of their sends. Return whether any has."""
+        waiting = sorted(self.model.in_line, key=lambda task_id: self.rows[task_id]["id"])
+        rows = ledger.admit("acting.effect", threads=1).rows
+        assert [row.task_id for row in rows] == waiting[: max(PLACES - self.model.with_place, 0)]
+        self.model.admit([row.task_id for row in rows])
+        assert self.model.with_place <= PLACES
         if not is_cut_off:
             self.wire.publish((row.task_id, row.attempt) for row in rows)
+        return bool(rows)
 
     def _audit(self, *, page: int, is_cut_off: bool) -> None:
         found: list[ledger.Waiting] = []
@@ -839,7 +868,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.relay_passes(max(last - self.model.now, 0), "all", limit=1000, is_cut_off=False)
         worker = self.living[0]
         batch = self.batches[worker]
-        while self.wire.waiting or batch.suspects or self._settle_groups():
+        while self.wire.waiting or batch.suspects or self._settle_groups() or self._admit(is_cut_off=False):
             if self.wire.waiting:
                 self._claim_batch(worker, list(self.wire.waiting))
             self._claim_suspect(worker)
@@ -864,6 +893,7 @@ def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
 
     return Task(
         status=row["status"],
+        is_limited=row["line"] is not None,
         run_at=hour(row["run_at"]),
         created_at=hour(row["created_at"]),
         expires_at=None if row["expires_at"] is None else hour(row["expires_at"]),
@@ -876,6 +906,7 @@ def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
             name: row[name]
             for name in (
                 "delayed",
+                "in_line",
                 "attempt",
                 "retries",
                 "snoozes",

@@ -151,6 +151,7 @@ def put_off(task_ids: Iterable[str], *, delay_ms: int, patience_ms: int, reason:
             unknown_since=Coalesce("unknown_since", now),
             run_at=ClockTimestamp(offset_ms=delay_ms),
             delayed=True,
+            in_line=False,
             **told,
         )
     return put_off, failed

@@ -133,7 +133,9 @@ def _refusals(attempts: Sequence[tuple[str, int]]) -> list[Refusal]:
         expire(rows.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp()))
         _cancel_requested(rows)
         # Fetched before its time: the relay publishes it at its time.
-        rows.filter(status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()).update(delayed=True)
+        rows.filter(status=states.PENDING, delayed=False, run_at__gt=ClockTimestamp()).update(
+            delayed=True, in_line=False
+        )
     known = TaskStatus.objects.filter(task_id__in=task_ids).only(
         "task_id", "attempt", "status", "crashes", "delayed", "in_line"
     )
