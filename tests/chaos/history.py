@@ -39,6 +39,8 @@ class Row:
     started_at: float | None = None
     finished_at: float | None = None
     unknown_since: float | None = None
+    created_at: float | None = None
+    key: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

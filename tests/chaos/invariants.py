@@ -1,7 +1,8 @@
 """The invariants, each a function over the history that yields its breaches."""
 
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from typing import Any
 
 from apps.tasks import states
@@ -255,6 +256,21 @@ def more_starts(seen: Seen) -> Iterator[Any]:
     for first, last in zip(times, times[STARTS_A_SECOND:], strict=False):
         if last - first < 1 - TOLERANCE_SECONDS:
             yield {"at": first, "seconds": round(last - first, 3)}
+
+
+@invariant("two unfinished tasks of one key")
+def two_of_a_key(seen: Seen) -> Iterator[Any]:
+    """A task with the key of another is sent after that one has ended."""
+    if not seen.clock_is_ours:
+        return
+    by_key: defaultdict[str, list[Row]] = defaultdict(list)
+    for row in seen.rows.values():
+        if row.key is not None:
+            by_key[row.key].append(row)
+    for key, rows in by_key.items():
+        for first, second in pairwise(sorted(rows, key=lambda row: row.created_at or 0)):
+            if (first.finished_at or float("inf")) > (second.created_at or 0) + TOLERANCE_SECONDS:
+                yield {"key": key, "first": _told(first), "second": _told(second)}
 
 
 @invariant("slot fired twice")

@@ -17,7 +17,8 @@ NONCE = """CASE task_name
     ELSE args ->> 0 END"""
 ROWS = f"""SELECT id, task_id, task_name, queue_name, status, attempt, crashes, {NONCE}, options ->> 'slot',
     substr(CAST(result AS text), 1, 100), substr(error_message, 1, 200),
-    run_at, started_at, finished_at, unknown_since FROM tasks_taskstatus ORDER BY id"""
+    run_at, started_at, finished_at, unknown_since, created_at, options ->> 'unique'
+    FROM tasks_taskstatus ORDER BY id"""
 ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at, substr(a.error_message, 1, 200)
     FROM tasks_taskattempt a
     LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
@@ -40,9 +41,11 @@ class Rows:
                 "error_message",
             )  # fmt: skip
             values: dict[str, Any] = dict(zip(names, found, strict=False))
-            times = zip(("run_at", "started_at", "finished_at", "unknown_since"), found[11:], strict=True)
+            times = zip(
+                ("run_at", "started_at", "finished_at", "unknown_since", "created_at"), found[11:16], strict=True
+            )
             values |= {name: self._seconds(value) for name, value in times}
-            yield Row(**values)
+            yield Row(**values, key=found[16])
 
     def ended(self) -> Iterator[Ended]:
         for row_id, attempt, outcome, pid, ended_at, error in self.database.query(ENDED):

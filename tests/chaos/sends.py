@@ -35,6 +35,9 @@ class Numbered(Protocol):
     def owner(self) -> int | None: ...
 
 
+#: Keys of unique sends.
+KEYS = 5
+
 Send = Callable[[Numbered], list[Planned]]
 
 
@@ -212,6 +215,14 @@ def versioned(sender: Numbered) -> list[Planned]:
     return [Planned(nonce=nonce)]
 
 
+def single(sender: Numbered) -> list[Planned]:
+    """Send a task for one of few keys, unless another stands for it: that send becomes no task."""
+    nonce, actor = sender.nonce(), _tasks().single
+    delay_ms, key = sender.random.choice([0, 0, 300]), sender.random.randrange(KEYS)
+    message = actor.send_with_options(args=(nonce,), unique=f"key {key}", delay=delay_ms)
+    return [Planned(nonce=nonce, delay_ms=delay_ms)] if message.was_new else []
+
+
 def burst(name: str) -> Send:
     """Return a send of a few tasks of an actor at once, some of them later."""
 
@@ -246,6 +257,7 @@ KINDS = (
     Kind(weight=8, send=delayed),
     Kind(weight=3, send=many),
     Kind(weight=10, send=prioritised),
+    Kind(weight=4, send=single),
     Kind(weight=6, send=burst("limited")),
     Kind(weight=3, send=burst("paced")),
     Kind(weight=4, send=burst("fair")),

@@ -90,6 +90,12 @@ def drowsy(nonce: str) -> int:
     return attempt
 
 
+@dramatiq.actor(actor_name="chaos.single", queue_name=QUEUE, **PATIENT)
+def single(nonce: str) -> int:
+    """Run while no other task with its key waits or runs."""
+    return record(nonce)
+
+
 @dramatiq.actor(actor_name="chaos.limited", queue_name=QUEUE, concurrency=PLACES, **PATIENT)
 def limited(nonce: str) -> int:
     attempt = record(nonce)

@@ -261,3 +261,15 @@ def test_one_start_more_than_the_rate_is_found(history: History) -> None:
     assert broken(history, **limited("chaos.paced", *spans, (51.0, 60.0))) == set()
     found = broken(history, **limited("chaos.paced", *spans, (50.9, 60.0)))
     assert found == {"more starts in a second than the limit"}
+
+
+def test_a_second_unfinished_task_of_a_key_is_found(history: History) -> None:
+    rows = [
+        row("a", key="k", created_at=10.0, finished_at=50.0),
+        row("b", key="k", created_at=50.1, finished_at=60.0),
+    ]
+    notes = [*sent("a"), *started("a"), *sent("b"), *started("b")]
+    changes: dict[str, Any] = {"notes": notes, "effects": [effect("a"), effect("b")]}
+    assert broken(history, rows=rows, **changes) == set()
+    rows[1] = replace(rows[1], created_at=49.0)
+    assert broken(history, rows=rows, **changes) == {"two unfinished tasks of one key"}

@@ -200,7 +200,7 @@ class World:
             DATABASE_URL=self.database.url(database.port if database else None),
             REDIS_URL=self.redis.url(self.proxies["redis"].port),
             EXTRA_APPS="tests.acting,tests.chaos",
-            EXTRA_QUEUES="slow,poison,chaos,chaos-old,chaos-new",
+            EXTRA_QUEUES="slow,poison,limited,chaos,chaos-old,chaos-new",
             DJANGO_SETTINGS_MODULE="aiWriting.settings",
             TASK_MAX_CRASHES="100000",
             WORKER_HEARTBEAT_TIMEOUT_SECONDS=str(HEARTBEAT_SECONDS),
