@@ -78,7 +78,7 @@ def test_a_writer_uploads_a_novel_watches_its_progress_and_sees_its_figures(
     expect(page.get_by_text("Waiting for its turn", exact=True)).to_be_visible()
 
     page.evaluate(WATCH)
-    worker("--single")
+    worker()
 
     expect(page.get_by_role("term").filter(has_text="Chapters")).to_be_visible()
     assert len(values(page)) >= 2

@@ -76,14 +76,14 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.PositiveIntegerField(
-                        help_text="Number of the member in its group, from 0. All tasks of a pipeline have the same.",
+                        help_text="Number of the member in its group, from 0. All tasks of a pipeline have the same. Written by the sender.",
                         verbose_name="number",
                     ),
                 ),
                 (
                     "is_last",
                     models.BooleanField(
-                        help_text="Whether its completion completes the member: the last task of a pipeline.",
+                        help_text="Whether its completion completes the member: the last task of a pipeline. Written by the sender.",
                         verbose_name="last",
                     ),
                 ),
@@ -154,7 +154,9 @@ class Migration(migrations.Migration):
             model_name="taskgroup",
             name="remaining",
             field=models.PositiveIntegerField(
-                help_text="Counted down by earlier versions of the code. Not used.", null=True, verbose_name="remaining"
+                help_text="Written and counted down by earlier versions of the code. Not used.",
+                null=True,
+                verbose_name="remaining",
             ),
         ),
         migrations.AddIndex(

@@ -61,14 +61,17 @@ class Migration(migrations.Migration):
                 (
                     "declared_concurrency",
                     models.PositiveIntegerField(
-                        blank=True, help_text="Concurrency in the code.", null=True, verbose_name="declared concurrency"
+                        blank=True,
+                        help_text="Concurrency in the code. Written by the declaration.",
+                        null=True,
+                        verbose_name="declared concurrency",
                     ),
                 ),
                 (
                     "declared_rate_limit",
                     models.CharField(
                         blank=True,
-                        help_text="Rate limit in the code.",
+                        help_text="Rate limit in the code. Written by the declaration.",
                         max_length=50,
                         verbose_name="declared rate limit",
                     ),

@@ -15,7 +15,7 @@ class Migration(migrations.Migration):
                 (
                     "key",
                     models.CharField(
-                        help_text="Name of the actor and key of the send, as JSON, or their hash if they are long.",
+                        help_text="Name of the actor and key of the send, as JSON, or their hash if they are long. Written by the sender.",
                         max_length=255,
                         primary_key=True,
                         serialize=False,

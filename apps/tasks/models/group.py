@@ -51,7 +51,7 @@ class TaskGroup(models.Model):
     remaining = models.PositiveIntegerField(
         _("remaining"),
         null=True,
-        help_text=_("Counted down by earlier versions of the code. Not used."),
+        help_text=_("Written and counted down by earlier versions of the code. Not used."),
     )
     created_at = models.DateTimeField(
         _("created at"), auto_now_add=True, help_text=_("Time of the send, in UTC. Written by the sender.")
@@ -99,10 +99,14 @@ class TaskGroupMember(models.Model):
         _("position"), help_text=_("Place in the order in which the group waits, from 0. Written by the sender.")
     )
     number = models.PositiveIntegerField(
-        _("number"), help_text=_("Number of the member in its group, from 0. All tasks of a pipeline have the same.")
+        _("number"),
+        help_text=_(
+            "Number of the member in its group, from 0. All tasks of a pipeline have the same. Written by the sender."
+        ),
     )
     is_last = models.BooleanField(
-        _("last"), help_text=_("Whether its completion completes the member: the last task of a pipeline.")
+        _("last"),
+        help_text=_("Whether its completion completes the member: the last task of a pipeline. Written by the sender."),
     )
 
     class Meta:

@@ -15,7 +15,9 @@ class TaskKey(models.Model):
         _("key"),
         max_length=255,
         primary_key=True,
-        help_text=_("Name of the actor and key of the send, as JSON, or their hash if they are long."),
+        help_text=_(
+            "Name of the actor and key of the send, as JSON, or their hash if they are long. Written by the sender."
+        ),
     )
     task_id = models.CharField(
         _("task id"), max_length=255, help_text=_("Last task that was sent with the key. Written by the sender.")

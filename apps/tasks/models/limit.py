@@ -45,10 +45,16 @@ class Limit(BaseModel):
         ),
     )
     declared_concurrency = models.PositiveIntegerField(
-        _("declared concurrency"), null=True, blank=True, help_text=_("Concurrency in the code.")
+        _("declared concurrency"),
+        null=True,
+        blank=True,
+        help_text=_("Concurrency in the code. Written by the declaration."),
     )
     declared_rate_limit = models.CharField(
-        _("declared rate limit"), max_length=50, blank=True, help_text=_("Rate limit in the code.")
+        _("declared rate limit"),
+        max_length=50,
+        blank=True,
+        help_text=_("Rate limit in the code. Written by the declaration."),
     )
     is_fair = models.BooleanField(
         _("fair"),
