@@ -111,7 +111,7 @@ def test_a_report_of_a_worker_elsewhere_is_to_be_had_from_the_web(
     client: Client,
 ) -> None:
     project = Project.objects.get(owner=owners[0])
-    worker("--single", AIWRITING_VAR=str(tmp_path / "elsewhere"))
+    worker(AIWRITING_VAR=str(tmp_path / "elsewhere"))
     task_id = ReportService.start(project, owner_id=None)
     rows = TaskStatus.objects.filter(task_id=task_id)
     wait_until(lambda: rows.finished().exists(), explain=lambda: list(rows.values()))
