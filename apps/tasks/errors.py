@@ -122,4 +122,12 @@ class GroupError(TaskError, ValueError):
 
 
 class BadFormError(TaskError, TypeError):
-    """The form cannot give the arguments of the actor."""
+    """The form cannot give the arguments of the actor.
+
+    Parameters:
+      field: Field whose value it is. Empty: the form itself is wrong.
+    """
+
+    def __init__(self, message: str, *, field: str = "") -> None:
+        super().__init__(message)
+        self.field = field

@@ -42,6 +42,23 @@ class ManyKinds(forms.Form):
         return cleaned
 
 
+class ByUser(forms.Form):
+    user = forms.ModelChoiceField(get_user_model().objects.all())
+
+
+class OfJson(forms.Form):
+    data = forms.JSONField()
+
+
+class Many(forms.Form):
+    users = forms.ModelMultipleChoiceField(get_user_model().objects.all(), required=False)
+
+
+class ByName(forms.Form):
+    user = forms.ModelChoiceField(get_user_model().objects.all(), to_field_name="username")
+    users = forms.ModelMultipleChoiceField(get_user_model().objects.all(), to_field_name="username")
+
+
 @pytest.fixture
 def offer(broker: LedgerBroker) -> Iterator[Callable[..., str]]:
     """Declare an actor and offer it with a form. Return its name."""
@@ -196,6 +213,80 @@ def test_the_preview_needs_no_arguments(admin_client) -> None:
     schedule = Schedule(name="Mondays", task_name=CLEAN, cron="0 8 * * 1")
     actions.make(schedule)
     assert "At 08:00 on Monday" in get(admin_client, PREVIEW, **fields(pk=schedule.pk)).text
+
+
+def test_the_form_of_an_actor_that_one_may_not_schedule_is_not_shown(client, django_user_model, offer) -> None:
+    def secret(user: int) -> None: ...
+
+    name = offer(secret, ByUser)
+    allowed.offers[name] = allowed.Offer(permission="projects.change_project", form=ByUser)
+    django_user_model.objects.create_user("secretperson", "secret@example.org")
+    user = django_user_model.objects.create_user("staff", "staff@example.org", is_staff=True)
+    allow(user, "tasks.add_schedule", "tasks.change_schedule", "tasks.view_schedule")
+    client.force_login(django_user_model.objects.get(pk=user.pk))
+    schedule = Schedule(name="Mondays", task_name=CLEAN, cron="0 8 * * 1")
+    actions.make(schedule)
+    for shown in (
+        client.get(ADD, {"task_name": name}),
+        client.post(ADD, fields(task_name=name)),
+        client.post(ADD, filled_in(name, user=str(user.pk))),
+        client.post(page_of(schedule), filled_in(name, user=str(user.pk))),
+    ):
+        page = Page(shown.content.decode())
+        assert shown.status_code == 200
+        assert "secretperson" not in page.text
+        assert not page.with_attribute("name", "arguments-user")
+    assert [one.task_name for one in Schedule.objects.all()] == [CLEAN]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "NaN", '{"a": [NaN]}', "1e999", "{", r'"\ud800"', r'{"\ud800": 1}', r'"\u0000"',
+        pytest.param("9" * 5_000, id="digits"), pytest.param("[" * 100_000, id="unclosed"),
+        pytest.param("[" * 500 + "]" * 500, id="nested"), pytest.param("[" * 20_000 + "]" * 20_000, id="deep"),
+    ],
+)  # fmt: skip
+def test_json_that_no_row_can_have_is_refused_at_its_field(admin_client, offer, text) -> None:
+    def takes_data(data: Any) -> None: ...
+
+    name = offer(takes_data, OfJson)
+    response = admin_client.post(ADD, filled_in(name, data=text))
+    page = Page(response.content.decode())
+    assert (response.status_code, Schedule.objects.count()) == (200, 0)
+    assert page.with_attribute("name", "arguments-data")
+    told = ("cannot be read", "is no JSON", "Enter a valid JSON", "a lone surrogate", "is nested more than", "Null characters")
+    assert sum(page.text.count(words) for words in told) == 1
+
+
+def test_an_optional_choice_of_objects_that_is_empty_leaves_the_default(admin_client, offer) -> None:
+    def many(users: list[int] | None = None) -> None: ...
+
+    assert admin_client.post(ADD, filled_in(offer(many, Many))).status_code == 302
+    assert Schedule.objects.get().kwargs == {}
+
+
+def test_a_choice_by_another_column_is_saved_as_the_primary_key_and_shown_again(
+    admin_client, admin_user, offer
+) -> None:
+    def both(user: int, users: list[int]) -> None: ...
+
+    sent = filled_in(offer(both, ByName), user=admin_user.username, users=[admin_user.username])
+    assert admin_client.post(ADD, sent).status_code == 302
+    schedule = Schedule.objects.get()
+    assert schedule.kwargs == {"user": admin_user.pk, "users": [admin_user.pk]}
+    chosen = get(admin_client, page_of(schedule)).with_attribute("value", admin_user.username)
+    assert ["selected" in one for one in chosen] == [True, True]
+    Schedule.objects.update(kwargs={"user": "x", "users": 5})
+    assert get(admin_client, page_of(schedule)).with_attribute("name", "arguments-users")
+
+
+def test_a_field_without_a_label_has_its_own_name(admin_client, offer) -> None:
+    def both(user: int, users: list[int]) -> None: ...
+
+    text = get(admin_client, ADD, task_name=offer(both, ByName)).text
+    assert "Arguments-" not in text
+    assert "Users" in text
 
 
 # --- Declared ------------------------------------------------------------------------------------

@@ -18,6 +18,7 @@ from django.core.serializers.json import DjangoJSONEncoder
 from django.db.models import Model, QuerySet
 from dramatiq import Actor
 
+from apps.tasks import json_safe
 from apps.tasks.errors import BadFormError
 
 
@@ -66,22 +67,44 @@ def form_of(actor_name: str) -> type[forms.Form] | None:
 def arguments_of(form: forms.Form) -> dict[str, Any]:
     """Return the keyword arguments that a valid form says, as JSON has them.
 
-    A date or time becomes its ISO text, a UUID or decimal its text, an object its primary key.
+    A date or time becomes its ISO text, a UUID or decimal its text, an object its primary key, also if
+    the field has another `to_field_name`.
 
     Raises:
-      BadFormError: JSON has nothing for a value.
+      BadFormError: JSON has nothing for a value, or no database stores it.
     """
     found = {}
     for name, value in form.cleaned_data.items():
         field = form.fields.get(name)
-        if field is not None and not field.required and value in field.empty_values:
+        if field is not None and not field.required and _is_empty(value, field):
             continue
         try:
             # Without NaN, which is not JSON.
             found[name] = json.loads(json.dumps(_by_key(value), cls=DjangoJSONEncoder, allow_nan=False))
-        except (TypeError, ValueError) as error:
-            raise BadFormError(f"The field {name!r} gives {type(value).__name__}, which is no JSON: {error}") from error
+            is_stored = json_safe.json_safe(found[name]) == found[name]
+        except (TypeError, ValueError, RecursionError) as error:
+            raise BadFormError(
+                f"The field {name!r} gives {type(value).__name__}, which is no JSON: {error}", field=name
+            ) from error
+        if not is_stored:
+            raise BadFormError(f"The field {name!r} gives a text with a NUL or a lone surrogate in it", field=name)
     return found
+
+
+def _is_empty(value: Any, field: forms.Field) -> bool:
+    return not value if isinstance(value, QuerySet) else value in field.empty_values
+
+
+def shown_by(field: forms.Field, argument: Any) -> Any:
+    """Return the value that a field shows for an argument: the object for its primary key if the field needs more."""
+    if not isinstance(field, forms.ModelChoiceField) or not field.to_field_name:
+        return argument
+    try:
+        if isinstance(field, forms.ModelMultipleChoiceField):
+            return list(field.queryset.filter(pk__in=argument))
+        return field.queryset.filter(pk=argument).first()
+    except (TypeError, ValueError):
+        return None
 
 
 def _by_key(value: Any) -> Any:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django import forms
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse
@@ -67,8 +68,7 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
         js = ("tasks/schedule.js",)
 
     def get_form(self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any) -> Any:
-        if self._may_edit(request, obj):
-            kwargs.setdefault("form", with_arguments(self.form, _actor_name(request, obj)))
+        kwargs.setdefault("form", with_arguments(self.form, self._own_form(request, obj)))
         form = super().get_form(request, obj, change=change, **kwargs)
         form.user = request.user
         return form
@@ -79,6 +79,11 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
             return bool(self.has_add_permission(request))
         return not obj.is_declared and self.has_change_permission(request, obj)
 
+    def _own_form(self, request: HttpRequest, obj: Schedule | None) -> type[forms.Form] | None:
+        """Return the form of the chosen actor's arguments if the page shows it. Its choices may be secret."""
+        name = _actor_name(request, obj)
+        return form_of(name) if self._may_edit(request, obj) and may_schedule(request.user, name) else None
+
     def has_change_permission(self, request: HttpRequest, obj: Schedule | None = None) -> bool:
         """Return whether the user may change schedules and, of a given one, schedule its actor."""
         may_change = bool(super().has_change_permission(request, obj))
@@ -88,7 +93,7 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
         return ScheduleChangeList
 
     def get_fieldsets(self, request: HttpRequest, obj: Schedule | None = None) -> Any:
-        own_form = form_of(_actor_name(request, obj)) if self._may_edit(request, obj) else None
+        own_form = self._own_form(request, obj)
         sent: list[Any] = ["name", "task_name", *map(argument_field, own_form.base_fields)] if own_form else []
         sent = sent or ["name", "task_name", "kwargs"]
         if obj is not None:

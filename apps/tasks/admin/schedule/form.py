@@ -7,15 +7,18 @@ from typing import Any
 import dramatiq
 from django import forms
 from django.core.exceptions import NON_FIELD_ERRORS
-from django.forms.utils import ErrorList
+from django.forms.fields import InvalidJSONInput
+from django.forms.utils import ErrorList, pretty_name
 from django.utils import timezone
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from apps.tasks import json_safe
 from apps.tasks.admin import elements, theme
+from apps.tasks.errors import BadFormError
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import actions, checking, clock, zones
-from apps.tasks.schedules.allowed import arguments_of, form_of, may_schedule
+from apps.tasks.schedules.allowed import arguments_of, may_schedule, shown_by
 
 #: Units of an interval by their seconds, the largest first: the name, and an interval in words.
 UNITS = {
@@ -45,13 +48,44 @@ def argument_field(name: str) -> str:
     return f"{PREFIX}-{name}"
 
 
-def with_arguments(form: type["ScheduleForm"], actor_name: str) -> type["ScheduleForm"]:
-    """Return the class of the form with the fields of the actor's own form, if it has one."""
-    own = form_of(actor_name)
+def with_arguments(form: type["ScheduleForm"], own: type[forms.Form] | None) -> type["ScheduleForm"]:
+    """Return the class of the form with the fields of an actor's own form, if it has one."""
     if own is None:
         return form
     fields = {argument_field(name): copy.deepcopy(field) for name, field in own.base_fields.items()}
+    for name, field in own.base_fields.items():
+        shown = fields[argument_field(name)]
+        shown.label = pretty_name(name) if field.label is None else field.label
+        guard(shown)
     return type(form.__name__, (form,), {**fields, "arguments_form": own})
+
+
+class Guarded:
+    """Makes an error of the field of what its parser cannot read. Django's JSON field knows of syntax errors only."""
+
+    def clean(self, value: Any) -> Any:
+        try:
+            return super().clean(value)  # type: ignore[misc]
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
+            raise forms.ValidationError(_("This value cannot be read.")) from None
+
+    def has_changed(self, initial: Any, data: Any) -> bool:
+        try:
+            return bool(super().has_changed(initial, data))  # type: ignore[misc]
+        except (ValueError, TypeError, ArithmeticError, RecursionError):
+            return True
+
+    def bound_data(self, data: Any, initial: Any) -> Any:
+        # Shown as it was sent: a text of JSON may say what no page can.
+        if isinstance(self, forms.JSONField) and isinstance(data, str):
+            return InvalidJSONInput(data)
+        return super().bound_data(data, initial)  # type: ignore[misc]
+
+
+def guard(field: forms.Field) -> None:
+    """Make a field of an actor's own form a guarded one."""
+    kind: Any = type(field)
+    field.__class__ = type(kind.__name__, (Guarded, kind), {})
 
 
 def interval_in_words(seconds: int) -> str:
@@ -184,9 +218,10 @@ class ScheduleForm(forms.ModelForm):
         if "task_name" in self.fields:
             self.fields["task_name"].widget.shown = name or self.initial.get("task_name", "")
         known = self.instance.kwargs if self.instance.task_name == name else {}
-        for field in form.base_fields:
+        for field in form.base_fields if isinstance(known, dict) else ():
             if field in known:
-                self.initial[argument_field(field)] = known[field]
+                shown = self.fields[argument_field(field)]
+                self.initial[argument_field(field)] = shown_by(shown, known[field])
         for field in self._argument_fields():
             theme.dress(self.fields[field])
 
@@ -253,12 +288,19 @@ class ScheduleForm(forms.ModelForm):
             self.add_error("task_name", _("This actor has a form of its own for its arguments. Fill it in below."))
             return
         filled_in = form(self.data, prefix=PREFIX)
+        for own in filled_in.fields.values():
+            guard(own)
         for name, errors in filled_in.errors.items():
             field = None if name == NON_FIELD_ERRORS else argument_field(name)
             if field is None or field not in self.errors:
                 self.add_error(field, errors)
-        if filled_in.is_valid():
+        if not filled_in.is_valid():
+            return
+        try:
             self.instance.kwargs = arguments_of(filled_in)
+        except BadFormError as error:
+            field = argument_field(error.field)
+            self.add_error(field if field in self.fields else "task_name", json_safe.clean_text(str(error)))
 
     def _post_clean(self) -> None:
         super()._post_clean()  # type: ignore[misc]
