@@ -82,7 +82,8 @@ class TooManySnoozesError(TaskError):
 
 
 def _snooze_ms(delay: object) -> int:
-    milliseconds = delay // timedelta(milliseconds=1) if isinstance(delay, timedelta) else delay
+    # Rounded up: not before its time.
+    milliseconds = -(-delay // timedelta(milliseconds=1)) if isinstance(delay, timedelta) else delay
     if type(milliseconds) is int and 0 <= milliseconds <= LONGEST_SNOOZE_MS:
         return milliseconds
     try:

@@ -232,6 +232,8 @@ class Model:
         task, move = self.holder(outcome.claim), outcome.move
         if task is None:
             return Settled(took=False)
+        if move in (states.SNOOZE, states.RETRY) and task.is_cancel_requested:
+            move = states.CANCEL_CLAIMED
         if outcome.error_message:
             self.attempts.setdefault((outcome.claim.task_id, outcome.claim.attempt), move.name)
         if move not in (states.RELEASE, states.SNOOZE):
@@ -378,7 +380,10 @@ class Model:
     def postpone(self, task_ids: Iterable[str], *, delay_ms: int) -> int:
         waiting = [task for task in self._known(task_ids) if task.status == states.PENDING]
         for task in waiting:
-            task.run_at, task.delayed, task.in_line = self.now + delay_ms // HOUR_MS, True, False
+            run_at = self.now + delay_ms // HOUR_MS
+            if task.expires_at is not None:
+                task.expires_at += run_at - task.run_at
+            task.run_at, task.delayed, task.in_line = run_at, True, False
         return len(waiting)
 
     def expire(self, task_ids: Iterable[str] | None = None) -> int:

@@ -16,7 +16,7 @@ from django.utils import timezone
 
 from apps.tasks import ledger, presence, states
 from apps.tasks.failures import cause_of
-from apps.tasks.models import TaskAttempt, TaskKey, TaskStatus
+from apps.tasks.models import LimitedStart, TaskAttempt, TaskKey, TaskStatus
 from apps.tasks.statements import postgresql
 from apps.tasks.statements.direct import Statement
 from apps.tasks.values import Claim, Outcome, Report, Send, Unique
@@ -216,6 +216,34 @@ def test_a_cancelled_task_is_not_claimed() -> None:
     assert not ledger.cancel(task.task_id)
     refusal(task.task_id, 0)
     assert row(task.task_id).status == "cancelled"
+
+
+@pytest.mark.parametrize("move", [states.RETRY, states.SNOOZE], ids=lambda move: move.name)
+@pytest.mark.parametrize("line", [None, "a"])
+def test_a_task_whose_cancellation_was_requested_does_not_wait_for_another_start(move: states.Move, line) -> None:
+    task = recorded(line=line)
+    TaskStatus.objects.update(in_line=False)
+    claim = claimed(task)
+    assert not ledger.cancel(task.task_id)
+    error = "It failed." if move is states.RETRY else ""
+    assert finish(claim, move, delay_ms=3_600_000, error_message=error, ran_ms=5, line=line)
+    ended = row(task.task_id)
+    assert (ended.status, ended.attempt, ended.snoozes, ended.retries) == ("cancelled", 0, 0, 0)
+    assert (ended.error_message, ended.finished_at is None, ended.started_at is None) == (error, False, False)
+    assert list(TaskAttempt.objects.values_list("outcome", flat=True)) == ["cancel claimed"] * bool(error)
+    assert not LimitedStart.objects.exists(), "its row tells its start"
+
+
+def test_a_postponed_task_keeps_the_time_that_it_may_wait() -> None:
+    early = recorded(delay_ms=365 * 86_400_000, max_age_ms=300_000)
+    unlimited = recorded(delay_ms=365 * 86_400_000)
+    assert ledger.postpone([early.task_id, unlimited.task_id], delay_ms=0) == 2
+    assert row(unlimited.task_id).expires_at is None
+    moved = row(early.task_id)
+    assert early.expires_at is not None
+    assert moved.expires_at is not None
+    assert moved.expires_at - moved.run_at == pytest.approx(early.expires_at - early.run_at, abs=timedelta(seconds=1))
+    assert moved.expires_at - timezone.now() < timedelta(minutes=6)
 
 
 def test_completing_keeps_the_result_and_the_times() -> None:

@@ -255,7 +255,10 @@ def test_json_that_no_row_can_have_is_refused_at_its_field(admin_client, offer, 
     page = Page(response.content.decode())
     assert (response.status_code, Schedule.objects.count()) == (200, 0)
     assert page.with_attribute("name", "arguments-data")
-    told = ("cannot be read", "is no JSON", "Enter a valid JSON", "a lone surrogate", "is nested more than", "Null characters")
+    told = (
+        "cannot be read", "is no JSON", "Enter a valid JSON", "a lone surrogate", "is nested more than",
+        "Null characters",
+    )  # fmt: skip
     assert sum(page.text.count(words) for words in told) == 1
 
 

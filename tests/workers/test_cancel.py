@@ -36,7 +36,7 @@ def test_a_task_cancelled_while_it_runs_is_not_retried(failing, working, ended, 
     assert not ledger.cancel(message.message_id)
     go.set()
     row = ended(message)
-    assert (row.status, row.attempt) == ("cancelled", 1)
+    assert (row.status, row.attempt) == ("cancelled", 0)
     assert row.finished_at is not None
 
 

@@ -126,9 +126,11 @@ def test_queues_of_the_command_line_have_the_weights_of_the_settings_or_their_ow
         ("slow:٣", "--queues has 'slow:٣', the weight must be"),
         (f"slow:{'9' * 5_000}", "--queues has 'slow:9999"),
         ("slow:1,slow:2", "--queues has 'slow' twice"),
+        ("lonely:2", "--queues has 'lonely', which TASK_QUEUES declares and no actor is on, must be one of: default, "),
     ],
 )
-def test_a_wrong_queue_or_weight_ends_the_command_with_what_is_right(word: str, sentence: str) -> None:
+def test_a_wrong_queue_or_weight_ends_the_command_with_what_is_right(settings, word: str, sentence: str) -> None:
+    settings.TASK_QUEUES = {name: {} for name in ("default", "slow", "lonely")}
     with pytest.raises((UnknownQueueError, BadWeightError), match=sentence):
         weights.parse([word])
     with pytest.raises(CommandError, match=sentence):

@@ -49,7 +49,13 @@ def of(task_name: str) -> Any:
 
 @pytest.mark.parametrize(
     ("delay", "milliseconds"),
-    [(0, 0), (1_500, 1_500), (timedelta(minutes=5), 300_000), (TEN_YEARS, 315_360_000_000)],
+    [
+        (0, 0),
+        (1_500, 1_500),
+        (timedelta(microseconds=1_500), 2),
+        (timedelta(minutes=5), 300_000),
+        (TEN_YEARS, 315_360_000_000),
+    ],
 )
 def test_a_delay_is_a_timedelta_or_whole_milliseconds(delay: Any, milliseconds: int) -> None:
     assert Snooze(delay=delay).delay_ms == milliseconds
@@ -219,6 +225,11 @@ class TestFailed:
         ended(declare(runs_again_and_again(99), max_snoozes=1, **{hook: "acting.note_success"}).send())
         wait_until(lambda: of("acting.note_success").finished().first())
         assert of("acting.note_success").count() == 1
+
+    def test_throws_does_not_hide_the_end(self, declare, ended, wait_until) -> None:
+        options = {"throws": Exception, "on_retry_exhausted": "acting.note_success"}
+        ended(declare(runs_again_and_again(99), max_snoozes=0, **options).send())
+        assert wait_until(lambda: of("acting.note_success").finished().first())
 
     def test_a_wrong_delay_fails_with_what_is_right_and_is_not_retried(self, declare, ended) -> None:
         row = ended(declare(runs_again_and_again(99, delay="soon")).send())

@@ -34,7 +34,11 @@ class Retries(middleware.Retries):
             return
         actor = broker.get_actor(message.actor_name)
         throws = message.options.get("throws") or actor.options.get("throws")
-        is_thrown = is_a(exception, BadSnoozeError) or bool(throws and isinstance(exception, throws))
+        # One that was put off as often as it may be has failed, whatever it says of its own errors.
+        is_too_late = is_a(exception, Snooze)
+        is_thrown = is_a(exception, BadSnoozeError) or bool(
+            throws and not is_too_late and isinstance(exception, throws)
+        )
         if isinstance(message, ClaimedMessage):
             message.attempt.is_expected = is_thrown or is_a(exception, Retry)
         if is_thrown:
@@ -46,7 +50,7 @@ class Retries(middleware.Retries):
         message.options["requeue_timestamp"] = int(time.time() * 1000)
         max_retries = message.options.get("max_retries", actor.options.get("max_retries", self.max_retries))
         retry_when = actor.options.get("retry_when", self.retry_when)
-        if is_a(exception, Snooze):  # It was put off as often as it may be.
+        if is_too_late:
             is_retried = False
         elif retry_when is not None:
             is_retried = retry_when(retries, exception)

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 import dramatiq
 
 from apps.tasks.conf import conf
-from apps.tasks.errors import TaskError
+from apps.tasks.errors import TaskError, UnknownQueueError
 from apps.tasks.queues import A_WEIGHT, LARGEST_WEIGHT, check_known
 
 
@@ -34,6 +34,11 @@ def parse(words: Iterable[str]) -> dict[str, int]:
     weights: dict[str, int] = {}
     for part in (part.strip() for word in words for part in word.split(",")):
         name, colon, weight = part.partition(":")
+        if name in conf.TASK_QUEUES and name not in declared:
+            raise UnknownQueueError(
+                f"--queues has {name!r}, which TASK_QUEUES declares and no actor is on, must be one of: "
+                f"{', '.join(sorted(declared))}"
+            )
         check_known(name, declared)
         if name in weights:
             raise BadWeightError(f"--queues has {name!r} twice")

@@ -4,7 +4,7 @@ import uuid
 from collections.abc import Iterable, Sequence
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import DateTimeField, DurationField, ExpressionWrapper, F
 from django.db.models.functions import Coalesce
 
 from apps.tasks import states
@@ -118,9 +118,18 @@ def rescue(worker_id: uuid.UUID, *, max_crashes: int) -> tuple[int, int]:
 
 
 def postpone(task_ids: Iterable[str], *, delay_ms: int) -> int:
-    """Delay pending tasks. The relay publishes them then. Return their number."""
+    """Move the start of pending tasks. The relay publishes them then. Return their number.
+
+    A task that expires has as long from its new start as it had from the old one.
+    """
+    run_at = ClockTimestamp(offset_ms=delay_ms)
+    later = ExpressionWrapper(run_at - F("run_at"), output_field=DurationField())
     return TaskStatus.objects.filter(task_id__in=task_ids, status=states.PENDING).update(
-        run_at=ClockTimestamp(offset_ms=delay_ms), delayed=True, in_line=False, updated_at=ClockTimestamp()
+        run_at=run_at,
+        expires_at=ExpressionWrapper(F("expires_at") + later, output_field=DateTimeField()),
+        delayed=True,
+        in_line=False,
+        updated_at=ClockTimestamp(),
     )
 
 

@@ -279,11 +279,20 @@ def _finish(outcome: Outcome) -> Settled:
         if outcome.ran_ms is not None:
             # Once it is written it stays: rates count it.
             values["started_at"] = Coalesce("started_at", ClockTimestamp(offset_ms=-outcome.ran_ms))
+    starts: list[Any] = []
     if outcome.line is not None and move.target == states.PENDING and outcome.ran_ms is not None:
         started_at = ClockTimestamp(offset_ms=-outcome.ran_ms)
-        add_starts((*row, started_at) for row in _held(claim).values_list("task_name", "line", "weight"))
-    if not _held(claim).update(**values):
+        starts = [(*row, started_at) for row in _held(claim).values_list("task_name", "line", "weight")]
+    held = _held(claim)
+    if is_later := move in (states.RETRY, states.SNOOZE):
+        held = held.filter(cancel_requested_at=None)
+    if not held.update(**values):
+        if is_later and _held(claim).exists():
+            # Its cancellation was requested while it ran, so it does not wait for another start.
+            return _finish(outcome._replace(move=states.CANCEL_CLAIMED))
         return Settled(took=False)
+    if starts:
+        add_starts(starts)
     if outcome.error_message and move is not states.COMPLETE:
         _keep_attempt(outcome)
     sends = outcome.sends
