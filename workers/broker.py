@@ -27,7 +27,7 @@ from apps.tasks.limits import declared as limits
 from apps.tasks.values import KEY_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
-from workers.sending import arguments, options, times, unique
+from workers.sending import arguments, following, options, times, unique
 from workers.sending.actor import adopt
 from workers.sending.back_pressure import BackPressure
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
@@ -246,6 +246,8 @@ class LedgerBroker(RedisBroker):
         if conf.TASK_QUEUES:
             queues.check_known(queue_name, conf.TASK_QUEUES)
         related_type, related_id = _related(actor, bound)
+        if "pipe_target" in message.options:
+            following.check_next(actor, message.options["pipe_target"], actors=self.actors, check_send=self.send_of)
         delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=delay)
         owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
         line, weight = limits.place_of(

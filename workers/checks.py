@@ -10,6 +10,7 @@ from typing import Any
 import dramatiq
 from django.apps import apps
 from django.conf import settings
+from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, connection
 from dramatiq import Actor, Middleware
@@ -19,10 +20,12 @@ from dramatiq.middleware.group_callbacks import GroupCallbacks
 from apps.core.connections import POSTGRESQL_OPTIONS
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadCronError
+from apps.tasks.queues import did_you_mean
 from workers.broker import LedgerBroker
 from workers.middleware.ending import Ending
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
+from workers.sending.options import ACTORS
 from workers.wire.server import unsuited
 
 #: Middleware without which no task has a start, progress or an end.
@@ -284,6 +287,51 @@ def check_order(**kwargs: Any) -> list[CheckMessage]:
         )
         for name, (place, index) in places.items()
         if names[index] != name
+    ]
+
+
+@register("tasks")
+def check_callbacks(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W008: `on_success`, `on_failure` and `on_retry_exhausted` name declared actors."""
+    known = dramatiq.get_broker().actors
+    messages: list[CheckMessage] = []
+    for actor in actors():
+        for option in sorted(ACTORS):
+            name = actor.options.get(option)
+            if name and name not in known:
+                messages.append(
+                    Warning(
+                        f"The actor {actor.actor_name!r} has {option}={name!r}, which is no actor of this code"
+                        f"{did_you_mean(name, known)}.",
+                        hint="Its messages wait for a worker that knows it, and fail after 10 minutes.",
+                        id="tasks.W008",
+                    )
+                )
+    return messages
+
+
+@register("tasks")
+def check_permissions(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W009: A permission of `schedulable` is one of a model."""
+    from apps.tasks.schedules.allowed import offers
+
+    known = {
+        f"{model._meta.app_label}.{codename}"
+        for model in apps.get_models()
+        for codename in (
+            *(get_permission_codename(action, model._meta) for action in model._meta.default_permissions),
+            *(codename for codename, _name in model._meta.permissions),
+        )
+    }
+    return [
+        Warning(
+            f"Staff may schedule {name!r} with {offer.permission!r}, which no model has"
+            f"{did_you_mean(offer.permission, known)}.",
+            hint="Superusers alone may schedule it, unless another authentication backend knows the permission.",
+            id="tasks.W009",
+        )
+        for name, offer in sorted(offers.items())
+        if offer.permission and offer.permission not in known
     ]
 
 

@@ -119,10 +119,14 @@ class KeyTakenError(TaskError):
 
 
 class GroupError(TaskError, ValueError):
-    """The group cannot have such a callback."""
+    """The group cannot have such a member or callback."""
 
 
-class BadFormError(TaskError, TypeError):
+class BadOfferError(TaskError, TypeError):
+    """Staff cannot be let schedule what is no actor, or by what is no permission."""
+
+
+class BadFormError(BadOfferError):
     """The form cannot give the arguments of the actor.
 
     Parameters:

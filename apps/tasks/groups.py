@@ -10,6 +10,8 @@
 `dramatiq.group` itself gets the same methods when the middleware `Groups` is loaded.
 """
 
+from collections.abc import Iterable
+from datetime import timedelta
 from typing import Any, Literal, Protocol
 
 import dramatiq
@@ -21,6 +23,7 @@ from apps.tasks.values import GroupProgress
 #: Values of `on`.
 ENDS = ("success", "finished")
 
+_init_of_dramatiq = dramatiq.group.__init__
 _run_of_dramatiq = dramatiq.group.run
 
 
@@ -28,7 +31,7 @@ class Starter(Protocol):
     """The middleware that starts groups on its broker."""
 
     def check_callback(self, broker: Any, message: Message[Any], *, on: str) -> None: ...
-    def start(self, broker: Any, group: Any, *, delay: int | None) -> None: ...
+    def start(self, broker: Any, group: Any, *, delay: int | timedelta | None) -> None: ...
 
 
 class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
@@ -40,6 +43,19 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
     #: Key of the last run, for `progress_of`. None: it has not run.
     key: str | None = None
 
+    def __init__(self, *children: Any, broker: Any = None) -> None:
+        """Make a group of an iterable of messages, pipelines and groups.
+
+        Raises:
+          GroupError: It is of something else, or of a pipeline without messages.
+        """
+        members = list(children[0]) if len(children) == 1 and isinstance(children[0], Iterable) else None
+        if members is None or isinstance(children[0], str | dramatiq.pipeline):
+            raise GroupError("a group is made of one list: group([first.message(), second.message()])")
+        for member in members:
+            _check_member(member)
+        _init_of_dramatiq(self, members, broker=broker)
+
     def add_completion_callback(self, message: Message[Any], *, on: Literal["success", "finished"] = "success") -> None:
         """Send a message once at the end of the group.
 
@@ -50,9 +66,12 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
             whose rows were deleted are only in `total`. A retry by hand after that sends no second one.
 
         Raises:
-          GroupError: `on` is another word, the message was added before, or the broker is not the ledger's.
+          GroupError: It is no message, `on` is another word, the message was added before, or the broker is not the
+            ledger's.
           BadArgumentsError: The callback's actor cannot be called with the arguments.
         """
+        if not isinstance(message, Message):
+            raise GroupError(f"a callback is {_shown(message)}, must be a message: {_made_by(message)}")
         if on not in ENDS:
             raise GroupError(f"on is {on!r}, must be one of: {', '.join(map(repr, ENDS))}")
         added = _callbacks(self)
@@ -68,17 +87,34 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
         added.append({"on": on, "message": message.asdict()})
         self.completion_callbacks.append(message.asdict())
 
-    def run(self, *, delay: int | None = None) -> "group":
+    def run(self, *, delay: int | timedelta | None = None) -> "group":
         """Send all members in one transaction, and wait for nothing.
 
         Parameters:
-          delay: Milliseconds before a member may start. The delay of a member of its own counts if it is longer.
+          delay: Milliseconds before a member may start, or a timedelta. The delay of a member of its own counts if it
+            is longer.
         """
         if starter := _starter(self.broker):
             starter.start(self.broker, self, delay=delay)
         else:
-            _run_of_dramatiq(self, delay=delay)
+            _run_of_dramatiq(self, delay=delay)  # type: ignore[arg-type]
         return self
+
+
+def _check_member(member: Any) -> None:
+    if isinstance(member, dramatiq.pipeline) and not member.messages:
+        raise GroupError("a member of a group is a pipeline without messages")
+    if not isinstance(member, Message | dramatiq.group | dramatiq.pipeline):
+        raise GroupError(f"a member of a group is {_shown(member)}, must be a message: {_made_by(member)}")
+
+
+def _shown(value: Any) -> str:
+    return f"the actor {value.actor_name}" if isinstance(value, dramatiq.Actor) else f"of type {type(value).__name__}"
+
+
+def _made_by(value: Any) -> str:
+    """Return how a message is made of what stands for one."""
+    return f"{value.fn.__name__}.message(...)" if isinstance(value, dramatiq.Actor) else "actor.message(...)"
 
 
 def _callbacks(group: Any) -> list[dict[str, Any]]:
@@ -97,6 +133,7 @@ def _starter(broker: Any) -> Starter | None:
 
 def extend_dramatiq() -> None:
     """Give `dramatiq.group` the methods, so that what projects import from Dramatiq works alike."""
+    dramatiq.group.__init__ = group.__init__  # type: ignore[method-assign,assignment]
     dramatiq.group.add_completion_callback = group.add_completion_callback  # type: ignore[method-assign,assignment]
     dramatiq.group.run = group.run  # type: ignore[method-assign,assignment]
 

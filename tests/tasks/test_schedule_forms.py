@@ -12,7 +12,7 @@ from django import forms
 from django.contrib.auth import get_user_model
 from django.urls import reverse
 
-from apps.tasks.errors import BadFormError
+from apps.tasks.errors import BadFormError, BadOfferError
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import actions, allowed
 from apps.tasks.schedules.allowed import schedulable
@@ -329,3 +329,17 @@ def test_a_value_that_json_has_not_is_refused() -> None:
             allowed.arguments_of(form)
     form.cleaned_data = {"one": {"a": (datetime.date(2026, 1, 2), Decimal("1.5"), {2, 1})}}
     assert allowed.arguments_of(form) == {"one": {"a": ["2026-01-02", "1.5", [1, 2]]}}
+
+
+@pytest.mark.parametrize(
+    ("actor", "permission", "words"),
+    [
+        ("documents.clean", "", "schedulable got 'documents.clean', must be an actor"),
+        (print, "", "must be an actor: the function below @dramatiq.actor"),
+        (None, "change_project", "is 'change_project', must be a text with the label of an app"),
+        (None, 5, "is 5, must be a text"),
+    ],
+)
+def test_what_is_no_actor_or_no_permission_is_refused(broker, actor, permission, words) -> None:
+    with pytest.raises(BadOfferError, match=words):
+        schedulable(actor or broker.get_actor(CLEAN), permission=permission)

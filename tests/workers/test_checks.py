@@ -17,6 +17,7 @@ from periodiq import cron
 import workers
 from apps.core.connections import POSTGRESQL_OPTIONS
 from apps.tasks.models.worker import WorkerProcessQuerySet
+from apps.tasks.schedules import allowed
 from tests import rows
 from workers import checks
 from workers.apps import WorkersConfig
@@ -50,6 +51,7 @@ def ids(messages) -> list[str]:
 
 def test_the_actors_of_this_project_pass_every_check() -> None:
     assert checks.check_names() == checks.check_related() == checks.check_schedules() == []
+    assert checks.check_callbacks() == checks.check_permissions() == []
 
 
 def test_the_projects_own_settings_are_right() -> None:
@@ -215,3 +217,23 @@ def test_queues_are_not_checked_before_the_first_migration(monkeypatch) -> None:
 
     monkeypatch.setattr(WorkerProcessQuerySet, "beating", absent)
     assert checks.check_workers(databases=["default"]) == []
+
+
+@pytest.mark.parametrize("option", ["on_success", "on_failure", "on_retry_exhausted"])
+def test_a_callback_that_names_no_actor_is_a_warning_with_the_close_one(declared, option) -> None:
+    with declared(actor_name="documents.nothing", **{option: "documents.clean_expired_document"}):
+        (message,) = checks.check_callbacks()
+    assert message.id == "tasks.W008"
+    assert f"{option}='documents.clean_expired_document'" in message.msg
+    assert "did you mean 'documents.clean_expired_documents'?" in message.msg
+
+
+@pytest.mark.parametrize("permission", ["projects.chnage_project", "unknown.change_project"])
+def test_a_permission_that_no_model_has_is_a_warning(declared, monkeypatch, permission) -> None:
+    with declared(actor_name="documents.nothing") as actor:
+        monkeypatch.setattr(allowed, "offers", {})
+        allowed.schedulable(actor, permission=permission)
+        (message,) = checks.check_permissions()
+    assert message.id == "tasks.W009"
+    assert permission in message.msg
+    assert "did you mean 'projects.change_project'?" in message.msg

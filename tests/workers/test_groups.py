@@ -455,3 +455,43 @@ def test_the_ledger_opens_a_group_of_given_tasks() -> None:
     ledger.open_group("g", members=[["a"]])
     assert ledger.settle_groups(lambda message, named: None) == ()
     assert TaskGroup.objects.get().waits_for == "a"
+
+
+# --- What is no group ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("make", [dramatiq.group, group], ids=["dramatiq", "ours"])
+@pytest.mark.parametrize(
+    ("children", "told"),
+    [
+        (lambda: (tasks.say.message("a"), tasks.say.message("b")), r"made of one list: group\(\["),
+        (lambda: (tasks.say.message("a"),), "made of one list"),
+        (lambda: (), "made of one list"),
+        (lambda: ("acting.say",), "made of one list"),
+        (lambda: ([tasks.say],), r"is the actor acting.say, must be a message: say.message\(...\)"),
+        (lambda: (["acting.say"],), "is of type str, must be a message"),
+        (lambda: ([dramatiq.pipeline([])],), "a pipeline without messages"),
+    ],
+)
+def test_what_is_no_member_is_refused_when_the_group_is_made(broker, make, children, told) -> None:
+    with pytest.raises(GroupError, match=told):
+        make(*children())
+
+
+def test_a_callback_that_is_no_message_is_refused() -> None:
+    made = group(iter([tasks.say.message("a")]))
+    for wrong, told in ((tasks.told, r"the actor acting.told, .*: told.message"), ("acting.told", "of type str")):
+        with pytest.raises(GroupError, match=told):
+            made.add_completion_callback(wrong)  # type: ignore[arg-type]
+    assert len(made) == 1
+
+
+def test_the_delay_of_a_group_is_a_timedelta_or_milliseconds(broker) -> None:
+    own = tasks.say.message_with_options(args=("a",), delay=5)
+    group([own, tasks.say.message("b")]).run(delay=timedelta(hours=1))
+    for row in TaskStatus.objects.all():
+        assert row.run_at - row.created_at > timedelta(minutes=59)
+    for wrong in ("soon", -1, timedelta(seconds=-1)):
+        with pytest.raises(BadArgumentsError, match="the delay for a group is"):
+            group([tasks.say.message("c")]).run(delay=wrong)  # type: ignore[arg-type]
+    assert TaskStatus.objects.count() == 2

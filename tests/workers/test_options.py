@@ -412,3 +412,19 @@ def test_a_message_with_an_id_can_be_sent_later_and_in_a_pipeline(broker) -> Non
     (message | tasks.say.message_with_options(message_id="second")).run()
     row = TaskStatus.objects.get()
     assert (row.task_id, row.options["pipe_target"]["message_id"]) == ("first", "second")
+
+
+@pytest.mark.parametrize(
+    ("name", "advice"),
+    [
+        ("delay", r"acting.say has no delay: did you mean send\(...\)\?"),
+        ("apply_async", r"did you mean send_with_options\(args="),
+        ("s", r"did you mean message\(...\)\?"),
+        ("signature", r"did you mean message_with_options\(args=\(...\)\)\?"),
+        ("nonsense", "'LedgerActor' object has no attribute 'nonsense'"),
+    ],
+)
+def test_a_method_of_another_task_queue_is_no_attribute_and_has_its_counterpart(name: str, advice: str) -> None:
+    with pytest.raises(AttributeError, match=advice):
+        getattr(tasks.say, name)
+    assert not hasattr(tasks.say, name)

@@ -387,3 +387,53 @@ def test_the_table_of_tasks_has_no_index_for_parts_of_task_ids(broker) -> None:
     assert definitions
     assert not [definition for definition in definitions if "pattern_ops" in definition]
     assert options == (["fillfactor=70"],)
+
+
+# --- Pipelines -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"weight": 3}, "weight=3 for acting.two, which has no concurrency"),
+        ({"unique": 3.5}, r"acting.two: unique is 3.5, must be True, False, a text or an integer"),
+        ({"unique": "x", "while_": "never"}, "acting.two: while_ is 'never', must be"),
+        ({"while_": "pending"}, "acting.two: while_ needs unique"),
+        ({"owner_id": "zz"}, "owner_id is 'zz', must be the primary key of a user"),
+        ({"expires": timezone.now(), "delay": 60_000}, "expires for acting.two is .* before its delay"),
+        ({"priority": 1.5}, "the priority of .* is 1.5"),
+        ({"pipe_ignore": True}, r"acting.two\(n, result\) cannot be called with \(int\)"),
+    ],
+    ids=str,
+)
+@pytest.mark.parametrize("place", [1, 2])
+def test_a_later_message_of_a_pipeline_is_checked_like_a_send(declare, options, told: str, place: int) -> None:
+    def one(*args): ...
+    def two(n, result): ...
+
+    first = declare(one)
+    second = declare(two)
+    earlier = [first.message() for _ in range(place)]
+    with pytest.raises(BadArgumentsError, match=told):
+        dramatiq.pipeline([*earlier, second.message_with_options(args=(1,), **options)]).run()
+    assert not TaskStatus.objects.exists()
+
+
+def test_a_later_message_that_is_debounced_or_limited_is_checked_as_its_actor_is_declared(declare) -> None:
+    def one(): ...
+    def saved(n, result): ...
+    def limited(n, result): ...
+
+    first = declare(one)
+    debounced = declare(saved, unique=lambda n, result: n, debounce=timedelta(seconds=5))
+    by_key = declare(limited, concurrency=2, limit_key=lambda n, result: [])
+    for wrong, told in (
+        (debounced.message_with_options(args=(1,), delay=1_000), "which is its delay"),
+        (by_key.message_with_options(args=(1,), weight=3), "the weight for acting.limited is 3"),
+        (by_key.message_with_options(args=(1, 2), pipe_ignore=True), r"limit_key of acting.limited returned \[\]"),
+    ):
+        with pytest.raises(BadArgumentsError, match=told):
+            dramatiq.pipeline([first.message(), wrong]).run()
+    dramatiq.pipeline([first.message(), debounced.message(1)]).run()
+    dramatiq.pipeline([first.message(), by_key.message_with_options(args=(1,), weight=2)]).run()
+    assert TaskStatus.objects.count() == 2

@@ -2,6 +2,7 @@
 
 import uuid
 from collections.abc import Iterator
+from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 import dramatiq
@@ -11,7 +12,7 @@ from dramatiq.middleware import CurrentMessage
 
 from apps.tasks import groups
 from apps.tasks.values import GROUP_KEY
-from workers.sending import arguments
+from workers.sending import arguments, times
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
@@ -40,8 +41,15 @@ class Groups(Middleware):
         else:
             broker.follow_up_of(message)
 
-    def start(self, broker: "LedgerBroker", group: dramatiq.group, *, delay: int | None) -> None:
-        """Record a group with its members and publish them on commit."""
+    def start(self, broker: "LedgerBroker", group: dramatiq.group, *, delay: int | timedelta | None) -> None:
+        """Record a group with its members and publish them on commit.
+
+        Raises:
+          BadOptionError: The delay is none, or out of range.
+        """
+        if delay is not None:
+            times.check_time("a group", "delay", delay, where="the delay")
+            delay = times.clipped(delay)
         with transaction.atomic():
             messages = [chain[0] for chain in self._open(group, delay=delay)]
             broker.send_many(messages)

@@ -12,6 +12,7 @@ from dramatiq import Actor, Message
 from apps.tasks.errors import AsyncTransactionError
 from workers.sending import options as message_options
 from workers.sending.arguments import check_columns
+from workers.sending.counterparts import METHODS_OF_OTHERS
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -23,6 +24,11 @@ class LedgerActor(Actor[P, R]):
     `LedgerBroker` gives this class to each actor that it declares. A project's own class of actors stays in front of
     it, so that its methods are called first and reach these by `super()`.
     """
+
+    def __getattr__(self, name: str) -> Any:
+        if advice := METHODS_OF_OTHERS.get(name):
+            raise AttributeError(f"{self.__dict__.get('actor_name')} has no {name}: {advice}", name=name, obj=self)
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
     def message_with_options(
         self,

@@ -104,3 +104,24 @@ ON_AN_ACTOR = _ANYWHERE | {
     "typing": "there is none, since arguments are always checked in the caller.",
     "pydantic": "there is none. Arguments are JSON; read them in the actor.",
 }
+
+#: Methods of Celery's tasks, and of those of other task queues.
+METHODS_OF_OTHERS = {
+    "delay": "did you mean send(...)?",
+    "apply_async": "did you mean send_with_options(args=(...), delay=...)?",
+    "enqueue": "did you mean send(...)?",
+    "aenqueue": "did you mean asend(...)?",
+    "defer": "did you mean send(...)?",
+    "schedule": "did you mean send_with_options(args=(...), delay=...)?",
+    "using": "did you mean send_with_options(args=(...), priority=...)?",
+    "configure": "did you mean send_with_options(args=(...), priority=...)?",
+    "apply": "did you mean to call the actor itself? It runs at once, without a row.",
+    "s": "did you mean message(...)?",
+    "si": "did you mean message_with_options(args=(...), pipe_ignore=True)?",
+    "signature": "did you mean message_with_options(args=(...))?",
+    "subtask": "did you mean message_with_options(args=(...))?",
+    "retry": "did you mean to raise? A failed task is retried by itself. raise Snooze(delay=...) puts it off.",
+    "chunks": "did you mean group([actor.message(...) for ...])?",
+    "map": "did you mean group([actor.message(...) for ...])?",
+    "starmap": "did you mean group([actor.message(...) for ...])?",
+}

@@ -134,18 +134,26 @@ def place_of(
     limits = by_actor.get(actor_name)
     if limits is None:
         if weight is not None:
-            raise BadArgumentsError(f"weight={weight!r} for {actor_name}, which has no concurrency and no rate_limit")
+            check_weight(actor_name, weight)
         return None, 1
     if weight is None:
         weight = limits.weight
         if callable(weight):
             weight = _called("weight", weight, actor_name, args, kwargs)
+    check_weight(actor_name, weight)
+    return _line_of(limits, actor_name, args, kwargs, owner_id), weight
+
+
+def check_weight(actor_name: str, weight: Any) -> None:
+    """Check the weight of a task. Raises: BadArgumentsError: Its actor has no limit, or the limit has less."""
+    limits = by_actor.get(actor_name)
+    if limits is None:
+        raise BadArgumentsError(f"weight={weight!r} for {actor_name}, which has no concurrency and no rate_limit")
     if not _is_count(weight) or weight > limits.most:
         raise BadArgumentsError(
             f"the weight for {actor_name} is {weight!r}, must be a whole number from 1 to {limits.most:,}, which its "
             "limit has"
         )
-    return _line_of(limits, actor_name, args, kwargs, owner_id), weight
 
 
 def _line_of(limits: Limits, actor_name: str, args: Any, kwargs: Mapping[str, Any], owner_id: Any) -> str:

@@ -19,7 +19,7 @@ from django.db.models import Model, QuerySet
 from dramatiq import Actor
 
 from apps.tasks import json_safe
-from apps.tasks.errors import BadFormError
+from apps.tasks.errors import BadFormError, BadOfferError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,8 +43,16 @@ def schedulable(actor: Actor[..., Any], *, permission: str = "", form: type[form
         argument. An optional field that is left empty is left out, so that the actor's own default counts.
 
     Raises:
+      BadOfferError: The actor is none, or the permission has no app. `tasks.W009` looks whether there is such a one.
       BadFormError: The form has a field that is no argument of the actor, or none for one that it requires.
     """
+    if not isinstance(actor, Actor):
+        raise BadOfferError(f"schedulable got {actor!r:.80}, must be an actor: the function below @dramatiq.actor")
+    if not isinstance(permission, str) or (permission and "." not in permission):
+        raise BadOfferError(
+            f"the permission to schedule {actor.actor_name} is {permission!r:.80}, must be a text with the label of an "
+            "app, such as 'projects.change_project'"
+        )
     if form is not None:
         _check_form(actor, form)
     offers[actor.actor_name] = Offer(permission=permission, form=form)
