@@ -110,3 +110,11 @@ def test_a_list_of_limits_reads_each_figure_once(admin_client: Client) -> None:
     with_one = len(statements(admin_client, LIMITS))
     limit("b", concurrency=1, rate_limit="5/s")
     assert len(statements(admin_client, LIMITS)) <= with_one + 7
+
+
+def test_a_rate_that_cannot_be_read_is_shown_as_it_is(admin_client: Client) -> None:
+    """Another program wrote it."""
+    row = limit()
+    Limit.objects.filter(pk=row.pk).update(rate_limit="10 per")
+    for address in (LIMITS, reverse("admin:tasks_limit_change", args=[row.pk])):
+        assert "10 per" in admin_client.get(address).content.decode()

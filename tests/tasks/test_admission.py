@@ -121,6 +121,26 @@ def test_a_delayed_task_takes_its_place_when_its_time_has_come() -> None:
     assert [row.task_id for row in ledger.due_after(0, limit=10)] == [delayed]
 
 
+def test_a_task_that_was_put_off_is_not_claimed_before_it_has_a_place_again() -> None:
+    """Its message may still be in Redis."""
+    limit(concurrency=1)
+    first, second = send(2)
+    assert admit() == [first]
+    ledger.postpone([first], delay_ms=0)
+    assert admit() == [second]
+    held, refusals = ledger.claim([(first, 0)], claim_id=uuid.uuid4(), worker_id=WORKER)
+    assert (held, refusals) == ([], [ledger.Refusal(task_id=first)])
+    assert ledger.claim_suspect(first, 0, claim_id=uuid.uuid4(), worker_id=WORKER) is None
+
+
+def test_a_row_that_another_program_ended_has_no_place() -> None:
+    limit(concurrency=1)
+    first, second = send(2)
+    assert admit() == [first]
+    TaskStatus.objects.filter(task_id=first).update(status="cancelled")
+    assert admit() == [second]
+
+
 def test_each_key_has_the_limit_for_itself() -> None:
     limit(concurrency=1)
     first = send(2, line="1")
