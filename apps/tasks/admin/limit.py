@@ -132,10 +132,12 @@ class LimitAdmin(theme.ModelAdmin):
         stored: Limit = getattr(limit, "stored", limit)
         return stored
 
-    @staticmethod
-    def _is_by_key(limit: Limit) -> bool:
+    def _is_by_key(self, limit: Limit) -> bool:
+        """Return whether each key has the limit for itself. Of an actor that is not in this code, the rows tell."""
         found = declared.of(limit.task_name)
-        return found is not None and found.key is not None and not found.is_fair
+        if found is None:
+            return not limit.is_fair and self._figures(limit).lines > 1
+        return found.key is not None and not found.is_fair
 
     @staticmethod
     def _figures(limit: Any) -> figures.Figures:
