@@ -264,6 +264,7 @@ def _describe(value: Any) -> str:
         return f"the {name} itself; send {name.lower()}.id, not the {name}"
     hint = {"bytes": "send text, or store the bytes and send an id", "set": "send a list", "UUID": "send str(value)"}
     hint |= {"datetime": "send value.isoformat()", "date": "send value.isoformat()", "Decimal": "send str(value)"}
+    hint |= {"timedelta": "send milliseconds; such an option of a later message belongs on its actor"}
     known = "None, bool, int, float, str, list, dict"
     return f"of type {kind.__name__}, must be one of: {known}" + (
         f" ({hint[kind.__name__]})" if kind.__name__ in hint else ""
