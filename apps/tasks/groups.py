@@ -97,7 +97,7 @@ class group(dramatiq.group):  # noqa: N801 (Dramatiq's name)
         if starter := _starter(self.broker):
             starter.start(self.broker, self, delay=delay)
         else:
-            _run_of_dramatiq(self, delay=delay)  # type: ignore[arg-type]
+            _run_of_dramatiq(self, delay=delay)
         return self
 
 

@@ -47,7 +47,7 @@ class ByUser(forms.Form):
 
 
 class OfJson(forms.Form):
-    data = forms.JSONField()
+    values = forms.JSONField()
 
 
 class Many(forms.Form):
@@ -118,6 +118,22 @@ def test_a_link_chooses_the_actor(admin_client) -> None:
     page = get(admin_client, ADD, task_name=CLEAN)
     assert page.with_attribute("name", "arguments-days_kept")
     assert page.with_attribute("name", "arguments_of")
+
+
+def test_the_page_links_to_the_forms_of_actors_that_one_may_schedule(admin_client, client, django_user_model) -> None:
+    address = f"?task_name={CLEAN}"
+    assert get(admin_client, ADD).with_attribute("href", address)
+    assert not get(admin_client, ADD, task_name=CLEAN).with_attribute("href", address), "it is shown already"
+    user = django_user_model.objects.create_user("staff", is_staff=True)
+    allow(user, "tasks.add_schedule")
+    allowed_before = allowed.offers[CLEAN]
+    client.force_login(django_user_model.objects.get(pk=user.pk))
+    assert get(client, ADD).with_attribute("href", address)
+    try:
+        allowed.offers[CLEAN] = allowed.Offer(permission="projects.change_project", form=allowed_before.form)
+        assert not get(client, ADD).with_attribute("href", address)
+    finally:
+        allowed.offers[CLEAN] = allowed_before
 
 
 def test_the_arguments_are_shown_and_changed(admin_client) -> None:
@@ -248,13 +264,13 @@ def test_the_form_of_an_actor_that_one_may_not_schedule_is_not_shown(client, dja
     ],
 )  # fmt: skip
 def test_json_that_no_row_can_have_is_refused_at_its_field(admin_client, offer, text) -> None:
-    def takes_data(data: Any) -> None: ...
+    def takes_values(values: Any) -> None: ...
 
-    name = offer(takes_data, OfJson)
-    response = admin_client.post(ADD, filled_in(name, data=text))
+    name = offer(takes_values, OfJson)
+    response = admin_client.post(ADD, filled_in(name, values=text))
     page = Page(response.content.decode())
     assert (response.status_code, Schedule.objects.count()) == (200, 0)
-    assert page.with_attribute("name", "arguments-data")
+    assert page.with_attribute("name", "arguments-values")
     told = (
         "cannot be read", "is no JSON", "Enter a valid JSON", "a lone surrogate", "is nested more than",
         "Null characters",

@@ -107,10 +107,11 @@ def shown_by(field: forms.Field, argument: Any) -> Any:
     """Return the value that a field shows for an argument: the object for its primary key if the field needs more."""
     if not isinstance(field, forms.ModelChoiceField) or not field.to_field_name:
         return argument
+    choices: Any = field.queryset
     try:
         if isinstance(field, forms.ModelMultipleChoiceField):
-            return list(field.queryset.filter(pk__in=argument))
-        return field.queryset.filter(pk=argument).first()
+            return list(choices.filter(pk__in=argument))
+        return choices.filter(pk=argument).first()
     except (TypeError, ValueError):
         return None
 

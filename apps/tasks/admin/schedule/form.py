@@ -3,6 +3,7 @@
 import copy
 import json
 from typing import Any
+from urllib.parse import urlencode
 
 import dramatiq
 from django import forms
@@ -10,6 +11,7 @@ from django.core.exceptions import NON_FIELD_ERRORS
 from django.forms.fields import InvalidJSONInput
 from django.forms.utils import ErrorList, pretty_name
 from django.utils import timezone
+from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
@@ -18,7 +20,7 @@ from apps.tasks.admin import elements, theme
 from apps.tasks.errors import BadFormError
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import actions, checking, clock, zones
-from apps.tasks.schedules.allowed import arguments_of, may_schedule, shown_by
+from apps.tasks.schedules.allowed import arguments_of, form_of, may_schedule, shown_by
 
 #: Units of an interval by their seconds, the largest first: the name, and an interval in words.
 UNITS = {
@@ -194,7 +196,7 @@ class ScheduleForm(forms.ModelForm):
             known = sorted({*self._allowed_actors(), self.instance.task_name} - {""})
             field = forms.CharField(
                 label=_("Actor"),
-                help_text=self.fields["task_name"].help_text,
+                help_text=self._help_of_actor(self.fields["task_name"].help_text),
                 widget=ActorInput(choices=[("", _("Choose an actor")), *((name, name) for name in known)]),
             )
             self.fields["task_name"] = field
@@ -232,6 +234,16 @@ class ScheduleForm(forms.ModelForm):
         if self.arguments_form is not None and self.is_first_shown and name in self._argument_fields():
             return FirstShown(self, self.fields[name], name)
         return super().__getitem__(name)
+
+    def _help_of_actor(self, text: Any) -> Any:
+        """Return the help text with links to the forms of the actors that have one, on the page of a new schedule."""
+        shown = self.initial.get("task_name")
+        names = [name for name in sorted(self._allowed_actors()) if name != shown and form_of(name) is not None]
+        if self.instance.pk is not None or self.is_bound or not names:
+            return text
+        links = [(_query(name), name) for name in names]
+        found = format_html_join(", ", '<a href="?{}" class="underline">{}</a>', links)
+        return format_html(gettext("{text} With a form for the arguments: {actors}."), text=text, actors=found)
 
     def _allowed_actors(self) -> list[str]:
         return [name for name in dramatiq.get_broker().actors if may_schedule(self.user, name)]
@@ -349,6 +361,10 @@ class ScheduleForm(forms.ModelForm):
         if self.arguments_form is not None:
             values["kwargs"] = self.instance.kwargs
         return values
+
+
+def _query(actor_name: str) -> str:
+    return urlencode({"task_name": actor_name})
 
 
 def _monospaced(field: forms.Field) -> str:
