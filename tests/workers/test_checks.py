@@ -169,7 +169,7 @@ def test_too_many_connections_are_a_risk(db, settings) -> None:
     settings.WORKER_PROCESSES = 100
     (message,) = checks.check_connections()
     assert message.id == "tasks.W006"
-    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 4 + len(queues())) + 4} connect")
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 4 + len(queues())) + 5} connect")
 
 
 def queues() -> set[str]:
