@@ -171,6 +171,8 @@ class Model:
         task = self.tasks.get(pair[0])
         if task is None or task.attempt != pair[1] or not self._is_due(task) or task.in_line:
             return None
+        if task.is_limited and task.delayed:
+            return None  # It has no place.
         if self._is_expired(task) or task.is_cancel_requested:
             return None
         self._move(task, states.CLAIM)
