@@ -31,14 +31,20 @@ def is_unique(options: Mapping[str, Any]) -> bool:
     return options.get("debounce") is not None if unique is None else unique is not False
 
 
-def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
+def problem(options: Mapping[str, Any], *, own: Mapping[str, Any] | None = None) -> str:
     """Return why the options cannot be, with the valid forms. Empty: they can.
 
     Parameters:
-      of_send: They are those of a send and its actor. Otherwise of an actor alone.
+      own: Those of them that a send has itself. None: they are those of an actor alone.
     """
+    of_send = own is not None
     unique, while_ = options.get("unique"), options.get("while_")
     debounce, longest = options.get("debounce"), options.get("debounce_max")
+    if own is not None and callable(own.get("unique")):
+        return (
+            f"unique is the function {times.shown(unique)}, must be True, False, a text or an integer in a send: a "
+            "function belongs on the actor"
+        )
     if not (unique is None or isinstance(unique, bool) or callable(unique) or (of_send and _is_key(unique))):
         forms = "True, False, a text or an integer" if of_send else "True or a function of the actor's arguments"
         return f"unique is {times.shown(unique)}, must be {forms}"
@@ -46,7 +52,7 @@ def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
         return f"unique is the async function {times.shown(unique)}, must be a plain one"
     if while_ is not None and while_ not in ("pending", "unfinished"):
         if not isinstance(while_, timedelta):
-            return f"while_ is {times.shown(while_)}, must be {WHILE}"
+            return f"while_ is {times.shown(while_)}, must be {WHILE}{_in_seconds(while_)}"
         if told := _bad_time("while_", while_):
             return told
     for name, value in (("debounce", debounce), ("debounce_max", longest)):
@@ -58,7 +64,11 @@ def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
         return f"debounce_max is {longest}, must be at least debounce, which is {debounce}"
     if debounce is not None and while_ not in (None, "pending"):
         return f"while_ is {times.shown(while_)}, must be 'pending' with debounce: a running task has its arguments"
-    if while_ is not None and not is_unique(options) and not (of_send and unique is False):
+    if unique is False:
+        # A send without a key may leave out what its actor says.
+        said = [name for name in OPTIONS[1:] if (options if own is None else own).get(name) is not None]
+        return f"{said[0]} needs a key, and unique=False means none: leave one of them out" if said else ""
+    if while_ is not None and not is_unique(options):
         return "while_ needs unique=True, or a function that returns the key"
     return ""
 
@@ -89,7 +99,7 @@ def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool
         return None  # Nearly always.
     own = {name: message.options[name] for name in OPTIONS if name in message.options}
     options = {name: actor.options[name] for name in OPTIONS if name in actor.options} | own
-    if own and (told := problem(options, of_send=True)):
+    if own and (told := problem(options, own=own)):
         raise BadArgumentsError(f"{actor.actor_name}: {told}")
     if not is_unique(options):
         return None
@@ -184,7 +194,13 @@ def _bad_time(name: str, value: Any) -> str:
     longest = timedelta(milliseconds=times.LONGEST_MS)
     if isinstance(value, timedelta) and timedelta(milliseconds=1) <= value <= longest:
         return ""
-    return f"{name} is {times.shown(value)}, must be a timedelta from 1 millisecond to {longest.days:,} days"
+    forms = f"a timedelta from 1 millisecond to {longest.days:,} days"
+    return f"{name} is {times.shown(value)}, must be {forms}{_in_seconds(value)}"
+
+
+def _in_seconds(value: Any) -> str:
+    """Return what a number probably meant."""
+    return f": timedelta(seconds={value})" if type(value) in (int, float) and value > 0 else ""
 
 
 def _milliseconds(time: timedelta) -> int:
