@@ -535,6 +535,34 @@ def test_a_unique_message_cannot_be_followed_by_another(declare: Callable[..., A
     (index.message_with_options(args=(1,), unique=False) | plain.message()).run()
 
 
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"while_": "never"}, r"acting\.index: while_ is 'never', must be"),
+        ({"unique": 1.5}, r"acting\.index: unique is 1\.5, must be"),
+    ],
+)
+def test_a_wrong_option_of_a_later_message_is_refused_at_the_send(
+    declare: Callable[..., Any], index: Any, options: dict[str, Any], told: str
+) -> None:
+    def first(number: int) -> int:
+        return 1
+
+    with pytest.raises(BadArgumentsError, match=told):
+        (declare(first).message(1) | index.message_with_options(**options)).run()
+    assert not TaskStatus.objects.exists()
+
+
+def test_a_delay_of_a_later_message_is_refused_if_it_is_debounced(declare: Callable[..., Any]) -> None:
+    def first(number: int) -> int:
+        return 1
+
+    last = declare(wrong, unique=True, debounce=MINUTE)
+    with pytest.raises(BadArgumentsError, match=r"acting\.wrong has debounce=.*, which is its delay"):
+        (declare(first).message(1) | last.message_with_options(delay=5)).run()
+    assert not TaskStatus.objects.exists()
+
+
 def test_a_member_of_a_group_cannot_be_unique(index: Any) -> None:
     with pytest.raises(BadArgumentsError, match="is unique and cannot be in a group"):
         dramatiq.group([index.message(1)]).run()

@@ -97,20 +97,10 @@ def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool
     """
     if not message.options and "unique" not in actor.options and "debounce" not in actor.options:
         return None  # Nearly always.
-    own = {name: message.options[name] for name in OPTIONS if name in message.options}
-    options = {name: actor.options[name] for name in OPTIONS if name in actor.options} | own
-    if own and (told := problem(options, own=own)):
-        raise BadArgumentsError(f"{actor.actor_name}: {told}")
+    options = _checked(actor, message.options, is_delayed=is_delayed)
     if not is_unique(options):
         return None
-    for name in FOLLOWED:
-        if name in message.options:
-            raise BadArgumentsError(refusal(actor.actor_name, name))
     while_, debounce = options.get("while_"), options.get("debounce")
-    if debounce is not None and is_delayed:
-        raise BadArgumentsError(
-            f"{actor.actor_name} has debounce={debounce!r}, which is its delay: send it without another one"
-        )
     longest = options.get("debounce_max") or (debounce and DEBOUNCE_WINDOWS * debounce)
     return Unique(
         key=_shortened(actor, _key(actor, message, options.get("unique"))),
@@ -121,23 +111,39 @@ def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool
     )
 
 
+def _checked(actor: Actor[..., Any], given: Mapping[str, Any], *, is_delayed: bool) -> dict[str, Any]:
+    """Return the options of an actor and a message together. Raises: BadArgumentsError: They cannot be."""
+    own = {name: given[name] for name in OPTIONS if name in given}
+    options = {name: actor.options[name] for name in OPTIONS if name in actor.options} | own
+    if own and (told := problem(options, own=own)):
+        raise BadArgumentsError(f"{actor.actor_name}: {told}")
+    if is_unique(options):
+        for name in FOLLOWED:
+            if name in given:
+                raise BadArgumentsError(refusal(actor.actor_name, name))
+        debounce = options.get("debounce")
+        if debounce is not None and is_delayed:
+            raise BadArgumentsError(
+                f"{actor.actor_name} has debounce={debounce!r}, which is its delay: send it without another one"
+            )
+    return options
+
+
 def check_next(target: Any, actors: Mapping[str, Actor[..., Any]]) -> None:
-    """Check that no later message of a pipeline is unique and followed by what another task knows nothing of.
+    """Check the options of the later messages of a pipeline.
 
     Parameters:
       target: The next message, as Dramatiq's pipelines have it.
 
     Raises:
-      BadArgumentsError: One is.
+      BadArgumentsError: Those of one cannot be, or it is unique and followed by what another task knows nothing of.
     """
     while isinstance(target, dict):
         own = target.get("options")
         own = own if isinstance(own, dict) else {}
         actor = actors.get(str(target.get("actor_name")))
-        if actor is not None and is_unique({**actor.options, **own}):
-            for name in FOLLOWED:
-                if name in own:
-                    raise BadArgumentsError(refusal(actor.actor_name, name))
+        if actor is not None:
+            _checked(actor, own, is_delayed=bool(own.get("delay") or own.get("eta")))
         target = own.get("pipe_target")
 
 
