@@ -34,6 +34,10 @@ COARSE_SECONDS = 0.1
 FINE_SECONDS = 0.01
 #: Seconds between two looks at the living workers.
 WORKERS_SECONDS = 2.0
+#: Seconds until a line is looked at again whose limit another transaction has locked.
+LOCKED_SECONDS = 0.05
+#: Lines of an actor whose tasks are counted, at most.
+MOST_COUNTS = 100_000
 #: Seconds that the thread waits after the database or Redis failed.
 PAUSE_SECONDS = 0.5
 #: Seconds without a look at all lines after which the thread counts as stuck.
@@ -64,8 +68,10 @@ class Admissions(threading.Thread):
         self._ended = threading.Event()
         #: The declared limits that the rows have, by actor.
         self._stored: dict[str, Limits] = {}
-        #: Number of tasks that were admitted, by actor.
-        self._admitted: Counter[str] = Counter()
+        #: Number of tasks that were admitted, by actor and line.
+        self._counts: defaultdict[str, Counter[str]] = defaultdict(Counter)
+        #: An actor has more tasks to admit than one transaction takes.
+        self.is_unfinished = False
         #: Actors whose limit could not be read the last time.
         self._broken: set[str] = set()
         self._workers: list[WorkerProcess] = []
@@ -113,11 +119,19 @@ class Admissions(threading.Thread):
     def look_at_all(self) -> int:
         """Look at every line in which a task waits. Return the number of admitted tasks."""
         self._store_declared()
-        began, admitted = time.monotonic(), 0
+        began, admitted, self.is_unfinished = time.monotonic(), 0, False
+        failed: Exception | None = None
         for task_name in lines.actors():
-            admitted += self._admit(task_name)
-        self._looked_at = time.monotonic()
-        self._look_at = self._looked_at + max(LOOK_SECONDS, LOOK_REST * (self._looked_at - began))
+            try:
+                admitted += self._admit(task_name)
+            except (DatabaseError, InterfaceError) as error:
+                # Perhaps only this actor's rows are at fault.
+                close_broken()
+                failed = error
+        if failed is not None:
+            raise failed
+        now = self._looked_at = time.monotonic()
+        self._look_at = now if self.is_unfinished else now + max(LOOK_SECONDS, LOOK_REST * (now - began))
         return admitted
 
     def look_at(self, found: Collection[tuple[str, str]]) -> int:
@@ -129,15 +143,22 @@ class Admissions(threading.Thread):
         return sum(self._admit(task_name, names) for task_name, names in by_actor.items())
 
     def _admit(self, task_name: str, names: Collection[str] | None = None) -> int:
-        """Admit the tasks of an actor that have a place. A limit that cannot be read does not hold up the others."""
-        admitted, after, is_full = 0, None, True
+        """Admit the tasks of an actor that have a place. A limit that cannot be read does not hold up the others.
+
+        One with very many is looked at again, after the others.
+        """
+        admitted, after = 0, None
         try:
-            while is_full or after is not None:
+            while True:
                 found = self._admit_page(task_name, names, after=after)
                 admitted += len(found.rows)
-                is_full = found.is_full
-                after = after if is_full else found.last_line
                 self._looked_at = time.monotonic()
+                if found.is_full:
+                    self.is_unfinished, self._look_at = True, 0.0
+                    break
+                after = found.last_line
+                if after is None:
+                    break
         except UNREACHABLE:
             raise
         except Exception as error:
@@ -153,17 +174,25 @@ class Admissions(threading.Thread):
 
     def _admit_page(self, task_name: str, names: Collection[str] | None, *, after: str | None) -> ledger.Admission:
         actor = self.actors.get(task_name)
-        threads = self._count_threads(None if actor is None else actor.queue_name)
+        counts = self._counts[task_name]
+        if len(counts) > MOST_COUNTS:
+            counts.clear()
         admission = ledger.admit(
             task_name,
             names,
             after=after,
-            threads=threads,
-            admitted=self._admitted[task_name],
+            threads=self._count_threads(None if actor is None else actor.queue_name),
+            counts=counts,
+            is_limited=declared.of(task_name) is not None,
             is_known=actor is not None,
         )
-        self._admitted[task_name] += len(admission.rows)
         now = time.monotonic()
+        if admission.is_locked or admission.lacks_limit:
+            if admission.lacks_limit:
+                stored.update()
+            for line in names or ():
+                self._again[task_name, line] = now + LOCKED_SECONDS
+            return admission
         for line, again_ms in admission.again_ms.items():
             self._again[task_name, line] = now + again_ms / 1000
         if admission.rows:

@@ -37,7 +37,7 @@ VENDORS = ("postgresql", "sqlite")
 #: heartbeat, its reconciler, and of the thread that `sync_to_async` uses.
 PROCESS_CONNECTIONS = 4
 #: Database connections of a supervisor, its relay and a scheduler, whose slots and whose pruning have one each.
-OTHER_CONNECTIONS = 4
+OTHER_CONNECTIONS = 5
 
 #: Options of a SQLite database that several processes write to.
 SQLITE_OPTIONS = {

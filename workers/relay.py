@@ -162,7 +162,11 @@ class Relay:
 
     def admit(self) -> int:
         """Give limited tasks the places that are free, and publish them. Return their number."""
-        return self._make_admissions().look_at_all()
+        admissions = self._make_admissions()
+        admitted = admissions.look_at_all()
+        while admissions.is_unfinished:
+            admitted += admissions.look_at_all()
+        return admitted
 
     def _is_admitting(self) -> bool:
         """Start the thread that admits limited tasks, unless it lives. Return whether it works."""

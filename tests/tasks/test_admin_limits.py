@@ -49,7 +49,7 @@ def test_a_limit_is_shown_with_its_places_and_the_tasks_that_wait(admin_client: 
     LimitedStart.objects.create(task_name=NAME, line="", weight=3, started_at=timezone.now())
     for address in (LIMITS, reverse("admin:tasks_limit_change", args=[row.pk])):
         text = get(admin_client, address).text
-        for expected in (NAME, "2 of 2", "3 of 10/m", "3 tasks", "as declared"):
+        for expected in (NAME, "2 of 2", "3 of 10/m", "3 tasks", "not in this code"):
             assert expected in text, (address, expected)
 
 
@@ -67,7 +67,10 @@ def test_staff_change_a_limit_and_the_page_says_what_was_declared(admin_client: 
     assert response.status_code == 302
     row.refresh_from_db()
     assert (row.concurrency, row.rate_limit, row.declared_concurrency) == (0, "", 2)
-    assert "changed; declared: concurrency 2, rate 10/m" in get(admin_client, LIMITS).text
+    declared.declare(NAME, {"concurrency": 2, "rate_limit": "10/m"})
+    text = get(admin_client, LIMITS).text
+    assert "changed In the code: concurrency 2, rate 10/m" in text
+    assert "0, no more are started" in text
 
 
 @pytest.mark.parametrize(
@@ -75,6 +78,7 @@ def test_staff_change_a_limit_and_the_page_says_what_was_declared(admin_client: 
     [
         ({"concurrency": "-1"}, "greater than or equal to 0"),
         ({"concurrency": "many"}, "whole number"),
+        ({"concurrency": "100001"}, "less than or equal to 100000"),
         ({"rate_limit": "10 per"}, "&#x27;10 per&#x27; is no rate"),
     ],
 )
@@ -83,7 +87,10 @@ def test_a_bad_limit_is_refused_on_the_page(admin_client: Client, values: dict[s
     page = reverse("admin:tasks_limit_change", args=[row.pk])
     response = admin_client.post(page, {"concurrency": "2", "rate_limit": "", **values})
     assert response.status_code == 200
-    assert told in response.content.decode()
+    html = response.content.decode()
+    assert told in html
+    # The figures are those of the row.
+    assert "0 of 2" in html
     row.refresh_from_db()
     assert row.concurrency == 2
 
@@ -103,3 +110,11 @@ def test_a_list_of_limits_reads_each_figure_once(admin_client: Client) -> None:
     with_one = len(statements(admin_client, LIMITS))
     limit("b", concurrency=1, rate_limit="5/s")
     assert len(statements(admin_client, LIMITS)) <= with_one + 7
+
+
+def test_a_rate_that_cannot_be_read_is_shown_as_it_is(admin_client: Client) -> None:
+    """Another program wrote it."""
+    row = limit()
+    Limit.objects.filter(pk=row.pk).update(rate_limit="10 per")
+    for address in (LIMITS, reverse("admin:tasks_limit_change", args=[row.pk])):
+        assert "10 per" in admin_client.get(address).content.decode()

@@ -137,8 +137,12 @@ def test_a_limited_task_tells_its_line_and_the_tasks_before_it(admin_client: Cli
     limit = Limit.objects.create(task_name="acting.limited", concurrency=1)
     waiting = [rows.task(task_name="acting.limited", line="12", in_line=True, weight=2) for _ in range(3)]
     shown = said(admin_client, waiting[-1])
-    assert (shown["Limit"], shown["Weight"]) == ("key 12; waits for a place, 2 before it", "2 places")
-    assert reverse("admin:tasks_limit_change", args=[limit.pk]) in get(admin_client, page_of(waiting[0])).html
+    assert (shown["Key of its limit"], shown["Weight"]) == ("12", "2 places")
+    page = get(admin_client, page_of(waiting[-1]))
+    assert "A place of its limit: 2 tasks before it" in page.text
+    assert reverse("admin:tasks_limit_change", args=[limit.pk]) in page.html
+    assert "1 task before it" in get(admin_client, page_of(waiting[1])).text
+    Limit.objects.update(concurrency=0)
+    assert "The limit of its actor is 0: no more are started" in get(admin_client, page_of(waiting[0])).text
     TaskStatus.objects.update(in_line=False, line="")
-    assert said(admin_client, waiting[0])["Limit"] == "one line"
-    assert "Limit" not in said(admin_client, rows.task(options={"max_retries": 1}))
+    assert "Waits for" not in get(admin_client, page_of(waiting[0])).text

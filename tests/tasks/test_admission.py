@@ -1,6 +1,7 @@
 """Places of limited tasks: given from the rows, one for each that is free."""
 
 import uuid
+from collections import Counter
 from datetime import timedelta
 from typing import Any
 
@@ -118,6 +119,26 @@ def test_a_delayed_task_takes_its_place_when_its_time_has_come() -> None:
     assert ledger.still_due(ledger.due_after(0, limit=10)) == []
     assert admit() == [delayed]
     assert [row.task_id for row in ledger.due_after(0, limit=10)] == [delayed]
+
+
+def test_a_task_that_was_put_off_is_not_claimed_before_it_has_a_place_again() -> None:
+    """Its message may still be in Redis."""
+    limit(concurrency=1)
+    first, second = send(2)
+    assert admit() == [first]
+    ledger.postpone([first], delay_ms=0)
+    assert admit() == [second]
+    held, refusals = ledger.claim([(first, 0)], claim_id=uuid.uuid4(), worker_id=WORKER)
+    assert (held, refusals) == ([], [ledger.Refusal(task_id=first)])
+    assert ledger.claim_suspect(first, 0, claim_id=uuid.uuid4(), worker_id=WORKER) is None
+
+
+def test_a_row_that_another_program_ended_has_no_place() -> None:
+    limit(concurrency=1)
+    first, second = send(2)
+    assert admit() == [first]
+    TaskStatus.objects.filter(task_id=first).update(status="cancelled")
+    assert admit() == [second]
 
 
 def test_each_key_has_the_limit_for_itself() -> None:
@@ -304,12 +325,42 @@ def test_a_task_that_is_never_urgent_has_its_turn() -> None:
     limit(concurrency=1)
     (patient,) = send(priority=9)
     admitted = []
-    for number in range(TURN_OF_THE_OLDEST):
+    counts: Counter[str] = Counter()
+    for _ in range(TURN_OF_THE_OLDEST):
         send(2, priority=0)
-        (task_id,) = [row.task_id for row in ledger.admit(NAME, threads=4, admitted=number).rows]
+        (task_id,) = [row.task_id for row in ledger.admit(NAME, threads=4, counts=counts).rows]
         admitted.append(task_id)
         end(task_id)
     assert admitted[-1] == patient
+
+
+def test_the_patient_task_of_each_line_has_its_turn() -> None:
+    limit(concurrency=1)
+    patient = [send(priority=9, line=line)[0] for line in "abc"]
+    counts: Counter[str] = Counter()
+    for _ in range(TURN_OF_THE_OLDEST):
+        for line in "abc":
+            send(2, priority=0, line=line)
+        admitted = ledger.admit(NAME, threads=4, counts=counts).rows
+        for row in admitted:
+            end(row.task_id, line=row.line)
+    assert [row.task_id for row in admitted] == patient
+
+
+def test_a_heavy_task_whose_turn_it_is_keeps_it_until_there_is_room() -> None:
+    limit(concurrency=3)
+    counts = Counter({"a": TURN_OF_THE_OLDEST - 1})
+    heavy = send(priority=9, weight=3, line="a")
+    (busy,) = send(line="b")
+    assert [row.task_id for row in ledger.admit(NAME, ["b"], threads=4, counts=counts).rows] == [busy]
+    send(5, line="a")
+    assert [row.task_id for row in ledger.admit(NAME, ["a"], threads=4, counts=counts).rows] == heavy
+
+
+def test_an_actor_that_the_code_limits_waits_for_the_row_of_its_limit() -> None:
+    send(1)
+    found = ledger.admit(NAME, threads=4, is_limited=True)
+    assert (found.rows, found.lacks_limit) == ([], True)
 
 
 # --- Turns ---

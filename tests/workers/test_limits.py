@@ -82,7 +82,7 @@ def test_no_more_tasks_run_than_have_places_and_all_run(limited, doors, working)
 
 
 def test_each_key_has_places_of_its_own(limited, doors, working) -> None:
-    actor = limited(concurrency=1, limit_key=lambda key: key)
+    actor = limited(concurrency=1, limit_key=lambda key="": key)
     sent = [actor.send(key) for key in "aabb"]
     wait_until(lambda: doors.inside == {"a": 1, "b": 1})
     doors.open(4)
@@ -91,7 +91,7 @@ def test_each_key_has_places_of_its_own(limited, doors, working) -> None:
 
 
 def test_one_task_of_an_owner_does_not_wait_for_the_many_of_another(limited, doors, working) -> None:
-    actor = limited(fair_by=lambda key: key)
+    actor = limited(fair_by=lambda key="": key)
     with transaction.atomic():
         many = [actor.send("big") for _ in range(50)]
     wait_until(lambda: doors.inside["big"] == 4)
@@ -127,7 +127,7 @@ def test_a_send_that_is_rolled_back_leaves_no_one_in_line(limited, broker) -> No
 
 
 def test_a_relay_is_told_once_of_a_line_however_many_tasks_are_sent(limited, broker) -> None:
-    actor = limited(concurrency=1, limit_key=lambda key: key)
+    actor = limited(concurrency=1, limit_key=lambda key="": key)
     broker.send_many([actor.message(key) for key in "aab"])
     actor.send("b")
     assert sorted(broker.wire.wait_for_lines(timeout_seconds=1)) == [("acting.wait", "a"), ("acting.wait", "b")]
@@ -179,7 +179,7 @@ def test_the_next_task_of_a_pipeline_and_a_callback_may_be_limited(limited, decl
 
 
 def test_a_key_function_that_fails_refuses_the_send(limited, broker) -> None:
-    actor = limited(concurrency=1, limit_key=lambda key: [key])
+    actor = limited(concurrency=1, limit_key=lambda key="": [key])
     with pytest.raises(BadArgumentsError, match=r"the limit_key of acting.wait returned \['a'\]"):
         actor.send("a")
     with pytest.raises(BadArgumentsError):
@@ -188,7 +188,7 @@ def test_a_key_function_that_fails_refuses_the_send(limited, broker) -> None:
 
 
 def test_a_pipeline_whose_next_task_has_a_bad_key_fails_and_says_so(limited, declare, working, ended) -> None:
-    actor = limited(concurrency=1, limit_key=lambda key: [key])
+    actor = limited(concurrency=1, limit_key=lambda key="": [key])
 
     def first() -> str:
         return "piped"
@@ -236,7 +236,7 @@ def test_a_bad_limit_is_refused_at_the_declaration(declare, broker) -> None:
     def some() -> None:
         pass
 
-    with pytest.raises(BadLimitError, match="'10 per' is no rate"):
+    with pytest.raises(BadLimitError, match="rate_limit='10 per', must be a number"):
         declare(some, rate_limit="10 per")
     assert "acting.some" not in broker.actors
 
@@ -263,7 +263,7 @@ def test_a_limit_that_cannot_be_read_does_not_hold_up_the_others(limited, declar
 def test_more_tasks_than_one_transaction_admits_are_admitted_in_one_look(limited, broker, monkeypatch) -> None:
     monkeypatch.setattr("apps.tasks.ledger.admission.PAGE", 3)
     monkeypatch.setattr("apps.tasks.ledger.admission.LINES", 2)
-    actor = limited(concurrency=4, limit_key=lambda key: key)
+    actor = limited(concurrency=4, limit_key=lambda key="": key)
     broker.send_many([actor.message(key) for key in "aaaaabbbbccd"])
     assert Relay(broker).admit() == 11
     assert TaskStatus.objects.in_line().get().line == "a"
@@ -272,3 +272,19 @@ def test_more_tasks_than_one_transaction_admits_are_admitted_in_one_look(limited
 def test_a_task_in_line_is_no_sign_of_a_queue_that_is_not_worked(limited, broker) -> None:
     limited(concurrency=1).send()
     assert health.look().oldest == {}
+
+
+@pytest.mark.parametrize("option", ["limit_key", "fair_by", "weight"])
+def test_a_function_that_cannot_be_called_like_the_actor_is_refused_at_the_declaration(declare, broker, option) -> None:
+    def some(one: int, *, two: int) -> None:
+        pass
+
+    async def later(one: int, *, two: int) -> int:
+        return one
+
+    limits = {} if option == "fair_by" else {"concurrency": 1}
+    with pytest.raises(BadLimitError, match=rf"its {option} function cannot be called like acting\.some\(one"):
+        declare(some, **limits, **{option: lambda one: one})
+    with pytest.raises(BadLimitError, match=f"its {option} is an async function"):
+        declare(some, **limits, **{option: later})
+    assert "acting.some" not in broker.actors

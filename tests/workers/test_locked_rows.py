@@ -12,10 +12,11 @@ from django.db import connection, connections, transaction
 from django.utils import timezone
 
 from apps.tasks import ledger, states
-from apps.tasks.models import TaskStatus
+from apps.tasks.models import Limit, TaskStatus
 from apps.tasks.statements import postgresql
-from apps.tasks.values import Claim, Held, Outcome, Settled
+from apps.tasks.values import Claim, Held, Outcome, Send, Settled
 from tests.acting import tasks
+from workers.relay import Relay
 
 T = TypeVar("T")
 
@@ -163,3 +164,13 @@ def test_a_task_whose_row_was_locked_when_it_was_fetched_runs_once_the_row_is_fr
         TaskStatus.objects.select_for_update().filter(task_id=locked.message_id, status="pending").first()
         neighbours = [tasks.effect.send(f"neighbour {number}") for number in range(3)]
     assert {ended(message).status for message in [locked, *neighbours]} == {"completed"}
+
+
+def test_a_locked_limit_does_not_hold_up_the_tasks_of_other_actors(broker) -> None:
+    for name in ("acting.a", "acting.b"):
+        Limit.objects.create(task_name=name, concurrency=1)
+        ledger.record([Send(task_id=name, task_name=name, queue_name="default", line="")])
+    with transaction.atomic():
+        Limit.objects.select_for_update().get(task_name="acting.a")
+        assert beside(lambda: Relay(broker).admit()) == 1
+    assert TaskStatus.objects.in_line().get().task_name == "acting.a"

@@ -80,3 +80,13 @@ def test_a_queue_whose_consumer_hung_takes_a_bounded_number_of_turns(weights: tu
         shares.count("default", 1_000, most=MOST)
     given = turns(shares, "hung", "default", rounds=behind + 10)
     assert given["hung"] <= behind + 9
+
+
+def test_a_queue_is_not_behind_for_what_it_had_while_the_other_was_empty() -> None:
+    shares = Shares({"documents": 1, "slow": 1}.__getitem__)
+    shares.begin("documents")
+    turns(shares, "documents", rounds=10_000)
+    shares.end("documents")
+    shares.begin("slow")
+    shares.begin("documents")
+    assert turns(shares, "documents", "slow", rounds=100) == {"documents": 50, "slow": 50}

@@ -5,6 +5,11 @@ from typing import Any
 from dramatiq import Actor, Broker, Middleware
 
 from apps.tasks.limits import declared
+from apps.tasks.limits.declared import BadLimitError
+from workers.sending.key_function import misfit
+
+#: Options that may be functions of the actor's arguments.
+FUNCTIONS = ("limit_key", "fair_by", "weight")
 
 
 class Limits(Middleware):
@@ -31,6 +36,10 @@ class Limits(Middleware):
         """Note the limits of the actor.
 
         Raises:
-          BadLimitError: An option is none of the valid ones, or two do not go together.
+          BadLimitError: An option is none of the valid ones, or two do not go together. Or a function cannot be called
+            with the actor's arguments.
         """
+        for option in FUNCTIONS:
+            if told := misfit(actor, option):
+                raise BadLimitError(f"{actor.actor_name}: {told}")
         declared.declare(actor.actor_name, actor.options)

@@ -25,7 +25,7 @@ class Shares:
         """Note that a queue may have messages."""
         if queue_name in self._active:
             return
-        lowest = min((self._levels[name] for name in self._active), default=0.0)
+        lowest = min((self._levels[name] for name in self._active), default=max(self._levels.values(), default=0.0))
         self._levels[queue_name] = max(self._levels.get(queue_name, 0.0), lowest)
         self._weights[queue_name] = self._weight_of(queue_name)
         self._active.add(queue_name)

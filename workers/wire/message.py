@@ -92,7 +92,7 @@ def line_in(word: bytes) -> tuple[str, str] | None:
     """Return the actor and the line whose names were sent to a relay. None: the word is not ours."""
     try:
         task_name, line = json.loads(word)
-    except (ValueError, TypeError):
+    except (ValueError, TypeError, RecursionError):
         return None
     return (task_name, line) if isinstance(task_name, str) and isinstance(line, str) else None
 

@@ -1,5 +1,6 @@
 """Pages of limits: the list, and one limit, which staff may change while its actor runs."""
 
+import copy
 from typing import Any
 
 from django.contrib import admin
@@ -61,67 +62,82 @@ class LimitAdmin(theme.ModelAdmin):
 
     @admin.display(description=_("places in use"))
     def places(self, limit: Limit) -> str:
+        limit = self._stored(limit)
         used = elements.number(self._figures(limit).used)
         if limit.concurrency is None:
-            return used
-        of = (
-            gettext("%(used)s of %(limit)s for each key")
-            if self._is_by_key(limit)
-            else gettext("%(used)s of %(limit)s")
-        )
-        return of % {"used": used, "limit": elements.number(limit.concurrency)}
+            return gettext("%(used)s, no limit") % {"used": used}
+        if not limit.concurrency:
+            return gettext("%(used)s, no more are started") % {"used": used}
+        words = {"used": used, "limit": elements.number(limit.concurrency)}
+        if self._is_by_key(limit):
+            return gettext("%(used)s, %(limit)s for each key") % words
+        return gettext("%(used)s of %(limit)s") % words
 
     @admin.display(description=_("starts"))
     def starts(self, limit: Limit) -> str:
+        limit = self._stored(limit)
         if not limit.rate_limit:
             return elements.NOTHING
-        of = (
-            gettext("%(used)s of %(limit)s for each key")
-            if self._is_by_key(limit)
-            else gettext("%(used)s of %(limit)s")
-        )
-        return of % {"used": elements.number(self._figures(limit).started), "limit": limit.rate_limit}
+        words = {"used": elements.number(self._figures(limit).started), "limit": limit.rate_limit}
+        if self._is_by_key(limit):
+            return gettext("%(used)s, %(limit)s for each key") % words
+        return gettext("%(used)s of %(limit)s") % words
 
     @admin.display(description=_("keys"))
-    def turns(self, limit: Limit) -> str:
+    def turns(self, limit: Limit) -> SafeString:
         if limit.is_fair:
-            return gettext("take turns")
-        return gettext("each has the limit") if self._is_by_key(limit) else gettext("one line")
+            return elements.unbroken(gettext("take turns"))
+        return elements.unbroken(gettext("one limit each") if self._is_by_key(limit) else gettext("one line"))
 
     @admin.display(description=_("waiting"))
     def waits(self, limit: Limit) -> SafeString | str:
-        found = self._figures(limit)
+        found = self._figures(self._stored(limit))
         if not found.waiting:
             return elements.NOTHING
         more = "+" if found.waiting >= figures.MOST else ""
         text = elements.counted(WAITING, found.waiting) + more
         if found.lines > 1:
             text = f"{text} {elements.counted(LINES, found.lines)}"
-        url = reverse(
-            "admin:tasks_taskstatus_changelist", query={"task_name__exact": limit.task_name, "status__exact": "pending"}
-        )
-        return elements.link(url, text)
+        query = {"task_name__exact": limit.task_name, "status__exact": "pending", "in_line__exact": "1"}
+        return elements.link(reverse("admin:tasks_taskstatus_changelist", query=query), text)
 
     @admin.display(description=_("oldest waits since"))
     def oldest(self, limit: Limit) -> SafeString | str:
-        return elements.timestamp(self._figures(limit).oldest_at)
+        return elements.timestamp(self._figures(self._stored(limit)).oldest_at)
 
     @admin.display(description=_("origin"))
-    def origin(self, limit: Limit) -> SafeString:
+    def origin(self, limit: Limit) -> SafeString | str:
+        limit = self._stored(limit)
+        if not self._is_known(limit):
+            return elements.label(gettext("not in this code"), kind="default")
         if not limit.is_overridden:
-            return elements.label(gettext("as declared"), kind="default")
+            return gettext("the code")
         parts = []
         if limit.declared_concurrency is not None:
             parts.append(gettext("concurrency %(limit)s") % {"limit": elements.number(limit.declared_concurrency)})
         if limit.declared_rate_limit:
             parts.append(gettext("rate %(limit)s") % {"limit": limit.declared_rate_limit})
-        told = ", ".join(parts) or gettext("no limit")
-        return elements.label(gettext("changed; declared: %(limits)s") % {"limits": told}, kind="warning")
+        told = gettext("In the code: %(limits)s") % {"limits": ", ".join(parts) or gettext("no limit")}
+        return elements.named(elements.label(gettext("changed"), kind="warning"), told)
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        """Return the limit with a copy of its row. A form that is refused has changed the limit, not the row."""
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            found.stored = copy.copy(found)
+        return found
 
     @staticmethod
-    def _is_by_key(limit: Limit) -> bool:
+    def _stored(limit: Any) -> Limit:
+        stored: Limit = getattr(limit, "stored", limit)
+        return stored
+
+    def _is_by_key(self, limit: Limit) -> bool:
+        """Return whether each key has the limit for itself. Of an actor that is not in this code, the rows tell."""
         found = declared.of(limit.task_name)
-        return found is not None and found.key is not None and not found.is_fair
+        if found is None:
+            return not limit.is_fair and self._figures(limit).lines > 1
+        return found.key is not None and not found.is_fair
 
     @staticmethod
     def _figures(limit: Any) -> figures.Figures:

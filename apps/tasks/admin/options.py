@@ -64,19 +64,9 @@ def start(task: TaskStatus) -> Iterator[Line]:
 
 
 def limit(task: TaskStatus) -> Iterator[Line]:
-    """Yield the limit of its actor with its key, and the number of tasks that have their places before it."""
-    if task.line is None:
-        return
-    pk = Limit.objects.filter(task_name=task.task_name).values_list("pk", flat=True).first()
-    name = gettext("key %(key)s") % {"key": task.line} if task.line else gettext("one line")
-    text = elements.link(reverse("admin:tasks_limit_change", args=[pk]), name) if pk else name
-    if task.status == states.PENDING and task.in_line:
-        line = TaskStatus.objects.in_line().filter(task_name=task.task_name, line=task.line)
-        before = line.filter(Q(priority__lt=task.priority) | Q(priority=task.priority, pk__lt=task.pk))
-        count = before.order_by("priority", "pk")[: MOST_BEFORE + 1].count()
-        more = elements.number(MOST_BEFORE) + "+" if count > MOST_BEFORE else elements.number(count)
-        text = format_html("{}; {}", text, gettext("waits for a place, %(count)s before it") % {"count": more})
-    yield Line(_("limit"), text)
+    """Yield the key of its actor's limit, and the places that it takes."""
+    if task.line:
+        yield Line(_("key of its limit"), task.line)
     if task.weight != 1:
         yield Line(_("weight"), gettext("%(count)s places") % {"count": elements.number(task.weight)})
 
@@ -151,6 +141,25 @@ def result(task: TaskStatus) -> Iterator[Line]:
         yield Line(_("result"), gettext("stored") if stored else gettext("not stored"), ("store_results",))
 
 
+def waits_for(task: TaskStatus) -> SafeString | None:
+    """Return in words that it waits for a place of its limit, and how many are before it. None: it does not."""
+    if task.status != states.PENDING or not task.in_line:
+        return None
+    limit = Limit.objects.filter(task_name=task.task_name).first()
+    if limit is not None and limit.concurrency == 0:
+        text = gettext("The limit of its actor is 0: no more are started")
+    else:
+        line = TaskStatus.objects.in_line().filter(task_name=task.task_name, line=task.line)
+        before = line.filter(Q(priority__lt=task.priority) | Q(priority=task.priority, pk__lt=task.pk))
+        count = before.order_by("priority", "pk")[: MOST_BEFORE + 1].count()
+        more = "+" if count > MOST_BEFORE else ""
+        text = elements.counted(BEFORE, min(count, MOST_BEFORE)).replace(" ", f"{more} ", 1)
+        text = gettext("A place of its limit: %(tasks)s") % {"tasks": text}
+    if limit is None:
+        return format_html("{}", text)
+    return elements.link(reverse("admin:tasks_limit_change", args=[limit.pk]), text)
+
+
 PARTS: tuple[Callable[[TaskStatus], Iterator[Line]], ...] = (
     priority, start, limit, retries, time_limit, group, pipeline, callbacks, schedule, result,
 )  # fmt: skip
@@ -166,6 +175,7 @@ CALLBACKS = {
     "on_retry_exhausted": _("after the last retry"),
 }
 WHEN = {ledger.SUCCESS: _("when all have completed"), ledger.FINISHED: _("when all have ended")}
+BEFORE = ngettext_lazy("%(count)s task before it", "%(count)s tasks before it", "number")
 MEMBERS = ngettext_lazy("%(count)s member", "%(count)s members", "number")
 COUNTS = {
     "completed": _("%(count)s completed"),

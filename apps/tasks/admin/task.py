@@ -113,7 +113,7 @@ class TaskStatusAdmin(OperatedAdmin):
     inlines = (AttemptInline,)
     readonly_fields = (
         "state", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
-        "said", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
+        "waits_for", "said", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
         "expires", "cancel_requested", "worker",
     )  # fmt: skip
 
@@ -142,7 +142,8 @@ class TaskStatusAdmin(OperatedAdmin):
 
     def _sections(self, task: TaskStatus) -> Iterator[tuple[Any, dict[str, Any]]]:
         """Yield the sections of a task's page, without those that would be empty."""
-        yield None, {"fields": [("state", "about"), ("progress_line", "owner")]}
+        waits: list[Any] = ["waits_for"] if options.waits_for(task) else []
+        yield None, {"fields": [("state", "about"), *waits, ("progress_line", "owner")]}
         if task.error_message or task.traceback:
             titles = {states.FAILED: _("Error"), states.COMPLETED: _("Error after it ran")}
             fields = ["error", *(["last_traceback"] if task.traceback else [])]
@@ -207,6 +208,10 @@ class TaskStatusAdmin(OperatedAdmin):
     @admin.display(description=_("keyword arguments"))
     def keyword_arguments(self, task: TaskStatus) -> str:
         return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
+
+    @admin.display(description=_("waits for"))
+    def waits_for(self, task: TaskStatus) -> SafeString | None:
+        return options.waits_for(task)
 
     @admin.display(description=_("set when sent"))
     def said(self, task: TaskStatus) -> SafeString:

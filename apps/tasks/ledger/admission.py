@@ -4,6 +4,7 @@ A task with a line stands in it until there is a place, and no worker gets its m
 from the rows, so that nothing is lost with Redis, a worker or a relay. The row of the limit is locked meanwhile.
 """
 
+from collections import Counter
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -17,7 +18,7 @@ from apps.tasks.ledger.relay import Waiting
 from apps.tasks.limits.rate import LONGEST_MS, Rate
 from apps.tasks.models import Limit, LimitedStart, TaskStatus
 from apps.tasks.models.task import WITH_PLACE
-from apps.tasks.statements.lines import heads, lines_of
+from apps.tasks.statements.lines import Head, heads, lines_of
 
 #: Tasks that are admitted in one transaction, at most.
 PAGE = 500
@@ -40,11 +41,15 @@ class Admission:
       rows: Tasks that have their places now. The caller publishes them after the commit.
       again_ms: Milliseconds until a rate has a place again, by line.
       last_line: Last line that was looked at. None: there are no further ones.
+      is_locked: Another transaction has locked the limit, and nothing was admitted.
+      lacks_limit: The code has a limit that has no row yet, and nothing was admitted.
     """
 
     rows: list[Waiting] = field(default_factory=list)
     again_ms: dict[str, float] = field(default_factory=dict)
     last_line: str | None = None
+    is_locked: bool = False
+    lacks_limit: bool = False
 
     @property
     def is_full(self) -> bool:
@@ -88,7 +93,8 @@ def admit(
     *,
     after: str | None = None,
     threads: int,
-    admitted: int = 0,
+    counts: Counter[str] | None = None,
+    is_limited: bool = False,
     is_known: bool = True,
 ) -> Admission:
     """Give the places that are free now.
@@ -98,22 +104,33 @@ def admit(
         together.
       threads: Threads of all living workers. An actor whose lines take turns has few more tasks handed out, since a
         task that is handed out has had its turn.
-      admitted: Number of tasks of the actor that the caller has admitted before. It says whose turn the oldest's is.
+      counts: Number of tasks that the caller has admitted before, by line. It is counted up here, and says when the
+        oldest has its turn.
+      is_limited: Whether the caller's code limits the actor.
       is_known: Whether the caller's code has the actor. One without a limit in the code or in a row is then unlimited.
         The tasks of an unknown one wait a while for newer code that has its limit.
     """
+    counts = Counter() if counts is None else counts
     with transaction.atomic():
-        limit = Limit.objects.select_for_update(no_key=True).filter(task_name=task_name).first()
+        rows = Limit.objects.filter(task_name=task_name)
+        # Whoever has it locked must not hold up the other actors.
+        limit = rows.select_for_update(no_key=True, skip_locked=True).first()
         admission = Admission()
+        if limit is None and rows.exists():
+            admission.is_locked = True
+            return admission
+        if limit is None and is_limited:
+            admission.lacks_limit = True
+            return admission
         if limit is not None and limit.is_fair:
-            _admit_in_turns(limit, admission, threads + max(threads // 4, 2), admitted)
+            _admit_in_turns(limit, admission, threads + max(threads // 4, 2), counts)
             return admission
         if lines is None:
             lines = lines_of(task_name, after=after, limit=LINES)
             admission.last_line = lines[-1] if len(lines) == LINES else None
         rooms = _rooms(task_name, limit, sorted(lines)) if lines else {}
         waited_ms = UNKNOWN_MS if limit is None and not is_known else 0
-        admission.rows += _take(task_name, rooms, most=PAGE, before=admitted, waited_ms=waited_ms)
+        admission.rows += _take(task_name, rooms, counts, most=PAGE, waited_ms=waited_ms)
         for line, room in rooms.items():
             # Where there is still room, no task waits any more.
             if room.again_ms is not None and not room.is_open():
@@ -122,7 +139,7 @@ def admit(
     return admission
 
 
-def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, admitted: int) -> None:
+def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, counts: Counter[str]) -> None:
     """Admit one task of each line after the last one that had its turn, again and again while there is room."""
     room = _rooms(limit.task_name, limit, None)[""]
     handed_out = TaskStatus.objects.with_place().filter(task_name=limit.task_name)[:most_handed_out].count()
@@ -135,9 +152,9 @@ def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, ad
         found = _take(
             limit.task_name,
             dict.fromkeys(lines, room),
+            counts,
             most=count,
             most_of_a_line=1,
-            before=admitted + len(admission.rows),
             but=admission.rows,
         )
         admission.rows += found
@@ -148,7 +165,7 @@ def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, ad
                 break
             after, is_round_empty = None, True
         is_round_empty = is_round_empty and not found
-    if room.again_ms is not None:
+    if room.again_ms is not None and not room.is_open():
         admission.again_ms[""] = room.again_ms
     if admission.rows:
         Limit.objects.filter(pk=limit.pk).update(last_line=admission.rows[-1].line or "")
@@ -163,9 +180,9 @@ def _give(rows: list[Waiting]) -> None:
 def _take(
     task_name: str,
     rooms: Mapping[str, Room],
+    counts: Counter[str],
     *,
     most: int,
-    before: int,
     most_of_a_line: int = PAGE,
     but: Sequence[Waiting] = (),
     waited_ms: float = 0,
@@ -174,32 +191,49 @@ def _take(
 
     Parameters:
       rooms: Room by line. Lines that take turns share one.
-      before: Number of tasks that were admitted before.
+      counts: Number of tasks that were admitted before, by line.
       but: Tasks that were taken already.
       waited_ms: Milliseconds that a task must have waited.
     """
-    places = {line: min(room.places, most, most_of_a_line) for line, room in rooms.items() if room.is_open()}
-    if not places:
-        return []
-    turns = (before + min(sum(places.values()), most)) // TURN_OF_THE_OLDEST - before // TURN_OF_THE_OLDEST
-    of_the_oldest: dict[str, int] = {}
-    for line, count in places.items():
-        if turns > 0:
-            of_the_oldest[line] = min(count, turns)
-            turns -= of_the_oldest[line]
-    taken = [row.pk for row in but]
-    oldest = heads(task_name, of_the_oldest, by_age=True, but=taken, waited_ms=waited_ms) if of_the_oldest else {}
-    urgent = heads(task_name, places, by_age=False, but=taken, waited_ms=waited_ms)
     found: list[Waiting] = []
-    for line, count in places.items():
-        # The same task may be both.
-        waiting = dict.fromkeys([*oldest.get(line, ()), *urgent.get(line, ())])
-        for head in list(waiting)[: min(count, most - len(found))]:
-            # Lines that take turns share their room.
-            if not rooms[line].is_open() or not rooms[line].takes(head.weight):
-                break
-            found.append(Waiting(head.pk, head.task_id, head.attempt, head.queue_name, task_name, line))
+    lines = list(rooms)
+    while lines and len(found) < most:
+        # The rows of these places are locked, so there are no more of them than can be admitted.
+        places: dict[str, int] = {}
+        left = most - len(found)
+        while lines and left > 0:
+            line = lines.pop(0)
+            count = min(rooms[line].places, most_of_a_line, left) if rooms[line].is_open() else 0
+            if count > 0:
+                places[line] = count
+                left -= count
+        waiting = _heads(task_name, places, counts, but=[row.pk for row in (*but, *found)], waited_ms=waited_ms)
+        for line, count in places.items():
+            for head in waiting[line][:count]:
+                # Lines that take turns share their room.
+                if not rooms[line].is_open() or not rooms[line].takes(head.weight):
+                    break
+                counts[line] += 1
+                found.append(Waiting(head.pk, head.task_id, head.attempt, head.queue_name, task_name, line))
     return found
+
+
+def _heads(
+    task_name: str, places: Mapping[str, int], counts: Counter[str], *, but: Sequence[int], waited_ms: float
+) -> dict[str, list[Head]]:
+    """Return the tasks that have their turn, by line, in their order.
+
+    The oldest comes first. If it is too heavy, it keeps its turn, and the others wait.
+    """
+    turns = {
+        line: turn
+        for line, count in places.items()
+        if (turn := (counts[line] + count) // TURN_OF_THE_OLDEST - counts[line] // TURN_OF_THE_OLDEST)
+    }
+    oldest = heads(task_name, turns, by_age=True, but=but, waited_ms=waited_ms) if turns else {}
+    urgent = heads(task_name, places, by_age=False, but=but, waited_ms=waited_ms) if places else {}
+    # The same task may be both.
+    return {line: list(dict.fromkeys([*oldest.get(line, ()), *urgent.get(line, ())])) for line in places}
 
 
 def _rooms(task_name: str, limit: Limit | None, lines: Collection[str] | None) -> dict[str, Room]:

@@ -70,6 +70,7 @@ def claim_suspect(task_id: str, attempt: int, *, claim_id: uuid.UUID, worker_id:
     now = ClockTimestamp()
     TaskStatus.objects.filter(
         Q(expires_at=None) | Q(expires_at__gt=now),
+        Q(line=None) | Q(delayed=False),
         may(states.CLAIM),
         task_id=task_id,
         attempt=attempt,

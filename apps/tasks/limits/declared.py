@@ -8,6 +8,7 @@ from dramatiq.middleware import MiddlewareError
 
 from apps.tasks.errors import BadArgumentsError, TaskError
 from apps.tasks.json_safe import clean_text
+from apps.tasks.limits.rate import FORMS as RATE
 from apps.tasks.limits.rate import BadRateError, Rate
 
 #: Options of an actor that limit it.
@@ -69,8 +70,8 @@ class Limits:
         if rate is not None:
             try:
                 Rate.of(rate)
-            except BadRateError as error:
-                raise BadLimitError(f"{actor_name} has a rate_limit that is none: {error}") from None
+            except BadRateError:
+                raise refuse("rate_limit", rate, RATE) from None
         for name, key in (("limit_key", limit_key), ("fair_by", fair_by)):
             if key is not None and key != OWNER and not callable(key):
                 raise refuse(name, key, f"a function of the actor's arguments that returns a key, or {OWNER!r}")
@@ -79,7 +80,7 @@ class Limits:
                 f"{actor_name} has limit_key and fair_by, must have one of them: keys that have the limit for "
                 "themselves need no turns"
             )
-        if concurrency is None and rate is None and fair_by is None:
+        if concurrency is None and rate is None and (fair_by is None or weight is not None):
             raise BadLimitError(
                 f"{actor_name} has limit_key or weight, and nothing to limit: add concurrency or rate_limit"
             )

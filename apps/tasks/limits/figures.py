@@ -6,7 +6,7 @@ from typing import NamedTuple
 from django.db.models import Min, Sum
 
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.limits.rate import Rate
+from apps.tasks.limits.rate import BadRateError, Rate
 from apps.tasks.models import Limit, LimitedStart, TaskStatus
 from apps.tasks.models.task import WITH_PLACE
 from apps.tasks.statements.lines import lines_of
@@ -37,8 +37,12 @@ def of(limit: Limit) -> Figures:
     """Return the figures of a limit as they are now."""
     rows = TaskStatus.objects.filter(task_name=limit.task_name)
     started = 0
-    if limit.rate_limit:
-        since = ClockTimestamp(offset_ms=-Rate.of(limit.rate_limit).window_ms)
+    try:
+        rate = Rate.of(limit.rate_limit) if limit.rate_limit else None
+    except BadRateError:  # Another program wrote it.
+        rate = None
+    if rate is not None:
+        since = ClockTimestamp(offset_ms=-rate.window_ms)
         for found in (rows.filter(line__isnull=False), LimitedStart.objects.filter(task_name=limit.task_name)):
             started += found.filter(started_at__gt=since).aggregate(sum=Sum("weight", default=0))["sum"]
     waiting = TaskStatus.objects.in_line().filter(task_name=limit.task_name).order_by()

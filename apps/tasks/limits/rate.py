@@ -13,6 +13,13 @@ MOST = 100_000
 LONGEST_MS = 7 * UNITS_MS["d"]
 
 
+#: The valid forms, in words.
+FORMS = (
+    "a number of tasks and a time in s, m, h or d, such as '10/s', '100/m', '1000/h', '5000/d' or '5/30s': "
+    f"1 to {MOST:,} tasks in at most 7 days"
+)
+
+
 class BadRateError(TaskError, ValueError):
     """The text is no rate."""
 
@@ -40,7 +47,4 @@ class Rate(NamedTuple):
             tasks, window_ms = int(found[1]), int(found[2] or 1) * UNITS_MS[found[3]]
             if 0 < tasks <= MOST and 0 < window_ms <= LONGEST_MS:
                 return cls(tasks, window_ms)
-        raise BadRateError(
-            f"{text!r} is no rate, must be a number of tasks and a time, such as '10/s', '100/m', '1000/h' or '5/30s': "
-            f"1 to {MOST:,} tasks in at most 7 days"
-        )
+        raise BadRateError(f"{text!r} is no rate, must be {FORMS}")

@@ -2,8 +2,6 @@
 
 from typing import Any
 
-import dramatiq
-
 from apps.tasks.limits import declared
 from apps.tasks.models import Limit
 
@@ -11,27 +9,25 @@ from apps.tasks.models import Limit
 def update() -> None:
     """Copy the declared limits to their rows. Changes made in the admin stay.
 
-    A relay does this when it starts. The limit of an actor that has none any more is lifted.
+    A relay does this when it starts, and when a row is missing. The row of an actor that has no limit in this code
+    stays: other code may run at the same time, and tasks that wait may have been sent by it.
     """
     found = declared.all_of_them()
-    known = {row.task_name: row for row in Limit.objects.all()}
+    known = {row.task_name: row for row in Limit.objects.filter(task_name__in=found)}
     for name, limits in sorted(found.items()):
-        row = known.get(name)
-        if row is None:
-            Limit.objects.get_or_create(
-                task_name=name,
-                defaults={
-                    "concurrency": limits.concurrency,
-                    "rate_limit": limits.rate_limit,
-                    "declared_concurrency": limits.concurrency,
-                    "declared_rate_limit": limits.rate_limit,
-                    "is_fair": limits.is_fair,
-                },
-            )
-        else:
-            _follow(row, limits)
-    for name in dramatiq.get_broker().actors.keys() & known.keys() - found.keys():
-        Limit.objects.filter(task_name=name).delete()
+        if name in known:
+            _follow(known[name], limits)
+            continue
+        Limit.objects.get_or_create(
+            task_name=name,
+            defaults={
+                "concurrency": limits.concurrency,
+                "rate_limit": limits.rate_limit,
+                "declared_concurrency": limits.concurrency,
+                "declared_rate_limit": limits.rate_limit,
+                "is_fair": limits.is_fair,
+            },
+        )
 
 
 def _follow(row: Limit, limits: declared.Limits) -> None:

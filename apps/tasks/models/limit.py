@@ -1,11 +1,13 @@
 """Limits of actors, and the starts that a rate counts."""
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.utils.translation import gettext_lazy as _
 
 from apps.core.models import BaseModel
-from apps.tasks.limits.rate import BadRateError, Rate
+from apps.tasks.limits.rate import MOST, BadRateError, Rate
+from apps.tasks.models.bounded_time import BoundedDateTimeField
 
 
 def check_rate(text: str) -> None:
@@ -23,15 +25,16 @@ class Limit(BaseModel):
     """
 
     task_name = models.CharField(
-        _("actor"), max_length=255, unique=True, help_text=_("Actor that is limited. Written by the declaration.")
+        _("actor"), max_length=255, unique=True, help_text=_("Actor that is limited. Written by the code.")
     )
     concurrency = models.PositiveIntegerField(
         _("concurrency"),
         null=True,
         blank=True,
+        validators=[MaxValueValidator(MOST)],
         help_text=_(
             "Tasks that run at once, as a sum of their weights. Empty: any number. 0: none, so all wait. Written by "
-            "the declaration or by staff."
+            "the code or by staff."
         ),
     )
     rate_limit = models.CharField(
@@ -40,28 +43,26 @@ class Limit(BaseModel):
         blank=True,
         validators=[check_rate],
         help_text=_(
-            "Tasks that start in any stretch of that length, such as 10/s, 100/m, 1000/h or 5/30s. Empty: any number. "
-            "Written by the declaration or by staff."
+            "Tasks that start within any stretch of time of one length, such as 10/s, 100/m, 1000/h, 5000/d or 5/30s. "
+            "Empty: any number. Written by the code or by staff."
         ),
     )
     declared_concurrency = models.PositiveIntegerField(
         _("declared concurrency"),
         null=True,
         blank=True,
-        help_text=_("Concurrency in the code. Written by the declaration."),
+        help_text=_("Concurrency in the code. Written by a relay."),
     )
     declared_rate_limit = models.CharField(
         _("declared rate limit"),
         max_length=50,
         blank=True,
-        help_text=_("Rate limit in the code. Written by the declaration."),
+        help_text=_("Rate limit in the code. Written by a relay."),
     )
     is_fair = models.BooleanField(
         _("fair"),
         default=False,
-        help_text=_(
-            "Whether keys take turns. Otherwise each key has the limit for itself. Written by the declaration."
-        ),
+        help_text=_("Whether keys take turns. Otherwise each key has the limit for itself. Written by a relay."),
     )
 
     # Turns.
@@ -94,7 +95,7 @@ class LimitedStart(models.Model):
         _("line"), max_length=255, blank=True, help_text=_("Line of the task. Written with the move.")
     )
     weight = models.PositiveIntegerField(_("weight"), help_text=_("Weight of the task. Written with the move."))
-    started_at = models.DateTimeField(
+    started_at = BoundedDateTimeField(
         _("started at"), help_text=_("Start of the attempt, in UTC. Written with the move.")
     )
 

@@ -16,7 +16,7 @@ from apps.tasks.models.written_json import WrittenJSONField
 
 #: Rows that wait for a place of their limit, and rows that have one. The conditions of the indexes over them.
 IN_LINE = {"status": states.PENDING, "in_line": True}
-WITH_PLACE = {"line__isnull": False, "in_line": False, "delayed": False, "finished_at__isnull": True}
+WITH_PLACE = {"line__isnull": False, "in_line": False, "delayed": False, "status__in": states.UNFINISHED}
 
 
 class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):

@@ -133,7 +133,7 @@ CLEARED = "error_message = CASE WHEN t.unknown_since IS NULL THEN t.error_messag
 CLAIMABLE = """
     AND t.status || '' = 'pending' AND t.crashes = 0 AND t.run_at <= now.at
     AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL
-    AND NOT t.in_line{unlocked}
+    AND NOT t.in_line AND (t.line IS NULL OR NOT t.delayed){unlocked}
 RETURNING t.task_id, t.id, t.owner_id, t.task_name, t.queue_name, t.args::text, t.kwargs::text, t.options::text,
     t.retries, date_part('epoch', t.created_at) * 1000, t.line
 """

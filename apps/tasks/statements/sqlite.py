@@ -41,7 +41,7 @@ SET status = 'processing', claim_id = %s, worker_id = %s, claimed_at = %s, updat
 FROM (SELECT value ->> 0 AS task_id, value ->> 1 AS attempt FROM json_each(%s)) AS m
 WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' AND t.crashes = 0
     AND t.run_at <= %s AND (t.expires_at IS NULL OR t.expires_at > %s) AND t.cancel_requested_at IS NULL
-    AND NOT t.in_line
+    AND NOT t.in_line AND (t.line IS NULL OR NOT t.delayed)
 RETURNING task_id, id, owner_id, task_name, queue_name, args, kwargs, options, retries,
     (julianday(created_at) - 2440587.5) * 86400000, line
 """
