@@ -5,6 +5,7 @@ It is imported before Django's models exist, so functions import the ledger wher
 
 import logging
 import time
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import replace
@@ -21,7 +22,7 @@ from dramatiq.threading import Interrupt
 
 from apps.tasks import queues
 from apps.tasks.conf import conf
-from apps.tasks.errors import BadArgumentsError, FollowUpError
+from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
 from apps.tasks.values import KEY_OPTION, Send, Unique
@@ -210,13 +211,29 @@ class LedgerBroker(RedisBroker):
 
     def _record(self, sends: list[Send]) -> dict[int, str]:
         """Record and publish sends. Return those that are not new: for each, by position, the id of its task."""
+        from apps.tasks import ledger
+
         numbers = self.back_pressure.limits_of(sends)
         if numbers is None:
             return self._insert(sends)
-        with self.back_pressure.room_for(numbers):
-            return self._insert(sends)
+        at_once = transaction.get_autocommit()
+        try:
+            with self.back_pressure.room_for(numbers):
+                return self._insert(sends, at_once=at_once)
+        except QueueFullError as error:
+            # A send that is a known task needs no room.
+            expected, full = ledger.not_new(sends, at_once=at_once), error
+            if not expected:
+                raise
+        numbers = self.back_pressure.limits_of([one for place, one in enumerate(sends) if place not in expected])
+        with self.back_pressure.room_for(numbers or Counter()), transaction.atomic():
+            known = self._insert(sends, at_once=at_once)
+            if not expected <= known.keys():
+                # Its task has ended since then.
+                raise full
+            return known
 
-    def _insert(self, sends: list[Send]) -> dict[int, str]:
+    def _insert(self, sends: list[Send], *, at_once: bool | None = None) -> dict[int, str]:
         from apps.tasks import ledger
 
         packed: list[Any] = []
@@ -230,7 +247,7 @@ class LedgerBroker(RedisBroker):
             if packed and transaction.get_connection().autocommit:
                 self.wire.settle()
 
-        known = ledger.record(sends, meanwhile=prepare)
+        known = ledger.record(sends, meanwhile=prepare, at_once=at_once)
         if packed:
             publish_on_commit(packed, self.wire.publish_packed)
         return known
@@ -254,6 +271,8 @@ class LedgerBroker(RedisBroker):
             message.actor_name, message.args, message.kwargs, owner_id=owner_id, weight=message.options.get("weight")
         )
         key = self._unique_of(actor, message, is_delayed=bool(delay_ms))
+        if key is not None and key.debounce_ms is not None:
+            delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=key.debounce_ms)
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
@@ -262,7 +281,7 @@ class LedgerBroker(RedisBroker):
             args=message.args,
             kwargs=message.kwargs,
             options=_with_key(_without_columns(plain), key),
-            delay_ms=_wait_of(key, delay_ms),
+            delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,
             related_object_type=related_type,
@@ -299,6 +318,8 @@ class LedgerBroker(RedisBroker):
                     name, args, kwargs, owner_id=owner_id, weight=message.options.get("weight")
                 )
                 key = self._unique_of(actor, message, is_delayed=bool(delay_ms))
+                if key is not None and key.debounce_ms is not None:
+                    delay_ms, max_age_ms = times.start_and_age(message.options, actor.options, delay=key.debounce_ms)
         except Interrupt:
             raise
         except BaseException as error:
@@ -316,7 +337,7 @@ class LedgerBroker(RedisBroker):
             args=tuple(args),
             kwargs=kwargs,
             options=_with_key(kept, key),
-            delay_ms=_wait_of(key, delay_ms),
+            delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,
             related_object_type=related_type,
@@ -387,11 +408,6 @@ def _without_columns(options: dict[str, Any]) -> dict[str, Any]:
 def _with_key(options: dict[str, Any], key: Unique | None) -> dict[str, Any]:
     """Return the options of a row, with the key of its send."""
     return options if key is None else {**options, KEY_OPTION: key.key}
-
-
-def _wait_of(key: Unique | None, delay_ms: int) -> int:
-    """Return the milliseconds before a send may run."""
-    return delay_ms if key is None or key.debounce_ms is None else key.debounce_ms
 
 
 def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | None]:

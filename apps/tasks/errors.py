@@ -118,6 +118,10 @@ class KeyTakenError(TaskError):
         super().__init__(f"Task {task_id} cannot be retried: task {taken_by} has the same unique key and is unfinished")
 
 
+class LockedError(TaskError):
+    """Another transaction has locked a row for longer than this one may wait. Nothing was recorded."""
+
+
 class GroupError(TaskError, ValueError):
     """The group cannot have such a member or callback."""
 

@@ -4,6 +4,7 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
+import dramatiq
 import pytest
 from django.db import connection, transaction
 from dramatiq.errors import ActorNotFound
@@ -32,6 +33,14 @@ def test_an_unfinished_task_is_found(project: Project, status: str) -> None:
     TaskStatus.objects.update(status=status)
     assert start_for(project, REPORT, owner_id=project.owner_id) == task_id
     assert TaskStatus.objects.count() == 1
+
+
+def test_an_unfinished_task_is_found_though_its_actor_takes_no_more(
+    project: Project, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(dramatiq.get_broker().get_actor(REPORT).options, "max_waiting", 1)
+    task_id = start_for(project, REPORT, owner_id=project.owner_id)
+    assert start_for(project, REPORT, owner_id=project.owner_id) == task_id
 
 
 @pytest.mark.parametrize("status", ["completed", "failed", "cancelled"])

@@ -104,23 +104,24 @@ class Model:
 
     def record(self, sends: Iterable[Send]) -> dict[int, str]:
         known: dict[int, str] = {}
+        sends = list(sends)
+        for send in sends:
+            if send.unique is not None:
+                # Locked, and made if it is missing.
+                self.keys.setdefault(send.unique.key, send.task_id)
         keys: set[str] = set()
         for position, send in enumerate(sends):
-            if send.unique is not None:
-                key = send.unique.key
-                holder = self.keys.get(key, "")
-                stands = holder != send.task_id and self._stands(holder, while_pending=send.unique.while_pending)
-                if key in keys or stands:
-                    known[position] = self.keys[key]
-                    continue
-                # A send with the id of the key's task is that task, and stands for the others of the call.
-                keys.add(key)
-                self.keys[key] = send.task_id
             if send.task_id in self.tasks:
                 known[position] = send.task_id
                 continue
             if send.unique is not None:
-                self.key_of[send.task_id] = send.unique.key
+                key = send.unique.key
+                if key in keys or self._stands(self.keys[key], key, while_pending=send.unique.while_pending):
+                    known[position] = self.keys[key]
+                    continue
+                keys.add(key)
+                self.keys[key] = send.task_id
+                self.key_of[send.task_id] = key
             run_at = self.now + send.delay_ms // HOUR_MS
             self.tasks[send.task_id] = Task(
                 status=states.PENDING,
@@ -131,13 +132,22 @@ class Model:
                 is_limited=send.line is not None,
                 in_line=send.line is not None and not send.delay_ms,
             )
+        for send in sends:
+            if send.unique is not None and self.key_of.get(self.keys.get(send.unique.key, "")) != send.unique.key:
+                # The send was a known task, of another key.
+                self.keys.pop(send.unique.key, None)
         return known
 
-    def _stands(self, task_id: str, *, while_pending: bool) -> bool:
+    def _stands(self, task_id: str, key: str, *, while_pending: bool) -> bool:
         task = self.tasks.get(task_id)
-        if task is None or task.status != states.PENDING:
-            return task is not None and task.status == states.PROCESSING and not while_pending
-        return not task.is_cancel_requested and (task.expires_at is None or task.expires_at > self.now)
+        if task is None or self.key_of.get(task_id) != key:
+            return False
+        if task.status == states.PROCESSING:
+            return not while_pending and (task.is_started or not task.is_cancel_requested)
+        if task.status != states.PENDING or task.is_cancel_requested:
+            return False
+        is_overdue = task.run_at < self.now
+        return (task.expires_at is None or task.expires_at > self.now) and not (while_pending and is_overdue)
 
     def is_key_taken(self, task_id: str) -> bool:
         """Return whether an unfinished task has the key of an ended one."""

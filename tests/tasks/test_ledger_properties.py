@@ -923,7 +923,9 @@ def task_of(row: dict[str, Any], *, now: datetime, hours: int) -> Task:
 
 
 @pytest.mark.django_db(transaction=True)
-def test_the_ledger_does_the_same_as_its_model_and_loses_no_task() -> None:
+def test_the_ledger_does_the_same_as_its_model_and_loses_no_task(monkeypatch: pytest.MonkeyPatch) -> None:
+    # The model counts hours.
+    monkeypatch.setattr("apps.tasks.ledger.keys.OVERDUE_MS", 30 * 60_000)
     LedgerMachine.made.clear()
     for examples in (EXAMPLES, 2 * EXAMPLES):
         run_state_machine_as_test(

@@ -10,6 +10,7 @@ from typing import Any, cast
 import pytest
 from asgiref.sync import async_to_sync, sync_to_async
 from django.contrib.auth import get_user_model
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connection, transaction
 from django.http import HttpRequest, JsonResponse
 from django.urls import path
@@ -105,6 +106,19 @@ def test_an_async_send_that_could_not_belong_to_the_open_transaction_is_refused(
     with transaction.atomic(), pytest.raises(AsyncTransactionError, match=r"inside transaction\.atomic") as caught:
         asyncio.run(effect.asend("n"))
     assert "asgiref.sync.async_to_sync instead of asyncio.run" in str(caught.value)
+    assert not TaskStatus.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("send", [effect.send, lambda nonce: effect.send_with_options(args=(nonce,))])
+def test_a_send_in_async_code_says_what_to_write(broker, send) -> None:
+    async def main() -> None:
+        send("n")
+
+    with pytest.raises(
+        SynchronousOnlyOperation, match=r"acting\.effect was sent from async code.* await effect\.asend\("
+    ):
+        async_to_sync(main)()
     assert not TaskStatus.objects.exists()
 
 

@@ -8,10 +8,11 @@ from typing import Any
 
 import pytest
 from django.contrib.auth import get_user_model
-from django.db import transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.tasks import ledger
+from apps.tasks.errors import BadOptionError
 from apps.tasks.models import TaskStatus
 from tests.at_once import at_once
 from workers.broker import LedgerBroker
@@ -138,6 +139,80 @@ def test_a_task_that_waits_for_its_retry_keeps_its_time(save: Any) -> None:
     assert (row.args, row.run_at) == ([1, "b"], later)
 
 
+def test_a_snoozed_task_keeps_its_time(save: Any) -> None:
+    save.send(1, "a")
+    later = timezone.now() + timedelta(hours=1)
+    TaskStatus.objects.update(snoozes=1, attempt=1, run_at=later)
+    assert not save.send(1, "b").was_new
+    row = TaskStatus.objects.get()
+    assert (row.args, row.run_at) == ([1, "b"], later)
+
+
+def test_a_task_that_was_retried_by_hand_is_due_and_has_its_whole_age(save: Any) -> None:
+    message = save.send(1, "a")
+    ago(timedelta(days=1))
+    TaskStatus.objects.update(status="failed")
+    assert ledger.retry(message.message_id)
+    assert not save.send_with_options(args=(1, "b"), expires=timedelta(hours=1)).was_new
+    row = TaskStatus.objects.get()
+    assert (row.args, wait_of(row)) == ([1, "b"], 0)
+    assert row.expires_at is not None
+    assert row.expires_at > timezone.now() + timedelta(minutes=59)
+
+
+def test_a_late_task_that_is_handed_out_does_not_stand(save: Any, broker: LedgerBroker) -> None:
+    """Each send would hand it out anew, so that it never ran behind many others."""
+    first = save.send(1, "a")
+    ago(LONGEST)
+    Relay(broker).publish_due()
+    second = save.send(1, "b")
+    assert second.was_new
+    row = TaskStatus.objects.get(task_id=first.message_id)
+    assert (row.args, row.attempt, row.delayed) == ([1, "a"], 0, False)
+    assert wait_of(TaskStatus.objects.get(task_id=second.message_id)) == 30
+    assert save.send(1, "c").message_id == second.message_id
+
+
+def test_a_chain_of_transactions_does_not_keep_a_late_task_from_the_relay(save: Any, broker: LedgerBroker) -> None:
+    first = save.send(1, "a")
+    ago(LONGEST)
+    with transaction.atomic():
+        assert save.send(1, "b").was_new
+        if connection.features.has_select_for_update_skip_locked:
+            assert at_once(lambda _number: len(ledger.take_due(limit=10)), times=1) == [1]
+    assert TaskStatus.objects.get(task_id=first.message_id).args == [1, "a"]
+
+
+def test_a_known_id_of_another_actor_is_not_replaced(save: Any, declare: Callable[..., Any]) -> None:
+    def bill(number: int) -> None:
+        """Do nothing."""
+
+    actor = declare(bill)
+    actor.send_with_options(args=(7,), message_id="invoice 7", delay=600_000)
+    assert not save.send_with_options(args=(7, "a"), message_id="invoice 7").was_new
+    assert save.send(7, "b").was_new
+    assert TaskStatus.objects.get(task_name="acting.bill").args == [7]
+
+
+def test_a_known_id_of_a_call_does_not_lose_the_last_arguments(save: Any, broker: LedgerBroker) -> None:
+    message = save.message(1, "a")
+    broker.enqueue(message)
+    sent = broker.send_many([message, save.message(1, "b")])
+    assert [one.was_new for one in sent] == [False, False]
+    assert TaskStatus.objects.get().args == [1, "b"]
+
+
+def test_another_owner_does_not_see_the_error_of_the_earlier_one(save: Any) -> None:
+    owners = [get_user_model().objects.create(username=name) for name in "ab"]
+    save.send_with_options(args=(1, "a"), owner_id=owners[0].pk)
+    TaskStatus.objects.update(retries=1, error_message="'a' is wrong", traceback="'a'", progress_text="'a'")
+    save.send_with_options(args=(1, "b"), owner_id=owners[0].pk)
+    assert TaskStatus.objects.get().error_message
+    save.send_with_options(args=(1, "c"), owner_id=owners[1].pk)
+    row = TaskStatus.objects.get()
+    assert (row.error_message, row.traceback, row.progress_text) == ("", "", "")
+
+
 def test_arguments_and_owner_are_those_of_the_last_send(save: Any) -> None:
     owners = [get_user_model().objects.create(username=name) for name in "abc"]
     save.send_with_options(args=(1, "a"), owner_id=owners[0].pk)
@@ -154,6 +229,23 @@ def test_the_age_counts_from_the_new_time(save: Any) -> None:
     row = TaskStatus.objects.get()
     assert row.expires_at is not None
     assert round((row.expires_at - timezone.now()).total_seconds()) == 90
+
+
+def test_a_send_that_expires_within_the_window_is_refused(save: Any) -> None:
+    with pytest.raises(BadOptionError, match=r"before its delay, eta or debounce, so it could never start"):
+        save.send_with_options(args=(1, "a"), expires=timezone.now() + timedelta(seconds=10))
+    assert not TaskStatus.objects.exists()
+
+
+def test_an_instant_of_expiry_stays_that_instant(save: Any) -> None:
+    expires = timezone.now() + timedelta(seconds=200)
+    for text in "abcd":
+        save.send_with_options(args=(1, text), expires=expires)
+        row = TaskStatus.objects.get()
+        assert row.expires_at is not None
+        assert abs(row.expires_at - expires) < timedelta(seconds=5)
+        # The last window is cut off by the maximum.
+        TaskStatus.objects.update(created_at=row.created_at - timedelta(seconds=25))
 
 
 def test_a_rolled_back_send_changes_no_arguments(save: Any) -> None:

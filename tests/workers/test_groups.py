@@ -19,6 +19,7 @@ from apps.tasks.groups import group, progress_of
 from apps.tasks.models import TaskGroup, TaskGroupMember, TaskStatus
 from apps.tasks.values import Claim, GroupProgress, Outcome, Send
 from tests.acting import tasks
+from tests.at_once import at_once
 from workers import group_callbacks
 from workers.broker import LedgerBroker
 from workers.relay import Relay
@@ -291,6 +292,34 @@ def test_a_callback_that_was_not_published_is_found_by_the_audit(broker: LedgerB
     monkeypatch.setattr(group_callbacks, "publish_sends", lambda sends, wire: None)
     assert group_callbacks.settle(broker) == 1
     assert Relay(broker).audit() == 1
+
+
+def test_a_callback_whose_key_is_locked_holds_up_no_other(broker: LedgerBroker) -> None:
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("SQLite has one writer")
+    messages = members(3)
+    for message in messages:
+        made = group([message])
+        made.add_completion_callback(
+            tasks.told.message_with_options(unique="x" if message is not messages[2] else "y"), on="finished"
+        )
+        made.run()
+    settled: list[int] = []
+
+    def look(_number: int) -> None:
+        settled.append(group_callbacks.settle(broker))
+
+    with transaction.atomic():
+        tasks.told.send_with_options(kwargs={"group": {}}, unique="x", delay=600_000)
+        at_once(lambda _number: end(messages, "completed"), times=1)
+        at_once(look, times=1)
+        transaction.set_rollback(True)
+    assert settled == [1]
+    assert callbacks().get().options == {"unique": '["acting.told","y"]'}
+    look(0)
+    assert settled == [1, 1], "both groups have the task of one key"
+    assert callbacks().count() == 2
+    assert not TaskGroup.objects.exclude(waits_for="").exists()
 
 
 def test_two_groups_at_once_do_not_mix(broker: LedgerBroker) -> None:

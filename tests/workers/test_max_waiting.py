@@ -1,6 +1,8 @@
 """`max_waiting`: a send beyond what a queue or an actor takes is refused in the caller, with the figures."""
 
 from collections.abc import Callable, Iterator
+from contextlib import nullcontext
+from datetime import timedelta
 from typing import Any
 
 import dramatiq
@@ -182,6 +184,60 @@ def test_the_slot_of_a_schedule_is_never_refused(broker, limit) -> None:
     broker.send_many([message])
     broker.enqueue(message.copy(message_id="held"), delay=60_000)
     assert TaskStatus.objects.count() == 3
+
+
+@pytest.fixture
+def save(declare) -> Any:
+    """An actor that takes one waiting task, and of which a number is one task."""
+
+    def save(number: int, text: str = "") -> None:
+        return None
+
+    return declare(save, unique=lambda number, *_: number, max_waiting=1)
+
+
+@pytest.mark.parametrize("is_in_transaction", [False, True])
+def test_a_send_for_which_another_task_stands_is_not_refused(save, is_in_transaction: bool) -> None:
+    first = save.send(1)
+    with transaction.atomic() if is_in_transaction else nullcontext():
+        assert save.send(1).message_id == first.message_id
+        assert save.send_with_options(args=(2,), message_id=first.message_id).message_id == first.message_id
+        with pytest.raises(QueueFullError):
+            save.send(2)
+    assert TaskStatus.objects.count() == 1
+
+
+def test_a_debounced_send_to_a_full_actor_replaces_the_arguments(save) -> None:
+    for text in "ab":
+        save.send_with_options(args=(1, text), debounce=timedelta(minutes=1))
+    assert TaskStatus.objects.get().args == [1, "b"]
+
+
+def test_a_known_message_id_is_not_refused(limit) -> None:
+    limit(slow=1)
+    message = slow()[0]
+    sent = [dramatiq.get_broker().enqueue(message) for _ in range(2)]
+    assert [one.message_id for one in sent] == 2 * [message.message_id]
+    assert not sent[1].was_new  # type: ignore[attr-defined]
+
+
+def test_known_tasks_of_a_call_need_no_room(broker, limit) -> None:
+    limit(slow=3)
+    first, second, third, fourth = slow(4)
+    broker.send_many([first, second])
+    sent = broker.send_many([first, second, third, third])
+    assert [one.was_new for one in sent] == [False, False, True, False]
+    with pytest.raises(QueueFullError, match="so 1 more was refused"):
+        broker.send_many([first, fourth])
+    assert TaskStatus.objects.count() == 3
+
+
+def test_a_task_that_ends_before_the_send_is_recorded_makes_no_room(save, monkeypatch) -> None:
+    save.send(1)
+    monkeypatch.setattr(ledger, "not_new", lambda sends, *, at_once: {0})
+    with pytest.raises(QueueFullError):
+        save.send(2)
+    assert TaskStatus.objects.get().args == [1]
 
 
 # --- Cost ----------------------------------------------------------------------------------------

@@ -290,6 +290,7 @@ def test_an_unknown_option_of_an_actor_is_refused_with_what_was_meant(broker, de
         ({"throws": [ValueError]}, "must be a class of exceptions or a tuple of such classes"),
         ({"throws": "ValueError"}, "must be a class of exceptions"),
         ({"on_success": print}, "must be an actor or the name of one"),
+        ({"retry_when": 3}, "option 'retry_when' for acting.odd is 3, must be a function of the number of retries and"),
     ],
     ids=str,
 )

@@ -6,12 +6,14 @@ from datetime import UTC, datetime, timedelta
 
 import dramatiq
 import pytest
+from django.db import connection, transaction
 from periodiq import cron
 
 from apps.tasks import ledger, states
 from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import actions, clock, declared, firing, history
+from tests.at_once import at_once
 from workers.process.stop_request import StopRequest
 from workers.scheduler import Scheduler
 
@@ -528,3 +530,23 @@ def test_a_scheduler_whose_looks_have_ended_ends_so_that_it_is_replaced(monkeypa
     stalled = Scheduler()
     monkeypatch.setattr(stalled, "look", lambda: None)
     assert stalled.run(StopRequest()) == 1
+
+
+# --- Locked keys ---------------------------------------------------------------------------------
+
+
+def test_a_sender_that_keeps_its_key_holds_up_no_other_schedule(make, time, declare) -> None:
+    if not connection.features.has_select_for_update_skip_locked:
+        pytest.skip("SQLite has one writer")
+    with declare(actor_name="acting.locked", unique=True) as actor:
+        make("locked", task_name="acting.locked", kwargs={})
+        make("free")
+        with transaction.atomic():
+            actor.send_with_options(delay=600_000)
+            assert at_once(lambda _number: time.forward(minutes=1), times=1) == [1]
+            transaction.set_rollback(True)
+        assert TaskStatus.objects.get().task_name == "acting.say"
+        assert firing.fire_due() == 1
+    assert TaskStatus.objects.filter(task_name="acting.locked").exists()
+    assert ScheduleSlot.objects.filter(outcome=ScheduleSlot.FIRED).count() == 2
+    assert set(Schedule.objects.values_list("problem", flat=True)) == {""}

@@ -130,7 +130,7 @@ def test_a_task_that_would_expire_before_it_may_start_is_refused(broker) -> None
     eta = timezone.now() + 2 * HOUR
     said = refused(lambda: tasks.effect.send_with_options(args=("n",), eta=eta, expires=eta - HOUR))
     assert "expires for acting.effect is " in said
-    assert "before its delay or eta, so it could never start" in said
+    assert "before its delay, eta or debounce, so it could never start" in said
 
 
 def test_times_of_a_message_count_when_it_is_sent_later(broker) -> None:

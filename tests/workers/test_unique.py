@@ -1,6 +1,7 @@
 """`unique`: sends for which another task stands."""
 
 import threading
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -186,6 +187,97 @@ def test_a_pending_task_that_has_expired_or_is_cancelled_does_not_stand(index: A
     assert index.send(1).was_new
 
 
+def test_a_claimed_task_that_a_cancellation_keeps_from_its_start_does_not_stand(index: Any) -> None:
+    first = index.send(1)
+    held, _ = ledger.claim([(first.message_id, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
+    ledger.cancel(first.message_id)
+    assert (len(held), index.send(1).was_new) == (1, True)
+
+
+def test_a_task_that_has_started_stands_until_its_cancellation_ends_it(index: Any) -> None:
+    first = index.send(1)
+    now = timezone.now()
+    TaskStatus.objects.update(status="processing", started_at=now, cancel_requested_at=now)
+    assert index.send(1).message_id == first.message_id
+
+
+# --- Known ids ------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def other(declare: Callable[..., Any]) -> Any:
+    """Another actor, which is not unique."""
+
+    def other(number: int = 0) -> None:
+        """Do nothing."""
+
+    return declare(other)
+
+
+def test_a_known_id_of_another_actor_does_not_take_the_key(index: Any, other: Any) -> None:
+    other.send_with_options(message_id="x")
+    known = index.send_with_options(args=(1,), message_id="x")
+    assert (known.message_id, known.was_new) == ("x", False)
+    assert not TaskKey.objects.exists()
+    assert index.send(1).was_new
+
+
+def test_a_known_id_of_another_key_does_not_take_the_key(index: Any) -> None:
+    first = index.send(1)
+    index.send_with_options(args=(2,), message_id="x")
+    assert not index.send_with_options(args=(1,), message_id="x").was_new
+    assert index.send(1).message_id == first.message_id
+    assert index.send(2).message_id == "x"
+
+
+def test_a_known_id_leaves_the_key_to_the_task_that_has_it(index: Any) -> None:
+    now_is("completed", index.send_with_options(args=(1,), message_id="day 1"))
+    running = index.send(1)
+    now_is("processing", running)
+    again = index.send_with_options(args=(1,), message_id="day 1", while_="pending")
+    assert (again.message_id, again.was_new) == ("day 1", False)
+    assert index.send(1).message_id == running.message_id
+
+
+def test_a_known_id_does_not_stand_for_another_send_of_its_call(index: Any, broker: LedgerBroker) -> None:
+    now_is("completed", index.send_with_options(args=(1,), message_id="day 1"))
+    again = index.message_with_options(args=(1,), message_id="day 1")
+    sent = broker.send_many([again, index.message(1), index.message(1)])
+    assert [message.was_new for message in sent] == [False, True, False]
+    assert sent[2].message_id == sent[1].message_id
+    assert states() == ["completed", "pending"]
+
+
+def test_one_id_for_two_keys_of_a_call_is_one_task(index: Any, broker: LedgerBroker) -> None:
+    twice = [index.message_with_options(args=(number,), message_id="x") for number in (1, 2)]
+    assert [message.was_new for message in broker.send_many(twice)] == [True, False]
+    assert TaskStatus.objects.get().args == [1]
+    assert index.send(2).was_new
+
+
+def test_an_id_that_another_transaction_uses_at_the_same_time_does_not_take_the_key(
+    index: Any, other: Any, skip_without_row_locks: None
+) -> None:
+    results: list[Any] = []
+    done = threading.Event()
+
+    def send() -> None:
+        try:
+            results.append(index.send_with_options(args=(1,), message_id="x"))
+        finally:
+            connection.close()
+            done.set()
+
+    thread = threading.Thread(target=send)
+    with transaction.atomic():
+        other.send_with_options(message_id="x")
+        thread.start()
+        assert not done.wait(timeout=0.2)
+    thread.join(timeout=60)
+    assert [(message.message_id, message.was_new) for message in results] == [("x", False)]
+    assert not TaskKey.objects.exists()
+
+
 # --- Transactions ---------------------------------------------------------------------------------
 
 
@@ -248,20 +340,49 @@ def test_a_second_sender_sends_if_the_first_rolls_back(index: Any) -> None:
     assert TaskStatus.objects.get().task_id == results[0].message_id
 
 
-def test_no_worker_claims_the_task_before_the_second_sender_commits(
-    index: Any, broker: LedgerBroker, skip_without_row_locks: None
+def is_free(message: dramatiq.Message) -> bool:
+    """Return whether another transaction can lock the task's row."""
+
+    def look(_number: int) -> bool:
+        with transaction.atomic():
+            rows = TaskStatus.objects.filter(task_id=message.message_id)
+            return rows.select_for_update(skip_locked=True, no_key=True).first() is not None
+
+    return at_once(look, times=1)[0]
+
+
+def test_no_worker_claims_a_pending_task_before_the_second_sender_commits(
+    index: Any, skip_without_row_locks: None
 ) -> None:
     first = index.send(1)
     with transaction.atomic():
-        index.send(1)
+        assert not index.send_with_options(args=(1,), while_="pending").was_new
+        assert not is_free(first)
+    assert is_free(first)
 
-        def free(_number: int) -> bool:
-            with transaction.atomic():
-                rows = TaskStatus.objects.filter(task_id=first.message_id)
-                return rows.select_for_update(skip_locked=True, no_key=True).first() is not None
 
-        assert at_once(free, times=1) == [False]
-    assert at_once(free, times=1) == [True]
+def test_a_task_that_stands_until_its_end_is_not_kept_from_workers(index: Any, skip_without_row_locks: None) -> None:
+    first = index.send(1)
+    with transaction.atomic():
+        assert index.send(1).message_id == first.message_id
+        assert is_free(first)
+
+
+def test_a_chain_of_transactions_does_not_keep_an_overdue_task_from_workers(
+    index: Any, skip_without_row_locks: None
+) -> None:
+    first = index.send(1)
+    TaskStatus.objects.update(run_at=timezone.now() - timedelta(seconds=2))
+    with transaction.atomic():
+        second = index.send_with_options(args=(1,), while_="pending")
+        assert second.was_new
+        assert is_free(first)
+
+
+def test_an_overdue_task_stands_for_a_send_without_a_transaction(index: Any) -> None:
+    first = index.send(1)
+    TaskStatus.objects.update(run_at=timezone.now() - timedelta(hours=1))
+    assert index.send_with_options(args=(1,), while_="pending").message_id == first.message_id
 
 
 def test_of_many_sends_at_once_one_is_new(index: Any) -> None:
@@ -336,6 +457,15 @@ def test_a_copy_of_a_message_that_was_not_new_is_new_again(index: Any) -> None:
     assert known.asdict().keys() == index.message(1).asdict().keys()
 
 
+def test_a_sent_message_equals_its_copy_from_before(index: Any, broker: LedgerBroker) -> None:
+    message = index.message(1)
+    twin = message.copy()
+    sent = broker.enqueue(message)
+    assert sent == twin
+    assert twin == sent
+    assert sent != index.message(1)
+
+
 # --- What follows a task --------------------------------------------------------------------------
 
 
@@ -403,6 +533,34 @@ def test_a_unique_message_cannot_be_followed_by_another(declare: Callable[..., A
         (plain.message(1) | index.message() | plain.message()).run()
     assert not TaskStatus.objects.exists()
     (index.message_with_options(args=(1,), unique=False) | plain.message()).run()
+
+
+@pytest.mark.parametrize(
+    ("options", "told"),
+    [
+        ({"while_": "never"}, r"acting\.index: while_ is 'never', must be"),
+        ({"unique": 1.5}, r"acting\.index: unique is 1\.5, must be"),
+    ],
+)
+def test_a_wrong_option_of_a_later_message_is_refused_at_the_send(
+    declare: Callable[..., Any], index: Any, options: dict[str, Any], told: str
+) -> None:
+    def first(number: int) -> int:
+        return 1
+
+    with pytest.raises(BadArgumentsError, match=told):
+        (declare(first).message(1) | index.message_with_options(**options)).run()
+    assert not TaskStatus.objects.exists()
+
+
+def test_a_delay_of_a_later_message_is_refused_if_it_is_debounced(declare: Callable[..., Any]) -> None:
+    def first(number: int) -> int:
+        return 1
+
+    last = declare(wrong, unique=True, debounce=MINUTE)
+    with pytest.raises(BadArgumentsError, match=r"acting\.wrong has debounce=.*, which is its delay"):
+        (declare(first).message(1) | last.message_with_options(delay=5)).run()
+    assert not TaskStatus.objects.exists()
 
 
 def test_a_member_of_a_group_cannot_be_unique(index: Any) -> None:
@@ -487,11 +645,13 @@ async def make_key(document_id: int) -> int:
         ({"unique": make_key}, "unique is the async function .* must be a plain one"),
         ({"while_": "pending"}, "while_ needs unique=True, or a function that returns the key"),
         ({"unique": True, "while_": "always"}, "while_ is 'always', must be 'pending', 'unfinished' or a timedelta"),
-        ({"unique": True, "while_": 60}, "while_ is 60, must be 'pending', 'unfinished' or a timedelta"),
+        ({"unique": True, "while_": 60}, r"while_ is 60, must be 'pending', .* ones: timedelta\(seconds=60\)"),
+        ({"unique": False, "while_": "pending"}, "while_ needs a key, and unique=False means none: leave one of them"),
+        ({"unique": False, "debounce": MINUTE}, "debounce needs a key, and unique=False means none"),
         ({"unique": True, "while_": -MINUTE}, "while_ is .* must be a timedelta from 1 millisecond to 3,650 days"),
         ({"unique": True, "while_": timedelta()}, "while_ is .* must be a timedelta from"),
         ({"debounce": -MINUTE}, "debounce is .* must be a timedelta from"),
-        ({"debounce": 60}, "debounce is 60, must be a timedelta from"),
+        ({"debounce": 60}, r"debounce is 60, must be a timedelta from .* days: timedelta\(seconds=60\)"),
         ({"debounce": MINUTE, "debounce_max": timedelta(days=4_000)}, "debounce_max is .* to 3,650 days"),
         ({"debounce": MINUTE, "debounce_max": timedelta(seconds=2)}, "debounce_max is 0:00:02, must be at least"),
         ({"unique": True, "debounce_max": MINUTE}, "debounce_max needs debounce"),
@@ -512,12 +672,22 @@ def test_a_wrong_option_of_an_actor_is_refused(declare: Callable[..., Any], opti
         ({"while_": -MINUTE}, "while_ is .* must be a timedelta from"),
         ({"debounce": MINUTE, "delay": 1}, "has debounce=.* which is its delay: send it without another one"),
         ({"debounce_max": MINUTE}, "debounce_max needs debounce"),
+        ({"unique": False, "debounce": MINUTE}, "debounce needs a key, and unique=False means none"),
+        ({"unique": False, "while_": "pending"}, "while_ needs a key, and unique=False means none"),
+        ({"unique": lambda document_id: 1}, "unique is the function .*: a function belongs on the actor"),
+        ({"unique": lambda: 1}, "a function belongs on the actor"),
+        ({"while_": 3600}, r"while_ is 3600, must be .*: timedelta\(seconds=3600\)"),
     ],
 )
 def test_a_wrong_option_of_a_send_is_refused(index: Any, options: dict[str, Any], told: str) -> None:
     with pytest.raises(BadArgumentsError, match=told):
         index.send_with_options(args=(1,), **options)
     assert not TaskStatus.objects.exists()
+
+
+def test_debounce_is_refused_at_the_send_of_an_actor_without_a_key(declare: Callable[..., Any]) -> None:
+    with pytest.raises(BadArgumentsError, match="debounce needs a key, and unique=False means none"):
+        declare(wrong, unique=False).send_with_options(args=(1,), debounce=MINUTE)
 
 
 def test_while_without_unique_is_refused_at_the_send(declare: Callable[..., Any]) -> None:

@@ -30,6 +30,6 @@ class Unique(Middleware):
         return set(unique.OPTIONS)
 
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
-        told = unique.problem(actor.options, of_send=False) or unique.misfit(actor)
+        told = unique.problem(actor.options) or unique.misfit(actor)
         if told:
             raise BadActorError(f"{actor.actor_name}: {told}")

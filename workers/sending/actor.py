@@ -6,6 +6,7 @@ from functools import cache
 from typing import Any, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
+from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from dramatiq import Actor, Message
 
@@ -66,12 +67,21 @@ class LedgerActor(Actor[P, R]):
         Parameters:
           delay: Milliseconds before it may run, or a timedelta, or an aware datetime.
 
-        Raises: As `message_with_options` and `LedgerBroker.enqueue`.
+        Raises:
+          SynchronousOnlyOperation: It was called in async code.
+          Others: As `message_with_options` and `LedgerBroker.enqueue`.
         """
         if delay is not None:
             options["delay"] = delay
         message = self.message_with_options(args=args, kwargs=kwargs, **options)
-        return self.broker.enqueue(message, delay=message.options.get("delay"))
+        try:
+            return self.broker.enqueue(message, delay=message.options.get("delay"))
+        except SynchronousOnlyOperation as error:
+            name = self.fn.__name__
+            raise SynchronousOnlyOperation(
+                f"{self.actor_name} was sent from async code, where Django's database cannot be used: write await "
+                f"{name}.asend(...) or await {name}.asend_with_options(...)"
+            ) from error
 
     async def asend(self, *args: P.args, **kwargs: P.kwargs) -> Message[R]:
         """Send a message from async code. Raises: As `asend_with_options`."""

@@ -194,6 +194,12 @@ def check_actor(actor: Actor[..., Any], *, known: set[str], on_messages: frozens
             actor.options[option] = _actor_name(name, option, value)
         elif option == "throws":
             _check_classes(name, option, value)
+        elif option == "retry_when":
+            if not callable(value):
+                raise BadOptionError(
+                    f"option {option!r} for {name} is {shown(value)}, must be a function of the number of retries and "
+                    "the exception: retry_when=lambda retries, error: retries < 3"
+                )
         elif option == "expires":
             times.span_of_expires(name, value)
     if actor.options.get("expires") is not None and actor.options.get("max_age") is not None:

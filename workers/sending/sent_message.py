@@ -11,6 +11,12 @@ class SentMessage(Message[Any]):
     #: False: another task stands for the send, or its id was known. `message_id` is the id of that task.
     was_new: ClassVar[bool] = True
 
+    def __eq__(self, other: object) -> bool:
+        """Return whether the messages are the same, whatever became of their sends."""
+        return isinstance(other, Message) and self.asdict() == other.asdict()
+
+    __hash__ = Message.__hash__
+
 
 def sent(message: Message[Any], *, known_as: str | None = None) -> SentMessage:
     """Return the message that its send returns.

@@ -156,7 +156,8 @@ def checked_start_and_age(actor: Actor[..., Any], message: Message[Any], *, dela
     delay_ms, age_ms = start_and_age(message.options, actor.options, delay=delay)
     if age_ms is not None and age_ms < 0 < delay_ms:
         raise BadOptionError(
-            f"expires for {actor.actor_name} is {-age_ms:,} ms before its delay or eta, so it could never start"
+            f"expires for {actor.actor_name} is {-age_ms:,} ms before its delay, eta or debounce, so it could never "
+            "start"
         )
     return delay_ms, age_ms
 

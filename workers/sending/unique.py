@@ -31,14 +31,20 @@ def is_unique(options: Mapping[str, Any]) -> bool:
     return options.get("debounce") is not None if unique is None else unique is not False
 
 
-def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
+def problem(options: Mapping[str, Any], *, own: Mapping[str, Any] | None = None) -> str:
     """Return why the options cannot be, with the valid forms. Empty: they can.
 
     Parameters:
-      of_send: They are those of a send and its actor. Otherwise of an actor alone.
+      own: Those of them that a send has itself. None: they are those of an actor alone.
     """
+    of_send = own is not None
     unique, while_ = options.get("unique"), options.get("while_")
     debounce, longest = options.get("debounce"), options.get("debounce_max")
+    if own is not None and callable(own.get("unique")):
+        return (
+            f"unique is the function {times.shown(unique)}, must be True, False, a text or an integer in a send: a "
+            "function belongs on the actor"
+        )
     if not (unique is None or isinstance(unique, bool) or callable(unique) or (of_send and _is_key(unique))):
         forms = "True, False, a text or an integer" if of_send else "True or a function of the actor's arguments"
         return f"unique is {times.shown(unique)}, must be {forms}"
@@ -46,7 +52,7 @@ def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
         return f"unique is the async function {times.shown(unique)}, must be a plain one"
     if while_ is not None and while_ not in ("pending", "unfinished"):
         if not isinstance(while_, timedelta):
-            return f"while_ is {times.shown(while_)}, must be {WHILE}"
+            return f"while_ is {times.shown(while_)}, must be {WHILE}{_in_seconds(while_)}"
         if told := _bad_time("while_", while_):
             return told
     for name, value in (("debounce", debounce), ("debounce_max", longest)):
@@ -58,7 +64,11 @@ def problem(options: Mapping[str, Any], *, of_send: bool) -> str:
         return f"debounce_max is {longest}, must be at least debounce, which is {debounce}"
     if debounce is not None and while_ not in (None, "pending"):
         return f"while_ is {times.shown(while_)}, must be 'pending' with debounce: a running task has its arguments"
-    if while_ is not None and not is_unique(options) and not (of_send and unique is False):
+    if unique is False:
+        # A send without a key may leave out what its actor says.
+        said = [name for name in OPTIONS[1:] if (options if own is None else own).get(name) is not None]
+        return f"{said[0]} needs a key, and unique=False means none: leave one of them out" if said else ""
+    if while_ is not None and not is_unique(options):
         return "while_ needs unique=True, or a function that returns the key"
     return ""
 
@@ -87,20 +97,10 @@ def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool
     """
     if not message.options and "unique" not in actor.options and "debounce" not in actor.options:
         return None  # Nearly always.
-    own = {name: message.options[name] for name in OPTIONS if name in message.options}
-    options = {name: actor.options[name] for name in OPTIONS if name in actor.options} | own
-    if own and (told := problem(options, of_send=True)):
-        raise BadArgumentsError(f"{actor.actor_name}: {told}")
+    options = _checked(actor, message.options, is_delayed=is_delayed)
     if not is_unique(options):
         return None
-    for name in FOLLOWED:
-        if name in message.options:
-            raise BadArgumentsError(refusal(actor.actor_name, name))
     while_, debounce = options.get("while_"), options.get("debounce")
-    if debounce is not None and is_delayed:
-        raise BadArgumentsError(
-            f"{actor.actor_name} has debounce={debounce!r}, which is its delay: send it without another one"
-        )
     longest = options.get("debounce_max") or (debounce and DEBOUNCE_WINDOWS * debounce)
     return Unique(
         key=_shortened(actor, _key(actor, message, options.get("unique"))),
@@ -111,23 +111,39 @@ def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool
     )
 
 
+def _checked(actor: Actor[..., Any], given: Mapping[str, Any], *, is_delayed: bool) -> dict[str, Any]:
+    """Return the options of an actor and a message together. Raises: BadArgumentsError: They cannot be."""
+    own = {name: given[name] for name in OPTIONS if name in given}
+    options = {name: actor.options[name] for name in OPTIONS if name in actor.options} | own
+    if own and (told := problem(options, own=own)):
+        raise BadArgumentsError(f"{actor.actor_name}: {told}")
+    if is_unique(options):
+        for name in FOLLOWED:
+            if name in given:
+                raise BadArgumentsError(refusal(actor.actor_name, name))
+        debounce = options.get("debounce")
+        if debounce is not None and is_delayed:
+            raise BadArgumentsError(
+                f"{actor.actor_name} has debounce={debounce!r}, which is its delay: send it without another one"
+            )
+    return options
+
+
 def check_next(target: Any, actors: Mapping[str, Actor[..., Any]]) -> None:
-    """Check that no later message of a pipeline is unique and followed by what another task knows nothing of.
+    """Check the options of the later messages of a pipeline.
 
     Parameters:
       target: The next message, as Dramatiq's pipelines have it.
 
     Raises:
-      BadArgumentsError: One is.
+      BadArgumentsError: Those of one cannot be, or it is unique and followed by what another task knows nothing of.
     """
     while isinstance(target, dict):
         own = target.get("options")
         own = own if isinstance(own, dict) else {}
         actor = actors.get(str(target.get("actor_name")))
-        if actor is not None and is_unique({**actor.options, **own}):
-            for name in FOLLOWED:
-                if name in own:
-                    raise BadArgumentsError(refusal(actor.actor_name, name))
+        if actor is not None:
+            _checked(actor, own, is_delayed=bool(own.get("delay") or own.get("eta")))
         target = own.get("pipe_target")
 
 
@@ -184,7 +200,13 @@ def _bad_time(name: str, value: Any) -> str:
     longest = timedelta(milliseconds=times.LONGEST_MS)
     if isinstance(value, timedelta) and timedelta(milliseconds=1) <= value <= longest:
         return ""
-    return f"{name} is {times.shown(value)}, must be a timedelta from 1 millisecond to {longest.days:,} days"
+    forms = f"a timedelta from 1 millisecond to {longest.days:,} days"
+    return f"{name} is {times.shown(value)}, must be {forms}{_in_seconds(value)}"
+
+
+def _in_seconds(value: Any) -> str:
+    """Return what a number probably meant."""
+    return f": timedelta(seconds={value})" if type(value) in (int, float) and value > 0 else ""
 
 
 def _milliseconds(time: timedelta) -> int:

@@ -19,7 +19,8 @@ from apps.tasks.ledger.groups import (
     progress_of,
     settle_groups,
 )
-from apps.tasks.ledger.keys import forget_keys, rivals
+from apps.tasks.ledger.keys import forget_keys, not_new, rivals
+from apps.tasks.ledger.locks import patience
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
@@ -72,7 +73,9 @@ __all__ = [
     "lock_waiting",
     "may",
     "move",
+    "not_new",
     "open_group",
+    "patience",
     "postpone",
     "progress_of",
     "put_off",

@@ -9,11 +9,12 @@ from collections.abc import Callable, Collection, Sequence
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
 from django.db.models import Count, OuterRef, Q, QuerySet, Subquery
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.errors import LockedError
+from apps.tasks.ledger.locks import PATIENCE_MS, patience
 from apps.tasks.ledger.record import record
 from apps.tasks.ledger.rows import PAGE
 from apps.tasks.models import TaskGroup, TaskGroupMember, TaskStatus
@@ -58,16 +59,25 @@ def settle_groups(send_of: SendOf, *, task_ids: Sequence[str] | None = None) -> 
     """Look at the groups whose awaited member has ended. Record the callbacks of those that have ended, each once.
 
     The caller publishes them. It looks at its tasks after their ends are committed: of two workers that end the last
-    members at the same time, the later look sees both.
+    members at the same time, the later look sees both. A group is left for a later look if a sender has locked the
+    key of its callback.
 
     Parameters:
       task_ids: Look at the groups that wait for one of these tasks. None: at all.
     """
     waiting = TaskGroup.objects.exclude(waits_for="")
     sends: list[Send] = []
+    patience_ms = PATIENCE_MS
     ready = _ready(waiting if task_ids is None else waiting.filter(waits_for__in=task_ids))
     while ready:
-        settled = {pk: _settle(pk, send_of) for pk in ready}
+        settled: dict[int, list[Send] | None] = {}
+        for pk in ready:
+            try:
+                with patience(milliseconds=patience_ms):
+                    settled[pk] = _settle(pk, send_of)
+            except LockedError:
+                # The relay looks at it again. Many groups may wait for the same key.
+                settled[pk], patience_ms = None, 1
         sends += [send for found in settled.values() for send in found or ()]
         # The next member may have ended before the group waited for it.
         ready = _ready(waiting.filter(pk__in=[pk for pk, found in settled.items() if found is not None]))
@@ -119,23 +129,25 @@ def _ready(groups: QuerySet[TaskGroup]) -> list[int]:
 
 
 def _settle(pk: int, send_of: SendOf) -> list[Send] | None:
-    """Let the group wait for its next member or, without one, record its callbacks. None: another process does it."""
-    with transaction.atomic():
-        group = TaskGroup.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=pk).first()
-        if group is None or not group.waits_for:
-            return None
-        if group.ended_at is None and _wait_for_next(group, states.UNFINISHED):
-            return []
-        progress = progress_of(TaskGroup.objects.filter(pk=pk))[group.key]
-        is_success = progress.completed == progress.total
-        ends = {FINISHED} if group.ended_at is None else set()
-        sends = _record(group, ends | ({SUCCESS} if is_success else set()), progress, send_of)
-        if group.ended_at is None:
-            TaskGroup.objects.filter(pk=pk).update(ended_at=ClockTimestamp())
-        may_succeed = not is_success and any(callback["on"] == SUCCESS for callback in group.callbacks)
-        if not (may_succeed and _wait_for_next(group, NOT_COMPLETED)):
-            TaskGroup.objects.filter(pk=pk).update(waits_for="")
-        return sends
+    """Let the group wait for its next member or, without one, record its callbacks. None: another process does it.
+
+    Runs in a transaction of the caller's.
+    """
+    group = TaskGroup.objects.select_for_update(skip_locked=True, no_key=True).filter(pk=pk).first()
+    if group is None or not group.waits_for:
+        return None
+    if group.ended_at is None and _wait_for_next(group, states.UNFINISHED):
+        return []
+    progress = progress_of(TaskGroup.objects.filter(pk=pk))[group.key]
+    is_success = progress.completed == progress.total
+    ends = {FINISHED} if group.ended_at is None else set()
+    sends = _record(group, ends | ({SUCCESS} if is_success else set()), progress, send_of)
+    if group.ended_at is None:
+        TaskGroup.objects.filter(pk=pk).update(ended_at=ClockTimestamp())
+    may_succeed = not is_success and any(callback["on"] == SUCCESS for callback in group.callbacks)
+    if not (may_succeed and _wait_for_next(group, NOT_COMPLETED)):
+        TaskGroup.objects.filter(pk=pk).update(waits_for="")
+    return sends
 
 
 def _wait_for_next(group: TaskGroup, wanted: Collection[str]) -> bool:

@@ -4,10 +4,10 @@ The row of a key is locked until the sender commits, so of two senders the secon
 task is a statement of its own after the lock: PostgreSQL shows a statement what was committed before it began.
 """
 
-from collections.abc import Collection, Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.db import transaction
@@ -22,48 +22,92 @@ from apps.tasks.values import KEY_OPTION, Send, Unique
 
 #: Keys that are locked by one statement.
 KEYS = 500
+#: Milliseconds after which a due task is not kept from workers until the end of its sender's transaction.
+OVERDUE_MS = 1_000
 #: State of tasks that wait, written so that no planner walks the index over all of them instead of finding the few.
 WAITING = (states.PENDING, "")
 #: Columns of a task that say whether it stands for a send.
 LOOKED_AT = (
-    "task_id", "status", "created_at", "run_at", "expires_at", "cancel_requested_at", "delayed", "retries", "crashes",
+    "task_id", "status", "created_at", "run_at", "started_at", "expires_at", "cancel_requested_at", "delayed",
+    "retries", "crashes", "snoozes", "options", "owner_id",
 )  # fmt: skip
 
 
-def settle(sends: Sequence[Send]) -> tuple[list[Send], dict[int, str]]:
+class Decided(NamedTuple):
+    """Answers to the sends of one call.
+
+    Parameters:
+      new: Sends to insert, by position.
+      known: Ids of the tasks that the other sends are, by position.
+      firsts: Position of the first new send of each key.
+      later: By key, the last send that replaces the arguments of its waiting task.
+    """
+
+    new: dict[int, Send]
+    known: dict[int, str]
+    firsts: dict[str, int]
+    later: dict[str, Send]
+
+
+def settle(sends: Sequence[Send], *, at_once: bool) -> tuple[list[Send], dict[int, str]]:
     """Lock the keys of the sends in the open transaction, and find the tasks that stand for them.
 
+    Parameters:
+      at_once: The transaction is committed right after, so the data of the senders are committed by now.
+
     Returns:
-      The sends to insert, and for each other send, by its position, the id of the task that stands for it.
+      The sends to insert, and for each other send, by its position, the id of the task that it is.
     """
-    rows, own = _standing(sends)
-    new: dict[int, Send] = {}
-    known: dict[int, str] = {}
-    # Position of the first new send of a key, and the last send that replaces arguments of its waiting task.
-    firsts: dict[str, int] = {}
-    later: dict[str, Send] = {}
-    for position, send in enumerate(sends):
-        unique = send.unique
-        if unique is None:
-            new[position] = send
-            continue
-        row, first = rows.get(unique.key), firsts.get(unique.key)
-        if first is not None:
-            known[position] = new[first].task_id
-            if unique.debounce_ms is not None:
-                new[first] = replace(send, task_id=new[first].task_id)
-        elif row is not None and _stands(row, unique):
-            known[position] = row.task_id
-            if unique.debounce_ms is not None:
-                later[unique.key] = send
-        else:
-            firsts[unique.key], new[position] = position, send
-            if own.get(unique.key) != send.task_id or unique.throttle_ms is not None:
-                until = None if unique.throttle_ms is None else ClockTimestamp(offset_ms=unique.throttle_ms)
-                TaskKey.objects.filter(key=unique.key).update(task_id=send.task_id, until=until)
-    for key, send in later.items():
-        _replace(rows[key], send)
-    return list(new.values()), known
+    uniques = [(send.unique, send) for send in sends if send.unique is not None]
+    ids: dict[str, str] = {}
+    for unique, send in uniques:
+        ids.setdefault(unique.key, send.task_id)
+    holders: dict[str, str] = {}
+    for keys in _pages(sorted(ids)):
+        holders |= lock({key: ids[key] for key in keys})
+    rows = _read({*holders.values(), *(send.task_id for _, send in uniques)})
+    held = {
+        holders[unique.key]
+        for unique, _ in uniques
+        if unique.debounce_ms is not None or (unique.while_pending and not at_once)
+    }
+    _lock_waiting(rows, held, at_once=at_once)
+    decided = _decide(sends, rows, holders, at_once=at_once)
+    for key, position in decided.firsts.items():
+        send = decided.new[position]
+        assert send.unique is not None
+        if holders[key] != send.task_id or send.unique.throttle_ms is not None:
+            throttle_ms = send.unique.throttle_ms
+            until = None if throttle_ms is None else ClockTimestamp(offset_ms=throttle_ms)
+            TaskKey.objects.filter(key=key).update(task_id=send.task_id, until=until)
+    for key, send in decided.later.items():
+        _replace(rows[holders[key]], send)
+    others = {key: rows.get(task_id) for key, task_id in holders.items() if key not in decided.firsts}
+    # Made above for sends that are known tasks.
+    if strays := [key for key, row in others.items() if row is None or not _is_of(row, key)]:
+        TaskKey.objects.filter(key__in=strays).delete()
+    return list(decided.new.values()), decided.known
+
+
+def not_new(sends: Sequence[Send], *, at_once: bool) -> set[int]:
+    """Return the positions of the sends that would become no row, as the rows are now. Nothing is locked.
+
+    Parameters:
+      at_once: As in `settle`.
+    """
+    keys = sorted({send.unique.key for send in sends if send.unique is not None})
+    holders: dict[str, str] = {}
+    for page in _pages(keys):
+        holders |= TaskKey.objects.filter(key__in=page).values_list("key", "task_id")
+    rows = _read({*holders.values(), *(send.task_id for send in sends)})
+    return set(_decide(sends, rows, holders, at_once=at_once).known)
+
+
+def give_up(sends: Iterable[Send]) -> None:
+    """Free the keys of sends that were not inserted, since another transaction has just used their task ids."""
+    for send in sends:
+        if send.unique is not None:
+            TaskKey.objects.filter(key=send.unique.key, task_id=send.task_id).delete()
 
 
 def take_back(rows: Iterable[TaskStatus]) -> dict[int, str]:
@@ -115,61 +159,135 @@ def forget_keys() -> int:
         last = page[-1]
 
 
-def _standing(sends: Sequence[Send]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Lock the keys of the sends. Return the row of each key's task, and the task ids of the keys that are new."""
-    ids: dict[str, str] = {}
-    for send in sends:
-        if send.unique is not None:
-            ids.setdefault(send.unique.key, send.task_id)
-    holders: dict[str, str] = {}
-    for keys in _pages(sorted(ids)):
-        holders |= lock({key: ids[key] for key in keys})
-    earlier = {key: task_id for key, task_id in holders.items() if task_id != ids[key]}
+def _decide(sends: Sequence[Send], rows: Mapping[str, Any], holders: Mapping[str, str], *, at_once: bool) -> Decided:
+    """Return which sends are new, and the task of each other one.
+
+    Parameters:
+      rows: Rows by task id: those of the keys, and those that have the ids of the sends.
+      holders: The task of each key.
+    """
+    decided = Decided({}, {}, {}, {})
+    new, known, firsts, later = decided
+    seen: set[str] = set()
+    for position, send in enumerate(sends):
+        unique = send.unique
+        if send.task_id in rows or send.task_id in seen:
+            # Itself, whatever has its key by now.
+            known[position] = send.task_id
+            continue
+        if unique is None:
+            new[position] = send
+        elif (first := firsts.get(unique.key)) is not None:
+            known[position] = new[first].task_id
+            if unique.debounce_ms is not None:
+                new[first] = replace(send, task_id=new[first].task_id)
+            continue
+        elif (row := rows.get(holders.get(unique.key, ""))) is not None and _stands(row, unique, at_once=at_once):
+            known[position] = row.task_id
+            if unique.debounce_ms is not None:
+                later[unique.key] = send
+            continue
+        else:
+            firsts[unique.key], new[position] = position, send
+        seen.add(send.task_id)
+    return decided
+
+
+def _read(task_ids: Collection[str]) -> dict[str, Any]:
+    """Return rows by task id."""
     rows: dict[str, Any] = {}
-    for task_ids in _pages(list(earlier.values())):
-        rows |= _rows(task_ids)
-    found = {key: rows[task_id] for key, task_id in earlier.items() if task_id in rows}
-    return found, {key: task_id for key, task_id in holders.items() if key not in earlier}
+    for page in _pages(sorted(task_ids)):
+        rows |= {row.task_id: row for row in _looked_at(page)}
+    return rows
 
 
-def _rows(task_ids: Collection[str]) -> dict[str, Any]:
-    """Return rows by task id. Those that wait are locked, so no worker claims them before the sender commits."""
-    found: dict[str, Any] = {}
-    missing = set(task_ids)
-    while missing:
-        rows = TaskStatus.objects.filter(task_id__in=missing).annotate(now=ClockTimestamp()).only(*LOOKED_AT)
-        waiting = rows.filter(status__in=WAITING).select_for_update(no_key=True).order_by("pk")
-        found |= {row.task_id: row for row in waiting}
-        left = missing - found.keys()
-        others = {row.task_id: row for row in rows.filter(task_id__in=left)} if left else {}
-        found |= others
-        # A worker gave it back between the two statements.
-        missing = {task_id for task_id, row in others.items() if row.status == states.PENDING}
-    return found
+def _looked_at(task_ids: Collection[str]) -> Any:
+    return TaskStatus.objects.filter(task_id__in=task_ids).annotate(now=ClockTimestamp()).only(*LOOKED_AT)
 
 
-def _stands(row: Any, unique: Unique) -> bool:
+def _lock_waiting(rows: dict[str, Any], task_ids: Iterable[str], *, at_once: bool) -> None:
+    """Lock those of these tasks that wait, so that no worker claims them before the sender commits.
+
+    A task that is overdue is not locked until the end of a long transaction: a chain of senders would starve it.
+
+    Parameters:
+      rows: By task id. Those that are locked, or have moved meanwhile, are replaced.
+    """
+    free = Q() if at_once else Q(run_at__gt=ClockTimestamp(offset_ms=-OVERDUE_MS))
+    wanted = sorted(task_ids)
+    while waiting := [one for one in wanted if one in rows and _may_be_locked(rows[one], at_once=at_once)]:
+        locked: set[str] = set()
+        for page in _pages(waiting):
+            found = _looked_at(page).filter(free, status__in=WAITING).select_for_update(no_key=True).order_by("pk")
+            taken = {row.task_id: row for row in found}
+            rows |= taken
+            locked |= taken.keys()
+        # A worker claimed them meanwhile. It may also have given them back by now.
+        wanted = [one for one in waiting if one not in locked]
+        for one in wanted:
+            del rows[one]
+        rows |= _read(wanted)
+
+
+def _may_be_locked(row: Any, *, at_once: bool) -> bool:
+    return bool(row.status == states.PENDING and (at_once or not _is_overdue(row)))
+
+
+def _is_overdue(row: Any) -> bool:
+    return bool(row.now - row.run_at >= timedelta(milliseconds=OVERDUE_MS))
+
+
+def _is_of(row: Any, key: str) -> bool:
+    """Return whether a row was sent with a key. One with the same id need not."""
+    return _has_key(row.options) and row.options[KEY_OPTION] == key
+
+
+def _stands(row: Any, unique: Unique, *, at_once: bool) -> bool:
     """Return whether the task stands for a send of its key."""
+    if not _is_of(row, unique.key):
+        return False
     if unique.throttle_ms is not None:
         return bool(row.now - row.created_at < timedelta(milliseconds=unique.throttle_ms))
-    if row.status == states.PENDING:
-        # It is about to be failed or cancelled otherwise.
-        return row.cancel_requested_at is None and (row.expires_at is None or row.expires_at > row.now)
-    return row.status == states.PROCESSING and not unique.while_pending
+    if row.status == states.PROCESSING:
+        # A claimed task whose cancellation is requested does not start.
+        will_run = row.cancel_requested_at is None or row.started_at is not None
+        return will_run and not unique.while_pending
+    if row.status != states.PENDING:
+        return False
+    # It is about to be failed or cancelled otherwise.
+    will_run = row.cancel_requested_at is None and (row.expires_at is None or row.expires_at > row.now)
+    if not unique.while_pending:
+        return will_run
+    # Not locked, it might start before the sender commits.
+    is_safe = at_once or not _is_overdue(row)
+    # Handed out and late, it would be handed out anew with each send.
+    is_late = unique.debounce_ms is not None and not row.delayed and row.now >= _latest(row, unique)
+    return will_run and is_safe and not is_late
+
+
+def _latest(row: Any, unique: Unique) -> datetime:
+    """Return the time beyond which no send postpones a debounced task."""
+    created_at: datetime = row.created_at
+    return created_at + timedelta(milliseconds=unique.debounce_max_ms)
 
 
 def _replace(row: Any, send: Send) -> None:
     """Give a waiting task the arguments of a later send, and let it wait anew.
 
-    A task that has run waits for its retry: it keeps its time.
+    A task that has run waits for its retry, or snoozes: it keeps its time.
     """
     unique = send.unique
     assert unique is not None
     assert unique.debounce_ms is not None
     run_at: datetime = row.run_at
-    if not row.retries and not row.crashes:
-        latest = row.created_at + timedelta(milliseconds=unique.debounce_max_ms)
-        run_at = min(row.now + timedelta(milliseconds=unique.debounce_ms), latest)
+    window_end = row.now + timedelta(milliseconds=unique.debounce_ms)
+    if not row.retries and not row.crashes and not row.snoozes:
+        # The time of a retry by hand may be later than what the first send allows.
+        run_at = min(window_end, max(_latest(row, unique), min(run_at, row.now)))
+    values: dict[str, Any] = {}
+    if row.owner_id != send.owner_id:
+        # An error may quote the arguments of the earlier owner.
+        values = dict.fromkeys(("progress_text", "error_message", "error_type", "cause", "traceback"), "")
     owner = get_user_model()._base_manager.filter(pk=send.owner_id).values("pk")[:1]
     TaskStatus.objects.filter(pk=row.pk).update(
         args=list(send.args),
@@ -181,7 +299,8 @@ def _replace(row: Any, send: Send) -> None:
         related_object_type=send.related_object_type,
         related_object_id=send.related_object_id,
         run_at=run_at,
-        expires_at=None if send.max_age_ms is None else run_at + timedelta(milliseconds=send.max_age_ms),
+        # An instant must stay the same, and the time of the row may have passed.
+        expires_at=None if send.max_age_ms is None else window_end + timedelta(milliseconds=send.max_age_ms),
         # A message with the old arguments may be in Redis. It is of an old attempt then.
         attempt=F("attempt") if row.delayed else F("attempt") + 1,
         delayed=True,
@@ -189,6 +308,7 @@ def _replace(row: Any, send: Send) -> None:
         in_line=False,
         weight=send.weight,
         updated_at=ClockTimestamp(),
+        **values,
     )
 
 

@@ -15,7 +15,9 @@ from apps.tasks.values import Send
 WAITING_LOCKS = 728_115_001
 
 
-def record(sends: Iterable[Send], *, meanwhile: Callable[[Sequence[Send]], object] = len) -> dict[int, str]:
+def record(
+    sends: Iterable[Send], *, meanwhile: Callable[[Sequence[Send]], object] = len, at_once: bool | None = None
+) -> dict[int, str]:
     """Insert a pending row for each send, in the caller's transaction.
 
     A known task id is left as it is. A task that runs twice therefore sends its follow-ups once. A unique send inserts
@@ -24,15 +26,21 @@ def record(sends: Iterable[Send], *, meanwhile: Callable[[Sequence[Send]], objec
     Parameters:
       meanwhile: Called once with the sends that are inserted, if there are any. It runs while the database writes where
         that is possible and must not use the database.
+      at_once: The caller's other writes are committed by now, and the sends are right after. None: if no transaction is
+        open.
 
     Returns:
       The sends that are not new: for each, by its position, the id of the task that it is.
     """
     pending = list(sends)
     if any(send.unique for send in pending):
+        if at_once is None:
+            at_once = transaction.get_autocommit()
         with transaction.atomic():
-            new, known = keys.settle(pending)
-            return known | _insert(pending, new, meanwhile, known)
+            new, known = keys.settle(pending, at_once=at_once)
+            found = _insert(pending, new, meanwhile, known)
+            keys.give_up(pending[position] for position in found)
+            return known | found
     return _insert(pending, pending, meanwhile, {}) if pending else {}
 
 

@@ -5,14 +5,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from django.db import OperationalError, connection, transaction
+from django.db import connection, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
 from django.db.models.functions import Cast, Coalesce
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.errors import LockedError
 from apps.tasks.failures import cause_of
 from apps.tasks.ledger.admission import add_starts
+from apps.tasks.ledger.locks import patience
 from apps.tasks.ledger.record import record
 from apps.tasks.ledger.rows import UNCLAIMED, by_keys, expire, lock_free, may, pending_again
 from apps.tasks.models import TaskAttempt, TaskStatus
@@ -20,10 +22,6 @@ from apps.tasks.values import Claim, Held, Outcome, Report, Settled
 
 TAKEN = Settled(took=True)
 DEFERRED = Settled(took=False, deferred=True)
-#: Milliseconds that the writer waits for the key of a unique follow-up.
-PATIENCE_MS = 50
-#: Codes of PostgreSQL: a lock was waited for too long, or by each of two transactions.
-LOCKED = ("55P03", "40P01")
 
 
 # --- Claim ---------------------------------------------------------------------------------------
@@ -236,17 +234,12 @@ def _lock_for_finish(task_ids: list[str]) -> set[str]:
 
 def _finish_or_defer(outcome: Outcome) -> Settled:
     """Finish an outcome, unless another transaction has locked the key of a unique follow-up."""
-    if connection.vendor != "postgresql" or not any(send.unique for send in outcome.sends):
+    if not any(send.unique for send in outcome.sends):
         return _finish(outcome)
     try:
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute(f"SET LOCAL lock_timeout = '{PATIENCE_MS}ms'")
-            settled = _finish(outcome)
-            cursor.execute("SET LOCAL lock_timeout TO DEFAULT")
-            return settled
-    except OperationalError as error:
-        if getattr(error.__cause__, "sqlstate", None) not in LOCKED:
-            raise
+        with patience():
+            return _finish(outcome)
+    except LockedError:
         return DEFERRED
 
 

@@ -19,6 +19,7 @@ from django.utils.translation import gettext as _
 from dramatiq import Message
 
 from apps.tasks import ledger
+from apps.tasks.errors import LockedError
 from apps.tasks.models import Schedule, ScheduleQuerySet, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import clock, declared, history
 from apps.tasks.schedules.policy import SKIP_OVERLAP, Decision, decide
@@ -72,11 +73,11 @@ def fire_due() -> int:
         except (OperationalError, InterfaceError):
             raise
         except Exception:
-            # An unexpected error of one schedule must not stop the others.
+            # An unexpected error of one schedule must not stop the others, nor the locked key of one.
             found, decided = _fire_one_by_one(pks, now)
         sent += found
         if not decided:
-            return sent  # Another scheduler has locked them.
+            return sent  # Another scheduler has locked them, or senders their keys.
 
 
 def earliest() -> datetime | None:
@@ -92,6 +93,9 @@ def _fire_one_by_one(pks: Iterable[int], now: datetime) -> tuple[int, int]:
             found, taken = _fire([pk], now)
         except (OperationalError, InterfaceError):
             raise
+        except LockedError:
+            # A sender keeps its key for long. The slot stays due.
+            found, taken = 0, 0
         except Exception as error:
             logger.exception("schedule failed id=%s", pk)
             text = "".join(char for char in f"{type(error).__name__}: {error}" if char.isprintable())
@@ -106,7 +110,7 @@ def _fire(pks: Iterable[int], now: datetime) -> tuple[int, int]:
     Returns:
       The number of tasks that were sent, and of schedules that were taken.
     """
-    with transaction.atomic():
+    with ledger.patience():
         schedules = list(
             alive()
             .due(now)
