@@ -5,12 +5,8 @@ from typing import Any
 
 from dramatiq import Actor, Message
 
-from apps.tasks.errors import BadArgumentsError
 from apps.tasks.limits import declared as limits
-from workers.sending import arguments, times, unique
-
-#: Stands for the key of a unique message whose arguments are not known yet.
-UNKNOWN_KEY = "-"
+from workers.sending import arguments, times
 
 
 def check_next(
@@ -62,18 +58,6 @@ def check_options(actor: Actor[..., Any], message: Message[Any]) -> None:
     """
     options = message.options
     arguments.owner_key(options.get("owner_id"))
-    delay_ms, _age_ms = times.checked_start_and_age(actor, message, delay=None)
+    times.checked_start_and_age(actor, message, delay=None)
     if options.get("weight") is not None:
         limits.check_weight(actor.actor_name, options["weight"])
-    _check_unique(actor, message, options, is_delayed=bool(delay_ms))
-
-
-def _check_unique(
-    actor: Actor[..., Any], message: Message[Any], options: Mapping[str, Any], *, is_delayed: bool
-) -> None:
-    own = {name: options[name] for name in unique.OPTIONS if name in options}
-    merged = {**actor.options, **own}
-    if own and (told := unique.problem(merged, of_send=True)):
-        raise BadArgumentsError(f"{actor.actor_name}: {told}")
-    if unique.is_unique(merged):
-        unique.unique_of(actor, message.copy(options={"unique": UNKNOWN_KEY}), is_delayed=is_delayed)
