@@ -87,8 +87,9 @@ class Admissions(threading.Thread):
         return self.is_alive() and time.monotonic() - self._looked_at < STUCK_SECONDS
 
     def end(self) -> None:
-        """Let the thread end after its look."""
+        """Let the thread end after its look, or at once if it waits."""
         self._ended.set()
+        self.wire.tell_lines([("", "")])  # A line that no actor has. It ends the wait of this relay, or of another.
 
     def run(self) -> None:
         own(repeats=True)
