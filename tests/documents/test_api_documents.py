@@ -26,6 +26,7 @@ from tests import manuscripts
 from tests.clients import Writer, writer
 from tests.web import TIMEOUT_SECONDS, serving
 from workers.broker import LedgerBroker
+from workers.relay import Relay
 
 pytestmark = pytest.mark.django_db
 
@@ -707,6 +708,10 @@ def test_a_start_is_published_when_it_is_committed(
 ) -> None:
     jane.post(f"/api/documents/{document.pk}/process/")
 
+    # The documents of users take turns, so a relay gets the name of the line.
+    owner = TaskStatus.objects.get().owner_id
+    assert broker.wire.take_lines() == [("documents.process_document", str(owner))]
+    assert Relay(broker).admit() == 1
     assert redis_client.llen(f"{settings.DRAMATIQ_NAMESPACE}:documents") == 1
 
 
