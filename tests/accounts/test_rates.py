@@ -146,6 +146,13 @@ def test_of_many_at_once_as_many_as_the_limit_are_taken(settings: Settings, is_f
     assert sum(at_once(lambda _: counted(jane, times=1), times=8)) == 3
 
 
+def test_a_request_that_read_the_clock_before_another_one_is_not_refused_for_it() -> None:
+    now = timezone.now()
+    behind = now - timedelta(milliseconds=300)
+    assert UPLOADS.refusal(now + UPLOADS.period * 2 / 3, limit=3, now=behind) is None
+    assert UPLOADS.refusal(now + UPLOADS.period, limit=3, now=behind) is not None
+
+
 # --- Limits --------------------------------------------------------------------------------------
 
 

@@ -15,6 +15,10 @@ from apps.accounts.quotas.limits import limits_of
 from apps.accounts.quotas.model import Meter
 
 
+#: Longest time that a request waits for another one of its user, as far as rates allow for it.
+WAIT_FOR_EACH_OTHER = timedelta(seconds=1)
+
+
 @dataclass(frozen=True, kw_only=True)
 class Rate:
     """A limit of actions in a time.
@@ -33,8 +37,12 @@ class Rate:
     sentence: str
 
     def free_by(self, *, limit: int, now: datetime) -> datetime:
-        """Return the latest level at which one more is taken."""
-        return now + (limit - 1) * self.period / limit
+        """Return the latest level at which one more is taken.
+
+        Requests at once read their clocks before they wait for each other, so an earlier one may be behind a later one.
+        """
+        share = self.period / limit
+        return now + (limit - 1) * share + min(WAIT_FOR_EACH_OTHER, share / 2)
 
     def wrong_from(self, *, now: datetime) -> datetime:
         """Return the time from which on a level must come from a clock that is wrong. Such a level is ignored."""
