@@ -14,7 +14,6 @@ from apps.accounts.quotas.errors import NotNowError
 from apps.accounts.quotas.limits import limits_of
 from apps.accounts.quotas.model import Meter
 
-
 #: Longest time that a request waits for another one of its user, as far as rates allow for it.
 WAIT_FOR_EACH_OTHER = timedelta(seconds=1)
 
