@@ -6,6 +6,7 @@ from dramatiq import Actor, Middleware
 
 from workers.middleware.transactional import BadActorError
 from workers.sending import unique
+from workers.sending.key_function import misfit
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
@@ -30,6 +31,6 @@ class Unique(Middleware):
         return set(unique.OPTIONS)
 
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
-        told = unique.problem(actor.options) or unique.misfit(actor)
+        told = unique.problem(actor.options) or misfit(actor, "unique")
         if told:
             raise BadActorError(f"{actor.actor_name}: {told}")

@@ -73,22 +73,6 @@ def problem(options: Mapping[str, Any], *, own: Mapping[str, Any] | None = None)
     return ""
 
 
-def misfit(actor: Actor[..., Any]) -> str:
-    """Return why the actor's key function cannot be called like the actor. Empty: it can, or there is none."""
-    function = actor.options.get("unique")
-    if not callable(function):
-        return ""
-    required = [one for one in inspect.signature(actor.fn).parameters.values() if one.default is one.empty]
-    positions = [one for one in required if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD)]
-    names = [one.name for one in required if one.kind is one.KEYWORD_ONLY]
-    try:
-        taken = inspect.signature(function)
-        taken.bind(*positions, **dict.fromkeys(names))
-    except (TypeError, ValueError) as error:
-        return f"its unique function cannot be called like {actor.actor_name}{inspect.signature(actor.fn)}: {error}"
-    return ""
-
-
 def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool) -> Unique | None:
     """Return the key of a send and its rules. None: it has none.
 
