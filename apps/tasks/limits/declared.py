@@ -9,12 +9,10 @@ from dramatiq.middleware import MiddlewareError
 from apps.tasks.errors import BadArgumentsError, TaskError
 from apps.tasks.json_safe import clean_text
 from apps.tasks.limits.rate import FORMS as RATE
-from apps.tasks.limits.rate import BadRateError, Rate
+from apps.tasks.limits.rate import MOST, BadRateError, Rate
 
 #: Options of an actor that limit it.
 OPTIONS = ("concurrency", "rate_limit", "limit_key", "fair_by", "weight")
-#: Places that a limit can have, at most.
-MOST = 100_000
 #: Characters of a key, at most.
 LONGEST_KEY = 255
 #: The key that is the owner of the task.

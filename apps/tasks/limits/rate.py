@@ -7,7 +7,7 @@ from apps.tasks.errors import TaskError
 
 UNITS_MS = {"s": 1_000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
 PATTERN = re.compile(r"([0-9]{1,6})/([0-9]{0,5})([smhd])")
-#: Starts in one stretch, at most: an admission counts them.
+#: Places of a limit and starts in one stretch, at most: an admission counts them.
 MOST = 100_000
 #: Longest stretch, in milliseconds. A week: rows of ended tasks are deleted some day.
 LONGEST_MS = 7 * UNITS_MS["d"]
