@@ -17,7 +17,6 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.ledger.relay import Waiting
 from apps.tasks.limits.rate import LONGEST_MS, Rate
 from apps.tasks.models import Limit, LimitedStart, TaskStatus
-from apps.tasks.models.task import WITH_PLACE
 from apps.tasks.statements.lines import Head, heads, lines_of
 
 #: Tasks that are admitted in one transaction, at most.
@@ -245,12 +244,12 @@ def _rooms(task_name: str, limit: Limit | None, lines: Collection[str] | None) -
     keys = [""] if lines is None else lines
     if limit is None or (limit.concurrency is None and not limit.rate_limit):
         return {line: Room(places=UNLIMITED) for line in keys}
-    rows: QuerySet[Any] = TaskStatus.objects.filter(task_name=task_name)
+    rows = TaskStatus.objects.filter(task_name=task_name)
     starts: QuerySet[Any] = LimitedStart.objects.filter(task_name=task_name)
     if lines is not None:
         rows, starts = rows.filter(line__in=lines), starts.filter(line__in=lines)
     unstarted = Sum("weight", filter=Q(started_at=None), default=0)
-    held = _by_line(rows.filter(**WITH_PLACE), lines, places=Sum("weight"), unstarted=unstarted)
+    held = _by_line(rows.with_place(), lines, places=Sum("weight"), unstarted=unstarted)
     rooms = {}
     for line in keys:
         weight, _ = held.get(line, (0, 0))

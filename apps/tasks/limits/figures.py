@@ -8,7 +8,6 @@ from django.db.models import Min, Sum
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.limits.rate import BadRateError, Rate
 from apps.tasks.models import Limit, LimitedStart, TaskStatus
-from apps.tasks.models.task import WITH_PLACE
 from apps.tasks.statements.lines import lines_of
 
 #: Tasks and lines that are counted, at most.
@@ -45,10 +44,10 @@ def of(limit: Limit) -> Figures:
         since = ClockTimestamp(offset_ms=-rate.window_ms)
         for found in (rows.filter(line__isnull=False), LimitedStart.objects.filter(task_name=limit.task_name)):
             started += found.filter(started_at__gt=since).aggregate(sum=Sum("weight", default=0))["sum"]
-    waiting = TaskStatus.objects.in_line().filter(task_name=limit.task_name).order_by()
+    waiting = rows.in_line().order_by()
     some = waiting.values("run_at")[:MOST]
     return Figures(
-        used=rows.filter(**WITH_PLACE).aggregate(sum=Sum("weight", default=0))["sum"],
+        used=rows.with_place().aggregate(sum=Sum("weight", default=0))["sum"],
         started=started,
         waiting=waiting[:MOST].count(),
         lines=len(lines_of(limit.task_name, after=None, limit=MOST)),
