@@ -68,17 +68,18 @@ class LimitAdmin(theme.ModelAdmin):
             return gettext("%(used)s, no limit") % {"used": used}
         if not limit.concurrency:
             return gettext("%(used)s, no more are started") % {"used": used}
-        words = {"used": used, "limit": elements.number(limit.concurrency)}
-        if self._is_by_key(limit):
-            return gettext("%(used)s, %(limit)s for each key") % words
-        return gettext("%(used)s of %(limit)s") % words
+        return self._of(limit, used, elements.number(limit.concurrency))
 
     @admin.display(description=_("starts"))
     def starts(self, limit: Limit) -> str:
         limit = self._stored(limit)
         if not limit.rate_limit:
             return elements.NOTHING
-        words = {"used": elements.number(self._figures(limit).started), "limit": limit.rate_limit}
+        return self._of(limit, elements.number(self._figures(limit).started), limit.rate_limit)
+
+    def _of(self, limit: Limit, used: str, most: str) -> str:
+        """Return what is used of the limit, in words."""
+        words = {"used": used, "limit": most}
         if self._is_by_key(limit):
             return gettext("%(used)s, %(limit)s for each key") % words
         return gettext("%(used)s of %(limit)s") % words
