@@ -38,7 +38,7 @@ def check_next(
         if message.options.get("pipe_ignore") or actor.options.get("pipe_ignore"):
             check_send(message)
             return
-        check_options(known, message)
+        _check_options(known, message)
         actor, target = known, message.options.get("pipe_target")
 
 
@@ -50,7 +50,7 @@ def _message_of(target: Any) -> Message[Any] | None:
     return message if isinstance(message.actor_name, str) and isinstance(message.options, dict) else None
 
 
-def check_options(actor: Actor[..., Any], message: Message[Any]) -> None:
+def _check_options(actor: Actor[..., Any], message: Message[Any]) -> None:
     """Check a message without its arguments.
 
     Raises:
