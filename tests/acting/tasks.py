@@ -377,6 +377,11 @@ def have_children(kind: str) -> Any:
             child.start()
             child.terminate()
             child.join(60)
+            # Another thread that starts a process reaps this one, too, and notes its exit code a moment later.
+            for _ in range(1_000):
+                if child.exitcode is not None:
+                    break
+                time.sleep(0.01)
             return child.exitcode
         case "pool":
             with forks.Pool(2) as pool:

@@ -17,8 +17,10 @@ from psycopg.rows import dict_row
 from tests.commands import RunningCommand, environment
 from tests.conftest import RUNNING
 from tests.plugin import SERVERS
-from workers.embedded.server import free_port
+from workers.embedded.server import is_free
 
+#: Ports below those that the kernel chooses for connections.
+LOW_PORTS = range(20_000, 30_000)
 #: Variables that the session sets for the tests' own Django.
 SESSION_VARIABLES = ("SECRET_KEY", "AIWRITING_VAR", "REDIS_URL", "DATABASE_URL", "EXTRA_APPS", "DJANGO_SETTINGS_MODULE")
 
@@ -30,7 +32,11 @@ def own_environment(**variables: str) -> dict[str, str]:
 
 @pytest.fixture
 def port() -> int:
-    return free_port()
+    """A free port with a free one after it. The kernel gives neither to a connection before the test has it."""
+    while True:
+        port = LOW_PORTS.start + secrets.randbelow(len(LOW_PORTS))
+        if is_free(port) and is_free(port + 1):
+            return port
 
 
 @pytest.fixture

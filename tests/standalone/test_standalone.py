@@ -69,6 +69,7 @@ def test_a_run_starts_works_stops_and_starts_again(
     first.wait_for(UP, timeout=START_SECONDS)
     assert ask(port, "GET", "/healthz") == (200, {"status": "alive"})
     first.wait_for("sample    | 100 %  ", timeout=START_SECONDS)
+    wait_until(lambda: rows()[0]["status"] != "processing", explain=lambda: first.output)
     [sample] = rows()
     assert (sample["task_name"], sample["status"]) == ("documents.process_document", "completed")
 
