@@ -78,6 +78,8 @@ class LedgerBroker(RedisBroker):
         self.runtime: Runtime | None = None
         #: Weights of queues that the command of this worker process named.
         self.weights: dict[str, int] = {}
+        #: Isolated tasks that run at once in this worker process, as its command says. None: as the settings say.
+        self.isolated: int | None = None
 
     # --- Signals ---
 
