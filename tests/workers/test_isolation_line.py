@@ -38,7 +38,7 @@ def ends() -> Iterator[tuple[Line, Connection]]:
 def test_an_interrupt_that_comes_before_the_function_begins_interrupts_it(ends) -> None:
     line, far = ends
     far.send(Interruption(TimeLimitExceeded))
-    wait_until(lambda: line._wanted is not None)
+    wait_until(lambda: line.wanted is not None)
     with pytest.raises(TimeLimitExceeded):
         line.begin()
 
@@ -48,7 +48,7 @@ def test_an_interrupt_that_comes_after_the_function_has_ended_is_not_raised(ends
     line.begin()
     line.end()
     far.send(Interruption(TimeLimitExceeded))
-    wait_until(lambda: line._wanted is not None)
+    wait_until(lambda: line.wanted is not None)
 
 
 def test_progress_is_sent_while_the_function_runs(ends) -> None:

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 
 from apps.tasks.errors import BadOptionError
+from workers.isolation import kernel
 from workers.isolation.limits import BadIsolationError, Limits, in_units, limits_of
-from workers.middleware import isolation
 from workers.middleware.isolation import Isolation
 
 
@@ -122,7 +122,7 @@ def test_a_worker_says_what_is_not_held_on_its_system(declare, broker, monkeypat
     declare(work, memory_limit="512 MB")
     middleware = next(one for one in broker.middleware if isinstance(one, Isolation))
     monkeypatch.setattr(middleware.server, "start", lambda: None)
-    monkeypatch.setattr(isolation.kernel, "IS_LINUX", False)
+    monkeypatch.setattr(kernel, "IS_LINUX", False)
 
     class Worker:
         consumer_whitelist = None

@@ -34,7 +34,8 @@ class Line(threading.Thread):
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._identity = os.fstat(channel.fileno())
-        self._wanted: type[BaseException] | None = None
+        #: Class of the exception that the function is to get.
+        self.wanted: type[BaseException] | None = None
         #: The function runs.
         self._is_interruptible = False
 
@@ -52,7 +53,7 @@ class Line(threading.Thread):
 
     def _take(self, message: Any) -> None:
         if isinstance(message, Interruption):
-            self._wanted = message.kind
+            self.wanted = message.kind
             if self._is_interruptible:
                 signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
 
@@ -77,7 +78,7 @@ class Line(threading.Thread):
             self._raise_wanted()
 
     def _raise_wanted(self) -> None:
-        kind, self._wanted = self._wanted, None
+        kind, self.wanted = self.wanted, None
         if kind is not None:
             raise kind
 
