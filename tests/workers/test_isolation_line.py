@@ -3,7 +3,6 @@
 import os
 import signal
 import socket
-import uuid
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
@@ -11,13 +10,9 @@ import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
 from apps.tasks.progress import Reporter
-from apps.tasks.values import Claim
 from tests.waiting import wait_until
-from workers.isolation.limits import Limits
 from workers.isolation.line import SIGNAL, Line
-from workers.isolation.message import Interruption, Job, Reported
-
-JOB = Job("acting.work", (), {}, {}, Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4()), None, None, 0.0, Limits())
+from workers.isolation.message import Interruption, Reported
 
 
 @pytest.fixture
@@ -26,7 +21,6 @@ def ends() -> Iterator[tuple[Line, Connection]]:
     near, far = (Connection(end.detach()) for end in socket.socketpair())
     handler = signal.getsignal(SIGNAL)
     with near, far:
-        far.send(JOB)
         line = Line(near, Reporter())
         line.open()
         yield line, far

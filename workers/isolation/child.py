@@ -23,7 +23,7 @@ from apps.tasks import progress
 from workers.isolation import kernel
 from workers.isolation.limits import Limits
 from workers.isolation.line import Line
-from workers.isolation.message import Connected, Raised, Reported, Returned, Started, pack_exception, pack_result
+from workers.isolation.message import Connected, Job, Raised, Reported, Returned, Started, pack_exception, pack_result
 from workers.process import fork
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.failure import Failure
@@ -70,16 +70,14 @@ def _go_on(signum: int, frame: FrameType | None) -> None:
 
 def _work(channel: Connection) -> int:
     """Run the function and send how it ended. Return the exit code."""
-    reporter = progress.Reporter()
-    line = Line(channel, reporter)
-    job = line.job
+    job: Job = channel.recv()
+    attempt = Attempt(Message(**job.message), job.claim, owner_id=job.owner_id, line=job.line)
+    attempt.is_in_child = True
+    line = Line(channel, attempt.reporter)
     pid = os.getpid()
     _limit(job.limits)
     line.send(Started(pid))
     broker = cast("LedgerBroker", dramatiq.get_broker())
-    attempt = Attempt(Message(**job.message), job.claim, owner_id=job.owner_id, line=job.line)
-    attempt.reporter = reporter
-    attempt.is_in_child = True
     message = ClaimedMessage(attempt)
     fork.prepare()
     connections.begin_child()
@@ -88,7 +86,7 @@ def _work(channel: Connection) -> int:
     connection_created.connect(_Announcer(line), weak=False)
     broker.emit_before("child_work", message)
     CurrentMessage().before_process_message(broker, message)
-    progress.bind(reporter)
+    progress.bind(attempt.reporter)
     attempt.begin()
     attempt.started = job.started
     error: BaseException | None = None
@@ -113,7 +111,7 @@ def _work(channel: Connection) -> int:
         broker.wire.settle()
     with suppress(Exception):
         django_connections.close_all()
-    line.send(Reported(*reporter.take()))
+    line.send(Reported(*attempt.reporter.take()))
     return 0 if line.send(end) else EXIT_NO_LINE
 
 

@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from apps.tasks.progress import Reporter
-from workers.isolation.message import Interruption, Job, Reported
+from workers.isolation.message import Interruption, Reported
 
 #: Seconds between two looks at the progress.
 REPORT_SECONDS = 0.1
@@ -30,7 +30,6 @@ class Line(threading.Thread):
         super().__init__(name="line", daemon=True)
         self.channel = channel
         self.reporter = reporter
-        self.job: Job = channel.recv()
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._identity = os.fstat(channel.fileno())
