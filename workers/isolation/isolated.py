@@ -38,7 +38,7 @@ logger = logging.getLogger(__name__)
 #: Seconds of one wait. After each, an exception can interrupt the thread.
 TICK_SECONDS = 0.1
 #: Seconds that a function may go on after it was asked to end for good. Then its processes are killed.
-GRACE_SECONDS = 5.0
+GRACE_SECONDS = 10.0
 #: Interrupts that a function may handle and go on. Any other one ends it.
 SOFT_INTERRUPTS = (TimeLimitExceeded, Shutdown)
 REFUSED = "the kernel refused it more"
