@@ -36,10 +36,12 @@ class ForkServer:
     def start(self) -> None:
         """Start the server, unless it runs, and wait until it forks. It needs about a second."""
         with self._lock:
+            requests = self._running()
             events = select.poll()
-            events.register(self._running(), select.POLLIN)
-            if not events.poll(START_SECONDS * 1000):
-                logger.error("server of isolated tasks does not start seconds=%d", START_SECONDS)
+            events.register(requests, select.POLLIN)
+            # The byte is left there: it says the same the next time.
+            if not events.poll(START_SECONDS * 1000) or not requests.recv(1, socket.MSG_PEEK):
+                logger.error("server of isolated tasks does not start")
 
     def fork(self) -> tuple[Connection, Connection]:
         """Start a keeper and its child. Return the connections to both.
