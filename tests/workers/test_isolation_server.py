@@ -24,7 +24,7 @@ def test_a_server_that_cannot_load_django_is_told_and_fails_the_task(caplog: pyt
         assert "server of isolated tasks does not start" in caplog.text
         message: dramatiq.Message[None] = dramatiq.Message("q", "acting.work", (), {}, {})
         job = Job("acting.work", (), {}, message.asdict(), CLAIM, None, None, 0.0, Limits())
-        with pytest.raises(ChildError, match="could not be started|does not run"):
+        with pytest.raises(ChildError, match=r"could not be started|does not run"):
             Isolated(Attempt(message, CLAIM), job).run(*server.fork())
     finally:
         server.stop()

@@ -91,17 +91,16 @@ class ForkServer:
         return ours
 
     def _forget(self) -> None:
+        """Let nothing be left of a server that has ended, or is to end."""
         requests, self._requests = self._requests, None
+        process, self.process = self.process, None
         if requests is not None:
             requests.close()
-        if self.process is not None:
-            self.process.poll()
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def stop(self) -> None:
         """End the server, and with it the keepers."""
         with self._lock:
             self._forget()
-            process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            process.wait()
