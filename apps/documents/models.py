@@ -20,6 +20,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Return the documents of the projects that the user sees."""
         return self.filter(project__in=Project.objects.visible_to(user).order_by().values("pk"))
 
+    def in_order(self) -> "DocumentQuerySet":
+        """Return them in the order of their project's writers. Without one, and after it, the first upload is first."""
+        return self.order_by(models.F("position").asc(nulls_last=True), "created_at", "pk")
+
 
 class Document(BaseModel):
     """One manuscript of a project."""
@@ -52,6 +56,13 @@ class Document(BaseModel):
         db_default=0,
         editable=False,
         help_text="Size of its manuscript in bytes, for the quota of the project's owner. Written when it is made.",
+    )
+    position = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Place among the documents of its project, from 1. Written for all of them when a writer moves one. "
+        "Empty: after those that have a place, in the order of their upload.",
     )
     expires_at = models.DateTimeField(
         null=True,

@@ -102,6 +102,18 @@ class ProjectField(serializers.PrimaryKeyRelatedField[Project]):
         return Project.objects.visible_to(self.context["request"].user)
 
 
+class DocumentQuerySerializer(serializers.Serializer[Any]):
+    """The query of a list of documents."""
+
+    project = ProjectField(required=False)
+
+
+class MoveSerializer(serializers.Serializer[Any]):
+    """The id of the document before which another one is to stand. Null: it is to stand at the end."""
+
+    before = serializers.IntegerField(allow_null=True)
+
+
 class TextField(serializers.CharField):
     """A text of any length, unchanged. The reader removes what cannot be stored."""
 

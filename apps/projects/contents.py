@@ -62,7 +62,7 @@ class ChapterLine:
     reading_ease: float | None = None
 
 
-#: Return the documents of a project, in the order in which they came, or their number. Both take the project's id.
+#: Return the documents of a project, in the order of its writers, or their number. Both take the project's id.
 DocumentsProvider = Callable[[int], Iterable[DocumentLine]]
 DocumentsCounter = Callable[[int], int]
 #: Return the chapters of a document by the document's id, in the order of the text.

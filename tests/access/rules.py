@@ -80,6 +80,7 @@ SITE: dict[str, Entry] = {
     "document-chapters": page(GET=READERS),
     "document-file": page(GET=READERS),
     "document-process": page(POST=EDITORS),
+    "document-move": page(POST=EDITORS),
     "task-list": page(GET=SIGNED_IN),
     "task-detail": page(GET=VIEWERS),
     "task-events": page(GET=VIEWERS),
@@ -90,6 +91,7 @@ SITE: dict[str, Entry] = {
     "pages:project": page(GET=READERS),
     "pages:rename-project": page(GET_POST=OWNERS),
     "pages:delete-project": page(GET_POST=OWNERS),
+    "pages:order": page(GET=EDITORS),
     "pages:upload": page(GET_POST=EDITORS),
     "pages:paste": page(GET_POST=EDITORS),
     "pages:process-project": page(GET_POST=EDITORS),
@@ -113,6 +115,7 @@ SITE: dict[str, Entry] = {
     "pages:remove-two-factor": POSTED,
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
+    "pages:move-document": page(GET_POST=EDITORS),
     "pages:delete-document": page(GET_POST=EDITORS),
     "pages:process-document": page(GET_POST=EDITORS),
 }

@@ -1,18 +1,21 @@
 """The public face of the document services. Views, pages and actors call these and nothing below them."""
 
-from apps.documents.services import expiry, manuscripts, processing, room, status
+from apps.documents.services import expiry, manuscripts, order, processing, room, status
 
 
 class DocumentService:
     """All operations on documents.
 
-    `manuscripts` stores and returns the writer's text, `room` keeps what is stored within the quotas, `processing`
-    analyses the text, `status` keeps the document's status true, `expiry` deletes what has expired.
+    `manuscripts` stores and returns the writer's text, `order` sorts the documents of a project, `room` keeps what is
+    stored within the quotas, `processing` analyses the text, `status` keeps the document's status true, `expiry`
+    deletes what has expired.
     """
 
     create = staticmethod(manuscripts.create)
     rename = staticmethod(manuscripts.rename)
     original = staticmethod(manuscripts.original)
+
+    move = staticmethod(order.move)
 
     check_body = staticmethod(room.check_body)
     use_of = staticmethod(room.use_of)

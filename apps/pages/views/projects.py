@@ -29,8 +29,6 @@ from apps.projects.services.report_service import ReportService
 
 #: Number of entries on one page of a list.
 PAGE_SIZE = 50
-#: Said here, since a model's own ordering does not apply to rows that are counted.
-NEWEST_FIRST = ("-created_at", "-pk")
 #: Seconds after which a writer may send a file again that could not be read at once.
 BUSY_SECONDS = 5
 TITLE_LENGTH = Document._meta.get_field("title").max_length
@@ -69,7 +67,8 @@ def home_page(request: WriterRequest, form: ProjectForm) -> HttpResponse:
         .select_related("owner")
         .annotate(document_count=Count("documents"), word_count=Sum("documents__analysis__words"))
     )
-    projects = projects.order_by(*NEWEST_FIRST)
+    # Said here, since a model's own ordering does not apply to rows that are counted.
+    projects = projects.order_by("-created_at", "-pk")
     page = Paginator(projects, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"page": page, "form": form, "use": DocumentService.use_of(request.user.pk)}
     return render(request, "pages/home.html", context, status=400 if form.errors else 200)
@@ -95,7 +94,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
         .select_related("analysis")
         .defer(*(f"analysis__{name}" for name in LONG_FIELDS))
         .annotate(chapter_count=Count("chapters"))
-        .order_by(*NEWEST_FIRST)
+        .in_order()
     )
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     documents = list(page.object_list)
