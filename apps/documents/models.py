@@ -33,6 +33,7 @@ class Document(BaseModel):
         PROCESSING = "processing", "Processing"
         PROCESSED = "processed", "Processed"
         FAILED = "failed", "Failed"
+        UNDECIDED = "undecided", "Encoding to be chosen"
 
     project = models.ForeignKey(
         Project,
@@ -45,7 +46,8 @@ class Document(BaseModel):
         max_length=20,
         choices=Status.choices,
         default=Status.DRAFT,
-        help_text="Draft: never processed. The other states are written by the start of processing, and by its task.",
+        help_text="Draft: never processed. Undecided: a writer must choose the encoding of the file, as the upload or "
+        "processing found. The other states are written by the start of processing, and by its task.",
     )
     error_message = models.TextField(
         blank=True,
@@ -117,6 +119,19 @@ class Manuscript(BaseModel):
         upload_to=stored_name,
         blank=True,
         help_text="The file as it was uploaded. Written when the document is made. Empty: pasted.",
+    )
+    readings = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Encodings that the file may have, and lines as they read in each, the likeliest first: "
+        '`[{"encoding": "cp850", "preview": "en å"}]`. Written by the upload or by processing. Null: it can be told.',
+    )
+    encoding = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The one among the readings that the writer chose. Empty: none yet, or it can be told.",
     )
     text = models.TextField(
         blank=True,

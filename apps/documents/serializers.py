@@ -114,6 +114,12 @@ class MoveSerializer(serializers.Serializer[Any]):
     before = serializers.IntegerField(allow_null=True)
 
 
+class EncodingSerializer(serializers.Serializer[Any]):
+    """The name of an encoding. The service knows which ones are offered."""
+
+    encoding = serializers.CharField()
+
+
 class TextField(serializers.CharField):
     """A text of any length, unchanged. The reader removes what cannot be stored."""
 

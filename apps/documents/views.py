@@ -28,10 +28,12 @@ from apps.documents.serializers import (
     DocumentLineSerializer,
     DocumentQuerySerializer,
     DocumentSerializer,
+    EncodingSerializer,
     MoveSerializer,
     NewDocumentSerializer,
 )
 from apps.documents.services.document_service import DocumentService
+from apps.documents.services.encoding import UnknownEncodingError
 from apps.documents.services.order import OrderChangedError
 from apps.projects.access import require
 from apps.projects.models import Project, Role
@@ -65,7 +67,10 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
     def get_object(self) -> Document:
         """Return the document if the user's role allows the action."""
         document: Document = super().get_object()
-        require(document.project, self.request.user, role=NEEDED.get(str(self.action), Role.READER))
+        needed = NEEDED.get(str(self.action), Role.READER)
+        if self.action == "encoding" and self.request.method == "POST":
+            needed = Role.EDITOR
+        require(document.project, self.request.user, role=needed)
         return document
 
     @classmethod
@@ -158,6 +163,24 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         except Document.DoesNotExist:
             raise NotFound from None
         return Response(DocumentLineSerializer(document).data)
+
+    @action(detail=True, methods=["get", "post"])
+    def encoding(self, request: Request, pk: str) -> Response:
+        """Return the readings of a file whose encoding cannot be told. A POST chooses one, and starts processing."""
+        document = self.get_object()
+        if request.method != "POST":
+            readings, encoding = DocumentService.readings_of(document)
+            return Response({"encoding": encoding, "readings": readings})
+        serializer = EncodingSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        encoding = serializer.validated_data["encoding"]
+        try:
+            task_id = DocumentService.choose_encoding(document, encoding=encoding, owner_id=request.user.pk)
+        except UnknownEncodingError as error:
+            raise ValidationError({"encoding": [str(error)]}) from None
+        except Document.DoesNotExist:
+            raise NotFound from None
+        return task_started(request, task_id, what="Document processing")
 
     @action(detail=True, methods=["get"])
     def chapters(self, request: Request, pk: str) -> Response:

@@ -42,6 +42,7 @@ urlpatterns = [
     path("invitations/<str:token>/", members.invitation, name="invitation"),
     path("documents/<key:pk>/", documents.show, name="document"),
     path("documents/<key:pk>/rename/", documents.rename, name="rename-document"),
+    path("documents/<key:pk>/encoding/", documents.encoding, name="document-encoding"),
     path("documents/<key:pk>/move/", order.move, name="move-document"),
     path("documents/<key:pk>/delete/", documents.delete, name="delete-document"),
     path("documents/<key:pk>/process/", documents.process, name="process-document"),

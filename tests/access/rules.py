@@ -81,6 +81,7 @@ SITE: dict[str, Entry] = {
     "document-file": page(GET=READERS),
     "document-process": page(POST=EDITORS),
     "document-move": page(POST=EDITORS),
+    "document-encoding": page(GET=READERS, POST=EDITORS),
     "task-list": page(GET=SIGNED_IN),
     "task-detail": page(GET=VIEWERS),
     "task-events": page(GET=VIEWERS),
@@ -116,6 +117,7 @@ SITE: dict[str, Entry] = {
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
     "pages:move-document": page(GET_POST=EDITORS),
+    "pages:document-encoding": page(GET_POST=EDITORS),
     "pages:delete-document": page(GET_POST=EDITORS),
     "pages:process-document": page(GET_POST=EDITORS),
 }

@@ -33,6 +33,7 @@ STATUS_KINDS: dict[str, str] = {
     Document.Status.PROCESSING: "info",
     Document.Status.PROCESSED: "success",
     Document.Status.FAILED: "danger",
+    Document.Status.UNDECIDED: "warning",
 }
 
 #: Read-only fields of a document's page.

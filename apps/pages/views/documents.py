@@ -12,6 +12,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from apps.accounts.quotas.errors import QuotaError
 from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
+from apps.documents.services.encoding import UnknownEncodingError
 from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
@@ -65,7 +66,8 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     context = {
         "document": document,
         "project": document.project,
-        "manuscript": Manuscript.without_text.filter(document=document).first(),
+        "manuscript": (manuscript := Manuscript.without_text.filter(document=document).first()),
+        "readings": (manuscript and manuscript.readings) or (),
         "task": task,
         "analysis": analysis,
         "chapters": chapters,
@@ -132,4 +134,26 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
             raise Http404 from None
     if "from_project" in request.POST:
         return redirect("pages:project", pk=document.project_id)
+    return redirect("pages:document", pk=pk)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def encoding(request: WriterRequest, pk: int) -> HttpResponse:
+    """Show how the text reads in each encoding that its file may have. A POST chooses one, and starts processing."""
+    document = document_of(request, pk)
+    readings, chosen = DocumentService.readings_of(document)
+    context = {"document": document, "project": document.project, "readings": readings, "chosen": chosen}
+    if request.method != "POST" and readings:
+        return render(request, "pages/encoding.html", context)
+    if request.method == "POST":
+        encoding = request.POST.get("encoding", "")
+        try:
+            DocumentService.choose_encoding(document, encoding=encoding, owner_id=request.user.pk)
+        except UnknownEncodingError as error:
+            return render(request, "pages/encoding.html", context | {"refused": str(error)}, status=400)
+        except QuotaError as error:
+            return over_quota(render(request, "pages/encoding.html", context | {"refused": str(error)}), error)
+        except Document.DoesNotExist:
+            raise Http404 from None
     return redirect("pages:document", pk=pk)
