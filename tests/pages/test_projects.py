@@ -148,6 +148,15 @@ def test_files_become_documents_named_after_them(browser: Client, project: Proje
     assert "“emma” was added." in response.content.decode()
 
 
+def test_many_files_have_one_message(browser: Client, project: Project) -> None:
+    files = [file(f"chapter {number}.txt") for number in range(11)]
+    response = browser.post(f"/projects/{project.pk}/upload/", {"chosen": files}, follow=True)
+
+    page = page_of(response, status=200)
+    assert "11 files were added." in page.text
+    assert len(page.with_attribute("class", "message success")) == 1
+
+
 def test_each_refused_file_has_a_reason_and_the_others_are_taken(browser: Client, project: Project) -> None:
     response = browser.post(f"/projects/{project.pk}/upload/", {"chosen": [file("blank.txt", b""), file()]})
 

@@ -29,6 +29,8 @@ from apps.projects.services.report_service import ReportService
 
 #: Number of entries on one page of a list.
 PAGE_SIZE = 50
+#: Most files whose titles are said when they are added. More lines would push the page away.
+MESSAGES = 3
 #: Seconds after which a writer may send a file again that could not be read at once.
 BUSY_SECONDS = 5
 TITLE_LENGTH = Document._meta.get_field("title").max_length
@@ -158,7 +160,7 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
     if not form.is_valid():
         return project_page(request, project, upload=form)
-    refused, quota, busy = [], None, False
+    added, refused, quota, busy = list[str](), [], None, False
     for file in form.cleaned_data["chosen"]:
         try:
             document = take(file, project=project, sender_id=request.user.pk)
@@ -169,7 +171,10 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
             refused.append((file.name, str(error)))
             busy = busy or isinstance(error, ReadersBusyError)
         else:
-            messages.success(request, f"“{document.title}” was added.")
+            added.append(document.title)
+    said = [f"“{title}” was added." for title in added]
+    for sentence in said if len(said) <= MESSAGES else [f"{len(said)} files were added."]:
+        messages.success(request, sentence)
     if not refused:
         return redirect("pages:project", pk=pk)
     response = project_page(request, project, refused=refused)
