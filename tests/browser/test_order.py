@@ -31,7 +31,7 @@ def stored() -> list[str]:
 
 def test_a_button_moves_a_document_and_keeps_the_focus(project: Project, signed_in: Callable[..., Page]) -> None:
     page = signed_in(f"/projects/{project.pk}/")
-    page.get_by_role("link", name="Change the order").click()
+    page.get_by_role("link", name="Order").click()
     page.get_by_role("button", name="Move up: Three").focus()
     page.keyboard.press("Enter")
     shown(page, "One", "Three", "Two")

@@ -48,15 +48,13 @@ def test_the_page_of_the_project_has_that_order(
 ) -> None:
     press(browser, project, "Move up: Two")
 
-    text = get(browser, f"/projects/{project.pk}/").text
-    assert text.index("Two") < text.index("One") < text.index("Three")
-    assert "Change the order" in text
+    page = get(browser, f"/projects/{project.pk}/")
+    assert page.text.index("Two") < page.text.index("One") < page.text.index("Three")
+    assert page.with_attribute("href", f"/projects/{project.pk}/order/")
 
 
-def test_one_document_has_no_order(browser: Client, project: Project) -> None:
-    rows.document("Alone", project=project)
-
-    assert "Change the order" not in get(browser, f"/projects/{project.pk}/").text
+def test_a_project_without_documents_has_no_order(browser: Client, project: Project) -> None:
+    assert "Nothing here yet" in get(browser, f"/projects/{project.pk}/order/").text
 
 
 @pytest.mark.parametrize("before", ["0", "x", "9" * 40, "\x00"], ids=repr)

@@ -128,6 +128,7 @@ export const receive = (root) => {
         if (again) row.append(button("Try again", () => { waiting.push(again); next(); }));
         row.append(button("Dismiss", () => dismiss(item)));
         item.append(error, row);
+        list.append(item);
         keep();
     };
 
@@ -165,9 +166,7 @@ export const receive = (root) => {
         return [".name", ".error"].map((part) => item.querySelector(part).textContent);
     });
     for (const [name, sentence] of [...earlier, ...memory.read()]) {
-        const item = lineOf(name);
-        list.append(item);
-        refuse(item, sentence);
+        refuse(lineOf(name), sentence);
     }
 
     input.required = false;
