@@ -9,7 +9,7 @@ from django.db import models
 
 from apps.core.models import BaseModel
 from apps.core.owned_file import OwnedFileField
-from apps.documents.analysis import readability, scripts
+from apps.documents.analysis import dialogue, readability, scripts
 from apps.projects.models import Project
 
 
@@ -202,9 +202,27 @@ class Counts(BaseModel):
     @property
     def readability_note(self) -> str:
         """The meaning of the reading ease and the grade level of this text, or why there are none."""
-        if self.keywords is None and not self.keywords_note:
+        if self._is_old:
             return "Process it again to see how easy it is to read."
         return readability.note(language=self.language, words=self.words, has_ease=self.reading_ease is not None)
+
+    @property
+    def dialogue_note(self) -> str:
+        """The reason why there is no share of dialogue. Empty: there is one."""
+        if self.dialogue_share is not None:
+            return ""
+        return "Process it again to see how much is spoken." if self._is_old else dialogue.note(language=self.language)
+
+    @property
+    def notes(self) -> list[str]:
+        """The reasons for all figures that are null."""
+        readability_note = self.readability_note if self.reading_ease is None else ""
+        return [note for note in (readability_note, self.dialogue_note, self.keywords_note) if note]
+
+    @property
+    def _is_old(self) -> bool:
+        """Whether it was processed before the figures existed that may be null."""
+        return self.keywords is None and not self.keywords_note
 
     @property
     def unit(self) -> str:

@@ -13,7 +13,7 @@ from apps.projects.models import Project
 
 SCALAR_FIELDS = (
     "words", "unit", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "readability_note",
-    "dialogue_share",
+    "dialogue_share", "dialogue_note",
 )  # fmt: skip
 LIST_FIELDS = ("keywords_note", "keywords", "longest_sentences", "repeated_phrases")
 #: Number of chapters that come with a document. Its `/chapters/` has them all, in pages.
@@ -32,11 +32,12 @@ class FiguresSerializer(serializers.ModelSerializer[Any]):
     """Figures of a text. A figure is null if the text was processed before it existed, or if it would mean nothing.
 
     `unit` names what `words` counts: "word", or "character" in a language without spaces between words.
-    `readability_note` says why there is no readability, and `keywords_note` why there are no keywords and phrases.
+    The notes say why there is none: `readability_note`, `dialogue_note`, and `keywords_note` for keywords and phrases.
     """
 
     language = LanguageField(read_only=True)
     readability_note = serializers.CharField(read_only=True)
+    dialogue_note = serializers.CharField(read_only=True)
     unit = serializers.CharField(read_only=True)
     keywords_note = serializers.CharField(read_only=True)
 

@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.documents.models import Chapter, Document
+from apps.documents.models import Analysis, Chapter, Document
 from apps.projects.contents import ChapterLine, Contents, DocumentLine, Found
 
 #: Rows in memory at a time. Each may bring its keywords and longest sentences.
@@ -31,6 +31,9 @@ def documents_of(project_id: int) -> Iterator[DocumentLine]:
     for row in documents.iterator(chunk_size=BATCH_SIZE):
         figures: dict[str, Any] = {name: row[f"analysis__{name}"] for name in FIGURES}
         figures["language"] = figures["language"] or ""
+        if row["analysis__words"] is not None:
+            analysis = Analysis(**figures, keywords=row["analysis__keywords"])
+            figures |= {"unit": analysis.unit, "notes": tuple(analysis.notes)}
         for name, number in FINDINGS.items():
             figures[name] = _found(row[f"analysis__{name}"], number=number)
         yield DocumentLine(

@@ -1,6 +1,7 @@
 """One document of a writer: the figures of its text, or the progress of processing it."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -10,7 +11,8 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.quotas.errors import QuotaError
-from apps.documents.models import Document, Manuscript
+from apps.documents.analysis import dialogue, readability
+from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
 from apps.documents.services.encoding import UnknownEncodingError
 from apps.pages.access import WriterRequest, over_quota, writers_page
@@ -71,6 +73,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "task": task,
         "analysis": analysis,
         "chapters": chapters,
+        "chapter_notes": chapter_notes(chapters, analysis=analysis) if analysis else (),
         "page": page,
         "chapter_count": page.paginator.count,
         "more_chapters": page.paginator.count - page.end_index(),
@@ -80,6 +83,17 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "rename": TitleForm({"title": document.title}, auto_id="rename_%s"),
     }
     return render(request, "pages/document.html", context | filled_in, status=400 if filled_in else 200)
+
+
+def chapter_notes(chapters: Iterable[Chapter], *, analysis: Analysis) -> list[str]:
+    """Return the reasons for which chapters lack a figure that the whole document has, each once."""
+    notes = []
+    for chapter in chapters:
+        if analysis.reading_ease is not None and chapter.reading_ease is None:
+            notes.append(readability.note(language=chapter.language, words=chapter.words, has_ease=False))
+        if analysis.dialogue_share is not None and chapter.dialogue_share is None:
+            notes.append(dialogue.note(language=chapter.language))
+    return list(dict.fromkeys(notes))
 
 
 def sized(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
