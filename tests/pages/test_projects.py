@@ -112,7 +112,7 @@ def test_a_project_is_renamed(browser: Client, project: Project) -> None:
     browser.post(f"/projects/{project.pk}/rename/", {"name": "Novels & Stories"})
 
     assert Project.objects.get().name == "Novels & Stories"
-    assert "<h1>Novels &amp; Stories</h1>" in get(browser, f"/projects/{project.pk}/").html
+    assert "<h1><bdi>Novels &amp; Stories</bdi></h1>" in get(browser, f"/projects/{project.pk}/").html
 
 
 def test_an_invalid_new_name_is_shown_at_the_open_form(browser: Client, project: Project) -> None:
