@@ -80,3 +80,16 @@ def test_the_lines_of_many_uploads_leave_the_page_in_place(
     assert after
     assert after["y"] - before["y"] < 500
     assert Document.objects.count() == 1
+
+
+def test_an_upload_whose_encoding_cannot_be_told_leads_to_the_choice(
+    project: Project, signed_in: Callable[..., Page]
+) -> None:
+    page = signed_in(f"/projects/{project.pk}/")
+    danish = "Regnen var ikke holdt op siden morgen, og gaden under vinduet var blevet en å.\n".encode("cp850")
+    page.locator("input[type=file]").set_input_files({"name": "regn.txt", "mimeType": "text/plain", "buffer": danish})
+    expect(page.get_by_text("Added. Choose in the list how it reads.")).to_be_visible()
+    page.get_by_role("link", name="Choose how regn reads").click()
+    page.get_by_role("button", name="It reads like this").last.click()
+    expect(page.get_by_text("read as DOS (cp437)")).to_be_visible()
+    assert Document.objects.get().status == Document.Status.PROCESSING

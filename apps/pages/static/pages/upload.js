@@ -81,7 +81,7 @@ export const receive = (root) => {
             note.remove();
             if (request.status === 201) {
                 stored += 1;
-                done(item);
+                done(item, request.response?.status === "undecided" ? "Added. Choose in the list how it reads." : "Added");
             } else if (request.status === 429 && Number(request.getResponseHeader("Retry-After"))) {
                 pause({ file, item }, request);
             } else {
@@ -109,11 +109,11 @@ export const receive = (root) => {
         }, Number(request.getResponseHeader("Retry-After")) * 1_000);
     };
 
-    const done = (item) => {
+    const done = (item, text) => {
         item.className = "done";
         const note = document.createElement("p");
         note.className = "note";
-        note.textContent = "Added";
+        note.textContent = text;
         item.append(note);
         setTimeout(() => item.remove(), 4_000);
     };
