@@ -8,7 +8,7 @@ from django.urls import reverse
 
 from apps.accounts.quotas.errors import NotNowError
 from apps.documents import tasks
-from apps.documents.models import Document, Manuscript
+from apps.documents.models import Analysis, Document, Manuscript
 from apps.documents.readers.previews import Reading
 from apps.documents.services.document_service import DocumentService
 from apps.documents.services.encoding import UnknownEncodingError
@@ -35,6 +35,10 @@ def undecided(project: Project) -> Document:
 
 def encodings_of(document: Document) -> list[str]:
     return [reading["encoding"] for reading in DocumentService.readings_of(document)[0]]
+
+
+def longest_sentence(document: Document) -> str:
+    return str((Analysis.objects.get(document=document).longest_sentences or [{}])[0].get("text"))
 
 
 def run(document: Document) -> dict[str, Any]:
@@ -67,7 +71,7 @@ def test_the_choice_is_stored_and_processing_goes_on(undecided: Document) -> Non
     assert TaskStatus.objects.get().task_id == task_id
     assert run(undecided)["words"] == 15
     assert (undecided.status, undecided.manuscript.encoding) == ("processed", "cp437")
-    assert undecided.analysis.longest_sentences[0]["text"].endswith("blevet en å.")
+    assert longest_sentence(undecided).endswith("blevet en å.")
 
 
 def test_another_choice_is_possible_afterwards(undecided: Document) -> None:
@@ -75,8 +79,7 @@ def test_another_choice_is_possible_afterwards(undecided: Document) -> None:
         DocumentService.choose_encoding(undecided, encoding=encoding, owner_id=None)
         run(undecided)
         TaskStatus.objects.all().delete()
-        undecided = Document.objects.get(pk=undecided.pk)
-        assert undecided.analysis.longest_sentences[0]["text"].endswith(end)
+        assert longest_sentence(undecided).endswith(end)
 
 
 @pytest.mark.parametrize("encoding", ["", "cp1252", "idna", "zlib", "\x00", "x" * 100_000])
@@ -136,6 +139,14 @@ def test_a_document_that_says_processing_after_it_asked_says_so_again(undecided:
     undecided.refresh_from_db()
 
     assert DocumentService.settle(undecided).status == "undecided"
+
+
+def test_a_document_that_can_be_read_after_all_asks_no_longer(undecided: Document) -> None:
+    undecided.manuscript.file.save("novel.txt", ContentFile("En å.".encode()))
+    run(undecided)
+
+    assert undecided.status == "processed"
+    assert DocumentService.readings_of(undecided) == ([], "")
 
 
 # --- The API ---

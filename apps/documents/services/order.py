@@ -1,6 +1,9 @@
 """The order of a project's documents, which its writers change."""
 
+from collections.abc import Sequence
+
 from django.db import transaction
+from django.db.models import F
 
 from apps.documents.models import Document
 
@@ -19,7 +22,7 @@ class OrderChangedError(Exception):
 
 
 def move(document: Document, *, before: int | None) -> None:
-    """Move a document before another one of its project, and number them all.
+    """Move a document before another one of its project.
 
     Moves of one project wait for each other. A document that is uploaded meanwhile comes last.
 
@@ -35,19 +38,28 @@ def move(document: Document, *, before: int | None) -> None:
         # By key, as all who lock several documents do. The order is read when no other move can change it.
         list(found.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
         ordered = list(found.in_order().only("position"))
-        keys = [other.pk for other in ordered]
-        if document.pk not in keys:
+        places = {other.pk: place for place, other in enumerate(ordered)}
+        if document.pk not in places:
             raise Document.DoesNotExist(f"Document {document.pk} no longer exists.")
-        if before is not None and before not in keys:
+        if before is not None and before not in places:
             raise OrderChangedError
-        if before == document.pk:
-            return
-        moved = ordered.pop(keys.index(document.pk))
-        at = len(ordered) if before is None else next(at for at, other in enumerate(ordered) if other.pk == before)
-        ordered.insert(at, moved)
-        renumbered = []
-        for position, other in enumerate(ordered, start=1):
-            if other.position != position:
-                other.position = position
-                renumbered.append(other)
-        Document.objects.bulk_update(renumbered, ["position"], batch_size=BATCH_SIZE)
+        positions = _numbered(ordered)
+        old, new = places[document.pk], len(ordered) if before is None else places[before]
+        if new < old:
+            found.filter(position__gte=positions[new], position__lt=positions[old]).update(position=F("position") + 1)
+        elif new > old:
+            new -= 1
+            found.filter(position__gt=positions[old], position__lte=positions[new]).update(position=F("position") - 1)
+        found.filter(pk=document.pk).update(position=positions[new])
+
+
+def _numbered(ordered: Sequence[Document]) -> list[int]:
+    """Give a position to each document that has none, or not a higher one than the document before it. Return them."""
+    last, changed = 0, []
+    for document in ordered:
+        if document.position is None or document.position <= last:
+            document.position = last + 1
+            changed.append(document)
+        last = document.position
+    Document.objects.bulk_update(changed, ["position"], batch_size=BATCH_SIZE)
+    return [document.position for document in ordered if document.position is not None]

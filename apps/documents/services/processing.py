@@ -114,6 +114,8 @@ def process(document: Document) -> Findings:
             raise _gone(document)
         if not Manuscript.objects.filter(document=document, updated_at=changed_at).exists():
             raise ManuscriptChangedError(document.pk)
+        # It was read without a choice, so nothing is left to ask.
+        Manuscript.objects.filter(document=document, encoding="", readings__isnull=False).update(readings=None)
         figures.store(document, found)
         status.write(document, Document.Status.PROCESSED)
     progress.set(100, "Done")
