@@ -56,6 +56,7 @@ def test_another_project_and_another_user_do_not_see_them(
     page = signed_in(f"/projects/{project.pk}/")
     page.locator("input[type=file]").set_input_files(payload("blank.txt"))
     expect(page.locator(".refused")).to_have_count(1)
+    assert page.evaluate("Object.keys(sessionStorage)") == [f"refused:{project.owner_id}:{project.pk}"]
     other = rows.project("Others", owner="jane")
     page.goto(f"/projects/{other.pk}/")
     expect(page.locator(".refused")).to_have_count(0)

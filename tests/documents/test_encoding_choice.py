@@ -9,6 +9,7 @@ from django.urls import reverse
 from apps.accounts.quotas.errors import NotNowError
 from apps.documents import tasks
 from apps.documents.models import Analysis, Document, Manuscript
+from apps.documents.readers import encodings
 from apps.documents.readers.previews import Reading
 from apps.documents.services.document_service import DocumentService
 from apps.documents.services.encoding import UnknownEncodingError
@@ -26,6 +27,12 @@ DANISH = "Regnen var ikke holdt op siden morgen, og gaden under vinduet var blev
 
 def upload(project: Project, filename: str = "novel.txt", data: bytes = DANISH) -> Document:
     return DocumentService.create(project=project, title="Regn", data=data, filename=filename)
+
+
+@pytest.fixture(autouse=True)
+def two_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no old encoding be told."""
+    monkeypatch.setattr(encodings, "candidates", lambda data: ["mac_roman", "cp437"])
 
 
 @pytest.fixture

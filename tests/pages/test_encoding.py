@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from apps.documents.models import Document, Manuscript
+from apps.documents.readers import encodings
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Membership, Project, Role
 from apps.tasks.models import TaskStatus
@@ -13,6 +14,12 @@ from tests.pages import get
 pytestmark = pytest.mark.django_db
 
 DANISH = "Regnen var ikke holdt op siden morgen, og gaden under vinduet var blevet en å.\n".encode("cp850")
+
+
+@pytest.fixture(autouse=True)
+def two_encodings(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no old encoding be told."""
+    monkeypatch.setattr(encodings, "candidates", lambda data: ["mac_roman", "cp437"])
 
 
 @pytest.fixture

@@ -13,7 +13,7 @@ export const receive = (root) => {
     const list = form.querySelector("[data-uploads]");
     const summary = form.querySelector("[data-uploads-summary]");
     const dismissAll = form.querySelector("[data-dismiss-all]");
-    const memory = memoryOf(form.dataset.project);
+    const memory = memoryOf(`refused:${form.dataset.user}:${form.dataset.project}`);
     const waiting = [];
     let sending = 0;
     let paused = 0;
@@ -218,27 +218,24 @@ const lineOf = (name) => {
     return item;
 };
 
-/** Return the memory of a project's refused files: pairs of name and reason. Signing out clears it. */
-const memoryOf = (project) => {
-    const key = `refused:${project}`;
-    return {
-        read() {
-            try {
-                return JSON.parse(sessionStorage.getItem(key)) ?? [];
-            } catch {
-                return [];
-            }
-        },
-        write(refused) {
-            try {
-                if (refused.length) sessionStorage.setItem(key, JSON.stringify(refused));
-                else sessionStorage.removeItem(key);
-            } catch {
-                // The browser keeps nothing. The page shows them as long as it is open.
-            }
-        },
-    };
-};
+/** Return the memory of a writer's refused files: pairs of name and reason. Signing out clears it. */
+const memoryOf = (key) => ({
+    read() {
+        try {
+            return JSON.parse(sessionStorage.getItem(key)) ?? [];
+        } catch {
+            return [];
+        }
+    },
+    write(refused) {
+        try {
+            if (refused.length) sessionStorage.setItem(key, JSON.stringify(refused));
+            else sessionStorage.removeItem(key);
+        } catch {
+            // The browser keeps nothing. The page shows them as long as it is open.
+        }
+    },
+});
 
 /** Return the reason for which a file was not taken, in a sentence for the writer. */
 const reason = (request) => {
