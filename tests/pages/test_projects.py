@@ -73,6 +73,17 @@ def test_each_project_shows_its_documents_and_words(browser: Client, project: Pr
     assert "2 documents" in text
 
 
+def test_a_project_has_words_and_characters(browser: Client, project: Project) -> None:
+    for words, language in ((1_000, "zh"), (500, "ja"), (234, "en"), (1, "")):
+        document = rows.document(project=project)
+        Analysis.objects.create(document=document, words=words, language=language, sentences=1, reading_minutes=1)
+
+    assert "235 words, 1,500 characters" in get(browser, "/").text
+    Analysis.objects.filter(language__in=["en", ""]).delete()
+    assert " 1,500 characters" in get(browser, "/").text
+    assert "words" not in get(browser, "/").text
+
+
 def test_many_projects_come_in_pages(browser: Client) -> None:
     for number in range(51):
         rows.project(f"Project {number:02}", owner="jane")

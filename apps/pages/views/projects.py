@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.quotas.errors import QuotaError
 from apps.core.body import takes_body
+from apps.documents.analysis.scripts import WITHOUT_SPACES
 from apps.documents.models import Document
 from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
@@ -33,6 +34,8 @@ PAGE_SIZE = 50
 MESSAGES = 3
 #: Seconds after which a writer may send a file again that could not be read at once.
 BUSY_SECONDS = 5
+#: Documents of a project whose length is in characters.
+IN_CHARACTERS = Q(documents__analysis__language__in=WITHOUT_SPACES)
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -67,7 +70,11 @@ def home_page(request: WriterRequest, form: ProjectForm) -> HttpResponse:
     projects = (
         Project.objects.visible_to(request.user)
         .select_related("owner")
-        .annotate(document_count=Count("documents"), word_count=Sum("documents__analysis__words"))
+        .annotate(
+            document_count=Count("documents"),
+            word_count=Sum("documents__analysis__words", filter=~IN_CHARACTERS),
+            character_count=Sum("documents__analysis__words", filter=IN_CHARACTERS),
+        )
     )
     # Said here, since a model's own ordering does not apply to rows that are counted.
     projects = projects.order_by("-created_at", "-pk")
