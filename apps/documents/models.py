@@ -131,7 +131,7 @@ class Manuscript(BaseModel):
         blank=True,
         default="",
         db_default="",
-        help_text="The one among the readings that the writer chose. Empty: none yet, or it can be told.",
+        help_text="Encoding chosen among the readings. Written by the writer. Empty: none yet, or it can be told.",
     )
     text = models.TextField(
         blank=True,

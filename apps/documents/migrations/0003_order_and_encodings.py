@@ -26,7 +26,7 @@ class Migration(migrations.Migration):
                 blank=True,
                 db_default="",
                 default="",
-                help_text="The one among the readings that the writer chose. Empty: none yet, or it can be told.",
+                help_text="Encoding chosen among the readings. Written by the writer. Empty: none yet, or it can be told.",
                 max_length=40,
             ),
         ),
