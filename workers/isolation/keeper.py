@@ -67,7 +67,7 @@ class Watch:
             return ""
         self.family.look()
         if (limit := self.limits.memory_bytes) is not None:
-            # What counts takes long to find out, and is at most this.
+            # The size that counts takes long to find out, and is never larger than this one.
             seen = self.family.resident_bytes()
             if seen > limit:
                 seen = self.family.memory_bytes()

@@ -13,7 +13,7 @@ from workers.isolation.message import Interruption, Reported
 
 #: Seconds between two looks at the progress.
 REPORT_SECONDS = 0.1
-#: Signal that interrupts the function. Whoever does not handle it ignores it.
+#: Signal that interrupts the function. A process that does not handle it ignores it.
 SIGNAL = signal.SIGURG
 
 

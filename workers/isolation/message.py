@@ -1,4 +1,4 @@
-"""What a worker process, a keeper and a child tell each other, as pickles over sockets.
+"""Messages between a worker process, a keeper and a child, as pickles over sockets.
 
 A child runs the project's own code with the rights of its worker process, so a pickle of it is no worse than that code.
 """
