@@ -283,6 +283,9 @@ TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
 WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_DRAIN_SECONDS.default)
+WORKER_MAX_TASKS = environment.integer("WORKER_MAX_TASKS", Conf.WORKER_MAX_TASKS.default)
+WORKER_MAX_MEMORY_MB = environment.integer("WORKER_MAX_MEMORY_MB", Conf.WORKER_MAX_MEMORY_MB.default)
+WORKER_STALL_SECONDS = environment.integer("WORKER_STALL_SECONDS", Conf.WORKER_STALL_SECONDS.default, minimum=10)
 WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
     "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2
 )

@@ -163,6 +163,25 @@ class Settled(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Vitals:
+    """Figures of a process that its heartbeat writes.
+
+    Parameters:
+      memory_mb: Resident memory.
+      busy_threads: Threads that run a task.
+      tasks_done: Runs that have ended.
+      untaken_ms: Milliseconds since it took a task, or had no thread free for one. None: never.
+      trouble: Why it cannot work, as a word of `WorkerProcess.TROUBLES`. Empty: it can.
+    """
+
+    memory_mb: int = 0
+    busy_threads: int = 0
+    tasks_done: int = 0
+    untaken_ms: float | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class GroupProgress:
     """Progress of a group, in members. A pipeline is one member.
 

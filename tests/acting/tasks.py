@@ -451,3 +451,13 @@ def one_a_key(key: int) -> None:
 )
 def two_a_key(key: int) -> None:
     pass
+
+
+_leaked: list[bytearray] = []
+
+
+@dramatiq.actor(actor_name="acting.leak")
+def leak(megabytes: int) -> None:
+    """Keep that much memory for as long as the process lives."""
+    _leaked.append(bytearray(os.urandom(1)) * (megabytes * 1_000_000))
+    time.sleep(0.1)

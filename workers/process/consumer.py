@@ -68,6 +68,8 @@ class LedgerConsumer(Consumer):
         self.batch = holdings.batch_of(queue_name)
         self.neighbours = Neighbours(wire)
         self.ready: deque[ClaimedMessage] = deque()
+        #: Last time at which nothing kept it from claiming but Redis, by the monotonic clock.
+        self.well_at = time.monotonic()
         #: The last wait brought nothing. The bell rings while a message waits.
         self.is_idle = False
 
@@ -83,6 +85,8 @@ class LedgerConsumer(Consumer):
                 logger.error("claim postponed, database does not answer queue=%s error=%s", self.queue_name, error)
                 close_broken()
                 time.sleep(PAUSE_SECONDS)
+                return None
+        self.well_at = time.monotonic()
         return self.ready.popleft() if self.ready else None
 
     def ack(self, message: MessageProxy) -> None:

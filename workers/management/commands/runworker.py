@@ -15,8 +15,8 @@ from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
 from workers.broker import LedgerBroker
-from workers.process import weights
-from workers.process.main import leave, work
+from workers.process import memory, weights
+from workers.process.main import EXIT_RECYCLED, leave, work
 from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
 from workers.wire.server import unsuited
@@ -42,6 +42,18 @@ class Command(BaseCommand):
             default=[],
             help="take from these only, with their weights, such as documents:3,default:1; default: all",
         )
+        parser.add_argument(
+            "--max-tasks",
+            type=int,
+            default=conf.WORKER_MAX_TASKS,
+            help="replace a process after that many tasks; 0: never; default: %(default)s",
+        )
+        parser.add_argument(
+            "--max-memory-mb",
+            type=int,
+            default=conf.WORKER_MAX_MEMORY_MB,
+            help="replace a process above that many MB of memory; 0: never; default: %(default)s",
+        )
         parser.add_argument("--no-relay", action="store_true", help="do not run a relay beside the workers")
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
 
@@ -49,6 +61,15 @@ class Command(BaseCommand):
         for name in ("processes", "threads"):
             if options[name] < 1:
                 raise CommandError(f"--{name} is {options[name]}, must be at least 1")
+        for name in ("max_tasks", "max_memory_mb"):
+            if options[name] < 0:
+                flag = f"--{name.replace('_', '-')}"
+                raise CommandError(f"{flag} is {options[name]}, must be at least 1, or 0 for no limit")
+        used_mb = memory.resident_mb()
+        if 0 < options["max_memory_mb"] <= used_mb:
+            raise CommandError(
+                f"--max-memory-mb is {options['max_memory_mb']}, but a process has {used_mb} MB before its first task"
+            )
         try:
             options["queues"] = weights.parse(options["queues"])
         except TaskError as error:
@@ -70,7 +91,13 @@ class Command(BaseCommand):
     def _work(self, options: dict[str, Any]) -> None:
         code = 1
         try:
-            code = work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS)
+            code = work(
+                queues=options["queues"],
+                threads=options["threads"],
+                drain_seconds=conf.WORKER_DRAIN_SECONDS,
+                max_tasks=options["max_tasks"],
+                max_memory_mb=options["max_memory_mb"],
+            )
         except BaseException:
             logger.exception("worker failed")
         # Also after an error: at its own end Python waits for threads that tasks have started.
@@ -85,13 +112,15 @@ class Command(BaseCommand):
         env["PYTHONPATH"] = os.pathsep.join(_own_path())
         queues = [f"{name}:{weight}" for name, weight in options["queues"].items()]
         queues = ["--queues", *queues] if queues else []
+        limits = ["--max-tasks", str(options["max_tasks"]), "--max-memory-mb", str(options["max_memory_mb"])]
         children = [
             Child(
                 name=f"worker {number}",
-                argv=[*django, "runworker", "--single", "--threads", str(options["threads"]), *queues],
+                argv=[*django, "runworker", "--single", "--threads", str(options["threads"]), *limits, *queues],
                 env=env,
                 stop_order=WORKERS,
                 grace_seconds=conf.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
+                planned_code=EXIT_RECYCLED,
             )
             for number in range(1, options["processes"] + 1)
         ]
