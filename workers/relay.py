@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
-from apps.tasks import ledger, presence
+from apps.tasks import ledger, presence, stacks
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
@@ -58,6 +58,8 @@ LOOK_AROUND_SECONDS = 5.0
 GAP_SECONDS = 2.0
 #: Time for which the messages of a dead worker in Redis are requeued.
 DEAD_FOR = timedelta(minutes=10)
+#: Time for which stacks of tasks are kept.
+STACKS_KEPT_FOR = timedelta(hours=1)
 #: Time for which rows of stopped workers and of ended groups are kept.
 KEPT_FOR = timedelta(days=7)
 
@@ -274,5 +276,6 @@ class Relay:
     def forget(self) -> int:
         """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""
         ledger.forget_starts()
+        stacks.forget(older_than=STACKS_KEPT_FOR)
         forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
         return forgotten + ledger.forget_keys()
