@@ -80,7 +80,14 @@ class Runtime:
         self.recycling = Recycling(self.holdings)
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
         self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
-        self.vital_signs = VitalSigns(self.holdings, self.writer, worker, self.recycling, actors=actors)
+        self.vital_signs = VitalSigns(
+            self.holdings,
+            self.writer,
+            worker,
+            self.recycling,
+            actors=actors,
+            is_fresh=lambda: self.heartbeat.is_fresh,
+        )
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
 
     def may_start(self) -> bool:

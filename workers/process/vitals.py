@@ -1,7 +1,7 @@
 """Figures of a worker process that its heartbeat writes: its load, and whether it can work."""
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from dramatiq import Actor, Worker
@@ -23,6 +23,7 @@ class VitalSigns:
     Parameters:
       worker: Dramatiq's worker, which has the consumers.
       actors: The known actors by name.
+      is_fresh: Returns whether a heartbeat was confirmed lately. While none is, the database is to blame.
     """
 
     def __init__(
@@ -33,19 +34,24 @@ class VitalSigns:
         recycling: Recycling,
         *,
         actors: Mapping[str, Actor[..., Any]],
+        is_fresh: Callable[[], bool] = lambda: True,
     ) -> None:
         self.holdings = holdings
         self.writer = writer
         self.worker = worker
         self.recycling = recycling
         self.actors = actors
+        self.is_fresh = is_fresh
+        #: Last time at which the database was to blame, by the monotonic clock.
+        self._excused_at = time.monotonic()
 
     def read(self) -> Vitals:
         """Return the vitals of now."""
         running = self.holdings.running()
         # Threads whose tasks hang are as good as none.
         hang = all(is_overdue(attempt, self.actors) for attempt in running)
-        is_excused = not hang and (len(running) >= self.holdings.threads or self.recycling.is_due)
+        is_full = len(running) >= self.holdings.threads or self.holdings.has_long_suspect
+        is_excused = not hang and (is_full or self.recycling.is_due)
         return Vitals(
             memory_mb=memory.resident_mb(),
             busy_threads=len(running),
@@ -59,7 +65,12 @@ class VitalSigns:
         return None if taken_at is None else (time.monotonic() - taken_at) * 1000
 
     def _trouble(self) -> str:
-        since = time.monotonic() - conf.WORKER_STALL_SECONDS
+        now = time.monotonic()
+        if not self.is_fresh():
+            self._excused_at = now
+        since = now - conf.WORKER_STALL_SECONDS
+        if self._excused_at > since:
+            return ""
         if self.writer.well_at < since:
             return WorkerProcess.TROUBLE_WRITER
         consumers = [thread.consumer for thread in list(self.worker.consumers.values())]

@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.clock import ClockTimestamp
@@ -20,6 +21,13 @@ class WorkerProcessQuerySet(models.QuerySet["WorkerProcess"]):
         """Return the processes whose last heartbeat is younger than the timeout, by the database's clock."""
         since = ClockTimestamp(offset_ms=-1000 * conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
         return self.filter(stopped_at=None, beat_at__gt=since)
+
+    def with_idle_time(self) -> "WorkerProcessQuerySet":
+        """Add `idle_time`: the time since a worker took a task, or had no thread free, or started."""
+        idle = models.ExpressionWrapper(
+            ClockTimestamp() - Coalesce("taken_at", "started_at"), output_field=models.DurationField()
+        )
+        return self.annotate(idle_time=idle)
 
 
 class WorkerProcess(models.Model):

@@ -5,7 +5,9 @@ import os
 import sys
 import sysconfig
 from argparse import ArgumentParser
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 
 import dramatiq
@@ -15,6 +17,9 @@ from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
 from workers.broker import LedgerBroker
+from workers.liveness.file import ProbeFile
+from workers.liveness.port import ProbePort
+from workers.liveness.probe import Door, Probe
 from workers.process import memory, weights
 from workers.process.main import EXIT_RECYCLED, leave, work
 from workers.process.voucher import Voucher
@@ -55,6 +60,12 @@ class Command(BaseCommand):
             help="replace a process above that many MB of memory; 0: never; default: %(default)s",
         )
         parser.add_argument("--no-relay", action="store_true", help="do not run a relay beside the workers")
+        parser.add_argument(
+            "--probe-file", help="touch this file while the worker processes work, and delete it while they do not"
+        )
+        parser.add_argument(
+            "--probe-port", type=int, help="answer HTTP on this port: 200 while the worker processes work, else 503"
+        )
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
 
     def handle(self, *args: Any, **options: Any) -> None:
@@ -76,9 +87,10 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
             raise CommandError(reason)
+        doors = _doors(options)
         if options["single"]:
             keep_no_statements()
-            self._work(options)
+            self._work(options, doors)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
             children = self.children_of(options)
             for child in children:
@@ -86,22 +98,27 @@ class Command(BaseCommand):
             workers = [child.name for child in children if child.stop_order == WORKERS]
             voucher = Voucher(lambda: [pid for name in workers if (pid := supervisor.pid(name)) is not None])
             voucher.start()
-            sys.exit(supervisor.run())
+            with _probe(voucher.pids, doors):
+                sys.exit(supervisor.run())
 
-    def _work(self, options: dict[str, Any]) -> None:
+    def _work(self, options: dict[str, Any], doors: list[Door]) -> None:
         code = 1
         try:
-            code = work(
-                queues=options["queues"],
-                threads=options["threads"],
-                drain_seconds=conf.WORKER_DRAIN_SECONDS,
-                max_tasks=options["max_tasks"],
-                max_memory_mb=options["max_memory_mb"],
-            )
+            with _probe(lambda: [os.getpid()], doors):
+                code = self._run_single(options)
         except BaseException:
             logger.exception("worker failed")
         # Also after an error: at its own end Python waits for threads that tasks have started.
         leave(code)
+
+    def _run_single(self, options: dict[str, Any]) -> int:
+        return work(
+            queues=options["queues"],
+            threads=options["threads"],
+            drain_seconds=conf.WORKER_DRAIN_SECONDS,
+            max_tasks=options["max_tasks"],
+            max_memory_mb=options["max_memory_mb"],
+        )
 
     def children_of(self, options: dict[str, Any]) -> list[Child]:
         """Return the processes to keep running."""
@@ -135,6 +152,42 @@ class Command(BaseCommand):
                 )
             )
         return children
+
+
+def _doors(options: dict[str, Any]) -> list[Door]:
+    """Open the doors of the probe that are wanted.
+
+    Raises:
+      CommandError: The file cannot be written, or the port not be used.
+    """
+    doors: list[Door] = []
+    if options["probe_file"] is not None:
+        try:
+            doors.append(ProbeFile(Path(options["probe_file"])))
+        except OSError as error:
+            raise CommandError(f"--probe-file {options['probe_file']} cannot be written: {error.strerror}") from None
+    if (port := options["probe_port"]) is not None:
+        if not 1 <= port <= 65535:
+            raise CommandError(f"--probe-port is {port}, must be 1 to 65535")
+        try:
+            doors.append(ProbePort(port))
+        except OSError as error:
+            raise CommandError(f"--probe-port {port} cannot be used: {error.strerror}") from None
+    return doors
+
+
+@contextmanager
+def _probe(pids: Callable[[], Iterable[int]], doors: list[Door]) -> Iterator[None]:
+    """Judge the processes during the block, if there is a door to show the verdict."""
+    if not doors:
+        yield
+        return
+    probe = Probe(pids, broker=dramatiq.get_broker(), doors=doors)
+    probe.start()
+    try:
+        yield
+    finally:
+        probe.stop()
 
 
 def _own_path() -> list[str]:
