@@ -49,8 +49,8 @@ def registered(**values: Any) -> WorkerProcess:
 
 def wait_in_vain(probe: Probe) -> None:
     """Let the patience of a probe pass."""
-    probe._worked_at -= 1000
-    probe._seen = {pid: seen - 1000 for pid, seen in probe._seen.items()}
+    probe.worked_at -= 1000
+    probe.seen = {pid: seen - 1000 for pid, seen in probe.seen.items()}
 
 
 # --- The verdict ---

@@ -9,10 +9,12 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from apps.tasks import health as ledger_health
 from apps.tasks import stalls
 from apps.tasks.models import TaskStatus, WorkerProcess
 from tests import rows
 from tests.waiting import wait_until
+from workers import health
 from workers.process import vitals
 from workers.process.vitals import VitalSigns
 from workers.relay import Relay
@@ -69,17 +71,19 @@ def test_a_silent_worker_is_not_called_stalled() -> None:
 
 
 def degraded(client: Client) -> list[str]:
-    from workers import health
-
-    for probe in (health.LEDGER, health.REDIS):
-        wait_until(lambda probe=probe: probe._next is None)
-        probe._last = None
-        probe._asked_at = 0.0
     words: list[str] = client.get("/readyz").json()["degraded"]
     return words
 
 
-@pytest.mark.usefixtures("broker")
+@pytest.fixture
+def fresh(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Look anew at every request."""
+    monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
+    monkeypatch.setattr(health, "LEDGER", health.Probe(ledger_health.look))
+    monkeypatch.setattr(health, "REDIS", health.Probe(health.write_to_redis))
+
+
+@pytest.mark.usefixtures("broker", "fresh")
 def test_readyz_says_that_workers_live_and_take_nothing(client: Client) -> None:
     for kind in ("relay", "scheduler"):
         rows.worker_process(kind=kind, beat_at=timezone.now() + LONG)
@@ -87,7 +91,7 @@ def test_readyz_says_that_workers_live_and_take_nothing(client: Client) -> None:
     assert degraded(client) == []
     task = due()
     assert degraded(client) == ["stalled"]
-    # What waits for its limit, or for a relay, is not for a worker to take.
+    # A task that waits for its limit, or for a relay, is not for a worker to take.
     for change in ({"in_line": True}, {"in_line": False, "delayed": True}):
         TaskStatus.objects.filter(pk=task.pk).update(**change)
         assert degraded(client) == []
@@ -120,7 +124,7 @@ def test_a_relay_reads_no_due_rows_while_every_worker_works(broker: Any, monkeyp
     Relay(broker).tell_stalls()
 
 
-# --- What a worker says of itself ---
+# --- The vitals of a worker ---
 
 
 @pytest.mark.redis
@@ -160,7 +164,7 @@ def test_a_process_without_a_free_thread_is_excused_unless_all_its_tasks_hang(
 @pytest.mark.redis
 def test_a_process_says_that_its_writer_or_a_claim_is_stuck(working: Any, broker: Any) -> None:
     signs: VitalSigns = broker.runtime.vital_signs
-    signs._excused_at -= 1000
+    signs.excused_at -= 1000
     assert signs.read().trouble == ""
     broker.runtime.writer.well_at -= 1000
     assert signs.read().trouble == "writer"
@@ -178,7 +182,7 @@ def test_a_claim_that_fails_again_and_again_is_told(working: Any, broker: Any, m
         raise OperationalError("permission denied")
 
     signs: VitalSigns = broker.runtime.vital_signs
-    signs._excused_at -= 1000
+    signs.excused_at -= 1000
     monkeypatch.setattr("workers.process.consumer.PAUSE_SECONDS", 0.01)
     with monkeypatch.context() as patch:
         patch.setattr(ledger, "claim", refuse)

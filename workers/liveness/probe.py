@@ -68,8 +68,8 @@ class Probe(threading.Thread):
         self._host = identity.host()
         self._ended = threading.Event()
         #: First sight of each process, and the last time at which any worked, by the monotonic clock.
-        self._seen: dict[int, float] = {}
-        self._worked_at = time.monotonic()
+        self.seen: dict[int, float] = {}
+        self.worked_at = time.monotonic()
         self._shown = Verdict()
 
     def stop(self) -> None:
@@ -109,14 +109,14 @@ class Probe(threading.Thread):
 
     def _excused(self, server: str) -> Verdict:
         """Return a verdict without a failure. All processes get their whole time once the server is back."""
-        self._seen.clear()
-        self._worked_at = time.monotonic()
+        self.seen.clear()
+        self.worked_at = time.monotonic()
         return Verdict(waits_for=(server,))
 
     def _judge(self) -> Verdict:
         now = time.monotonic()
         pids = list(self.pids())
-        self._seen = {pid: self._seen.get(pid, now) for pid in pids}
+        self.seen = {pid: self.seen.get(pid, now) for pid in pids}
         with statement_timeout(STATEMENT_SECONDS):
             living = WorkerProcess.objects.workers().filter(host=self._host, pid__in=pids, stopped_at=None)
             found = [row for row in living.with_idle_time() if identity.is_running(row.pid, row.process_started)]
@@ -128,10 +128,10 @@ class Probe(threading.Thread):
                 failures.append(f"worker {pid}: {WorkerProcess.TROUBLES.get(row.trouble, row.trouble)}")
         for pid in pids:
             if pid in rows:
-                self._worked_at = self._seen[pid] = now
-            elif now - self._seen[pid] >= conf.WORKER_STALL_SECONDS:
+                self.worked_at = self.seen[pid] = now
+            elif now - self.seen[pid] >= conf.WORKER_STALL_SECONDS:
                 failures.append(f"worker {pid}: It does not beat")
-        if pids and now - self._worked_at >= conf.WORKER_STALL_SECONDS and not failures:
+        if pids and now - self.worked_at >= conf.WORKER_STALL_SECONDS and not failures:
             failures.append("No worker process starts")
         idle = [row for row in rows.values() if not row.trouble and stalls.is_idle(row)]
         if not failures and idle:

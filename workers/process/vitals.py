@@ -43,7 +43,7 @@ class VitalSigns:
         self.actors = actors
         self.is_fresh = is_fresh
         #: Last time at which the database was to blame, by the monotonic clock.
-        self._excused_at = time.monotonic()
+        self.excused_at = time.monotonic()
 
     def read(self) -> Vitals:
         """Return the vitals of now."""
@@ -67,9 +67,9 @@ class VitalSigns:
     def _trouble(self) -> str:
         now = time.monotonic()
         if not self.is_fresh():
-            self._excused_at = now
+            self.excused_at = now
         since = now - conf.WORKER_STALL_SECONDS
-        if self._excused_at > since:
+        if self.excused_at > since:
             return ""
         if self.writer.well_at < since:
             return WorkerProcess.TROUBLE_WRITER
