@@ -96,6 +96,8 @@ class World:
         self.clock = Clock(directory / "clock", preload=library) if library and "clock-steps" in self.wanted else None
         #: Version of the code by process.
         self.versions = dict.fromkeys((*WORKERS, *SENDERS), "A") if "versions" in self.wanted else {}
+        #: Tasks after which worker processes are replaced, by their supervisor. 0: never.
+        self.max_tasks = dict.fromkeys(WORKERS, 20 if "recycling" in self.wanted else 0)
         self.redis = RedisPair(directory, launch=self.launch, has_replica="redis-failover" in self.wanted)
         has_disk = "disk-full" in self.wanted
         self.proxies: dict[str, Proxy] = {}
@@ -161,10 +163,9 @@ class World:
 
     def commands(self) -> dict[str, tuple[str, ...]]:
         """Return the argument lists of the processes by name. That of a sender is made at its start."""
-        worker = manage("runworker", "--processes", "2", "--threads", "4")
+        worker = ("runworker", "--processes", "2", "--threads", "4", "--max-tasks")
         return {
-            "workers": worker,
-            "workers elsewhere": worker,
+            **{name: manage(*worker, str(self.max_tasks[name])) for name in WORKERS},
             "relay": manage("runrelay"),
             "scheduler one": manage("runscheduler"),
             "scheduler two": manage("runscheduler"),
