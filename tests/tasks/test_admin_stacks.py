@@ -114,7 +114,7 @@ def test_frames_are_escaped(admin_client: Client) -> None:
     script = "<script>alert(1)</script>"
     task = running()
     stacks.ask(task)
-    (request,) = stacks.unanswered(task.worker_id)
+    (request,) = stacks.unanswered(TaskStack.objects.get().worker_id)
     stacks.answer(request, [Frame(file=script, line=1, name=script, source=script)])
     page = get(admin_client, page_of(task))
     assert script not in page.html

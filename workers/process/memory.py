@@ -1,5 +1,7 @@
 """Memory of this process."""
 
+import math
+
 import psutil
 
 MB = 1_000_000
@@ -7,4 +9,4 @@ MB = 1_000_000
 
 def resident_mb() -> int:
     """Return the resident memory of this process in MB, rounded up."""
-    return -(-psutil.Process().memory_info().rss // MB)
+    return math.ceil(int(psutil.Process().memory_info().rss) / MB)
