@@ -36,12 +36,12 @@ class StackAdmin(theme.ModelAdmin):
         """Ask for the stack and show the page once the worker has answered, or does not."""
         if request.method != "POST":
             return HttpResponseNotAllowed(["POST"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
         task = self.get_queryset(request).filter(pk=object_id).first()
         if task is None:
             gone: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
             return gone
-        if not self.has_view_permission(request, task):
-            raise PermissionDenied
         try:
             stacks.ask(task)
         except NotRunningError as error:
