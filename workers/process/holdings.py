@@ -141,8 +141,3 @@ class Holdings:
         """Reserve the right to start a suspect, as `Suspects.begin` does."""
         is_free = self.long_running() < self.threads
         return is_free and self.may_start() and self.suspects.begin(clear_seconds)
-
-    @property
-    def has_long_suspect(self) -> bool:
-        """Whether a suspect has run for longer than `AHEAD_SECONDS`."""
-        return any(attempt.is_suspect for attempt in self.running(AHEAD_SECONDS))

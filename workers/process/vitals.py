@@ -50,7 +50,8 @@ class VitalSigns:
         running = self.holdings.running()
         # Threads whose tasks hang are as good as none.
         hang = all(is_overdue(attempt, self.actors) for attempt in running)
-        is_full = len(running) >= self.holdings.threads or self.holdings.has_long_suspect
+        # A suspect may keep other suspects waiting for as long as it runs.
+        is_full = len(running) >= self.holdings.threads or any(attempt.is_suspect for attempt in running)
         is_excused = not hang and (is_full or self.recycling.is_due)
         return Vitals(
             memory_mb=memory.resident_mb(),
