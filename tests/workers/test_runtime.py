@@ -69,6 +69,17 @@ def test_a_heartbeat_goes_on_after_an_error_of_any_kind(monkeypatch) -> None:
     heartbeat.stop()
 
 
+def test_a_process_that_cannot_read_its_vitals_beats_all_the_same(monkeypatch) -> None:
+    def broken() -> Vitals:
+        raise OSError("/proc is not there")
+
+    beats: list[Vitals] = []
+    monkeypatch.setattr(presence, "beat", lambda worker_id, vitals: not beats.append(vitals))
+    heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=lambda: None, vitals=broken)
+    assert heartbeat.beat()
+    assert beats == [Vitals()]
+
+
 def test_a_process_that_was_declared_dead_starts_no_more_tasks(monkeypatch) -> None:
     refused = threading.Event()
     monkeypatch.setattr(presence, "beat", lambda worker_id, vitals: False)

@@ -20,6 +20,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two looks.
 LOOK_SECONDS = 2.0
+#: Seconds that a process may take to start, or to find its way back when a server is back.
+START_SECONDS = 30.0
 #: Seconds that a look may take in the database.
 STATEMENT_SECONDS = 2.0
 
@@ -67,9 +69,9 @@ class Probe(threading.Thread):
         self.doors = doors
         self._host = identity.host()
         self._ended = threading.Event()
-        #: First sight of each process, and the last time at which any worked, by the monotonic clock.
+        #: Last beat of each process, and of any, by the monotonic clock. Before the first, the time to start in.
         self.seen: dict[int, float] = {}
-        self.worked_at = time.monotonic()
+        self.worked_at = time.monotonic() + START_SECONDS
         self._shown = Verdict()
 
     def stop(self) -> None:
@@ -110,13 +112,13 @@ class Probe(threading.Thread):
     def _excused(self, server: str) -> Verdict:
         """Return a verdict without a failure. All processes get their whole time once the server is back."""
         self.seen.clear()
-        self.worked_at = time.monotonic()
+        self.worked_at = time.monotonic() + START_SECONDS
         return Verdict(waits_for=(server,))
 
     def _judge(self) -> Verdict:
         now = time.monotonic()
         pids = list(self.pids())
-        self.seen = {pid: self.seen.get(pid, now) for pid in pids}
+        self.seen = {pid: self.seen.get(pid, now + START_SECONDS) for pid in pids}
         with statement_timeout(STATEMENT_SECONDS):
             living = WorkerProcess.objects.workers().filter(host=self._host, pid__in=pids, stopped_at=None)
             found = [row for row in living.with_idle_time() if identity.is_running(row.pid, row.process_started)]

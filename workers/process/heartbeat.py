@@ -64,6 +64,14 @@ class Heartbeat(threading.Thread):
                 break
         close_broken()
 
+    def _vitals(self) -> Vitals:
+        """Return the vitals. A process that cannot read them beats all the same."""
+        try:
+            return self.vitals()
+        except Exception:
+            logger.exception("vitals cannot be read")
+            return Vitals()
+
     def beat(self) -> bool:
         """Beat once. Return False if the process was declared dead."""
         from apps.tasks import presence
@@ -71,7 +79,7 @@ class Heartbeat(threading.Thread):
         # From before the statement, whose answer may take long.
         asked = boot_seconds()
         try:
-            if not presence.beat(self.worker_id, self.vitals()):
+            if not presence.beat(self.worker_id, self._vitals()):
                 logger.critical("declared dead by a relay worker=%s", self.worker_id)
                 self._confirmed = -math.inf
                 self.on_refused()
