@@ -73,6 +73,49 @@ def test_impossible_limits_are_refused(options: dict[str, Any], message: str) ->
         call_command("runworker", **options)
 
 
+@pytest.mark.redis
+@pytest.mark.django_db(transaction=True)
+def test_a_process_waits_for_running_tasks_but_not_for_one_that_outlived_its_time_limit(
+    working: Any, broker: Any, gate: Any, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = broker.runtime
+    assert runtime.finish()
+    gate.send("n")
+    wait_until(runtime.holdings.running)
+    assert not runtime.finish()
+    (attempt,) = runtime.holdings.running()
+    attempt.started -= 1000
+    assert not runtime.finish(), "its limit is half an hour"
+    attempt.message.options["time_limit"] = 900_000
+    assert runtime.finish()
+    attempt.message.options["time_limit"] = 990_000
+    assert not runtime.finish(), "it may clean up"
+
+
+@pytest.mark.redis
+@pytest.mark.django_db(transaction=True)
+def test_a_process_that_is_due_fetches_nothing_and_releases_what_waits(
+    working: Any, broker: Any, gate: Any, wait_until: Callable[..., Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = broker.runtime
+    monkeypatch.setattr("workers.process.holdings.AHEAD_SECONDS", 600)  # Otherwise it is released before.
+    monkeypatch.setattr(runtime.holdings.prefetch, "threads", runtime.holdings.threads + 1)
+    for number in range(runtime.holdings.threads):
+        gate.send(f"busy {number}")
+    wait_until(lambda: len(runtime.holdings.running()) == runtime.holdings.threads)
+    held = TaskStatus.objects.filter(task_id=gate.send("held").message_id)
+    wait_until(lambda: held.get().status == "processing")
+    monkeypatch.setattr(runtime.recycling, "max_tasks", 1)
+    runtime.holdings.done = 1
+    assert not runtime.may_start()
+    assert not runtime.finish()
+    wait_until(lambda: held.get().status == "pending")
+    later = TaskStatus.objects.filter(task_id=tasks.effect.send("later").message_id)
+    gate.open()
+    wait_until(runtime.finish)
+    assert (later.get().status, held.get().retries, held.get().crashes) == ("pending", 0, 0)
+
+
 @pytest.mark.processes
 @pytest.mark.django_db(transaction=True)
 def test_a_recycled_process_finishes_releases_the_rest_and_is_replaced_while_its_sibling_goes_on(
