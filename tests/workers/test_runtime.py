@@ -74,7 +74,12 @@ def test_a_process_that_cannot_read_its_vitals_beats_all_the_same(monkeypatch) -
         raise OSError("/proc is not there")
 
     beats: list[Vitals] = []
-    monkeypatch.setattr(presence, "beat", lambda worker_id, vitals: not beats.append(vitals))
+
+    def beat(worker_id: uuid.UUID, vitals: Vitals) -> bool:
+        beats.append(vitals)
+        return True
+
+    monkeypatch.setattr(presence, "beat", beat)
     heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=lambda: None, vitals=broken)
     assert heartbeat.beat()
     assert beats == [Vitals()]
