@@ -111,13 +111,16 @@ def test_a_process_that_takes_none_of_the_due_tasks_fails(probe: Probe) -> None:
     assert probe.look().is_alive
 
 
-def test_redis_that_is_away_is_no_reason_for_a_restart(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("error", [redis.ConnectionError("away"), redis.exceptions.OutOfMemoryError("full")])
+def test_redis_that_is_away_or_full_is_no_reason_for_a_restart(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch, error: redis.RedisError
+) -> None:
     def away() -> None:
-        raise redis.ConnectionError("away")
+        raise error
 
     registered(taken_at=timezone.now() - LONG)
     rows.task(status="pending", run_at=timezone.now() - LONG)
-    monkeypatch.setattr(probe.broker.wire.workers, "ping", away)
+    monkeypatch.setattr("workers.liveness.probe.write_to_redis", away)
     assert probe.look() == Verdict(waits_for=("redis",))
 
 
