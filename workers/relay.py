@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
-from apps.tasks import ledger, presence
+from apps.tasks import health, ledger, presence, stacks, stalls
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
@@ -48,6 +48,8 @@ AUDIT_REST = 20
 EXPIRE_SECONDS = 1.0
 #: Seconds between two looks for groups whose members have ended.
 GROUP_SECONDS = 0.5
+#: Seconds between two looks for workers that live and take nothing.
+STALL_SECONDS = 5.0
 #: Seconds between two deletions of old rows.
 FORGET_SECONDS = 600.0
 #: Rows that are published in one page.
@@ -58,6 +60,8 @@ LOOK_AROUND_SECONDS = 5.0
 GAP_SECONDS = 2.0
 #: Time for which the messages of a dead worker in Redis are requeued.
 DEAD_FOR = timedelta(minutes=10)
+#: Time for which stacks of tasks are kept.
+STACKS_KEPT_FOR = timedelta(hours=1)
 #: Time for which rows of stopped workers and of ended groups are kept.
 KEPT_FOR = timedelta(days=7)
 
@@ -84,6 +88,8 @@ class Relay:
         self._epoch: bytes | None = None
         self._outage = Outage()
         self._strangers: set[str] = set()
+        #: Workers that lived and took nothing at the last look.
+        self._stalled: set[uuid.UUID] = set()
         self._due: dict[Callable[[], object], float] = {}
         #: Work that failed unexpectedly the last time.
         self._failing: set[Callable[[], object]] = set()
@@ -109,6 +115,7 @@ class Relay:
                 self._every(LOOK_AROUND_SECONDS, self.look_around)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(GROUP_SECONDS, self.settle_groups)
+                self._every(STALL_SECONDS, self.tell_stalls)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
@@ -233,6 +240,24 @@ class Relay:
         self._requeue(DEAD_FOR)
         return returned
 
+    def tell_stalls(self) -> None:
+        """Log each worker that lives and takes nothing although tasks are due, once, and when it works again."""
+        workers = list(WorkerProcess.objects.workers().beating().with_idle_time())
+        known = self.broker.get_declared_queues()
+        # Due rows are read only if a worker is idle.
+        untaken = health.oldest_due()[1] if any(map(stalls.is_idle, workers)) else {}
+        found = {worker.pk: worker for worker in stalls.stalled(workers, untaken, known=known)}
+        for pk in found.keys() - self._stalled:
+            worker = found[pk]
+            logger.error(
+                "worker lives and takes nothing worker=%s host=%s pid=%d trouble=%s",
+                pk, worker.hostname, worker.pid, worker.trouble or "idle",
+            )  # fmt: skip
+        for worker in workers:
+            if worker.pk in self._stalled - found.keys():
+                logger.info("worker takes tasks again worker=%s", worker.pk)
+        self._stalled = set(found)
+
     def _requeue(self, time: timedelta) -> None:
         """Requeue the messages that workers had fetched which stopped within that time."""
         queues = self.broker.get_declared_queues()
@@ -274,5 +299,6 @@ class Relay:
     def forget(self) -> int:
         """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""
         ledger.forget_starts()
+        stacks.forget(older_than=STACKS_KEPT_FOR)
         forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
         return forgotten + ledger.forget_keys()

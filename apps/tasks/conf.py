@@ -85,6 +85,15 @@ class Conf:
         0, help="Isolated tasks that run at once in a worker process. A thread waits for its place. 0: no limit."
     )
     WORKER_DRAIN_SECONDS = Setting(25, help="Seconds that running tasks may go on after SIGTERM.")
+    WORKER_MAX_TASKS = Setting(
+        0, help="Tasks after which a worker process is replaced, or up to a tenth more. 0: no limit."
+    )
+    WORKER_MAX_MEMORY_MB = Setting(
+        0, help="Resident memory in MB above which a worker process is replaced. 0: no limit."
+    )
+    WORKER_STALL_SECONDS = Setting(
+        60, help="Seconds for which due tasks may wait while a worker process takes none, before it counts as stalled."
+    )
     WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
     HEALTH_TOKEN = Setting(
         "",

@@ -131,6 +131,10 @@ class CannotRunError(TaskError, ValueError):
     """The schedule cannot be run: its actor is unknown or cannot be called with its arguments."""
 
 
+class NotRunningError(TaskError):
+    """The task does not run, so it has no stack."""
+
+
 class KeyTakenError(TaskError):
     """Task 5f1d cannot be retried: task 92ab has the same unique key and is unfinished"""
 

@@ -453,5 +453,15 @@ def two_a_key(key: int) -> None:
     pass
 
 
+_leaked: list[bytearray] = []
+
+
+@dramatiq.actor(actor_name="acting.leak")
+def leak(megabytes: int) -> None:
+    """Keep that much memory for as long as the process lives."""
+    _leaked.append(bytearray(os.urandom(1)) * (megabytes * 1_000_000))
+    time.sleep(0.1)
+
+
 if os.environ.get("ACTING_ISOLATED"):
     import tests.acting.isolated  # noqa: F401 - Every worker process that knows one starts a server for it.

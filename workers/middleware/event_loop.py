@@ -5,6 +5,7 @@ import inspect
 import threading
 import time
 from collections.abc import Coroutine
+from functools import partial
 from typing import Any, TypeVar
 
 import dramatiq.asyncio
@@ -12,6 +13,9 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread, set_event_loop_thread
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import AsyncIO
+
+from workers.process.attempt import Attempt
+from workers.process.stack import of_coroutine
 
 T = TypeVar("T")
 
@@ -58,6 +62,8 @@ class EventLoopThread(dramatiq.asyncio.EventLoopThread):
         Raises:
           RuntimeError: The thread is dead.
         """
+        if (attempt := Attempt.current()) is not None:
+            attempt.stack_of = partial(of_coroutine, coro, self)
         while True:
             try:
                 return super().run_coroutine(coro)

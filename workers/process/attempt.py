@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Message
@@ -14,7 +15,7 @@ from apps.tasks.conf import conf
 from apps.tasks.failures import in_words
 from apps.tasks.json_safe import json_safe
 from apps.tasks.progress import Reporter
-from apps.tasks.values import Claim, Outcome, Report, Send
+from apps.tasks.values import Claim, Frame, Outcome, Report, Send
 from workers.process.failure import MESSAGE_LIMIT, Failure
 
 logger = logging.getLogger(__name__)
@@ -34,7 +35,7 @@ class Attempt:
     __slots__ = (
         "broken_hooks", "cancelled", "child_failure", "claim", "failure", "in_transaction", "is_expected",
         "is_in_child", "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends",
-        "snooze_ms", "start_reported", "started", "taken", "thread", "written",
+        "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -68,6 +69,8 @@ class Attempt:
         self.start_reported = is_suspect
         #: Thread that runs it.
         self.thread: threading.Thread | None = None
+        #: Returns the stack of the task, if it runs elsewhere than in that thread.
+        self.stack_of: Callable[[], list[Frame]] | None = None
         #: A worker died while it held the task. It is claimed alone.
         self.is_suspect = is_suspect
         #: The outcome is in the database, written in the actor's own transaction.

@@ -42,6 +42,10 @@ class Holdings:
         self.threads = threads
         self.may_start = may_start
         self.prefetch = Prefetch(threads=threads, long_running=self.long_running, weight_of=weight_of)
+        #: Time at which attempts were claimed last, by the monotonic clock. None: never.
+        self.taken_at: float | None = None
+        #: Number of runs whose outcomes are written. The writer's thread counts them.
+        self.done = 0
         #: Claimed attempts without a written outcome, by wire id.
         self.held: dict[str, Attempt] = {}
         #: Fetched and not claimed, by queue.
@@ -105,6 +109,7 @@ class Holdings:
         """Add claimed attempts of one queue."""
         if not attempts:
             return
+        self.taken_at = time.monotonic()
         for attempt in attempts:
             self.held[attempt.wire_id] = attempt
         self.prefetch.take(attempts[0].message.queue_name, len(attempts))
@@ -119,11 +124,16 @@ class Holdings:
 
     def long_running(self) -> int:
         """Return the number of tasks that have run for longer than `AHEAD_SECONDS`."""
-        before = time.monotonic() - AHEAD_SECONDS
-        return sum(
-            attempt.started is not None and attempt.started < before and attempt.outcome is None
+        return len(self.running(AHEAD_SECONDS))
+
+    def running(self, seconds: float = 0.0) -> list[Attempt]:
+        """Return the attempts that have run for longer than that."""
+        before = time.monotonic() - seconds
+        return [
+            attempt
             for attempt in list(self.held.values())
-        )
+            if attempt.started is not None and attempt.started < before and attempt.outcome is None
+        ]
 
     # --- Suspects ---
 

@@ -16,12 +16,14 @@ from dramatiq.common import iter_queue
 
 from apps.core import connections
 from apps.tasks.conf import conf
-from workers.process import fork, identity
+from workers.process import fork, identity, time_limits
 from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
 from workers.process.reconciler import Reconciler
+from workers.process.recycling import Recycling
+from workers.process.vitals import VitalSigns
 from workers.process.weights import weight_of
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
@@ -64,7 +66,10 @@ class Runtime:
         #: Set when a relay has declared this process dead.
         self.refused = threading.Event()
         self.heartbeat = Heartbeat(
-            self.worker_id, timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS, on_refused=self._refuse
+            self.worker_id,
+            timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS,
+            on_refused=self._refuse,
+            vitals=lambda: self.vital_signs.read(),
         )
         self.holdings = Holdings(
             self.worker_id,
@@ -72,13 +77,22 @@ class Runtime:
             may_start=self.may_start,
             weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
         )
+        self.recycling = Recycling(self.holdings)
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
         self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
+        self.vital_signs = VitalSigns(
+            self.holdings,
+            self.writer,
+            worker,
+            self.recycling,
+            actors=actors,
+            is_fresh=lambda: self.heartbeat.is_fresh,
+        )
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
 
     def may_start(self) -> bool:
         """Return whether tasks may be fetched and started now."""
-        return not self.stopping.is_set() and self.heartbeat.is_fresh
+        return not self.stopping.is_set() and self.heartbeat.is_fresh and not self.recycling.is_due
 
     def consumer(self, queue_name: str, *, timeout_seconds: float) -> LedgerConsumer:
         """Return a consumer of one queue."""
@@ -133,6 +147,11 @@ class Runtime:
         for item in iter_queue(self.worker.work_queue):
             self.worker.consumers[item.message.queue_name].requeue_messages([item.message])
             self.worker.work_queue.task_done()
+
+    def finish(self) -> bool:
+        """Release the tasks that wait for a thread. Return whether no other is left, but for overdue ones."""
+        self.release_waiting()
+        return all(time_limits.is_overdue(attempt, self.actors) for attempt in list(self.holdings.held.values()))
 
     def close(self, *, timeout_seconds: float = 3.0) -> None:
         """Write the outcomes, release and requeue the rest, and sign off.

@@ -67,6 +67,8 @@ class Writer(threading.Thread):
         self._of_groups: list[str] = []
         #: Ended attempts; pairs of queue and wire id to ack; None to wake the thread.
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
+        #: End of the last turn that reached the database, by the monotonic clock.
+        self.well_at = time.monotonic()
         self._reports_due = 0.0
         self._unacked: list[tuple[str, str]] = []
         self._outage = Outage()
@@ -128,12 +130,14 @@ class Writer(threading.Thread):
                 self._outage.ends()
                 self._settle_groups()
                 self.rebalancer.rebalance(end=self.end)
+                self.well_at = time.monotonic()
                 if was_deferred:
                     time.sleep(DEFERRED_SECONDS)
             except (DatabaseError, InterfaceError) as error:
                 logger.error("outcomes wait, database does not answer count=%d error=%s", len(pending), error)
                 self._pause()
             except UNREACHABLE as error:
+                self.well_at = time.monotonic()
                 if self._outage.begins(error):
                     logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
                 self._pause()
@@ -223,6 +227,7 @@ class Writer(threading.Thread):
         written = [attempt for attempt in batch if attempt.written]
         self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
         self._of_groups += [attempt.claim.task_id for attempt in written if GROUP_KEY in attempt.message.options]
+        self.holdings.done += sum(attempt.started is not None for attempt in written)
         self.holdings.drop(written)
         # Each has a place of its limit free now.
         if limited := [attempt for attempt in written if attempt.line is not None]:

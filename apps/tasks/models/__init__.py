@@ -6,6 +6,7 @@ from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
+from apps.tasks.models.stack import TaskStack
 from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
@@ -19,6 +20,7 @@ __all__ = [
     "TaskGroup",
     "TaskGroupMember",
     "TaskKey",
+    "TaskStack",
     "TaskStatus",
     "TaskStatusQuerySet",
     "WorkerProcess",
