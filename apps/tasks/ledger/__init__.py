@@ -24,6 +24,7 @@ from apps.tasks.ledger.locks import patience
 from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
+    cancel_requests,
     held_by,
     postpone,
     put_off,
@@ -58,6 +59,7 @@ __all__ = [
     "admit",
     "cancel",
     "cancel_many",
+    "cancel_requests",
     "claim",
     "claim_suspect",
     "count_waiting",
