@@ -11,8 +11,8 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.errors import KeyTakenError
 from apps.tasks.ledger import keys
 from apps.tasks.ledger.admission import keep_starts
-from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
-from apps.tasks.models import TaskStatus
+from apps.tasks.ledger.rows import PAGE, by_keys, lock_free, may, pending_again
+from apps.tasks.models import TaskGroup, TaskGroupMember, TaskStatus
 from apps.tasks.signals import cancel_requested
 
 #: Columns that tell the key of a task.
@@ -49,6 +49,23 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
         by_keys(claimed).update(cancel_requested_at=ClockTimestamp())
         _call(by_keys(claimed))
     return {row.pk for row in waiting}, {row.pk for row in claimed}
+
+
+def cancel_group(key: str) -> tuple[int, int] | None:
+    """Cancel the unfinished tasks of a group. Return the numbers of both kinds. None: no such group."""
+    if not TaskGroup.objects.filter(key=key).exists():
+        return None
+    members = TaskGroupMember.objects.filter(group__key=key).values("task_id")
+    tasks = TaskStatus.objects.filter(task_id__in=members).unfinished().filter(cancel_requested_at=None)
+    row_ids = list(tasks.order_by("pk").values_list("pk", flat=True))
+    cancelled = requested = 0
+    for page in (row_ids[start : start + PAGE] for start in range(0, len(row_ids), PAGE)):
+        found, asked = cancel_many(page)
+        # Another transaction has the others locked. They are few, and a group is cancelled as a whole.
+        for task_id in tasks.filter(pk__in=page).values_list("task_id", flat=True):
+            cancelled += cancel(task_id)
+        cancelled, requested = cancelled + len(found), requested + len(asked)
+    return cancelled, requested
 
 
 def retry(task_id: str) -> bool:
