@@ -52,6 +52,10 @@ PAUSE_SECONDS = 0.25
 OUTSIDE_TRANSACTIONS = (0, 4)
 #: `TransactionStatus.ACTIVE` of libpq: a statement runs, or its result was not read yet.
 ACTIVE = 1
+#: Milliseconds between two looks of PostgreSQL whether the client of a long statement is still there, and the version
+#: that can look.
+CLIENT_CHECK_MS = 100
+CHECKS_CLIENT = 140_000
 #: Seconds that the cancellation of a statement may take.
 INTERRUPT_SECONDS = 5.0
 
@@ -280,6 +284,8 @@ class Guard:
             try:
                 type(database).connect(database)
                 self._connected, self.used_at = database.connection, time.monotonic()
+                if not self.repeats:
+                    _end_with_client(database.connection)
                 return
             except database.Database.OperationalError as error:
                 close_resting()
@@ -351,6 +357,16 @@ class Guard:
             closes_at = self.database.close_at
             if not is_expired or (closes_at is not None and time.monotonic() >= closes_at):
                 self.reset()
+
+
+def _end_with_client(raw: Any) -> None:
+    """Let PostgreSQL end a statement soon after its client was killed. It would bring it to its end, and commit it."""
+    info = getattr(raw, "info", None)
+    if info is not None and info.server_version >= CHECKS_CLIENT and raw.autocommit:
+        try:
+            raw.execute(f"SET client_connection_check_interval = {CLIENT_CHECK_MS}")
+        except Exception as error:  # Its machine cannot tell.
+            logger.debug("server does not look for its clients error=%s", error)
 
 
 def _is_in_transaction(raw: Any) -> bool:

@@ -9,6 +9,7 @@ from contextlib import suppress
 from typing import Any
 
 import pytest
+import redis
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
 from dramatiq.threading import raise_thread_exception
@@ -86,6 +87,18 @@ def test_a_task_is_told_by_the_database_while_redis_calls_nobody(declare, cancel
         assert cancelled(declare(in_python).send()).status == "cancelled"
 
 
+def test_without_redis_a_process_looks_at_the_database(declare, cancelled, monkeypatch, broker, wait_until) -> None:
+    def away(broker_id: str, *, timeout_seconds: float) -> bool:
+        raise redis.ConnectionError("away")
+
+    monkeypatch.setattr("workers.process.requests.LOOK_SECONDS", 0.05)
+    monkeypatch.setattr(broker.runtime.reconciler, "compare_rows", lambda: None)
+    with monkeypatch.context() as patch:
+        patch.setattr(broker.wire, "wait_for_call", away)
+        broker.wire.call([broker.runtime.holdings.broker_id])  # Ends the wait that is under way.
+        assert cancelled(declare(in_python).send()).status == "cancelled"
+
+
 def test_a_cancelled_task_keeps_its_progress(declare, cancelled) -> None:
     def work() -> None:
         progress.set(40, "Chapter 2")
@@ -121,6 +134,19 @@ def test_a_transactional_task_is_rolled_back(work, declare, cancelled, wait_unti
     row = cancelled(declare(transactional, transactional=True).send(), when=began.is_set)
     assert row.status == "cancelled"
     assert not Effect.objects.exists()
+
+
+@on_postgresql
+def test_a_statement_that_was_cut_off_has_ended_on_the_server(declare, cancelled) -> None:
+    def work() -> None:
+        connection.ensure_connection()
+        connection.connection.pgconn.send_query(b"SELECT pg_sleep(3599)")
+        in_python()  # Its result is not read.
+
+    assert cancelled(declare(work).send()).status == "cancelled"
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT query FROM pg_stat_activity WHERE state = 'active' AND query LIKE '%pg_sleep(3599)'")
+        assert cursor.fetchall() == []
 
 
 def test_a_task_cleans_up(declare, cancelled) -> None:

@@ -79,13 +79,15 @@ class Cancellation:
         with self._lock:
             if not self.is_open or self._sections or not self._is_due:
                 return
-            if self._cancel_coroutine is not None:
-                self._cancel_coroutine()
-            elif may_land(sys._current_frames().get(self._thread_id or 0)):
-                raise_thread_exception(self._thread_id, Cancelled)
-            else:
+            cancel = self._cancel_coroutine
+            if cancel is None and not may_land(sys._current_frames().get(self._thread_id or 0)):
                 return
+            # First: the task may end before this thread goes on.
             self.raised_at = time.monotonic()
+            if cancel is not None:
+                cancel()
+            else:
+                raise_thread_exception(self._thread_id, Cancelled)
             # A thread that waits for the database gets an error of its statement.
             connections.interrupt([self._thread_id or 0, *self._pool_thread_ids])
 
