@@ -20,7 +20,7 @@ from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Middlewar
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.threading import Interrupt
 
-from apps.tasks import queues
+from apps.tasks import progress, queues
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
@@ -180,21 +180,23 @@ class LedgerBroker(RedisBroker):
           UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
           QueueFullError: Its queue or its actor has as many waiting tasks as its `max_waiting`.
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
+          Cancelled: The task that sends is cancelled: before the send, or after it.
         """
         attempt = Attempt.ending()
         if attempt is not None and attempt.message.message_id == message.message_id:
             # `Retries` enqueues the message itself again: that is a move of its row.
             attempt.retry(delay_ms=delay or 0)
             return sent(message)
-        self.emit_before("enqueue", message, delay)
-        if attempt is not None:
-            # Callbacks and pipelines belong to the outcome and are recorded in its commit.
-            attempt.sends.append(self.follow_up_of(message, delay=delay))
-            found = sent(message)
-        else:
-            known = self._record([self.send_of(message, delay=delay)])
-            found = sent(message, known_as=known.get(0))
-        self.emit_after("enqueue", found, delay)
+        with progress.shielded():
+            self.emit_before("enqueue", message, delay)
+            if attempt is not None:
+                # Callbacks and pipelines belong to the outcome and are recorded in its commit.
+                attempt.sends.append(self.follow_up_of(message, delay=delay))
+                found = sent(message)
+            else:
+                known = self._record([self.send_of(message, delay=delay)])
+                found = sent(message, known_as=known.get(0))
+            self.emit_after("enqueue", found, delay)
         return found
 
     def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
@@ -203,12 +205,13 @@ class LedgerBroker(RedisBroker):
         Returns, Raises: As `enqueue`.
         """
         given = list(messages)
-        for message in given:
-            self.emit_before("enqueue", message, None)
-        known = self._record([self.send_of(message) for message in given])
-        found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
-        for message in found:
-            self.emit_after("enqueue", message, None)
+        with progress.shielded():
+            for message in given:
+                self.emit_before("enqueue", message, None)
+            known = self._record([self.send_of(message) for message in given])
+            found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
+            for message in found:
+                self.emit_after("enqueue", message, None)
         return found
 
     def _record(self, sends: list[Send]) -> dict[int, str]:

@@ -20,6 +20,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Return the documents of the projects that the user sees."""
         return self.filter(project__in=Project.objects.visible_to(user).order_by().values("pk"))
 
+    def editable_by(self, user: Any) -> "DocumentQuerySet":
+        """Return the documents of the projects whose contents the user may change."""
+        return self.filter(project__in=Project.objects.editable_by(user).order_by().values("pk"))
+
 
 class Document(BaseModel):
     """One manuscript of a project."""

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from apps.core import keys as keys
-from apps.pages.views import account, documents, members, passwords, people, projects, tokens, two_factor
+from apps.pages.views import account, documents, members, passwords, people, projects, tasks, tokens, two_factor
 
 app_name = "pages"
 
@@ -39,6 +39,7 @@ urlpatterns = [
     path("projects/<key:pk>/members/<key:user_id>/hand-over/", members.hand_over, name="hand-over"),
     path("projects/<key:pk>/invitations/<key:invitation_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
     path("invitations/<str:token>/", members.invitation, name="invitation"),
+    path("tasks/<str:task_id>/cancel/", tasks.cancel, name="cancel-task"),
     path("documents/<key:pk>/", documents.show, name="document"),
     path("documents/<key:pk>/rename/", documents.rename, name="rename-document"),
     path("documents/<key:pk>/delete/", documents.delete, name="delete-document"),

@@ -21,9 +21,10 @@ from apps.tasks.ledger.groups import (
 )
 from apps.tasks.ledger.keys import forget_keys, not_new, rivals
 from apps.tasks.ledger.locks import patience
-from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
+from apps.tasks.ledger.operate import cancel, cancel_group, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
+    cancel_requests,
     held_by,
     postpone,
     put_off,
@@ -57,7 +58,9 @@ __all__ = [
     "Waiting",
     "admit",
     "cancel",
+    "cancel_group",
     "cancel_many",
+    "cancel_requests",
     "claim",
     "claim_suspect",
     "count_waiting",
