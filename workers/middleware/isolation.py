@@ -121,3 +121,5 @@ class Isolation(Middleware):
             return isolated.run(*self.server.fork())
         finally:
             self.places.give(isolated)
+            # Nothing is cancelled here any more, by whatever thread.
+            attempt.cancellation.close()

@@ -96,6 +96,11 @@ class Cancellation:
         return self._closed.wait(seconds)
 
     @property
+    def is_shielded(self) -> bool:
+        """Whether a thread of the task is in a section that must not be cut."""
+        return bool(self._sections)
+
+    @property
     def _is_due(self) -> bool:
         return self.raised_at is None or time.monotonic() - self.raised_at >= AGAIN_SECONDS
 
