@@ -52,6 +52,7 @@ class Isolated:
         self.attempt = attempt
         self.job = job
         self.pid: int | None = None
+        self._thread: threading.Thread | None = None
         self._backends: list[Connected] = []
         self._end: End | None = None
         self._verdict: Verdict | None = None
@@ -81,7 +82,8 @@ class Isolated:
           BaseException: The exception of the function.
         """
         name = f"isolated {self.job.claim.task_id}"
-        threading.Thread(target=self._exchange, args=(control, channel), name=name, daemon=True).start()
+        self._thread = threading.Thread(target=self._exchange, args=(control, channel), name=name, daemon=True)
+        self._thread.start()
         while True:
             try:
                 while not self._is_over:
@@ -104,6 +106,15 @@ class Isolated:
     def stop(self, reason: Interrupt) -> None:
         """Kill the processes of the task. It ends with that interrupt, unless it has ended before."""
         self._asked, self._is_stopped = reason, True
+
+    def join(self, timeout_seconds: float) -> None:
+        """Wait for the end of its processes, at most for that time."""
+        if self._thread is not None:
+            self._thread.join(timeout_seconds)
+
+    def give_up(self) -> None:
+        """Kill its processes, if there still are any: its thread waits for them no more."""
+        self._is_stopped = True
 
     # --- The thread that speaks ---
 

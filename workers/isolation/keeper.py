@@ -92,7 +92,8 @@ def _wait(family: Family, watch: Watch, control: Connection, *, server: int) -> 
     events = select.poll()
     events.register(control.fileno(), select.POLLIN)
     longest = POLL_SECONDS
-    if hasattr(os, "pidfd_open"):
+    # Linux alone has it, and a container may forbid it.
+    with suppress(AttributeError, OSError):
         events.register(os.pidfd_open(family.pid), select.POLLIN)
         longest = REST_SECONDS
     while True:

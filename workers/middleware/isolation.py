@@ -1,6 +1,7 @@
 """`isolate=True` and the limits of time, memory and processor time, which end a task without harm to its worker."""
 
 import logging
+import time
 from collections.abc import Callable
 from functools import wraps
 from typing import TYPE_CHECKING, Any
@@ -22,6 +23,9 @@ if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
 logger = logging.getLogger(__name__)
+
+#: Seconds that a stopping worker process waits for the end of its isolated tasks, before it releases them.
+STOP_SECONDS = 2.0
 
 
 class Isolation(Middleware):
@@ -74,8 +78,12 @@ class Isolation(Middleware):
 
     def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         """Kill what still runs. The tasks are released after this."""
-        for isolated in self.places.running:
+        running = self.places.running
+        for isolated in running:
             isolated.stop(Shutdown())
+        deadline = time.monotonic() + STOP_SECONDS
+        for isolated in running:
+            isolated.join(max(deadline - time.monotonic(), 0))
         self.server.stop()
 
     def after_process_message(  # type: ignore[override]
@@ -120,6 +128,7 @@ class Isolation(Middleware):
             self.places.take(isolated)
             return isolated.run(*self.server.fork())
         finally:
+            isolated.give_up()
             self.places.give(isolated)
             # Nothing is cancelled here any more, by whatever thread.
             attempt.cancellation.close()
