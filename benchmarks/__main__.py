@@ -19,6 +19,7 @@ NAMES = (
     "limited",
     "progress",
     "pickup",
+    "cancel",
     "volume",
     "backlog",
     "idle",

@@ -24,7 +24,9 @@ SEND_MEASURES = ("send, one by one", "send_many", "a send in a transaction")
 MEASURES = (
     *SEND_MEASURES, "an admission", "consume", "consume with a limit", "a place stays free", "processor time",
     "progress reports",
-    "pick-up at 20/s", "pick-up from cold", "worst wait", "consume with", "rate while many wait", "memory of a worker",
+    "pick-up at 20/s", "pick-up from cold",
+    "cancelled in progress.track, p99", "cancelled in time.sleep(1), p50",
+    "worst wait", "consume with", "rate while many wait", "memory of a worker",
     "slots sent late, spread, p50", "slots sent late, at once, p99", "idle scheduler, share of a core",
     "idle, share of a core", "idle, Redis commands", "a killed worker", "a vanished host",
     "the novel as txt, time", "the novel as pdf, worker's peak", "50 MB of text, time",
