@@ -24,7 +24,7 @@ from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
-from apps.tasks.values import KEY_OPTION, Send, Unique
+from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.sending import arguments, following, options, times, unique
@@ -297,6 +297,7 @@ class LedgerBroker(RedisBroker):
             line=line,
             weight=weight,
             unique=key,
+            parent_id=_parent_of(message),
         )
 
     def follow_up_of(self, message: Message[Any], *, delay: Any = None) -> Send:
@@ -309,9 +310,10 @@ class LedgerBroker(RedisBroker):
         Raises:
           FollowUpError: JSON cannot carry the arguments, or no column the id or a name.
         """
-        key = None
+        key = parent_id = None
         try:
             name = message.actor_name
+            parent_id = _parent_of(message)
             actor = self.actors.get(name) if isinstance(name, str) else None
             priority = arguments.priority_of(message, actor)
             arguments.check_columns(message, priority=priority)
@@ -353,6 +355,7 @@ class LedgerBroker(RedisBroker):
             line=line,
             weight=weight,
             unique=key,
+            parent_id=parent_id,
         )
 
     def _unique_of(self, actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool) -> Unique | None:
@@ -429,6 +432,12 @@ def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | 
             f"the first argument for {actor.actor_name} is out of range for the id of a {related_to}"
         )
     return related_to, first
+
+
+def _parent_of(message: Message[Any]) -> str | None:
+    """Return the id of the task with which a message is cancelled. Raises: BadOptionError: It is none."""
+    value = message.options.get(PARENT_OPTION)
+    return None if value is None else options.parent_id(message.actor_name, value)
 
 
 def _current_owner() -> Any:

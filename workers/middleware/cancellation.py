@@ -6,6 +6,7 @@ from typing import Any
 
 from dramatiq import Actor, Broker, Middleware
 
+from apps.tasks.values import PARENT_OPTION
 from workers.process.attempt import Attempt
 from workers.process.cancellation import call
 
@@ -16,6 +17,11 @@ class Cancellations(Middleware):
     It is the first in the list, so that the other middleware wraps its own code around: commits of transactional actors
     and checks of connections are never cut.
     """
+
+    @property
+    def message_options(self) -> set[str]:
+        """parent: True, or the id of a task. The task is cancelled when that task is; True is the one that sends it."""
+        return {PARENT_OPTION}
 
     def before_declare_actor(self, broker: Broker, actor: Actor[..., Any]) -> None:
         actor.fn = interruptible(actor.fn)

@@ -11,6 +11,7 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.errors import KeyTakenError
 from apps.tasks.ledger import keys
 from apps.tasks.ledger.admission import keep_starts
+from apps.tasks.ledger.children import cancel_children
 from apps.tasks.ledger.rows import PAGE, by_keys, lock_free, may, pending_again
 from apps.tasks.models import TaskGroup, TaskGroupMember, TaskStatus
 from apps.tasks.signals import cancel_requested
@@ -31,6 +32,8 @@ def cancel(task_id: str) -> bool:
         claimed = rows.filter(may(states.CANCEL_CLAIMED))
         claimed.filter(cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
         _call(claimed)
+    else:
+        cancel_children([task_id])
     return bool(taken)
 
 
@@ -48,6 +51,8 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
         claimed = lock_free(rows.filter(may(states.CANCEL_CLAIMED), cancel_requested_at=None))
         by_keys(claimed).update(cancel_requested_at=ClockTimestamp())
         _call(by_keys(claimed))
+    if waiting:
+        cancel_children(list(by_keys(waiting).values_list("task_id", flat=True)))
     return {row.pk for row in waiting}, {row.pk for row in claimed}
 
 
