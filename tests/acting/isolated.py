@@ -229,13 +229,14 @@ def spin(seconds: float) -> None:
         pass
 
 
-@_actor("swallow", time_limit=100, hard_time_limit=HARD_LIMIT_MS)
+@_actor("swallow", hard_time_limit=HARD_LIMIT_MS)
 def swallow(seconds: float) -> str:
     """Swallow every exception."""
     deadline = time.monotonic() + seconds
     while time.monotonic() < deadline:
         try:
             time.sleep(0.02)
+            raise RuntimeError("one of many")
         except BaseException:
             progress.set(10, "swallowed one")
     return "never stopped"
@@ -279,7 +280,7 @@ def close_descriptors(*, and_return: bool) -> None:
         time.sleep(600)
 
 
-@_actor("block_signals", time_limit=100, hard_time_limit=HARD_LIMIT_MS)
+@_actor("block_signals", hard_time_limit=HARD_LIMIT_MS)
 def block_signals() -> None:
     signal.pthread_sigmask(signal.SIG_BLOCK, set(signal.Signals))
     time.sleep(600)

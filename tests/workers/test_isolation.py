@@ -40,6 +40,8 @@ def isolated(actors: ModuleType, server: ForkServer, working: Any, broker: Any, 
         DATABASE_URL=database_url(), ACTING_ISOLATED="1", TASK_FAST_PATH=os.environ["TASK_FAST_PATH"]
     )
     isolation = next(one for one in broker.middleware if isinstance(one, Isolation))
+    # Before the first task, whose time limits would not wait for it.
+    server.start()
     monkeypatch.setattr(isolation, "server", server)
     monkeypatch.setattr(server, "stop", lambda: None)
     return actors
