@@ -321,7 +321,7 @@ def test_a_task_whose_keeper_was_killed_fails_and_leaves_no_process(isolated, ga
 def cancelled(isolated, ended, wait_until) -> Any:
     """Send a task, cancel it once its child runs, and return its row."""
 
-    def cancelled(message: Any) -> TaskStatus:
+    def cancelled(message: Any) -> Any:
         wait_until(lambda: TaskStatus.objects.filter(task_id=message.message_id, progress=30).exists())
         ledger.cancel(message.message_id)
         return ended(message)
