@@ -36,10 +36,12 @@ class ForkServer:
     def start(self) -> None:
         """Start the server, unless it runs, and wait until it forks. It needs about a second."""
         with self._lock:
+            requests = self._running()
             events = select.poll()
-            events.register(self._running(), select.POLLIN)
-            if not events.poll(START_SECONDS * 1000):
-                logger.error("server of isolated tasks does not start seconds=%d", START_SECONDS)
+            events.register(requests, select.POLLIN)
+            # The byte is left there: it says the same the next time.
+            if not events.poll(START_SECONDS * 1000) or not requests.recv(1, socket.MSG_PEEK):
+                logger.error("server of isolated tasks does not start")
 
     def fork(self) -> tuple[Connection, Connection]:
         """Start a keeper and its child. Return the connections to both.
@@ -89,17 +91,16 @@ class ForkServer:
         return ours
 
     def _forget(self) -> None:
+        """Let nothing be left of a server that has ended, or is to end."""
         requests, self._requests = self._requests, None
+        process, self.process = self.process, None
         if requests is not None:
             requests.close()
-        if self.process is not None:
-            self.process.poll()
+        if process is not None:
+            process.kill()
+            process.wait()
 
     def stop(self) -> None:
         """End the server, and with it the keepers."""
         with self._lock:
             self._forget()
-            process, self.process = self.process, None
-        if process is not None:
-            process.kill()
-            process.wait()
