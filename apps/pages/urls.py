@@ -1,6 +1,6 @@
 """Addresses of the pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from apps.core import keys as keys
 from apps.pages.views import account, documents, members, passwords, people, projects, tasks, tokens, two_factor
@@ -39,7 +39,8 @@ urlpatterns = [
     path("projects/<key:pk>/members/<key:user_id>/hand-over/", members.hand_over, name="hand-over"),
     path("projects/<key:pk>/invitations/<key:invitation_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
     path("invitations/<str:token>/", members.invitation, name="invitation"),
-    path("tasks/<str:task_id>/cancel/", tasks.cancel, name="cancel-task"),
+    # Without NUL, which PostgreSQL refuses.
+    re_path(r"^tasks/(?P<task_id>[^/\x00]+)/cancel/$", tasks.cancel, name="cancel-task"),
     path("documents/<key:pk>/", documents.show, name="document"),
     path("documents/<key:pk>/rename/", documents.rename, name="rename-document"),
     path("documents/<key:pk>/delete/", documents.delete, name="delete-document"),

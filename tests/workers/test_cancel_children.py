@@ -87,7 +87,7 @@ def test_a_rolled_back_send_leaves_no_note(broker) -> None:
 def test_a_wrong_parent_is_refused(parent: Any, broker) -> None:
     with pytest.raises(BadOptionError, match="must be True or the id of a task"):
         child_of(parent)
-    message = Message("default", "acting.effect", ("n",), {}, {"parent": parent if parent != b"x" else 7})
+    message: Message[Any] = Message("default", "acting.effect", ("n",), {}, {"parent": parent if parent != b"x" else 7})
     with pytest.raises(BadOptionError, match="must be True or the id of a task"):
         broker.enqueue(message)
 

@@ -28,8 +28,8 @@ def test_a_cancelled_task_does_nothing_more_to_the_database(
     message = tasks.write_on.send("on", STATEMENT_SECONDS)
     wait_until(Effect.objects.filter(nonce="on").exists)
     if is_killed:
-        holder = TaskStatus.objects.get(task_id=message.message_id).worker_id
-        os.kill(WorkerProcess.objects.get(pk=holder).pid, signal.SIGKILL)
+        holders = TaskStatus.objects.filter(task_id=message.message_id).values("worker_id")
+        os.kill(WorkerProcess.objects.get(pk__in=holders).pid, signal.SIGKILL)
     ledger.cancel(message.message_id)
 
     row = ended(message)

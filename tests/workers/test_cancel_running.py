@@ -12,6 +12,7 @@ import pytest
 import redis
 from asgiref.sync import sync_to_async
 from django.db import connection, transaction
+from dramatiq.middleware import Middleware, MiddlewareError
 from dramatiq.threading import raise_thread_exception
 
 from apps.tasks import ledger, progress
@@ -213,7 +214,7 @@ def test_a_task_that_goes_on_is_interrupted_again(declare, cancelled, monkeypatc
     assert len(interrupts) == 3
 
 
-def test_a_shielded_section_is_not_cut(declare, cancelled, wait_until) -> None:
+def test_a_shielded_section_is_not_cut(declare, cancelled, wait_until, broker) -> None:
     began, go = threading.Event(), threading.Event()
 
     def work() -> None:
@@ -228,16 +229,14 @@ def test_a_shielded_section_is_not_cut(declare, cancelled, wait_until) -> None:
     message = declare(work).send()
     wait_until(began.is_set)
     ledger.cancel(message.message_id)
-    wait_until(lambda: any(one.cancellation.is_requested for one in _held()))
+    wait_until(lambda: any(one.cancellation.is_requested for one in _held(broker)))
     go.set()
     assert cancelled(message).status == "cancelled"
     assert Effect.objects.get().nonce == "whole"
 
 
-def _held() -> list[Any]:
-    import dramatiq
-
-    return list(dramatiq.get_broker().runtime.holdings.held.values())
+def _held(broker: Any) -> list[Any]:
+    return list(broker.runtime.holdings.held.values())
 
 
 def test_a_function_in_a_pool_ends_before_the_row_says_cancelled(declare, cancelled, wait_until) -> None:
@@ -280,6 +279,19 @@ def test_a_send_is_whole_or_not_there(declare, cancelled) -> None:
     count = TaskStatus.objects.count()
     assert count > 1
     assert all(TaskStatus.objects.values_list("status", flat=True))
+
+
+def test_a_request_for_a_task_that_ends_before_its_function_begins_leaves_no_thread(
+    declare, working, broker, ended, monkeypatch, wait_until
+) -> None:
+    class Refusing(Middleware):
+        def before_process_message(self, broker: Any, message: Any) -> None:
+            broker.runtime.holdings.cancel({(message.message_id, 0)})
+            raise MiddlewareError("refused")
+
+    monkeypatch.setattr(broker, "middleware", [*broker.middleware, Refusing()])
+    assert ended(declare(in_python, max_retries=0).send()).status == "failed"
+    wait_until(lambda: not any(thread.name == "cancellation" for thread in threading.enumerate()))
 
 
 def test_a_thread_runs_its_next_task_unharmed(declare, working, ended, wait_until) -> None:

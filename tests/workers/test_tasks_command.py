@@ -54,6 +54,7 @@ def test_either_ids_or_a_group_is_named(arguments: tuple[str, ...]) -> None:
 def test_a_group_is_cancelled_with_all_its_members(broker: Any) -> None:
     other = tasks.effect.send("other")
     running = group([tasks.effect.message("a") | tasks.effect.message("b"), tasks.effect.message("c")]).run()
+    assert running.key is not None
     members = TaskStatus.objects.exclude(task_id=other.message_id)
     members.filter(args=["c"]).update(status="processing")
     assert run("cancel", "--group", running.key) == ["1 cancelled, 1 run: their workers are asked to cancel them."]

@@ -88,7 +88,8 @@ class Attempt:
     @property
     def cancellation(self) -> Cancellation:
         """The way by which a request to cancel reaches it."""
-        found: Any = self.reporter.cancellation
+        found = self.reporter.cancellation
+        assert isinstance(found, Cancellation)
         return found
 
     @staticmethod
@@ -266,6 +267,8 @@ class Attempt:
             move, error_message = self._with_broken_hooks(move, error_message)
             values.setdefault("error_type", self.broken_hooks[0][2].error_type)
             values.setdefault("traceback", self.broken_hooks[0][2].traceback)
+        if self.cancellation.is_requested:
+            self.cancellation.close()  # The function may not even have begun.
         percent, reported = self.reporter.take()
         self.outcome = Outcome(
             claim=self.claim,

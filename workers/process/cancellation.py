@@ -193,7 +193,7 @@ class Cancellation:
                 raise Cancelled
             return fn(*args, **kwargs)
         finally:
-            self._pool_thread_ids.discard(here)  # type: ignore[union-attr]
+            self._pool_thread_ids.discard(here)
             if self.is_requested:
                 with self._lock:
                     pass
