@@ -32,6 +32,8 @@ from workers.wire.outage import Outage
 
 logger = logging.getLogger(__name__)
 
+#: Seconds between two looks for children of cancelled tasks that a worker has left.
+CHILDREN_SECONDS = 5.0
 #: Seconds between two looks for due rows.
 DUE_SECONDS = 0.2
 #: Seconds between two looks for dead workers.
@@ -116,6 +118,7 @@ class Relay:
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(GROUP_SECONDS, self.settle_groups)
                 self._every(STALL_SECONDS, self.tell_stalls)
+                self._every(CHILDREN_SECONDS, ledger.cancel_children)
                 self._every(FORGET_SECONDS, self.forget)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
@@ -301,4 +304,4 @@ class Relay:
         ledger.forget_starts()
         stacks.forget(older_than=STACKS_KEPT_FOR)
         forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
-        return forgotten + ledger.forget_keys()
+        return forgotten + ledger.forget_keys() + ledger.forget_children()

@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from dramatiq.threading import Interrupt
+
 from apps.core.busy import BusyError
 
 #: Longest delay of a snooze, in milliseconds: ten years, as for a send.
@@ -79,6 +81,17 @@ class BadSnoozeError(TaskError, ValueError):
 
 class TooManySnoozesError(TaskError):
     """The task was snoozed as often as its `max_snoozes` allows."""
+
+
+class Cancelled(Interrupt):
+    """The task was cancelled while it ran. `except Exception` does not catch it.
+
+    A task may catch it to clean up, and raises it again:
+
+        except Cancelled:
+            upload.abort()
+            raise
+    """
 
 
 def _snooze_ms(delay: object) -> int:

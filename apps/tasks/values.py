@@ -11,6 +11,8 @@ from apps.tasks.states import Move
 
 #: Option of a message that belongs to a group: the key of its innermost group.
 GROUP_KEY = "group_key"
+#: Option of a message that has the id of the task with which it is cancelled.
+PARENT_OPTION = "parent"
 #: Option of a task's row that holds the key of its send.
 KEY_OPTION = "unique"
 
@@ -63,6 +65,7 @@ class Send(NamedTuple):
     line: str | None = None
     weight: int = 1
     unique: Unique | None = None
+    parent_id: str | None = None
 
 
 class Held(NamedTuple):

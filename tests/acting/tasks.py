@@ -59,6 +59,19 @@ def wait_at(gate: str, nonce: str) -> str:
     return nonce
 
 
+@dramatiq.actor(actor_name="acting.write_on", queue_name="slow", min_backoff=50, max_backoff=200)
+def write_on(nonce: str, seconds: float) -> None:
+    """Leave effects until it is cancelled. Each is one statement, which takes that time on PostgreSQL."""
+    for number in itertools.count():
+        with connection.cursor() as cursor:
+            pause = "(SELECT pg_sleep(%s) IS NOT NULL)" if connection.vendor == "postgresql" else "%s >= 0"
+            cursor.execute(
+                "INSERT INTO acting_effect (nonce, task_id, attempt, pid, at) "
+                f"SELECT %s, '', %s, %s, CURRENT_TIMESTAMP WHERE {pause}",
+                [nonce, number, os.getpid(), seconds],
+            )
+
+
 @dramatiq.actor(actor_name="acting.transactional_effect", transactional=True, min_backoff=50, max_backoff=200)
 def transactional_effect(nonce: str, seconds: float = 0) -> str:
     _record(nonce)

@@ -5,6 +5,7 @@ to its start, so `Ending` opens the end of an attempt, and `Progress` closes it 
 """
 
 DEFAULT = [
+    "workers.middleware.cancellation.Cancellations",
     "workers.middleware.connections.Connections",
     "workers.middleware.lifecycle.Lifecycle",
     "workers.middleware.progress.Progress",

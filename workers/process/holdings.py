@@ -1,15 +1,19 @@
 """The messages and attempts of a worker process: the ground floor that its threads share."""
 
+import logging
 import threading
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from workers.process.attempt import Attempt
+from workers.process.cancellation import Delivery
 from workers.process.fetched_batch import FetchedBatch
 from workers.process.prefetch import AHEAD_SECONDS, Prefetch
 from workers.process.suspects import Suspects
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a message is kept which cannot be claimed yet, before it is requeued.
 EARLY_SECONDS = 1.0
@@ -134,6 +138,24 @@ class Holdings:
             for attempt in list(self.held.values())
             if attempt.started is not None and attempt.started < before and attempt.outcome is None
         ]
+
+    def cancel(self, requested: Collection[tuple[str, int]]) -> None:
+        """Let requests to cancel reach their tasks, given as pairs of task id and attempt.
+
+        A task that waits in this process does not start. The others are interrupted.
+        """
+        if not requested:
+            return
+        for attempt in list(self.held.values()):
+            claim = attempt.claim
+            if (claim.task_id, claim.attempt) not in requested or not attempt.cancellation.request():
+                continue
+            logger.info(
+                "cancellation requested id=%s actor=%s attempt=%d",
+                claim.task_id, attempt.message.actor_name, claim.attempt,
+            )  # fmt: skip
+            if attempt.started is not None and attempt.outcome is None:
+                Delivery(attempt.cancellation).start()
 
     # --- Suspects ---
 

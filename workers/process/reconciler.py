@@ -155,12 +155,9 @@ class Reconciler(threading.Thread):
             rows = ledger.held_by(self.holdings.worker_id)
         # Read before the held attempts: a consumer may have claimed a batch and still ask about the rest of it.
         wire_ids = self.holdings.wire_ids
-        known = {
-            (attempt.claim.task_id, attempt.claim.attempt): attempt for attempt in list(self.holdings.held.values())
-        }
-        for key, attempt in known.items():
-            attempt.cancelled = rows.get(key, False)
-        unknown = {key for key in rows.keys() - known.keys() if wire_id_of(*key) not in wire_ids}
+        known = {(attempt.claim.task_id, attempt.claim.attempt) for attempt in list(self.holdings.held.values())}
+        self.holdings.cancel({key for key, is_requested in rows.items() if is_requested})
+        unknown = {key for key in rows.keys() - known if wire_id_of(*key) not in wire_ids}
         for task_id, number in unknown & self._unknown_rows:
             if ledger.release_one(task_id, number, worker_id=self.holdings.worker_id):
                 logger.warning("forgotten task released id=%s attempt=%d", task_id, number)

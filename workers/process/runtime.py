@@ -23,6 +23,7 @@ from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
 from workers.process.reconciler import Reconciler
 from workers.process.recycling import Recycling
+from workers.process.requests import Requests
 from workers.process.vitals import VitalSigns
 from workers.process.weights import weight_of
 from workers.process.writer import Writer
@@ -88,6 +89,7 @@ class Runtime:
             actors=actors,
             is_fresh=lambda: self.heartbeat.is_fresh,
         )
+        self.requests = Requests(self.holdings, wire)
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
 
     def may_start(self) -> bool:
@@ -127,11 +129,12 @@ class Runtime:
         self.writer.start()
         self.heartbeat.start()
         self.reconciler.start()
+        self.requests.start()
         logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.worker.worker_threads)
 
     def dead_threads(self) -> list[str]:
         """Return the names of dead threads without which the process cannot go on. Dead others are replaced."""
-        essential: list[threading.Thread] = [self.writer, self.heartbeat, self.reconciler]
+        essential: list[threading.Thread] = [self.writer, self.heartbeat, self.reconciler, self.requests]
         for middleware in self.worker.broker.middleware:
             essential += getattr(middleware, "essential_threads", ())
         return [thread.name for thread in essential if thread.ident and not thread.is_alive()]
@@ -164,8 +167,10 @@ class Runtime:
         deadline = time.monotonic() + timeout_seconds
         self.stopping.set()
         self.reconciler.end()
+        self.requests.end()
         self.writer.close(timeout_seconds=timeout_seconds)
-        self.reconciler.join(max(deadline - time.monotonic(), 0))
+        for thread in (self.reconciler, self.requests):
+            thread.join(max(deadline - time.monotonic(), 0))
         try:
             released = ledger.release_all(self.worker_id)
             for queue_name in self.queues():

@@ -65,6 +65,8 @@ class Writer(threading.Thread):
         self.settle_groups = settle_groups
         #: Tasks of groups that have ended. The relay looks at a group as well, so they may be forgotten.
         self._of_groups: list[str] = []
+        #: Cancelled tasks, whose children follow. The relay looks for them as well.
+        self._cancelled: list[str] = []
         #: Ended attempts; pairs of queue and wire id to ack; None to wake the thread.
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
         #: End of the last turn that reached the database, by the monotonic clock.
@@ -129,6 +131,7 @@ class Writer(threading.Thread):
                 self._ack_written()
                 self._outage.ends()
                 self._settle_groups()
+                self._cancel_children()
                 self.rebalancer.rebalance(end=self.end)
                 self.well_at = time.monotonic()
                 if was_deferred:
@@ -219,6 +222,8 @@ class Writer(threading.Thread):
                 deferred.append(attempt)
             elif settled.took:
                 publish_sends(settled.sends, self.wire)
+                if outcome.move is states.CANCEL_CLAIMED:
+                    self._cancelled.append(outcome.claim.task_id)
             else:
                 logger.warning(
                     "stale outcome refused id=%s attempt=%d move=%s",
@@ -265,6 +270,11 @@ class Writer(threading.Thread):
         if self._of_groups:
             task_ids, self._of_groups = self._of_groups, []
             self.settle_groups(task_ids)
+
+    def _cancel_children(self) -> None:
+        if self._cancelled:
+            task_ids, self._cancelled = self._cancelled, []
+            ledger.cancel_children(task_ids)
 
     def _ack_written(self) -> None:
         if self._unacked:

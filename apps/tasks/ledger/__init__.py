@@ -5,11 +5,12 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
-`relay` finds what is due, `operate` cancels and retries it for a person. `groups` reads from the rows how far groups
-are.
+`relay` finds what is due, `operate` cancels and retries it for a person, and `children` cancels those that follow it.
+`groups` reads from the rows how far groups are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
+from apps.tasks.ledger.children import cancel_children, forget_children
 from apps.tasks.ledger.groups import (
     FAILED_IDS,
     FINISHED,
@@ -21,9 +22,10 @@ from apps.tasks.ledger.groups import (
 )
 from apps.tasks.ledger.keys import forget_keys, not_new, rivals
 from apps.tasks.ledger.locks import patience
-from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
+from apps.tasks.ledger.operate import cancel, cancel_group, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
+    cancel_requests,
     held_by,
     postpone,
     put_off,
@@ -57,7 +59,10 @@ __all__ = [
     "Waiting",
     "admit",
     "cancel",
+    "cancel_children",
+    "cancel_group",
     "cancel_many",
+    "cancel_requests",
     "claim",
     "claim_suspect",
     "count_waiting",
@@ -66,6 +71,7 @@ __all__ = [
     "due_after",
     "expire_waiting",
     "finish",
+    "forget_children",
     "forget_groups",
     "forget_keys",
     "forget_starts",

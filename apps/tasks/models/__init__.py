@@ -1,6 +1,7 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
 from apps.tasks.models.attempt import TaskAttempt
+from apps.tasks.models.child import TaskChild
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
@@ -17,6 +18,7 @@ __all__ = [
     "ScheduleQuerySet",
     "ScheduleSlot",
     "TaskAttempt",
+    "TaskChild",
     "TaskGroup",
     "TaskGroupMember",
     "TaskKey",

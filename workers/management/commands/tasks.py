@@ -1,4 +1,4 @@
-"""`manage.py tasks`: looks at tasks in a terminal."""
+"""`manage.py tasks`: looks at tasks in a terminal, and cancels them."""
 
 from argparse import ArgumentParser
 from typing import Any
@@ -6,15 +6,15 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.tasks.commands import stack
+from apps.tasks.commands import cancel, stack
 from apps.tasks.errors import TaskError
 
 #: Modules of the subcommands by name. Each has HELP, `add_arguments` and `run`.
-ACTIONS = {"stack": stack}
+ACTIONS = {"cancel": cancel, "stack": stack}
 
 
 class Command(BaseCommand):
-    help = "Looks at tasks. `stack` shows what a running task does."
+    help = "Works on tasks. `cancel` cancels them, by their ids or by group. `stack` shows what a running one does."
     requires_system_checks = ()
 
     def add_arguments(self, parser: ArgumentParser) -> None:

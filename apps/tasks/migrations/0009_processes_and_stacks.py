@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0007_task_keys"),
+        ("tasks", "0008_task_children"),
     ]
 
     operations = [
