@@ -3,7 +3,18 @@
 from django.urls import path, re_path
 
 from apps.core import keys as keys
-from apps.pages.views import account, documents, members, passwords, people, projects, tasks, tokens, two_factor
+from apps.pages.views import (
+    account,
+    documents,
+    members,
+    order,
+    passwords,
+    people,
+    projects,
+    tasks,
+    tokens,
+    two_factor,
+)
 
 app_name = "pages"
 
@@ -28,6 +39,7 @@ urlpatterns = [
     path("projects/<key:pk>/", projects.show, name="project"),
     path("projects/<key:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<key:pk>/delete/", projects.delete, name="delete-project"),
+    path("projects/<key:pk>/order/", order.show, name="order"),
     path("projects/<key:pk>/upload/", projects.upload, name="upload"),
     path("projects/<key:pk>/paste/", projects.paste, name="paste"),
     path("projects/<key:pk>/process/", projects.process, name="process-project"),
@@ -43,6 +55,8 @@ urlpatterns = [
     re_path(r"^tasks/(?P<task_id>[^/\x00]+)/cancel/$", tasks.cancel, name="cancel-task"),
     path("documents/<key:pk>/", documents.show, name="document"),
     path("documents/<key:pk>/rename/", documents.rename, name="rename-document"),
+    path("documents/<key:pk>/encoding/", documents.encoding, name="document-encoding"),
+    path("documents/<key:pk>/move/", order.move, name="move-document"),
     path("documents/<key:pk>/delete/", documents.delete, name="delete-document"),
     path("documents/<key:pk>/process/", documents.process, name="process-document"),
 ]
