@@ -5,12 +5,12 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
-`relay` finds what is due, `operate` cancels and retries it for a person, and `children` cancels those that follow it.
+`relay` finds what is due, `operate` cancels it, with the `children` that follow it, and retries it for a person.
 `groups` reads from the rows how far groups are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
-from apps.tasks.ledger.children import cancel_children, forget_children
+from apps.tasks.ledger.children import forget_children
 from apps.tasks.ledger.groups import (
     FAILED_IDS,
     FINISHED,
@@ -22,7 +22,7 @@ from apps.tasks.ledger.groups import (
 )
 from apps.tasks.ledger.keys import forget_keys, not_new, rivals
 from apps.tasks.ledger.locks import patience
-from apps.tasks.ledger.operate import cancel, cancel_group, cancel_many, retry, retry_many
+from apps.tasks.ledger.operate import cancel, cancel_children, cancel_group, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
     cancel_requests,
