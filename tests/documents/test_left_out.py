@@ -165,7 +165,7 @@ def test_tags_of_another_format_are_not_counted(content: str, name: str, filenam
 def test_a_scan_with_a_printed_line_on_each_page_is_refused_with_the_number_of_pictures() -> None:
     stamped = manuscripts.SCANNED_PAGE + b"\n" + text_lines("Digitised by a library")
     pages = [text_lines("A title page of the library that scanned it"), *[stamped] * 5, *[manuscripts.SCANNED_PAGE] * 3]
-    with pytest.raises(UnreadableTextError, match=r"^8 of 9 pages of the PDF are pictures.*text recognition"):
+    with pytest.raises(UnreadableTextError, match=r"^8 of 9 pages are pictures.*text recognition"):
         readers.read(manuscripts.pdf(*pages), filename="a.pdf")
 
 

@@ -59,9 +59,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     if not text.strip():
         raise UnreadableTextError(NO_TEXT)
     if pictures > max(MOST_PICTURES, PICTURES_SHARE * count):
-        raise UnreadableTextError(
-            f"{pictures:,} of {count:,} pages of the PDF are pictures, as a scanner makes them. {RECOGNISE}"
-        )
+        raise UnreadableTextError(f"{pictures:,} of {count:,} pages are pictures, as a scanner makes them. {RECOGNISE}")
     return text
 
 
