@@ -18,7 +18,7 @@ LANGUAGES: Final = {
     "da": "kapitel | del bog bind | prolog | epilog",
     "de": "kapitel capitel | teil buch band | prolog | epilog",
     "el": "κεφάλαιο κεφάλαιον | μέρος βιβλίο βιβλίον τόμος | πρόλογος | επίλογος",
-    "en": "chapter chap. | part book volume vol. | prologue prolog | epilogue epilog",
+    "en": "chapter chap. ch. | part book volume vol. | prologue prolog | epilogue epilog",
     "eo": "ĉapitro | parto libro | prologo | epilogo",
     "es": "capítulo | parte libro tomo | prólogo | epílogo",
     "et": "peatükk | osa raamat köide | proloog | epiloog",
@@ -74,8 +74,9 @@ LANGUAGES: Final = {
     "zh": " | 卷 部 | 楔子 序章 引子 | 尾声 尾聲 终章 終章 后记 後記",
 }
 #: Divisions that are chapters where a book has no others.
+ENGLISH_OTHERS = "letter act scene canto stave adventure story tale fable sketch lecture sermon essay day night brief"
 OTHERS = (
-    "letter act scene canto stave adventure story tale fable sketch lecture sermon essay day night brief akt szene "
+    f"{ENGLISH_OTHERS} akt szene "
     "aufzug gesang lettre acte scène chant lettera atto scena carta acto escena ato cena list jednání výstup dějství "
     "письмо действие акт явление сцена лист дія ява brev scen levél felvonás sahne perde scenă actul"
 )
