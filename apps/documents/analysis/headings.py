@@ -219,7 +219,7 @@ def _words_at(line: str, at: int, known: Mapping[str, str]) -> Iterator[tuple[st
 def _may_be_unread(word: str) -> bool:
     """Return whether a word is a division also where its number is a word that cannot be read."""
     is_long = len(word) > 3 or not word.isascii() or _FORMS.get(word) == CHAPTER
-    return is_long and word not in vocabulary.ENGLISH_OTHERS.split()
+    return is_long and not word.endswith(".") and word not in vocabulary.ENGLISH_OTHERS.split()
 
 
 def _numbered(line: _Line) -> Iterator[Heading]:

@@ -22,12 +22,12 @@ class Blocks:
     def __init__(self) -> None:
         self.done: list[str] = []
         self.pieces: list[str] = []
-        #: Mark of the next paragraph.
+        #: Marks of the next paragraph.
         self.mark = ""
 
     def heading(self, level: int, label: str = "") -> None:
-        """Mark the paragraph, or the next one, as a heading. Parameters: As `structure.mark`."""
-        self.mark = structure.mark(level, label)
+        """Mark the paragraph, or the next one, as a heading or several. Parameters: As `structure.mark`."""
+        self.mark += structure.mark(level, label)
 
     def add(self, text: str) -> None:
         """Add text to the paragraph."""

@@ -186,8 +186,8 @@ class Page(xml_events.Handler):
     def __init__(self, targets: Targets | None = None) -> None:
         self.blocks = Blocks()
         self.targets = targets
-        #: Level and label of the next paragraph, to which a table of contents points.
-        self.target = (targets or {}).get("")
+        #: Levels and labels of the next paragraph, to which a table of contents points.
+        self.here = [targets[""]] if targets and "" in targets else []
         #: For each paragraph, the number of links that it consists of. 0: it has other text, too.
         self.links: list[int] = []
         self.links_here = 0
@@ -213,7 +213,7 @@ class Page(xml_events.Handler):
         target = self.targets.get(attributes.get("id", "")) if self.targets and attributes.get("id") else None
         if target and name in _BLOCKS and not self.skipped_depth:
             self._end_block()
-        self.target = target or self.target
+        self.here += [target] if target else []
         self.in_style = name == "style"
         if self.skipped_depth or name in _SKIPPED or self._is_left_out(attributes):
             self.skipped_depth += 1
@@ -312,10 +312,12 @@ class Page(xml_events.Handler):
 
     def _end_block(self) -> None:
         heading = joined(self.blocks.pieces)
-        if heading and self.target:
-            level, label = self.target
+        if heading and self.here:
+            *around, (level, label) = self.here
+            for level_around, label_around in around:
+                self.blocks.heading(level_around, label_around)
             self.blocks.heading(level, label if not self.in_heading or structure.is_longer(label, heading) else "")
-            self.target = None
+            self.here = []
         elif heading and self.in_heading and self.targets is None:
             self.blocks.heading(self.in_heading)
         if self.blocks.end():
