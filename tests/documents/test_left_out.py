@@ -197,7 +197,6 @@ def test_notes_and_comments_of_markdown_are_left_out(source: str, text: str) -> 
         ('<?xml version="1.0"?>\n<office:document xmlns:office="urn:o">Rain.</office:document>', "flat OpenDocument"),
         ("<svg width='5'>Rain.</svg>", r"a picture \(SVG\)"),
         ('<?xml version="1.0"?><!DOCTYPE TEI.2 SYSTEM "x.dtd"><TEI.2><p>Rain.</p></TEI.2>', "an XML file"),
-        ("<book><p>Rain.</p></book>\n", "an XML file"),
         ("\\documentclass{book}\\begin{document}Rain.\\end{document}", "a LaTeX file"),
         ("MIME-Version: 1.0\nContent-Type: multipart/related\n\n<html>Rain.</html>", "a web page in one file"),
     ],
@@ -209,6 +208,12 @@ def test_tags_of_another_format_are_not_counted(content: str, name: str, filenam
     if content.startswith("<?xml"):
         with pytest.raises(UnreadableTextError, match=name):
             readers.check(content.encode("utf-16"), filename=filename)
+
+
+def test_a_text_without_a_declaration_is_xml_by_its_name() -> None:
+    with pytest.raises(UnreadableTextError, match="an XML file"):
+        readers.check(b"<book><p>Rain.</p></book>", filename="a.xml")
+    assert readers.read(b"<p>Rain.</p>", filename="a.txt")
 
 
 def test_a_scan_with_a_printed_line_on_each_page_is_refused_with_the_number_of_pictures() -> None:

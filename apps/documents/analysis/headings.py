@@ -88,14 +88,8 @@ _VOLUME = re.compile(rf"(?P<word>[卷回章其]|その)(?P<number>[\d{numerals.H
 _ANY_WORD = re.compile(
     r"(?P<word>[^\W\d_]{3,20}+)[^\S\n]++(?P<number>\d{1,3}+|[IVXLC]{1,8}+)(?![^\W_])(?=[.:\u2013\u2014]|[^\S\n]*+$)"
 )
-#: Words before a number that is none of a chapter.
-_NO_DIVISIONS = frozenset(vocabulary.NO_DIVISIONS.split())
-
 #: Marks between a number and its title.
 _SEPARATORS = frozenset(".:)]*_|\u2012\u2013\u2014\u2015-、\uff0e。\uff1a\uff09・")
-_LAST_NUMBER = re.compile(r"(?:(?<!\d)\d++|(?<![ivxlc])[ivxlc]++)[^\S\n]*+$", re.IGNORECASE)
-#: Fewest spaces that are a gap.
-_GAP = 3
 _VISIBLE, _GAPS = re.compile(r"\S"), re.compile(r"\s++")
 _UNSPACED_LETTER = re.compile(rf"[{UNSPACED}]")
 _PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]。\uff01\uff1f」』।؟\u06d4")
@@ -166,7 +160,7 @@ def _headings(line: _Line) -> Iterator[Heading]:
     yield from _numbered(line)
     if not line.above and (match := _ANY_WORD.match(content)):
         word, number = match["word"].lower(), numerals.read(match["number"])
-        is_word = word not in _NO_DIVISIONS and (content[0].isupper() or not word.isascii())
+        is_word = word not in vocabulary.NO_DIVISIONS and (content[0].isupper() or not word.isascii())
         if number is not None and is_word:
             yield from _heading(line, word, number=number, rest=content[match.end() :])
 
@@ -219,7 +213,7 @@ def _words_at(line: str, at: int, known: Mapping[str, str]) -> Iterator[tuple[st
 def _may_be_unread(word: str) -> bool:
     """Return whether a word is a division also where its number is a word that cannot be read."""
     is_long = len(word) > 3 or not word.isascii() or _FORMS.get(word) == CHAPTER
-    return is_long and not word.endswith(".") and word not in vocabulary.ENGLISH_OTHERS.split()
+    return is_long and not word.endswith(".") and word not in vocabulary.ENGLISH_OTHERS
 
 
 def _numbered(line: _Line) -> Iterator[Heading]:
@@ -263,7 +257,7 @@ def _heading(line: _Line, word: str, *, number: int | None = None, name: str = "
     above, below = line.above, line.below
     is_bare = not words.any_in(rest)
     is_apart = not above and not below
-    if _ends_with_page(rest) or not (is_bare or _begins_title(rest, word) or (is_apart and rest.startswith(","))):
+    if not (is_bare or _begins_title(rest, word) or (is_apart and rest.startswith(","))):
         return
     if number is None and word != NAME:
         name = " ".join(name.casefold().split())
@@ -320,16 +314,6 @@ def _is_separated(rest: str) -> bool:
     """Return whether a mark separates the rest of a line, a title, from the number before it."""
     stripped = rest.strip()
     return len(stripped) > 1 and stripped[0] in _SEPARATORS
-
-
-def _ends_with_page(rest: str) -> bool:
-    """Return whether a line ends like one of a table of contents: "Chapter 1 ........ 5", or a number after a gap."""
-    number = _LAST_NUMBER.search(rest)
-    if number is None:
-        return False
-    before = rest[: number.start()]
-    gap = before[len(before.rstrip()) :]
-    return len(gap) >= _GAP or "\t" in gap or "".join(before.split()).endswith(("...", "…"))
 
 
 def _subtitle(text: str, heading_end: int) -> str:

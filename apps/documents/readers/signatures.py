@@ -101,8 +101,7 @@ def recognised(head: bytes) -> str | None:
 def refusal(source: Source) -> str | None:
     """Return the refusal of a file that no reader takes, for the writer. None: it may be text."""
     kind = recognised(source.head) or MARKUP_SUFFIXES.get(source.suffix)
-    root = _XML_ROOT.search(source.head)
-    if kind is None and root and source.content().rstrip().endswith(b"</%s>" % root[1]):
+    if kind is None and source.suffix == ".xml" and _XML_ROOT.search(_in_utf_8(source.head)):
         kind = "an XML file"
     if kind == OLD_WORD and _ENCRYPTED_PACKAGE in source.content():
         return "This is a Word file with a password. Save it without one and send that."
