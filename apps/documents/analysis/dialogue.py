@@ -193,8 +193,10 @@ def _quoted(text: str, start: int, end: int, style: Style) -> Iterator[tuple[int
 
 def _opening(text: str, start: int, end: int, style: Style) -> re.Match[str] | None:
     """Return the next mark that opens a quotation in this style."""
-    found = _OPENING[style.single].finditer(text, start, end)
-    return next((mark for mark in found if mark[0] in style.closing or mark[0] == style.single), None)
+    for mark in _OPENING[style.single].finditer(text, start, end):
+        if mark[0] in style.closing or mark[0] == style.single:
+            return mark
+    return None
 
 
 def _end_of_double(text: str, start: int, end: int, mark: str, style: Style) -> tuple[int, int]:

@@ -25,9 +25,9 @@ _LIST_MARK = re.compile(r"(?:[-*+\u2022]|\(?(?:\d{1,4}(?:\.\d{1,4}){0,3}|[^\W\d_
 _BEFORE_ABBREVIATION = re.compile(r"(?:(?<=[^\w\s])|(?<=_))(?=[A-Z][a-z]{0,5}\.\s)")
 _PARAGRAPH_END = re.compile(r"\n(?:[^\S\n]*\n)+")
 #: End of a line before one that a dash begins. Sentencex takes the "No." before it for "number".
-_LINE_OF_SPEECH = re.compile(r"(?<=[.!?…])\n(?=[—\u2013―])")
+_LINE_OF_SPEECH = re.compile(r"\n(?<=[.!?…]\n)(?=[—\u2013―])")
 #: Ends of Khmer and Tibetan sentences, which sentencex does not know.
-_FURTHER_END = re.compile(r"(?<=[\u17d4\u17d5\u0f0d\u0f0e])\s++(?=\S)")
+_FURTHER_END = re.compile(r"[\u17d4\u17d5\u0f0d\u0f0e]\s++(?=\S)")
 _CLOSING_MARKS = ("”", "\u2019", "»", '"', "'")
 _SENTENCE_ENDS = tuple(".!?…\u0964\u06d4。\uff01\uff1f")
 _SENTENCE_WITHIN = re.compile(r"[.!?…\u0964\u06d4]\s+\S|[。\uff01\uff1f]\w")

@@ -74,5 +74,9 @@ class Blocks:
 
 def joined(pieces: Iterable[str]) -> str:
     """Join the pieces of a paragraph, without double spaces and without spaces at the ends of lines."""
-    text = re.sub(r" {2,}", " ", "".join(pieces))
-    return _AROUND_LINE_END.sub("\n", text).strip(" \n")
+    text = "".join(pieces)
+    if "  " in text:
+        text = re.sub(r" {2,}", " ", text)
+    if "\n" in text:
+        text = _AROUND_LINE_END.sub("\n", text)
+    return text.strip(" \n")

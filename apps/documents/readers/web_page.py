@@ -311,7 +311,7 @@ class Page(xml_events.Handler):
             self.label = ""
 
     def _end_block(self) -> None:
-        heading = joined(self.blocks.pieces)
+        heading = joined(self.blocks.pieces) if self.here or self.in_heading else ""
         if heading and self.here:
             *around, (level, label) = self.here
             for level_around, label_around in around:
