@@ -124,8 +124,9 @@ def analyse(text: str, *, words_per_minute: int, on_progress: OnProgress = lambd
     Parameters:
       words_per_minute: Speed of reading, for the reading time.
     """
-    text = gutenberg.without_licence(newlines.normalised(structure.marked(text)))
-    return _Analysis(Text.of(text), words_per_minute, on_progress).findings()
+    # By the same name, so that the text with its marks is let go.
+    text = Text.of(gutenberg.without_licence(newlines.normalised(structure.marked(text))))
+    return _Analysis(text, words_per_minute, on_progress).findings()
 
 
 class _Analysis:
