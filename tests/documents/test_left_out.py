@@ -1,6 +1,7 @@
 """Parts of a file that are no text: notes and their marks, hidden text, page numbers of print, comments."""
 
 import time
+from typing import Any
 
 import pytest
 
@@ -72,13 +73,14 @@ def test_a_word_file_has_its_visible_text(body: str, text: str) -> None:
         '<Relationships><Relationship Id="r9" Target="chunk.htm"/><Relationship Id="r8" Target="/word/chunk.txt"/>'
         '<Relationship Id="r7" Target="chunk.docx"/></Relationships>'
     )
-    parts = {
+    embedded: dict[str, Any] = {"word/_rels/document.xml.rels": targets, "word/chunk.docx": manuscripts.docx("<w:p/>")}
+    parts: dict[str, Any] = {
         "word/_rels/document.xml.rels": targets,
         "word/chunk.htm": "<html><body><h1>Chapter 1</h1><p>The rain.</p></body></html>",
         "word/chunk.txt": "Some words.",
         "word/chunk.docx": manuscripts.docx(
             f'<w:p>{run("Another file.")}</w:p><w:altChunk {PLACES} r:id="r7"/>',
-            **{"word/_rels/document.xml.rels": targets, "word/chunk.docx": manuscripts.docx("<w:p/>")},
+            **embedded,
         ),
         "word/styles.xml": f'<w:styles {manuscripts.W}><w:style w:styleId="Gone"><w:rPr><w:vanish/></w:rPr></w:style>'
         '<w:style w:styleId="GoneToo"><w:basedOn w:val="Gone"/></w:style>'

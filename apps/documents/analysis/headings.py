@@ -136,7 +136,9 @@ def shown(line: str) -> str:
 def _lines(text: str) -> Iterator[_Line]:
     """Yield the lines that are short enough and have a word."""
     start, above = 0, ""
-    for whole in text.split("\n"):
+    while start < len(text):  # A list of all lines would take more memory than the text.
+        end = text.find("\n", start)
+        whole = text[start : end if end >= 0 else len(text)]
         stripped = whole.strip()
         if stripped and len(whole) <= MAX_CHARACTERS:
             yield _Line(text, start, whole, above)
