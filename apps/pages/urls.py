@@ -3,7 +3,7 @@
 from django.urls import path
 
 from apps.core import keys as keys
-from apps.pages.views import account, documents, members, passwords, people, projects, tokens, two_factor
+from apps.pages.views import account, documents, members, order, passwords, people, projects, tokens, two_factor
 
 app_name = "pages"
 
@@ -28,6 +28,7 @@ urlpatterns = [
     path("projects/<key:pk>/", projects.show, name="project"),
     path("projects/<key:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<key:pk>/delete/", projects.delete, name="delete-project"),
+    path("projects/<key:pk>/order/", order.show, name="order"),
     path("projects/<key:pk>/upload/", projects.upload, name="upload"),
     path("projects/<key:pk>/paste/", projects.paste, name="paste"),
     path("projects/<key:pk>/process/", projects.process, name="process-project"),
@@ -41,6 +42,8 @@ urlpatterns = [
     path("invitations/<str:token>/", members.invitation, name="invitation"),
     path("documents/<key:pk>/", documents.show, name="document"),
     path("documents/<key:pk>/rename/", documents.rename, name="rename-document"),
+    path("documents/<key:pk>/encoding/", documents.encoding, name="document-encoding"),
+    path("documents/<key:pk>/move/", order.move, name="move-document"),
     path("documents/<key:pk>/delete/", documents.delete, name="delete-document"),
     path("documents/<key:pk>/process/", documents.process, name="process-document"),
 ]
