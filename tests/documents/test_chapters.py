@@ -101,10 +101,44 @@ def test_the_words_of_every_language_head_chapters(language: str) -> None:
         ("Sketch 1", "Sketch 2", "Sketch 3"),
         ("Whatsit 1", "Whatsit 2", "Whatsit 3"),
         ("- I -", "- II -"),
+        ("Глава первая, в которой идёт дождь", "Глава вторая, в которой он стихает"),
+        ("Письмо первое", "Письмо второе"),
+        ("Erster Brief", "Zweiter Brief"),
+        ("The First Day", "The Second Day"),
+        ("Kapitulli i parë", "Kapitulli i dytë"),
+        ("Bab Satu", "Bab Dua"),
+        ("1-тарау", "2-тарау"),
+        ("Ch. 1", "Ch. 2"),
+        ("Chapter 1 | The Storm", "Chapter 2 | The Calm"),
+        ("§ 1", "§ 2", "§ 3"),
+        ("第壱章", "第弐章", "第参章"),
+        ("正文 第一章 雨", "正文 第二章 風"),
+        ("第一卷 海 第一章 雨", "第一卷 海 第二章 風", "第二卷 陸 第三章 雪"),
+        ("其一", "其二", "其三"),
     ],
 )
 def test_headings_in_many_languages_and_forms_begin_chapters(headings: tuple[str, ...]) -> None:
     assert titles(book(*headings)) == list(headings)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ("Глава первая", "Глава вторая", "Глава третья"),
+        ("Première partie", "Deuxième partie", "Troisième partie"),
+        ("Chapitre 1er", "Chapitre 2", "Chapitre 3"),
+        ("თავი პირველი", "თავი მეორე", "თავი მესამე"),
+        ("1. The Storm", "2. The Calm", "3. Home"),
+        ("I. THE STORM", "II. THE CALM", "III. HOME"),
+    ],
+)
+def test_headings_may_stand_directly_above_the_text(headings: tuple[str, ...]) -> None:
+    assert titles("\n\n".join(f"{heading}\n{PROSE}\n{PROSE}" for heading in headings)) == list(headings)
+
+
+def test_marks_around_a_heading_are_no_part_of_it() -> None:
+    assert titles(book("【第一章】", "【第二章】")) == ["第一章", "第二章"]
+    assert titles(book("<1>", "<2>")) == ["1", "2"]
 
 
 def test_a_line_above_a_heading_outweighs_no_sequence() -> None:

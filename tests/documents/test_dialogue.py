@@ -1,6 +1,8 @@
-"""Spoken words of English texts. In the cases below they stand in square brackets, which are removed."""
+"""Spoken words. In the texts below they stand in square brackets, which are removed."""
 
+import json
 import time
+from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -29,13 +31,20 @@ CASES = [
     "“[It is long,\n“and goes on,\nline by line.]” He left.",
     "— a list\n— of things",
 ]
+#: Texts in each language that is measured. Dialogue in others has no figure.
+IN_LANGUAGES = {"en": CASES} | json.loads((Path(__file__).parent / "dialogue.json").read_text())
+MARKED = [(language, marked) for language, texts in IN_LANGUAGES.items() for marked in texts]
 
 
-@pytest.mark.parametrize("marked", CASES)
-def test_spoken_words_are_told_from_the_others(marked: str) -> None:
+def test_each_language_that_is_measured_has_texts_whose_share_is_known() -> None:
+    assert {*IN_LANGUAGES} == dialogue.LANGUAGES
+
+
+@pytest.mark.parametrize(("language", "marked"), MARKED)
+def test_spoken_words_are_told_from_the_others(language: str, marked: str) -> None:
     text = marked.replace("[", "").replace("]", "")
     expected = sum(words.count(piece.split("]")[0]) for piece in marked.split("[")[1:])
-    assert dialogue.spoken_words(text, style=dialogue.style(text)) == expected
+    assert dialogue.spoken_words(text, style=dialogue.style(text, language=language)) == expected
 
 
 def test_only_words_between_the_offsets_count() -> None:
@@ -50,17 +59,19 @@ def test_single_marks_in_a_text_with_double_ones_are_no_speech() -> None:
 
 @given(st.text(st.sampled_from("aB .,!?\"'“”\u2018\u2019«»„—\u2013-\n「」 "), max_size=300))
 def test_no_punctuation_makes_more_spoken_words_than_words(text: str) -> None:
-    spoken = dialogue.spoken_words(text, style=dialogue.style(text))
+    spoken = dialogue.spoken_words(text, style=dialogue.style(text, language="ru"))
     # A mark may stand in the middle of a word: a'b.
     assert 0 <= spoken <= words.count(text.replace("'", " ").replace("\u2019", " ").replace("-", " "))
 
 
-@pytest.mark.parametrize("piece", [" 'a", "'a", " \u2018a", '"a ', "“a ", "—a\n", "— a, ", "\n ", "'a\n"])
+@pytest.mark.parametrize(
+    "piece", [" 'a", "'a", " \u2018a", '"a ', "“a ", "—a\n", "— a, ", "\n ", "'a\n", "— A, — b.\n", "—A —", "» a"]
+)
 def test_twice_the_text_takes_no_four_times_as_long(piece: str) -> None:
     def seconds(number: int) -> float:
         text = piece * number
         started = time.process_time()
-        dialogue.spoken_words(text, style=dialogue.style(text))
+        dialogue.spoken_words(text, style=dialogue.style(text, language="ru"))
         return time.process_time() - started
 
     # Were it quadratic, 16 times the text would take 256 times as long.

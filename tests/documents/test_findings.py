@@ -79,16 +79,18 @@ def test_a_chapter_in_another_language_has_figures_of_its_own() -> None:
     chapters = analyse(f"Chapter 1\n\n{english}\n\nChapter 2\n\n{german}\n\nChapter 3\n\n{english}").chapters
     assert [chapter.language for chapter in chapters] == ["en", "de", "en"]
     assert chapters[0].reading_ease == chapters[2].reading_ease is not None
-    assert (chapters[1].reading_ease, chapters[1].grade_level, chapters[1].dialogue_share) == (None, None, None)
+    assert (chapters[1].reading_ease, chapters[1].grade_level) == (None, None)
 
 
-def test_a_chapter_in_another_language_does_not_change_the_measures_of_the_whole() -> None:
+def test_a_chapter_in_another_language_counts_in_the_dialogue_of_the_whole_and_not_in_its_readability() -> None:
     english = "“Go out,” he said. He went out into the rain, and nobody asked him why. " * 30
-    german = "„Geh hinaus“, sagte er. Er ging hinaus in den Regen, und niemand fragte ihn, warum. " * 30
+    german = "„Geh jetzt hinaus“, sagte er. Er ging hinaus in den Regen, und niemand fragte ihn, warum. " * 30
     found = analyse(f"Chapter 1\n\n{english}\n\nChapter 2\n\n{german}\n\nChapter 3\n\n{english}")
     assert [chapter.language for chapter in found.chapters] == ["en", "de", "en"]
     first = found.chapters[0]
-    assert (found.language, found.dialogue_share) == ("en", first.dialogue_share)
+    assert found.language == "en"
+    # 2 of 15 words are spoken in English, 3 of 16 in German.
+    assert (first.dialogue_share, found.dialogue_share) == (0.1333, round(7 / 46, 4))
     assert (found.reading_ease, found.grade_level) == (first.reading_ease, first.grade_level)
 
 
@@ -98,17 +100,18 @@ def test_a_short_text_has_no_readability_and_all_the_rest() -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "sentence"),
+    ("language", "share", "sentence"),
     [
-        ("de", "„Geh“, sagte er. Er ging wieder hinaus in den Regen, und niemand fragte ihn, warum. "),
-        ("fi", "”Mene”, hän sanoi. Hän meni taas ulos sateeseen, eikä kukaan kysynyt häneltä miksi. "),
-        ("fr", "« Sors », dit-il. Il sortit de nouveau sous la pluie, et personne ne lui demanda pourquoi. "),
+        ("cy", None, "“Dos,” meddai. Aeth allan i'r glaw unwaith eto, ac ni ofynnodd neb iddo pam yr oedd hi'n oer. "),
+        ("de", 1 / 15, "„Geh“, sagte er. Er ging wieder hinaus in den Regen, und niemand fragte ihn, warum. "),
+        ("fi", 1 / 13, "”Mene”, hän sanoi. Hän meni taas ulos sateeseen, eikä kukaan kysynyt häneltä miksi. "),
+        ("fr", 1 / 15, "« Sors », dit-il. Il sortit de nouveau sous la pluie, et personne ne lui demanda pourquoi. "),
     ],
 )
-def test_a_text_in_another_language_has_no_readability_and_no_dialogue(language: str, sentence: str) -> None:
+def test_a_text_in_another_language_has_no_readability(language: str, share: float | None, sentence: str) -> None:
     found = analyse(sentence * 30)
     assert (found.language, found.reading_ease, found.grade_level) == (language, None, None)
-    assert found.dialogue_share is None
+    assert found.dialogue_share == (share and pytest.approx(share, abs=0.0001))
     assert (found.words > 300, bool(found.keywords), bool(found.longest_sentences)) == (True, True, True)
 
 

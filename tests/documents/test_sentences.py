@@ -22,6 +22,8 @@ from apps.documents.analysis import sentences
         ("No full stop\n   \nat all", 2),
         ("Ein Satz. Und z. B. noch einer.", 2),
         ("Première phrase. M. Dupont resta.", 2),
+        ("—Sí. No.\n—¿Quién? ¡Yo!", 4),
+        ("\u1797\u17d2\u179b\u17c0\u1784\u17d4 \u1782\u17d2\u1798\u17b6\u1793\u17d4", 2),
     ],
 )
 def test_sentences_end_at_their_marks_and_not_at_abbreviations(text: str, count: int) -> None:

@@ -3,9 +3,14 @@
 import time
 
 import pytest
+import typst
 
 from apps.documents import readers
 from apps.documents.analysis import chapters, findings, structure
+from apps.documents.analysis.structure import Text
+from apps.documents.readers import pdf_outline, pdf_pages
+from apps.documents.readers.pdf_outline import Entry
+from apps.documents.readers.pdf_pages import Line
 from tests import manuscripts
 from tests.manuscripts import W, xhtml
 
@@ -171,3 +176,62 @@ def test_forged_and_endless_marks_take_no_long_time() -> None:
     for text in (f"{structure.MARK}9x\n" * 50_000, structure.MARK * 500_000, structure.mark(1) + "a" * 500_000):
         chapters.find(structure.Text.of(f"{text}{PROSE}"))
     assert time.process_time() - began < 20
+
+
+def test_two_entries_of_the_contents_that_point_to_one_place_are_headings_both() -> None:
+    page = xhtml(
+        f'<div id="p1"><div id="c1"><p>{PROSE}</p></div><div id="c2"><p>{PROSE}</p></div></div>'
+        f'<div id="p2"><div id="c3"><p>{PROSE}</p></div></div>'
+    )
+    links = nav(*((f"1.xhtml#{place}", label) for place, label in (("p1", "Part One"), ("c1", "A"), ("c2", "B"))))
+    links = links.replace("</ol>", '<li><a href="1.xhtml#p2">Part Two</a></li><li><a href="1.xhtml#c3">C</a></li></ol>')
+    text = Text.of(
+        readers.read(manuscripts.epub({"nav.xhtml": links, "1.xhtml": page}, manifest=NAV, order=["1.xhtml"]))
+    )
+    assert [stated.title for stated in text.stated] == ["Part One", "A", "B", "Part Two", "C"]
+
+
+def test_chapters_that_have_no_text_yet_are_chapters() -> None:
+    assert titles(b"# One\n\n# Two\n\n# Three\n\n# Four\n", "a.md") == ["One", "Two", "Three", "Four"]
+
+
+# --- PDF ---
+
+
+def set_pdf(*pages: str) -> bytes:
+    """Return a PDF with an outline of these pages' headings, which begin with signs such as "="."""
+    source = "#set document(date: none)\n" + "\n#pagebreak()\n".join(f"{page}\n\n{PROSE} {PROSE}\n" for page in pages)
+    return typst.compile(source.encode())
+
+
+LONG = "The Calm, in which nothing at all happens for so long that this heading goes on over the end of its line"
+
+
+@pytest.mark.parametrize(
+    ("pages", "found"),
+    [
+        (["= The Storm", f"= {LONG}", "= Home"], ["The Storm", LONG, "Home"]),
+        (["= Part One\n\n== The Storm", "== The Calm", "= Part Two\n\n== Home"], ["The Storm", "The Calm", "Home"]),
+        ([f"= The Storm\n\n{PROSE}\n\n= The Calm", "= Home"], ["The Storm", "The Calm", "Home"]),
+        # An outline of one entry is the title of the book.
+        (["= A Book\n\nChapter 1", "Chapter 2", "Chapter 3"], ["Chapter 1", "Chapter 2", "Chapter 3"]),
+    ],
+)
+def test_the_outline_of_a_pdf_names_its_chapters(pages: list[str], found: list[str]) -> None:
+    assert titles(set_pdf(*pages), "a.pdf") == found
+
+
+def test_an_entry_of_an_outline_whose_heading_is_no_line_marks_its_place() -> None:
+    lines = [Line(text=text, baseline=700 - 20.0 * number) for number, text in enumerate(("One.", "Two.", "Three."))]
+    pages = [list(lines), list(lines), []]
+    pdf_outline.mark(
+        pages,
+        [
+            Entry(title="The Storm", level=1, page=0, top=680),
+            Entry(title="The Calm", level=1, page=1, top=None),
+            Entry(title="Nowhere", level=1, page=2, top=None),
+            Entry(title="Nowhere", level=1, page=9, top=None),
+        ],
+    )
+    assert [line.text for page in pages for line in page if line.mark] == ["One.", "One."]
+    assert Text.of(pdf_pages.text(pages)).stated[1].title == "The Calm"

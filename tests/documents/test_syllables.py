@@ -9,6 +9,7 @@ from apps.documents.analysis import syllables
 #: Hyphens part the syllables. Where the spelling hides them, the number follows.
 WORDS = (
     "cat wa-ter home lit-tle loved want-ed hous-es some-thing beau-ti-ful na-tion o-pin-ion be-ing sci-ence "
+    "caf-é na-ïve fi-an-cée Na-tá-sha Ros-tóv Bron-të No-ël bless-èd co-öp-er-ate tête fa-çade smör-gås-bord Cæ-sar "
     "don't:1 did-n't u-ni-ver-sal-ly ac-knowl-edged mar-riage ques-tion Mr:2 evening:2 every:2"
 )
 

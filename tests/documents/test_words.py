@@ -34,6 +34,8 @@ from apps.documents.analysis import words
         ('צה״ל וחז"ל באו.', 3),
         ('אמר "שלום" והלך', 3),
         ("בית־ספר", 1),
+        ("\u05d2\u05f3\u05d9\u05e8\u05e4\u05d4 באה", 2),
+        ("I don\u00b4t re\u2060join", 3),
         ("col·lecció d'art", 2),
         ("\u056b\u0576\u0579\u057a\u0565\u055e\u057d \u0565\u0584", 2),
         # Without spaces between words, each character is one.

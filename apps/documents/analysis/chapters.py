@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
-from apps.documents.analysis import contents, headings, sequences, structure
+from apps.documents.analysis import headings, sequences, structure
 from apps.documents.analysis.headings import CHAPTER, Heading
 from apps.documents.analysis.structure import Stated, Text
 
@@ -47,7 +47,6 @@ def find(text: str) -> list[Chapter]:
     candidates = headings.candidates(text)
     above: Sequence[Heading | Stated]
     chosen, above, ends = structure.chosen(text, stated)
-    chosen = contents.without(text, chosen)
     guessed = sequences.chosen(text, candidates)
     if len(chosen) < MIN_STATED or (
         len(guessed) > MUCH_BETTER * len(chosen)

@@ -1,7 +1,6 @@
 """Tell the lines of a table of contents from the headings of chapters."""
 
 import re
-from bisect import bisect_left
 from collections.abc import Sequence
 
 from apps.documents.analysis import words
@@ -10,6 +9,8 @@ from apps.documents.analysis.vocabulary import is_contents
 
 #: Most words between two lines of a table of contents: a page number, a subtitle or a sentence of summary.
 HARDLY_ANY_WORDS = 20
+#: Characters between the line "Contents" and the first line below it.
+CHARACTERS_BELOW_CONTENTS = 1_000
 #: Fewest headings in a row without a word between them that are an outline.
 OUTLINE_LINES = 3
 
@@ -87,20 +88,25 @@ def _repeated(found: Sequence[Heading], thin: Sequence[bool], empty: Sequence[bo
 def _below_contents_line(text: str, found: Sequence[Heading], thin: Sequence[bool]) -> set[int]:
     listed: set[int] = set()
     covered = 0
-    starts = [heading.start for heading in found]
     with_text, again = _next_with_text(thin), _next_of_same_key(found)
-    for line in _SHORT_LINE.finditer(text):
-        if not is_contents(line[0]):
-            continue
-        first = bisect_left(starts, line.end())
-        if first == len(found) or not words.at_most(HARDLY_ANY_WORDS, text, line.end(), starts[first]):
+    for first, heading in enumerate(found):
+        if first < covered or not _stands_below_contents_line(
+            text, found[first - 1].end if first else 0, heading.start
+        ):
             continue
         # If all chapters are short, the table ends where its first line comes again.
-        stop = with_text[first] if with_text[first] < len(found) else again[first]
-        # The lines up to there belong to a table that an earlier line began.
-        listed.update(range(max(first, covered), stop))
-        covered = max(covered, stop)
+        covered = with_text[first] if with_text[first] < len(found) else again[first]
+        listed.update(range(first, covered))
     return listed
+
+
+def _stands_below_contents_line(text: str, start: int, end: int) -> bool:
+    """Return whether the line "Contents" stands between two offsets, with hardly any word below it."""
+    start = max(start, end - CHARACTERS_BELOW_CONTENTS)
+    return any(
+        is_contents(line[0]) and words.at_most(HARDLY_ANY_WORDS, text, line.end(), end)
+        for line in _SHORT_LINE.finditer(text, start, end)
+    )
 
 
 def _next_with_text(thin: Sequence[bool]) -> list[int]:

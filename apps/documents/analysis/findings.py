@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain
 from typing import Any
 
@@ -125,8 +124,9 @@ def analyse(text: str, *, words_per_minute: int, on_progress: OnProgress = lambd
     Parameters:
       words_per_minute: Speed of reading, for the reading time.
     """
-    text = gutenberg.without_licence(newlines.normalised(structure.marked(text)))
-    return _Analysis(Text.of(text), words_per_minute, on_progress).findings()
+    # By the same name, so that the text with its marks is let go.
+    text = Text.of(gutenberg.without_licence(newlines.normalised(structure.marked(text))))
+    return _Analysis(text, words_per_minute, on_progress).findings()
 
 
 class _Analysis:
@@ -142,10 +142,13 @@ class _Analysis:
         self.parts_with: Tally[str] = Tally(limit=MAX_DIFFERENT_WORDS)
         self.threes = Threes()
         self.lowered = phrases.Lowered()
+        #: Marks of speech, by language.
+        self.styles: dict[str, Style] = {}
 
-    @cached_property
-    def style(self) -> Style:
-        return dialogue.style(self.text)
+    def style(self, written_in: str) -> Style:
+        if written_in not in self.styles:
+            self.styles[written_in] = dialogue.style(self.text, language=written_in)
+        return self.styles[written_in]
 
     def findings(self) -> Findings:
         around: list[_Part] = []
@@ -210,7 +213,9 @@ class _Analysis:
         return _Part(
             words=heading_words + body_words,
             body_words=body_words,
-            spoken_words=dialogue.spoken_words(text, start, end, style=self.style) if is_measured else None,
+            spoken_words=(
+                dialogue.spoken_words(text, start, end, style=self.style(written_in)) if is_measured else None
+            ),
             sentences=longest.seen,
             language=written_in,
             measure=readability.measure(counts.at_least(), sentences=longest.seen, language=written_in),

@@ -11,8 +11,10 @@ from itertools import islice
 from apps.documents.analysis import numerals, vocabulary, words
 from apps.documents.analysis.scripts import UNSPACED
 
-#: Most lines of one kind that are considered. A text with more of them is no book.
-MAX_CANDIDATES = 20_000
+#: Most lines that are considered. A text with more of them is no book.
+MAX_CANDIDATES = 50_000
+#: Characters of a line within which its word for a division stands.
+MAX_CHARACTERS_OF_WORDS = 60
 #: Longest heading, and longest one in several lines, in characters.
 MAX_CHARACTERS, MAX_CHARACTERS_OF_LINES = 120, 360
 #: Longest heading with text directly below it, in characters. Prose fills its lines.
@@ -64,57 +66,61 @@ _FORMS = dict.fromkeys(vocabulary.PARTS, PART) | dict.fromkeys(vocabulary.CHAPTE
 _DIVISIONS = _FORMS | {word: word for word in vocabulary.OTHER_WORDS}
 _ENGLISH = frozenset(vocabulary.LANGUAGES["en"].split())
 _NAMED = dict.fromkeys(vocabulary.PROLOGUES, "prologue") | dict.fromkeys(vocabulary.EPILOGUES, "epilogue")
-#: Markdown's marks and other emphasis around a heading. Possessive, so that no line takes long.
-_BEFORE = r"^(?P<marks>(?:[^\S\n]++|[#*_=~\[\u200e\u200f\ufeff]++)*+)(?=\w)"
-_AFTER_TITLE = " \t*_=~#]\u200e\u200f\u3000"
-_FLAGS = re.IGNORECASE | re.MULTILINE
-_REST = r"(?P<rest>[^\n]*)$"
+#: First words of all of them, without their full stops.
+_FIRST_WORDS = frozenset(word.split()[0].rstrip(".") for word in (*_DIVISIONS, *_NAMED))
+#: Marks of Markdown and other emphasis around a heading.
+_MARKS, _AFTER_TITLE = "#*_=~[<【 \t\u3000\u200e\u200f\ufeff", " \t*_=~#]>】\u200e\u200f\u3000"
+#: Further marks before a number that stands alone.
+_MARKS_OF_NUMBERS = _MARKS + "(\uff08\u2013\u2014§-"
 
-#: A line that is short enough.
-_LINE = re.compile(rf"{_BEFORE}(?P<line>[^\n]{{1,{MAX_CHARACTERS}}}+)$", re.MULTILINE)
-_WORD = re.compile(r"[^\s\d.:,;()]++")
-_NUMBER = re.compile(rf"\A(?:the[^\S\n]{{1,9}})?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
-_NUMBER_BEFORE = re.compile(r"(?P<number>\d{1,4}+)(?:[.\u2010-]|[^\S\n])*+(?=\D)")
-#: "第三回 ...", "제1장", "1장".
+_WORD, _TOKEN = re.compile(r"[^\s\d.:,;()]++"), re.compile(r"[^\s\d.:,;()\u2010-]++")
+_NUMBER = re.compile(rf"(?:the[^\S\n]{{1,9}})?(?P<number>{numerals.PATTERN})", re.IGNORECASE)
+_BARE_NUMBER = re.compile(numerals.PATTERN, re.IGNORECASE)
+_NUMBER_BEFORE = re.compile(r"\d{1,4}+(?:[.\u2010-]|[^\S\n])*+(?=\D)")
+#: "第三回 ...", "제1장", "1장", also after the name of a part; and "卷三".
 _SIGNED = re.compile(
-    rf"{_BEFORE}(?:[第제][^\S\n]*+(?P<number>[\d{numerals.HAN}]{{1,12}}+|[{numerals.HANGUL}]{{1,4}}+)|(?P<digits>\d{{1,4}}+)"
-    rf"(?=[^\S\n]?[장화회막편부]))[^\S\n]*+(?P<word>[{vocabulary.SIGNS}{vocabulary.PART_SIGNS}]){_REST}",
-    _FLAGS,
+    rf"(?:(?:正文|第[\d{numerals.HAN}]{{1,8}}[{vocabulary.PART_SIGNS}])[^第\n]{{0,20}}+(?=第))?+(?:[第제][^\S\n]*+"
+    rf"(?P<number>[\d{numerals.HAN}]{{1,12}}+|[{numerals.HANGUL}]{{1,4}}+)|(?P<digits>\d{{1,4}}+)"
+    rf"(?=[^\S\n]?[장화회막편부]))[^\S\n]*+(?P<word>[{vocabulary.SIGNS}{vocabulary.PART_SIGNS}])"
 )
-_VOLUME = re.compile(rf"{_BEFORE}(?P<word>[卷回章])(?P<number>[\d{numerals.HAN}]{{1,12}}+){_REST}", _FLAGS)
-_NUMBERS = re.compile(
-    rf"^(?P<marks>(?:[^\S\n]++|[#*_=~\[(\uff08\u2013\u2014-]++)*+)(?=\w)(?P<number>{numerals.PATTERN}){_REST}", _FLAGS
-)
+_VOLUME = re.compile(rf"(?P<word>[卷回章其]|その)(?P<number>[\d{numerals.HAN}]{{1,12}}+)(?P<digits>)")
 #: Any other word with a number and no more, or with a mark after it: "Hoofdstuk 3", "STAVE II.".
 _ANY_WORD = re.compile(
-    rf"{_BEFORE}(?P<word>[^\W\d_]{{3,20}}+)[^\S\n]++(?P<number>\d{{1,3}}+|[IVXLC]{{1,8}}+)(?![^\W_])"
-    r"(?P<rest>[.:\u2013\u2014][^\n]*|[^\S\n]*)$",
-    re.MULTILINE,
+    r"(?P<word>[^\W\d_]{3,20}+)[^\S\n]++(?P<number>\d{1,3}+|[IVXLC]{1,8}+)(?![^\W_])(?=[.:\u2013\u2014]|[^\S\n]*+$)"
 )
-#: Words before a number that is none of a chapter.
-_NO_DIVISIONS = frozenset(vocabulary.NO_DIVISIONS.split())
-
 #: Marks between a number and its title.
-_SEPARATORS = frozenset(".:)]*_\u2012\u2013\u2014\u2015-、\uff0e。\uff1a\uff09・")
-_LAST_NUMBER = re.compile(r"(?:(?<!\d)\d++|(?<![ivxlc])[ivxlc]++)[^\S\n]*+$", re.IGNORECASE)
-#: Fewest spaces that are a gap.
-_GAP = 3
-_VISIBLE = re.compile(r"\S")
+_SEPARATORS = frozenset(".:)]*_|\u2012\u2013\u2014\u2015-、\uff0e。\uff1a\uff09・")
+_VISIBLE, _GAPS = re.compile(r"\S"), re.compile(r"\s++")
 _UNSPACED_LETTER = re.compile(rf"[{UNSPACED}]")
 _PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]。\uff01\uff1f」』।؟\u06d4")
 _SENTENCE_ENDS = (".", ",", ";", "。", "\uff0c", "、", "\uff1b", "।", "\u06d4", "،")
 _PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»", "\uff01", "\uff1f", "」", "』", "؟")
-_NUMBER_ENDS = re.compile(r"[.:\u2012-\u2015(]|[^\S\n][-\u2013][^\S\n]")
+_NUMBER_ENDS = re.compile(r"[.:,\u2012-\u2015(]|[^\S\n][-\u2013][^\S\n]")
+
+
+class _Line:
+    """A line of a text that may be a heading.
+
+    Parameters:
+      above: The line above, stripped. Empty: the beginning of the text.
+      content: The line without the marks before it.
+    """
+
+    def __init__(self, text: str, start: int, whole: str, above: str) -> None:
+        self.text, self.start, self.end = text, start, start + len(whole)
+        self.whole, self.above = whole, above
+        self.content = whole.lstrip(_MARKS)
+
+    @property
+    def below(self) -> str:
+        """The line below, stripped. Empty: the end of the text."""
+        return _line_below(self.text, self.end).strip()
 
 
 def candidates(text: str) -> list[Heading]:
-    """Return the lines that may begin a chapter, in the order of the text; at most `MAX_CANDIDATES` of each kind."""
-    kinds = (_worded(text), _numbered(text), _any_word(text))
-    found: dict[int, Heading] = {}
-    for kind in kinds:
-        for heading in islice(kind, MAX_CANDIDATES):
-            found.setdefault(heading.start, heading)
-    return [found[start] for start in sorted(found)]
+    """Return the lines that may begin a chapter, in the order of the text; at most `MAX_CANDIDATES`."""
+    found = (next(_headings(line), None) for line in _lines(text))
+    return list(islice(filter(None, found), MAX_CANDIDATES))
 
 
 def names_a_chapter(line: str) -> bool:
@@ -124,44 +130,70 @@ def names_a_chapter(line: str) -> bool:
 
 def shown(line: str) -> str:
     """Return a line as a title: on one line, without marks."""
-    return " ".join(line.strip().lstrip("#*_=~[ \t\u200e\u200f\ufeff").rstrip(_AFTER_TITLE).split())
+    return " ".join(line.strip().lstrip(_MARKS).rstrip(_AFTER_TITLE).split())
 
 
-def _worded(text: str) -> Iterator[Heading]:
-    for match in _LINE.finditer(text):
-        line = match["line"]
-        for word, rest in _words_at(line, 0, _DIVISIONS):
-            stripped = rest.lstrip()
-            if numeral := _NUMBER.match(stripped):
-                if (number := numerals.read(numeral["number"])) is not None:
-                    yield from _heading(text, match, word, number=number, rest=stripped[numeral.end() :])
-            elif _may_be_unread(word) and rest[:1].isspace():
-                end = _NUMBER_ENDS.search(rest)
-                name = rest[: end.start() if end else None].strip(_AFTER_TITLE)
-                yield from _heading(text, match, word, name=name, rest=rest[end.start() :] if end else "")
-        yield from _number_first(text, match, line)
-        for name, rest in _words_at(line, 0, _NAMED):
-            yield from _heading(text, match, NAME, name=_NAMED[name], rest=rest)
-    for pattern in (_SIGNED, _VOLUME):
-        for match in pattern.finditer(text):
-            if number := numerals.read(match["number"] or match["digits"]):
-                yield from _heading(text, match, match["word"], number=number, rest=match["rest"])
+def _lines(text: str) -> Iterator[_Line]:
+    """Yield the lines that are short enough and have a word."""
+    start, above = 0, ""
+    while start < len(text):  # A list of all lines would take more memory than the text.
+        end = text.find("\n", start)
+        whole = text[start : end if end >= 0 else len(text)]
+        stripped = whole.strip()
+        if stripped and len(whole) <= MAX_CHARACTERS:
+            yield _Line(text, start, whole, above)
+        start, above = start + len(whole) + 1, stripped
 
 
-def _number_first(text: str, match: re.Match[str], line: str) -> Iterator[Heading]:
+def _headings(line: _Line) -> Iterator[Heading]:
+    """Yield what a line may be as a heading, the most certain first."""
+    content = line.content
+    if not (content[:1].isalnum() or content[:1] == "_"):
+        yield from _numbered(line)
+        return
+    if not _FIRST_WORDS.isdisjoint(_TOKEN.findall(content.lower(), 0, MAX_CHARACTERS_OF_WORDS)):
+        yield from _word_first(line)
+        yield from _number_first(line)
+        for name, rest in _words_at(content, 0, _NAMED):
+            yield from _heading(line, NAME, name=_NAMED[name], rest=rest)
+    for match in () if content.isascii() else (_SIGNED.match(content), _VOLUME.match(content)):
+        if match and (number := numerals.read(match["number"] or match["digits"])):
+            yield from _heading(line, match["word"], number=number, rest=content[match.end() :])
+    yield from _numbered(line)
+    if not line.above and (match := _ANY_WORD.match(content)):
+        word, number = match["word"].lower(), numerals.read(match["number"])
+        is_word = word not in vocabulary.NO_DIVISIONS and (content[0].isupper() or not word.isascii())
+        if number is not None and is_word:
+            yield from _heading(line, word, number=number, rest=content[match.end() :])
+
+
+def _word_first(line: _Line) -> Iterator[Heading]:
+    """Yield the heading of a line such as "Chapter 1" or "Глава первая"."""
+    for word, rest in _words_at(line.content, 0, _DIVISIONS):
+        stripped = rest.lstrip()
+        numeral = _NUMBER.match(stripped)
+        number = numerals.read(numeral["number"]) if numeral else None
+        if numeral and number is not None:
+            yield from _heading(line, word, number=number, rest=stripped[numeral.end() :])
+        # A letter may be a Roman numeral, or an article: "Kapitulli i parë".
+        if (number is None or stripped[1:2].isspace()) and _may_be_unread(word) and rest[:1].isspace():
+            end = _NUMBER_ENDS.search(rest)
+            name = rest[: end.start() if end else None].strip(_AFTER_TITLE)
+            yield from _heading(line, word, name=name, rest=rest[end.start() :] if end else "")
+
+
+def _number_first(line: _Line) -> Iterator[Heading]:
     """Yield the heading of a line such as "Erstes Kapitel" or "1. fejezet"."""
-    digits = _NUMBER_BEFORE.match(line)
+    content = line.content
+    digits = _NUMBER_BEFORE.match(content)
     places = [digits.end()] if digits else []
-    at = 0
-    for token in line.split(None, MAX_WORDS_OF_NUMBER)[:MAX_WORDS_OF_NUMBER]:
-        at = line.index(token, at) + len(token)
-        places.append(at + len(line[at:]) - len(line[at:].lstrip()))
+    places += [gap.end() for gap in islice(_GAPS.finditer(content), MAX_WORDS_OF_NUMBER)]
     for place in dict.fromkeys(places):
-        for word, rest in _words_at(line, place, _FORMS):
-            name = digits["number"] if digits and place == digits.end() else line[:place].strip(" .\u2010-")
+        for word, rest in _words_at(content, place, _DIVISIONS):
+            name = content[:place].strip(" .\u2010-").removeprefix("The ")
             number = numerals.read(name)
             if number is not None or (_may_be_unread(word) and word not in _ENGLISH):
-                yield from _heading(text, match, word, number=number, name=name, rest=rest)
+                yield from _heading(line, word, number=number, name=name, rest=rest)
                 return
 
 
@@ -182,55 +214,52 @@ def _words_at(line: str, at: int, known: Mapping[str, str]) -> Iterator[tuple[st
 
 def _may_be_unread(word: str) -> bool:
     """Return whether a word is a division also where its number is a word that cannot be read."""
-    return word in _FORMS and (len(word) > 3 or not word.isascii())
+    is_long = len(word) > 3 or not word.isascii() or _FORMS.get(word) == CHAPTER
+    return is_long and not word.endswith(".") and word not in vocabulary.ENGLISH_OTHERS
 
 
-def _any_word(text: str) -> Iterator[Heading]:
-    for match in _ANY_WORD.finditer(text):
-        word = match["word"].lower()
-        number = numerals.read(match["number"])
-        apart = _line_above(text, match.start()) == "" and (match["word"][0].isupper() or not match["word"].isascii())
-        if number is not None and apart and word not in _NO_DIVISIONS:
-            yield from _heading(text, match, word, number=number, rest=match["rest"])
+def _numbered(line: _Line) -> Iterator[Heading]:
+    """Yield the heading of a line that begins with a number."""
+    content = line.whole.lstrip(_MARKS_OF_NUMBERS)
+    match = None if line.above else _BARE_NUMBER.match(content)
+    if match is None:
+        return
+    told, tail = match[0], content[match.end() :]
+    rest = tail.strip(_AFTER_TITLE + ".)\uff09、\uff0e\u2013\u2014-")
+    is_numeral = told.isdecimal() or told.isupper() or told[0] in numerals.HAN
+    if rest and not (is_numeral and _is_separated(tail) and _title_like(rest, tail)):
+        return
+    number = numerals.read(told)
+    below = line.below
+    if number is None or _goes_on(below):
+        return
+    if below and rest and not rest.isupper() and len(below) < MAX_CHARACTERS_ABOVE_TEXT:
+        return
+    form = "digit" if told.isdecimal() else "roman" if told.isupper() else "word"
+    yield Heading(
+        start=line.start,
+        end=line.end,
+        title=shown(line.whole),
+        form=f"{NUMBER} {form}",
+        number=number,
+        is_bare=not rest,
+        # A page number may stand apart as well, but most often in the middle of a sentence.
+        step=int(_in_mid_sentence(line.text, line.start, line.end)),
+    )
 
 
-def _numbered(text: str) -> Iterator[Heading]:
-    for match in _NUMBERS.finditer(text):
-        rest = match["rest"].strip(_AFTER_TITLE + ".)\uff09、\uff0e\u2013\u2014-")
-        told = match["number"]
-        is_numeral = told.isdecimal() or told.isupper() or told[0] in numerals.HAN
-        if rest and not (is_numeral and _is_separated(match["rest"]) and _title_like(rest, match["rest"])):
-            continue
-        number = numerals.read(told)
-        below = _line_below(text, match.end())
-        if number is None or _line_above(text, match.start()) or (below and (rest or below[0].islower())):
-            continue
-        form = "digit" if told.isdecimal() else "roman" if told.isupper() else "word"
-        yield Heading(
-            start=match.start(),
-            end=match.end(),
-            title=shown(match[0]),
-            form=f"{NUMBER} {form}",
-            number=number,
-            is_bare=not rest,
-            # A page number may stand apart as well, but most often in the middle of a sentence.
-            step=int(_in_mid_sentence(text, match.start(), match.end())),
-        )
-
-
-def _heading(
-    text: str, match: re.Match[str], word: str, *, number: int | None = None, name: str = "", rest: str
-) -> Iterator[Heading]:
+def _heading(line: _Line, word: str, *, number: int | None = None, name: str = "", rest: str) -> Iterator[Heading]:
     """Yield the heading of a line, unless the line is prose.
 
     Parameters:
       rest: The line after the number or the name.
     """
-    line, end, step = match[0], match.end(), 0
+    whole, end, step = line.whole, line.end, 0
     rest = rest.rstrip(_AFTER_TITLE)
-    above, below = _line_above(text, match.start()), _line_below(text, end)
+    above, below = line.above, line.below
     is_bare = not words.any_in(rest)
-    if len(line) > MAX_CHARACTERS or _ends_with_page(rest) or not (is_bare or _begins_title(rest, word)):
+    is_apart = not above and not below
+    if not (is_bare or _begins_title(rest, word) or (is_apart and rest.startswith(","))):
         return
     if number is None and word != NAME:
         name = " ".join(name.casefold().split())
@@ -238,33 +267,33 @@ def _heading(
             return
     elif number is not None:
         name = ""
-    if above and not ("#" in match["marks"] or _ends_paragraph(above)):
-        if number is None or below[:1].islower():
+    if above and not ("#" in whole[: -len(line.content)] or _ends_paragraph(above)):
+        if number is None or _goes_on(below):
             return
         step = 1
-    title = shown(line)
+    title = shown(whole)
     if is_bare:
-        if below and (subtitle := _subtitle(text, end)):
+        if below and (subtitle := _subtitle(line.text, end)):
             end += 1 + len(subtitle)
             title, is_bare = f"{title} {shown(subtitle)}", False
-        elif below and number is None and word != NAME:
+        elif below and number is None and word != NAME and (_goes_on(below) or _goes_on(line.content)):
             return
     else:
-        if below and (more := _more_lines(text, match, rest, in_capitals=word.upper() in line)):
+        if below and (more := _more_lines(line, rest, in_capitals=word.upper() in whole)):
             end += len(more)
             title = f"{title} {shown(more)}"
             rest = more.rstrip()
-        elif below and (len(line) > MAX_CHARACTERS_ABOVE_TEXT or below[0].islower() or number is None):
+        elif below and (len(whole) > MAX_CHARACTERS_ABOVE_TEXT or _goes_on(below)):
             return
         if rest.endswith(_SENTENCE_ENDS) and not rest.isupper():
-            if number is None or (len(title.split()) > MAX_WORDS_OF_SENTENCE_TITLE and end == match.end()):
+            if number is None or (len(title.split()) > MAX_WORDS_OF_SENTENCE_TITLE and end == line.end):
                 return
-            step = step or (1 if below and end == match.end() else 3)
+            step = step or (1 if below and end == line.end else 3)
     form = NAME if word == NAME else _FORMS.get(word, word)
     if len(word) == 1 and not word.isascii():
         form = PART if word in vocabulary.PART_SIGNS else CHAPTER if word in vocabulary.SIGNS else form
     yield Heading(
-        start=match.start(), end=end, title=title, form=form, number=number, name=name, is_bare=is_bare, step=step
+        start=line.start, end=end, title=title, form=form, number=number, name=name, is_bare=is_bare, step=step
     )
 
 
@@ -289,21 +318,11 @@ def _is_separated(rest: str) -> bool:
     return len(stripped) > 1 and stripped[0] in _SEPARATORS
 
 
-def _ends_with_page(rest: str) -> bool:
-    """Return whether a line ends like one of a table of contents: "Chapter 1 ........ 5", or a number after a gap."""
-    number = _LAST_NUMBER.search(rest)
-    if number is None:
-        return False
-    before = rest[: number.start()]
-    gap = before[len(before.rstrip()) :]
-    return len(gap) >= _GAP or "\t" in gap or "".join(before.split()).endswith(("...", "…"))
-
-
 def _subtitle(text: str, heading_end: int) -> str:
     """Return the line directly below a bare heading if it stands like a title, with an empty line below. Else empty."""
-    line = _raw_line_below(text, heading_end)
+    line = _line_below(text, heading_end)
     stripped = line.strip()
-    apart = _line_below(text, heading_end + 1 + len(line)) == ""
+    apart = not _line_below(text, heading_end + 1 + len(line)).strip()
     return line if apart and _title_like(stripped) and not _is_heading(stripped) and words.any_in(stripped) else ""
 
 
@@ -314,7 +333,7 @@ def title_below(text: str, heading: Heading) -> Heading:
         return heading
     end = visible.start() - 1 - len(_line_start(text, visible.start()))
     line = _subtitle(text, end) if text[end : end + 1] == "\n" else ""
-    if not line or _NUMBERS.match(line):
+    if not line or _BARE_NUMBER.match(line.lstrip(_MARKS_OF_NUMBERS)):
         return heading
     return Heading(
         start=heading.start, end=end + 1 + len(line), title=f"{heading.title} {shown(line)}", form=heading.form,
@@ -322,21 +341,21 @@ def title_below(text: str, heading: Heading) -> Heading:
     )  # fmt: skip
 
 
-def _more_lines(text: str, match: re.Match[str], rest: str, *, in_capitals: bool) -> str:
+def _more_lines(line: _Line, rest: str, *, in_capitals: bool) -> str:
     """Return the lines below in which a heading goes on, with the line end before them. Empty: it does not.
 
     It ends at an empty line. Its first line is full, or its word is in capitals, as in no sentence.
     """
-    is_full = len(match[0]) > PROSE_CHARACTERS and _is_separated(rest) and not rest.endswith(_SENTENCE_ENDS[0])
+    is_full = len(line.whole) > PROSE_CHARACTERS and _is_separated(rest) and not rest.endswith(_SENTENCE_ENDS[0])
     more = ""
     for _ in range(3 if is_full else 1):
-        line = _raw_line_below(text, match.end() + len(more))
-        if not line.strip():
+        following = _line_below(line.text, line.end + len(more))
+        if not following.strip():
             break
-        if _is_heading(line) or len(match[0]) + len(more) + len(line) > MAX_CHARACTERS_OF_LINES:
+        if _is_heading(following) or len(line.whole) + len(more) + len(following) > MAX_CHARACTERS_OF_LINES:
             return ""
-        more += f"\n{line}"
-    ends = not _line_below(text, match.end() + len(more))
+        more += f"\n{following}"
+    ends = not _line_below(line.text, line.end + len(more)).strip()
     return more if ends and (is_full or in_capitals) else ""
 
 
@@ -346,12 +365,15 @@ def _title_like(line: str, whole: str = ".") -> bool:
     return len(line) <= limit and (line.isupper() or not (line[0].islower() or line.endswith(_PROSE_ENDS)))
 
 
+def _goes_on(line: str) -> bool:
+    """Return whether a line begins with a small letter. Georgian has no others."""
+    return line[:1].islower() and line[:1].title() != line[:1]
+
+
 def _is_heading(line: str) -> bool:
-    match = _LINE.match(line)
-    if match is None:
-        return False
-    divided = any(_NUMBER.match(rest.lstrip()) for _, rest in _words_at(match["line"], 0, _DIVISIONS))
-    return divided or bool(_SIGNED.match(line)) or any(True for _ in _words_at(match["line"], 0, _NAMED))
+    content = line.lstrip(_MARKS)
+    divided = any(_NUMBER.match(rest.lstrip()) for _, rest in _words_at(content, 0, _DIVISIONS))
+    return divided or bool(_SIGNED.match(content)) or any(True for _ in _words_at(content, 0, _NAMED))
 
 
 def _ends_paragraph(line: str) -> bool:
@@ -368,14 +390,9 @@ def _line_above(text: str, start: int) -> str:
     return text[text.rfind("\n", 0, max(start - 1, 0)) + 1 : max(start - 1, 0)].strip()
 
 
-def _raw_line_below(text: str, end: int) -> str:
+def _line_below(text: str, end: int) -> str:
     line_end = text.find("\n", end + 1)
     return text[end + 1 : line_end if line_end >= 0 else len(text)]
-
-
-def _line_below(text: str, end: int) -> str:
-    """Return the line below the one that ends at `end`, stripped. Empty: the end of the text."""
-    return _raw_line_below(text, end).strip()
 
 
 def _in_mid_sentence(text: str, start: int, end: int) -> bool:

@@ -43,8 +43,13 @@ _CYRILLIC = str.maketrans("\u0406\u0425", "IX")
 _ROMAN_VALUES = {"I": 1, "V": 5, "X": 10, "L": 50, "C": 100, "D": 500, "M": 1000}
 
 #: Numerals in Han characters and in Korean words, as the content of a character class.
-HAN = "零〇一二三四五六七八九十百千两兩廿卅"
+HAN = "零〇一二三四五六七八九十百千两兩廿卅壹贰貳叁參参肆伍陆陸柒捌玖拾佰仟壱弐"
 HANGUL = "일이삼사오육칠팔구십백"
+#: Signs that stand for others, such as those of banknotes.
+_FORMAL = str.maketrans(
+    dict(zip("壹壱贰貳弐叁參参肆伍陆陸柒捌玖拾佰仟", "一一二二二三三三四五六六七八九十百千", strict=True))
+    | {"廿": "二十", "卅": "三十"}
+)
 _HAN_VALUES = {
     **_counted("一 二 三 四 五 六 七 八 九"), **_counted("일 이 삼 사 오 육 칠 팔 구"),
     "零": 0, "\u3007": 0, "两": 2, "兩": 2,
@@ -70,7 +75,7 @@ def read(text: str) -> int | None:
     if text.isdecimal():
         return int(text) or None
     if text and text[0] in HAN + HANGUL:
-        return _from_han(text.replace("廿", "二十").replace("卅", "三十"))
+        return _from_han(text.translate(_FORMAL))
     # Words first: the French "dix" would be a Roman 509.
     number = _from_words([word for word in re.split(r"[\s-]+", text.lower()) if word not in _FILLERS])
     text = text.upper().translate(_CYRILLIC)

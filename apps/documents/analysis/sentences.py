@@ -24,6 +24,10 @@ _LIST_MARK = re.compile(r"(?:[-*+\u2022]|\(?(?:\d{1,4}(?:\.\d{1,4}){0,3}|[^\W\d_
 #: Place where sentencex needs a space to recognise an abbreviation: between a mark and a short name ("“Mr.").
 _BEFORE_ABBREVIATION = re.compile(r"(?:(?<=[^\w\s])|(?<=_))(?=[A-Z][a-z]{0,5}\.\s)")
 _PARAGRAPH_END = re.compile(r"\n(?:[^\S\n]*\n)+")
+#: End of a line before one that a dash begins. Sentencex takes the "No." before it for "number".
+_LINE_OF_SPEECH = re.compile(r"\n(?<=[.!?…]\n)(?=[—\u2013―])")
+#: Ends of Khmer and Tibetan sentences, which sentencex does not know.
+_FURTHER_END = re.compile(r"[\u17d4\u17d5\u0f0d\u0f0e]\s++(?=\S)")
 _CLOSING_MARKS = ("”", "\u2019", "»", '"', "'")
 _SENTENCE_ENDS = tuple(".!?…\u0964\u06d4。\uff01\uff1f")
 _SENTENCE_WITHIN = re.compile(r"[.!?…\u0964\u06d4]\s+\S|[。\uff01\uff1f]\w")
@@ -50,7 +54,7 @@ def find(text: str, start: int = 0, end: int | None = None, *, language: str = "
 
 def _in_block(block: str, language: str) -> Iterator[str]:
     # White space between the empty line's two ends would hide the paragraph from sentencex.
-    block = _BEFORE_ABBREVIATION.sub(" ", _PARAGRAPH_END.sub("\n\n", block))
+    block = _BEFORE_ABBREVIATION.sub(" ", _LINE_OF_SPEECH.sub("\n\n", _PARAGRAPH_END.sub("\n\n", block)))
     for _, sentence in _sentences(_segments(language, block)):
         start = 0
         for cut in _cuts(sentence, language):
@@ -61,14 +65,21 @@ def _in_block(block: str, language: str) -> Iterator[str]:
 
 def _segments(language: str, block: str) -> Iterator[str]:
     """Yield the segments of a block. A line of a list, such as dialogue that begins with a hyphen, has many."""
-    for line in segment(language, block):
+    for line in _segment(language, block):
         mark = _LIST_MARK.match(line, len(line) - len(line.lstrip()))
         if mark is None:
             yield line
             continue
-        first, *others = segment(language, line[mark.end() :]) or [""]
+        first, *others = _segment(language, line[mark.end() :]) or [""]
         yield line[: mark.end()] + first
         yield from others
+
+
+def _segment(language: str, text: str) -> list[str]:
+    found: list[str] = segment(language, text)
+    if not _FURTHER_END.search(text):
+        return found
+    return [piece for line in found for piece in _FURTHER_END.sub("\\g<0>\x00", line).split("\x00")]
 
 
 def _cuts(sentence: str, language: str) -> Iterator[int]:

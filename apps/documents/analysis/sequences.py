@@ -18,8 +18,6 @@ MIN_HEADINGS = 2
 MAX_STEP = 3
 #: Largest share of numbers in the middle of a sentence. Page numbers are there more often.
 MAX_IN_SENTENCES = 0.25
-#: Least usual length of the chapters of a part, compared with all. A list that counts from one has less.
-MIN_PART_LENGTH = 0.1
 
 
 def chosen(text: str, candidates: Sequence[Heading]) -> list[Heading]:
@@ -59,7 +57,7 @@ def _sequence(text: str, form: str, headings: Sequence[Heading]) -> list[Heading
         if sum(heading.step for heading in numbers) > MAX_IN_SENTENCES * len(numbers):
             headings = [heading for heading in headings if heading.form == NAME or not heading.step]
     headings = contents.without(text, headings)
-    counted = set(map(id, _counted(text, [heading for heading in headings if heading.form == form])))
+    counted = set(map(id, _counted([heading for heading in headings if heading.form == form])))
     return [heading for heading in headings if heading.form == NAME or id(heading) in counted]
 
 
@@ -74,7 +72,7 @@ def _believed(headings: Sequence[Heading]) -> list[Heading]:
     return kept
 
 
-def _counted(text: str, headings: Sequence[Heading]) -> list[Heading]:
+def _counted(headings: Sequence[Heading]) -> list[Heading]:
     """Return the longest sequence that counts on. It may begin again at 1, as in a second part.
 
     Some numbers may be missing, since headings between may not be recognised.
@@ -104,26 +102,7 @@ def _counted(text: str, headings: Sequence[Heading]) -> list[Heading]:
     while at is not None and at >= 0:
         kept.append(at)
         at = before[at]
-    return _without_lists(text, [headings[index] for index in reversed(kept)])
-
-
-def _without_lists(text: str, found: Sequence[Heading]) -> list[Heading]:
-    """Remove runs that count from 1 and are much shorter than is usual."""
-    if not found:
-        return []
-    usual = _median(_lengths(text, found))
-    runs: list[list[Heading]] = []
-    for heading in found:
-        if heading.number == 1 or not runs:
-            runs.append([])
-        runs[-1].append(heading)
-    ends = [*(run[0].start for run in runs[1:]), len(text)]
-    kept = [
-        run
-        for run, end in zip(runs, ends, strict=True)
-        if len(runs) == 1 or _median(_lengths(text[:end], run)) >= MIN_PART_LENGTH * usual
-    ]
-    return [heading for run in kept for heading in run]
+    return [headings[index] for index in reversed(kept)]
 
 
 def _score(text: str, form: str, found: Sequence[Heading]) -> float:

@@ -60,11 +60,11 @@ class Text(str):
 
     Parameters:
       stated: In order, by their offsets. Without any they are those of Markdown, which writers use in plain text, too.
-      marked: The text with their marks.
+      has_marks: Whether the text came with marks.
     """
 
     stated: Sequence[Stated]
-    marked: str
+    has_marks: bool
 
     @classmethod
     def of(cls, marked: str) -> "Text":
@@ -72,8 +72,16 @@ class Text(str):
             return marked
         text, stated = _unmarked(marked)
         made = cls(text)
-        made.stated, made.marked = stated, marked
+        made.stated, made.has_marks = stated, MARK in marked
         return made
+
+    @property
+    def marked(self) -> str:
+        """The text with the marks of its headings. A copy is not kept: a long text takes much memory."""
+        starts = [heading.start for heading in self.stated] if self.has_marks else []
+        pieces = [self[start:end] for start, end in pairwise([0, *starts, len(self)])]
+        marks = ["", *(mark(heading.level, heading.title) for heading in self.stated)]
+        return "".join(f"{told}{piece}" for told, piece in zip(marks, pieces, strict=False))
 
 
 def marked(text: str) -> str:

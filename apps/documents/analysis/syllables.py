@@ -4,6 +4,7 @@ Held against the CMU Pronouncing Dictionary, the rules are right for 99.5 % of t
 """
 
 import re
+import unicodedata
 
 #: Longest word of a book. A longer run of characters is cut here.
 MAX_CHARACTERS = 60
@@ -18,6 +19,11 @@ def count(word: str) -> int:
     return sum(max(1, _syllables(part)) for part in parts)
 
 
+#: An accented e is spoken, and two dots part a vowel from the one before it: café, naïve, Brontë.
+_PARTED = re.compile("(?<=[aeiou])(?=[aeiou]\u0308)")
+_ACCENTED_E = re.compile("e[\u0300-\u0302\u0308]")
+_MARKS = re.compile("[\u0300-\u036f]")
+_LIGATURES = str.maketrans({"æ": "e", "œ": "e", "ø": "o"})
 _EXCEPTIONS = {
     "aged": 2, "area": 3, "being": 2, "beloved": 3, "blessed": 2, "business": 2, "businesses": 3, "colonel": 2,
     "create": 2, "created": 3, "creation": 3, "creature": 2, "creatures": 2, "crooked": 2, "diamond": 2, "doctor": 2,
@@ -61,7 +67,16 @@ _NUCLEI = re.compile(
 )
 
 
+def _respelt(word: str) -> str:
+    """Return a word without accents, so that each vowel that they make sound is one in its spelling."""
+    if word.isascii():
+        return word
+    word = _PARTED.sub("h", unicodedata.normalize("NFD", word.translate(_LIGATURES)))
+    return unicodedata.normalize("NFC", _MARKS.sub("", _ACCENTED_E.sub("ay", word)))
+
+
 def _syllables(word: str) -> int:
+    word = _respelt(word)
     if word in _EXCEPTIONS:
         return _EXCEPTIONS[word]
     ending = _ENDING.search(word)

@@ -7,14 +7,14 @@ from apps.documents.analysis.scripts import UNSPACED
 
 #: Combining marks (vowel signs, points, accents), soft hyphens and joiners. They are part of their word.
 _CATEGORIES = "".join(unicodedata.category(character)[0] for character in map(chr, range(0x1F000)))
-_MARKS = "\u00ad\u200c\u200d" + "".join(
+_MARKS = "\u00ad\u200c\u200d\u2060" + "".join(
     f"{chr(run.start())}-{chr(run.end() - 1)}" for run in re.finditer("M+", _CATEGORIES)
 )
 _LETTER = rf"[^\W_{UNSPACED}]"
-#: Apostrophe and hyphens beyond ASCII, the Hebrew hyphen and abbreviation mark, and Armenian marks within a word.
-_JOINERS = "\u2019\u2010\u2011\u05be\u05f4\u055b\u055c\u055e"
+#: Apostrophe and hyphens beyond ASCII, the Hebrew hyphen and abbreviation marks, and Armenian marks within a word.
+_JOINERS = "\u2019\u00b4\uff07\u2010\u2011\u05be\u05f3\u05f4\u055b\u055c\u055e"
 #: Marks that join the letters of one language only: Hebrew "צה\"ל", Catalan "col·lecció".
-_JOINED = r"(?<=[\u0591-\u05ea])\"(?=[\u05d0-\u05ea])|(?<=[lL])\u00b7(?=[lL])"
+_JOINED = r"\"(?<=[\u0591-\u05ea]\")(?=[\u05d0-\u05ea])|\u00b7(?<=[lL]\u00b7)(?=[lL])"
 
 #: A run of letters and digits with inner apostrophes and hyphens: "Don't" and "three-and-twenty" are one word,
 #: "came--she" is two, "_must_" is one. In a script without spaces, each letter with its marks is one.

@@ -15,7 +15,17 @@ SUFFIXES = (".md", ".markdown", ".mdown", ".mkd")
 PIECE_CHARACTERS = 200_000
 
 #: Title, author and the like, which some programs put above the text.
-_FRONT_MATTER = re.compile(r"\A\ufeff?---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)[^\S\n]*(?:\n|\Z)")
+_FRONT_MATTER = re.compile(
+    r"\A\ufeff?(?:---[^\S\n]*\n(?:.*\n)*?(?:---|\.\.\.)|\+\+\+[^\S\n]*\n(?:.*\n)*?\+\+\+)[^\S\n]*(?:\n|\Z)"
+)
+#: Marks of Obsidian, pandoc and CriticMarkup: links, tasks, callouts, attributes, divisions, changes.
+_FURTHER_MARKS = re.compile(
+    r"!\[\[[^\[\]\n]{1,200}\]\]|\[\[(?:[^\[\]|\n]{1,200}\|)?(?P<link>[^\[\]|\n]{1,200})\]\]"
+    r"|(?<=[-*+] )\[[ xX]\] |(?<=^> )\[![a-z]{1,20}\][+-]?|[^\S\n]\^[\w-]{1,40}$"
+    r"|[^\S\n]?\{[#.][^{}\n]{0,200}\}|^:::.*$|^\[toc\][^\S\n]*$|^\*\[[^\]\n]{1,40}\]:.*$"
+    r"|\{--[^{}\n]{0,500}--\}|\{>>[^{}\n]{0,500}<<\}|\{(?:\+\+|~~|==)|(?:\+\+|~~|==)\}",
+    re.MULTILINE | re.IGNORECASE,
+)
 #: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian. Bounded, so that
 #: no line takes long.
 _NOTES = re.compile(
@@ -41,6 +51,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
 
     text = plain_text.decoded(source.content(), encoding=source.encoding).replace("\r\n", "\n").replace("\r", "\n")
     text = _NOTES.sub("", _FRONT_MATTER.sub("", text, count=1))
+    text = _FURTHER_MARKS.sub(lambda mark: mark["link"] or "", text)
     # Markdown may contain HTML. The tags pass here, and the reader of web pages removes them.
     parser = MarkdownIt("commonmark", {"html": True}).enable(["table", "strikethrough"])
     known: dict[str, object] = {}

@@ -24,7 +24,7 @@ _SKIPPED = frozenset(
     {
         "tracked-changes", "table-of-content", "alphabetical-index", "illustration-index", "table-index",
         "object-index", "user-index", "bibliography", "note", "annotation", "forms", "ruby-text", "svg:title",
-        "svg:desc", "binary-data", "hidden-text", "page-number",
+        "svg:desc", "binary-data", "page-number", "placeholder",
     }
 )  # fmt: skip
 _PARAGRAPHS = ("p", "h")
@@ -86,6 +86,8 @@ class _Body(xml_events.Handler):
         #: Their levels as headings, and that of the current one. None: it is text.
         self.levels: list[int | None] = []
         self.in_body = False
+        #: Whether the paragraph hides itself.
+        self.is_hidden = False
         self.skipped_depth = 0
         #: Name of the style that is being read, and names of the styles of hidden text.
         self.style = ""
@@ -113,6 +115,8 @@ class _Body(xml_events.Handler):
             self.levels.append(self._level(name, attributes))
         elif self.silent:
             return
+        elif name == "hidden-paragraph":
+            self.is_hidden = attributes.get("is-hidden", "true") == "true"
         elif name == "s":
             self.blocks.add(" " * min(_number(attributes.get("c", "1")), _MAX_SPACES))
         elif name == "tab":
@@ -131,18 +135,26 @@ class _Body(xml_events.Handler):
         return int(heading[1]) if heading else None
 
     def _is_hidden(self, name: str, attributes: Mapping[str, str]) -> bool:
-        return self.in_body and (
-            (name == "section" and attributes.get("display") == "none") or attributes.get("style-name") in self.hidden
-        )
+        if name in ("section", "hidden-text"):
+            default = str(name == "hidden-text" or attributes.get("display") == "none").lower()
+            is_hidden = attributes.get("is-hidden", default) == "true"
+        else:
+            is_hidden = attributes.get("style-name") in self.hidden
+        return self.in_body and is_hidden
 
     def end(self, name: str) -> None:
         if name == "body":
             self.in_body = False
         elif self.skipped_depth:
             self.skipped_depth -= 1
+        elif name == "number":
+            self.blocks.add(" ")
         elif name in _PARAGRAPHS and self.in_body:
             if (level := self.levels.pop()) is not None:
                 self.blocks.heading(level)
+            if self.is_hidden:
+                self.blocks.pieces = []
+            self.is_hidden = False
             self.blocks.end()
             self.blocks.mark = ""
             self.blocks.pieces = self.around.pop()

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from apps.documents.analysis import words
-from apps.documents.readers import pdf_pages
+from apps.documents.readers import pdf_outline, pdf_pages
 from apps.documents.readers.errors import UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.pdf_pages import Line
@@ -45,7 +45,10 @@ def check(source: Source, limits: Limits) -> None:
 
 
 def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
-    """Return the text of all pages, each paragraph between empty lines, without running heads and page numbers."""
+    """Return the text of all pages, each paragraph between empty lines, without running heads and page numbers.
+
+    Its headings are those that the outline names.
+    """
     pages: list[list[Line]] = []
     pictures = 0
     with _opened(source, limits) as document:
@@ -55,13 +58,12 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
             pages.append(lines)
             pictures += is_picture
             on_progress((number + 1) / count, f"Reading page {number + 1:,} of {count:,}")
+        pdf_outline.mark(pages, pdf_outline.entries(document))
     text = pdf_pages.text(pages)
     if not text.strip():
         raise UnreadableTextError(NO_TEXT)
     if pictures > max(MOST_PICTURES, PICTURES_SHARE * count):
-        raise UnreadableTextError(
-            f"{pictures:,} of {count:,} pages of the PDF are pictures, as a scanner makes them. {RECOGNISE}"
-        )
+        raise UnreadableTextError(f"{pictures:,} of {count:,} pages are pictures, as a scanner makes them. {RECOGNISE}")
     return text
 
 

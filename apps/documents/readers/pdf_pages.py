@@ -49,12 +49,16 @@ class Line:
 
     Parameters:
       left, right, baseline: Its place, in points from the lower left corner of the page. None: unknown.
+      mark: Marks of the headings that it begins.
+      is_heading: Whether nothing of the text stands in it.
     """
 
     text: str
     left: float | None = None
     right: float | None = None
     baseline: float | None = None
+    mark: str = ""
+    is_heading: bool = False
 
 
 def text(pages: Iterable[Sequence[Line]]) -> str:
@@ -105,7 +109,7 @@ def _without_heads(pages: list[list[Line]]) -> list[list[Line]]:
         ends = [page[end].text if page else "" for page in pages]
         for index, (page, key) in enumerate(zip(pages, keys, strict=True)):
             # A page of one line may be a title.
-            if key is None or len(page) < 2:
+            if key is None or len(page) < 2 or page[end].mark:
                 continue
             if headings.names_a_chapter(ends[index]):
                 # Above its chapter the line is the heading; on the pages that follow it is a running head.
@@ -151,7 +155,7 @@ def _joined(pages: Sequence[Sequence[Line]]) -> Iterable[str]:
         for line in page:
             if before is not None:
                 yield "\n\n" if layout.begins_paragraph(before, line, on_new_page=line is page[0]) else "\n"
-            yield line.text
+            yield f"{line.mark}{line.text}"
             before = line
     yield "\n" if before is not None else ""
 
@@ -193,6 +197,8 @@ class _Layout:
         )
 
     def begins_paragraph(self, before: Line, line: Line, *, on_new_page: bool) -> bool:
+        if line.mark or before.is_heading:
+            return True
         if line.left is None or before.right is None or not self.right > self.left:
             return False
         ends = before.text.endswith(_SENTENCE_ENDS)

@@ -1,5 +1,6 @@
 """Recognise files by their first bytes, so that the refusal of a file can name its format."""
 
+import codecs
 import re
 
 from apps.documents.readers.source import Source
@@ -22,6 +23,10 @@ SIGNATURES: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "a compressed file (gzip)"),
     (b"7z\xbc\xaf\x27\x1c", "an archive (7z)"),
     (b"Rar!\x1a\x07", "an archive (RAR)"),
+    (b"AT&TFORM", "a DjVu file"),
+    (b"%!PS", "a PostScript file"),
+    (b"\\documentclass", "a LaTeX file"),
+    (b"MIME-Version:", "a web page in one file (.mht)"),
 )
 
 #: Bytes near the beginning of a ZIP file, and the name of the format that they show.
@@ -44,6 +49,9 @@ BINARY_SUFFIXES: dict[str, str] = {
     ".zip": "archive",
 }
 
+#: Suffixes of files whose marks would be counted as words, and the name of each format.
+MARKUP_SUFFIXES = {".tex": "a LaTeX file", ".mht": "a web page in one file (.mht)", ".mobi": "a Kindle e-book"}
+
 #: First elements of XML files that are no web page, and the name of each format.
 XML_ROOTS: dict[bytes, str] = {
     b"FictionBook": "an e-book in FictionBook (.fb2)",
@@ -52,7 +60,7 @@ XML_ROOTS: dict[bytes, str] = {
     b"pkg:package": "a Word file in XML",
     b"svg": "a picture (SVG)",
 }
-_XML_ROOT = re.compile(rb"\A(?:\xef\xbb\xbf)?\s*(?:<[?!][^>]*>\s*)*<([\w:]+)[\s>]")
+_XML_ROOT = re.compile(rb"\A\s*(?:<[?!][^>]*>\s*)*<([\w:.-]+)[\s>]")
 
 #: In an old compound file, it marks a newer Word file with a password.
 _ENCRYPTED_PACKAGE = "EncryptedPackage".encode("utf-16-le")
@@ -66,12 +74,18 @@ _HTML = re.compile(
 
 def is_html(head: bytes) -> bool:
     """Return whether a file with these first bytes is a web page."""
-    return _HTML.match(head.removeprefix(b"\xef\xbb\xbf")) is not None
+    return _HTML.match(_in_utf_8(head)) is not None
+
+
+def _in_utf_8(head: bytes) -> bytes:
+    if head.startswith((codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)):
+        return head.decode("utf-16", "ignore").encode(errors="ignore")
+    return head.removeprefix(codecs.BOM_UTF8)
 
 
 def recognised(head: bytes) -> str | None:
     """Return the name of the format with these first bytes, such as "a PDF file". None: it may be text."""
-    start = head.removeprefix(b"\xef\xbb\xbf").lstrip()
+    start = _in_utf_8(head).lstrip()
     for signature, name in SIGNATURES:
         if start.startswith(signature):
             return name
@@ -79,14 +93,16 @@ def recognised(head: bytes) -> str | None:
         return next((name for content, name in ZIP_CONTENTS if content in head), "an archive (ZIP)")
     if is_html(head):
         return "a web page (HTML)"
-    if root := _XML_ROOT.search(head):
-        return XML_ROOTS.get(root[1])
+    if root := _XML_ROOT.search(start):
+        return XML_ROOTS.get(root[1]) or ("an XML file" if start.startswith(b"<?xml") and root[1] != b"html" else None)
     return None
 
 
 def refusal(source: Source) -> str | None:
     """Return the refusal of a file that no reader takes, for the writer. None: it may be text."""
-    kind = recognised(source.head)
+    kind = recognised(source.head) or MARKUP_SUFFIXES.get(source.suffix)
+    if kind is None and source.suffix == ".xml" and _XML_ROOT.search(_in_utf_8(source.head)):
+        kind = "an XML file"
     if kind == OLD_WORD and _ENCRYPTED_PACKAGE in source.content():
         return "This is a Word file with a password. Save it without one and send that."
     if kind is not None:

@@ -46,7 +46,7 @@ _NO_ENCODINGS = frozenset(
 _SKIPPED = frozenset(
     {
         "head", "script", "style", "template", "noscript", "nav", "svg", "math", "iframe", "frameset", "object",
-        "applet", "audio", "video", "canvas", "select", "textarea", "button", "datalist", "rt", "rp",
+        "applet", "audio", "video", "canvas", "select", "textarea", "button", "datalist", "rt", "rp", "del",
     }
 )  # fmt: skip
 #: Levels of headings.
@@ -63,13 +63,13 @@ _SKIPPED_CLASSES = frozenset(
     {
         "pagenum", "pageno", "page-number", "pagenumber", "footnote", "footnotes", "endnote", "endnotes", "fnanchor",
         "footnote-ref", "noteref", "sdfootnote", "sdfootnoteanc", "sdendnote", "sdendnoteanc", "msofootnotetext",
-        "msofootnotereference", "msoendnotetext", "msoendnotereference",
+        "msofootnotereference", "msoendnotetext", "msoendnotereference", "x-ebookmaker-pageno", "visually-hidden",
+        "sr-only", "screen-reader-text", "mw-editsection", "reference", "references", "reflist",
     }
 )  # fmt: skip
-_INVISIBLE = re.compile(r"(?:display\s*:\s*none|visibility\s*:\s*hidden)", re.IGNORECASE)
-#: A note's mark in superscript, after a word. After a digit or one or two letters it is a power: "m2".
-_NOTE_MARK = re.compile(r"[\[(]?(?:\d{1,4}|[*\u2020\u2021\u00a7]+)[\])]?")
-_BEFORE_NOTE = re.compile(r"(?<![^\W\d])[^\W\d]{3,}+[.,;:!?…\"'”\u2019»)]*+$|[.,;:!?…\"'”\u2019»)]$")
+_INVISIBLE = re.compile(r"display\s*:\s*none|visibility\s*:\s*hidden|font-size\s*:\s*0(?![.\d])", re.IGNORECASE)
+#: A rule of a style sheet for a class.
+_RULE = re.compile(r"\.([\w-]{1,100})\s*+\{([^{}]{0,1000})\}")
 _BLOCKS = frozenset(
     {
         *_HEADINGS,
@@ -186,16 +186,21 @@ class Page(xml_events.Handler):
     def __init__(self, targets: Targets | None = None) -> None:
         self.blocks = Blocks()
         self.targets = targets
-        #: Level and label of the next paragraph, to which a table of contents points.
-        self.target = (targets or {}).get("")
+        #: Levels and labels of the next paragraph, to which a table of contents points.
+        self.here = [targets[""]] if targets and "" in targets else []
         #: For each paragraph, the number of links that it consists of. 0: it has other text, too.
         self.links: list[int] = []
         self.links_here = 0
         self.other_text = False
         self.in_link = False
+        #: Number of pieces of the paragraph at which the link begins.
+        self.link = 0
         #: Level of the open heading. 0: it is no heading.
         self.in_heading = 0
         self.pre_depth = self.skipped_depth = 0
+        self.in_style = False
+        #: Classes of what is left out.
+        self.hidden = set(_SKIPPED_CLASSES)
         #: Number of pieces of the paragraph at which a superscript begins. None: there is none.
         self.superscript: int | None = None
         #: Next number of each open list, the innermost last. None: a list without numbers.
@@ -208,8 +213,9 @@ class Page(xml_events.Handler):
         target = self.targets.get(attributes.get("id", "")) if self.targets and attributes.get("id") else None
         if target and name in _BLOCKS and not self.skipped_depth:
             self._end_block()
-        self.target = target or self.target
-        if self.skipped_depth or name in _SKIPPED or _is_left_out(attributes):
+        self.here += [target] if target else []
+        self.in_style = name == "style"
+        if self.skipped_depth or name in _SKIPPED or self._is_left_out(attributes):
             self.skipped_depth += 1
             return
         if name in _BLOCKS:
@@ -223,6 +229,9 @@ class Page(xml_events.Handler):
                 href = attributes.get("href")
                 self.in_link = href is not None and not _SCHEME.match(href)
                 self.links_here += self.in_link
+                self.link = len(self.blocks.pieces)
+            case "img" if len(attributes.get("alt", "")) == 1 and attributes["alt"].isalpha():
+                self.blocks.add(attributes["alt"])  # A large first letter.
             case "q":
                 self.blocks.add("\u201c")
             case "pre":
@@ -239,6 +248,7 @@ class Page(xml_events.Handler):
                 self.in_heading = _HEADINGS[name]
 
     def end(self, name: str) -> None:
+        self.in_style = False
         if self.skipped_depth:
             self.skipped_depth -= 1
             return
@@ -248,9 +258,12 @@ class Page(xml_events.Handler):
                 self._add_label()
             self._end_block()
         match name:
-            case "sup":
-                self._end_superscript()
+            case "sup" if self.superscript is not None:
+                self.blocks.drop_note_mark(self.superscript, is_raised=True)
+                self.superscript = None
             case "a":
+                if self.in_link:
+                    self.blocks.drop_note_mark(self.link, is_raised=self.superscript is not None, is_link=True)
                 self.in_link = False
             case "q":
                 self.blocks.add("\u201d")
@@ -260,6 +273,8 @@ class Page(xml_events.Handler):
                 self.lists.pop()
 
     def data(self, text: str) -> None:
+        if self.in_style:
+            self.hidden |= {rule[1].lower() for rule in _RULE.finditer(text) if _INVISIBLE.search(rule[2])}
         if self.skipped_depth:
             return
         if not text.isspace():
@@ -290,27 +305,19 @@ class Page(xml_events.Handler):
         self.blocks.done = kept
         return self.blocks.text()
 
-    def _end_superscript(self) -> None:
-        pieces, start = self.blocks.pieces, self.superscript
-        self.superscript = None
-        if start is None or not 0 < start < len(pieces):
-            return
-        if _NOTE_MARK.fullmatch("".join(pieces[start:]).strip()) and _BEFORE_NOTE.search(
-            "".join(pieces[max(0, start - 3) : start])[-40:]
-        ):
-            del pieces[start:]
-
     def _add_label(self) -> None:
         if self.label:
             self.blocks.add(self.label)
             self.label = ""
 
     def _end_block(self) -> None:
-        heading = joined(self.blocks.pieces)
-        if heading and self.target:
-            level, label = self.target
+        heading = joined(self.blocks.pieces) if self.here or self.in_heading else ""
+        if heading and self.here:
+            *around, (level, label) = self.here
+            for level_around, label_around in around:
+                self.blocks.heading(level_around, label_around)
             self.blocks.heading(level, label if not self.in_heading or structure.is_longer(label, heading) else "")
-            self.target = None
+            self.here = []
         elif heading and self.in_heading and self.targets is None:
             self.blocks.heading(self.in_heading)
         if self.blocks.end():
@@ -318,15 +325,14 @@ class Page(xml_events.Handler):
         self.links_here = self.in_heading = 0
         self.other_text = False
 
-
-def _is_left_out(attributes: Mapping[str, str]) -> bool:
-    """Return whether an element is hidden, a note, a mark of a note, or a page number of print."""
-    if not attributes:
-        return False
-    kinds = f"{attributes.get('epub:type', attributes.get('type', ''))} {attributes.get('role', '')}".split()
-    return (
-        "hidden" in attributes
-        or not _SKIPPED_KINDS.isdisjoint(kinds)
-        or not _SKIPPED_CLASSES.isdisjoint(attributes.get("class", "").lower().split())
-        or _INVISIBLE.search(attributes.get("style", "")) is not None
-    )
+    def _is_left_out(self, attributes: Mapping[str, str]) -> bool:
+        """Return whether an element is hidden, a note, a mark of a note, or a page number of print."""
+        if not attributes:
+            return False
+        kinds = f"{attributes.get('epub:type', attributes.get('type', ''))} {attributes.get('role', '')}".split()
+        return (
+            "hidden" in attributes
+            or not _SKIPPED_KINDS.isdisjoint(kinds)
+            or not self.hidden.isdisjoint(attributes.get("class", "").lower().split())
+            or _INVISIBLE.search(attributes.get("style", "")) is not None
+        )

@@ -2,7 +2,7 @@
 
 import io
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import cached_property
 
 from apps.documents.readers import package, plain_text, web_page, xml_events
@@ -58,10 +58,14 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """
     with package.opened(source, limits) as parts:
         name = _document_name(parts)
-        with parts.open(name) as part:
-            steps = Steps(on_progress, total=parts.size(name), what="Reading the Word file")
-            body = _Body(parts, name)
-            xml_events.parse(part, body, on_bytes=steps.advance)
+        steps = Steps(on_progress, total=parts.size(name), what="Reading the Word file")
+        return _text(parts, name, limits, on_bytes=steps.advance)
+
+
+def _text(parts: Package, name: str, limits: Limits | None, on_bytes: Callable[[int], None] | None = None) -> str:
+    with parts.open(name) as part:
+        body = _Body(parts, name, limits)
+        xml_events.parse(part, body, on_bytes=on_bytes)
     return body.blocks.text()
 
 
@@ -75,7 +79,7 @@ def _document_name(parts: Package) -> str:
 
 
 class _Styles(xml_events.Handler):
-    """Collects the ids of the styles of hidden text, and the levels of the styles of headings."""
+    """Collects the styles of hidden text, and the levels of those of headings."""
 
     def __init__(self) -> None:
         self.style = ""
@@ -90,6 +94,8 @@ class _Styles(xml_events.Handler):
                 self.style = attributes.get("styleId", "")
             case "vanish" if attributes.get("val", "1") not in _OFF:
                 self.hidden.add(self.style)
+            case "name" if value.lower().startswith("toc "):
+                self.hidden.add(self.style)
             case "name" if value.lower() == "title":
                 self.levels[self.style] = 0
             case "name" if heading := _HEADING_STYLE.fullmatch(value):
@@ -100,12 +106,18 @@ class _Styles(xml_events.Handler):
                 self.bases[self.style] = value
 
     def level(self, style: str) -> int | None:
-        """Return the level of a style's headings, or of the style that it is based on. None: it has none."""
+        """Return the level of a style's headings. None: it has none."""
+        return next((self.levels[base] for base in self._bases(style) if base in self.levels), None)
+
+    def is_hidden(self, style: str) -> bool:
+        """Return whether a style is one of hidden text, or of lines of a table of contents."""
+        return any(base in self.hidden for base in self._bases(style))
+
+    def _bases(self, style: str) -> Iterator[str]:
+        """Yield a style, and those that it is based on."""
         for _ in range(_MAX_BASES):
-            if style in self.levels:
-                return self.levels[style]
+            yield style
             style = self.bases.get(style, "")
-        return None
 
 
 def _level(outline_level: str) -> int | None:
@@ -137,10 +149,15 @@ class _Relationships(xml_events.Handler):
 
 
 class _Embedded:
-    """Web pages and plain texts that a document embeds. Each is read once, by whatever names it is called."""
+    """Texts that a document embeds. Each is read once, by whatever names it is called.
 
-    def __init__(self, parts: Package, document: str) -> None:
+    Parameters:
+      limits: Of Word files in it. None: it is one itself, and has none.
+    """
+
+    def __init__(self, parts: Package, document: str, limits: Limits | None) -> None:
         self.parts = parts
+        self.limits = limits
         self.document = document
         self.done: set[str] = set()
 
@@ -163,6 +180,9 @@ class _Embedded:
         self.done.add(part)
         if part.lower().endswith(web_page.SUFFIXES):
             return web_page.text_of(web_page.decoded(self.parts.read(part)), on_progress=ignore)
+        if part.lower().endswith(".docx") and self.limits:
+            with package.opened(Source(io.BytesIO(self.parts.read(part))), self.limits) as parts:
+                return _text(parts, _document_name(parts), None)
         return plain_text.decoded(self.parts.read(part)) if part.lower().endswith(".txt") else ""
 
 
@@ -182,15 +202,17 @@ class _Field:
 class _Body(xml_events.Handler):
     """Collects the paragraphs of a document."""
 
-    def __init__(self, parts: Package, name: str) -> None:
+    def __init__(self, parts: Package, name: str, limits: Limits | None) -> None:
         self.styles = _styles(parts, name)
         #: Level of the paragraph as a heading. None: it is text.
         self.level: int | None = None
         self.blocks = Blocks()
-        self.embedded = _Embedded(parts, name)
+        self.embedded = _Embedded(parts, name, limits)
         #: First letter of the next paragraph, which stands in a paragraph of its own.
         self.drop_cap: list[str] = []
         self.is_drop_cap = self.is_hidden = self.is_hidden_paragraph = False
+        #: Number of pieces at which the run of characters begins, and whether it is in superscript.
+        self.run, self.is_raised = 0, False
         #: Number of open descriptions of a paragraph's format. An old one may be in the new one.
         self.format_depth = 0
         #: Begun paragraphs around the current one, which a text box in them has interrupted.
@@ -198,7 +220,7 @@ class _Body(xml_events.Handler):
         self.fields: list[_Field] = []
         #: Number of them that are tables of contents. A file may leave any number of fields open.
         self.contents_fields = 0
-        #: For each open structured part, whether it is a table of contents.
+        #: For each open structured part, whether it is a table of contents, or waits for its text.
         self.structured: list[bool] = []
         self.skipped_depth = 0
         self.in_text = self.in_instruction = False
@@ -227,9 +249,9 @@ class _Body(xml_events.Handler):
             case "vanish" if not self.format_depth:
                 self.is_hidden = attributes.get("val", "1") not in _OFF
             case "rStyle" if not self.format_depth:
-                self.is_hidden = self.is_hidden or attributes.get("val") in self.styles.hidden
+                self.is_hidden = self.is_hidden or self.styles.is_hidden(attributes.get("val", ""))
             case "pStyle":
-                self.is_hidden_paragraph = attributes.get("val") in self.styles.hidden
+                self.is_hidden_paragraph = self.styles.is_hidden(attributes.get("val", ""))
                 self.level = self.styles.level(attributes.get("val", ""))
             case "outlineLvl":
                 self.level = _level(attributes.get("val", ""))
@@ -246,6 +268,12 @@ class _Body(xml_events.Handler):
                 self.structured.append(False)
             case "docPartGallery" if self.structured:
                 self.structured[-1] = attributes.get("val") == "Table of Contents"
+            case "showingPlcHdr" if self.structured:
+                self.structured[-1] = attributes.get("val", "1") not in _OFF
+            case "r":
+                self.run, self.is_raised = len(self.blocks.pieces), False
+            case "vertAlign" if not self.format_depth:
+                self.is_raised = attributes.get("val") == "superscript"
             case _ if name in _SKIPPED:
                 self.skipped_depth += 1
             case _ if name in _CHARACTERS and not self.silent:
@@ -259,6 +287,8 @@ class _Body(xml_events.Handler):
                 self.in_text = False
             case "r":
                 self.is_hidden = False
+                if self.is_raised:
+                    self.blocks.drop_note_mark(self.run, is_raised=True)
             case "pPr":
                 self.format_depth -= 1
             case "p":
