@@ -26,6 +26,7 @@ from workers.process import identity
 from workers.process.stop_request import StopRequest
 from workers.process.writer import is_data_error
 from workers.process_row import ProcessRow
+from workers.retention import kept
 from workers.wire.clients import chunks
 from workers.wire.errors import UNREACHABLE, may_have_lost_data
 from workers.wire.outage import Outage
@@ -50,6 +51,10 @@ EXPIRE_SECONDS = 1.0
 GROUP_SECONDS = 0.5
 #: Seconds between two deletions of old rows.
 FORGET_SECONDS = 600.0
+#: Seconds of a pass in which tasks are deleted that ended long ago, about.
+DELETE_SECONDS = 0.05
+#: Seconds until more tasks are old enough.
+REST_SECONDS = 60.0
 #: Rows that are published in one page.
 PAGE = 500
 #: Seconds between two looks for another database behind the same namespace.
@@ -81,6 +86,8 @@ class Relay:
         self._last_look = 0.0
         self._audit = Audit(broker, beat=lambda: self.row.beat())
         self._admissions: Admissions | None = None
+        self._retention = ledger.Retention()
+        self._delete_at = 0.0
         self._epoch: bytes | None = None
         self._outage = Outage()
         self._strangers: set[str] = set()
@@ -110,6 +117,7 @@ class Relay:
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(GROUP_SECONDS, self.settle_groups)
                 self._every(FORGET_SECONDS, self.forget)
+                self._do(self.delete_old)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
                     logger.info("redis answers again")
@@ -270,6 +278,18 @@ class Relay:
         return group_callbacks.settle(self.broker)
 
     # --- Old rows ---
+
+    def delete_old(self) -> None:
+        """Delete tasks that ended long ago, a few in each pass while there are any."""
+        if time.monotonic() < self._delete_at:
+            return
+        done = self._retention
+        if done.work(kept(self.broker.actors), seconds=DELETE_SECONDS):
+            return
+        self._delete_at = time.monotonic() + REST_SECONDS
+        if done.deleted or done.emptied:
+            logger.info("old tasks deleted count=%d results=%d", done.deleted, done.emptied)
+        done.deleted = done.emptied = 0
 
     def forget(self) -> int:
         """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""
