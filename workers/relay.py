@@ -26,6 +26,7 @@ from workers.process import identity
 from workers.process.stop_request import StopRequest
 from workers.process.writer import is_data_error
 from workers.process_row import ProcessRow
+from workers.retention import kept
 from workers.wire.clients import chunks
 from workers.wire.errors import UNREACHABLE, may_have_lost_data
 from workers.wire.outage import Outage
@@ -54,6 +55,10 @@ GROUP_SECONDS = 0.5
 STALL_SECONDS = 5.0
 #: Seconds between two deletions of old rows.
 FORGET_SECONDS = 600.0
+#: Seconds of a pass in which tasks are deleted that ended long ago, about.
+DELETE_SECONDS = 0.05
+#: Seconds until more tasks are old enough.
+REST_SECONDS = 60.0
 #: Rows that are published in one page.
 PAGE = 500
 #: Seconds between two looks for another database behind the same namespace.
@@ -87,6 +92,8 @@ class Relay:
         self._last_look = 0.0
         self._audit = Audit(broker, beat=lambda: self.row.beat())
         self._admissions: Admissions | None = None
+        self._retention = ledger.Retention()
+        self._delete_at = 0.0
         self._epoch: bytes | None = None
         self._outage = Outage()
         self._strangers: set[str] = set()
@@ -120,6 +127,7 @@ class Relay:
                 self._every(STALL_SECONDS, self.tell_stalls)
                 self._every(CHILDREN_SECONDS, ledger.cancel_children)
                 self._every(FORGET_SECONDS, self.forget)
+                self._do(self.delete_old)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
                     logger.info("redis answers again")
@@ -298,6 +306,18 @@ class Relay:
         return group_callbacks.settle(self.broker)
 
     # --- Old rows ---
+
+    def delete_old(self) -> None:
+        """Delete tasks that ended long ago, a few in each pass while there are any."""
+        if time.monotonic() < self._delete_at:
+            return
+        done = self._retention
+        if done.work(kept(self.broker.actors), seconds=DELETE_SECONDS):
+            return
+        self._delete_at = time.monotonic() + REST_SECONDS
+        if done.deleted or done.emptied:
+            logger.info("old tasks deleted count=%d results=%d", done.deleted, done.emptied)
+        done.deleted = done.emptied = 0
 
     def forget(self) -> int:
         """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""

@@ -17,6 +17,7 @@ DEFAULT = [
     "workers.middleware.retries.Retries",
     "workers.middleware.snooze.Snoozes",
     "workers.middleware.max_waiting.MaxWaiting",
+    "workers.middleware.keep.Keep",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.unique.Unique",
     "workers.middleware.limits.Limits",

@@ -6,7 +6,7 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
 `relay` finds what is due, `operate` cancels it, with the `children` that follow it, and retries it for a person.
-`groups` reads from the rows how far groups are.
+`retention` deletes it long after its end. `groups` reads from the rows how far groups are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
@@ -35,6 +35,7 @@ from apps.tasks.ledger.recover import (
     rescue,
 )
 from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
+from apps.tasks.ledger.retention import Kept, Retention
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import (
     Crashes,
@@ -55,7 +56,9 @@ __all__ = [
     "SUCCESS",
     "Admission",
     "Crashes",
+    "Kept",
     "Refusal",
+    "Retention",
     "Waiting",
     "admit",
     "cancel",
