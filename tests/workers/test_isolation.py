@@ -292,6 +292,23 @@ def test_no_more_tasks_run_isolated_than_there_are_places(isolated, working, gat
     assert not isolation.places.running
 
 
+def test_no_task_takes_a_place_that_comes_free_while_the_worker_stops(
+    isolated, working, gate, wait_until, monkeypatch
+) -> None:
+    isolation = next(one for one in working.broker.middleware if isinstance(one, Isolation))
+    monkeypatch.setattr(isolation.places, "number", 1)
+    first = isolated.isolated_wait.send(str(gate.path), "first")
+    wait_until(lambda: Effect.objects.exists())
+    second = isolated.isolated_wait.send(str(gate.path), "second")
+    rows = TaskStatus.objects.filter(task_id__in=[first.message_id, second.message_id])
+    wait_until(lambda: rows.filter(started_at__isnull=False).count() == 2)
+    isolation.after_worker_shutdown(working.broker, working)
+    wait_until(lambda: rows.filter(attempt__gt=0).count() == 2)
+    assert not rows.exclude(retries=0, crashes=0, error_message="").exists()
+    assert Effect.objects.get().nonce == "first"
+    isolation.places.open(0)
+
+
 def test_a_server_that_was_killed_is_started_again(isolated, server, gate, ended, wait_until) -> None:
     message = isolated.isolated_wait.send(str(gate.path), "n")
     wait_until(lambda: Effect.objects.exists())

@@ -122,6 +122,8 @@ class Isolated:
         # At the end both are closed. That ends the processes, if there still are any.
         try:
             with control, channel:
+                if self._is_stopped:
+                    return
                 control.send(self.job.limits)
                 channel.send(self.job)
                 open_ends = [control, channel]

@@ -4,6 +4,8 @@ import threading
 import time
 import weakref
 
+from dramatiq.middleware import Shutdown
+
 from apps.tasks.errors import Cancelled
 from workers.isolation.isolated import Isolated
 
@@ -21,11 +23,33 @@ class Places:
     def __init__(self) -> None:
         #: Number of places. 0: no limit.
         self.number = 0
+        self._is_closed = False
         self._taken: weakref.WeakSet[Isolated] = weakref.WeakSet()
         self._lock = threading.Lock()
 
+    def open(self, number: int) -> None:
+        """Let that many tasks run at once. 0: no limit."""
+        self.number, self._is_closed = number, False
+
+    def close(self) -> list[Isolated]:
+        """Let no task take a place from here on. Return those that have one."""
+        with self._lock:
+            self._is_closed = True
+            return list(self._taken)
+
+    @property
+    def running(self) -> list[Isolated]:
+        """The isolated tasks that have a place."""
+        with self._lock:
+            return list(self._taken)
+
     def take(self, isolated: Isolated) -> None:
-        """Wait for a place, and take it. Raises: Cancelled: The task is cancelled."""
+        """Wait for a place, and take it.
+
+        Raises:
+          Cancelled: The task is cancelled.
+          Shutdown: The worker process stops.
+        """
         while not self._try(isolated):
             if isolated.attempt.cancellation.is_requested:
                 raise Cancelled
@@ -33,6 +57,8 @@ class Places:
 
     def _try(self, isolated: Isolated) -> bool:
         with self._lock:
+            if self._is_closed:
+                raise Shutdown
             is_free = not self.number or len(self._taken) < self.number
             if is_free:
                 self._taken.add(isolated)
@@ -40,9 +66,5 @@ class Places:
 
     def give(self, isolated: Isolated) -> None:
         """Give the place back."""
-        self._taken.discard(isolated)
-
-    @property
-    def running(self) -> list[Isolated]:
-        """The isolated tasks that have a place."""
-        return list(self._taken)
+        with self._lock:
+            self._taken.discard(isolated)

@@ -69,7 +69,7 @@ class Isolation(Middleware):
 
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         """Start the server ahead of the first isolated task, if this process takes any."""
-        self.places.number = conf.WORKER_ISOLATED if broker.isolated is None else broker.isolated
+        self.places.open(conf.WORKER_ISOLATED if broker.isolated is None else broker.isolated)
         queues = worker.consumer_whitelist or broker.get_declared_queues()
         if any(broker.actors[name].queue_name in queues for name in self.limits if name in broker.actors):
             self.server.start()
@@ -78,7 +78,7 @@ class Isolation(Middleware):
 
     def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         """Kill what still runs. The tasks are released after this."""
-        running = self.places.running
+        running = self.places.close()
         for isolated in running:
             isolated.stop(Shutdown())
         deadline = time.monotonic() + STOP_SECONDS
