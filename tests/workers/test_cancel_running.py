@@ -3,11 +3,13 @@
 import asyncio
 import threading
 import time
+import uuid
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from typing import Any
 
+import dramatiq
 import pytest
 import redis
 from asgiref.sync import sync_to_async
@@ -18,9 +20,12 @@ from dramatiq.threading import raise_thread_exception
 from apps.tasks import ledger, progress
 from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.progress import Cancelled
+from apps.tasks.values import Claim
 from tests.acting.models import Effect
 from tests.acting.tasks import _record
 from workers.process import cancellation
+from workers.process.attempt import Attempt
+from workers.process.holdings import Holdings
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -291,6 +296,22 @@ def test_a_request_for_a_task_that_ends_before_its_function_begins_leaves_no_thr
 
     monkeypatch.setattr(broker, "middleware", [*broker.middleware, Refusing()])
     assert ended(declare(in_python, max_retries=0).send()).status == "failed"
+    wait_until(lambda: not any(thread.name == "cancellation" for thread in threading.enumerate()))
+
+
+def test_a_request_in_the_instant_of_the_outcome_leaves_no_thread(wait_until) -> None:
+    class Asking(progress.Reporter):
+        def take(self) -> tuple[int, str]:
+            holdings.cancel({("id", 0)})
+            return super().take()
+
+    message = dramatiq.Message("q", "acting.work", (), {}, {"redis_message_id": "id:0"})
+    attempt = Attempt(message, Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4()))
+    attempt.reporter = Asking(cancellation.Cancellation())
+    attempt.started = time.monotonic()
+    holdings = Holdings(uuid.uuid4(), threads=1, may_start=lambda: True)
+    holdings.hold([attempt])
+    attempt.release()
     wait_until(lambda: not any(thread.name == "cancellation" for thread in threading.enumerate()))
 
 

@@ -270,8 +270,6 @@ class Attempt:
             move, error_message = self._with_broken_hooks(move, error_message)
             values.setdefault("error_type", self.broken_hooks[0][2].error_type)
             values.setdefault("traceback", self.broken_hooks[0][2].traceback)
-        if self.cancellation.is_requested:
-            self.cancellation.close()  # The function may not even have begun.
         percent, reported = self.reporter.take()
         self.outcome = Outcome(
             claim=self.claim,
@@ -285,6 +283,9 @@ class Attempt:
             line=self.line,
             **values,
         )
+        # After the outcome: a request that comes now sees it, or is seen here. The function may not even have begun.
+        if self.cancellation.is_requested:
+            self.cancellation.close()
 
     def _with_broken_hooks(self, move: states.Move, error_message: str) -> tuple[states.Move, str]:
         """Return the move and the error message of an outcome, some of whose after-hooks failed.
