@@ -14,7 +14,7 @@ import psutil
 import pytest
 from django.db import connection
 
-from apps.tasks import ledger
+from apps.tasks import ledger, stacks
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting.models import Effect
 from tests.commands import environment, is_gone
@@ -80,6 +80,34 @@ def test_an_async_task_has_an_event_loop_of_its_own(isolated, ended) -> None:
     name, _, pid = row.result.partition(" of ")
     assert name == "Hello Ada"
     assert int(pid) != os.getpid()
+
+
+def test_the_stack_of_an_isolated_task_is_that_of_its_function(isolated, gate, wait_until) -> None:
+    message = isolated.isolated_wait.send(str(gate.path), "n")
+    wait_until(lambda: TaskStatus.objects.filter(progress=30).exists())
+    row = TaskStatus.objects.get(task_id=message.message_id)
+    for _ in range(2):  # The second answer is as fresh as the first.
+        stacks.ask(row)
+        answer = stacks.wait(row, seconds=60)
+        assert answer is not None
+        frames = stacks.frames_of(answer)
+        assert [frame.name for frame in frames if not frame.is_library] == ["isolated_wait"]
+        assert frames[0].name != "_bootstrap", "the main thread of the child"
+    gate.open()
+    assert message.get_result(block=True, timeout=60_000) == "n"
+
+
+def test_the_stack_of_an_isolated_async_task_is_that_of_its_coroutine(isolated, wait_until) -> None:
+    message = isolated.isolated_long_async.send("async")
+    wait_until(lambda: TaskStatus.objects.filter(progress=30).exists())
+    row = TaskStatus.objects.get(task_id=message.message_id)
+    stacks.ask(row)
+    answer = stacks.wait(row, seconds=60)
+    assert answer is not None
+    names = [frame.name for frame in stacks.frames_of(answer) if not frame.is_library]
+    assert names[0] == "isolated_long_async"
+    ledger.cancel(message.message_id)
+    wait_until(lambda: not TaskStatus.objects.unfinished().exists())
 
 
 def test_an_exception_has_its_class_its_text_and_its_traceback(isolated, ended) -> None:

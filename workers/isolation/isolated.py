@@ -13,6 +13,7 @@ from typing import Any
 from dramatiq.threading import Interrupt
 
 from apps.tasks.errors import Cancelled, ChildError, OverCpuLimitError, OverMemoryLimitError, OverTimeLimitError
+from apps.tasks.values import Frame
 from workers.isolation import backends
 from workers.isolation.child import EXIT_NO_LINE
 from workers.isolation.limits import in_units
@@ -25,6 +26,8 @@ from workers.isolation.message import (
     Reported,
     Returned,
     Shielded,
+    Stack,
+    StackWanted,
     Started,
     Verdict,
     unpack_exception,
@@ -39,6 +42,8 @@ logger = logging.getLogger(__name__)
 TICK_SECONDS = 0.1
 #: Seconds that a cancelled function may clean up, after its last shielded section. Then its processes are killed.
 GRACE_SECONDS = 10.0
+#: Seconds after which the stack that a child has sent shows the past.
+STACK_SECONDS = 2.0
 REFUSED = "the kernel refused it more"
 
 
@@ -64,6 +69,11 @@ class Isolated:
         #: The keeper is to kill the processes, and was told.
         self._is_stopped = False
         self._is_told = False
+        #: The stack of the function is wanted, and the child was asked for it.
+        self._wants_stack = False
+        self._is_stack_asked = False
+        #: The stack that came last, with its time by the monotonic clock.
+        self._stack: tuple[list[Frame], float] = ([], 0.0)
         #: Both connections have brought all.
         self._is_over = False
         # Not an `Event`: an interrupt may hit the thread in the middle of its code, and leave its lock locked.
@@ -116,6 +126,15 @@ class Isolated:
         """Kill its processes, if there still are any: its thread waits for them no more."""
         self._is_stopped = True
 
+    def stack(self) -> list[Frame]:
+        """Return the stack of the function, the outermost frame first. Empty: the child is asked for it. Look again."""
+        frames, sent_at = self._stack
+        self._stack = ([], 0.0)
+        if time.monotonic() - sent_at > STACK_SECONDS:
+            frames = []
+        self._wants_stack = not frames
+        return frames
+
     # --- The thread that speaks ---
 
     def _exchange(self, control: Connection, channel: Connection) -> None:
@@ -150,6 +169,11 @@ class Isolated:
             self._is_asked = False
             with suppress(OSError):
                 channel.send(Interruption(type(self._asked)))
+        if self._wants_stack and not self._is_stack_asked:
+            # Once until it answers: a child that cannot must not fill the socket.
+            self._wants_stack, self._is_stack_asked = False, True
+            with suppress(OSError):
+                channel.send(StackWanted())
         if self._is_stopped and not self._is_told:
             self._is_told = True
             control.send("stop")
@@ -165,6 +189,9 @@ class Isolated:
                 self.attempt.reporter.report(percent, text)
             case Connected() as connected:
                 self._backends.append(connected)
+            case Stack(frames):
+                self._is_stack_asked = False
+                self._stack = (frames, time.monotonic())
             case Started(pid):
                 self.pid = pid
             case Shielded():

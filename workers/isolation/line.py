@@ -9,9 +9,10 @@ from types import FrameType
 from typing import Any
 
 from apps.tasks.errors import Cancelled
-from workers.isolation.message import Interruption, Reported, Shielded
+from workers.isolation.message import Interruption, Reported, Shielded, Stack, StackWanted
 from workers.process.attempt import Attempt
 from workers.process.cancellation import Delivery
+from workers.process.stack import of_attempt
 
 #: Seconds between two looks at the progress.
 REPORT_SECONDS = 0.1
@@ -20,7 +21,7 @@ SIGNAL = signal.SIGURG
 
 
 class Line(threading.Thread):
-    """Sends the progress of the function, and interrupts it when the worker process asks for that.
+    """Sends the progress of the function, and interrupts it or sends its stack when the worker process asks for that.
 
     The function has the main thread, where a signal interrupts also what waits in the kernel.
 
@@ -34,6 +35,7 @@ class Line(threading.Thread):
     def __init__(self, channel: Connection, attempt: Attempt) -> None:
         super().__init__(name="line", daemon=True)
         self.channel = channel
+        self.attempt = attempt
         self.reporter = attempt.reporter
         self.cancellation = attempt.cancellation
         self._seen_raised_at: float | None = None
@@ -60,6 +62,8 @@ class Line(threading.Thread):
                 return  # The worker process has ended, or the function has closed the socket. The keeper does the rest.
 
     def _take(self, message: Any) -> None:
+        if isinstance(message, StackWanted):
+            self.send(Stack(of_attempt(self.attempt)))
         if not isinstance(message, Interruption):
             return
         if issubclass(message.kind, Cancelled):

@@ -8,7 +8,7 @@ import pickle
 from typing import Any, NamedTuple
 
 from apps.tasks.errors import ChildError
-from apps.tasks.values import Claim
+from apps.tasks.values import Claim, Frame
 from workers.isolation.limits import Limits
 from workers.process.failure import Failure
 
@@ -36,6 +36,16 @@ class Interruption(NamedTuple):
     """Raise an exception of this class in the function."""
 
     kind: type[BaseException]
+
+
+class StackWanted(NamedTuple):
+    """Send the stack of the function."""
+
+
+class Stack(NamedTuple):
+    """Stack of the function, the outermost frame first."""
+
+    frames: list[Frame]
 
 
 class Started(NamedTuple):

@@ -126,8 +126,10 @@ class Isolation(Middleware):
         isolated = Isolated(attempt, job)
         try:
             self.places.take(isolated)
+            attempt.stack_of = isolated.stack
             return isolated.run(*self.server.fork())
         finally:
+            attempt.stack_of = None
             isolated.give_up()
             self.places.give(isolated)
             # Nothing is cancelled here any more, by whatever thread.

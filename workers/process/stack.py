@@ -6,6 +6,7 @@ import sysconfig
 import threading
 import traceback
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -14,6 +15,7 @@ import apps.tasks
 import workers
 from apps.tasks.json_safe import json_safe
 from apps.tasks.values import Frame
+from workers.process.attempt import Attempt
 
 #: Innermost frames that are kept.
 LIMIT = 200
@@ -29,6 +31,13 @@ def _library_folders() -> tuple[str, ...]:
 
 
 LIBRARY_FOLDERS = _library_folders()
+
+
+def of_attempt(attempt: Attempt) -> list[Frame]:
+    """Return the stack of a running attempt, the outermost frame first. Empty: it has just ended."""
+    frames = (attempt.stack_of or partial(of_thread, attempt.thread))()
+    # Its thread may have gone on to another task meanwhile.
+    return frames if attempt.outcome is None else []
 
 
 def of_thread(thread: threading.Thread | None) -> list[Frame]:
