@@ -359,6 +359,23 @@ def test_a_task_whose_keeper_was_killed_fails_and_leaves_no_process(isolated, ga
     wait_until(lambda: is_gone(child))
 
 
+def test_a_task_whose_keeper_is_frozen_can_be_cancelled(isolated, gate, ended, wait_until, monkeypatch) -> None:
+    for name in ("GRACE_SECONDS", "VERDICT_SECONDS"):
+        monkeypatch.setattr(f"workers.isolation.isolated.{name}", 0.3)
+    message = isolated.isolated_wait.send(str(gate.path), "n")
+    wait_until(Effect.objects.exists)
+    child = Effect.objects.get().pid
+    keeper = psutil.Process(child).parent()
+    assert keeper is not None
+    keeper.suspend()
+    try:
+        ledger.cancel(message.message_id)
+        assert ended(message).status == "cancelled"
+        wait_until(lambda: is_gone(child))
+    finally:
+        keeper.kill()
+
+
 # --- Cancelled -----------------------------------------------------------------------------------
 
 

@@ -1,6 +1,8 @@
 """A running child, as the thread of the worker process has it that waits for it."""
 
 import logging
+import math
+import os
 import signal
 import threading
 import time
@@ -44,6 +46,8 @@ TICK_SECONDS = 0.1
 GRACE_SECONDS = 10.0
 #: Seconds after which the stack that a child has sent shows the past.
 STACK_SECONDS = 2.0
+#: Seconds that a keeper may take to end the processes. One that has not answered by then is frozen, or never began.
+VERDICT_SECONDS = 15.0
 REFUSED = "the kernel refused it more"
 
 
@@ -69,6 +73,8 @@ class Isolated:
         #: The keeper is to kill the processes, and was told.
         self._is_stopped = False
         self._is_told = False
+        #: When a stopped task waits for its keeper no more, by the monotonic clock.
+        self._leave_at = math.inf
         #: The stack of the function is wanted, and the child was asked for it.
         self._wants_stack = False
         self._is_stack_asked = False
@@ -146,14 +152,17 @@ class Isolated:
                 control.send(self.job.limits)
                 channel.send(self.job)
                 open_ends = [control, channel]
-                while self._verdict is None:
+                while self._verdict is None and time.monotonic() < self._leave_at:
                     ready = wait(open_ends, TICK_SECONDS)
                     if channel in ready and not self._hear(channel):
                         open_ends.remove(channel)
                     if control in ready:
                         self._verdict = control.recv()
                     self._tell(control, channel)
-                while self._hear(channel):
+                if self._verdict is None:
+                    self._kill()
+                # What was sent is here by now. A process that got away may keep the socket open.
+                while channel.poll() and self._hear(channel):
                     pass
         except (OSError, EOFError):
             pass  # The keeper was killed, or could not be started.
@@ -162,6 +171,13 @@ class Isolated:
         finally:
             self._is_over = True
             self._over.release()
+
+    def _kill(self) -> None:
+        """Kill the child in place of its keeper, which does not answer and so has not reaped it."""
+        logger.error("keeper of an isolated task does not answer id=%s", self.job.claim.task_id)
+        if self.pid is not None:
+            with suppress(OSError):
+                os.killpg(self.pid, signal.SIGKILL)
 
     def _tell(self, control: Connection, channel: Connection) -> None:
         """Pass on what the thread of the task wants."""
@@ -175,7 +191,7 @@ class Isolated:
             with suppress(OSError):
                 channel.send(StackWanted())
         if self._is_stopped and not self._is_told:
-            self._is_told = True
+            self._is_told, self._leave_at = True, time.monotonic() + VERDICT_SECONDS
             control.send("stop")
 
     def _hear(self, channel: Connection) -> bool:

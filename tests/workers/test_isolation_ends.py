@@ -1,0 +1,88 @@
+"""How the thread of a worker process takes the ends of an isolated task, whatever its processes say."""
+
+import signal
+import socket
+import threading
+import uuid
+from collections.abc import Iterator
+from multiprocessing.connection import Connection
+from typing import Any
+
+import dramatiq
+import pytest
+
+from apps.tasks.errors import Cancelled
+from apps.tasks.values import Claim
+from workers.isolation import isolated
+from workers.isolation.isolated import Isolated
+from workers.isolation.limits import Limits
+from workers.isolation.message import Interruption, Job, Returned, Started, Verdict, pack_result
+from workers.process.attempt import Attempt
+
+CLAIM = Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4())
+KILLED = Verdict("", -signal.SIGKILL, 0, 0.0)
+
+
+class Task:
+    """An isolated task whose processes are the test's."""
+
+    def __init__(self) -> None:
+        near_control, control, near_channel, channel = (
+            Connection(end.detach()) for pair in (socket.socketpair(), socket.socketpair()) for end in pair
+        )
+        self.near = (near_control, near_channel)
+        #: The ends of the keeper and the child.
+        self.control, self.channel = control, channel
+        self.attempt = Attempt(dramatiq.Message("q", "acting.work", (), {}, {}), CLAIM)
+        limits = Limits(hard_ms=1_000)
+        self.isolated = Isolated(self.attempt, Job("acting.work", (), {}, {}, CLAIM, None, None, 0.0, limits))
+        self.result: Any = None
+        self.error: BaseException | None = None
+        self.thread = threading.Thread(target=self._run, daemon=True)
+
+    def start(self) -> None:
+        self.thread.start()
+        assert self.control.recv() == self.isolated.job.limits
+        assert self.channel.recv() == self.isolated.job
+        # Above the highest pid of any system.
+        self.channel.send(Started(2**22 + 1))
+
+    def _run(self) -> None:
+        try:
+            self.result = self.isolated.run(*self.near)
+        except BaseException as error:
+            self.error = error
+
+    def cancel(self) -> None:
+        self.attempt.cancellation.request()
+        assert self.channel.poll(20)
+        assert self.channel.recv() == Interruption(Cancelled)
+
+    def end(self) -> None:
+        self.thread.join(20)
+        assert not self.thread.is_alive()
+
+
+@pytest.fixture
+def task() -> Iterator[Task]:
+    task = Task()
+    task.start()
+    yield task
+    task.control.close()
+    task.channel.close()
+    task.thread.join(20)
+
+
+def test_a_process_that_outlives_the_task_and_has_its_socket_does_not_keep_it(task: Task) -> None:
+    task.channel.send(Returned(pack_result("n"), False))
+    task.control.send(KILLED._replace(status=0))
+    task.end()
+    assert task.result == "n"
+
+
+def test_a_keeper_that_does_not_answer_does_not_keep_a_task_that_was_stopped(task: Task, monkeypatch) -> None:
+    monkeypatch.setattr(isolated, "VERDICT_SECONDS", 0.3)
+    monkeypatch.setattr(isolated, "GRACE_SECONDS", 0.1)
+    task.cancel()
+    task.end()
+    assert isinstance(task.error, Cancelled)
