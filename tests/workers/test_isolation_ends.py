@@ -10,8 +10,10 @@ from typing import Any
 
 import dramatiq
 import pytest
+from dramatiq.middleware import Shutdown, TimeLimitExceeded
+from dramatiq.threading import raise_thread_exception
 
-from apps.tasks.errors import Cancelled
+from apps.tasks.errors import Cancelled, ChildError, OverTimeLimitError
 from apps.tasks.values import Claim
 from workers.isolation import isolated
 from workers.isolation.isolated import Isolated
@@ -84,5 +86,26 @@ def test_a_keeper_that_does_not_answer_does_not_keep_a_task_that_was_stopped(tas
     monkeypatch.setattr(isolated, "VERDICT_SECONDS", 0.3)
     monkeypatch.setattr(isolated, "GRACE_SECONDS", 0.1)
     task.cancel()
+    task.end()
+    assert isinstance(task.error, Cancelled)
+
+
+@pytest.mark.parametrize("over", ["time", ""])
+def test_a_cancelled_task_that_dies_of_something_else_ends_cancelled_and_tells_it(task: Task, over: str) -> None:
+    task.cancel()
+    task.control.send(KILLED._replace(over=over))
+    task.end()
+    assert isinstance(task.error, OverTimeLimitError if over else ChildError)
+    assert task.attempt.cancellation.ends(task.error)
+
+
+@pytest.mark.parametrize("other", [TimeLimitExceeded, Shutdown])
+def test_a_cancelled_task_that_is_interrupted_as_well_ends_cancelled(task: Task, other, monkeypatch) -> None:
+    monkeypatch.setattr(isolated, "GRACE_SECONDS", 0.5)
+    task.cancel()
+    raise_thread_exception(task.thread.ident, other)
+    assert task.control.poll(20)
+    assert task.control.recv() == "stop"
+    task.control.send(KILLED)
     task.end()
     assert isinstance(task.error, Cancelled)

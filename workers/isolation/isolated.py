@@ -236,8 +236,11 @@ class Isolated:
                 if cancelled:
                     self.attempt.cancellation.raised_at = time.monotonic()
                 raise error
+        if self._kill_at is not None:
+            # It was asked to end, so it ends cancelled, whatever ended it.
+            self.attempt.cancellation.raised_at = time.monotonic()
         if self._is_stopped and self._asked is not None and not (self._verdict and self._verdict.over):
-            raise self._asked
+            raise Cancelled if self._kill_at is not None else self._asked
         why = self._why()
         # It was raised in no code that would tell more.
         self.attempt.child_failure = replace(Failure.of(why), traceback="")
