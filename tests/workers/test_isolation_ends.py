@@ -18,8 +18,9 @@ from apps.tasks.values import Claim
 from workers.isolation import isolated
 from workers.isolation.isolated import Isolated
 from workers.isolation.limits import Limits
-from workers.isolation.message import Interruption, Job, Returned, Started, Verdict, pack_result
+from workers.isolation.message import Interruption, Job, Raised, Returned, Started, Verdict, pack_result
 from workers.process.attempt import Attempt
+from workers.process.failure import Failure
 
 CLAIM = Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4())
 KILLED = Verdict("", -signal.SIGKILL, 0, 0.0)
@@ -109,3 +110,21 @@ def test_a_cancelled_task_that_is_interrupted_as_well_ends_cancelled(task: Task,
     task.control.send(KILLED)
     task.end()
     assert isinstance(task.error, Cancelled)
+
+
+def test_an_exception_of_a_class_that_only_the_child_has_is_told(task: Task) -> None:
+    failure = Failure(error_type="plugin.TornError", error_message="page 7 is torn", traceback="")
+    packed = b"cplugin_of_the_child\nTornError\n(tR."
+    task.channel.send(Raised(packed, failure, False))
+    task.control.send(KILLED._replace(status=0))
+    task.end()
+    assert isinstance(task.error, ChildError)
+    assert task.attempt.child_failure == failure
+
+
+def test_a_result_of_a_class_that_only_the_child_has_fails_the_task(task: Task) -> None:
+    task.channel.send(Returned(b"cplugin_of_the_child\nPage\n(tR.", False))
+    task.control.send(KILLED._replace(status=0))
+    task.end()
+    assert isinstance(task.error, ChildError)
+    assert "plugin_of_the_child" in str(task.error)

@@ -7,6 +7,8 @@ A child runs the project's own code with the rights of its worker process, so a 
 import pickle
 from typing import Any, NamedTuple
 
+from dramatiq.threading import Interrupt
+
 from apps.tasks.errors import ChildError
 from apps.tasks.values import Claim, Frame
 from workers.isolation.limits import Limits
@@ -130,8 +132,12 @@ def pack_result(result: Any) -> bytes:
 
 
 def unpack_result(packed: bytes) -> Any:
-    """Return the result that `pack_result` packed."""
-    result = pickle.loads(packed)
+    """Return the result that `pack_result` packed.
+
+    Raises:
+      ChildError: It cannot be read here. Its class may be one that only the child has.
+    """
+    result = _read(packed)
     return type(result.name, (), {})() if isinstance(result, _Unsent) else result
 
 
@@ -155,8 +161,11 @@ def pack_exception(exception: BaseException) -> bytes:
 
 
 def unpack_exception(packed: bytes) -> BaseException:
-    """Return the exception that `pack_exception` packed."""
-    found = pickle.loads(packed)
+    """Return the exception that `pack_exception` packed. One that cannot be read here becomes a `ChildError`."""
+    try:
+        found = _read(packed)
+    except ChildError as error:
+        return error
     made = _made(found) if isinstance(found, _Rebuilt) else found
     return made if isinstance(made, BaseException) else ChildError(f"it raised {found!r:.200}")
 
@@ -176,6 +185,15 @@ def _made(rebuilt: _Rebuilt) -> BaseException | None:
     except BaseException:
         return None
     return made
+
+
+def _read(packed: bytes) -> Any:
+    try:
+        return pickle.loads(packed)
+    except Interrupt:
+        raise
+    except BaseException as error:
+        raise ChildError(f"what it ended with cannot be read in its worker process: {_text(error)}") from error
 
 
 def _round_trip(value: Any) -> bytes | None:
