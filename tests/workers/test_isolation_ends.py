@@ -37,7 +37,7 @@ class Task:
         #: The ends of the keeper and the child.
         self.control, self.channel = control, channel
         self.attempt = Attempt(dramatiq.Message("q", "acting.work", (), {}, {}), CLAIM)
-        limits = Limits(hard_ms=1_000)
+        limits = Limits(hard_ms=1_000, cpu_seconds=60.0)
         self.isolated = Isolated(self.attempt, Job("acting.work", (), {}, {}, CLAIM, None, None, 0.0, limits))
         self.result: Any = None
         self.error: BaseException | None = None
@@ -110,6 +110,12 @@ def test_a_cancelled_task_that_is_interrupted_as_well_ends_cancelled(task: Task,
     task.control.send(KILLED)
     task.end()
     assert isinstance(task.error, Cancelled)
+
+
+def test_a_task_that_the_kernel_killed_for_its_cpu_limit_says_so(task: Task) -> None:
+    task.control.send(KILLED._replace(cpu_seconds=62.0))
+    task.end()
+    assert str(task.error) == "over its CPU limit of 60 s (used 62.0 s)"
 
 
 def test_an_exception_of_a_class_that_only_the_child_has_is_told(task: Task) -> None:

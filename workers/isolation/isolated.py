@@ -257,7 +257,9 @@ class Isolated:
         if verdict.over == "memory":
             peak = in_units(verdict.peak_bytes)
             return OverMemoryLimitError(f"over its memory limit of {limits.memory_text} (peak {peak})")
-        if limits.cpu_seconds is not None and (verdict.over == "cpu" or -status == signal.SIGXCPU):
+        # The kernel holds the limit, too, with either signal.
+        is_spent = verdict.cpu_seconds > (limits.cpu_seconds or 0) and -status in (signal.SIGXCPU, signal.SIGKILL)
+        if limits.cpu_seconds is not None and (verdict.over == "cpu" or is_spent):
             used = f"used {verdict.cpu_seconds:.1f} s"
             return OverCpuLimitError(f"over its CPU limit of {limits.cpu_seconds:g} s ({used})")
         if -status == signal.SIGKILL:
