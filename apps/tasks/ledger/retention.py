@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.fields.json import KT
 
 from apps.tasks import states
@@ -141,12 +141,14 @@ def _delete(pks: Collection[int], *, before: datetime) -> int:
         return 0
     with transaction.atomic():
         locked = _locked(pks, before)
-        # Without Django's look for what refers to the rows, which reads them all: these are the only ones.
-        for model in (TaskAttempt, TaskStack):
-            rows = model.objects.filter(task_id__in=locked)
-            rows._raw_delete(rows.db)
-        rows = TaskStatus.objects.filter(pk__in=locked)
-        return int(rows._raw_delete(rows.db))
+        _delete_only(TaskAttempt.objects.filter(task_id__in=locked))
+        _delete_only(TaskStack.objects.filter(task_id__in=locked))
+        return _delete_only(TaskStatus.objects.filter(pk__in=locked))
+
+
+def _delete_only(rows: QuerySet[Any]) -> int:
+    """Delete rows without Django's look for what refers to them, which reads them all."""
+    return int(rows._raw_delete(rows.db))  # type: ignore[attr-defined]
 
 
 def _empty(pks: Collection[int], *, before: datetime) -> int:
