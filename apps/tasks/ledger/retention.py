@@ -148,7 +148,7 @@ def _delete(pks: Collection[int], *, before: datetime) -> int:
 
 def _delete_only(rows: QuerySet[Any]) -> int:
     """Delete rows without Django's look for what refers to them, which reads them all."""
-    return int(rows._raw_delete(rows.db))  # type: ignore[attr-defined]
+    return int(rows._raw_delete(rows.db))
 
 
 def _empty(pks: Collection[int], *, before: datetime) -> int:
