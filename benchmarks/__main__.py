@@ -20,6 +20,7 @@ NAMES = (
     "isolate",
     "progress",
     "pickup",
+    "cancel",
     "volume",
     "backlog",
     "idle",

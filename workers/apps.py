@@ -1,17 +1,28 @@
 """The workers' app. It comes last in `INSTALLED_APPS`: the apps before it are ready when it imports their tasks."""
 
+import uuid
+from collections.abc import Iterable
 from importlib import import_module
 from types import ModuleType
+from typing import Any
 
+import dramatiq
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import module_has_submodule
 
+from apps.tasks.signals import cancel_requested
 from workers import checks
 
 #: Modules whose actors are not declared. This one cleans a table that stays empty.
 IGNORED_MODULES = ("django_dramatiq.tasks",)
+
+
+def _call(sender: object, *, worker_ids: Iterable[uuid.UUID], **kwargs: object) -> None:
+    """Let worker processes look for the requests that were just committed."""
+    broker: Any = dramatiq.get_broker()
+    broker.wire.call(map(str, worker_ids))
 
 
 class WorkersConfig(AppConfig):
@@ -31,7 +42,8 @@ class WorkersConfig(AppConfig):
             raise ImproperlyConfigured("\n".join(wrong))
 
     def ready(self) -> None:
-        """Import every app's `tasks.py`, so that each process type knows the same actors."""
+        """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
+        cancel_requested.connect(_call, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():
             path = f"{config.name}.tasks"

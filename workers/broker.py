@@ -19,12 +19,12 @@ from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Middlewar
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.threading import Interrupt
 
-from apps.tasks import queues
+from apps.tasks import progress, queues
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
-from apps.tasks.values import KEY_OPTION, Send, Unique
+from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.sending import arguments, following, options, times, unique
@@ -179,21 +179,23 @@ class LedgerBroker(RedisBroker):
           UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
           QueueFullError: Its queue or its actor has as many waiting tasks as its `max_waiting`.
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
+          Cancelled: The task that sends is cancelled: before the send, or after it.
         """
         attempt = Attempt.ending()
         if attempt is not None and attempt.message.message_id == message.message_id:
             # `Retries` enqueues the message itself again: that is a move of its row.
             attempt.retry(delay_ms=delay or 0)
             return sent(message)
-        self.emit_before("enqueue", message, delay)
-        if attempt is not None:
-            # Callbacks and pipelines belong to the outcome and are recorded in its commit.
-            attempt.sends.append(self.follow_up_of(message, delay=delay))
-            found = sent(message)
-        else:
-            known = self._record([self.send_of(message, delay=delay)])
-            found = sent(message, known_as=known.get(0))
-        self.emit_after("enqueue", found, delay)
+        with progress.shielded():
+            self.emit_before("enqueue", message, delay)
+            if attempt is not None:
+                # Callbacks and pipelines belong to the outcome and are recorded in its commit.
+                attempt.sends.append(self.follow_up_of(message, delay=delay))
+                found = sent(message)
+            else:
+                known = self._record([self.send_of(message, delay=delay)])
+                found = sent(message, known_as=known.get(0))
+            self.emit_after("enqueue", found, delay)
         return found
 
     def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
@@ -202,14 +204,15 @@ class LedgerBroker(RedisBroker):
         Returns, Raises: As `enqueue`.
         """
         given = list(messages)
-        if self._listeners("before_enqueue"):
-            for message in given:
-                self.emit_before("enqueue", message, None)
-        known = self._record([self.send_of(message) for message in given])
-        found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
-        if self._listeners("after_enqueue"):
-            for message in found:
-                self.emit_after("enqueue", message, None)
+        with progress.shielded():
+            if self._listeners("before_enqueue"):
+                for message in given:
+                    self.emit_before("enqueue", message, None)
+            known = self._record([self.send_of(message) for message in given])
+            found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
+            if self._listeners("after_enqueue"):
+                for message in found:
+                    self.emit_after("enqueue", message, None)
         return found
 
     def _record(self, sends: list[Send]) -> dict[int, str]:
@@ -294,6 +297,7 @@ class LedgerBroker(RedisBroker):
             line=line,
             weight=weight,
             unique=key,
+            parent_id=_parent_of(message),
         )
 
     def follow_up_of(self, message: Message[Any], *, delay: Any = None) -> Send:
@@ -306,9 +310,10 @@ class LedgerBroker(RedisBroker):
         Raises:
           FollowUpError: JSON cannot carry the arguments, or no column the id or a name.
         """
-        key = None
+        key = parent_id = None
         try:
             name = message.actor_name
+            parent_id = _parent_of(message)
             actor = self.actors.get(name) if isinstance(name, str) else None
             priority = arguments.priority_of(message, actor)
             arguments.check_columns(message, priority=priority)
@@ -350,6 +355,7 @@ class LedgerBroker(RedisBroker):
             line=line,
             weight=weight,
             unique=key,
+            parent_id=parent_id,
         )
 
     def _unique_of(self, actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool) -> Unique | None:
@@ -426,6 +432,12 @@ def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | 
             f"the first argument for {actor.actor_name} is out of range for the id of a {related_to}"
         )
     return related_to, first
+
+
+def _parent_of(message: Message[Any]) -> str | None:
+    """Return the id of the task with which a message is cancelled. Raises: BadOptionError: It is none."""
+    value = message.options.get(PARENT_OPTION)
+    return None if value is None else options.parent_id(message.actor_name, value)
 
 
 def _current_owner() -> Any:

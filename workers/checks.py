@@ -40,8 +40,8 @@ VENDORS = ("postgresql", "sqlite")
 #: Database connections of a worker process beside one for each thread and one for each queue: of its writer, its
 #: heartbeat, its reconciler, and of the thread that `sync_to_async` uses.
 PROCESS_CONNECTIONS = 4
-#: Database connections of a supervisor, its relay and a scheduler, whose slots and whose pruning have one each.
-OTHER_CONNECTIONS = 5
+#: Database connections of a supervisor, its probe, its relay and a scheduler. Slots and pruning have one each.
+OTHER_CONNECTIONS = 6
 
 #: Options of a SQLite database that several processes write to.
 SQLITE_OPTIONS = {

@@ -22,6 +22,7 @@ from apps.tasks import health
 from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
 from apps.tasks.presence import taken_by
+from apps.tasks.stalls import stalled
 
 logger = logging.getLogger(__name__)
 
@@ -134,7 +135,7 @@ def judge() -> Verdict:
 
 
 def _absent(found: health.LedgerHealth) -> Iterator[str]:
-    """Yield the kinds of processes that are needed and do not beat, and the queues that no worker takes."""
+    """Yield the kinds of processes that are needed and do not beat, queues without a worker, and whether one stalls."""
     processes = found.processes or ()
     kinds = {process.kind for process in processes}
     if WorkerProcess.KIND_WORKER not in kinds:
@@ -147,6 +148,8 @@ def _absent(found: health.LedgerHealth) -> Iterator[str]:
     if workers:
         declared = dramatiq.get_broker().get_declared_queues()
         yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken_by(workers, declared)))
+        if stalled(workers, found.untaken, known=declared):
+            yield "stalled"
 
 
 @never_cache

@@ -8,7 +8,8 @@ from django.db import DatabaseError, InterfaceError
 
 from apps.tasks import presence
 from apps.tasks.conf import conf
-from workers.process import identity
+from apps.tasks.values import Vitals
+from workers.process import identity, memory
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +37,7 @@ class ProcessRow:
         now = time.monotonic()
         if now < self._beat_at:
             return
-        if self.id is None or not presence.beat(self.id):
+        if self.id is None or not presence.beat(self.id, Vitals(memory_mb=memory.resident_mb())):
             self._register()
         self._beat_at = now + conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS / 4
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
-from apps.tasks import ledger, presence
+from apps.tasks import health, ledger, presence, stacks, stalls
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
@@ -26,12 +26,15 @@ from workers.process import identity
 from workers.process.stop_request import StopRequest
 from workers.process.writer import is_data_error
 from workers.process_row import ProcessRow
+from workers.retention import kept
 from workers.wire.clients import chunks
 from workers.wire.errors import UNREACHABLE, may_have_lost_data
 from workers.wire.outage import Outage
 
 logger = logging.getLogger(__name__)
 
+#: Seconds between two looks for children of cancelled tasks that a worker has left.
+CHILDREN_SECONDS = 5.0
 #: Seconds between two looks for due rows.
 DUE_SECONDS = 0.2
 #: Seconds between two looks for dead workers.
@@ -48,8 +51,14 @@ AUDIT_REST = 20
 EXPIRE_SECONDS = 1.0
 #: Seconds between two looks for groups whose members have ended.
 GROUP_SECONDS = 0.5
+#: Seconds between two looks for workers that live and take nothing.
+STALL_SECONDS = 5.0
 #: Seconds between two deletions of old rows.
 FORGET_SECONDS = 600.0
+#: Seconds of a pass in which tasks are deleted that ended long ago, about.
+DELETE_SECONDS = 0.05
+#: Seconds until more tasks are old enough.
+REST_SECONDS = 60.0
 #: Rows that are published in one page.
 PAGE = 500
 #: Seconds between two looks for another database behind the same namespace.
@@ -58,6 +67,8 @@ LOOK_AROUND_SECONDS = 5.0
 GAP_SECONDS = 2.0
 #: Time for which the messages of a dead worker in Redis are requeued.
 DEAD_FOR = timedelta(minutes=10)
+#: Time for which stacks of tasks are kept.
+STACKS_KEPT_FOR = timedelta(hours=1)
 #: Time for which rows of stopped workers and of ended groups are kept.
 KEPT_FOR = timedelta(days=7)
 
@@ -81,9 +92,13 @@ class Relay:
         self._last_look = 0.0
         self._audit = Audit(broker, beat=lambda: self.row.beat())
         self._admissions: Admissions | None = None
+        self._retention = ledger.Retention()
+        self._delete_at = 0.0
         self._epoch: bytes | None = None
         self._outage = Outage()
         self._strangers: set[str] = set()
+        #: Workers that lived and took nothing at the last look.
+        self._stalled: set[uuid.UUID] = set()
         self._due: dict[Callable[[], object], float] = {}
         #: Work that failed unexpectedly the last time.
         self._failing: set[Callable[[], object]] = set()
@@ -109,7 +124,10 @@ class Relay:
                 self._every(LOOK_AROUND_SECONDS, self.look_around)
                 self._every(EXPIRE_SECONDS, ledger.expire_waiting)
                 self._every(GROUP_SECONDS, self.settle_groups)
+                self._every(STALL_SECONDS, self.tell_stalls)
+                self._every(CHILDREN_SECONDS, ledger.cancel_children)
                 self._every(FORGET_SECONDS, self.forget)
+                self._do(self.delete_old)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
                 if self._outage.ends():
                     logger.info("redis answers again")
@@ -233,6 +251,24 @@ class Relay:
         self._requeue(DEAD_FOR)
         return returned
 
+    def tell_stalls(self) -> None:
+        """Log each worker that lives and takes nothing although tasks are due, once, and when it works again."""
+        workers = list(WorkerProcess.objects.workers().beating().with_idle_time())
+        known = self.broker.get_declared_queues()
+        # Due rows are read only if a worker is idle.
+        untaken = health.oldest_due()[1] if any(map(stalls.is_idle, workers)) else {}
+        found = {worker.pk: worker for worker in stalls.stalled(workers, untaken, known=known)}
+        for pk in found.keys() - self._stalled:
+            worker = found[pk]
+            logger.error(
+                "worker lives and takes nothing worker=%s host=%s pid=%d trouble=%s",
+                pk, worker.hostname, worker.pid, worker.trouble or "idle",
+            )  # fmt: skip
+        for worker in workers:
+            if worker.pk in self._stalled - found.keys():
+                logger.info("worker takes tasks again worker=%s", worker.pk)
+        self._stalled = set(found)
+
     def _requeue(self, time: timedelta) -> None:
         """Requeue the messages that workers had fetched which stopped within that time."""
         queues = self.broker.get_declared_queues()
@@ -271,8 +307,21 @@ class Relay:
 
     # --- Old rows ---
 
+    def delete_old(self) -> None:
+        """Delete tasks that ended long ago, a few in each pass while there are any."""
+        if time.monotonic() < self._delete_at:
+            return
+        done = self._retention
+        if done.work(kept(self.broker.actors), seconds=DELETE_SECONDS):
+            return
+        self._delete_at = time.monotonic() + REST_SECONDS
+        if done.deleted or done.emptied:
+            logger.info("old tasks deleted count=%d results=%d", done.deleted, done.emptied)
+        done.deleted = done.emptied = 0
+
     def forget(self) -> int:
         """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""
         ledger.forget_starts()
+        stacks.forget(older_than=STACKS_KEPT_FOR)
         forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
-        return forgotten + ledger.forget_keys()
+        return forgotten + ledger.forget_keys() + ledger.forget_children()

@@ -13,11 +13,12 @@ No connection is trusted that was unused for `FORGOTTEN_SECONDS`.
 """
 
 import logging
+import select
 import sqlite3
 import threading
 import time
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,6 +50,14 @@ PAUSE_SECONDS = 0.25
 
 #: `TransactionStatus.IDLE` and `UNKNOWN` of libpq. Elsewhere a transaction is open.
 OUTSIDE_TRANSACTIONS = (0, 4)
+#: `TransactionStatus.ACTIVE` of libpq: a statement runs, or its result was not read yet.
+ACTIVE = 1
+#: Milliseconds between two looks of PostgreSQL whether the client of a long statement is still there, and the version
+#: that can look.
+CLIENT_CHECK_MS = 100
+CHECKS_CLIENT = 140_000
+#: Seconds that the cancellation of a statement may take.
+INTERRUPT_SECONDS = 5.0
 
 _thread = threading.local()
 #: Guards of this process: of threads that `own` announced, and of all others.
@@ -162,11 +171,22 @@ def is_in_transaction() -> bool:
 
 
 def roll_back() -> bool:
-    """Roll back the transactions that a task left open in this thread. Return whether there was one."""
+    """Roll back the transactions that a task left open in this thread. Return whether there was one.
+
+    A statement that an interrupt cut off is cancelled: without its client the server would bring it to its end.
+    """
     left = [guard for guard in _guards() if guard.is_open]
     for guard in left:
+        guard.end_statement()
         guard.reset()
     return bool(left)
+
+
+def interrupt(thread_ids: Collection[int]) -> None:
+    """Cancel the statements that other threads run just now. They get an error of the database, once."""
+    for guard in [*_own, *_others]:
+        if guard.thread.ident in thread_ids:
+            guard.interrupt()
 
 
 def end_task() -> None:
@@ -264,6 +284,8 @@ class Guard:
             try:
                 type(database).connect(database)
                 self._connected, self.used_at = database.connection, time.monotonic()
+                if not self.repeats:
+                    _end_with_client(database.connection)
                 return
             except database.Database.OperationalError as error:
                 close_resting()
@@ -285,6 +307,36 @@ class Guard:
             return False
         return not database.autocommit or _is_in_transaction(raw)
 
+    def interrupt(self) -> None:
+        """Cancel the statement that the connection's thread runs just now, if it does. Any thread may call it."""
+        raw = self.database.connection
+        server = getattr(raw, "pgconn", None)
+        try:
+            if server is None:
+                raw.interrupt()  # Nothing, if no statement runs.
+            elif server.transaction_status == ACTIVE:
+                raw.cancel_safe(timeout=INTERRUPT_SECONDS)
+        except Exception as error:  # Closed by its thread just now, or the server does not answer.
+            logger.debug("statement could not be cancelled error=%s", error)
+
+    def end_statement(self) -> None:
+        """Cancel a statement of this thread whose result was not read, and wait for its end on the server."""
+        raw = self.database.connection
+        server = getattr(raw, "pgconn", None)
+        if server is None or server.transaction_status != ACTIVE:
+            return
+        deadline = time.monotonic() + INTERRUPT_SECONDS
+        try:
+            raw.cancel_safe(timeout=INTERRUPT_SECONDS)
+            while server.transaction_status == ACTIVE and (left := deadline - time.monotonic()) > 0:
+                if server.is_busy():
+                    select.select([server.socket], [], [], left)
+                    server.consume_input()
+                elif server.get_result() is None:
+                    break
+        except Exception as error:
+            logger.warning("statement could not be cancelled error=%s", error)
+
     def reset(self) -> None:
         """Close the connection, whatever it is in the middle of. The next statement opens a new one."""
         database = self.database
@@ -305,6 +357,16 @@ class Guard:
             closes_at = self.database.close_at
             if not is_expired or (closes_at is not None and time.monotonic() >= closes_at):
                 self.reset()
+
+
+def _end_with_client(raw: Any) -> None:
+    """Let PostgreSQL end a statement soon after its client was killed. It would bring it to its end, and commit it."""
+    info = getattr(raw, "info", None)
+    if info is not None and info.server_version >= CHECKS_CLIENT and raw.autocommit:
+        try:
+            raw.execute(f"SET client_connection_check_interval = {CLIENT_CHECK_MS}")
+        except Exception as error:  # Its machine cannot tell.
+            logger.debug("server does not look for its clients error=%s", error)
 
 
 def _is_in_transaction(raw: Any) -> bool:

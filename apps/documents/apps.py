@@ -16,4 +16,8 @@ class DocumentsConfig(AppConfig):
         from apps.tasks import visibility
 
         contents.register(CONTENTS)
-        visibility.register(Document._meta.label, lambda user: Document.objects.visible_to(user))
+        visibility.register(
+            Document._meta.label,
+            lambda user: Document.objects.visible_to(user),
+            may_cancel=lambda user: Document.objects.editable_by(user),
+        )

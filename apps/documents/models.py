@@ -24,6 +24,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Return them in the order of their project's writers. Without one, and after it, the first upload is first."""
         return self.order_by(models.F("position").asc(nulls_last=True), "created_at", "pk")
 
+    def editable_by(self, user: Any) -> "DocumentQuerySet":
+        """Return the documents of the projects whose contents the user may change."""
+        return self.filter(project__in=Project.objects.editable_by(user).order_by().values("pk"))
+
 
 class Document(BaseModel):
     """One manuscript of a project."""

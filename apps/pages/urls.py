@@ -1,9 +1,9 @@
 """Addresses of the pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
 from apps.core import keys as keys
-from apps.pages.views import account, documents, members, order, passwords, people, projects, tokens, two_factor
+from apps.pages.views import account, documents, members, order, passwords, people, projects, tasks, tokens, two_factor
 
 app_name = "pages"
 
@@ -40,6 +40,8 @@ urlpatterns = [
     path("projects/<key:pk>/members/<key:user_id>/hand-over/", members.hand_over, name="hand-over"),
     path("projects/<key:pk>/invitations/<key:invitation_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
     path("invitations/<str:token>/", members.invitation, name="invitation"),
+    # Without NUL, which PostgreSQL refuses.
+    re_path(r"^tasks/(?P<task_id>[^/\x00]+)/cancel/$", tasks.cancel, name="cancel-task"),
     path("documents/<key:pk>/", documents.show, name="document"),
     path("documents/<key:pk>/rename/", documents.rename, name="rename-document"),
     path("documents/<key:pk>/encoding/", documents.encoding, name="document-encoding"),

@@ -8,8 +8,12 @@ class ProjectsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Let the members of a project see the tasks about it."""
+        """Let the members of a project see the tasks about it, and its editors cancel them."""
         from apps.projects.models import Project
         from apps.tasks import visibility
 
-        visibility.register(Project._meta.label, lambda user: Project.objects.visible_to(user))
+        visibility.register(
+            Project._meta.label,
+            lambda user: Project.objects.visible_to(user),
+            may_cancel=lambda user: Project.objects.editable_by(user),
+        )

@@ -42,6 +42,12 @@ class ProjectQuerySet(models.QuerySet["Project"]):
         # Joined by OR, PostgreSQL would expect half of all projects, and read the tables of what is in them.
         return self.filter(pk__in=owned.union(shared, all=True))
 
+    def editable_by(self, user: Any) -> "ProjectQuerySet":
+        """Return the projects whose contents the user may change: the own ones, and those that they edit."""
+        owned = Project._base_manager.filter(owner_id=user.pk).order_by().values("pk")
+        edited = Membership.objects.filter(user_id=user.pk, role=Role.EDITOR).order_by().values("project_id")
+        return self.filter(pk__in=owned.union(edited, all=True))
+
 
 class Project(BaseModel):
     """A body of documents that belongs to one user, who may share it with members."""

@@ -65,6 +65,10 @@ class Conf:
         "may name any queue.",
         read=queues.declared,
     )
+    TASK_KEEP_COMPLETED_DAYS = Setting(7, help="Days that completed tasks are kept. 0: for ever.")
+    TASK_KEEP_CANCELLED_DAYS = Setting(30, help="Days that cancelled tasks are kept. 0: for ever.")
+    TASK_KEEP_FAILED_DAYS = Setting(90, help="Days that failed tasks are kept. 0: for ever.")
+    TASK_RESULT_EXPIRES_DAYS = Setting(0, help="Days that the results of completed tasks are kept. 0: as their tasks.")
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )
@@ -85,6 +89,15 @@ class Conf:
         0, help="Isolated tasks that run at once in a worker process. A thread waits for its place. 0: no limit."
     )
     WORKER_DRAIN_SECONDS = Setting(25, help="Seconds that running tasks may go on after SIGTERM.")
+    WORKER_MAX_TASKS = Setting(
+        0, help="Tasks after which a worker process is replaced, or up to a tenth more. 0: no limit."
+    )
+    WORKER_MAX_MEMORY_MB = Setting(
+        0, help="Resident memory in MB above which a worker process is replaced. 0: no limit."
+    )
+    WORKER_STALL_SECONDS = Setting(
+        60, help="Seconds for which due tasks may wait while a worker process takes none, before it counts as stalled."
+    )
     WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
     HEALTH_TOKEN = Setting(
         "",

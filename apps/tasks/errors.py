@@ -2,6 +2,8 @@
 
 from datetime import timedelta
 
+from dramatiq.threading import Interrupt
+
 from apps.core.busy import BusyError
 
 #: Longest delay of a snooze, in milliseconds: ten years, as for a send.
@@ -81,6 +83,17 @@ class TooManySnoozesError(TaskError):
     """The task was snoozed as often as its `max_snoozes` allows."""
 
 
+class Cancelled(Interrupt):
+    """The task was cancelled while it ran. `except Exception` does not catch it.
+
+    A task may catch it to clean up, and raises it again:
+
+        except Cancelled:
+            upload.abort()
+            raise
+    """
+
+
 def _snooze_ms(delay: object) -> int:
     # Rounded up: not before its time.
     milliseconds = -(-delay // timedelta(milliseconds=1)) if isinstance(delay, timedelta) else delay
@@ -129,6 +142,10 @@ class UnknownZoneError(TaskError, ValueError):
 
 class CannotRunError(TaskError, ValueError):
     """The schedule cannot be run: its actor is unknown or cannot be called with its arguments."""
+
+
+class NotRunningError(TaskError):
+    """The task does not run, so it has no stack."""
 
 
 class KeyTakenError(TaskError):

@@ -1,11 +1,12 @@
 """Groups of tasks: Dramatiq's, with callbacks that always come, and their progress.
 
-    from apps.tasks.groups import group, progress_of
+    from apps.tasks.groups import cancel, group, progress_of
 
     packing = group([pack.message(order.pk) for order in orders])
     packing.add_completion_callback(report.message(day), on="finished")
     packing.run()
     progress_of(packing.key)
+    cancel(packing.key)
 
 `dramatiq.group` itself gets the same methods when the middleware `Groups` is loaded.
 """
@@ -151,3 +152,19 @@ def progress_of(key: str | None) -> GroupProgress | None:
     from apps.tasks.models import TaskGroup
 
     return ledger.progress_of(TaskGroup.objects.filter(key=key)).get(key or "")
+
+
+def cancel(key: str) -> tuple[int, int] | None:
+    """Cancel the unfinished tasks of a run of a group. None: there is no such run, or it is deleted.
+
+    A pipeline goes no further, unless its running task has just completed.
+
+    Parameters:
+      key: `group.key` after `group.run()`.
+
+    Returns:
+      The number of tasks that are cancelled now, and of those that run: their workers are asked to cancel them.
+    """
+    from apps.tasks import ledger
+
+    return ledger.cancel_group(key)

@@ -53,12 +53,14 @@ class LedgerHealth:
       needs_scheduler: Whether a schedule is to be fired.
       oldest: Seconds for which the oldest due task has waited, by queue. With more than twice `SAMPLE` pending rows
         they are a lower bound, and empty if these cannot be read in time.
+      untaken: The same without the tasks that a relay has not published.
       wait: Error of a statement that waited for too long, mostly for a locked table.
     """
 
     processes: list[WorkerProcess] | None = None
     needs_scheduler: bool = False
     oldest: dict[str, float] = field(default_factory=dict)
+    untaken: dict[str, float] = field(default_factory=dict)
     wait: BaseException | None = None
 
 
@@ -71,11 +73,11 @@ def look() -> LedgerHealth:
     health, are_locks_free = LedgerHealth(), False
     try:
         with _quick_connection() as quick, _limits(quick):
-            health.processes = list(WorkerProcess.objects.beating())
+            health.processes = list(WorkerProcess.objects.beating().with_idle_time())
             health.needs_scheduler = _needs_scheduler()
             _check_locks(quick)
             are_locks_free = True
-            health.oldest = _oldest_due()
+            health.oldest, health.untaken = oldest_due()
     except OperationalError as error:
         cause = error.__cause__
         if not {getattr(cause, "sqlstate", None), getattr(cause, "sqlite_errorname", None)} & WAITED:
@@ -142,8 +144,8 @@ def _needs_scheduler() -> bool:
     return Schedule.objects.filter(name__in=names).count() < len(names)
 
 
-def _oldest_due() -> dict[str, float]:
-    """Return the seconds for which the oldest due task of each queue has waited.
+def oldest_due() -> tuple[dict[str, float], dict[str, float]]:
+    """Return the seconds for which the oldest due task of each queue has waited, of all tasks and of published ones.
 
     The rows are grouped here, since PostgreSQL may plan a statement that groups them to read all pending rows first.
     """
@@ -151,9 +153,12 @@ def _oldest_due() -> dict[str, float]:
     # A limited task waits for its limit, whatever the workers do.
     pending = TaskStatus.objects.filter(status=states.PENDING, in_line=False).annotate(age=age)
     oldest: dict[str, float] = {}
+    untaken: dict[str, float] = {}
     # A long queue must not hide a short one that is older or younger than all of it.
     for order in ("pk", "-pk"):
-        for queue_name, waited in pending.order_by(order).values_list("queue_name", "age")[:SAMPLE]:
+        rows = pending.order_by(order).values_list("queue_name", "age", "delayed")
+        for queue_name, waited, is_delayed in rows[:SAMPLE]:
             if waited >= timedelta():
-                oldest[queue_name] = max(waited.total_seconds(), oldest.get(queue_name, 0.0))
-    return oldest
+                for found in (oldest,) if is_delayed else (oldest, untaken):
+                    found[queue_name] = max(waited.total_seconds(), found.get(queue_name, 0.0))
+    return oldest, untaken

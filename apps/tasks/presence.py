@@ -9,6 +9,9 @@ from django.db.models import F
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import TaskStatus, WorkerProcess
+from apps.tasks.values import Vitals
+
+NO_VITALS = Vitals()
 
 
 def register(
@@ -39,11 +42,18 @@ def register(
     )
 
 
-def beat(worker_id: uuid.UUID) -> bool:
+def beat(worker_id: uuid.UUID, vitals: Vitals = NO_VITALS) -> bool:
     """Record a heartbeat. False: the process was declared dead and must not go on under this identity."""
+    untaken_ms = vitals.untaken_ms
     return bool(
         WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(
-            beat_at=ClockTimestamp(), beats=F("beats") + 1
+            beat_at=ClockTimestamp(),
+            beats=F("beats") + 1,
+            memory_mb=vitals.memory_mb,
+            busy_threads=vitals.busy_threads,
+            tasks_done=vitals.tasks_done,
+            taken_at=None if untaken_ms is None else ClockTimestamp(offset_ms=-untaken_ms),
+            trouble=vitals.trouble,
         )
     )
 

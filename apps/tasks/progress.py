@@ -9,6 +9,11 @@
 Reporting never fails the task, never goes backwards within an attempt, and costs about a microsecond. The value stays
 in memory until the worker's writer carries it to the row, within half a second. Outside a worker nothing happens, so
 services may report wherever they are called. The same goes for a thread that a task starts: give it `carry(function)`.
+
+Once the task is cancelled, these functions raise `Cancelled`. A section that must not be cut in two is shielded:
+
+    with progress.shielded():
+        charge(order)
 """
 
 import builtins
@@ -16,11 +21,14 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar, Token
 from functools import wraps
-from typing import ParamSpec, TypeVar
+from typing import ParamSpec, Protocol, TypeVar
 
 from django.utils.translation import gettext
 
+from apps.tasks.errors import Cancelled
 from apps.tasks.json_safe import clean_text
+
+__all__ = ["Cancelled", "advance", "begin", "bind", "carry", "current", "set", "shielded", "track", "unbind"]
 
 T = TypeVar("T")
 P = ParamSpec("P")
@@ -29,12 +37,24 @@ P = ParamSpec("P")
 TEXT_MAX_LENGTH = 255
 
 
+class Stoppable(Protocol):
+    """How a running attempt learns that it is cancelled."""
+
+    is_requested: bool
+
+    def check(self) -> None: ...
+    def enter_section(self) -> None: ...
+    def leave_section(self) -> None: ...
+
+
 class Reporter:
     """Progress that one attempt has reported so far. The writer polls `has_news`."""
 
-    __slots__ = ("done", "end", "has_news", "percent", "start", "text", "total")
+    __slots__ = ("cancellation", "done", "end", "has_news", "percent", "start", "text", "total")
 
-    def __init__(self) -> None:
+    def __init__(self, cancellation: Stoppable | None = None) -> None:
+        #: None: the attempt cannot be cancelled.
+        self.cancellation = cancellation
         self.percent = 0.0
         self.text = ""
         self.start, self.end = 0.0, 100.0
@@ -86,6 +106,39 @@ def unbind() -> None:
     _current.set(None)
 
 
+def current() -> Reporter | None:
+    """Return the reporter of this context. None: outside a worker."""
+    return _current.get()
+
+
+class shielded:  # noqa: N801 - Used like a function.
+    """Let a section of the task run to its end though the task is cancelled. `Cancelled` is raised after it.
+
+        with progress.shielded():
+            charge(order)
+
+    Sections may be nested. Keep them short: a cancelled task is cancelled once they have ended.
+
+    Raises:
+      Cancelled: After the section, or before it if the task is cancelled by then.
+    """
+
+    __slots__ = ("_cancellation",)
+
+    def __enter__(self) -> None:
+        reporter = _current.get()
+        self._cancellation = None if reporter is None else reporter.cancellation
+        if self._cancellation is not None:
+            self._cancellation.enter_section()
+
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
+        cancellation = self._cancellation
+        if cancellation is not None:
+            cancellation.leave_section()
+            if kind is None and cancellation.is_requested:
+                cancellation.check()
+
+
 def carry(function: Callable[P, T]) -> Callable[P, T]:
     """Return the function, bound to the running attempt, for a thread of the task's own.
 
@@ -114,12 +167,17 @@ def set(percent: float, text: str | None = None) -> None:
     Parameters:
       percent: 0 to 100. Values beyond are cut. A lower percent than the last one changes the text only.
       text: Current step, at most 255 characters. None keeps the last text.
+
+    Raises:
+      Cancelled: The task is cancelled.
     """
     reporter = _current.get()
     if reporter is None:
         return
     value = _number(percent, math.nan)
     reporter.report(None if math.isnan(value) else min(max(value, 0.0), 100.0), text)
+    if reporter.cancellation is not None and reporter.cancellation.is_requested:
+        reporter.cancellation.check()
 
 
 def begin(total: float, text: str | None = None, *, start: float = 0, end: float = 100) -> None:

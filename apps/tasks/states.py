@@ -68,7 +68,7 @@ REJECT = Move(
     target=FAILED,
     by="a worker or the relay, when no worker could take it for 10 minutes",
 )
-CANCEL = Move(name="cancel", sources=(PENDING,), target=CANCELLED, by="staff")
+CANCEL = Move(name="cancel", sources=(PENDING,), target=CANCELLED, by="the owner or staff")
 CANCEL_CLAIMED = Move(
     name="cancel claimed", sources=(PROCESSING,), target=CANCELLED, by="the worker that holds the claim, on request"
 )

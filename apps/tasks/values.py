@@ -11,6 +11,8 @@ from apps.tasks.states import Move
 
 #: Option of a message that belongs to a group: the key of its innermost group.
 GROUP_KEY = "group_key"
+#: Option of a message that has the id of the task with which it is cancelled.
+PARENT_OPTION = "parent"
 #: Option of a task's row that holds the key of its send.
 KEY_OPTION = "unique"
 
@@ -63,6 +65,7 @@ class Send(NamedTuple):
     line: str | None = None
     weight: int = 1
     unique: Unique | None = None
+    parent_id: str | None = None
 
 
 class Held(NamedTuple):
@@ -159,6 +162,50 @@ class Settled(NamedTuple):
     took: bool
     deferred: bool = False
     sends: tuple[Send, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Vitals:
+    """Figures of a process that its heartbeat writes.
+
+    Parameters:
+      memory_mb: Resident memory.
+      busy_threads: Threads that run a task.
+      tasks_done: Runs that have ended.
+      untaken_ms: Milliseconds since it took a task, or had no thread free for one. None: never.
+      trouble: Why it cannot work, as a word of `WorkerProcess.TROUBLES`. Empty: it can.
+    """
+
+    memory_mb: int = 0
+    busy_threads: int = 0
+    tasks_done: int = 0
+    untaken_ms: float | None = None
+    trouble: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Frame:
+    """One call of a stack.
+
+    Parameters:
+      file: Path of the code.
+      line: Number of the line that runs.
+      name: Name of the function.
+      source: Text of that line. Empty: not known.
+      is_library: Whether the code is Python's, a library's or the task system's.
+    """
+
+    file: str
+    line: int
+    name: str
+    source: str = ""
+    is_library: bool = False
+
+    @property
+    def lines(self) -> list[str]:
+        """Lines that show it, as Python writes them."""
+        call = f'  File "{self.file}", line {self.line}, in {self.name}'
+        return [call, f"    {self.source}"] if self.source else [call]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

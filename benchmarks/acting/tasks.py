@@ -1,9 +1,12 @@
 """The actors. Each marks its start in the journal of its process, like those of the peers."""
 
+import asyncio
+import itertools
 import os
 import time
 
 import dramatiq
+from django.db import connection
 
 from apps.tasks import progress
 from benchmarks.rig.holding import hold_until
@@ -68,6 +71,46 @@ def save(number: int, count: int) -> None:
     for step in range(count):
         note.progress = 100 * step // count
         note.save(update_fields=["progress"])
+
+
+# --- Tasks that run until they are cancelled ---
+
+
+@dramatiq.actor(actor_name="benchmarks.track_on")
+def track_on(number: int) -> None:
+    mark(number)
+    for _ in progress.track(range(100_000), "Steps"):
+        time.sleep(0.01)
+
+
+@dramatiq.actor(actor_name="benchmarks.count_on")
+def count_on(number: int) -> None:
+    mark(number)
+    for _ in itertools.count():
+        pass
+
+
+@dramatiq.actor(actor_name="benchmarks.query_on")
+def query_on(number: int) -> None:
+    mark(number)
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("SELECT pg_sleep(600)")
+        else:
+            cursor.execute("WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n) SELECT COUNT(*) FROM n")
+
+
+@dramatiq.actor(actor_name="benchmarks.await_on")
+async def await_on(number: int) -> None:
+    mark(number)
+    await asyncio.sleep(600)
+
+
+@dramatiq.actor(actor_name="benchmarks.sleep_on")
+def sleep_on(number: int) -> None:
+    mark(number)
+    while True:
+        time.sleep(1)
 
 
 if os.environ.get("BENCHMARKS_ISOLATED"):

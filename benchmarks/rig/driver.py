@@ -95,7 +95,7 @@ class Calls:
     Parameters:
       system: A module with `send(task, number, *arguments)`. It may also have `send_many`, `send_in_transaction`,
         `prepare`, `states`, `clear`, `fill`, `is_writable`, `process_manuscript`, `manuscript`, `make_schedules`,
-        `let_slots_come`, `delays_ms` and `admission_ms`.
+        `let_slots_come`, `delays_ms`, `admission_ms` and `cancel_ms`.
     """
 
     def __init__(self, system: Any) -> None:
@@ -120,6 +120,10 @@ class Calls:
     def admission_ms(self, waiting: int, keys: int) -> float:
         """Return the milliseconds in which a limited task is given its place while others wait."""
         return float(self.system.admission_ms(waiting, keys))
+
+    def cancel_ms(self, task: str, first: int, count: int) -> list[float]:
+        """Send tasks one by one and cancel each while it runs. Return the milliseconds that each took to end."""
+        return [self.system.cancel_ms(task, number) for number in range(first, first + count)]
 
     def send_one_by_one(self, first: int, count: int) -> float:
         """Send no-op tasks outside a transaction. Return the seconds that it took."""

@@ -1,5 +1,6 @@
 """aiWriting itself."""
 
+import random
 import time
 from collections.abc import Iterable
 from datetime import datetime, timedelta
@@ -107,6 +108,21 @@ def admission_ms(waiting: int, keys: int) -> float:
     for key in range(min(keys, 300)):
         admitted += len(ledger.admit(name, [str(key)], threads=16).rows)
     return (time.monotonic() - began) * 1000 / admitted
+
+
+def cancel_ms(task: str, number: int) -> float:
+    """Return the milliseconds from the request to cancel a running task until it is cancelled."""
+    task_id = getattr(tasks, task).send(number).message_id
+    row = TaskStatus.objects.filter(task_id=task_id)
+    while not row.filter(started_at__isnull=False).exists():
+        time.sleep(0.005)
+    # At any moment of a step, and of the writer's rounds.
+    time.sleep(random.uniform(0, 0.2))
+    began = time.monotonic()
+    ledger.cancel(task_id)
+    while not row.filter(status=task_states.CANCELLED).exists():
+        time.sleep(0.002)
+    return (time.monotonic() - began) * 1000
 
 
 def process_manuscript(path: Path) -> str:

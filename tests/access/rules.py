@@ -34,6 +34,9 @@ OWNERS = EDITORS | {"editor": FORBIDDEN}
 #: As readers, and staff who may see all rows of the model.
 VIEWERS = READERS | {"read-only staff": IN, "staff": IN, "superuser": IN}
 
+#: Those who may cancel a task, of those who see it.
+CANCELLERS = VIEWERS | {"reader": FORBIDDEN, "read-only staff": FORBIDDEN}
+
 
 @dataclass(frozen=True)
 class Entry:
@@ -85,6 +88,7 @@ SITE: dict[str, Entry] = {
     "task-list": page(GET=SIGNED_IN),
     "task-detail": page(GET=VIEWERS),
     "task-events": page(GET=VIEWERS),
+    "task-cancel": page(POST=CANCELLERS),
     "report-file": page(GET=VIEWERS),
     "pages:home": page(GET_POST=SIGNED_IN),
     "pages:sign-in": SIGN_IN_PAGE,
@@ -114,6 +118,7 @@ SITE: dict[str, Entry] = {
     "pages:end-session": POSTED,
     "pages:recovery-codes": POSTED,
     "pages:remove-two-factor": POSTED,
+    "pages:cancel-task": page(GET_POST=EDITORS),
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
     "pages:move-document": page(GET_POST=EDITORS),
@@ -192,6 +197,7 @@ ADMIN: dict[str, Entry] = {
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
+    "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
         for model in ("taskstatus", "workerprocess")

@@ -129,6 +129,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "project-": {"pk": project.pk},
         "report-": {"project_id": project.pk, "kind": "html"},
         "document": {"pk": document.pk},
+        "cancel-task": {"task_id": task.task_id},
         "task-": {"task_id": task.task_id},
         "_user_": {"object_id": users["writer"].pk, "id": users["writer"].pk},
         "_allowance_": {"object_id": allowance.pk},

@@ -137,6 +137,56 @@ def isolated_query(nonce: str, seconds: float) -> None:
         )
 
 
+@_actor("isolated_long", isolate=True)
+def isolated_long(how: str) -> None:
+    """Go on for ten minutes."""
+    progress.set(30, "begun")
+    deadline = time.monotonic() + 600
+    match how:
+        case "progress":
+            for _ in progress.track(range(60_000), "Steps"):
+                time.sleep(0.01)
+        case "python":
+            while time.monotonic() < deadline:
+                pass
+        case "sleep":
+            time.sleep(600)
+        case "query":
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_sleep(600)")
+
+
+@_actor("isolated_long_async", isolate=True)
+async def isolated_long_async(how: str) -> None:
+    progress.set(30, "begun")
+    await asyncio.sleep(600)
+
+
+@_actor("isolated_section", isolate=True)
+def isolated_section(nonce: str) -> None:
+    """Take longer in a shielded section than a cancelled task may go on."""
+    try:
+        with progress.shielded():
+            progress.set(30, "begun")
+            time.sleep(1.5)
+            _record(f"{nonce}, section")
+        _record(f"{nonce}, after")
+    except progress.Cancelled:
+        progress.current().report(80, "cleaned up")  # type: ignore[union-attr]
+        raise
+
+
+@_actor("isolated_stubborn", isolate=True)
+def isolated_stubborn() -> None:
+    """Swallow the cancellation."""
+    progress.set(30, "begun")
+    while True:
+        try:
+            time.sleep(600)
+        except BaseException:
+            time.sleep(0)
+
+
 # --- Hostile tasks -------------------------------------------------------------------------------
 
 

@@ -59,6 +59,19 @@ def wait_at(gate: str, nonce: str) -> str:
     return nonce
 
 
+@dramatiq.actor(actor_name="acting.write_on", queue_name="slow", min_backoff=50, max_backoff=200)
+def write_on(nonce: str, seconds: float) -> None:
+    """Leave effects until it is cancelled. Each is one statement, which takes that time on PostgreSQL."""
+    for number in itertools.count():
+        with connection.cursor() as cursor:
+            pause = "(SELECT pg_sleep(%s) IS NOT NULL)" if connection.vendor == "postgresql" else "%s >= 0"
+            cursor.execute(
+                "INSERT INTO acting_effect (nonce, task_id, attempt, pid, at) "
+                f"SELECT %s, '', %s, %s, CURRENT_TIMESTAMP WHERE {pause}",
+                [nonce, number, os.getpid(), seconds],
+            )
+
+
 @dramatiq.actor(actor_name="acting.transactional_effect", transactional=True, min_backoff=50, max_backoff=200)
 def transactional_effect(nonce: str, seconds: float = 0) -> str:
     _record(nonce)
@@ -451,6 +464,16 @@ def one_a_key(key: int) -> None:
 )
 def two_a_key(key: int) -> None:
     pass
+
+
+_leaked: list[bytearray] = []
+
+
+@dramatiq.actor(actor_name="acting.leak")
+def leak(megabytes: int) -> None:
+    """Keep that much memory for as long as the process lives."""
+    _leaked.append(bytearray(os.urandom(1)) * (megabytes * 1_000_000))
+    time.sleep(0.1)
 
 
 if os.environ.get("ACTING_ISOLATED"):

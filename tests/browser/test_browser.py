@@ -250,6 +250,17 @@ def test_a_cancelled_task_says_so_and_can_be_started_again(signed_in: Callable[.
     assert TaskStatus.objects.unfinished().exclude(task_id=task_id).exists()
 
 
+def test_a_writer_cancels_a_task_with_the_keyboard(signed_in: Callable[..., Page]) -> None:
+    document = DocumentService.create(project=rows.project(owner="jane"), title="Rain", text=TWO_CHAPTERS)
+    DocumentService.start_processing(document, owner_id=document.project.owner_id)
+    page = signed_in(f"/projects/{document.project.pk}/")
+    page.get_by_role("button", name="Cancel: Rain").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Try again: Rain")).to_be_visible()
+    assert page.url.endswith(f"/projects/{document.project.pk}/")
+    assert TaskStatus.objects.get().status == "cancelled"
+
+
 def test_more_documents_than_streams_reach_their_ends(
     signed_in: Callable[..., Page], request: pytest.FixtureRequest
 ) -> None:

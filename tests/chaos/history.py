@@ -50,6 +50,7 @@ class Effect:
     nonce: str
     task_id: str
     attempt: int
+    at: float | None = None
 
 
 @dataclass(frozen=True, kw_only=True)

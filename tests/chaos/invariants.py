@@ -178,6 +178,19 @@ def transactional_effect_twice(seen: Seen) -> Iterator[Any]:
             yield _told(row) | {"effects": counts[row.task_id]}
 
 
+@invariant("wrote after it was cancelled")
+def wrote_after_it_was_cancelled(seen: Seen) -> Iterator[Any]:
+    """A cancelled task does nothing more to the database once its row says so."""
+    if not seen.clock_is_ours:
+        return
+    for effect in seen.history.effects:
+        row = seen.rows.get(effect.task_id)
+        if row is None or row.status != "cancelled" or effect.at is None or row.finished_at is None:
+            continue
+        if effect.at > row.finished_at + TOLERANCE_SECONDS:
+            yield _told(row) | {"seconds": round(effect.at - row.finished_at, 3)}
+
+
 @invariant("effect lost")
 def effect_lost(seen: Seen) -> Iterator[Any]:
     """The writes of an attempt that completed are there."""

@@ -22,7 +22,7 @@ ROWS = f"""SELECT id, task_id, task_name, queue_name, status, attempt, crashes, 
 ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at, substr(a.error_message, 1, 200)
     FROM tasks_taskattempt a
     LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
-EFFECTS = "SELECT nonce, task_id, attempt FROM acting_effect ORDER BY id"
+EFFECTS = "SELECT nonce, task_id, attempt, at FROM acting_effect ORDER BY id"
 WAITING = f"""SELECT count(*) FROM tasks_taskstatus WHERE status IN ('pending', 'processing')
     AND (unknown_since IS NULL OR queue_name NOT IN ('{"', '".join(GONE_QUEUES)}'))"""
 
@@ -53,8 +53,8 @@ class Rows:
             yield Ended(row_id=row_id, attempt=attempt, outcome=outcome, pid=pid, ended_at=at, error=error)
 
     def effects(self) -> Iterator[Effect]:
-        for nonce, task_id, attempt in self.database.query(EFFECTS):
-            yield Effect(nonce=nonce, task_id=task_id, attempt=attempt)
+        for nonce, task_id, attempt, at in self.database.query(EFFECTS):
+            yield Effect(nonce=nonce, task_id=task_id, attempt=attempt, at=self._seconds(at))
 
     def waiting(self) -> int:
         """Return the number of unfinished tasks that do not say why they wait."""

@@ -40,6 +40,8 @@ class Sender:
         self.kinds = [kind for kind in KINDS if not kind.fault or kind.fault in faults]
         self.count = 0
         self.owners: list[int] = []
+        #: Tasks to cancel, with the time at which each is due.
+        self.to_cancel: list[tuple[float, str]] = []
 
     def nonce(self) -> str:
         self.count += 1
@@ -47,6 +49,17 @@ class Sender:
 
     def owner(self) -> int | None:
         return self.random.choice(self.owners) if self.owners else None
+
+    def cancel_later(self, task_id: str) -> None:
+        self.to_cancel.append((time.monotonic() + self.random.uniform(0, 3), task_id))
+
+    def cancel_due(self) -> None:
+        """Cancel the tasks that are due. A lost answer, or a send that was rolled back, does no harm."""
+        from apps.tasks import ledger
+
+        for due in [one for one in self.to_cancel if one[0] <= time.monotonic()]:
+            ledger.cancel(due[1])
+            self.to_cancel.remove(due)
 
     def send_one(self) -> list[Planned]:
         """Send tasks of a random kind."""
@@ -102,6 +115,7 @@ class Sender:
                 if has_owners:
                     self.change_owners()
                 self.step()
+                self.cancel_due()
             except (DatabaseError, InterfaceError):
                 # It may have been committed or not. The journal says "sending".
                 connection.close()

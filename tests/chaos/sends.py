@@ -33,6 +33,7 @@ class Numbered(Protocol):
 
     def nonce(self) -> str: ...
     def owner(self) -> int | None: ...
+    def cancel_later(self, task_id: str) -> None: ...
 
 
 #: Keys of unique sends.
@@ -88,6 +89,14 @@ def drowsy(sender: Numbered) -> list[Planned]:
     nonce = sender.nonce()
     _tasks().drowsy.send(nonce)
     return [Planned(nonce=nonce)]
+
+
+def on_and_on(sender: Numbered) -> list[Planned]:
+    """Send a task that the sender cancels soon, while it waits or runs."""
+    nonce = sender.nonce()
+    message = _tasks().on_and_on.send(nonce)
+    sender.cancel_later(message.message_id)
+    return [Planned(nonce=nonce, ends=("cancelled", "completed"))]
 
 
 def delayed(sender: Numbered) -> list[Planned]:
@@ -262,6 +271,7 @@ KINDS = (
     Kind(weight=10, send=flaky),
     Kind(weight=4, send=drowsy),
     Kind(weight=8, send=delayed),
+    Kind(weight=2, send=on_and_on),
     Kind(weight=3, send=many),
     Kind(weight=10, send=prioritised),
     Kind(weight=4, send=single),

@@ -90,6 +90,20 @@ def drowsy(nonce: str) -> int:
     return attempt
 
 
+@dramatiq.actor(actor_name="chaos.on_and_on", queue_name=QUEUE, **PATIENT)
+def on_and_on(nonce: str) -> int:
+    """Write the time of the database into its effect, until it is cancelled. Its sender cancels it if it lives."""
+    from django.db.models.functions import Now
+
+    from tests.acting.models import Effect
+
+    attempt = record(nonce)
+    for _ in range(250):
+        time.sleep(0.02)
+        Effect.objects.filter(nonce=nonce, attempt=attempt).update(at=Now())
+    return attempt
+
+
 @dramatiq.actor(actor_name="chaos.single", queue_name=QUEUE, **PATIENT)
 def single(nonce: str) -> int:
     """Run while no other task with its key waits or runs."""

@@ -29,7 +29,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 #: Transactions per second of each of the three senders. SQLite has one writer at a time.
 PER_SECOND = {"sqlite": 4.0, "postgresql": 15.0}
-#: Minutes of a storm, unless it is told otherwise.
+#: Minutes of a storm, unless `--chaos-minutes` says otherwise.
 SHORT_MINUTES = 0.3
 #: Seconds after the storm in which a task that waits must get on for the wait to go on.
 STALL_SECONDS = 65

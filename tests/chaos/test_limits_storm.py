@@ -25,7 +25,7 @@ from workers.broker import LedgerBroker
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 WORKERS = 4
-#: Minutes of the storm, unless it is told otherwise.
+#: Minutes of the storm, unless `--chaos-minutes` says otherwise.
 SHORT_MINUTES = 0.1
 #: Seconds between two kills, and between two wipes of Redis.
 KILL_SECONDS, WIPE_SECONDS = 5.0, 15.0

@@ -25,7 +25,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 SCHEDULES = 200
 SCHEDULERS = 3
 MINUTE = timedelta(minutes=1)
-#: Minutes of a storm, unless it is told otherwise. The kills take half of them.
+#: Minutes of a storm, unless `--chaos-minutes` says otherwise. The kills take half of them.
 SHORT_MINUTES = 0.3
 #: Number of kills, at least.
 KILLS = 4

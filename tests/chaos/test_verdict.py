@@ -174,6 +174,16 @@ def test_a_transactional_effect_too_many_or_too_few_is_found(history: History, e
     assert "transactional effect twice" in found
 
 
+@pytest.mark.parametrize(("at", "found"), [(19.9, set()), (20.1, {"wrote after it was cancelled"})])
+def test_a_write_after_the_end_of_a_cancelled_task_is_found(history: History, at: float, found: set[str]) -> None:
+    changes = {
+        "notes": [*sent("a", ends=["cancelled", "completed"]), *started("a")],
+        "rows": [row("a", status="cancelled", finished_at=20)],
+        "effects": [replace(effect("a"), at=at)],
+    }
+    assert broken(history, **changes) == found
+
+
 def test_an_effect_that_is_gone_is_found(history: History) -> None:
     assert broken(history, effects=[]) == {"effect lost"}
 

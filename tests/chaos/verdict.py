@@ -51,6 +51,10 @@ def judge(history: History) -> Verdict:
         "rolled back": words["rolled-back"],
         "interrupted while sending": words["sending"],
         "runs": sum(map(len, seen.starts.values())),
+        "cancelled": sum(row.status == states.CANCELLED for row in seen.rows.values()),
+        "cancelled while they ran": sum(
+            row.status == states.CANCELLED and row.started_at is not None for row in seen.rows.values()
+        ),
         "slots fired": sum(1 for row in seen.rows.values() if row.slot),
         "waiting with a reason": sum(row.status in states.UNFINISHED and says_why(row) for row in seen.rows.values()),
         "attempts that did not complete": dict(Counter(ended.outcome for ended in history.ended)),

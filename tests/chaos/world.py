@@ -96,6 +96,8 @@ class World:
         self.clock = Clock(directory / "clock", preload=library) if library and "clock-steps" in self.wanted else None
         #: Version of the code by process.
         self.versions = dict.fromkeys((*WORKERS, *SENDERS), "A") if "versions" in self.wanted else {}
+        #: Tasks after which worker processes are replaced, by their supervisor. 0: never.
+        self.max_tasks = dict.fromkeys(WORKERS, 50 if "recycling" in self.wanted else 0)
         self.redis = RedisPair(directory, launch=self.launch, has_replica="redis-failover" in self.wanted)
         has_disk = "disk-full" in self.wanted
         self.proxies: dict[str, Proxy] = {}
@@ -161,10 +163,9 @@ class World:
 
     def commands(self) -> dict[str, tuple[str, ...]]:
         """Return the argument lists of the processes by name. That of a sender is made at its start."""
-        worker = manage("runworker", "--processes", "2", "--threads", "4")
+        worker = ("runworker", "--processes", "2", "--threads", "4", "--max-tasks")
         return {
-            "workers": worker,
-            "workers elsewhere": worker,
+            **{name: manage(*worker, str(self.max_tasks[name])) for name in WORKERS},
             "relay": manage("runrelay"),
             "scheduler one": manage("runscheduler"),
             "scheduler two": manage("runscheduler"),
@@ -262,12 +263,14 @@ class World:
         self.revive()
 
     def calm(self) -> float:
-        """End every fault, and let every process run version B. Return the time."""
+        """End every fault, let every process run version B, and recycle none. Return the time."""
         self.heal(everything=True)
         self.revive()
-        old = [name for name, version in self.versions.items() if version == "A"]
+        old = {name for name, version in self.versions.items() if version == "A"}
+        old |= {name for name, limit in self.max_tasks.items() if limit}
+        self.versions = dict.fromkeys(self.versions, "B")
+        self.max_tasks = dict.fromkeys(WORKERS, 0)
         for name in old:
-            self.versions[name] = "B"
             self.terminate(name)
         for name in old:
             self._note_end(name, self._end(self.processes[name]))

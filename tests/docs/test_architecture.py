@@ -152,12 +152,14 @@ def seen(
         for _ in range(100):
             runtime.holdings.prefetch.ran(0.001)  # Short tasks: a batch holds all that wait.
         wait_for("WireQueue.wait_and_fetch")
-        long = [tasks.slow_effect.message(f"long {number}", 0.5) for number in range(2)]
+        long = [tasks.slow_effect.message(f"long {seconds}", seconds) for seconds in (0.5, 60)]
         short = [tasks.slow_effect.message(f"short {number}", 0) for number in range(8)]
         broker.send_many([*long, *short, tasks.hello.message("you")])
+        wait_for("WireQueue.requeue_as")
+        ledger.cancel(long[1].message_id)
         slow = TaskStatus.objects.unfinished().exclude(queue_name="poison")
         wait_until(lambda: not slow.exists())
-        wait_for("report", "WireQueue.requeue_as", "beat", "WireQueue.ack", "release_one", "Holdings.requeue_early")
+        wait_for("report", "beat", "WireQueue.ack", "release_one", "Holdings.requeue_early", "Holdings.cancel")
         wait_until(lambda: not runtime.holdings.has_early)
         presence.stop(runtime.worker_id)  # As a relay does that takes it for dead.
         wait_until(runtime.refused.is_set)

@@ -235,12 +235,9 @@ def test_the_code_runs(
     assert (empty.status, empty.retries, empty.error_message) == ("failed", 0, "Say which word to look for.")
     for message in [here["look_up"].send(word) for word in ("A", "B", "C", "D")]:
         assert ended(message).result == message.args[0].lower()
-    old = TaskStatus.objects.finished()
-    assert empty.finished_at is not None
-    old.filter(task_id=empty.task_id).update(finished_at=empty.finished_at - here["timedelta"](days=91))
-    assert result_of("forget_old_tasks") == {"deleted": 2}  # The row and its one attempt.
-    assert not old.filter(task_id=empty.task_id).exists()
-    assert {"documents.count_by_status", "projects.forget_old_tasks"} <= set(declared.names())
+    assert result_of("look_for_mail") is None
+    assert here["look_for_mail"].options["keep"] == here["timedelta"](hours=1)
+    assert {"documents.count_by_status"} <= set(declared.names())
 
     # From async code, and from a view.
     task_id = async_to_sync(here["look_for"])("whale")

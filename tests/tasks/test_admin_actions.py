@@ -166,7 +166,7 @@ def test_the_cancellation_of_a_held_task_is_requested_and_explained(admin_client
     page = do(admin_client, "cancel", held)
 
     assert "held by a worker, so its cancellation was requested" in page.text
-    assert "not interrupted" in page.text
+    assert "interrupted as soon as" in page.text
     assert "was cancelled" not in page.text
     assert status_of(held) == states.PROCESSING
     assert held.cancel_requested_at is not None

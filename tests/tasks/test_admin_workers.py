@@ -126,3 +126,28 @@ def test_the_list_says_which_queues_no_living_worker_takes(admin_client: Client)
     assert sentence in get(admin_client, WORKERS).text
     rows.worker_process("c", beat_at=later)
     assert "No living worker" not in get(admin_client, WORKERS).text
+
+
+def test_a_worker_is_shown_with_its_memory_its_busy_threads_and_what_it_has_done(admin_client: Client) -> None:
+    worker = rows.worker_process(threads=8, busy_threads=3, memory_mb=1412, tasks_done=18231)
+    for address in (WORKERS, page_of(worker)):
+        text = get(admin_client, address).text
+        for expected in ("8, 3 busy", "1,412 MB", "18,231"):
+            assert expected in text
+    rows.worker_process("relay-host", kind="relay", threads=0, memory_mb=88)
+    relay = get(admin_client, page_of(WorkerProcess.objects.get(kind="relay"))).text
+    assert "88 MB" in relay
+    assert "busy" not in relay
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"), [("writer", "It cannot write outcomes"), ("claims", "It cannot claim tasks")]
+)
+def test_a_worker_that_is_stuck_says_why(admin_client: Client, trouble: str, sentence: str) -> None:
+    later = timezone.now() + timedelta(minutes=1)
+    worker = rows.worker_process(trouble=trouble, beat_at=later)
+    assert "Stuck" in get(admin_client, WORKERS).text
+    assert sentence in get(admin_client, page_of(worker)).text
+    WorkerProcess.objects.update(trouble="")
+    assert "Stuck" not in get(admin_client, WORKERS).text
+    assert "Trouble" not in get(admin_client, page_of(worker)).text

@@ -592,6 +592,7 @@ class LedgerMachine(RuleBasedStateMachine):
         """Release the tasks that the worker does not know of, since the reply was lost."""
         rows = ledger.held_by(worker)
         assert rows == self.model.held_by(worker)
+        assert ledger.cancel_requests(worker) == {key for key, is_requested in rows.items() if is_requested}
         known = {(claim.task_id, claim.attempt) for claim in self.claims if claim.worker_id == worker}
         for task_id, attempt in sorted(rows.keys() - known):
             assert ledger.release_one(task_id, attempt, worker_id=worker)

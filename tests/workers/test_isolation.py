@@ -14,6 +14,7 @@ import psutil
 import pytest
 from django.db import connection
 
+from apps.tasks import ledger
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting.models import Effect
 from tests.commands import environment, is_gone
@@ -311,3 +312,57 @@ def test_a_task_whose_keeper_was_killed_fails_and_leaves_no_process(isolated, ga
     row = ended(message)
     assert (row.status, row.error_message) == ("failed", "its keeper was killed from outside")
     wait_until(lambda: is_gone(child))
+
+
+# --- Cancelled -----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def cancelled(isolated, ended, wait_until) -> Any:
+    """Send a task, cancel it once its child runs, and return its row."""
+
+    def cancelled(message: Any) -> Any:
+        wait_until(lambda: TaskStatus.objects.filter(task_id=message.message_id, progress=30).exists())
+        ledger.cancel(message.message_id)
+        return ended(message)
+
+    return cancelled
+
+
+@pytest.mark.parametrize("how", ["progress", "python", "sleep", "query", "async"])
+def test_a_cancellation_reaches_the_function_wherever_it_is(isolated, cancelled, how: str) -> None:
+    if how == "query" and connection.vendor != "postgresql":
+        pytest.skip("SQLite's statements do not wait")
+    actor = isolated.isolated_long_async if how == "async" else isolated.isolated_long
+    row = cancelled(actor.send(how))
+    assert (row.status, row.error_message, row.retries) == ("cancelled", "", 0)
+    assert (row.finished_at - row.cancel_requested_at).total_seconds() < 8
+
+
+def test_a_cancelled_task_may_clean_up_and_end_a_shielded_section(isolated, cancelled, monkeypatch) -> None:
+    monkeypatch.setattr("workers.isolation.isolated.GRACE_SECONDS", 0.5)
+    row = cancelled(isolated.isolated_section.send("n"))
+    assert (row.status, row.progress, row.progress_text) == ("cancelled", 80, "cleaned up")
+    assert set(Effect.objects.values_list("nonce", flat=True)) == {"n, section"}
+
+
+def test_a_cancelled_task_that_goes_on_is_killed(isolated, cancelled, monkeypatch) -> None:
+    monkeypatch.setattr("workers.isolation.isolated.GRACE_SECONDS", 0.3)
+    row = cancelled(isolated.isolated_stubborn.send())
+    assert (row.status, row.error_message) == ("cancelled", "")
+
+
+def test_a_task_that_waits_for_a_place_can_be_cancelled(
+    isolated, working, gate, ended, wait_until, monkeypatch
+) -> None:
+    isolation = next(one for one in working.broker.middleware if isinstance(one, Isolation))
+    monkeypatch.setattr(isolation.places, "number", 1)
+    first = isolated.isolated_wait.send(str(gate.path), "first")
+    wait_until(lambda: Effect.objects.exists())
+    second = isolated.isolated_wait.send(str(gate.path), "second")
+    wait_until(lambda: TaskStatus.objects.filter(task_id=second.message_id, started_at__isnull=False).exists())
+    ledger.cancel(second.message_id)
+    assert ended(second).status == "cancelled"
+    gate.open()
+    assert ended(first).status == "completed"
+    assert Effect.objects.count() == 1

@@ -3,16 +3,21 @@
 import os
 import signal
 import socket
+import uuid
 from collections.abc import Iterator
 from multiprocessing.connection import Connection
 
+import dramatiq
 import pytest
 from dramatiq.middleware import TimeLimitExceeded
 
-from apps.tasks.progress import Reporter
+from apps.tasks.values import Claim
 from tests.waiting import wait_until
 from workers.isolation.line import SIGNAL, Line
 from workers.isolation.message import Interruption, Reported
+from workers.process.attempt import Attempt
+
+CLAIM = Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4())
 
 
 @pytest.fixture
@@ -21,7 +26,7 @@ def ends() -> Iterator[tuple[Line, Connection]]:
     near, far = (Connection(end.detach()) for end in socket.socketpair())
     handler = signal.getsignal(SIGNAL)
     with near, far:
-        line = Line(near, Reporter())
+        line = Line(near, Attempt(dramatiq.Message("q", "acting.work", (), {}, {}), CLAIM))
         line.open()
         yield line, far
         far.close()

@@ -1,14 +1,11 @@
 """Rows locked by another transaction: neither a relay nor a stopping process nor a neighbour waits for the lock."""
 
-import threading
 import time
 import uuid
-from collections.abc import Callable
 from datetime import timedelta
-from typing import TypeVar
 
 import pytest
-from django.db import connection, connections, transaction
+from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.tasks import ledger, states
@@ -16,9 +13,8 @@ from apps.tasks.models import Limit, TaskStatus
 from apps.tasks.statements import postgresql
 from apps.tasks.values import Claim, Held, Outcome, Send, Settled
 from tests.acting import tasks
+from tests.threads import beside
 from workers.relay import Relay
-
-T = TypeVar("T")
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
 
@@ -29,25 +25,6 @@ def _row_locks(monkeypatch: pytest.MonkeyPatch) -> None:
         pytest.skip("SQLite has no row locks")
     for statement in (postgresql.CLAIM, postgresql.CLAIM_ONE, postgresql.COMPLETE):
         monkeypatch.setattr(statement, "skip_locked_until", 0.0)
-
-
-def beside(work: Callable[[], T]) -> T:
-    """Return the result of `work` in another thread, which must not wait for the locks of this one."""
-    results: list[T] = []
-
-    def run() -> None:
-        with connection.cursor() as cursor:
-            cursor.execute("SET lock_timeout = '2s'")
-        try:
-            results.append(work())
-        finally:
-            connections.close_all()
-
-    thread = threading.Thread(target=run)
-    thread.start()
-    thread.join(60)
-    assert results, "it waited for the lock"
-    return results[0]
 
 
 def claimed(worker_id: uuid.UUID) -> list[str]:

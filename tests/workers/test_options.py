@@ -23,7 +23,7 @@ pytestmark = pytest.mark.django_db
 OF_MESSAGES = {
     "debounce", "debounce_max", "delay", "eta", "expires", "max_age", "max_backoff",
     "max_retries", "message_id", "min_backoff", "notify_shutdown", "on_failure", "on_retry_exhausted", "on_success",
-    "owner_id", "pipe_ignore", "pipe_target", "priority", "store_results", "time_limit", "unique",
+    "owner_id", "parent", "pipe_ignore", "pipe_target", "priority", "store_results", "time_limit", "unique",
     "weight", "while_",
 }  # fmt: skip
 
@@ -99,9 +99,9 @@ def test_each_middleware_of_ours_says_what_it_reads_from_messages(broker) -> Non
         ("headers", "Pass an argument"),
         ("connection", "The settings name the broker"),
         ("chord", "did you mean dramatiq.group(...).add_completion_callback(...)?"),
-        ("add_to_parent", "dramatiq.group and dramatiq.pipeline"),
+        ("add_to_parent", "did you mean parent?"),
         ("group_id", "dramatiq.group and dramatiq.pipeline"),
-        ("parent_id", "dramatiq.group and dramatiq.pipeline"),
+        ("parent_id", "did you mean parent?"),
         ("root_id", "dramatiq.group and dramatiq.pipeline"),
         ("retries", "retries: did you mean max_retries?"),
         # Dramatiq's, that a message would ignore or that break its worker.

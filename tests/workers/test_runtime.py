@@ -17,6 +17,7 @@ from dramatiq import Worker
 
 from apps.tasks import ledger, presence
 from apps.tasks.models import TaskStatus, WorkerProcess
+from apps.tasks.values import Vitals
 from tests.acting import tasks
 from workers.middleware.lifecycle import BootError
 from workers.process import identity, reconciler, writer
@@ -55,7 +56,7 @@ def test_a_task_held_by_an_unknown_process_is_rescued(broker) -> None:
 def test_a_heartbeat_goes_on_after_an_error_of_any_kind(monkeypatch) -> None:
     beaten, answers = threading.Event(), iter([RuntimeError("can't start new thread"), OperationalError("away")])
 
-    def beat(worker_id: uuid.UUID) -> bool:
+    def beat(worker_id: uuid.UUID, vitals: Vitals) -> bool:
         if (error := next(answers, None)) is not None:
             raise error
         beaten.set()
@@ -68,9 +69,25 @@ def test_a_heartbeat_goes_on_after_an_error_of_any_kind(monkeypatch) -> None:
     heartbeat.stop()
 
 
+def test_a_process_that_cannot_read_its_vitals_beats_all_the_same(monkeypatch) -> None:
+    def broken() -> Vitals:
+        raise OSError("/proc is not there")
+
+    beats: list[Vitals] = []
+
+    def beat(worker_id: uuid.UUID, vitals: Vitals) -> bool:
+        beats.append(vitals)
+        return True
+
+    monkeypatch.setattr(presence, "beat", beat)
+    heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=lambda: None, vitals=broken)
+    assert heartbeat.beat()
+    assert beats == [Vitals()]
+
+
 def test_a_process_that_was_declared_dead_starts_no_more_tasks(monkeypatch) -> None:
     refused = threading.Event()
-    monkeypatch.setattr(presence, "beat", lambda worker_id: False)
+    monkeypatch.setattr(presence, "beat", lambda worker_id, vitals: False)
     heartbeat = Heartbeat(uuid.uuid4(), timeout_seconds=60, on_refused=refused.set)
     assert heartbeat.is_fresh
     assert not heartbeat.beat()

@@ -141,6 +141,21 @@ def test_a_child_that_lived_long_is_replaced_without_a_pause(
     assert "starts again in" not in watched.text
 
 
+def test_a_child_that_ends_as_planned_is_replaced_at_once_and_never_given_up(
+    supervise: Callable[..., Watched], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("workers.supervision.supervisor.LOOK_SECONDS", 600.0)
+    planned = Child(name="planned", argv=python("raise SystemExit(79)"), planned_code=79)
+    steady = Child(name="steady", argv=python(SLEEP))
+    watched = supervise(planned, steady, give_up_after=3)
+    wait_until(lambda: len(watched.exits) >= 8)
+    assert watched.thread.is_alive()
+    assert watched.stop() == 0
+    assert {name for name, _, _ in watched.exits[:8]} == {"planned"}
+    assert "exit code" not in watched.text
+    assert "starts again in" not in watched.text
+
+
 def test_a_child_that_keeps_ending_is_given_up_with_its_last_lines(supervise: Callable[..., Watched]) -> None:
     broken = Child(name="broken", argv=python("print('no such table: x'); raise SystemExit(3)"))
     steady = Child(name="steady", argv=python(SLEEP))

@@ -133,7 +133,7 @@ def test_a_claimed_task_that_is_cancelled_before_its_start_does_not_start(
     held = tasks.slow_effect.send("held", 0)
     wait_until(lambda: TaskStatus.objects.filter(task_id=held.message_id, status="processing").exists())
     assert not ledger.cancel(held.message_id)
-    wait_until(lambda: any(attempt.cancelled for attempt in broker.runtime.holdings.held.values()))
+    wait_until(lambda: any(attempt.cancellation.is_requested for attempt in broker.runtime.holdings.held.values()))
     gate.open()
     row = ended(held)
     assert (row.status, row.started_at) == ("cancelled", None)

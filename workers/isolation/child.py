@@ -73,7 +73,7 @@ def _work(channel: Connection) -> int:
     job: Job = channel.recv()
     attempt = Attempt(Message(**job.message), job.claim, owner_id=job.owner_id, line=job.line)
     attempt.is_in_child = True
-    line = Line(channel, attempt.reporter)
+    line = Line(channel, attempt)
     pid = os.getpid()
     _limit(job.limits)
     line.send(Started(pid))
@@ -105,7 +105,7 @@ def _work(channel: Connection) -> int:
     if error is None:
         end: Returned | Raised = Returned(pack_result(result), attempt.written)
     else:
-        end = Raised(pack_exception(error), Failure.of(error), attempt.written)
+        end = Raised(pack_exception(error), Failure.of(error), attempt.written, attempt.cancellation.ends(error))
     broker.emit_after("child_work", message, result=result, exception=error)
     with suppress(Exception):
         broker.wire.settle()

@@ -10,10 +10,9 @@ from dataclasses import replace
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from dramatiq.middleware import Shutdown, TimeLimitExceeded
 from dramatiq.threading import Interrupt
 
-from apps.tasks.errors import ChildError, OverCpuLimitError, OverMemoryLimitError, OverTimeLimitError
+from apps.tasks.errors import Cancelled, ChildError, OverCpuLimitError, OverMemoryLimitError, OverTimeLimitError
 from workers.isolation import backends
 from workers.isolation.child import EXIT_NO_LINE
 from workers.isolation.limits import in_units
@@ -25,6 +24,7 @@ from workers.isolation.message import (
     Raised,
     Reported,
     Returned,
+    Shielded,
     Started,
     Verdict,
     unpack_exception,
@@ -37,10 +37,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds of one wait. After each, an exception can interrupt the thread.
 TICK_SECONDS = 0.1
-#: Seconds that a function may go on after it was asked to end for good. Then its processes are killed.
+#: Seconds that a cancelled function may clean up, after its last shielded section. Then its processes are killed.
 GRACE_SECONDS = 10.0
-#: Interrupts that a function may handle and go on. Any other one ends it.
-SOFT_INTERRUPTS = (TimeLimitExceeded, Shutdown)
 REFUSED = "the kernel refused it more"
 
 
@@ -61,6 +59,8 @@ class Isolated:
         #: The interrupt that the function gets, and whether it is on its way.
         self._asked: BaseException | None = None
         self._is_asked = False
+        #: When a cancelled function is killed, by the monotonic clock.
+        self._kill_at: float | None = None
         #: The keeper is to kill the processes, and was told.
         self._is_stopped = False
         self._is_told = False
@@ -84,20 +84,24 @@ class Isolated:
         name = f"isolated {self.job.claim.task_id}"
         self._thread = threading.Thread(target=self._exchange, args=(control, channel), name=name, daemon=True)
         self._thread.start()
-        kill_at: float | None = None
         while True:
             try:
                 while not self._is_over:
                     self._over.acquire(timeout=TICK_SECONDS)
-                    if kill_at is not None and time.monotonic() > kill_at:
-                        self._is_stopped = True
+                    self._look_at_cancellation()
                 return self._result()
             except Interrupt as error:
                 if self._is_over:
                     raise
                 self._asked, self._is_asked = error, True
-                if not isinstance(error, SOFT_INTERRUPTS):
-                    kill_at = time.monotonic() + GRACE_SECONDS
+
+    def _look_at_cancellation(self) -> None:
+        """Pass a request to cancel on, and let a function be killed that does not follow it."""
+        if self._kill_at is None and self.attempt.cancellation.is_requested:
+            self._kill_at = time.monotonic() + GRACE_SECONDS
+            self._asked, self._is_asked = Cancelled(), True
+        elif self._kill_at is not None and time.monotonic() > self._kill_at:
+            self._is_stopped = True
 
     def stop(self, reason: Interrupt) -> None:
         """Kill the processes of the task. It ends with that interrupt, unless it has ended before."""
@@ -161,6 +165,8 @@ class Isolated:
                 self._backends.append(connected)
             case Started(pid):
                 self.pid = pid
+            case Shielded():
+                self._kill_at = time.monotonic() + GRACE_SECONDS
             case Returned() | Raised() as end:
                 self._end = end
                 if end.written:
@@ -177,11 +183,13 @@ class Isolated:
         match self._end:
             case Returned(result):
                 return unpack_result(result)
-            case Raised(packed, failure):
+            case Raised(packed, failure, _, cancelled):
                 error = unpack_exception(packed)
                 if isinstance(error, MemoryError) and self.job.limits.memory_bytes is not None:
                     raise OverMemoryLimitError(f"over its memory limit of {self.job.limits.memory_text} ({REFUSED})")
                 self.attempt.child_failure = failure
+                if cancelled:
+                    self.attempt.cancellation.raised_at = time.monotonic()
                 raise error
         if self._is_stopped and self._asked is not None and not (self._verdict and self._verdict.over):
             raise self._asked

@@ -8,8 +8,10 @@ from multiprocessing.connection import Connection
 from types import FrameType
 from typing import Any
 
-from apps.tasks.progress import Reporter
-from workers.isolation.message import Interruption, Reported
+from apps.tasks.errors import Cancelled
+from workers.isolation.message import Interruption, Reported, Shielded
+from workers.process.attempt import Attempt
+from workers.process.cancellation import Delivery
 
 #: Seconds between two looks at the progress.
 REPORT_SECONDS = 0.1
@@ -22,14 +24,19 @@ class Line(threading.Thread):
 
     The function has the main thread, where a signal interrupts also what waits in the kernel.
 
+    A cancellation goes its own way, which cuts neither shielded sections nor the code around the function. The signal
+    follows it.
+
     Parameters:
-      reporter: Progress of the function.
+      attempt: The attempt that this child runs.
     """
 
-    def __init__(self, channel: Connection, reporter: Reporter) -> None:
+    def __init__(self, channel: Connection, attempt: Attempt) -> None:
         super().__init__(name="line", daemon=True)
         self.channel = channel
-        self.reporter = reporter
+        self.reporter = attempt.reporter
+        self.cancellation = attempt.cancellation
+        self._seen_raised_at: float | None = None
         self._lock = threading.Lock()
         self._pid = os.getpid()
         self._identity = os.fstat(channel.fileno())
@@ -47,14 +54,32 @@ class Line(threading.Thread):
                     self._take(self.channel.recv())
                 if self.reporter.has_news:
                     self.send(Reported(*self.reporter.take()))
+                if self.cancellation.is_requested:
+                    self._follow_cancellation()
             except (OSError, EOFError):
                 return  # The worker process has ended, or the function has closed the socket. The keeper does the rest.
 
     def _take(self, message: Any) -> None:
-        if isinstance(message, Interruption):
-            self.wanted = message.kind
-            if self._is_interruptible:
-                signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
+        if not isinstance(message, Interruption):
+            return
+        if issubclass(message.kind, Cancelled):
+            if self.cancellation.request():
+                Delivery(self.cancellation).start()
+            return
+        self.wanted = message.kind
+        if self._is_interruptible:
+            self._wake()
+
+    def _follow_cancellation(self) -> None:
+        if self.cancellation.raised_at != self._seen_raised_at:
+            self._seen_raised_at = self.cancellation.raised_at
+            # The exception waits for the main thread's next instruction, which may be in the kernel for long.
+            self._wake()
+        if self.cancellation.is_shielded:
+            self.send(Shielded())
+
+    def _wake(self) -> None:
+        signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
 
     # --- For the main thread ---
 

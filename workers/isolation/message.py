@@ -51,6 +51,10 @@ class Reported(NamedTuple):
     text: str
 
 
+class Shielded(NamedTuple):
+    """The function is to be cancelled, and is in a section that must not be cut."""
+
+
 class Connected(NamedTuple):
     """The child has connected to a database: `pid` is the PostgreSQL process that serves it."""
 
@@ -75,11 +79,13 @@ class Raised(NamedTuple):
 
     Parameters:
       exception: As a pickle, see `pack_exception`.
+      cancelled: The cancellation of the task had reached it.
     """
 
     exception: bytes
     failure: Failure
     written: bool
+    cancelled: bool = False
 
 
 class Verdict(NamedTuple):

@@ -4,6 +4,7 @@ import threading
 import time
 import weakref
 
+from apps.tasks.errors import Cancelled
 from workers.isolation.isolated import Isolated
 
 #: Seconds between two looks of a thread that waits for a place.
@@ -24,8 +25,10 @@ class Places:
         self._lock = threading.Lock()
 
     def take(self, isolated: Isolated) -> None:
-        """Wait for a place, and take it."""
+        """Wait for a place, and take it. Raises: Cancelled: The task is cancelled."""
         while not self._try(isolated):
+            if isolated.attempt.cancellation.is_requested:
+                raise Cancelled
             time.sleep(LOOK_SECONDS)
 
     def _try(self, isolated: Isolated) -> bool:

@@ -5,6 +5,7 @@ to its start, so `Ending` opens the end of an attempt, and `Progress` closes it 
 """
 
 DEFAULT = [
+    "workers.middleware.cancellation.Cancellations",
     "workers.middleware.connections.Connections",
     "workers.middleware.lifecycle.Lifecycle",
     "workers.middleware.progress.Progress",
@@ -16,6 +17,7 @@ DEFAULT = [
     "workers.middleware.retries.Retries",
     "workers.middleware.snooze.Snoozes",
     "workers.middleware.max_waiting.MaxWaiting",
+    "workers.middleware.keep.Keep",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.unique.Unique",
     "workers.middleware.limits.Limits",

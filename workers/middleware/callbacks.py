@@ -49,5 +49,11 @@ def follow(broker: "Broker", message: MessageProxy, actor_name: str, told: Any) 
 
 
 def is_settled(message: MessageProxy) -> bool:
-    """Return whether nothing has to follow: it is recorded in the actor's own transaction, or the task is snoozed."""
-    return isinstance(message, ClaimedMessage) and (message.attempt.written or message.attempt.snooze_ms is not None)
+    """Return whether nothing has to follow any more.
+
+    It is recorded in the actor's own transaction, or the task is snoozed or cancelled.
+    """
+    if not isinstance(message, ClaimedMessage):
+        return False
+    attempt = message.attempt
+    return attempt.written or attempt.is_cancelled or attempt.snooze_ms is not None

@@ -11,8 +11,10 @@ from dramatiq import Actor, Middleware, Worker
 from dramatiq.broker import MessageProxy
 
 from apps.core import connections
+from apps.tasks import progress
 from apps.tasks.errors import TaskError
 from workers.process.attempt import Attempt
+from workers.process.cancellation import Cancellation
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
@@ -86,8 +88,18 @@ def outside_transactions(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def _submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":
-    """Let the function raise if it leaves a transaction open: the thread's next function may be another task's."""
+    """Let the function raise if it leaves a transaction open: the thread's next function may be another task's.
+
+    The function of a task that is cancelled ends before its row says so.
+    """
+    if (cancellation := _cancellation()) is not None:
+        fn = partial(cancellation.run_in_pool, fn)
     return _submit_plain(pool, partial(_run_in_pool, fn), *args, **kwargs)
+
+
+def _cancellation() -> Cancellation | None:
+    reporter = progress.current()
+    return None if reporter is None or not isinstance(reporter.cancellation, Cancellation) else reporter.cancellation
 
 
 def _run_in_pool(fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> Any:

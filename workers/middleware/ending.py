@@ -23,7 +23,7 @@ class Ending(Middleware):
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
         if isinstance(message, ClaimedMessage) and not message.attempt.written:
-            message.attempt.begin_ending()
+            message.attempt.begin_ending(exception)
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         if isinstance(message, ClaimedMessage):

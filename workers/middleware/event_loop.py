@@ -1,10 +1,13 @@
 """The event loop of async actors. It survives what a task does to it."""
 
+import asyncio
 import contextlib
 import inspect
 import threading
 import time
 from collections.abc import Coroutine
+from concurrent.futures import CancelledError
+from functools import partial
 from typing import Any, TypeVar
 
 import dramatiq.asyncio
@@ -12,6 +15,11 @@ from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread, set_event_loop_thread
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import AsyncIO
+
+from apps.tasks.errors import Cancelled
+from workers.process.attempt import Attempt
+from workers.process.cancellation import Cancellation
+from workers.process.stack import of_coroutine
 
 T = TypeVar("T")
 
@@ -57,16 +65,32 @@ class EventLoopThread(dramatiq.asyncio.EventLoopThread):
 
         Raises:
           RuntimeError: The thread is dead.
+          Cancelled: The task was cancelled, and the coroutine has ended by it.
         """
+        cancellation = None
+        if (attempt := Attempt.current()) is not None:
+            attempt.stack_of = partial(of_coroutine, coro, self)
+            cancellation = attempt.cancellation
+            coro = _cancellable(cancellation, coro)
         while True:
             try:
                 return super().run_coroutine(coro)
+            except CancelledError as error:
+                if cancellation is None or cancellation.raised_at is None:
+                    raise
+                raise Cancelled from error
             except RuntimeError as error:
                 # Dramatiq refuses it in the instant in which the loop begins again.
                 is_refused = error.__cause__ is None and inspect.getcoroutinestate(coro) == inspect.CORO_CREATED
                 if not is_refused or not self.is_alive():
                     raise
             time.sleep(LOOK_SECONDS)
+
+
+async def _cancellable(cancellation: Cancellation, coro: Coroutine[Any, Any, T]) -> T:
+    task = asyncio.current_task()
+    assert task is not None
+    return await cancellation.run_coroutine(coro, task)
 
 
 class EventLoop(AsyncIO):

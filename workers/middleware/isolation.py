@@ -130,3 +130,5 @@ class Isolation(Middleware):
         finally:
             isolated.give_up()
             self.places.give(isolated)
+            # Nothing is cancelled here any more, by whatever thread.
+            attempt.cancellation.close()

@@ -74,7 +74,7 @@ class Progress(Middleware):
         if broker.runtime is not None and not broker.runtime.heartbeat.is_fresh:
             attempt.release()
             raise NotOursError("no heartbeat was confirmed lately")
-        if attempt.cancelled:
+        if attempt.cancellation.is_requested:
             attempt.cancel()
             raise CancelledError("it was cancelled before it started")
         progress.bind(attempt.reporter)

@@ -62,7 +62,9 @@ class Snoozes(Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        if not is_a(exception, Snooze) or not isinstance(message, ClaimedMessage) or message.attempt.written:
+        if not is_a(exception, Snooze) or not isinstance(message, ClaimedMessage):
+            return
+        if message.attempt.written or message.attempt.is_cancelled:
             return
         assert isinstance(exception, Snooze)
         max_snoozes = broker.get_actor(message.actor_name).options.get("max_snoozes", DEFAULT_MAX_SNOOZES)

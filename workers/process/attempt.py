@@ -3,6 +3,7 @@
 import logging
 import threading
 import time
+from collections.abc import Callable
 from typing import Any
 
 from dramatiq import Message
@@ -11,10 +12,12 @@ from dramatiq.middleware import Shutdown
 
 from apps.tasks import states
 from apps.tasks.conf import conf
+from apps.tasks.errors import Cancelled
 from apps.tasks.failures import in_words
 from apps.tasks.json_safe import json_safe
 from apps.tasks.progress import Reporter
-from apps.tasks.values import Claim, Outcome, Report, Send
+from apps.tasks.values import Claim, Frame, Outcome, Report, Send
+from workers.process.cancellation import Cancellation
 from workers.process.failure import MESSAGE_LIMIT, Failure
 
 logger = logging.getLogger(__name__)
@@ -32,9 +35,9 @@ class Attempt:
     """State of an attempt that this process holds."""
 
     __slots__ = (
-        "broken_hooks", "cancelled", "child_failure", "claim", "failure", "in_transaction", "is_expected",
+        "broken_hooks", "child_failure", "claim", "failure", "in_transaction", "is_cancelled", "is_expected",
         "is_in_child", "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends",
-        "snooze_ms", "start_reported", "started", "taken", "thread", "written",
+        "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -51,7 +54,7 @@ class Attempt:
         self.owner_id = owner_id
         #: Key of its actor's limit. None: it has none.
         self.line = line
-        self.reporter = Reporter()
+        self.reporter = Reporter(Cancellation())
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
         #: Milliseconds for which it puts itself off. None: it does not.
@@ -68,6 +71,8 @@ class Attempt:
         self.start_reported = is_suspect
         #: Thread that runs it.
         self.thread: threading.Thread | None = None
+        #: Returns the stack of the task, if it runs elsewhere than in that thread.
+        self.stack_of: Callable[[], list[Frame]] | None = None
         #: A worker died while it held the task. It is claimed alone.
         self.is_suspect = is_suspect
         #: The outcome is in the database, written in the actor's own transaction.
@@ -80,8 +85,15 @@ class Attempt:
         self.is_in_child = False
         #: Exception of its function in the child, in texts. None: it did not raise there.
         self.child_failure: Failure | None = None
-        #: Cancelled before it started.
-        self.cancelled = False
+        #: The actor ended by its cancellation.
+        self.is_cancelled = False
+
+    @property
+    def cancellation(self) -> Cancellation:
+        """The way by which a request to cancel reaches it."""
+        found = self.reporter.cancellation
+        assert isinstance(found, Cancellation)
+        return found
 
     @staticmethod
     def current() -> "Attempt | None":
@@ -103,8 +115,11 @@ class Attempt:
         attempt: Attempt | None = getattr(_thread, "ending", None)
         return attempt
 
-    def begin_ending(self) -> None:
+    def begin_ending(self, exception: BaseException | None = None) -> None:
         """Gather the messages of the outcome, anew: an interrupt may have cut off the after-hooks, which run again."""
+        self.is_cancelled = self.cancellation.ends(exception)
+        if self.is_cancelled:
+            self.cancellation.finish()
         self.sends.clear()
         self.retry_delay_ms, self.snooze_ms, self.failure, self.is_expected = None, None, None, False
         self.broken_hooks.clear()
@@ -149,7 +164,9 @@ class Attempt:
         """Settle the outcome. The first one stands: an interrupt may come late, in the middle of an after-hook."""
         if self.outcome is not None:
             return
-        if is_a(exception, Shutdown):
+        if self.is_cancelled:
+            self._cancel(exception)
+        elif is_a(exception, Shutdown):
             self.release()
         elif self.snooze_ms is not None:
             self._settle(states.SNOOZE, delay_ms=self.snooze_ms)
@@ -178,6 +195,9 @@ class Attempt:
             return
         if self.started is None or is_a(exception, Shutdown):
             self.release()
+            return
+        if self.cancellation.ends(exception):
+            self._cancel(exception)
             return
         failure = None if exception is None else self.failure_of(exception)
         retries = self.message.options.get("retries", 0)
@@ -222,6 +242,20 @@ class Attempt:
         if self.outcome is None:
             self._settle(states.CANCEL_CLAIMED)
 
+    def _cancel(self, exception: BaseException | None) -> None:
+        """Settle the end of a task that was cancelled while it ran. The row tells an error of its clean-up."""
+        self.sends.clear()
+        if exception is None or is_a(exception, Cancelled):
+            self._settle(states.CANCEL_CLAIMED)
+            return
+        failure = self.failure_of(exception)
+        self._settle(
+            states.CANCEL_CLAIMED,
+            error_type=failure.error_type,
+            error_message=failure.error_message,
+            traceback=failure.traceback,
+        )
+
     def _fail(self, failure: Failure) -> None:
         self._settle(
             states.FAIL if self.retry_delay_ms is None else states.RETRY,
@@ -236,6 +270,8 @@ class Attempt:
             move, error_message = self._with_broken_hooks(move, error_message)
             values.setdefault("error_type", self.broken_hooks[0][2].error_type)
             values.setdefault("traceback", self.broken_hooks[0][2].traceback)
+        if self.cancellation.is_requested:
+            self.cancellation.close()  # The function may not even have begun.
         percent, reported = self.reporter.take()
         self.outcome = Outcome(
             claim=self.claim,

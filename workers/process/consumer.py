@@ -70,6 +70,8 @@ class LedgerConsumer(Consumer):
         self.batch = holdings.batch_of(queue_name)
         self.neighbours = Neighbours(wire)
         self.ready: deque[ClaimedMessage] = deque()
+        #: Last time at which nothing kept it from claiming but Redis, by the monotonic clock.
+        self.well_at = time.monotonic()
         #: Times at which suspects were offered to other processes, by wire id.
         self.offered: dict[str, float] = {}
         #: The last wait brought nothing. The bell rings while a message waits.
@@ -87,6 +89,8 @@ class LedgerConsumer(Consumer):
                 logger.error("claim postponed, database does not answer queue=%s error=%s", self.queue_name, error)
                 close_broken()
                 time.sleep(PAUSE_SECONDS)
+                return None
+        self.well_at = time.monotonic()
         return self.ready.popleft() if self.ready else None
 
     def ack(self, message: MessageProxy) -> None:

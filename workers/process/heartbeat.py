@@ -10,6 +10,7 @@ from collections.abc import Callable
 from django.db import DatabaseError, InterfaceError
 
 from apps.core.connections import close_broken, own
+from apps.tasks.values import Vitals
 
 logger = logging.getLogger(__name__)
 
@@ -27,13 +28,22 @@ class Heartbeat(threading.Thread):
     Parameters:
       timeout_seconds: Seconds a worker may stay silent before it is declared dead.
       on_refused: Called once if the process was declared dead. Its tasks belong to other workers then.
+      vitals: Returns the figures that each beat writes.
     """
 
-    def __init__(self, worker_id: uuid.UUID, *, timeout_seconds: float, on_refused: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        worker_id: uuid.UUID,
+        *,
+        timeout_seconds: float,
+        on_refused: Callable[[], None],
+        vitals: Callable[[], Vitals] = Vitals,
+    ) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.worker_id = worker_id
         self.timeout_seconds = timeout_seconds
         self.on_refused = on_refused
+        self.vitals = vitals
         self._confirmed = boot_seconds()
         self._ended = threading.Event()
 
@@ -54,6 +64,14 @@ class Heartbeat(threading.Thread):
                 break
         close_broken()
 
+    def _vitals(self) -> Vitals:
+        """Return the vitals. A process that cannot read them beats all the same."""
+        try:
+            return self.vitals()
+        except Exception:
+            logger.exception("vitals cannot be read")
+            return Vitals()
+
     def beat(self) -> bool:
         """Beat once. Return False if the process was declared dead."""
         from apps.tasks import presence
@@ -61,7 +79,7 @@ class Heartbeat(threading.Thread):
         # From before the statement, whose answer may take long.
         asked = boot_seconds()
         try:
-            if not presence.beat(self.worker_id):
+            if not presence.beat(self.worker_id, self._vitals()):
                 logger.critical("declared dead by a relay worker=%s", self.worker_id)
                 self._confirmed = -math.inf
                 self.on_refused()

@@ -1,15 +1,19 @@
 """The messages and attempts of a worker process: the ground floor that its threads share."""
 
+import logging
 import threading
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 
 from workers.process.attempt import Attempt
+from workers.process.cancellation import Delivery
 from workers.process.fetched_batch import FetchedBatch
 from workers.process.prefetch import AHEAD_SECONDS, Prefetch
 from workers.process.suspects import Suspects
+
+logger = logging.getLogger(__name__)
 
 #: Seconds that a message is kept which cannot be claimed yet, before it is requeued.
 EARLY_SECONDS = 1.0
@@ -42,6 +46,10 @@ class Holdings:
         self.threads = threads
         self.may_start = may_start
         self.prefetch = Prefetch(threads=threads, long_running=self.long_running, weight_of=weight_of)
+        #: Time at which attempts were claimed last, by the monotonic clock. None: never.
+        self.taken_at: float | None = None
+        #: Number of runs whose outcomes are written. The writer's thread counts them.
+        self.done = 0
         #: Claimed attempts without a written outcome, by wire id.
         self.held: dict[str, Attempt] = {}
         #: Fetched and not claimed, by queue.
@@ -105,6 +113,7 @@ class Holdings:
         """Add claimed attempts of one queue."""
         if not attempts:
             return
+        self.taken_at = time.monotonic()
         for attempt in attempts:
             self.held[attempt.wire_id] = attempt
         self.prefetch.take(attempts[0].message.queue_name, len(attempts))
@@ -119,11 +128,34 @@ class Holdings:
 
     def long_running(self) -> int:
         """Return the number of tasks that have run for longer than `AHEAD_SECONDS`."""
-        before = time.monotonic() - AHEAD_SECONDS
-        return sum(
-            attempt.started is not None and attempt.started < before and attempt.outcome is None
+        return len(self.running(AHEAD_SECONDS))
+
+    def running(self, seconds: float = 0.0) -> list[Attempt]:
+        """Return the attempts that have run for longer than that."""
+        before = time.monotonic() - seconds
+        return [
+            attempt
             for attempt in list(self.held.values())
-        )
+            if attempt.started is not None and attempt.started < before and attempt.outcome is None
+        ]
+
+    def cancel(self, requested: Collection[tuple[str, int]]) -> None:
+        """Let requests to cancel reach their tasks, given as pairs of task id and attempt.
+
+        A task that waits in this process does not start. The others are interrupted.
+        """
+        if not requested:
+            return
+        for attempt in list(self.held.values()):
+            claim = attempt.claim
+            if (claim.task_id, claim.attempt) not in requested or not attempt.cancellation.request():
+                continue
+            logger.info(
+                "cancellation requested id=%s actor=%s attempt=%d",
+                claim.task_id, attempt.message.actor_name, claim.attempt,
+            )  # fmt: skip
+            if attempt.started is not None and attempt.outcome is None:
+                Delivery(attempt.cancellation).start()
 
     # --- Suspects ---
 

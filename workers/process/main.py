@@ -23,17 +23,28 @@ CONSUMER_SECONDS = 1.0
 CLOSING_SECONDS = 3.0
 #: Exit code of a process in which a thread died that all tasks need. A supervisor replaces it.
 EXIT_THREAD_DIED = 70
+#: Exit code of a process that is to be replaced by a fresh one: it had its tasks, or holds too much memory.
+EXIT_RECYCLED = 79
 #: Exit code of a process that was declared dead. A supervisor replaces it by one with a new identity.
 EXIT_DECLARED_DEAD = 75
 
 
-def work(*, queues: Mapping[str, int], threads: int, isolated: int = 0, drain_seconds: float) -> int:
+def work(
+    *,
+    queues: Mapping[str, int],
+    threads: int,
+    isolated: int = 0,
+    drain_seconds: float,
+    max_tasks: int = 0,
+    max_memory_mb: int = 0,
+) -> int:
     """Run a worker until SIGTERM or SIGINT, or until it cannot go on. Return the exit code.
 
     Parameters:
       queues: Queues to take from, with their weights. Empty: all.
       isolated: Isolated tasks that run at once. 0: no limit.
       drain_seconds: Seconds that running tasks may go on after the signal. Unfinished tasks are released then.
+      max_tasks, max_memory_mb: Limits after which it ends, once its running tasks have ended. 0: none.
     """
     broker: Any = dramatiq.get_broker()
     stop = StopRequest()
@@ -42,6 +53,7 @@ def work(*, queues: Mapping[str, int], threads: int, isolated: int = 0, drain_se
     broker.weights, broker.isolated = dict(queues), isolated
     worker = Worker(broker, queues=set(queues) or None, worker_threads=threads)
     worker.start()
+    broker.runtime.recycling.limit(tasks=max_tasks, memory_mb=max_memory_mb)
     # Full collections need not look at the modules and models, which live as long as the process.
     gc.collect()
     gc.freeze()
@@ -50,7 +62,9 @@ def work(*, queues: Mapping[str, int], threads: int, isolated: int = 0, drain_se
         # A running task may be to blame. It is not released, which would cost it nothing: the relay counts a crash.
         broker.runtime.writer.close(timeout_seconds=CLOSING_SECONDS)
         return code
-    stop_worker(worker, drain_seconds=drain_seconds if code == 0 else 0)
+    # The tasks of a recycled process have ended, but for those that never will.
+    drains = {0: drain_seconds, EXIT_RECYCLED: CONSUMER_SECONDS}
+    stop_worker(worker, drain_seconds=drains.get(code, 0))
     broker.close()
     return code
 
@@ -63,6 +77,8 @@ def _watch(runtime: Any, stop: StopRequest) -> int:
         if dead := runtime.dead_threads():
             logger.critical("thread died, process ends threads=%s", ",".join(dead))
             return EXIT_THREAD_DIED
+        if runtime.recycling.look() and runtime.finish():
+            return EXIT_RECYCLED
     return EXIT_DECLARED_DEAD if runtime.refused.is_set() else 0
 
 

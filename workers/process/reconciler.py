@@ -2,6 +2,7 @@
 
 import logging
 import threading
+import time
 from collections.abc import Callable, Iterable
 
 from django.db import DatabaseError, InterfaceError
@@ -12,6 +13,7 @@ from apps.core.connections import close_abandoned, close_broken, close_resting, 
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.consumer import LedgerConsumer
 from workers.process.holdings import Holdings
+from workers.process.stack_requests import LOOK_SECONDS, StackRequests
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.message import wire_id_of
@@ -31,7 +33,7 @@ class Reconciler(threading.Thread):
     """Finds a fetch or a claim whose reply was lost, and the tasks of a thread that died.
 
     A message or row that two comparisons in a row find unknown is requeued or released. One on its way is unknown to
-    one comparison at most.
+    one comparison at most. Between two comparisons it answers requests for stacks.
 
     Parameters:
       worker: Dramatiq's worker, whose dead worker and consumer threads are replaced.
@@ -56,6 +58,9 @@ class Reconciler(threading.Thread):
         self.worker = worker
         self.queues = queues
         self.stopping = stopping
+        self.stack_requests = StackRequests(holdings)
+        #: Time of the next comparison, by the monotonic clock.
+        self._due_at = time.monotonic() + RECONCILE_SECONDS
         self._ended = threading.Event()
         self._unknown_rows: set[tuple[str, int]] = set()
         #: Unknown messages as pairs of queue and wire id, with the fetch that was under way.
@@ -68,8 +73,12 @@ class Reconciler(threading.Thread):
 
     def run(self) -> None:
         own(repeats=True)
-        while not self._ended.wait(RECONCILE_SECONDS):
+        while not self._ended.wait(min(RECONCILE_SECONDS, LOOK_SECONDS)):
             try:
+                self.stack_requests.answer()
+                if time.monotonic() < self._due_at:
+                    continue
+                self._due_at = time.monotonic() + RECONCILE_SECONDS
                 close_abandoned()
                 close_resting(is_expired=True)
                 self.replace_dead_threads()
@@ -146,12 +155,9 @@ class Reconciler(threading.Thread):
             rows = ledger.held_by(self.holdings.worker_id)
         # Read before the held attempts: a consumer may have claimed a batch and still ask about the rest of it.
         wire_ids = self.holdings.wire_ids
-        known = {
-            (attempt.claim.task_id, attempt.claim.attempt): attempt for attempt in list(self.holdings.held.values())
-        }
-        for key, attempt in known.items():
-            attempt.cancelled = rows.get(key, False)
-        unknown = {key for key in rows.keys() - known.keys() if wire_id_of(*key) not in wire_ids}
+        known = {(attempt.claim.task_id, attempt.claim.attempt) for attempt in list(self.holdings.held.values())}
+        self.holdings.cancel({key for key, is_requested in rows.items() if is_requested})
+        unknown = {key for key in rows.keys() - known if wire_id_of(*key) not in wire_ids}
         for task_id, number in unknown & self._unknown_rows:
             if ledger.release_one(task_id, number, worker_id=self.holdings.worker_id):
                 logger.warning("forgotten task released id=%s attempt=%d", task_id, number)

@@ -16,12 +16,15 @@ from dramatiq.common import iter_queue
 
 from apps.core import connections
 from apps.tasks.conf import conf
-from workers.process import fork, identity
+from workers.process import fork, identity, time_limits
 from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
 from workers.process.reconciler import Reconciler
+from workers.process.recycling import Recycling
+from workers.process.requests import Requests
+from workers.process.vitals import VitalSigns
 from workers.process.weights import weight_of
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
@@ -64,7 +67,10 @@ class Runtime:
         #: Set when a relay has declared this process dead.
         self.refused = threading.Event()
         self.heartbeat = Heartbeat(
-            self.worker_id, timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS, on_refused=self._refuse
+            self.worker_id,
+            timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS,
+            on_refused=self._refuse,
+            vitals=lambda: self.vital_signs.read(),
         )
         self.holdings = Holdings(
             self.worker_id,
@@ -72,13 +78,23 @@ class Runtime:
             may_start=self.may_start,
             weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
         )
+        self.recycling = Recycling(self.holdings)
         self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
         self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
+        self.vital_signs = VitalSigns(
+            self.holdings,
+            self.writer,
+            worker,
+            self.recycling,
+            actors=actors,
+            is_fresh=lambda: self.heartbeat.is_fresh,
+        )
+        self.requests = Requests(self.holdings, wire)
         self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
 
     def may_start(self) -> bool:
         """Return whether tasks may be fetched and started now."""
-        return not self.stopping.is_set() and self.heartbeat.is_fresh
+        return not self.stopping.is_set() and self.heartbeat.is_fresh and not self.recycling.is_due
 
     def consumer(self, queue_name: str, *, timeout_seconds: float) -> LedgerConsumer:
         """Return a consumer of one queue."""
@@ -113,11 +129,12 @@ class Runtime:
         self.writer.start()
         self.heartbeat.start()
         self.reconciler.start()
+        self.requests.start()
         logger.info("worker started worker=%s pid=%d threads=%d", self.worker_id, me.pid, self.worker.worker_threads)
 
     def dead_threads(self) -> list[str]:
         """Return the names of dead threads without which the process cannot go on. Dead others are replaced."""
-        essential: list[threading.Thread] = [self.writer, self.heartbeat, self.reconciler]
+        essential: list[threading.Thread] = [self.writer, self.heartbeat, self.reconciler, self.requests]
         for middleware in self.worker.broker.middleware:
             essential += getattr(middleware, "essential_threads", ())
         return [thread.name for thread in essential if thread.ident and not thread.is_alive()]
@@ -134,6 +151,11 @@ class Runtime:
             self.worker.consumers[item.message.queue_name].requeue_messages([item.message])
             self.worker.work_queue.task_done()
 
+    def finish(self) -> bool:
+        """Release the tasks that wait for a thread. Return whether no other is left, but for overdue ones."""
+        self.release_waiting()
+        return all(time_limits.is_overdue(attempt, self.actors) for attempt in list(self.holdings.held.values()))
+
     def close(self, *, timeout_seconds: float = 3.0) -> None:
         """Write the outcomes, release and requeue the rest, and sign off.
 
@@ -145,8 +167,10 @@ class Runtime:
         deadline = time.monotonic() + timeout_seconds
         self.stopping.set()
         self.reconciler.end()
+        self.requests.end()
         self.writer.close(timeout_seconds=timeout_seconds)
-        self.reconciler.join(max(deadline - time.monotonic(), 0))
+        for thread in (self.reconciler, self.requests):
+            thread.join(max(deadline - time.monotonic(), 0))
         try:
             released = ledger.release_all(self.worker_id)
             for queue_name in self.queues():

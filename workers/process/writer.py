@@ -65,8 +65,12 @@ class Writer(threading.Thread):
         self.settle_groups = settle_groups
         #: Tasks of groups that have ended. The relay looks at a group as well, so they may be forgotten.
         self._of_groups: list[str] = []
+        #: Cancelled tasks, whose children follow. The relay looks for them as well.
+        self._cancelled: list[str] = []
         #: Ended attempts; pairs of queue and wire id to ack; None to wake the thread.
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
+        #: End of the last turn that reached the database, by the monotonic clock.
+        self.well_at = time.monotonic()
         self._reports_due = 0.0
         self._unacked: list[tuple[str, str]] = []
         self._outage = Outage()
@@ -127,13 +131,16 @@ class Writer(threading.Thread):
                 self._ack_written()
                 self._outage.ends()
                 self._settle_groups()
+                self._cancel_children()
                 self.rebalancer.rebalance(end=self.end)
+                self.well_at = time.monotonic()
                 if was_deferred:
                     time.sleep(DEFERRED_SECONDS)
             except (DatabaseError, InterfaceError) as error:
                 logger.error("outcomes wait, database does not answer count=%d error=%s", len(pending), error)
                 self._pause()
             except UNREACHABLE as error:
+                self.well_at = time.monotonic()
                 if self._outage.begins(error):
                     logger.error("acks wait, redis does not answer count=%d error=%s", len(self._unacked), error)
                 self._pause()
@@ -215,6 +222,8 @@ class Writer(threading.Thread):
                 deferred.append(attempt)
             elif settled.took:
                 publish_sends(settled.sends, self.wire)
+                if outcome.move is states.CANCEL_CLAIMED:
+                    self._cancelled.append(outcome.claim.task_id)
             else:
                 logger.warning(
                     "stale outcome refused id=%s attempt=%d move=%s",
@@ -223,6 +232,7 @@ class Writer(threading.Thread):
         written = [attempt for attempt in batch if attempt.written]
         self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
         self._of_groups += [attempt.claim.task_id for attempt in written if GROUP_KEY in attempt.message.options]
+        self.holdings.done += sum(attempt.started is not None for attempt in written)
         self.holdings.drop(written)
         # Each has a place of its limit free now.
         if limited := [attempt for attempt in written if attempt.line is not None]:
@@ -260,6 +270,11 @@ class Writer(threading.Thread):
         if self._of_groups:
             task_ids, self._of_groups = self._of_groups, []
             self.settle_groups(task_ids)
+
+    def _cancel_children(self) -> None:
+        if self._cancelled:
+            task_ids, self._cancelled = self._cancelled, []
+            ledger.cancel_children(task_ids)
 
     def _ack_written(self) -> None:
         if self._unacked:

@@ -6,6 +6,7 @@ from typing import Any, Generic, TypeVar
 
 from django.db import DEFAULT_DB_ALIAS, connections
 
+from apps.tasks import progress
 from apps.tasks.values import Send
 from workers.wire.message import words_of_line, words_of_send
 from workers.wire.queue import WireQueue
@@ -44,7 +45,9 @@ class CommitBatch(Generic[T]):
             others = [batch for ref in _batches.pop(self.connection, ()) if (batch := ref())]
             messages += [message for batch in others if batch.publish == self.publish for message in batch._take()]
         if messages:
-            self.publish(messages)
+            # The locks of publishers are other threads', too.
+            with progress.shielded():
+                self.publish(messages)
 
     def _take(self) -> list[T]:
         messages, self.messages = self.messages, []

@@ -13,6 +13,7 @@ from dramatiq import Actor, Broker
 from dramatiq.middleware import (
     AgeLimit,
     Callbacks,
+    CurrentMessage,
     GroupCallbacks,
     Middleware,
     Pipelines,
@@ -24,6 +25,7 @@ from dramatiq.results import Results
 
 from apps.tasks.errors import BadOptionError
 from apps.tasks.results import RowBackend
+from apps.tasks.values import PARENT_OPTION
 from workers.sending import times
 from workers.sending.arguments import NUMBERS
 from workers.sending.counterparts import ON_A_MESSAGE, ON_AN_ACTOR
@@ -53,9 +55,18 @@ FLAGS = ("store_results", "notify_shutdown", "pipe_ignore", "transactional", "is
 #: Options that name an actor.
 ACTORS = ("on_success", "on_failure", "on_retry_exhausted")
 #: Options of a message that are as if they were not there if they are None. `max_retries=None` means no limit.
-NOT_NONE = {*FLAGS, *ACTORS, *NUMBERS, "priority", "weight", "unique", "while_", "debounce", "debounce_max"} - {
-    "max_retries"
-}
+NOT_NONE = {
+    PARENT_OPTION,
+    *FLAGS,
+    *ACTORS,
+    *NUMBERS,
+    "priority",
+    "weight",
+    "unique",
+    "while_",
+    "debounce",
+    "debounce_max",
+} - {"max_retries"}
 #: Numbers of an actor that may be None.
 MAY_BE_NONE = ("max_retries", "max_age")
 #: Likeness of two names, from 0 to 1, from which one may be a slip for the other.
@@ -137,8 +148,25 @@ def checked(actor: Actor[..., Any], given: dict[str, Any]) -> dict[str, Any]:
             _check_flag(name, option, value)
         elif option in NUMBERS and value is not None:
             _check_number(name, option, value)
+        elif option == PARENT_OPTION:
+            value = parent_id(name, value)
         options[option] = value
     return times.options_of(name, options)
+
+
+def parent_id(actor_name: str, value: Any) -> str:
+    """Return the id of the task with which a message is cancelled."""
+    current = CurrentMessage.get_current_message()
+    if value is True and current is None:
+        raise BadOptionError(
+            f"option 'parent' for {actor_name} is True, and no task sends it: parent=True is the task that runs"
+        )
+    found = current.message_id if value is True and current is not None else value
+    if not isinstance(found, str) or not 1 <= len(found) <= 255:
+        raise BadOptionError(
+            f"option 'parent' for {actor_name} is {shown(value)}, must be True or the id of a task, 1 to 255 characters"
+        )
+    return found
 
 
 def check_call(actor_name: str, args: Any, kwargs: Any) -> None:

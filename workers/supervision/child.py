@@ -21,6 +21,7 @@ class Child:
       stop_order: Lower ones are stopped first, equal ones together. A later group waits until the earlier is gone.
       stop_signal: Signal that asks the process, not its group, to stop.
       grace_seconds: Seconds until its process group gets SIGKILL.
+      planned_code: Exit code of a process that is to be replaced at once. Its end counts as no death.
       shown: Whether a prefixed supervisor shows its lines as they come. False: its last ones, if it ends unasked.
     """
 
@@ -32,6 +33,7 @@ class Child:
     stop_order: int = 0
     stop_signal: signal.Signals = signal.SIGTERM
     grace_seconds: float = 10.0
+    planned_code: int | None = None
     shown: bool = True
 
     def popen(self, **options: Any) -> "subprocess.Popen[bytes]":

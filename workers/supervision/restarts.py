@@ -41,6 +41,10 @@ class Restarts:
         self.due_at = now + pause
         return pause
 
+    def renew(self) -> None:
+        """Plan a start at once. The process before ended as planned, which is no death."""
+        self.due_at = time.monotonic()
+
     def cancel(self) -> None:
         """Plan no start."""
         self.due_at = None

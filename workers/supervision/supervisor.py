@@ -280,6 +280,9 @@ class Supervisor:
         place.lines.wait()
         if self._stopping or self._stop_asked:
             return
+        if returncode == place.child.planned_code:
+            place.restarts.renew()
+            return
         if not place.child.shown:
             place.lines.show_tail()
         self._tell(place, ending(returncode))

@@ -44,6 +44,10 @@ class Keys:
         """Return the key of the bell that tells the consumers of a process to stop waiting."""
         return f"{self.namespace}:__stop__.{broker_id}"
 
+    def call_key(self, broker_id: str) -> str:
+        """Return the key of the bell that tells a process to look for requests in the database."""
+        return f"{self.namespace}:__call__.{broker_id}"
+
     def acks_key(self, queue_name: str, broker_id: str) -> str:
         """Return the key of the set of wire ids that a process has fetched and not acked."""
         return f"{self.namespace}:__acks__.{broker_id}.{queue_name}"

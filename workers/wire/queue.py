@@ -23,7 +23,7 @@ from workers.wire.clients import (
     client,
 )
 from workers.wire.contents import Contents, log_damaged
-from workers.wire.errors import Guard
+from workers.wire.errors import UNREACHABLE, Guard
 from workers.wire.keys import Keys
 from workers.wire.lane import Lane
 from workers.wire.message import LINES_QUEUE, Words, line_in, words_of, words_of_line
@@ -38,6 +38,8 @@ LARGE_BYTES = 64_000
 FETCH_BYTES = 1_000_000
 #: Seconds after which the bell that ends the waits of a stopping process expires.
 STOP_BELL_SECONDS = 60
+#: Seconds after which a call expires. The process has looked by itself then.
+CALL_SECONDS = 60
 #: Seconds for which a process counts as one that uses the namespace.
 PROCESS_SECONDS = 30
 
@@ -172,6 +174,27 @@ class WireQueue(Keys):
                 both.rpush(self.stop_bell_key(broker_id), *["1"] * count)
                 both.expire(self.stop_bell_key(broker_id), STOP_BELL_SECONDS)
                 both.execute()
+
+    def call(self, broker_ids: Iterable[str]) -> None:
+        """Ask processes to look for requests in the database. Raises nothing: they look by themselves as well."""
+        try:
+            with self._guard:
+                both = self.senders.pipeline(transaction=False)
+                for broker_id in broker_ids:
+                    both.rpush(self.call_key(broker_id), "1")
+                    both.expire(self.call_key(broker_id), CALL_SECONDS)
+                both.execute()
+        except UNREACHABLE as error:
+            logger.info("processes are not called, redis does not answer error=%s", error)
+
+    def wait_for_call(self, broker_id: str, *, timeout_seconds: float) -> bool:
+        """Return whether the process was called, as soon as it is. False after the time."""
+        key = self.call_key(broker_id)
+        with self._guard:
+            is_called = self.workers.blpop([key], timeout=timeout_seconds) is not None
+            if is_called:
+                self.workers.delete(key)  # One look answers all calls until now.
+        return is_called
 
     def ack(self, broker_id: str, wire_ids: Iterable[tuple[str, str]]) -> None:
         """Delete messages, given as pairs of queue and wire id."""

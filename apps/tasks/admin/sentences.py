@@ -120,9 +120,9 @@ DID_CANCEL = Sentence(
 )
 REQUEST_NOTE = ngettext_lazy(
     "If it has not started yet, it will not start. "
-    "If it runs, it is not interrupted and may still complete, but it is not retried.",
+    "If it runs, it is interrupted as soon as its code lets it, and it is not retried.",
     "Those that have not started yet will not start. "
-    "Those that run are not interrupted and may still complete, but they are not retried.",
+    "Those that run are interrupted as soon as their code lets them, and they are not retried.",
     "number",
 )
 WILL_REQUEST = Sentence(

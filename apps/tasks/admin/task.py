@@ -20,6 +20,7 @@ from apps.tasks.admin.filters import CreatedFilter, GroupFilter, QueueFilter, Ta
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
+from apps.tasks.admin.stack import StackAdmin
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 
 #: Note on a held task, whose `run_at` only keeps it waiting until a scheduler starts it.
@@ -92,7 +93,7 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(OperatedAdmin):
+class TaskStatusAdmin(StackAdmin, OperatedAdmin):
     """Tasks in every state."""
 
     empty_title = _("No tasks yet")
@@ -114,7 +115,7 @@ class TaskStatusAdmin(OperatedAdmin):
     readonly_fields = (
         "state", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
         "waits_for", "said", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
-        "expires", "cancel_requested", "worker",
+        "expires", "cancel_requested", "worker", "stack_frames",
     )  # fmt: skip
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[theme.ChangeList]:
@@ -144,6 +145,8 @@ class TaskStatusAdmin(OperatedAdmin):
         """Yield the sections of a task's page, without those that would be empty."""
         waits: list[Any] = ["waits_for"] if options.waits_for(task) else []
         yield None, {"fields": [("state", "about"), *waits, ("progress_line", "owner")]}
+        if (stack := self.stack_of(task)) is not None:
+            yield self.stack_title(stack), {"fields": ["stack_frames"]}
         if task.error_message or task.traceback:
             titles = {states.FAILED: _("Error"), states.COMPLETED: _("Error after it ran")}
             fields = ["error", *(["last_traceback"] if task.traceback else [])]

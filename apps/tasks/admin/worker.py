@@ -38,7 +38,8 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     empty_title = _("No workers yet")
     empty_text = _("A worker, relay or scheduler process appears here when it starts.")
     list_display = (
-        "hostname", "pid", "kind", "state", "queue_names", "thread_count", "started", "last_beat", "stopped",
+        "hostname", "pid", "kind", "state", "queue_names", "thread_count", "memory", "done",
+        "started_briefly", "last_beat_briefly",
     )  # fmt: skip
     list_filter = (("kind", theme.ChoicesFilter),)
     list_filter_submit = True
@@ -64,7 +65,11 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
         process: list[Any] = [("kind", "state"), ("hostname", "pid")]
         if obj is None or obj.kind == WorkerProcess.KIND_WORKER:
-            process += [("queue_names", "thread_count"), "tasks"]
+            process += [("queue_names", "thread_count"), ("memory", "done"), "tasks"]
+        else:
+            process.append("memory")
+        if obj is not None and obj.trouble:
+            process.insert(1, "trouble_in_words")
         return [
             (_("Process"), {"fields": process}),
             (_("Time"), {"fields": [("started", "last_beat"), "stopped"]}),
@@ -72,12 +77,17 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
         ]
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
-        return ["kind", "state", "queue_names", "thread_count", "tasks", "started", "last_beat", "stopped"]
+        return [
+            "kind", "state", "queue_names", "thread_count", "tasks", "memory", "done", "trouble_in_words", "started",
+            "last_beat", "stopped",
+        ]  # fmt: skip
 
     @admin.display(description=_("state"))
     def state(self, worker: Any) -> SafeString:
         if worker.stopped_at is not None:
             return elements.label(gettext("Stopped"), kind="default")
+        if worker.trouble and worker.beats_now:
+            return elements.label(gettext("Stuck"), kind="danger")
         if worker.beats_now:
             return elements.label(gettext("Living"), kind="success")
         return elements.label(gettext("Silent"), kind="warning")
@@ -90,7 +100,26 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("threads"))
     def thread_count(self, worker: WorkerProcess) -> str:
-        return str(worker.threads) if worker.kind == WorkerProcess.KIND_WORKER else "-"
+        if worker.kind != WorkerProcess.KIND_WORKER:
+            return elements.NOTHING
+        if worker.stopped_at is not None:
+            return str(worker.threads)
+        return gettext("%(all)s, %(busy)s busy") % {"busy": worker.busy_threads, "all": worker.threads}
+
+    @admin.display(description=_("memory"))
+    def memory(self, worker: WorkerProcess) -> SafeString | str:
+        if not worker.memory_mb:
+            return elements.NOTHING
+        return elements.unbroken(gettext("%(count)s MB") % {"count": elements.number(worker.memory_mb)})
+
+    @admin.display(description=_("tasks done"))
+    def done(self, worker: WorkerProcess) -> str:
+        return elements.number(worker.tasks_done) if worker.kind == WorkerProcess.KIND_WORKER else elements.NOTHING
+
+    @admin.display(description=_("trouble"))
+    def trouble_in_words(self, worker: WorkerProcess) -> SafeString:
+        told = WorkerProcess.TROUBLES.get(worker.trouble, worker.trouble)
+        return elements.paragraph(told, is_error=True)
 
     @admin.display(description=_("started"))
     def started(self, worker: WorkerProcess) -> str:
@@ -99,6 +128,14 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     @admin.display(description=_("last heartbeat"))
     def last_beat(self, worker: WorkerProcess) -> str:
         return elements.timestamp(worker.beat_at)
+
+    @admin.display(description=_("started"))
+    def started_briefly(self, worker: WorkerProcess) -> str:
+        return elements.timestamp(worker.started_at, short=True)
+
+    @admin.display(description=_("last heartbeat"))
+    def last_beat_briefly(self, worker: WorkerProcess) -> str:
+        return elements.timestamp(worker.beat_at, short=True)
 
     @admin.display(description=_("stopped"))
     def stopped(self, worker: WorkerProcess) -> str:

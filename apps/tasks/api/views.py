@@ -1,12 +1,14 @@
-"""Tasks through the API, read-only."""
+"""Tasks through the API: to see, and to cancel."""
 
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
+from django.utils.translation import gettext as _
 from rest_framework import status, viewsets
 from rest_framework.decorators import action
+from rest_framework.exceptions import APIException, PermissionDenied
 from rest_framework.permissions import IsAuthenticated
 from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
@@ -18,9 +20,11 @@ from apps.core.api.body import LimitedBody
 from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
 from apps.core.permission import sees_all
+from apps.tasks import ledger, visibility
 from apps.tasks.api import events, streams
 from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
 from apps.tasks.conf import conf
+from apps.tasks.errors import TaskError
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 
@@ -30,13 +34,23 @@ def task_started(request: Request, task_id: str, *, what: str) -> Response:
     return Response({"status": f"{what} started", "task_id": task_id, "task_url": url}, status=status.HTTP_202_ACCEPTED)
 
 
+class EndedError(TaskError, APIException):
+    """The task has ended already: Completed."""
+
+    status_code = status.HTTP_409_CONFLICT
+    default_code = "ended"
+
+    def __init__(self, state: str) -> None:
+        APIException.__init__(self, _("The task has ended already: %(state)s.") % {"state": state})
+
+
 class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
     """The tasks that the user sees, the newest first: for staff with the permission all of them."""
 
     lookup_field = "task_id"
     # Characters that no task id holds make an unknown address. PostgreSQL would refuse a NUL with an error.
     lookup_value_regex = r"[^/\x00]+"
-    http_method_names = ["get", "head"]
+    http_method_names = ["get", "head", "post"]
     # Whatever a project's settings say for its other views.
     permission_classes = (IsAuthenticated,)
     pagination_class = Pages
@@ -64,6 +78,19 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
         response = events.response(request, task, serializer=self.get_serializer_class())
         return streams.counted(response, user_id=self._user().pk, limit=self.event_streams_limit())
+
+    @action(detail=True, methods=["post"])
+    def cancel(self, request: Request, task_id: str) -> Response:
+        """Cancel the task. 200: it is cancelled. 202: it runs, and its worker is asked. 409: it had ended."""
+        task = self.get_object()
+        if not visibility.may_cancel(self._user(), task):
+            raise PermissionDenied(_("You see this task, and only its owner may cancel it."))
+        is_cancelled = ledger.cancel(task_id)
+        task = self.get_object()
+        if not is_cancelled and task.is_finished:
+            raise EndedError(task.get_status_display())
+        found = self.get_serializer(task).data
+        return Response(found, status=status.HTTP_200_OK if is_cancelled else status.HTTP_202_ACCEPTED)
 
     def event_streams_limit(self) -> int:
         """Return the number of event streams that the user may have open at once in this process. 0: no limit."""

@@ -5,11 +5,12 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
-`relay` finds what is due, `operate` cancels and retries it for a person. `groups` reads from the rows how far groups
-are.
+`relay` finds what is due, `operate` cancels it, with the `children` that follow it, and retries it for a person.
+`retention` deletes it long after its end. `groups` reads from the rows how far groups are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
+from apps.tasks.ledger.children import forget_children
 from apps.tasks.ledger.groups import (
     FAILED_IDS,
     FINISHED,
@@ -21,9 +22,10 @@ from apps.tasks.ledger.groups import (
 )
 from apps.tasks.ledger.keys import forget_keys, not_new, rivals
 from apps.tasks.ledger.locks import patience
-from apps.tasks.ledger.operate import cancel, cancel_many, retry, retry_many
+from apps.tasks.ledger.operate import cancel, cancel_children, cancel_group, cancel_many, retry, retry_many
 from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
 from apps.tasks.ledger.recover import (
+    cancel_requests,
     held_by,
     postpone,
     put_off,
@@ -33,6 +35,7 @@ from apps.tasks.ledger.recover import (
     rescue,
 )
 from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
+from apps.tasks.ledger.retention import Kept, Retention
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import (
     Crashes,
@@ -53,11 +56,16 @@ __all__ = [
     "SUCCESS",
     "Admission",
     "Crashes",
+    "Kept",
     "Refusal",
+    "Retention",
     "Waiting",
     "admit",
     "cancel",
+    "cancel_children",
+    "cancel_group",
     "cancel_many",
+    "cancel_requests",
     "claim",
     "claim_suspect",
     "count_waiting",
@@ -66,6 +74,7 @@ __all__ = [
     "due_after",
     "expire_waiting",
     "finish",
+    "forget_children",
     "forget_groups",
     "forget_keys",
     "forget_starts",

@@ -1,24 +1,27 @@
 """Cancel and retry tasks for a person."""
 
 from collections.abc import Collection
+from functools import partial
 from typing import Any
 
 from django.db import transaction
+from django.db.models import Exists, OuterRef
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.errors import KeyTakenError
 from apps.tasks.ledger import keys
 from apps.tasks.ledger.admission import keep_starts
-from apps.tasks.ledger.rows import by_keys, lock_free, may, pending_again
-from apps.tasks.models import TaskStatus
+from apps.tasks.ledger.rows import PAGE, by_keys, lock_free, may, pending_again
+from apps.tasks.models import TaskChild, TaskGroup, TaskGroupMember, TaskStatus
+from apps.tasks.signals import cancel_requested
 
 #: Columns that tell the key of a task.
 NAMED = ("task_id", "options")
 
 
 def cancel(task_id: str) -> bool:
-    """Cancel a waiting task. For a claimed one, request it: a task that has not started yet does not start.
+    """Cancel a waiting task. For a claimed one, request it: its worker interrupts it, and cancels it then.
 
     Returns:
       Whether the task is cancelled now. False for one that a worker holds or that has ended.
@@ -26,7 +29,11 @@ def cancel(task_id: str) -> bool:
     rows = TaskStatus.objects.filter(task_id=task_id)
     taken = rows.filter(may(states.CANCEL)).update(**_cancelled())
     if not taken:
-        rows.filter(may(states.CANCEL_CLAIMED), cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
+        claimed = rows.filter(may(states.CANCEL_CLAIMED))
+        claimed.filter(cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
+        _call(claimed)
+    else:
+        cancel_children([task_id])
     return bool(taken)
 
 
@@ -43,7 +50,50 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
         by_keys(waiting).update(**_cancelled())
         claimed = lock_free(rows.filter(may(states.CANCEL_CLAIMED), cancel_requested_at=None))
         by_keys(claimed).update(cancel_requested_at=ClockTimestamp())
+        _call(by_keys(claimed))
+    if waiting:
+        cancel_children(list(by_keys(waiting).values_list("task_id", flat=True)))
     return {row.pk for row in waiting}, {row.pk for row in claimed}
+
+
+def cancel_children(parent_ids: Collection[str] | None = None) -> int:
+    """Cancel the unfinished children of cancelled tasks. Return the number that are cancelled, or asked to be.
+
+    A child follows once its parent is cancelled, not when that is requested: nothing more is sent by then, so no child
+    is missed. The relay calls it without ids, for what died between a cancellation and this call.
+
+    Parameters:
+      parent_ids: Tasks that may have children. None: all.
+    """
+    parents = TaskStatus.objects.filter(task_id=OuterRef("parent_id"), status=states.CANCELLED)
+    known = TaskChild.objects.filter(Exists(parents))
+    if parent_ids is not None:
+        known = known.filter(parent_id__in=parent_ids)
+    rows: Any = TaskStatus.objects.unfinished().filter(task_id__in=known.values("task_id"), cancel_requested_at=None)
+    count = 0
+    while page := list(rows.order_by("pk").values_list("pk", flat=True)[:PAGE]):
+        found = sum(map(len, cancel_many(page)))
+        count += found
+        if not found:
+            break  # Other transactions have these locked. The relay comes again.
+    return count
+
+
+def cancel_group(key: str) -> tuple[int, int] | None:
+    """Cancel the unfinished tasks of a group. Return the numbers of both kinds. None: no such group."""
+    if not TaskGroup.objects.filter(key=key).exists():
+        return None
+    members = TaskGroupMember.objects.filter(group__key=key).values("task_id")
+    tasks = TaskStatus.objects.filter(task_id__in=members).unfinished().filter(cancel_requested_at=None)
+    row_ids = list(tasks.order_by("pk").values_list("pk", flat=True))
+    cancelled = requested = 0
+    for page in (row_ids[start : start + PAGE] for start in range(0, len(row_ids), PAGE)):
+        found, asked = cancel_many(page)
+        # Another transaction has the others locked. They are few, and a group is cancelled as a whole.
+        for task_id in tasks.filter(pk__in=page).values_list("task_id", flat=True):
+            cancelled += cancel(task_id)
+        cancelled, requested = cancelled + len(found), requested + len(asked)
+    return cancelled, requested
 
 
 def retry(task_id: str) -> bool:
@@ -74,6 +124,14 @@ def retry_many(row_ids: Collection[int]) -> set[int]:
         keep_starts(by_keys(free))
         by_keys(free).update(**_retried())
     return {row.pk for row in free}
+
+
+def _call(claimed: Any) -> None:
+    """Tell the processes that hold these tasks, once the request is committed."""
+    worker_ids = set(claimed.order_by().values_list("worker_id", flat=True)) - {None}
+    if worker_ids:
+        send = partial(cancel_requested.send_robust, TaskStatus, worker_ids=worker_ids)
+        transaction.on_commit(send, robust=True)
 
 
 def _cancelled() -> dict[str, Any]:

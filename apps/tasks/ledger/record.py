@@ -8,6 +8,7 @@ from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
 from apps.tasks.ledger import keys
+from apps.tasks.ledger.children import keep_children
 from apps.tasks.models import TaskStatus
 from apps.tasks.values import Send
 
@@ -33,6 +34,17 @@ def record(
       The sends that are not new: for each, by its position, the id of the task that it is.
     """
     pending = list(sends)
+    if any(send.parent_id for send in pending):
+        with transaction.atomic():
+            known = _record(pending, meanwhile, at_once)
+            keep_children(send for position, send in enumerate(pending) if position not in known)
+        return known
+    return _record(pending, meanwhile, at_once)
+
+
+def _record(
+    pending: Sequence[Send], meanwhile: Callable[[Sequence[Send]], object], at_once: bool | None
+) -> dict[int, str]:
     if any(send.unique for send in pending):
         if at_once is None:
             at_once = transaction.get_autocommit()

@@ -32,6 +32,12 @@ def held_by(worker_id: uuid.UUID) -> dict[tuple[str, int], bool]:
     }
 
 
+def cancel_requests(worker_id: uuid.UUID) -> set[tuple[str, int]]:
+    """Return task id and attempt of the tasks that a worker process holds and whose cancellation is requested."""
+    rows = TaskStatus.objects.filter(worker_id=worker_id, status=states.PROCESSING, cancel_requested_at__isnull=False)
+    return set(rows.order_by().values_list("task_id", "attempt"))
+
+
 def release_one(task_id: str, attempt: int, *, worker_id: uuid.UUID) -> bool:
     """Release a task that its worker does not know of. Return whether it took."""
     rows = TaskStatus.objects.filter(may(states.RELEASE), task_id=task_id, attempt=attempt, worker_id=worker_id)

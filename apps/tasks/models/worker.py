@@ -3,6 +3,7 @@
 import uuid
 
 from django.db import models
+from django.db.models.functions import Coalesce
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.clock import ClockTimestamp
@@ -21,6 +22,13 @@ class WorkerProcessQuerySet(models.QuerySet["WorkerProcess"]):
         since = ClockTimestamp(offset_ms=-1000 * conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS)
         return self.filter(stopped_at=None, beat_at__gt=since)
 
+    def with_idle_time(self) -> "WorkerProcessQuerySet":
+        """Add `idle_time`: the time since a worker took a task, or had no thread free, or started."""
+        idle = models.ExpressionWrapper(
+            ClockTimestamp() - Coalesce("taken_at", "started_at"), output_field=models.DurationField()
+        )
+        return self.annotate(idle_time=idle)
+
 
 class WorkerProcess(models.Model):
     """A worker, relay or scheduler process, alive or gone. Relays judge it by its heartbeat."""
@@ -30,6 +38,11 @@ class WorkerProcess(models.Model):
     KIND_SCHEDULER = "scheduler"
 
     KIND_CHOICES = [(KIND_WORKER, _("Worker")), (KIND_RELAY, _("Relay")), (KIND_SCHEDULER, _("Scheduler"))]
+
+    #: Words of `trouble`.
+    TROUBLE_CLAIMS = "claims"
+    TROUBLE_WRITER = "writer"
+    TROUBLES = {TROUBLE_CLAIMS: _("It cannot claim tasks"), TROUBLE_WRITER: _("It cannot write outcomes")}
 
     id = models.UUIDField(
         _("id"),
@@ -85,6 +98,41 @@ class WorkerProcess(models.Model):
         help_text=_(
             "Number of heartbeats. Written by the worker. The relay declares a worker dead when it stands still."
         ),
+    )
+    memory_mb = models.PositiveIntegerField(
+        _("memory"),
+        default=0,
+        db_default=0,
+        help_text=_("Resident memory in MB at the last heartbeat. Written by the process."),
+    )
+    busy_threads = models.PositiveIntegerField(
+        _("busy threads"),
+        default=0,
+        db_default=0,
+        help_text=_("Threads that ran a task at the last heartbeat. Written by the worker."),
+    )
+    tasks_done = models.BigIntegerField(
+        _("tasks done"),
+        default=0,
+        db_default=0,
+        help_text=_("Number of runs that ended in this process, however they did. Written by the worker."),
+    )
+    taken_at = models.DateTimeField(
+        _("taken at"),
+        null=True,
+        blank=True,
+        help_text=_(
+            "Last time at which it took a task, or had no thread free for one, in UTC. Written by the worker. "
+            "Empty: never."
+        ),
+    )
+    trouble = models.CharField(
+        _("trouble"),
+        max_length=100,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Why it cannot work: claims or writer. Written by the worker. Empty: it can."),
     )
     stopped_at = models.DateTimeField(
         _("stopped at"),

@@ -4,7 +4,9 @@ import logging
 import os
 import sys
 from argparse import ArgumentParser
-from contextlib import suppress
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any, cast
 
 import dramatiq
@@ -14,9 +16,12 @@ from apps.core.connections import keep_no_statements
 from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
 from workers.broker import LedgerBroker
-from workers.process import weights
+from workers.liveness.file import ProbeFile
+from workers.liveness.port import ProbePort
+from workers.liveness.probe import Door, Probe
+from workers.process import memory, weights
 from workers.process.import_path import own_path
-from workers.process.main import leave, work
+from workers.process.main import EXIT_RECYCLED, leave, work
 from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
 from workers.wire.server import unsuited
@@ -49,24 +54,50 @@ class Command(BaseCommand):
             default=[],
             help="take from these only, with their weights, such as documents:3,default:1; default: all",
         )
+        parser.add_argument(
+            "--max-tasks",
+            type=int,
+            default=conf.WORKER_MAX_TASKS,
+            help="replace a process after that many tasks; 0: never; default: %(default)s",
+        )
+        parser.add_argument(
+            "--max-memory-mb",
+            type=int,
+            default=conf.WORKER_MAX_MEMORY_MB,
+            help="replace a process above that many MB of memory; 0: never; default: %(default)s",
+        )
         parser.add_argument("--no-relay", action="store_true", help="do not run a relay beside the workers")
+        parser.add_argument(
+            "--probe-file", help="touch this file while the worker processes work, and delete it while they do not"
+        )
+        parser.add_argument(
+            "--probe-port", type=int, help="answer HTTP on this port: 200 while the worker processes work, else 503"
+        )
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
 
     def handle(self, *args: Any, **options: Any) -> None:
         for name in ("processes", "threads"):
             if options[name] < 1:
                 raise CommandError(f"--{name} is {options[name]}, must be at least 1")
-        if options["isolated"] < 0:
-            raise CommandError(f"--isolated is {options['isolated']}, must be 0 or more")
+        for name in ("isolated", "max_tasks", "max_memory_mb"):
+            if options[name] < 0:
+                flag = f"--{name.replace('_', '-')}"
+                raise CommandError(f"{flag} is {options[name]}, must be at least 1, or 0 for no limit")
+        used_mb = memory.resident_mb()
+        if 0 < options["max_memory_mb"] <= used_mb:
+            raise CommandError(
+                f"--max-memory-mb is {options['max_memory_mb']}, but a process has {used_mb} MB before its first task"
+            )
         try:
             options["queues"] = weights.parse(options["queues"])
         except TaskError as error:
             raise CommandError(str(error)) from None
         if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
             raise CommandError(reason)
+        doors = _doors(options)
         if options["single"]:
             keep_no_statements()
-            self._work(options)
+            self._work(options, doors)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
             children = self.children_of(options)
             for child in children:
@@ -74,21 +105,28 @@ class Command(BaseCommand):
             workers = [child.name for child in children if child.stop_order == WORKERS]
             voucher = Voucher(lambda: [pid for name in workers if (pid := supervisor.pid(name)) is not None])
             voucher.start()
-            sys.exit(supervisor.run())
+            with _probe(voucher.pids, doors):
+                sys.exit(supervisor.run())
 
-    def _work(self, options: dict[str, Any]) -> None:
+    def _work(self, options: dict[str, Any], doors: list[Door]) -> None:
         code = 1
         try:
-            code = work(
-                queues=options["queues"],
-                threads=options["threads"],
-                isolated=options["isolated"],
-                drain_seconds=conf.WORKER_DRAIN_SECONDS,
-            )
+            with _probe(lambda: [os.getpid()], doors):
+                code = self._run_single(options)
         except BaseException:
             logger.exception("worker failed")
         # Also after an error: at its own end Python waits for threads that tasks have started.
         leave(code)
+
+    def _run_single(self, options: dict[str, Any]) -> int:
+        return work(
+            queues=options["queues"],
+            threads=options["threads"],
+            isolated=options["isolated"],
+            drain_seconds=conf.WORKER_DRAIN_SECONDS,
+            max_tasks=options["max_tasks"],
+            max_memory_mb=options["max_memory_mb"],
+        )
 
     def children_of(self, options: dict[str, Any]) -> list[Child]:
         """Return the processes to keep running."""
@@ -100,13 +138,15 @@ class Command(BaseCommand):
         queues = [f"{name}:{weight}" for name, weight in options["queues"].items()]
         numbers = ["--threads", str(options["threads"]), "--isolated", str(options["isolated"])]
         queues = ["--queues", *queues] if queues else []
+        limits = ["--max-tasks", str(options["max_tasks"]), "--max-memory-mb", str(options["max_memory_mb"])]
         children = [
             Child(
                 name=f"worker {number}",
-                argv=[*django, "runworker", "--single", *numbers, *queues],
+                argv=[*django, "runworker", "--single", *numbers, *limits, *queues],
                 env=env,
                 stop_order=WORKERS,
                 grace_seconds=conf.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
+                planned_code=EXIT_RECYCLED,
             )
             for number in range(1, options["processes"] + 1)
         ]
@@ -121,3 +161,39 @@ class Command(BaseCommand):
                 )
             )
         return children
+
+
+def _doors(options: dict[str, Any]) -> list[Door]:
+    """Open the doors of the probe that are wanted.
+
+    Raises:
+      CommandError: The file cannot be written, or the port not be used.
+    """
+    doors: list[Door] = []
+    if options["probe_file"] is not None:
+        try:
+            doors.append(ProbeFile(Path(options["probe_file"])))
+        except OSError as error:
+            raise CommandError(f"--probe-file {options['probe_file']} cannot be written: {error.strerror}") from None
+    if (port := options["probe_port"]) is not None:
+        if not 1 <= port <= 65535:
+            raise CommandError(f"--probe-port is {port}, must be 1 to 65535")
+        try:
+            doors.append(ProbePort(port))
+        except OSError as error:
+            raise CommandError(f"--probe-port {port} cannot be used: {error.strerror}") from None
+    return doors
+
+
+@contextmanager
+def _probe(pids: Callable[[], Iterable[int]], doors: list[Door]) -> Iterator[None]:
+    """Judge the processes during the block, if there is a door to show the verdict."""
+    if not doors:
+        yield
+        return
+    probe = Probe(pids, broker=dramatiq.get_broker(), doors=doors)
+    probe.start()
+    try:
+        yield
+    finally:
+        probe.stop()

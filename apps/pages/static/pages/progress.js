@@ -81,7 +81,7 @@ const listen = (element) => {
 };
 
 const draw = (element, task) => {
-    let text = task.progress_text;
+    let text = task.cancel_requested_at ? "Stopping" : task.progress_text;
     if (!text) {
         if (task.retries) text = "It did not work; it will be tried again soon";
         else text = task.status === "pending" ? "Waiting for its turn" : "Beginning";

@@ -1,0 +1,26 @@
+"""Tasks that a writer sees on the pages."""
+
+from django.http import HttpResponse
+from django.shortcuts import get_object_or_404, redirect
+from django.utils.http import url_has_allowed_host_and_scheme
+from django.views.decorators.http import require_http_methods
+
+from apps.pages.access import WriterRequest, writers_page
+from apps.projects.access import RoleError
+from apps.projects.models import Role
+from apps.tasks import ledger, visibility
+from apps.tasks.models import TaskStatus
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def cancel(request: WriterRequest, task_id: str) -> HttpResponse:
+    """Cancel a task, and lead back to the page that shows it."""
+    task = get_object_or_404(visibility.of(request.user, TaskStatus.objects.filter(task_id=task_id)))
+    if not visibility.may_cancel(request.user, task):
+        raise RoleError(Role.EDITOR)
+    if request.method == "POST":
+        ledger.cancel(task.task_id)
+    back = request.POST.get("back", "")
+    is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
+    return redirect(back if is_ours else "pages:home")

@@ -1,0 +1,48 @@
+"""`manage.py tasks stack`: the stack of a running task."""
+
+from argparse import ArgumentParser
+from collections.abc import Iterator
+from itertools import groupby
+from typing import Any, TextIO
+
+from django.core.management.base import CommandError
+
+from apps.tasks import stacks
+from apps.tasks.models import TaskStack, TaskStatus
+
+HELP = "the stack of a running task, as its worker sees it now"
+#: Exit code for invalid arguments, the same as that of argparse.
+WRONG = 2
+
+
+def add_arguments(parser: ArgumentParser) -> None:
+    parser.add_argument("task_id", metavar="ID", help="the task's id")
+    parser.add_argument("--all", action="store_true", help="show the calls inside of libraries as well")
+
+
+def run(options: dict[str, Any], stdout: TextIO) -> None:
+    task = TaskStatus.objects.filter(task_id=options["task_id"]).first()
+    if task is None:
+        raise CommandError(f"Unknown task {options['task_id']!r}", returncode=WRONG)
+    stacks.ask(task)
+    answer = stacks.wait(task)
+    if answer is None:
+        raise CommandError(stacks.why_unanswered(task))
+    for line in lines(task, answer, is_whole=options["all"]):
+        stdout.write(f"{line}\n")
+
+
+def lines(task: TaskStatus, stack: TaskStack, *, is_whole: bool = False) -> Iterator[str]:
+    """Yield the lines of a stack, the innermost call last.
+
+    Parameters:
+      is_whole: Show the calls inside of libraries as well.
+    """
+    yield f"{task.task_name} id={task.task_id} attempt={stack.attempt} at {stack.answered_at:%Y-%m-%dT%H:%M:%SZ}"
+    for is_library, group in groupby(stacks.frames_of(stack), key=lambda frame: frame.is_library):
+        calls = list(group)
+        if is_library and not is_whole:
+            yield f"  ({len(calls)} {'call' if len(calls) == 1 else 'calls'} in libraries)"
+        else:
+            for call in calls:
+                yield from call.lines

@@ -1,0 +1,165 @@
+"""Delete the rows of tasks that ended long ago, and empty results before that.
+
+No index over finished rows is kept for this: every task would pay for it. Rows are read in the order of their ids,
+which is nearly that of their sends, and each only once a day.
+"""
+
+import time
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
+
+from django.db import transaction
+from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models.fields.json import KT
+
+from apps.tasks import states
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.values import GROUP_KEY
+
+#: Rows that are read at once.
+READ = 2_000
+#: Rows that are deleted in one transaction: a send on SQLite waits for it.
+DELETED = 500
+#: Seconds after which rows are read again that were not old enough, or not finished, when they were read.
+AGAIN_SECONDS = 24 * 60 * 60.0
+
+#: Time for which something is kept. None: for ever.
+Span = timedelta | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kept:
+    """Times for which ended tasks and their results are kept, from their ends on.
+
+    Parameters:
+      by_state: By the state in which they ended.
+      by_actor: By the name of the actor, instead.
+      results: Of every actor.
+      results_by_actor: By the name of the actor, instead.
+    """
+
+    by_state: Mapping[str, Span]
+    by_actor: Mapping[str, Span] = field(default_factory=dict)
+    results: Span = None
+    results_by_actor: Mapping[str, Span] = field(default_factory=dict)
+
+    def of_task(self, task_name: str, status: str) -> Span:
+        """Return the time for which a task is kept that ended in the state."""
+        return self.by_actor.get(task_name, self.by_state.get(status))
+
+    def of_result(self, task_name: str) -> Span:
+        """Return the time for which the result of a task is kept."""
+        return self.results_by_actor.get(task_name, self.results)
+
+    def spans(self) -> set[timedelta]:
+        """Return all times that it names."""
+        named = (self.by_state, self.by_actor, self.results_by_actor, {"": self.results})
+        return {span for one in named for span in one.values() if span is not None}
+
+
+class Old(NamedTuple):
+    """A row as far as its age matters.
+
+    Parameters:
+      group: Key of the group that it belongs to.
+      now: Time of the statement that read it.
+    """
+
+    pk: int
+    task_name: str
+    status: str
+    created_at: datetime
+    finished_at: datetime | None
+    has_result: bool
+    group: str | None
+    now: datetime
+
+
+@dataclass
+class Retention:
+    """Walks over the rows once for each time that something is kept, in short steps.
+
+    Any number of relays may do this at once.
+    """
+
+    clock: Callable[[], float] = time.monotonic
+    deleted: int = 0
+    emptied: int = 0
+    #: Id of the last row that was read, by span.
+    _after: dict[timedelta, int] = field(default_factory=dict)
+    _again_at: float = 0.0
+
+    def work(self, kept: Kept, *, seconds: float) -> bool:
+        """Delete and empty what is old enough, for about so long. Return whether there may be more."""
+        deadline = time.monotonic() + seconds
+        if self.clock() >= self._again_at:
+            self._after, self._again_at = {}, self.clock() + AGAIN_SECONDS
+        for span in sorted(kept.spans()):
+            while self._step(kept, span):
+                if time.monotonic() >= deadline:
+                    return True
+        return False
+
+    def _step(self, kept: Kept, span: timedelta) -> bool:
+        """Read some rows and settle those whose time is this span. Return whether there may be more of that age."""
+        page = _read(after=self._after.get(span, 0))
+        old = [row for row in page if row.created_at <= row.now - span]
+        ended = [row for row in old if row.finished_at is not None and row.finished_at <= row.now - span]
+        if ended:
+            before = ended[0].now - span
+            gone = [row for row in ended if kept.of_task(row.task_name, row.status) == span]
+            self.deleted += _delete(_without_open_groups(gone), before=before)
+            rest = set(ended) - set(gone)
+            results = [row.pk for row in rest if row.has_result and kept.of_result(row.task_name) == span]
+            self.emptied += _empty(results, before=before)
+        if old:
+            self._after[span] = old[-1].pk
+        # The rest is younger, or the end of the table.
+        return len(old) == READ
+
+
+def _read(*, after: int) -> list[Old]:
+    rows = TaskStatus.objects.filter(pk__gt=after).order_by("pk")
+    has_result = ExpressionWrapper(Q(result__isnull=False), output_field=BooleanField())
+    columns: Any = ("pk", "task_name", "status", "created_at", "finished_at")
+    found: Any = rows.values_list(*columns, has_result, KT(f"options__{GROUP_KEY}"), ClockTimestamp())
+    return [Old(*row) for row in found[:READ]]
+
+
+def _without_open_groups(rows: Iterable[Old]) -> list[int]:
+    """Return the ids of the rows, but for members of groups that wait for others: their ends are read from the rows."""
+    rows = list(rows)
+    keys = {row.group for row in rows if row.group}
+    is_open = set(TaskGroup.objects.filter(key__in=keys, ended_at=None).values_list("key", flat=True)) if keys else ()
+    return [row.pk for row in rows if row.group not in is_open]
+
+
+def _delete(pks: Collection[int], *, before: datetime) -> int:
+    """Delete rows with their attempts. One that was retried meanwhile or is locked by another transaction stays."""
+    deleted = 0
+    for page in _pages(pks):
+        with transaction.atomic():
+            rows = TaskStatus.objects.filter(pk__in=page, status__in=states.TERMINAL, finished_at__lte=before)
+            locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
+            TaskAttempt.objects.filter(task_id__in=locked).delete()
+            TaskStatus.objects.filter(pk__in=locked).delete()
+        deleted += len(locked)
+    return deleted
+
+
+def _empty(pks: Collection[int], *, before: datetime) -> int:
+    emptied = 0
+    for page in _pages(pks):
+        rows = TaskStatus.objects.filter(pk__in=page, status=states.COMPLETED, finished_at__lte=before)
+        with transaction.atomic():
+            locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
+            emptied += TaskStatus.objects.filter(pk__in=locked).update(result=None)
+    return emptied
+
+
+def _pages(pks: Collection[int]) -> Iterable[list[int]]:
+    ordered = sorted(pks)
+    return (ordered[first : first + DELETED] for first in range(0, len(ordered), DELETED))

@@ -1,0 +1,23 @@
+"""Attempts that outlived their time limit: an interrupt could not end them."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from dramatiq import Actor
+
+from apps.tasks.conf import conf
+from workers.process.attempt import Attempt
+
+#: Seconds after its time limit in which a task may still end. It may clean up.
+GRACE_SECONDS = 30.0
+
+
+def is_overdue(attempt: Attempt, actors: Mapping[str, Actor[..., Any]]) -> bool:
+    """Return whether the attempt still runs long after its time limit. It hangs where no exception reaches it."""
+    ran_ms = attempt.ran_ms
+    if ran_ms is None or attempt.outcome is not None:
+        return False
+    actor = actors.get(attempt.message.actor_name)
+    declared = actor.options.get("time_limit", conf.TASK_TIME_LIMIT_MS) if actor else conf.TASK_TIME_LIMIT_MS
+    limit_ms = attempt.message.options.get("time_limit") or declared
+    return bool(ran_ms > limit_ms + GRACE_SECONDS * 1000)

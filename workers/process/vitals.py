@@ -1,0 +1,80 @@
+"""Figures of a worker process that its heartbeat writes: its load, and whether it can work."""
+
+import time
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from dramatiq import Actor, Worker
+
+from apps.tasks.conf import conf
+from apps.tasks.models import WorkerProcess
+from apps.tasks.values import Vitals
+from workers.process import memory
+from workers.process.consumer import LedgerConsumer
+from workers.process.holdings import Holdings
+from workers.process.recycling import Recycling
+from workers.process.time_limits import is_overdue
+from workers.process.writer import Writer
+
+
+class VitalSigns:
+    """Reads the vitals of this process. It waits for nothing.
+
+    Parameters:
+      worker: Dramatiq's worker, which has the consumers.
+      actors: The known actors by name.
+      is_fresh: Returns whether a heartbeat was confirmed lately. While none is, the database is to blame.
+    """
+
+    def __init__(
+        self,
+        holdings: Holdings,
+        writer: Writer,
+        worker: Worker,
+        recycling: Recycling,
+        *,
+        actors: Mapping[str, Actor[..., Any]],
+        is_fresh: Callable[[], bool] = lambda: True,
+    ) -> None:
+        self.holdings = holdings
+        self.writer = writer
+        self.worker = worker
+        self.recycling = recycling
+        self.actors = actors
+        self.is_fresh = is_fresh
+        #: Last time at which the database was to blame, by the monotonic clock.
+        self.excused_at = time.monotonic()
+
+    def read(self) -> Vitals:
+        """Return the vitals of now."""
+        running = self.holdings.running()
+        # Threads whose tasks hang are as good as none.
+        hang = all(is_overdue(attempt, self.actors) for attempt in running)
+        # A suspect may keep other suspects waiting for as long as it runs.
+        is_full = len(running) >= self.holdings.threads or any(attempt.is_suspect for attempt in running)
+        is_excused = not hang and (is_full or self.recycling.is_due)
+        return Vitals(
+            memory_mb=memory.resident_mb(),
+            busy_threads=len(running),
+            tasks_done=self.holdings.done,
+            untaken_ms=0.0 if is_excused else self._untaken_ms(),
+            trouble=self._trouble(),
+        )
+
+    def _untaken_ms(self) -> float | None:
+        taken_at = self.holdings.taken_at
+        return None if taken_at is None else (time.monotonic() - taken_at) * 1000
+
+    def _trouble(self) -> str:
+        now = time.monotonic()
+        if not self.is_fresh():
+            self.excused_at = now
+        since = now - conf.WORKER_STALL_SECONDS
+        if self.excused_at > since:
+            return ""
+        if self.writer.well_at < since:
+            return WorkerProcess.TROUBLE_WRITER
+        consumers = [thread.consumer for thread in list(self.worker.consumers.values())]
+        if any(isinstance(one, LedgerConsumer) and one.well_at < since for one in consumers):
+            return WorkerProcess.TROUBLE_CLAIMS
+        return ""
