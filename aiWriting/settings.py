@@ -282,6 +282,7 @@ TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_S
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
+WORKER_ISOLATED = environment.integer("WORKER_ISOLATED", Conf.WORKER_ISOLATED.default)
 WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_DRAIN_SECONDS.default)
 WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
     "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2

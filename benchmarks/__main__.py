@@ -17,6 +17,7 @@ NAMES = (
     "admission",
     "consume",
     "limited",
+    "isolate",
     "progress",
     "pickup",
     "volume",

@@ -4,6 +4,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -202,3 +203,16 @@ def pytest_runtest_makereport(item: pytest.Item) -> Generator[None, pytest.TestR
         for started in item.stash.get(RUNNING, []):
             report.sections.append((f"output of {started.name}", started.output))
     return report
+
+
+@pytest.fixture
+def actors(broker: LedgerBroker) -> Iterator[ModuleType]:
+    """The isolated actors, declared for this test only. Workers of other tests start no server for them."""
+    from tests.acting import isolated as acting
+
+    declared = {actor.actor_name: actor for actor in vars(acting).values() if isinstance(actor, dramatiq.Actor)}
+    ours = {name: actor for name, actor in declared.items() if actor.queue_name == acting.QUEUE}
+    broker.actors.update(ours)
+    yield acting
+    for name in ours:
+        broker.actors.pop(name, None)

@@ -42,7 +42,7 @@ STRAY_VARIABLES = (
     "REDIS_SSL_CHECK_HOSTNAME", "REDIS_SSL_KEYFILE", "REPORTS_KEPT", "SCHEDULER_CLOCK_SPEED", "SCHEDULER_CLOCK_START",
     "SCHEDULE_HISTORY_COUNT", "SCHEDULE_HISTORY_DAYS", "SECURE_COOKIES", "TASK_FAST_PATH",
     "TASK_MAX_ARGUMENT_BYTES", "TASK_MAX_CRASHES", "WORKER_DRAIN_SECONDS", "WORKER_HEARTBEAT_TIMEOUT_SECONDS",
-    "WORKER_PROCESSES", "WORKER_THREADS",
+    "WORKER_ISOLATED", "WORKER_PROCESSES", "WORKER_THREADS",
 )  # fmt: skip
 
 
@@ -92,7 +92,7 @@ class Servers:
             "REDIS_URL": self.redis_url,
             "DATABASE_URL": self.database_url,
             "EXTRA_APPS": "tests.acting",
-            "EXTRA_QUEUES": "slow,poison,limited",
+            "EXTRA_QUEUES": "slow,poison,limited,isolated",
         }
 
     def start(self) -> None:

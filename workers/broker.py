@@ -8,7 +8,6 @@ import time
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from contextlib import suppress
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
@@ -78,6 +77,8 @@ class LedgerBroker(RedisBroker):
         self.runtime: Runtime | None = None
         #: Weights of queues that the command of this worker process named.
         self.weights: dict[str, int] = {}
+        #: Isolated tasks that run at once in this worker process, as its command says. None: as the settings say.
+        self.isolated: int | None = None
 
     # --- Signals ---
 
@@ -201,12 +202,14 @@ class LedgerBroker(RedisBroker):
         Returns, Raises: As `enqueue`.
         """
         given = list(messages)
-        for message in given:
-            self.emit_before("enqueue", message, None)
+        if self._listeners("before_enqueue"):
+            for message in given:
+                self.emit_before("enqueue", message, None)
         known = self._record([self.send_of(message) for message in given])
         found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
-        for message in found:
-            self.emit_after("enqueue", message, None)
+        if self._listeners("after_enqueue"):
+            for message in found:
+                self.emit_after("enqueue", message, None)
         return found
 
     def _record(self, sends: list[Send]) -> dict[int, str]:
@@ -239,7 +242,7 @@ class LedgerBroker(RedisBroker):
         packed: list[Any] = []
         if is_by_hand():
             # The relay publishes delayed rows, as soon as they are committed.
-            sends = [replace(send, delay_ms=max(send.delay_ms, 1)) for send in sends]
+            sends = [send._replace(delay_ms=max(send.delay_ms, 1)) for send in sends]
 
         def prepare(new: Sequence[Send]) -> None:
             packed.extend(pack_sends(new, self.wire))
@@ -254,8 +257,8 @@ class LedgerBroker(RedisBroker):
 
     def send_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
-        actor = self.get_actor(message.actor_name)
-        plain = arguments.plain_options(message)
+        actor, given = self.get_actor(message.actor_name), message.options
+        plain = arguments.plain_options(message) if given else given
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         priority = arguments.priority_of(message, actor)
         arguments.check_columns(message, priority=priority)
@@ -263,14 +266,16 @@ class LedgerBroker(RedisBroker):
         if conf.TASK_QUEUES:
             queues.check_known(queue_name, conf.TASK_QUEUES)
         related_type, related_id = _related(actor, bound)
-        if "pipe_target" in message.options:
-            following.check_next(actor, message.options["pipe_target"], actors=self.actors, check_send=self.send_of)
+        if "pipe_target" in given:
+            following.check_next(actor, given["pipe_target"], actors=self.actors, check_send=self.send_of)
         delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=delay)
-        owner_id = arguments.owner_key(message.options.get("owner_id", _current_owner()))
+        owner_id = arguments.owner_key(given.get("owner_id", _current_owner()))
         line, weight = limits.place_of(
-            message.actor_name, message.args, message.kwargs, owner_id=owner_id, weight=message.options.get("weight")
+            message.actor_name, message.args, message.kwargs, owner_id=owner_id, weight=given.get("weight")
         )
-        key = self._unique_of(actor, message, is_delayed=bool(delay_ms))
+        key = None
+        if given or unique.is_unique(actor.options):
+            key = self._unique_of(actor, message, is_delayed=bool(delay_ms))
         if key is not None and key.debounce_ms is not None:
             delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=key.debounce_ms)
         return Send(
@@ -280,7 +285,7 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,
-            options=_with_key(_without_columns(plain), key),
+            options=_with_key(_without_columns(plain), key) if given else _with_key({}, key),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,

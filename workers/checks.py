@@ -22,6 +22,7 @@ from apps.tasks.conf import conf
 from apps.tasks.errors import BadCronError
 from apps.tasks.queues import did_you_mean
 from workers.broker import LedgerBroker
+from workers.isolation.limits import limits_of
 from workers.middleware.ending import Ending
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
@@ -220,9 +221,20 @@ def check_time_limits(**kwargs: Any) -> list[CheckMessage]:
     ]
 
 
-def connections_needed(*, processes: int, threads: int, queues: int) -> int:
-    """Return the number of database connections of one host with its worker processes, a relay and a scheduler."""
-    return processes * (threads + queues + PROCESS_CONNECTIONS) + OTHER_CONNECTIONS
+def connections_needed(*, processes: int, threads: int, queues: int, isolated: int = 0) -> int:
+    """Return the number of database connections of one host with its worker processes, a relay and a scheduler.
+
+    Parameters:
+      isolated: Isolated tasks that run at once in a process. The child of each has a connection of its own.
+    """
+    return processes * (threads + isolated + queues + PROCESS_CONNECTIONS) + OTHER_CONNECTIONS
+
+
+def _isolated_at_once() -> int:
+    """Return the number of isolated tasks that run at once in a worker process."""
+    if not any(limits_of(actor.actor_name, actor.options) for actor in actors()):
+        return 0
+    return min(conf.WORKER_ISOLATED or conf.WORKER_THREADS, conf.WORKER_THREADS)
 
 
 @register("tasks", deploy=True)
@@ -242,6 +254,7 @@ def check_connections(**kwargs: Any) -> list[CheckMessage]:
     needed = connections_needed(
         processes=conf.WORKER_PROCESSES,
         threads=conf.WORKER_THREADS,
+        isolated=_isolated_at_once(),
         queues=len(dramatiq.get_broker().get_declared_queues()),
     )
     if needed <= room:

@@ -9,7 +9,7 @@ from django.db import models
 
 from apps.core.models import BaseModel
 from apps.core.owned_file import OwnedFileField
-from apps.documents.analysis import readability, scripts
+from apps.documents.analysis import dialogue, readability, scripts
 from apps.projects.models import Project
 
 
@@ -20,6 +20,10 @@ class DocumentQuerySet(models.QuerySet["Document"]):
         """Return the documents of the projects that the user sees."""
         return self.filter(project__in=Project.objects.visible_to(user).order_by().values("pk"))
 
+    def in_order(self) -> "DocumentQuerySet":
+        """Return them in the order of their project's writers. Without one, and after it, the first upload is first."""
+        return self.order_by(models.F("position").asc(nulls_last=True), "created_at", "pk")
+
 
 class Document(BaseModel):
     """One manuscript of a project."""
@@ -29,6 +33,7 @@ class Document(BaseModel):
         PROCESSING = "processing", "Processing"
         PROCESSED = "processed", "Processed"
         FAILED = "failed", "Failed"
+        UNDECIDED = "undecided", "Encoding to be chosen"
 
     project = models.ForeignKey(
         Project,
@@ -41,7 +46,8 @@ class Document(BaseModel):
         max_length=20,
         choices=Status.choices,
         default=Status.DRAFT,
-        help_text="Draft: never processed. The other states are written by the start of processing, and by its task.",
+        help_text="Draft: never processed. Undecided: a writer must choose the encoding of the file, as the upload or "
+        "processing found. The other states are written by the start of processing, and by its task.",
     )
     error_message = models.TextField(
         blank=True,
@@ -52,6 +58,13 @@ class Document(BaseModel):
         db_default=0,
         editable=False,
         help_text="Size of its manuscript in bytes, for the quota of the project's owner. Written when it is made.",
+    )
+    position = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="Place among the documents of its project, from 1. Written for all of them when a writer moves one. "
+        "Empty: after those that have a place, in the order of their upload.",
     )
     expires_at = models.DateTimeField(
         null=True,
@@ -106,6 +119,19 @@ class Manuscript(BaseModel):
         upload_to=stored_name,
         blank=True,
         help_text="The file as it was uploaded. Written when the document is made. Empty: pasted.",
+    )
+    readings = models.JSONField(
+        null=True,
+        blank=True,
+        help_text="Encodings that the file may have, and lines as they read in each, the likeliest first: "
+        '`[{"encoding": "cp850", "preview": "en å"}]`. Written by the upload or by processing. Null: it can be told.',
+    )
+    encoding = models.CharField(
+        max_length=40,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Encoding chosen among the readings. Written by the writer. Empty: none yet, or it can be told.",
     )
     text = models.TextField(
         blank=True,
@@ -176,9 +202,27 @@ class Counts(BaseModel):
     @property
     def readability_note(self) -> str:
         """The meaning of the reading ease and the grade level of this text, or why there are none."""
-        if self.keywords is None and not self.keywords_note:
+        if self._is_old:
             return "Process it again to see how easy it is to read."
         return readability.note(language=self.language, words=self.words, has_ease=self.reading_ease is not None)
+
+    @property
+    def dialogue_note(self) -> str:
+        """The reason why there is no share of dialogue. Empty: there is one."""
+        if self.dialogue_share is not None:
+            return ""
+        return "Process it again to see how much is spoken." if self._is_old else dialogue.note(language=self.language)
+
+    @property
+    def notes(self) -> list[str]:
+        """The reasons for all figures that are null."""
+        readability_note = self.readability_note if self.reading_ease is None else ""
+        return [note for note in (readability_note, self.dialogue_note, self.keywords_note) if note]
+
+    @property
+    def _is_old(self) -> bool:
+        """Whether it was processed before the figures existed that may be null."""
+        return self.keywords is None and not self.keywords_note
 
     @property
     def unit(self) -> str:

@@ -13,7 +13,7 @@ from apps.projects.models import Project
 
 SCALAR_FIELDS = (
     "words", "unit", "sentences", "reading_minutes", "language", "reading_ease", "grade_level", "readability_note",
-    "dialogue_share",
+    "dialogue_share", "dialogue_note",
 )  # fmt: skip
 LIST_FIELDS = ("keywords_note", "keywords", "longest_sentences", "repeated_phrases")
 #: Number of chapters that come with a document. Its `/chapters/` has them all, in pages.
@@ -32,11 +32,12 @@ class FiguresSerializer(serializers.ModelSerializer[Any]):
     """Figures of a text. A figure is null if the text was processed before it existed, or if it would mean nothing.
 
     `unit` names what `words` counts: "word", or "character" in a language without spaces between words.
-    `readability_note` says why there is no readability, and `keywords_note` why there are no keywords and phrases.
+    The notes say why there is none: `readability_note`, `dialogue_note`, and `keywords_note` for keywords and phrases.
     """
 
     language = LanguageField(read_only=True)
     readability_note = serializers.CharField(read_only=True)
+    dialogue_note = serializers.CharField(read_only=True)
     unit = serializers.CharField(read_only=True)
     keywords_note = serializers.CharField(read_only=True)
 
@@ -100,6 +101,24 @@ class ProjectField(serializers.PrimaryKeyRelatedField[Project]):
 
     def get_queryset(self) -> QuerySet[Project]:
         return Project.objects.visible_to(self.context["request"].user)
+
+
+class DocumentQuerySerializer(serializers.Serializer[Any]):
+    """The query of a list of documents."""
+
+    project = ProjectField(required=False)
+
+
+class MoveSerializer(serializers.Serializer[Any]):
+    """The id of the document before which another one is to stand. Null: it is to stand at the end."""
+
+    before = serializers.IntegerField(allow_null=True)
+
+
+class EncodingSerializer(serializers.Serializer[Any]):
+    """The name of an encoding. The service knows which ones are offered."""
+
+    encoding = serializers.CharField()
 
 
 class TextField(serializers.CharField):

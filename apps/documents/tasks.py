@@ -10,7 +10,7 @@ import dramatiq
 from periodiq import cron
 
 from apps.documents.forms import CleanUpForm
-from apps.documents.readers.errors import UnreadableTextError
+from apps.documents.readers.errors import AmbiguousEncodingError, UnreadableTextError
 from apps.tasks.errors import QueueFullError, Snooze
 from apps.tasks.schedules.allowed import schedulable
 
@@ -37,17 +37,23 @@ MINUTE_MS = 60 * SECOND_MS
 def process_document(document_id: int) -> dict[str, Any]:
     """Analyse a document and its chapters.
 
-    A text that cannot be read fails at once, since a retry would not help. Any other error is retried; when the retries
-    are used up, the document is marked as failed.
+    The writer is asked for the encoding of a file where it cannot be told. A text that cannot be read fails at once,
+    since a retry would not help. Any other error is retried; when the retries are used up, the document is marked as
+    failed.
     """
     from apps.documents.models import Document
     from apps.documents.services.document_service import DocumentService
+    from apps.documents.services.processing import ManuscriptChangedError
 
     try:
         found = DocumentService.process_document(Document.objects.get(pk=document_id))
     except Document.DoesNotExist:
         logger.warning("document gone id=%s", document_id)
         return {"note": f"Document {document_id} no longer exists."}
+    except AmbiguousEncodingError as error:
+        if not DocumentService.ask_for_encoding(document_id, error.readings):
+            raise ManuscriptChangedError(document_id) from None
+        return {"document_id": document_id, "note": "The writer chooses how the text reads."}
     except UnreadableTextError as error:
         # Dramatiq does not call `on_retry_exhausted` for what an actor throws.
         DocumentService.mark_failed(document_id, error_message=str(error))

@@ -26,10 +26,15 @@ from apps.documents.serializers import (
     SHOWN_CHAPTERS,
     ChapterSerializer,
     DocumentLineSerializer,
+    DocumentQuerySerializer,
     DocumentSerializer,
+    EncodingSerializer,
+    MoveSerializer,
     NewDocumentSerializer,
 )
 from apps.documents.services.document_service import DocumentService
+from apps.documents.services.encoding import UnknownEncodingError
+from apps.documents.services.order import OrderChangedError
 from apps.projects.access import require
 from apps.projects.models import Project, Role
 from apps.tasks.api.views import task_started
@@ -41,11 +46,11 @@ JSON_FACTOR = 3
 
 
 #: Roles that actions on a document need. Any other action needs a reader.
-NEEDED = {"partial_update": Role.EDITOR, "destroy": Role.EDITOR, "process": Role.EDITOR}
+NEEDED = dict.fromkeys(("partial_update", "destroy", "process", "move"), Role.EDITOR)
 
 
 class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
-    """The documents of the projects that the user sees, the newest first."""
+    """The documents of the projects that the user sees, the newest first; those of one in the order of its writers."""
 
     serializer_class = DocumentSerializer
     parser_classes = (JSONParser, MultiPartParser)
@@ -62,7 +67,10 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
     def get_object(self) -> Document:
         """Return the document if the user's role allows the action."""
         document: Document = super().get_object()
-        require(document.project, self.request.user, role=NEEDED.get(str(self.action), Role.READER))
+        needed = NEEDED.get(str(self.action), Role.READER)
+        if self.action == "encoding" and self.request.method == "POST":
+            needed = Role.EDITOR
+        require(document.project, self.request.user, role=needed)
         return document
 
     @classmethod
@@ -109,9 +117,14 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         return Response(self.get_serializer(document).data, status=status.HTTP_201_CREATED)
 
     def list(self, request: Request, *args: Any, **kwargs: Any) -> Response:
-        page = self.paginate_queryset(self.get_queryset()) or []
+        query = DocumentQuerySerializer(data=request.query_params, context=self.get_serializer_context())
+        query.is_valid(raise_exception=True)
+        project = query.validated_data.get("project")
+        documents: Any = self.get_queryset()
+        page = self.paginate_queryset(documents.filter(project=project).in_order() if project else documents) or []
         if _settle(page):
-            page = list(self.get_queryset().filter(pk__in=[document.pk for document in page]))
+            found = self.get_queryset().in_bulk([document.pk for document in page])
+            page = [found[document.pk] for document in page if document.pk in found]
         return self.get_paginated_response(DocumentLineSerializer(page, many=True).data)
 
     def retrieve(self, request: Request, *args: Any, **kwargs: Any) -> Response:
@@ -133,6 +146,38 @@ class DocumentViewSet(LimitedBody, viewsets.ModelViewSet[Document]):
         """Start the task that analyses the document, or find the unfinished one."""
         try:
             task_id = DocumentService.start_processing(self.get_object(), owner_id=request.user.pk)
+        except Document.DoesNotExist:
+            raise NotFound from None
+        return task_started(request, task_id, what="Document processing")
+
+    @action(detail=True, methods=["post"])
+    def move(self, request: Request, pk: str) -> Response:
+        """Move the document before another one of its project, or to the end."""
+        document = self.get_object()
+        serializer = MoveSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        try:
+            DocumentService.move(document, before=serializer.validated_data["before"])
+        except OrderChangedError as error:
+            raise ValidationError({"before": [str(error)]}) from None
+        except Document.DoesNotExist:
+            raise NotFound from None
+        return Response(DocumentLineSerializer(document).data)
+
+    @action(detail=True, methods=["get", "post"])
+    def encoding(self, request: Request, pk: str) -> Response:
+        """Return the readings of a file whose encoding cannot be told. A POST chooses one, and starts processing."""
+        document = self.get_object()
+        if request.method != "POST":
+            readings, encoding = DocumentService.readings_of(document)
+            return Response({"encoding": encoding, "readings": readings})
+        serializer = EncodingSerializer(data=request.data)
+        serializer.is_valid(raise_exception=True)
+        encoding = serializer.validated_data["encoding"]
+        try:
+            task_id = DocumentService.choose_encoding(document, encoding=encoding, owner_id=request.user.pk)
+        except UnknownEncodingError as error:
+            raise ValidationError({"encoding": [str(error)]}) from None
         except Document.DoesNotExist:
             raise NotFound from None
         return task_started(request, task_id, what="Document processing")

@@ -46,6 +46,13 @@ class TitleForm(PlainForm):
     title = forms.CharField(max_length=Document._meta.get_field("title").max_length)
 
 
+class MoveForm(forms.Form):
+    """The place to which a document is moved: before another one, or without one at the end."""
+
+    before = forms.IntegerField(required=False)
+    page = forms.IntegerField(required=False, max_value=10**6)
+
+
 class PasteForm(TitleForm):
     """A document whose text is pasted. The service checks whether the text can be read."""
 

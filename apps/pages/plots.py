@@ -3,6 +3,7 @@
 Their lengths are per cent of the drawing, so that bars stretch with the page, and letters and lines do not.
 """
 
+import unicodedata
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -66,7 +67,7 @@ def plots_of(chapters: Sequence[Chapter]) -> list[tuple[Plot, SafeString]]:
 
     def series(title: str, figure: str, write: Callable[[float], str]) -> Series:
         values = [getattr(chapter, figure) for chapter in chapters]
-        return Series(title=title, names=[str(chapter) for chapter in chapters], values=values, write=write)
+        return Series(title=title, names=[isolated(str(chapter)) for chapter in chapters], values=values, write=write)
 
     units = " and ".join(sorted({f"{chapter.unit}s" for chapter in chapters}, reverse=True))
     lengths = series(f"Length of the chapters, in {units}", "words", lambda value: f"{value:,.0f} {units}")
@@ -78,3 +79,9 @@ def plots_of(chapters: Sequence[Chapter]) -> list[tuple[Plot, SafeString]]:
     if shares.known:
         found.append(shares.plot(Scale.rounded(0, 1, steps=4, label=percent)))
     return [(plot, mark_safe(svg.fluid(plot))) for plot in found]  # noqa: S308 (escaped)
+
+
+def isolated(name: str) -> str:
+    """Return a name that turns no direction around it: one with letters from right to left between isolating marks."""
+    is_turned = any(unicodedata.bidirectional(character) in ("R", "AL") for character in name)
+    return f"\u2068{name}\u2069" if is_turned else name

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from apps.pages.views import account, documents, members, passwords, people, projects, tokens, two_factor
+from apps.pages.views import account, documents, members, order, passwords, people, projects, tokens, two_factor
 
 app_name = "pages"
 
@@ -27,6 +27,7 @@ urlpatterns = [
     path("projects/<int:pk>/", projects.show, name="project"),
     path("projects/<int:pk>/rename/", projects.rename, name="rename-project"),
     path("projects/<int:pk>/delete/", projects.delete, name="delete-project"),
+    path("projects/<int:pk>/order/", order.show, name="order"),
     path("projects/<int:pk>/upload/", projects.upload, name="upload"),
     path("projects/<int:pk>/paste/", projects.paste, name="paste"),
     path("projects/<int:pk>/process/", projects.process, name="process-project"),
@@ -40,6 +41,8 @@ urlpatterns = [
     path("invitations/<str:token>/", members.invitation, name="invitation"),
     path("documents/<int:pk>/", documents.show, name="document"),
     path("documents/<int:pk>/rename/", documents.rename, name="rename-document"),
+    path("documents/<int:pk>/encoding/", documents.encoding, name="document-encoding"),
+    path("documents/<int:pk>/move/", order.move, name="move-document"),
     path("documents/<int:pk>/delete/", documents.delete, name="delete-document"),
     path("documents/<int:pk>/process/", documents.process, name="process-document"),
 ]

@@ -27,6 +27,8 @@ class DocumentLine:
       reading_ease: Flesch's, about 0 (hard) to 100 (easy).
       grade_level: Years at school.
       dialogue_share: 0 to 1.
+      unit: The noun of what `words` counts: "word", or "character" in a language without spaces between words.
+      notes: Reasons for figures that it does not have, in sentences for the writer.
       language: ISO 639-1; empty where it is unknown.
       keywords, repeated_phrases: Each with the number of its occurrences.
       longest_sentences: Each with the number of its words.
@@ -38,6 +40,8 @@ class DocumentLine:
     status: str
     failed: bool = False
     error: str = ""
+    unit: str = "word"
+    notes: tuple[str, ...] = ()
     words: int | None = None
     sentences: int | None = None
     reading_minutes: float | None = None
@@ -62,7 +66,7 @@ class ChapterLine:
     reading_ease: float | None = None
 
 
-#: Return the documents of a project, in the order in which they came, or their number. Both take the project's id.
+#: Return the documents of a project, in the order of its writers, or their number. Both take the project's id.
 DocumentsProvider = Callable[[int], Iterable[DocumentLine]]
 DocumentsCounter = Callable[[int], int]
 #: Return the chapters of a document by the document's id, in the order of the text.

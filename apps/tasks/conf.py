@@ -81,6 +81,9 @@ class Conf:
     )
     WORKER_PROCESSES = Setting(2, help="Worker processes that `runworker` starts.")
     WORKER_THREADS = Setting(8, help="Threads of a worker process: tasks that run at once.")
+    WORKER_ISOLATED = Setting(
+        0, help="Isolated tasks that run at once in a worker process. A thread waits for its place. 0: no limit."
+    )
     WORKER_DRAIN_SECONDS = Setting(25, help="Seconds that running tasks may go on after SIGTERM.")
     WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
     HEALTH_TOKEN = Setting(

@@ -99,6 +99,26 @@ class SupersededError(TaskError):
     """Another attempt of this task has taken over. The writes of this one are rolled back."""
 
 
+class ChildError(TaskError):
+    """The process of an isolated task ended before its function did: "its process was killed by signal 9 (SIGKILL)"."""
+
+
+class OverLimitError(ChildError):
+    """An isolated task went over a limit of its actor, and its processes were killed."""
+
+
+class OverTimeLimitError(OverLimitError):
+    """over its hard time limit of 30 s"""
+
+
+class OverMemoryLimitError(OverLimitError):
+    """over its memory limit of 512 MB (peak 530 MB)"""
+
+
+class OverCpuLimitError(OverLimitError):
+    """over its CPU limit of 60 s (used 60.1 s)"""
+
+
 class BadCronError(TaskError, ValueError):
     """The cron text makes no sense."""
 

@@ -4,7 +4,7 @@ Those that every task needs are named tuples: a frozen dataclass takes five time
 """
 
 import uuid
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 from apps.tasks.states import Move
@@ -35,8 +35,7 @@ class Unique:
     debounce_max_ms: int = 0
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Send:
+class Send(NamedTuple):
     """A message to record, as JSON-safe values.
 
     Parameters:
@@ -54,8 +53,8 @@ class Send:
     queue_name: str
     priority: int = 0
     args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = field(default_factory=dict)
-    options: dict[str, Any] = field(default_factory=dict)
+    kwargs: dict[str, Any] = {}
+    options: dict[str, Any] = {}
     delay_ms: int = 0
     max_age_ms: int | None = None
     owner_id: Any = None

@@ -1,5 +1,6 @@
 """The actors. Each marks its start in the journal of its process, like those of the peers."""
 
+import os
 import time
 
 import dramatiq
@@ -67,3 +68,7 @@ def save(number: int, count: int) -> None:
     for step in range(count):
         note.progress = 100 * step // count
         note.save(update_fields=["progress"])
+
+
+if os.environ.get("BENCHMARKS_ISOLATED"):
+    from benchmarks.acting.isolated import hold_isolated, noop_isolated  # noqa: F401

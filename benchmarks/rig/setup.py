@@ -3,7 +3,7 @@
 import importlib.util
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from tests.commands import manage
 
@@ -132,3 +132,8 @@ ADMIN_SQLITE = _admin("sqlite", "SQLite")
 POSTGRESQL = _ours("postgresql", "PostgreSQL")
 SQLITE = _ours("sqlite", "SQLite")
 OURS = (POSTGRESQL, SQLITE)
+#: The same, with actors that run in child processes.
+ISOLATED = tuple(
+    replace(setup, name=f"{setup.name}, isolated", variables={**setup.variables, "BENCHMARKS_ISOLATED": "1"})
+    for setup in OURS
+)

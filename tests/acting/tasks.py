@@ -451,3 +451,7 @@ def one_a_key(key: int) -> None:
 )
 def two_a_key(key: int) -> None:
     pass
+
+
+if os.environ.get("ACTING_ISOLATED"):
+    import tests.acting.isolated  # noqa: F401 - Every worker process that knows one starts a server for it.

@@ -23,6 +23,7 @@ SEND_MEASURES = ("send, one by one", "send_many", "a send in a transaction")
 #: Beginnings of the measures that must be there for each of our set-ups.
 MEASURES = (
     *SEND_MEASURES, "an admission", "consume", "consume with a limit", "a place stays free", "processor time",
+    "isolated, rate", "isolated, processor time", "isolated, start", "isolated, memory",
     "progress reports",
     "pick-up at 20/s", "pick-up from cold", "worst wait", "consume with", "rate while many wait", "memory of a worker",
     "slots sent late, spread, p50", "slots sent late, at once, p99", "idle scheduler, share of a core",

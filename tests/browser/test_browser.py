@@ -373,7 +373,8 @@ def many_pages(jane: User) -> list[str]:
     novel = DocumentService.create(project=project, title="Novel", text="\n\n".join(chapters))
     DocumentService.process_document(novel)
     documents = [f"/documents/{document.pk}/" for document in (failed, moving, novel)]
-    return ["/", f"/projects/{project.pk}/", f"/projects/{project.pk}/delete/", *documents, f"{documents[0]}delete/"]
+    own = [f"/projects/{project.pk}/{page}" for page in ("", "order/", "delete/")]
+    return ["/", *own, *documents, f"{documents[0]}delete/"]
 
 
 def test_nothing_is_wider_than_a_small_telephone(many_pages: list[str], signed_in: Callable[..., Page]) -> None:

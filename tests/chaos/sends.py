@@ -248,6 +248,13 @@ def plain(name: str) -> Send:
     return send
 
 
+def boxed(sender: Numbered) -> list[Planned]:
+    """Send a task that holds Python's lock until it is killed alone."""
+    nonce = sender.nonce()
+    _tasks().boxed.send(nonce)
+    return [Planned(nonce=nonce, ends=("failed",), reason="over its hard time limit of 0.3 s")]
+
+
 KINDS = (
     Kind(weight=50, send=work),
     Kind(weight=1, send=long),
@@ -276,6 +283,10 @@ KINDS = (
     Kind(weight=0.7, send=plain("fork"), fault="forks"),
     Kind(weight=0.1, send=plain("hold_gil"), fault="gil"),
     Kind(weight=0.3, send=leave_atomic, fault="left-atomic"),
+    Kind(weight=1, send=plain("isolated"), fault="isolation"),
+    Kind(weight=1, send=plain("isolated_commit"), fault="isolation"),
+    Kind(weight=0.3, send=plain("isolated_crash"), fault="isolation"),
+    Kind(weight=0.3, send=boxed, fault="isolation"),
     Kind(weight=3, send=owned, fault="owners"),
     Kind(weight=3, send=versioned, fault="versions"),
 )

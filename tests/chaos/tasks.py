@@ -314,3 +314,31 @@ else:
 @dramatiq.actor(actor_name="chaos.moved", queue_name="chaos-old" if VERSION == "A" else "chaos-new", max_retries=0)
 def moved(nonce: str) -> int:
     return int(start(nonce)["attempt"])
+
+
+# --- Isolated tasks: each worker process that knows one starts a server for them ---
+
+if os.environ.get("CHAOS_ISOLATION"):
+
+    @dramatiq.actor(actor_name="chaos.isolated", queue_name=QUEUE, isolate=True, **PATIENT)
+    def isolated(nonce: str) -> int:
+        return record(nonce)
+
+    @dramatiq.actor(
+        actor_name="chaos.isolated_commit", queue_name=QUEUE, transactional=True, memory_limit="1 GB", **PATIENT
+    )
+    def isolated_commit(nonce: str) -> int:
+        return record(nonce)
+
+    @dramatiq.actor(actor_name="chaos.isolated_crash", queue_name=QUEUE, isolate=True, **PATIENT)
+    def isolated_crash(nonce: str) -> int:
+        """End the child on the first attempt."""
+        attempt = record(nonce)
+        if attempt == 0:
+            os._exit(1)
+        return attempt
+
+    @dramatiq.actor(actor_name="chaos.boxed", queue_name=QUEUE, hard_time_limit=300, max_retries=0)
+    def boxed(nonce: str) -> None:
+        start(nonce)
+        ctypes.PyDLL(None).sleep(600)

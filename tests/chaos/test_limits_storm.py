@@ -30,6 +30,8 @@ SHORT_MINUTES = 0.1
 #: Seconds between two kills, and between two wipes of Redis.
 KILL_SECONDS, WIPE_SECONDS = 5.0, 15.0
 KEYS = 1_000
+#: Seconds of a task of which three run at once. Filling a place takes some 20 ms, whatever the task takes.
+RUN_SECONDS = 1.0
 SECOND = timedelta(seconds=1)
 
 
@@ -76,7 +78,7 @@ def start(command: Any) -> Any:
 def messages_of(actor: dramatiq.Actor[..., Any], *, seconds: float) -> list[dramatiq.Message[Any]]:
     """Return more messages than the limit lets through in the time."""
     if actor is tasks.three_at_once:
-        return [actor.message(0.3) for _ in range(int(seconds * 15) + 100)]
+        return [actor.message(RUN_SECONDS) for _ in range(int(seconds * 5 / RUN_SECONDS) + 10)]
     if actor is tasks.twenty_a_second:
         return [actor.message() for _ in range(int(seconds * 40) + 100)]
     return [actor.message(key) for _ in range(int(seconds) + 3) for key in range(KEYS)]

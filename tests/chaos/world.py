@@ -189,6 +189,7 @@ class World:
         variables = {
             journal.VARIABLE: str(self.journals),
             "CHAOS_VERSION": self.versions.get(name, "B"),
+            "CHAOS_ISOLATION": "1" if "isolation" in self.wanted else "",
         }
         if name in {"workers elsewhere", "relay"}:
             variables["WORKER_HOST"] = "another-host"

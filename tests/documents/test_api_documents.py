@@ -403,6 +403,7 @@ def test_another_users_document_is_not_found(document: Document, method: str, su
 NOT_KNOWN = {
     "unit": "word", "language": None, "reading_ease": None, "grade_level": None, "dialogue_share": None,
     "readability_note": "Process it again to see how easy it is to read.",
+    "dialogue_note": "Process it again to see how much is spoken.",
 }  # fmt: skip
 NOT_LISTED = {"keywords_note": "", "keywords": None, "longest_sentences": None, "repeated_phrases": None}
 
@@ -441,6 +442,7 @@ def test_all_figures_of_the_whole_and_of_each_chapter_are_shown(jane: Writer, pr
     assert found["reading_ease"] is not None
     assert found["grade_level"] is not None
     assert "Flesch, 1948" in found["readability_note"]
+    assert found["dialogue_note"] == ""
     assert found["keywords"][0] == {"text": "rain", "count": 20}
     assert found["longest_sentences"][0] == {"text": "It went on and on over the grey roofs.", "words": 9}
     # With the same count as the other one.

@@ -22,7 +22,7 @@ from pytest_django import Settings
 
 from apps.documents import checks, readers
 from apps.documents.cage_notice import CageNotice
-from apps.documents.readers import Limits, UnreadableTextError, cage, isolated, probe
+from apps.documents.readers import AmbiguousEncodingError, Limits, UnreadableTextError, cage, isolated, probe
 from apps.documents.readers.cage import kernel, landlock, process, seccomp
 from apps.documents.readers.cage.kernel import AARCH64, ARCHITECTURES, X86_64, Architecture
 from apps.documents.readers.errors import CageError
@@ -358,6 +358,11 @@ ANSWERS = {
     "bytes that are no text": "\\udcff",
     "a line that nests deeply": "[" * 50_000,
     "another object": '{"hello": 1}',
+    "a codec that is no encoding": json.dumps({"readings": [{"encoding": "idna", "preview": "a"}] * 2}),
+    "no such encoding": json.dumps({"readings": [{"encoding": "cp0", "preview": "a"}] * 2}),
+    "one reading": json.dumps({"readings": [{"encoding": "cp850", "preview": "a"}]}),
+    "many readings": json.dumps({"readings": [{"encoding": "cp850", "preview": "a"}] * 9}),
+    "readings that are none": json.dumps({"readings": [1, None]}),
 }
 
 
@@ -405,6 +410,16 @@ def test_a_message_is_printable_and_short(monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(UnreadableTextError) as raised:
         readers.read(NOVEL.read_bytes(), filename="novel.docx", on_progress=lambda share, what: said.append(what))
     assert said == [str(raised.value)] == ["a\ufffd\ufffd\ufffd" + "b" * (isolated.MESSAGE_CHARACTERS - 4)]
+
+
+def test_a_preview_is_printable_and_short(monkeypatch: pytest.MonkeyPatch) -> None:
+    preview = "a\x00\u202e\nb" + "c" * 20_000
+    line = json.dumps({"readings": [{"encoding": name, "preview": preview} for name in ("cp850", "mac_roman")]})
+    monkeypatch.setattr(isolated, "COMMAND", answering(line))
+    with pytest.raises(AmbiguousEncodingError) as raised:
+        readers.read(NOVEL.read_bytes(), filename="novel.docx")
+    expected = "a\ufffd\ufffd\nb" + "c" * (isolated.MESSAGE_CHARACTERS - 5)
+    assert [reading.preview for reading in raised.value.readings] == [expected] * 2
 
 
 def test_any_work_runs_in_the_cage() -> None:

@@ -72,13 +72,21 @@ def test_a_short_western_text_is_not_taken_for_another(text: str) -> None:
 
 def test_where_the_encoding_cannot_be_told_the_writer_chooses_from_previews() -> None:
     data = DANISH.encode("cp850")
-    with pytest.raises(AmbiguousEncodingError, match="It may read") as refused:
+    with pytest.raises(AmbiguousEncodingError, match="Choose on the document's page") as refused:
         readers.check(data, filename="novel.txt")
     found = {reading.encoding: reading.preview for reading in refused.value.readings}
-    assert 2 <= len(found) <= encodings.MAX_READINGS
+    assert 2 <= len(found) <= encodings.MAX_CANDIDATES
     assert any("en å." in preview for preview in found.values())
     for encoding, preview in found.items():
         assert readers.read(data, filename="novel.txt", encoding=encoding).strip().endswith(preview[-20:])
+
+
+@pytest.mark.parametrize("filename", ["novel.txt", "novel.md", "novel.html"])
+def test_previews_leave_the_process_that_reads(filename: str) -> None:
+    with pytest.raises(AmbiguousEncodingError) as refused:
+        readers.read(DANISH.encode("cp850"), filename=filename)
+    assert len(refused.value.readings) > 1
+    assert all("blevet en" in reading.preview for reading in refused.value.readings)
 
 
 @pytest.mark.parametrize("filename", ["novel.txt", "novel.md", "novel.html"])

@@ -15,6 +15,7 @@ from tests import rows
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
+DASH = "\N{EN DASH}"
 FOUND = {"words": 121_876, "sentences": 5_992, "reading_minutes": 529.9}
 
 
@@ -185,8 +186,21 @@ def test_all_findings_are_shown(browser: Client, document: Document) -> None:
 def test_a_text_without_readability_says_why(browser: Client, document: Document) -> None:
     page = get(browser, address(analysed(document, keywords=[], language="")))
 
-    assert "the language is unknown" in page.text
-    assert "Reading ease" not in page.text
+    assert f"Reading ease {DASH}" in page.text
+    assert "No readability: the language is unknown." in page.text
+    assert "No share of dialogue: the language is unknown." in page.text
+
+
+def test_a_chapter_without_a_figure_says_why(browser: Client, document: Document) -> None:
+    analysed(document, language="en", reading_ease=63.4, dialogue_share=0.4, keywords=[])
+    document.chapters.filter(position=1).update(reading_ease=60, dialogue_share=0.1, language="en")
+    document.chapters.filter(position=2).update(words=20, language="en")
+    document.chapters.filter(position=3).update(language="eo", dialogue_share=0.2)
+
+    text = get(browser, address(document)).text
+
+    assert f"{DASH}: No readability: it takes at least 100 words. {DASH}: No share of dialogue: there are no" in text
+    assert text.count("not in this language (eo)") == 1
 
 
 def test_the_page_takes_as_many_statements_for_many_chapters_as_for_few(browser: Client, project: Project) -> None:

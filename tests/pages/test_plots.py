@@ -5,7 +5,8 @@ from collections.abc import Sequence
 
 import pytest
 
-from apps.pages.plots import Series
+from apps.documents.models import Chapter
+from apps.pages.plots import Series, plots_of
 from apps.plots.marks import Bar, Dot, Label, Line, Mark, Plot, Role, Target
 from apps.plots.scale import Scale
 
@@ -95,3 +96,9 @@ def test_dots_show_the_guides_that_are_near() -> None:
     assert labels(dots([50, 70])) == ["plain"]
     assert labels(dots([80, 80])) == []
     assert dots([None]).description == "There are no figures."
+
+
+def test_a_name_from_right_to_left_turns_nothing_around_it() -> None:
+    name = "\u05e4\u05e8\u05e7"
+    [(plot, _)] = plots_of([Chapter(position=n, title=f"{name} {n}", words=n, sentences=1) for n in (1, 2)])
+    assert plot.description == f"From 1 words (\u2068{name} 1\u2069) to 2 words (\u2068{name} 2\u2069)"

@@ -73,6 +73,17 @@ def test_each_project_shows_its_documents_and_words(browser: Client, project: Pr
     assert "2 documents" in text
 
 
+def test_a_project_has_words_and_characters(browser: Client, project: Project) -> None:
+    for words, language in ((1_000, "zh"), (500, "ja"), (234, "en"), (1, "")):
+        document = rows.document(project=project)
+        Analysis.objects.create(document=document, words=words, language=language, sentences=1, reading_minutes=1)
+
+    assert "235 words, 1,500 characters" in get(browser, "/").text
+    Analysis.objects.filter(language__in=["en", ""]).delete()
+    assert " 1,500 characters" in get(browser, "/").text
+    assert "words" not in get(browser, "/").text
+
+
 def test_many_projects_come_in_pages(browser: Client) -> None:
     for number in range(51):
         rows.project(f"Project {number:02}", owner="jane")
@@ -112,7 +123,7 @@ def test_a_project_is_renamed(browser: Client, project: Project) -> None:
     browser.post(f"/projects/{project.pk}/rename/", {"name": "Novels & Stories"})
 
     assert Project.objects.get().name == "Novels & Stories"
-    assert "<h1>Novels &amp; Stories</h1>" in get(browser, f"/projects/{project.pk}/").html
+    assert "<h1><bdi>Novels &amp; Stories</bdi></h1>" in get(browser, f"/projects/{project.pk}/").html
 
 
 def test_an_invalid_new_name_is_shown_at_the_open_form(browser: Client, project: Project) -> None:
@@ -146,6 +157,15 @@ def test_files_become_documents_named_after_them(browser: Client, project: Proje
     assert {document.title for document in Document.objects.all()} == {"emma", "Persuasion"}
     assert {manuscript.filename for manuscript in Manuscript.objects.all()} == {"emma.txt", "Persuasion.txt"}
     assert "“emma” was added." in response.content.decode()
+
+
+def test_many_files_have_one_message(browser: Client, project: Project) -> None:
+    files = [file(f"chapter {number}.txt") for number in range(11)]
+    response = browser.post(f"/projects/{project.pk}/upload/", {"chosen": files}, follow=True)
+
+    page = page_of(response, status=200)
+    assert "11 files were added." in page.text
+    assert len(page.with_attribute("class", "message success")) == 1
 
 
 def test_each_refused_file_has_a_reason_and_the_others_are_taken(browser: Client, project: Project) -> None:

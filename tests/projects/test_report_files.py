@@ -7,7 +7,7 @@ import pytest
 
 from apps.plots.marks import Bar, Plot, Target
 from apps.projects.contents import Found
-from apps.projects.reports import html, pdf, plots, png
+from apps.projects.reports import html, mail, pdf, plots, png
 from apps.projects.reports.filename import filename
 from tests.pages import Page
 from tests.projects.sources import draft, figures, full, line, pages
@@ -66,6 +66,29 @@ def test_an_unknown_figure_has_no_column_and_a_gap_is_a_dash() -> None:
     assert "Dialogue" not in old
     assert "Dialogue" in mixed
     assert "\N{EN DASH}" in mixed
+
+
+def test_missing_figures_have_their_reasons() -> None:
+    found = figures(full(notes=("No readability: none.",)), line(notes=("No readability: none.", "No dialogue.")))
+    for text in (Page(html.render(found).decode()).text, " ".join(pages(pdf.render(found))).replace("\r\n", " ")):
+        assert "No readability: none. (2 documents)" in text
+        assert "No dialogue. (1 document)" in text
+
+
+def test_a_report_names_what_is_counted() -> None:
+    for units, noun in (
+        (("word", "word"), "words"),
+        (("character", "character"), "characters"),
+        (("character", "word"), "words or characters"),
+    ):
+        found = figures(*(full(unit=unit, words=5000) for unit in units))
+        page = Page(html.render(found).decode()).text
+        assert f"{noun} 10,000" in page
+        assert f"103 {noun}" in page
+        assert f"Length in {noun}" in page
+        assert f"{noun.capitalize()} Chapters" in page
+        assert noun.capitalize() in " ".join(pages(pdf.render(found)))
+        assert mail.summary(found) == f"2 documents, 10,000 {noun}"
 
 
 def test_what_writers_typed_is_text_and_no_markup() -> None:

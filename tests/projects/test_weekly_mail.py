@@ -13,6 +13,7 @@ from django.core import mail
 from django.db import DatabaseError
 
 from apps.accounts.models import User
+from apps.documents.models import Analysis
 from apps.documents.services.document_service import DocumentService
 from apps.projects import tasks
 from apps.projects.errors import MailRefusedError, UnknownReportTypeError
@@ -136,6 +137,17 @@ def test_the_projects_of_an_owner_are_in_one_mail(project: Project, server: Hand
     letters, novels = body.get_content().split("-" * 40)
     assert letters.splitlines()[:2] == ["Letters", "0 documents, 0 processed"]
     assert "- Emma: 8 words, 2 chapters, 1 min" in novels
+
+
+def test_characters_are_named_in_the_mail(project: Project, server: Handler) -> None:
+    processed(project, "Emma")
+    Analysis.objects.update(words=1_000, language="zh")
+    send(project)
+    (message,) = server.taken
+    assert message["Subject"] == "Weekly summary: 1 project, 1,000 characters"
+    page = message.get_body(("html",))
+    assert page is not None
+    assert "1,000 new characters in 7 days" in page.get_content()
 
 
 def test_of_very_many_projects_the_first_are_named(

@@ -89,6 +89,8 @@ def test_the_message_and_the_traceback_are_not_for_the_owner(jane: Writer) -> No
         ("apps.documents.readers.errors.UnreadableTextError", True),
         ("apps.documents.readers.errors.TextTooLargeError", True),  # Derived from it.
         ("", True),  # A sentence of the task system.
+        ("apps.tasks.errors.OverMemoryLimitError", True),
+        ("apps.tasks.errors.ChildError", False),
         ("KeyError", False),
         ("django.db.utils.OperationalError", False),
         ("apps.projects.errors.MailRefusedError", False),  # Thrown by another actor.

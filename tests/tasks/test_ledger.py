@@ -4,7 +4,6 @@ import json
 import re
 import uuid
 from collections.abc import Callable
-from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -572,7 +571,7 @@ def test_the_task_of_a_key_is_looked_up_among_many_that_wait() -> None:
     ]
     ledger.record(sends)
     with CaptureQueriesContext(connection) as captured:
-        ledger.record([replace(sends[5], task_id="another")])
+        ledger.record([sends[5]._replace(task_id="another")])
     looks = [query["sql"] for query in captured.captured_queries if query["sql"].startswith("SELECT")]
     with connection.cursor() as cursor:
         cursor.execute(f"EXPLAIN {'' if connection.vendor == 'postgresql' else 'QUERY PLAN '}{looks[0]}")

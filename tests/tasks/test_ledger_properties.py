@@ -513,7 +513,7 @@ class LedgerMachine(RuleBasedStateMachine):
         self.check()
         outcomes = [self._outcome(claim, end) for claim, end in ends]
         if is_refused and self.model.holder(outcomes[-1].claim):
-            outcomes[-1] = outcomes[-1]._replace(sends=(replace(self.send_of(NEW), task_id=NO_TASK_ID),))
+            outcomes[-1] = outcomes[-1]._replace(sends=(self.send_of(NEW)._replace(task_id=NO_TASK_ID),))
             with pytest.raises(IntegrityError):
                 ledger.finish(outcomes)
         else:
@@ -640,7 +640,7 @@ class LedgerMachine(RuleBasedStateMachine):
 
         def send_of(message: dict[str, Any], named: dict[str, Any]) -> Send:
             assert ("group" in named) == message["id"].endswith("-finished")
-            return replace(self.send_of(NEW), task_id=message["id"])
+            return self.send_of(NEW)._replace(task_id=message["id"])
 
         with atomic(rolled_back=rolled_back):
             sends = ledger.settle_groups(send_of)
@@ -747,7 +747,7 @@ class LedgerMachine(RuleBasedStateMachine):
             send = self.send_of(replace(NEW, known=task_ids[0] if hours else None))
             assert ledger.dead_letter(send, reason="foreign") == self.model.dead_letter(send.task_id)
         elif action == "send a refused message":
-            sends = [self.send_of(NEW), replace(self.send_of(NEW), task_id=NO_TASK_ID)]
+            sends = [self.send_of(NEW), self.send_of(NEW)._replace(task_id=NO_TASK_ID)]
             with pytest.raises(IntegrityError):
                 ledger.record(sends)
         elif action == "expire":

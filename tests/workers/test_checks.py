@@ -172,6 +172,14 @@ def test_too_many_connections_are_a_risk(db, settings) -> None:
     assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 4 + len(queues())) + 5} connect")
 
 
+def test_the_children_of_isolated_tasks_have_connections_of_their_own(db, settings, actors) -> None:
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite has no limit")
+    settings.WORKER_PROCESSES, settings.WORKER_ISOLATED = 100, 3
+    (message,) = checks.check_connections()
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 3 + 4 + len(queues())) + 5} connect")
+
+
 def queues() -> set[str]:
     return dramatiq.get_broker().get_declared_queues()
 

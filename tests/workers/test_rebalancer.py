@@ -235,6 +235,7 @@ def test_suspects_do_not_wait_behind_a_long_suspect(working, broker, ended, gate
     """A process starts no suspect beside one that is not cleared, and another process may be idle."""
     for name in ("CLEAR_SECONDS", "CLEAR_SECONDS_LIMIT"):
         monkeypatch.setattr(f"workers.process.suspects.{name}", 600.0)
+    monkeypatch.setattr("workers.process.holdings.EARLY_SECONDS", 600.0)
     broker.runtime.stopping.set()
     long, *short = gate.message("0"), *(tasks.slow_effect.message(f"{number}", 0) for number in range(1, 4))
     broker.send_many([long, *short])

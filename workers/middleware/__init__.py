@@ -23,5 +23,6 @@ DEFAULT = [
     "workers.middleware.transactional.Transactional",
     "dramatiq.middleware.ShutdownNotifications",
     "workers.middleware.time_limit.DefaultTimeLimit",
+    "workers.middleware.isolation.Isolation",
     "workers.middleware.ending.Ending",
 ]

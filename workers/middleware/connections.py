@@ -39,6 +39,10 @@ class Connections(Middleware):
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         ThreadPoolExecutor.submit = _submit  # type: ignore[method-assign,assignment]
 
+    def before_child_work(self, broker: "LedgerBroker", message: MessageProxy) -> None:
+        """Guard the pools of threads in the child of an isolated task."""
+        ThreadPoolExecutor.submit = _submit  # type: ignore[method-assign,assignment]
+
     def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         ThreadPoolExecutor.submit = _submit_plain  # type: ignore[method-assign]
 

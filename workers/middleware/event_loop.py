@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 import dramatiq.asyncio
 from dramatiq import Broker, Worker
 from dramatiq.asyncio import get_event_loop_thread, set_event_loop_thread
+from dramatiq.broker import MessageProxy
 from dramatiq.middleware import AsyncIO
 
 T = TypeVar("T")
@@ -78,6 +79,14 @@ class EventLoop(AsyncIO):
         return [thread] if thread is not None else []
 
     def before_worker_boot(self, broker: Broker, worker: Worker) -> None:
+        self._start()
+
+    def before_child_work(self, broker: Broker, message: MessageProxy) -> None:
+        """Start a loop in the child of an isolated async task."""
+        if inspect.iscoroutinefunction(inspect.unwrap(broker.get_actor(message.actor_name).fn)):
+            self._start()
+
+    def _start(self) -> None:
         thread = EventLoopThread(self.logger)
         thread.start(timeout=1.0)
         set_event_loop_thread(thread)

@@ -32,9 +32,9 @@ class Attempt:
     """State of an attempt that this process holds."""
 
     __slots__ = (
-        "broken_hooks", "cancelled", "claim", "failure", "in_transaction", "is_expected", "is_suspect", "line",
-        "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends", "snooze_ms", "start_reported",
-        "started", "taken", "thread", "written",
+        "broken_hooks", "cancelled", "child_failure", "claim", "failure", "in_transaction", "is_expected",
+        "is_in_child", "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends",
+        "snooze_ms", "start_reported", "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -76,6 +76,10 @@ class Attempt:
         self.in_transaction = False
         #: The writer has it, or the rebalancer will release it.
         self.taken = False
+        #: This process is the child that runs its function.
+        self.is_in_child = False
+        #: Exception of its function in the child, in texts. None: it did not raise there.
+        self.child_failure: Failure | None = None
         #: Cancelled before it started.
         self.cancelled = False
 

@@ -35,6 +35,8 @@ logger = logging.getLogger(__name__)
 PAUSE_SECONDS = 0.5
 #: Seconds between two looks at suspects that wait.
 SUSPECT_SECONDS = 0.05
+#: Seconds after which a suspect that waits here is offered to other processes again.
+OFFER_SECONDS = 1.0
 #: Seconds that a consumer waits for a message when the last wait brought none. Below the time limit of Redis.
 IDLE_SECONDS = 3.0
 #: Seconds that a consumer sleeps while it must not fetch, or lets the workers of another database fetch.
@@ -68,6 +70,8 @@ class LedgerConsumer(Consumer):
         self.batch = holdings.batch_of(queue_name)
         self.neighbours = Neighbours(wire)
         self.ready: deque[ClaimedMessage] = deque()
+        #: Times at which suspects were offered to other processes, by wire id.
+        self.offered: dict[str, float] = {}
         #: The last wait brought nothing. The bell rings while a message waits.
         self.is_idle = False
 
@@ -117,18 +121,28 @@ class LedgerConsumer(Consumer):
             self.holdings.prefetch.settle(self.queue_name, is_empty=self.is_idle)
 
     def _next_suspect(self) -> ClaimedMessage | None:
-        """Claim a suspect if one may start. Let other processes have the suspects if one runs long."""
+        """Claim a suspect if one may start. Offer those that may not to other processes."""
         for wire_id, suspect in list(self.batch.suspects.items()):
             if self.holdings.begin_suspect(suspect.clear_seconds):
                 if claimed := self._claim_suspect(wire_id, suspect):
                     return claimed
                 self.holdings.suspects.give_up()
-        if self.batch.suspects and self.holdings.has_long_suspect:
-            # Not at once: if no other process is idle, this one fetches them again.
-            for wire_id in list(self.batch.suspects):
-                self.holdings.keep_early(self.queue_name, wire_id)
-                del self.batch.suspects[wire_id]
+        if self.batch.suspects:
+            self._offer_suspects()
         return None
+
+    def _offer_suspects(self) -> None:
+        """Requeue the suspects that wait here, each once in `OFFER_SECONDS`.
+
+        A process that is idle fetches them at once. If none is, this one does, and they wait here.
+        """
+        before = time.monotonic() - OFFER_SECONDS
+        self.offered = {wire_id: at for wire_id, at in self.offered.items() if at > before}
+        if offered := [wire_id for wire_id in self.batch.suspects if wire_id not in self.offered]:
+            self._requeue(self.queue_name, offered[::-1])
+            self.offered |= dict.fromkeys(offered, time.monotonic())
+            for wire_id in offered:
+                del self.batch.suspects[wire_id]
 
     def _fetch(self) -> None:
         """Fill the batch, or leave it empty if there is no room or no message within the time."""

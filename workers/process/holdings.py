@@ -119,7 +119,11 @@ class Holdings:
 
     def long_running(self) -> int:
         """Return the number of tasks that have run for longer than `AHEAD_SECONDS`."""
-        return len(self._long())
+        before = time.monotonic() - AHEAD_SECONDS
+        return sum(
+            attempt.started is not None and attempt.started < before and attempt.outcome is None
+            for attempt in list(self.held.values())
+        )
 
     # --- Suspects ---
 
@@ -127,16 +131,3 @@ class Holdings:
         """Reserve the right to start a suspect, as `Suspects.begin` does."""
         is_free = self.long_running() < self.threads
         return is_free and self.may_start() and self.suspects.begin(clear_seconds)
-
-    @property
-    def has_long_suspect(self) -> bool:
-        """Whether a suspect has run for longer than `AHEAD_SECONDS`."""
-        return any(attempt.is_suspect for attempt in self._long())
-
-    def _long(self) -> list[Attempt]:
-        before = time.monotonic() - AHEAD_SECONDS
-        return [
-            attempt
-            for attempt in list(self.held.values())
-            if attempt.started is not None and attempt.started < before and attempt.outcome is None
-        ]

@@ -27,18 +27,19 @@ EXIT_THREAD_DIED = 70
 EXIT_DECLARED_DEAD = 75
 
 
-def work(*, queues: Mapping[str, int], threads: int, drain_seconds: float) -> int:
+def work(*, queues: Mapping[str, int], threads: int, isolated: int = 0, drain_seconds: float) -> int:
     """Run a worker until SIGTERM or SIGINT, or until it cannot go on. Return the exit code.
 
     Parameters:
       queues: Queues to take from, with their weights. Empty: all.
+      isolated: Isolated tasks that run at once. 0: no limit.
       drain_seconds: Seconds that running tasks may go on after the signal. Unfinished tasks are released then.
     """
     broker: Any = dramatiq.get_broker()
     stop = StopRequest()
     stop.install()
     broker.emit_after("process_boot")
-    broker.weights = dict(queues)
+    broker.weights, broker.isolated = dict(queues), isolated
     worker = Worker(broker, queues=set(queues) or None, worker_threads=threads)
     worker.start()
     # Full collections need not look at the modules and models, which live as long as the process.

@@ -49,7 +49,7 @@ class LedgerActor(Actor[P, R]):
           BadOptionError: An option is unknown, belongs on the actor, or its value is wrong.
           BadArgumentsError: No row can have the id.
         """
-        if type(args) is not tuple or kwargs is not None:
+        if type(args) is not tuple or (kwargs is not None and type(kwargs) is not dict):
             message_options.check_call(self.actor_name, args, kwargs)
         if options:
             options = message_options.checked(self, options)

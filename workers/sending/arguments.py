@@ -121,13 +121,13 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
             f"the message id for {shown(actor_name)} is {shown(task_id)}, must be a text of 1 to "
             f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
         )
-    if isinstance(message.queue_name, str) and ":" in message.queue_name:
-        raise BadArgumentsError(f"the name of the queue is {shown(message.queue_name)}, must have no colon")
     for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
         if not isinstance(name, str) or not 0 < len(name) <= longest:
             raise BadArgumentsError(
                 f"the name of the {what} is {shown(name)}, must be a text of 1 to {longest} characters"
             )
+    if ":" in message.queue_name:
+        raise BadArgumentsError(f"the name of the queue is {shown(message.queue_name)}, must have no colon")
     check_priority(actor_name, priority)
 
 

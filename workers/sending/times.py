@@ -153,6 +153,8 @@ def checked_start_and_age(actor: Actor[..., Any], message: Message[Any], *, dela
     """
     if delay is not None:
         _span_ms(actor.actor_name, "delay", delay, or_else=" or a timedelta")
+    elif not message.options and "max_age" not in actor.options and "expires" not in actor.options:
+        return 0, None  # Nearly always.
     delay_ms, age_ms = start_and_age(message.options, actor.options, delay=delay)
     if age_ms is not None and age_ms < 0 < delay_ms:
         raise BadOptionError(

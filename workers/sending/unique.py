@@ -79,8 +79,6 @@ def unique_of(actor: Actor[..., Any], message: Message[Any], *, is_delayed: bool
     Raises:
       BadArgumentsError: The options cannot be, or the actor's function makes no key of the arguments.
     """
-    if not message.options and "unique" not in actor.options and "debounce" not in actor.options:
-        return None  # Nearly always.
     options = _checked(actor, message.options, is_delayed=is_delayed)
     if not is_unique(options):
         return None

@@ -33,6 +33,7 @@ STATUS_KINDS: dict[str, str] = {
     Document.Status.PROCESSING: "info",
     Document.Status.PROCESSED: "success",
     Document.Status.FAILED: "danger",
+    Document.Status.UNDECIDED: "warning",
 }
 
 #: Read-only fields of a document's page.
@@ -173,7 +174,7 @@ class DocumentAdmin(KeyedAutocomplete, ModelAdmin):  # type: ignore[misc]
 
     @admin.display(description="dialogue")
     def dialogue(self, document: Document) -> str:
-        return percent(figure(document, "dialogue_share"))
+        return figure(document, "dialogue_note") or percent(figure(document, "dialogue_share"))
 
     @admin.display(description="keywords")
     def keywords(self, document: Document) -> str:

@@ -134,3 +134,16 @@ def _end_of_single(text: str, start: int, end: int, mark: str) -> int | None:
 def _opens_next_paragraph(text: str, end: int, mark: str) -> bool:
     gap = _PARAGRAPH_END.match(text, end)
     return gap is not None and text.startswith(mark, gap.end())
+
+
+def note(*, language: str) -> str:
+    """Return a sentence for the writer: the reason why a text has no share of dialogue.
+
+    Parameters:
+      language: ISO 639-1 code. Empty: unknown.
+    """
+    if not language:
+        return "No share of dialogue: the language is unknown."
+    if language not in LANGUAGES:
+        return f"No share of dialogue: it is not measured in this language ({language})."
+    return "No share of dialogue: there are no words."

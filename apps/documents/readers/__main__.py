@@ -5,12 +5,13 @@ import os
 import sys
 import time
 import traceback
+from dataclasses import asdict
 from importlib import import_module
 from typing import BinaryIO, NoReturn
 
 from apps.documents.readers import cage
 from apps.documents.readers.cage import process
-from apps.documents.readers.errors import CageError, UnreadableTextError, in_words
+from apps.documents.readers.errors import AmbiguousEncodingError, CageError, UnreadableTextError, in_words
 from apps.documents.readers.isolated import GRACE_SECONDS, NOT_CAGED, NOT_INSTALLED
 from apps.documents.readers.limits import Limits
 
@@ -40,6 +41,8 @@ def main() -> None:
         _leave(NOT_INSTALLED)
     except CageError:
         _leave(NOT_CAGED)
+    except AmbiguousEncodingError as error:
+        _write(answers, readings=[asdict(reading) for reading in error.readings])
     except UnreadableTextError as error:
         _write(answers, refused=str(error))
     except MemoryError:

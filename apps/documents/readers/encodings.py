@@ -3,7 +3,6 @@
 import re
 import unicodedata
 from collections.abc import Sequence
-from dataclasses import dataclass
 from functools import lru_cache
 
 #: Bytes of lines beyond ASCII on which the guess is made.
@@ -20,10 +19,8 @@ FEW_TELLING, FEW_CHARACTERS = 3, 50
 MAX_ODD_SHARE = 0.15
 #: Least share of bytes in UTF-16 that are no ASCII text, and largest share of odd places.
 MIN_NOT_ASCII, MAX_ODD_IN_UTF_16 = 0.01, 0.02
-#: Most readings among which the writer chooses.
-MAX_READINGS = 3
-#: Characters of a reading that are shown.
-PREVIEW_CHARACTERS = 200
+#: Most encodings among which the writer chooses.
+MAX_CANDIDATES = 3
 
 #: Encodings that no writer has, and that are easily mistaken for others.
 _RARE = ("hp-roman8", "iso8859-10", "iso8859-14", "iso8859-16", "kz1048", "ptcp154")
@@ -57,30 +54,18 @@ _NOT_ASCII_TEXT = re.compile(rb"[\x01-\x08\x0e-\x1f\x80-\xff]")
 _LINE_END = re.compile(rb"\r\n?|\n")
 
 
-@dataclass(frozen=True, kw_only=True)
-class Reading:
-    """A text as it reads in one encoding.
-
-    Parameters:
-      preview: Some of its first characters beyond ASCII, with the words around them.
-    """
-
-    encoding: str
-    preview: str
-
-
-def readings(data: bytes) -> Sequence[Reading]:
+def candidates(data: bytes) -> Sequence[str]:
     """Return the encodings in which the data may be a text: one if it can be told, none if it is no text."""
     import chardet
 
     if b"\x00" in data:
         sample = data[:SAMPLE_BYTES]
         if encoding := _utf_16(sample):
-            return [Reading(encoding=encoding, preview=_preview(sample.decode(encoding, "replace")))]
+            return [encoding]
     else:
-        sample = _telling_lines(data)
+        sample = telling_lines(data)
         if _is_hardly_telling(sample):
-            return [Reading(encoding="cp1252", preview=_preview(sample.decode("cp1252", "replace")))]
+            return ["cp1252"]
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
     found = [
         (str(entry["encoding"]).lower().replace("-", "_"), entry["confidence"], str(entry["language"]))
@@ -100,8 +85,8 @@ def readings(data: bytes) -> Sequence[Reading]:
         return []
     top = min(confidence for (_, confidence, _), _ in kept)
     equal = [entry for entry in kept if entry[0][1] <= EQUAL_SHARE * top]
-    chosen = equal[: 1 if equal[0][0][0] < _FIRST_RARE else MAX_READINGS]
-    return [Reading(encoding=encoding, preview=_preview(text)) for (_, _, encoding), text in chosen]
+    chosen = equal[: 1 if equal[0][0][0] < _FIRST_RARE else MAX_CANDIDATES]
+    return [encoding for (_, _, encoding), _ in chosen]
 
 
 def _is_hardly_telling(sample: bytes) -> bool:
@@ -152,12 +137,7 @@ def _kind(character: str) -> str:
     return " " if is_usual or (category == "Po" and ord(character) > 0x36F and ord(character) < 0x2000) else "s"
 
 
-def _preview(text: str) -> str:
-    at = next((index for index, character in enumerate(text) if not character.isascii()), 0)
-    return " ".join(text[max(0, at - PREVIEW_CHARACTERS // 2) :].split())[:PREVIEW_CHARACTERS]
-
-
-def _telling_lines(data: bytes) -> bytes:
+def telling_lines(data: bytes) -> bytes:
     """Return the lines with bytes beyond ASCII, at most `SAMPLE_BYTES`. One by one, since there may be millions."""
     lines: list[bytes] = []
     room, at = SAMPLE_BYTES, 0

@@ -2,7 +2,9 @@
 
 from collections.abc import Sequence
 
-from apps.documents.readers.encodings import Reading
+from apps.documents.readers.previews import Reading
+
+CHOOSE = "The file's encoding cannot be told. Choose on the document's page how its text reads."
 
 
 class UnreadableTextError(Exception):
@@ -18,11 +20,7 @@ class AmbiguousEncodingError(UnreadableTextError):
 
     def __init__(self, readings: Sequence[Reading]) -> None:
         self.readings = readings
-        previews = ", or ".join(f"“{reading.preview}” ({reading.encoding})" for reading in readings)
-        super().__init__(
-            f"The file's encoding cannot be told. It may read: {previews}. "
-            "Save it again as plain text in UTF-8 and send that."
-        )
+        super().__init__(CHOOSE)
 
 
 class TextTooLargeError(UnreadableTextError):

@@ -22,9 +22,15 @@ from dataclasses import replace
 from functools import partial
 from typing import Any, BinaryIO
 
-from apps.documents.readers import cage, slots
+from apps.documents.readers import cage, previews, slots
 from apps.documents.readers.cage import ROOT
-from apps.documents.readers.errors import CageError, ReadingTimeoutError, UnreadableTextError
+from apps.documents.readers.encodings import MAX_CANDIDATES
+from apps.documents.readers.errors import (
+    AmbiguousEncodingError,
+    CageError,
+    ReadingTimeoutError,
+    UnreadableTextError,
+)
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress, ignore
 from apps.documents.readers.source import Source
@@ -204,8 +210,8 @@ class _NoAnswerError(Exception):
 class _Conversation:
     """Reads the output of the process: lines of JSON, and then the content.
 
-    A line is one of: {"lacks": of its cage}; {"share", "what"}; {"refused": the message}; {"bytes": the length of the
-    content that follows}.
+    A line is one of: {"lacks": of its cage}; {"share", "what"}; {"refused": the message}; {"readings": of a text whose
+    encoding the writer chooses}; {"bytes": the length of the content that follows}.
     """
 
     def __init__(
@@ -226,6 +232,8 @@ class _Conversation:
                 match self._line(selector):
                     case {"refused": str(message)}:
                         raise UnreadableTextError(_printable(message))
+                    case {"readings": [*found]} if 1 < len(found) <= MAX_CANDIDATES:
+                        raise AmbiguousEncodingError([_reading(entry) for entry in found])
                     case {"bytes": int(size_bytes)} if 0 <= size_bytes <= self.limits.text_bytes:
                         return self._content(selector, size_bytes)
                     case {"share": int(share) | float(share), "what": str(what)} if 0 <= share <= 1:
@@ -267,7 +275,15 @@ class _Conversation:
 
 def _printable(message: str) -> str:
     """Return a message as pages and databases take it: cut at the limit, without NULs and halves of pairs."""
-    return "".join(one if one.isprintable() else "\ufffd" for one in message[:MESSAGE_CHARACTERS])
+    return previews.printable(message[:MESSAGE_CHARACTERS])
+
+
+def _reading(entry: object) -> previews.Reading:
+    match entry:
+        case {"encoding": str(encoding), "preview": str(preview)} if previews.is_encoding(encoding):
+            lines = map(previews.printable, preview[:MESSAGE_CHARACTERS].split("\n"))
+            return previews.Reading(encoding=encoding, preview="\n".join(lines))
+    raise _senseless(str(entry))
 
 
 def _senseless(answer: str) -> UnreadableTextError:

@@ -2,7 +2,7 @@
 
 import codecs
 
-from apps.documents.readers import encodings
+from apps.documents.readers import encodings, previews
 from apps.documents.readers.content import NOT_TEXT, checked
 from apps.documents.readers.errors import AmbiguousEncodingError, UnreadableTextError
 from apps.documents.readers.limits import Limits
@@ -87,11 +87,13 @@ def _salvaged(data: bytes) -> str | None:
 
 
 def _guessed(data: bytes) -> str:
-    found = encodings.readings(data)
+    found = encodings.candidates(data)
     if len(found) > 1:
-        raise AmbiguousEncodingError(found)
-    if b"\x00" in data and not (found and found[0].encoding.startswith("utf")):
+        readings = previews.readings(encodings.telling_lines(data), encodings=found)
+        if len(readings) > 1:
+            raise AmbiguousEncodingError(readings)
+    if b"\x00" in data and not (found and found[0].startswith("utf")):
         raise UnreadableTextError(NOT_TEXT)
     if not found:
         raise UnreadableTextError(UNKNOWN_ENCODING)
-    return data.decode(found[0].encoding, "replace")
+    return data.decode(found[0], "replace")

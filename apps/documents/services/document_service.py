@@ -1,18 +1,25 @@
 """The public face of the document services. Views, pages and actors call these and nothing below them."""
 
-from apps.documents.services import expiry, manuscripts, processing, room, status
+from apps.documents.services import encoding, expiry, manuscripts, order, processing, room, status
 
 
 class DocumentService:
     """All operations on documents.
 
-    `manuscripts` stores and returns the writer's text, `room` keeps what is stored within the quotas, `processing`
-    analyses the text, `status` keeps the document's status true, `expiry` deletes what has expired.
+    `manuscripts` stores and returns the writer's text, `encoding` asks the writer how it reads, `order` sorts the
+    documents of a project, `room` keeps what is stored within the quotas, `processing` analyses the text, `status`
+    keeps the document's status true, `expiry` deletes what has expired.
     """
 
     create = staticmethod(manuscripts.create)
     rename = staticmethod(manuscripts.rename)
     original = staticmethod(manuscripts.original)
+
+    move = staticmethod(order.move)
+
+    readings_of = staticmethod(encoding.readings_of)
+    ask_for_encoding = staticmethod(encoding.ask)
+    choose_encoding = staticmethod(encoding.choose)
 
     check_body = staticmethod(room.check_body)
     use_of = staticmethod(room.use_of)

@@ -1,7 +1,7 @@
 """Store a document with its manuscript, and return what is stored."""
 
 import io
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from pathlib import PurePosixPath, PureWindowsPath
 from typing import IO, BinaryIO, cast
@@ -15,7 +15,7 @@ from apps.core import owned_file
 from apps.documents import readers
 from apps.documents.models import Document, Manuscript, manuscript_storage, stored_name
 from apps.documents.readers import slots
-from apps.documents.readers.errors import TextTooLargeError, UnreadableTextError
+from apps.documents.readers.errors import AmbiguousEncodingError, TextTooLargeError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress
 from apps.documents.services import room
@@ -50,7 +50,8 @@ def create(
 ) -> Document:
     """Store a new document, as a draft, with an uploaded file or a pasted text.
 
-    Faults of a file that are found quickly are found here; the others when it is processed.
+    It is undecided if the writer must choose the encoding of the file. Faults of a file that are found quickly are
+    found here; the others when it is processed.
 
     Parameters:
       title: Validated; at most 200 characters.
@@ -81,12 +82,22 @@ def create(
     file = ContentFile(data) if isinstance(data, bytes) else data
     _check_size(file.size)
     room.admit(project, size_bytes=file.size, sender_id=sender_id)
-    readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
+    readings = None
+    try:
+        readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
+    except AmbiguousEncodingError as error:
+        readings = [asdict(reading) for reading in error.readings]
     filename = _stored_filename(filename)
     with owned_file.saved(manuscript_storage(), stored_name(filename=filename), file) as name:
         room.reserve(project, size_bytes=file.size, sender_id=sender_id)
-        document = Document.objects.create(project=project, title=title, size_bytes=file.size, expires_at=expires_at)
-        Manuscript.objects.create(document=document, filename=filename, file=name)
+        document = Document.objects.create(
+            project=project,
+            title=title,
+            size_bytes=file.size,
+            expires_at=expires_at,
+            status=Document.Status.UNDECIDED if readings else Document.Status.DRAFT,
+        )
+        Manuscript.objects.create(document=document, filename=filename, file=name, readings=readings)
     return document
 
 
@@ -143,6 +154,7 @@ def read(document: Document, *, on_progress: OnProgress) -> str:
 
     Raises:
       UnreadableTextError: It cannot be read; the message is for the writer.
+      AmbiguousEncodingError: The writer must choose its encoding. An `UnreadableTextError` too.
     """
     manuscript = Manuscript.without_text.get(document=document)
     if not manuscript.file:
@@ -150,7 +162,11 @@ def read(document: Document, *, on_progress: OnProgress) -> str:
         return readers.checked(manuscript.text)
     with manuscript.file.open() as file:
         return readers.read(
-            cast(BinaryIO, file), filename=manuscript.filename, limits=_limits(), on_progress=on_progress
+            cast(BinaryIO, file),
+            filename=manuscript.filename,
+            encoding=manuscript.encoding,
+            limits=_limits(),
+            on_progress=on_progress,
         )
 
 

@@ -27,6 +27,9 @@ READING_END, ANALYSIS_END = 40, 95
 class ManuscriptChangedError(Exception):
     """The text was changed while it was processed. A retry gives the right figures."""
 
+    def __init__(self, document_id: int) -> None:
+        super().__init__(f"The text of document {document_id} was changed while it was processed.")
+
 
 def start(document: Document, *, owner_id: int | None) -> str:
     """Send the task that processes the document, or find the unfinished one. Return its id.
@@ -110,7 +113,9 @@ def process(document: Document) -> Findings:
         if not Document.objects.select_for_update().only("pk").filter(pk=document.pk).first():
             raise _gone(document)
         if not Manuscript.objects.filter(document=document, updated_at=changed_at).exists():
-            raise ManuscriptChangedError(f"The text of document {document.pk} was changed while it was processed.")
+            raise ManuscriptChangedError(document.pk)
+        # It was read without a choice, so nothing is left to ask.
+        Manuscript.objects.filter(document=document, encoding="", readings__isnull=False).update(readings=None)
         figures.store(document, found)
         status.write(document, Document.Status.PROCESSED)
     progress.set(100, "Done")

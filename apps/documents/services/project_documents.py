@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models import Count, OuterRef, Subquery
 from django.db.models.functions import Coalesce
 
-from apps.documents.models import Chapter, Document
+from apps.documents.models import Analysis, Chapter, Document
 from apps.projects.contents import ChapterLine, Contents, DocumentLine, Found
 
 #: Rows in memory at a time. Each may bring its keywords and longest sentences.
@@ -18,19 +18,22 @@ FINDINGS = {"keywords": "count", "longest_sentences": "words", "repeated_phrases
 
 
 def documents_of(project_id: int) -> Iterator[DocumentLine]:
-    """Yield the documents of a project in the order of their creation, with the figures that they have."""
+    """Yield the documents of a project in the order of its writers, with the figures that they have."""
     # A subquery, since the database would group a counted join by the keywords, too.
     chapters = Chapter.objects.filter(document=OuterRef("pk")).order_by().values("document")
     columns = [f"analysis__{name}" for name in (*FIGURES, *FINDINGS)]
     documents = (
         Document.objects.filter(project_id=project_id)
         .annotate(chapter_count=Coalesce(Subquery(chapters.annotate(number=Count("pk")).values("number")), 0))
-        .order_by("created_at", "pk")
+        .in_order()
         .values("pk", "title", "created_at", "status", "error_message", "chapter_count", *columns)
     )
     for row in documents.iterator(chunk_size=BATCH_SIZE):
         figures: dict[str, Any] = {name: row[f"analysis__{name}"] for name in FIGURES}
         figures["language"] = figures["language"] or ""
+        if row["analysis__words"] is not None:
+            analysis = Analysis(**figures, keywords=row["analysis__keywords"])
+            figures |= {"unit": analysis.unit, "notes": tuple(analysis.notes)}
         for name, number in FINDINGS.items():
             figures[name] = _found(row[f"analysis__{name}"], number=number)
         yield DocumentLine(

@@ -6,7 +6,7 @@ from contextlib import suppress
 from django.db import transaction
 from django.utils import timezone
 
-from apps.documents.models import Document
+from apps.documents.models import Document, Manuscript
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
 
 #: Name of the actor that processes a document.
@@ -70,8 +70,9 @@ def settle(document: Document) -> Document:
     last = _tasks(document).first()
     # A stale second run of a task may have written the status after the first was done.
     if last is not None and last.status == TaskStatus.STATUS_COMPLETED:
+        asks = Manuscript.objects.filter(document=document, encoding="", readings__isnull=False).exists()
         Document.objects.filter(pk=document.pk, status=Document.Status.PROCESSING).update(
-            status=Document.Status.PROCESSED
+            status=Document.Status.UNDECIDED if asks else Document.Status.PROCESSED
         )
     elif last is not None and last.status == TaskStatus.STATUS_FAILED:
         give_up(document.pk, task_id=last.task_id)

@@ -54,3 +54,17 @@ def counted(value: int | None, noun: str) -> str:
 def megabytes(size_bytes: int) -> str:
     """Return a size such as "50 MB" and "1.5 MB"."""
     return f"{size_bytes / 1024**2:.3g}\N{NO-BREAK SPACE}MB"
+
+
+#: Families of encodings as writers know them, by the beginnings of their names.
+FAMILIES = {
+    "cp125": "Windows", "cp874": "Windows", "cp93": "Windows", "cp94": "Windows", "cp": "DOS", "mac": "old Macs",
+    "koi8": "Unix, Cyrillic", "iso": "Unix", "euc": "Unix",
+}  # fmt: skip
+
+
+@register.filter
+def encoding(name: str) -> str:
+    """Return the name of an encoding with its family, such as "old Macs (mac_roman)"."""
+    family = next((family for start, family in FAMILIES.items() if name.startswith(start)), "")
+    return f"{family} ({name})" if family else name

@@ -1,6 +1,7 @@
 """One document of a writer: the figures of its text, or the progress of processing it."""
 
 import math
+from collections.abc import Iterable
 from typing import Any
 
 from django.contrib import messages
@@ -10,8 +11,10 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.quotas.errors import QuotaError
-from apps.documents.models import Document, Manuscript
+from apps.documents.analysis import dialogue, readability
+from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
+from apps.documents.services.encoding import UnknownEncodingError
 from apps.pages.access import WriterRequest, over_quota, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
@@ -65,10 +68,12 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
     context = {
         "document": document,
         "project": document.project,
-        "manuscript": Manuscript.without_text.filter(document=document).first(),
+        "manuscript": (manuscript := Manuscript.without_text.filter(document=document).first()),
+        "readings": (manuscript and manuscript.readings) or (),
         "task": task,
         "analysis": analysis,
         "chapters": chapters,
+        "chapter_notes": chapter_notes(chapters, analysis=analysis) if analysis else (),
         "page": page,
         "chapter_count": page.paginator.count,
         "more_chapters": page.paginator.count - page.end_index(),
@@ -78,6 +83,17 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "rename": TitleForm({"title": document.title}, auto_id="rename_%s"),
     }
     return render(request, "pages/document.html", context | filled_in, status=400 if filled_in else 200)
+
+
+def chapter_notes(chapters: Iterable[Chapter], *, analysis: Analysis) -> list[str]:
+    """Return the reasons for which chapters lack a figure that the whole document has, each once."""
+    notes = []
+    for chapter in chapters:
+        if analysis.reading_ease is not None and chapter.reading_ease is None:
+            notes.append(readability.note(language=chapter.language, words=chapter.words, has_ease=False))
+        if analysis.dialogue_share is not None and chapter.dialogue_share is None:
+            notes.append(dialogue.note(language=chapter.language))
+    return list(dict.fromkeys(notes))
 
 
 def sized(keywords: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -132,4 +148,26 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
             raise Http404 from None
     if "from_project" in request.POST:
         return redirect("pages:project", pk=document.project_id)
+    return redirect("pages:document", pk=pk)
+
+
+@writers_page
+@require_http_methods(["GET", "HEAD", "POST"])
+def encoding(request: WriterRequest, pk: int) -> HttpResponse:
+    """Show how the text reads in each encoding that its file may have. A POST chooses one, and starts processing."""
+    document = document_of(request, pk)
+    readings, chosen = DocumentService.readings_of(document)
+    context = {"document": document, "project": document.project, "readings": readings, "chosen": chosen}
+    if request.method != "POST" and readings:
+        return render(request, "pages/encoding.html", context)
+    if request.method == "POST":
+        encoding = request.POST.get("encoding", "")
+        try:
+            DocumentService.choose_encoding(document, encoding=encoding, owner_id=request.user.pk)
+        except UnknownEncodingError as error:
+            return render(request, "pages/encoding.html", context | {"refused": str(error)}, status=400)
+        except QuotaError as error:
+            return over_quota(render(request, "pages/encoding.html", context | {"refused": str(error)}), error)
+        except Document.DoesNotExist:
+            raise Http404 from None
     return redirect("pages:document", pk=pk)

@@ -7,7 +7,7 @@ from django.conf import settings
 from django.contrib import messages
 from django.core.files.uploadedfile import UploadedFile
 from django.core.paginator import Paginator
-from django.db.models import Count, Sum
+from django.db.models import Count, Q, Sum
 from django.http import Http404, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
@@ -16,6 +16,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from apps.accounts.quotas.errors import QuotaError
 from apps.core.body import takes_body
+from apps.documents.analysis.scripts import WITHOUT_SPACES
 from apps.documents.models import Document
 from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
@@ -29,10 +30,12 @@ from apps.projects.services.report_service import ReportService
 
 #: Number of entries on one page of a list.
 PAGE_SIZE = 50
-#: Said here, since a model's own ordering does not apply to rows that are counted.
-NEWEST_FIRST = ("-created_at", "-pk")
+#: Most files whose titles are said when they are added. More lines would push the page away.
+MESSAGES = 3
 #: Seconds after which a writer may send a file again that could not be read at once.
 BUSY_SECONDS = 5
+#: Documents of a project whose length is in characters.
+IN_CHARACTERS = Q(documents__analysis__language__in=WITHOUT_SPACES)
 TITLE_LENGTH = Document._meta.get_field("title").max_length
 
 
@@ -67,9 +70,14 @@ def home_page(request: WriterRequest, form: ProjectForm) -> HttpResponse:
     projects = (
         Project.objects.visible_to(request.user)
         .select_related("owner")
-        .annotate(document_count=Count("documents"), word_count=Sum("documents__analysis__words"))
+        .annotate(
+            document_count=Count("documents"),
+            word_count=Sum("documents__analysis__words", filter=~IN_CHARACTERS),
+            character_count=Sum("documents__analysis__words", filter=IN_CHARACTERS),
+        )
     )
-    projects = projects.order_by(*NEWEST_FIRST)
+    # Said here, since a model's own ordering does not apply to rows that are counted.
+    projects = projects.order_by("-created_at", "-pk")
     page = Paginator(projects, PAGE_SIZE).get_page(request.GET.get("page"))
     context = {"page": page, "form": form, "use": DocumentService.use_of(request.user.pk)}
     return render(request, "pages/home.html", context, status=400 if form.errors else 200)
@@ -95,7 +103,7 @@ def project_page(request: WriterRequest, project: Project, **filled_in: Any) -> 
         .select_related("analysis")
         .defer(*(f"analysis__{name}" for name in LONG_FIELDS))
         .annotate(chapter_count=Count("chapters"))
-        .order_by(*NEWEST_FIRST)
+        .in_order()
     )
     page = Paginator(found, PAGE_SIZE).get_page(request.GET.get("page"))
     documents = list(page.object_list)
@@ -159,7 +167,7 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
     if not form.is_valid():
         return project_page(request, project, upload=form)
-    refused, quota, busy = [], None, False
+    added, refused, quota, busy = list[str](), [], None, False
     for file in form.cleaned_data["chosen"]:
         try:
             document = take(file, project=project, sender_id=request.user.pk)
@@ -170,7 +178,10 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
             refused.append((file.name, str(error)))
             busy = busy or isinstance(error, ReadersBusyError)
         else:
-            messages.success(request, f"“{document.title}” was added.")
+            added.append(document.title)
+    said = [f"“{title}” was added." for title in added]
+    for sentence in said if len(said) <= MESSAGES else [f"{len(said)} files were added."]:
+        messages.success(request, sentence)
     if not refused:
         return redirect("pages:project", pk=pk)
     response = project_page(request, project, refused=refused)

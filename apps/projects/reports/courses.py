@@ -10,7 +10,7 @@ from apps.projects.contents import ChaptersProvider, DocumentLine
 MAX_POINTS = 150
 
 READING_EASE = "Reading ease"
-SENTENCE_LENGTH = "Words per sentence"
+SENTENCE_LENGTH = "Length of sentences"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,6 +18,7 @@ class Course:
     """The course of a figure from chapter to chapter in one document.
 
     Parameters:
+      unit: The noun of what is counted: "word" or "character".
       measure: `READING_EASE`, or `SENTENCE_LENGTH` for a text without it.
       whole: The figure of the whole document.
       chapters: Number of chapters that have the figure.
@@ -26,6 +27,7 @@ class Course:
     """
 
     title: str
+    unit: str
     measure: str
     whole: float
     chapters: int
@@ -52,6 +54,7 @@ def _course(line: DocumentLine, chapters_of: ChaptersProvider) -> Course | None:
         return None
     return Course(
         title=line.title,
+        unit=line.unit,
         measure=measure,
         whole=whole,
         chapters=len(values),

@@ -15,7 +15,7 @@ from apps.projects.contents import DocumentLine, Found
 from apps.projects.models import Project
 from apps.projects.reports.courses import Course, courses
 from apps.projects.reports.periods import Period, periods
-from apps.projects.reports.tally import Keyword, Tally
+from apps.projects.reports.tally import MAX_NOTES, Keyword, Tally
 from apps.tasks import progress
 
 #: Largest number of documents whose course a report draws.
@@ -32,7 +32,9 @@ class Figures:
       documents, processed, failed: Numbers of all documents, of those that have figures, and of those that could not
         be processed and have none.
       reading_ease, grade_level, dialogue_share: Means over the words. None where no document has the figure.
+      noun: The noun of what `words` counts: "word", "character", or "word or character" where documents differ.
       languages: The language codes, the most frequent first.
+      notes: Reasons for figures that documents do not have, each with the number of these documents.
       lines: The first documents.
       longest: The longest documents, the longest first.
       failures: The first documents that could not be processed.
@@ -48,6 +50,7 @@ class Figures:
     processed: int
     failed: int
     words: int
+    noun: str
     sentences: int
     chapters: int
     reading_minutes: float
@@ -55,6 +58,7 @@ class Figures:
     grade_level: float | None
     dialogue_share: float | None
     languages: tuple[str, ...]
+    notes: tuple[Found, ...]
     lines: tuple[DocumentLine, ...]
     longest: tuple[DocumentLine, ...]
     failures: tuple[DocumentLine, ...]
@@ -98,6 +102,7 @@ def gather(project: Project, *, end: float = CHAPTERS_END) -> Figures:
         processed=tally.processed,
         failed=tally.failed,
         words=tally.words,
+        noun=" or ".join(sorted(tally.units, reverse=True)) or "word",
         sentences=tally.sentences,
         chapters=tally.chapters,
         reading_minutes=round(tally.reading_minutes, 2),
@@ -105,6 +110,7 @@ def gather(project: Project, *, end: float = CHAPTERS_END) -> Figures:
         grade_level=tally.grade_level.value,
         dialogue_share=tally.dialogue_share.value,
         languages=tuple(code for code, _ in tally.languages.most_common()),
+        notes=tuple(Found(text=note, number=number) for note, number in tally.notes.most_common(MAX_NOTES)),
         lines=tuple(tally.lines),
         longest=tuple(tally.longest),
         failures=tuple(tally.failures),

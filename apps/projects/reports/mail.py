@@ -15,13 +15,13 @@ from apps.projects.reports import pdf, plots, png
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.filename import filename
 from apps.projects.reports.tiles import Tile, tiles
-from apps.projects.reports.wording import counted, duration
+from apps.projects.reports.wording import counted, duration, plural
 
 #: Number of projects that the mail shows with plots, and that it names. Of the others it says the number.
 MAX_SHOWN, MAX_NAMED = 5, 50
 PLOTS_A_PROJECT = 2
-#: Figures for which a telephone has room side by side.
-MAIN_TILES = ("word", "words", "document", "documents", "to read")
+#: Figures for which a telephone has room side by side, besides the words.
+MAIN_TILES = ("document", "documents", "to read")
 #: Largest width of a plot, in a mail reader's pixels.
 PLOT_WIDTH_PX = 556
 #: Number of documents of a project that the text names.
@@ -49,6 +49,7 @@ class Section:
     name: str
     text: str
     line: str
+    noun: str
     words: int
     new_words: int
     tiles: list[Tile]
@@ -81,13 +82,15 @@ def section(figures: Figures, *, is_shown: bool) -> Section:
     """Return the section of a project: with plots and PDF if it `is_shown`, else in one line."""
     shown = is_shown and bool(figures.documents)
     drawn = plots.made(figures, width=plots.MAIL)[:PLOTS_A_PROJECT] if shown else []
+    main = (figures.noun, plural(figures.noun), *MAIN_TILES)
     return Section(
         name=figures.name,
         text=text(figures),
         line=summary(figures),
+        noun=figures.noun,
         words=figures.words,
         new_words=figures.new_words,
-        tiles=[tile for tile in tiles(figures) if tile.name in MAIN_TILES] if shown else [],
+        tiles=[tile for tile in tiles(figures) if tile.name in main] if shown else [],
         pictures=[
             Picture(
                 content_id=f"{plot.name}-{figures.project_id}@reports",
@@ -113,10 +116,12 @@ def compose(sections: list[Section], *, projects: int, to: str, message_id: str 
         new one.
     """
     words, new = sum(one.words for one in sections), sum(one.new_words for one in sections)
+    nouns = {noun for one in sections for noun in one.noun.split(" or ")}
+    noun = " or ".join(sorted(nouns, reverse=True)) or "word"
     left_out = projects - len(sections)
     subject = f"Weekly summary: {counted(projects, 'project')}"
     if not left_out:
-        subject += f", {counted(words, 'word')}"
+        subject += f", {counted(words, noun)}"
     rule = "\n\n" + "-" * 40 + "\n\n"
     body = rule.join(one.text for one in sections) + "\n"
     if left_out:
@@ -126,7 +131,7 @@ def compose(sections: list[Section], *, projects: int, to: str, message_id: str 
         "others": [one for one in sections if not one.tiles],
         "left_out": left_out,
         "subject": subject,
-        "new_words": new,
+        "new": counted(new, f"new {noun}") if new else "",
     }
     mail = WeeklyMail(
         subject=subject,
@@ -154,17 +159,17 @@ def text(figures: Figures) -> str:
     head = [
         figures.name,
         f"{counted(figures.documents, 'document')}, {figures.processed:,} processed",
-        f"{counted(figures.words, 'word')} in {counted(figures.chapters, 'chapter')}, "
+        f"{counted(figures.words, figures.noun)} in {counted(figures.chapters, 'chapter')}, "
         f"{duration(figures.reading_minutes)} to read",
     ]
     if figures.new_documents:
         head.append(
-            f"New in 7 days: {counted(figures.new_documents, 'document')}, {counted(figures.new_words, 'word')}"
+            f"New in 7 days: {counted(figures.new_documents, 'document')}, {counted(figures.new_words, figures.noun)}"
         )
     lines = [
         f"- {line.title}: {line.status.lower()}"
         if line.words is None
-        else f"- {line.title}: {counted(line.words, 'word')}, {counted(line.chapters, 'chapter')}, "
+        else f"- {line.title}: {counted(line.words, line.unit)}, {counted(line.chapters, 'chapter')}, "
         f"{duration(line.reading_minutes or 0)}"
         for line in figures.lines[:MAX_DOCUMENT_LINES]
     ]
@@ -175,7 +180,7 @@ def text(figures: Figures) -> str:
 
 def summary(figures: Figures) -> str:
     """Return a project in a line."""
-    return f"{counted(figures.documents, 'document')}, {counted(figures.words, 'word')}"
+    return f"{counted(figures.documents, 'document')}, {counted(figures.words, figures.noun)}"
 
 
 def _part(picture: Picture) -> MIMEBase:

@@ -11,7 +11,7 @@ from apps.projects.reports import plots
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.tiles import tiles
 from apps.projects.reports.typesetting import drawn, plain, typeset
-from apps.projects.reports.wording import counted, day, duration
+from apps.projects.reports.wording import counted, day, duration, plural
 
 #: A column's name and the text of a document in it.
 Column = tuple[str, Callable[[DocumentLine], str]]
@@ -33,8 +33,9 @@ def render(figures: Figures) -> bytes:
         "failures": [{"title": plain(line.title), "error": plain(line.error)} for line in figures.failures],
         "failed": figures.failed,
         "plots": drawn(plots.made(figures, width=plots.WIDE)),
-        "longest_sentences": _findings(figures.longest_sentences, unit="word"),
+        "longest_sentences": _findings(figures.longest_sentences, unit=figures.noun),
         "repeated_phrases": _findings(figures.repeated_phrases, unit="time"),
+        "notes": [f"{note.text} ({counted(note.number, 'document')})" for note in figures.notes],
         "columns": [name for name, _ in columns],
         "lines": [
             {"cells": [plain(cell(line)) for _, cell in columns], "failed": line.failed} for line in figures.lines
@@ -55,7 +56,7 @@ def _columns(figures: Figures) -> list[Column]:
 
     columns: list[Column] = [
         ("Title", lambda line: line.title),
-        ("Words", lambda line: known(line.words)),
+        (plural(figures.noun).capitalize(), lambda line: known(line.words)),
         ("Chapters", lambda line: known(None if line.words is None else line.chapters)),
         ("To read", lambda line: known(line.reading_minutes, duration)),
     ]

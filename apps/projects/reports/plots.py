@@ -9,7 +9,7 @@ from apps.plots.panel import Panel
 from apps.plots.scale import Scale
 from apps.projects.reports.courses import READING_EASE, Course
 from apps.projects.reports.figures import Figures
-from apps.projects.reports.wording import compact, counted, day
+from apps.projects.reports.wording import compact, counted, day, plural
 
 #: Widths of a plot on a page, on a telephone, and in a mail, which may be read on either.
 WIDE, NARROW, MAIL = 487.0, 280.0, 340.0
@@ -36,7 +36,8 @@ def lengths(figures: Figures, width: float) -> Plot | None:
     if len(rows) < 2:
         return _chapter_lengths(figures, width)
     note = f"The {len(rows)} longest of {figures.processed:,}." if figures.processed > len(rows) else ""
-    return _rows("lengths", "Length in words", rows, noun="document", unit="words", note=note, width=width)
+    unit = plural(figures.noun)
+    return _rows("lengths", f"Length in {unit}", rows, noun="document", unit=unit, note=note, width=width)
 
 
 def _chapter_lengths(figures: Figures, width: float) -> Plot | None:
@@ -44,10 +45,10 @@ def _chapter_lengths(figures: Figures, width: float) -> Plot | None:
         return None
     course = figures.courses[0]
     panel = _panel(width, highest=max(course.words))
-    hints = _hints(course, [f"{words:,.0f} words" for words in course.words])
+    hints = _hints(course, [f"{words:,.0f} {plural(course.unit)}" for words in course.words])
     return Plot(
         name="lengths",
-        title="Length of the chapters in words",
+        title=f"Length of the chapters in {plural(course.unit)}",
         description=f"A bar for each of {counted(course.chapters, 'chapter')} of {course.title}.",
         width=width,
         height=panel.bottom + BELOW,
@@ -64,7 +65,7 @@ def keywords(figures: Figures, width: float) -> Plot | None:
 
 def progress(figures: Figures, width: float) -> Plot | None:
     """Return the growth of the project, by the week, month or year in which the documents came in."""
-    periods, unit = figures.periods, figures.unit
+    periods, unit, nouns = figures.periods, figures.unit, plural(figures.noun)
     totals = list(accumulate(period.words for period in periods))
     if len(periods) < 2 or not totals[-1]:
         return None
@@ -75,7 +76,7 @@ def progress(figures: Figures, width: float) -> Plot | None:
     ]
     hint, label = PERIODS[unit]
     hints = [
-        f"{hint.format(period.start)}: {counted(period.words, 'word')} in {counted(period.documents, 'document')}"
+        f"{hint.format(period.start)}: {counted(period.words, figures.noun)} in {counted(period.documents, 'document')}"
         for period in periods
     ]
     every = max(round(42 / step + 0.49), 1)
@@ -87,8 +88,8 @@ def progress(figures: Figures, width: float) -> Plot | None:
     return Plot(
         name="progress",
         title="Progress over time",
-        description=f"Words that came in, by {unit}, from {day(periods[0].start)}; {totals[-1]:,} in all.",
-        note=f"Bars: the words of documents added in each {unit}. Area: the words in all.",
+        description=f"{nouns.capitalize()} that came in, by {unit}, since {day(periods[0].start)}: {totals[-1]:,}.",
+        note=f"Bars: the {nouns} of documents added in each {unit}. Area: all of them.",
         width=width,
         height=panel.bottom + BELOW,
         marks=(

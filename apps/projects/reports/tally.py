@@ -17,6 +17,8 @@ MAX_LONGEST = 15
 MAX_KEYWORDS = 15
 MAX_FAILURES = 10
 MAX_FINDINGS = 5
+#: Number of reasons for missing figures that are named, the most frequent ones.
+MAX_NOTES = 10
 #: Number of different keywords that are counted. Beyond it the rarer half is forgotten.
 MAX_KEYWORDS_COUNTED = 20_000
 #: Age of a document up to which it is new.
@@ -92,6 +94,8 @@ class Tally:
         self.reading_minutes = 0.0
         self.reading_ease, self.grade_level, self.dialogue_share = Mean(), Mean(), Mean()
         self.languages: Counter[str] = Counter()
+        self.units: Counter[str] = Counter()
+        self.notes: Counter[str] = Counter()
         #: Words and documents of each week, by its Monday.
         self.weeks: dict[date, tuple[int, int]] = {}
         self.lines: list[DocumentLine] = []
@@ -136,6 +140,8 @@ class Tally:
         self.dialogue_share.add(line.dialogue_share, weight=words)
         if line.language:
             self.languages[line.language] += 1
+        self.units[line.unit] += 1
+        self.notes.update(line.notes)
         heapq.heappush(self._longest, (words, -self.documents, line))
         if len(self._longest) > MAX_LONGEST:
             heapq.heappop(self._longest)

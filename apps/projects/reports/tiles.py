@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from apps.projects.reports.figures import Figures
-from apps.projects.reports.wording import duration, ease
+from apps.projects.reports.wording import duration, ease, plural
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,7 +18,11 @@ class Tile:
 def tiles(figures: Figures) -> list[Tile]:
     """Return the tiles of the figures that are known."""
     found = [
-        Tile(figure=f"{figures.words:,}", name="word" if figures.words == 1 else "words", note=_new(figures)),
+        Tile(
+            figure=f"{figures.words:,}",
+            name=figures.noun if figures.words == 1 else plural(figures.noun),
+            note=_new(figures),
+        ),
         Tile(
             figure=f"{figures.documents:,}",
             name="document" if figures.documents == 1 else "documents",
@@ -34,7 +38,8 @@ def tiles(figures: Figures) -> list[Tile]:
     if figures.dialogue_share is not None:
         found.append(Tile(figure=f"{figures.dialogue_share:.0%}", name="dialogue"))
     elif figures.sentences:
-        found.append(Tile(figure=f"{figures.words / figures.sentences:.1f}", name="words per sentence"))
+        name = f"{plural(figures.noun)} per sentence"
+        found.append(Tile(figure=f"{figures.words / figures.sentences:.1f}", name=name))
     return found
 
 

@@ -5,7 +5,12 @@ from datetime import date
 
 def counted(number: int, noun: str) -> str:
     """Return a number with its noun, such as "1 word" and "1,234 words"."""
-    return f"{number:,} {noun}" if number == 1 else f"{number:,} {noun}s"
+    return f"{number:,} {noun if number == 1 else plural(noun)}"
+
+
+def plural(noun: str) -> str:
+    """Return the plural of a noun, or of several such as "word or character"."""
+    return " or ".join(f"{one}s" for one in noun.split(" or "))
 
 
 def duration(minutes: float) -> str:

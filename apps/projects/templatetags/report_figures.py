@@ -25,3 +25,7 @@ def share(number: float | None) -> str:
 def minutes(number: float | None) -> str:
     """Return minutes such as 8 h 50 min."""
     return UNKNOWN if number is None else wording.duration(number)
+
+
+register.filter("counted", wording.counted)
+register.filter("plural", wording.plural)

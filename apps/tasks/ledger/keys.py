@@ -5,7 +5,6 @@ task is a statement of its own after the lock: PostgreSQL shows a statement what
 """
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -180,7 +179,7 @@ def _decide(sends: Sequence[Send], rows: Mapping[str, Any], holders: Mapping[str
         elif (first := firsts.get(unique.key)) is not None:
             known[position] = new[first].task_id
             if unique.debounce_ms is not None:
-                new[first] = replace(send, task_id=new[first].task_id)
+                new[first] = send._replace(task_id=new[first].task_id)
             continue
         elif (row := rows.get(holders.get(unique.key, ""))) is not None and _stands(row, unique, at_once=at_once):
             known[position] = row.task_id

@@ -216,22 +216,22 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str
     """
     if len(sends) == 1 and sends[0].line is None:
         return _insert_one(sends[0], meanwhile)
-    statement, batch = INSERT, [_columns(send) for send in sends]
+    statement = INSERT
+    batch: list[dict[str, Any]] = [
+        {
+            "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
+            "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
+            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
+            "owner_id": None if send.owner_id is None else str(send.owner_id),
+            "related_type": send.related_object_type, "related_id": send.related_object_id,
+        }
+        for send in sends
+    ]  # fmt: skip
     if any(send.line is not None for send in sends):
         statement = INSERT_LIMITED
         batch = [{**row, "line": send.line, "weight": send.weight} for row, send in zip(batch, sends, strict=True)]
     inserted = statement.write(COMPACT.encode(batch), expected=len(sends), meanwhile=meanwhile)
     return None if inserted is None else {task_id for (task_id,) in inserted}
-
-
-def _columns(send: Send) -> dict[str, Any]:
-    return {
-        "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
-        "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
-        "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
-        "owner_id": None if send.owner_id is None else str(send.owner_id),
-        "related_type": send.related_object_type, "related_id": send.related_object_id,
-    }  # fmt: skip
 
 
 def _insert_one(send: Send, meanwhile: Callable[[], object]) -> set[str] | None:

@@ -3,7 +3,6 @@
 import logging
 import os
 import sys
-import sysconfig
 from argparse import ArgumentParser
 from contextlib import suppress
 from typing import Any, cast
@@ -16,6 +15,7 @@ from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
 from workers.broker import LedgerBroker
 from workers.process import weights
+from workers.process.import_path import own_path
 from workers.process.main import leave, work
 from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
@@ -37,6 +37,13 @@ class Command(BaseCommand):
         parser.add_argument("--processes", type=int, default=conf.WORKER_PROCESSES, help="default: %(default)s")
         parser.add_argument("--threads", type=int, default=conf.WORKER_THREADS, help="default: %(default)s")
         parser.add_argument(
+            "--isolated",
+            type=int,
+            default=conf.WORKER_ISOLATED,
+            metavar="N",
+            help="isolated tasks that run at once in a process; 0: no limit; default: %(default)s",
+        )
+        parser.add_argument(
             "--queues",
             nargs="*",
             default=[],
@@ -49,6 +56,8 @@ class Command(BaseCommand):
         for name in ("processes", "threads"):
             if options[name] < 1:
                 raise CommandError(f"--{name} is {options[name]}, must be at least 1")
+        if options["isolated"] < 0:
+            raise CommandError(f"--isolated is {options['isolated']}, must be 0 or more")
         try:
             options["queues"] = weights.parse(options["queues"])
         except TaskError as error:
@@ -70,7 +79,12 @@ class Command(BaseCommand):
     def _work(self, options: dict[str, Any]) -> None:
         code = 1
         try:
-            code = work(queues=options["queues"], threads=options["threads"], drain_seconds=conf.WORKER_DRAIN_SECONDS)
+            code = work(
+                queues=options["queues"],
+                threads=options["threads"],
+                isolated=options["isolated"],
+                drain_seconds=conf.WORKER_DRAIN_SECONDS,
+            )
         except BaseException:
             logger.exception("worker failed")
         # Also after an error: at its own end Python waits for threads that tasks have started.
@@ -82,13 +96,14 @@ class Command(BaseCommand):
         env = {"DATABASE_CONN_MAX_AGE": "60"} | os.environ
         # -P: a module in the folder where the command was started must not hide another one.
         django = [sys.executable, "-P", "-m", "django"]
-        env["PYTHONPATH"] = os.pathsep.join(_own_path())
+        env["PYTHONPATH"] = os.pathsep.join(own_path())
         queues = [f"{name}:{weight}" for name, weight in options["queues"].items()]
+        numbers = ["--threads", str(options["threads"]), "--isolated", str(options["isolated"])]
         queues = ["--queues", *queues] if queues else []
         children = [
             Child(
                 name=f"worker {number}",
-                argv=[*django, "runworker", "--single", "--threads", str(options["threads"]), *queues],
+                argv=[*django, "runworker", "--single", *numbers, *queues],
                 env=env,
                 stop_order=WORKERS,
                 grace_seconds=conf.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
@@ -106,10 +121,3 @@ class Command(BaseCommand):
                 )
             )
         return children
-
-
-def _own_path() -> list[str]:
-    """Return the entries of `sys.path` that Python does not add by itself, such as the folder of manage.py."""
-    installed = tuple(set(sysconfig.get_paths().values()))
-    entries = [os.path.abspath(entry) for entry in sys.path]
-    return [entry for entry in entries if not entry.startswith(installed) and not entry.endswith(".zip")]

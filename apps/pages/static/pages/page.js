@@ -2,6 +2,7 @@
 
 import { follow } from "./progress.js";
 import { explore } from "./plots.js";
+import { arrange } from "./order.js";
 import { receive } from "./upload.js";
 import { onRefresh } from "./regions.js";
 
@@ -15,3 +16,4 @@ const start = (root) => {
 onRefresh(start);
 start(document);
 receive(document);
+arrange(document);

@@ -53,13 +53,18 @@ const once = async () => {
     } catch {
         return "away";
     }
+    adopt(fresh);
+    return "fresh";
+};
+
+/** Bring the regions up to date with those of a page that was fetched. */
+export const adopt = (fresh) => {
     for (const old of document.querySelectorAll("[data-region]")) {
         const now = fresh.querySelector(`[data-region="${old.dataset.region}"]`);
         if (!now) continue;
         if (old.dataset.state === now.dataset.state) move(old, now);
         else replace(old, now);
     }
-    return "fresh";
 };
 
 /** Move the bars and leave all else in place, so that nothing vanishes under the writer's fingers. */

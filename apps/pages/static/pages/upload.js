@@ -1,4 +1,5 @@
-// Uploads: several files, chosen or dropped, each with its own bar and, if it is refused, its reason.
+// Uploads: several files, chosen or dropped, each with its own bar while it is sent. Those that are refused stay with
+// their reasons until the writer dismisses them, also over a visit to another page of this tab.
 
 import { announce, refresh } from "./regions.js";
 
@@ -10,6 +11,9 @@ export const receive = (root) => {
     const input = form.querySelector('input[type="file"]');
     const zone = form.querySelector("[data-drop]");
     const list = form.querySelector("[data-uploads]");
+    const summary = form.querySelector("[data-uploads-summary]");
+    const dismissAll = form.querySelector("[data-dismiss-all]");
+    const memory = memoryOf(`refused:${form.dataset.user}:${form.dataset.project}`);
     const waiting = [];
     let sending = 0;
     let paused = 0;
@@ -23,19 +27,13 @@ export const receive = (root) => {
         next();
     };
 
-    const add = (file) => {
-        const item = document.createElement("li");
-        const name = document.createElement("p");
-        name.className = "name";
-        name.textContent = file.name;
-        item.append(name);
-        list.append(item);
-        waiting.push({ file, item });
-    };
+    const add = (file) => waiting.push({ file, item: lineOf(file.name) });
 
     const next = () => {
         while (!paused && sending < AT_ONCE && waiting.length) send(waiting.shift());
-        if (sending || waiting.length) return;
+        const { length } = waiting;
+        summary.textContent = length ? `${length} more ${length === 1 ? "file waits" : "files wait"}` : "";
+        if (sending || length) return;
         refresh();
         const taken = `${stored} ${stored === 1 ? "file" : "files"} added`;
         announce(refused ? `${taken}, ${refused} not taken.` : `${taken}.`);
@@ -45,6 +43,9 @@ export const receive = (root) => {
     const send = ({ file, item }) => {
         for (const old of item.querySelectorAll("progress, .note, .error, .row")) old.remove();
         item.className = "";
+        // The files that are sent are above those that were refused, and those that wait are only counted.
+        list.prepend(item);
+        keep();
         const limit = Number(form.dataset.limit);
         if (file.size > limit) {
             refused += 1;
@@ -80,7 +81,7 @@ export const receive = (root) => {
             note.remove();
             if (request.status === 201) {
                 stored += 1;
-                done(item);
+                done(item, request.response?.status === "undecided" ? "Added. Choose in the list how it reads." : "Added");
             } else if (request.status === 429 && Number(request.getResponseHeader("Retry-After"))) {
                 pause({ file, item }, request);
             } else {
@@ -108,11 +109,11 @@ export const receive = (root) => {
         }, Number(request.getResponseHeader("Retry-After")) * 1_000);
     };
 
-    const done = (item) => {
+    const done = (item, text) => {
         item.className = "done";
         const note = document.createElement("p");
         note.className = "note";
-        note.textContent = "Added";
+        note.textContent = text;
         item.append(note);
         setTimeout(() => item.remove(), 4_000);
     };
@@ -125,8 +126,24 @@ export const receive = (root) => {
         const row = document.createElement("div");
         row.className = "row";
         if (again) row.append(button("Try again", () => { waiting.push(again); next(); }));
-        row.append(button("Dismiss", () => { item.remove(); input.focus(); }));
+        row.append(button("Dismiss", () => dismiss(item)));
         item.append(error, row);
+        list.append(item);
+        keep();
+    };
+
+    const dismiss = (item) => {
+        const neighbour = item.nextElementSibling ?? item.previousElementSibling;
+        item.remove();
+        keep();
+        (neighbour?.querySelector(".row button:last-child") ?? input).focus();
+    };
+
+    /** Remember the refused files, and offer to dismiss all of them where there are several. */
+    const keep = () => {
+        const items = [...list.querySelectorAll(".refused")];
+        memory.write(items.map((item) => [".name", ".error"].map((part) => item.querySelector(part).textContent)));
+        dismissAll.hidden = items.length < 2;
     };
 
     const button = (text, act) => {
@@ -137,6 +154,20 @@ export const receive = (root) => {
         made.addEventListener("click", act);
         return made;
     };
+
+    dismissAll.addEventListener("click", () => {
+        for (const item of list.querySelectorAll(".refused")) item.remove();
+        keep();
+        input.focus();
+    });
+    // Those that the server refused before this ran, and those of an earlier visit.
+    const earlier = [...list.querySelectorAll(".refused")].map((item) => {
+        item.remove();
+        return [".name", ".error"].map((part) => item.querySelector(part).textContent);
+    });
+    for (const [name, sentence] of [...earlier, ...memory.read()]) {
+        refuse(lineOf(name), sentence);
+    }
 
     input.required = false;
     input.addEventListener("change", () => {
@@ -177,6 +208,34 @@ export const receive = (root) => {
         if (sending || waiting.length) event.preventDefault();
     });
 };
+
+const lineOf = (name) => {
+    const item = document.createElement("li");
+    const heading = document.createElement("p");
+    heading.className = "name";
+    heading.textContent = name;
+    item.append(heading);
+    return item;
+};
+
+/** Return the memory of a writer's refused files: pairs of name and reason. Signing out clears it. */
+const memoryOf = (key) => ({
+    read() {
+        try {
+            return JSON.parse(sessionStorage.getItem(key)) ?? [];
+        } catch {
+            return [];
+        }
+    },
+    write(refused) {
+        try {
+            if (refused.length) sessionStorage.setItem(key, JSON.stringify(refused));
+            else sessionStorage.removeItem(key);
+        } catch {
+            // The browser keeps nothing. The page shows them as long as it is open.
+        }
+    },
+});
 
 /** Return the reason for which a file was not taken, in a sentence for the writer. */
 const reason = (request) => {
