@@ -28,7 +28,7 @@ TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: cl
 class Connection(H11Protocol):
     """A connection that is closed when it is one too many, or too slow.
 
-    One that is too many takes the place of another without a request: half-sent heads keep nobody out.
+    One that is too many takes the place of another without a request, so half-sent heads keep no request out.
     """
 
     #: Open connections of each client in this process.
