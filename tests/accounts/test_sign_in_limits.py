@@ -177,7 +177,7 @@ def test_an_attempt_that_waited_for_another_one_is_not_refused_for_it(monkeypatc
     two = replace(throttling.PAIR, burst=2)
     counters = [throttling.Counter(limit=two, name="jane", address=HERE)]
     clock = [timezone.now()]
-    monkeypatch.setattr(throttling.timezone, "now", lambda: clock[0])
+    monkeypatch.setattr(timezone, "now", lambda: clock[0])
     create = Throttle.objects.bulk_create
 
     def create_after_another_one(*args: Any, **options: Any) -> Any:
