@@ -11,18 +11,16 @@ from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q
+from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.fields.json import KT
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskGroup, TaskStack, TaskStatus
 from apps.tasks.values import GROUP_KEY
 
-#: Rows that are read at once.
-READ = 2_000
-#: Rows that are deleted in one transaction: a send on SQLite waits for it.
-DELETED = 500
+#: Rows that are read at once, and deleted in one transaction: a send on SQLite waits for it.
+PAGE = 500
 #: Seconds after which rows are read again that were not old enough, or not finished, when they were read.
 AGAIN_SECONDS = 24 * 60 * 60.0
 
@@ -118,7 +116,7 @@ class Retention:
         if old:
             self._after[span] = old[-1].pk
         # The rest is younger, or the end of the table.
-        return len(old) == READ
+        return len(old) == PAGE
 
 
 def _read(*, after: int) -> list[Old]:
@@ -126,7 +124,7 @@ def _read(*, after: int) -> list[Old]:
     has_result = ExpressionWrapper(Q(result__isnull=False), output_field=BooleanField())
     columns: Any = ("pk", "task_name", "status", "created_at", "finished_at")
     found: Any = rows.values_list(*columns, has_result, KT(f"options__{GROUP_KEY}"), ClockTimestamp())
-    return [Old(*row) for row in found[:READ]]
+    return [Old(*row) for row in found[:PAGE]]
 
 
 def _without_open_groups(rows: Iterable[Old]) -> list[int]:
@@ -139,27 +137,29 @@ def _without_open_groups(rows: Iterable[Old]) -> list[int]:
 
 def _delete(pks: Collection[int], *, before: datetime) -> int:
     """Delete rows with their attempts. One that was retried meanwhile or is locked by another transaction stays."""
-    deleted = 0
-    for page in _pages(pks):
-        with transaction.atomic():
-            rows = TaskStatus.objects.filter(pk__in=page, status__in=states.TERMINAL, finished_at__lte=before)
-            locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
-            TaskAttempt.objects.filter(task_id__in=locked).delete()
-            TaskStatus.objects.filter(pk__in=locked).delete()
-        deleted += len(locked)
-    return deleted
+    if not pks:
+        return 0
+    with transaction.atomic():
+        locked = _locked(pks, before)
+        _delete_only(TaskAttempt.objects.filter(task_id__in=locked))
+        _delete_only(TaskStack.objects.filter(task_id__in=locked))
+        return _delete_only(TaskStatus.objects.filter(pk__in=locked))
+
+
+def _delete_only(rows: QuerySet[Any]) -> int:
+    """Delete rows without Django's look for what refers to them, which reads them all."""
+    return int(rows._raw_delete(rows.db))
 
 
 def _empty(pks: Collection[int], *, before: datetime) -> int:
-    emptied = 0
-    for page in _pages(pks):
-        rows = TaskStatus.objects.filter(pk__in=page, status=states.COMPLETED, finished_at__lte=before)
-        with transaction.atomic():
-            locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
-            emptied += TaskStatus.objects.filter(pk__in=locked).update(result=None)
-    return emptied
+    """Empty the results of completed tasks."""
+    if not pks:
+        return 0
+    with transaction.atomic():
+        return TaskStatus.objects.filter(pk__in=_locked(pks, before), status=states.COMPLETED).update(result=None)
 
 
-def _pages(pks: Collection[int]) -> Iterable[list[int]]:
-    ordered = sorted(pks)
-    return (ordered[first : first + DELETED] for first in range(0, len(ordered), DELETED))
+def _locked(pks: Collection[int], before: datetime) -> list[int]:
+    """Lock those of the rows that are still old. Return their ids."""
+    rows = TaskStatus.objects.filter(pk__in=pks, status__in=states.TERMINAL, finished_at__lte=before)
+    return list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
