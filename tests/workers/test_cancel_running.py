@@ -305,7 +305,7 @@ def test_a_request_in_the_instant_of_the_outcome_leaves_no_thread(wait_until) ->
             holdings.cancel({("id", 0)})
             return super().take()
 
-    message = dramatiq.Message("q", "acting.work", (), {}, {"redis_message_id": "id:0"})
+    message: dramatiq.Message[Any] = dramatiq.Message("q", "acting.work", (), {}, {"redis_message_id": "id:0"})
     attempt = Attempt(message, Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4()))
     attempt.reporter = Asking(cancellation.Cancellation())
     attempt.started = time.monotonic()

@@ -30,7 +30,7 @@ def work() -> None:
 )
 def test_a_task_may_clean_up_until_its_hard_time_limit(declare: Any, options: dict[str, Any], *, overdue: bool) -> None:
     actor = declare(work, **{"time_limit": 60_000, **options})
-    message = dramatiq.Message("q", actor.actor_name, (), {}, {})
+    message: dramatiq.Message[Any] = dramatiq.Message("q", actor.actor_name, (), {}, {})
     attempt = Attempt(message, Claim("id", 1, 0, uuid.uuid4(), uuid.uuid4()))
     attempt.started = time.monotonic() - 140
     assert is_overdue(attempt, actor.broker.actors) is overdue

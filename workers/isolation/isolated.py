@@ -161,7 +161,7 @@ class Isolated:
                     self._tell(control, channel)
                 if self._verdict is None:
                     self._kill()
-                # What was sent is here by now. A process that got away may keep the socket open.
+                # All that the child sent is here by now. A process that got away may keep the socket open.
                 while channel.poll() and self._hear(channel):
                     pass
         except (OSError, EOFError):

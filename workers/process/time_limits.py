@@ -1,12 +1,12 @@
 """Attempts that outlived their time limit: an interrupt could not end them."""
 
 from collections.abc import Mapping
+from datetime import timedelta
 from typing import Any
 
 from dramatiq import Actor
 
 from apps.tasks.conf import conf
-from workers.isolation.limits import limits_of
 from workers.process.attempt import Attempt
 
 #: Seconds after its time limit in which a task may still end. It may clean up.
@@ -24,6 +24,7 @@ def is_overdue(attempt: Attempt, actors: Mapping[str, Actor[..., Any]]) -> bool:
     actor = actors.get(attempt.message.actor_name)
     declared = actor.options.get("time_limit", conf.TASK_TIME_LIMIT_MS) if actor else conf.TASK_TIME_LIMIT_MS
     limit_ms = attempt.message.options.get("time_limit") or declared
-    isolated = limits_of(actor.actor_name, actor.options) if actor else None
-    hard_ms = (isolated and isolated.hard_ms) or 0
+    hard_ms = actor.options.get("hard_time_limit") or 0 if actor else 0
+    if isinstance(hard_ms, timedelta):
+        hard_ms /= timedelta(milliseconds=1)
     return bool(ran_ms > max(limit_ms, hard_ms) + GRACE_SECONDS * 1000)
