@@ -48,6 +48,9 @@ GRACE_SECONDS = 10.0
 STACK_SECONDS = 2.0
 #: Seconds that a keeper may take to end the processes. One that has not answered by then is frozen, or never began.
 VERDICT_SECONDS = 15.0
+#: Seconds until the death of a child by a kill is told. If all processes of the worker are being killed, this one dies
+#: meanwhile, and its task runs again instead of failing.
+DYING_SECONDS = 0.5
 REFUSED = "the kernel refused it more"
 
 
@@ -250,7 +253,10 @@ class Isolated:
         """Return why the process ended before the function did."""
         verdict, limits = self._verdict, self.job.limits
         if verdict is None:
-            return ChildError("its keeper was killed from outside" if self.pid else "its process could not be started")
+            if not self.pid:
+                return ChildError("its process could not be started")
+            time.sleep(DYING_SECONDS)
+            return ChildError("its keeper was killed from outside")
         status = verdict.status
         if verdict.over == "time" and limits.hard_ms is not None:
             return OverTimeLimitError(f"over its hard time limit of {limits.hard_ms / 1000:g} s")
@@ -263,6 +269,7 @@ class Isolated:
             used = f"used {verdict.cpu_seconds:.1f} s"
             return OverCpuLimitError(f"over its CPU limit of {limits.cpu_seconds:g} s ({used})")
         if -status == signal.SIGKILL:
+            time.sleep(DYING_SECONDS)
             return ChildError("killed by signal 9 from outside (out of memory?)")
         if status < 0:
             return ChildError(f"killed by signal {-status} ({_name(-status)})")
