@@ -62,6 +62,17 @@ def test_attempts_go_with_their_task() -> None:
     assert TaskAttempt.objects.count() == 1
 
 
+def test_a_task_that_another_table_protects_stays_and_holds_up_no_other() -> None:
+    tasks = [ended(100) for _ in range(5)]
+    table = TaskStatus._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE guards (task_id bigint NOT NULL REFERENCES {table} (id))")
+        cursor.executemany("INSERT INTO guards VALUES (%s)", [(tasks[1].pk,), (tasks[4].pk,)])
+    retention = Retention()
+    assert left(retention=retention) == {tasks[1].pk, tasks[4].pk}
+    assert retention.deleted == 3
+
+
 def test_an_actor_may_say_another_time() -> None:
     kept = Kept(by_state=KEPT.by_state, by_actor={"a.short": timedelta(hours=1), "a.forever": None})
     ended(0.1, task_name="a.short", status="failed")

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q
 from django.db.models.fields.json import KT
 
@@ -138,16 +138,24 @@ def _without_open_groups(rows: Iterable[Old]) -> list[int]:
 
 
 def _delete(pks: Collection[int], *, before: datetime) -> int:
-    """Delete rows with their attempts. One that was retried meanwhile or is locked by another transaction stays."""
-    deleted = 0
-    for page in _pages(pks):
+    """Delete rows with their attempts.
+
+    A row stays that was retried meanwhile, is locked by another transaction, or is protected by rows of another table.
+    """
+    return sum(_delete_page(page, before=before) for page in _pages(pks))
+
+
+def _delete_page(pks: list[int], *, before: datetime) -> int:
+    try:
         with transaction.atomic():
-            rows = TaskStatus.objects.filter(pk__in=page, status__in=states.TERMINAL, finished_at__lte=before)
+            rows = TaskStatus.objects.filter(pk__in=pks, status__in=states.TERMINAL, finished_at__lte=before)
             locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
             TaskAttempt.objects.filter(task_id__in=locked).delete()
             TaskStatus.objects.filter(pk__in=locked).delete()
-        deleted += len(locked)
-    return deleted
+        return len(locked)
+    except IntegrityError:
+        middle = len(pks) // 2
+        return sum(_delete_page(half, before=before) for half in (pks[:middle], pks[middle:])) if middle else 0
 
 
 def _empty(pks: Collection[int], *, before: datetime) -> int:
