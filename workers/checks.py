@@ -4,6 +4,7 @@ The app looks at the broker before Django's models exist, so functions import th
 """
 
 import inspect
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -18,12 +19,13 @@ from dramatiq.middleware import Callbacks, Pipelines, Retries
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 
 from apps.core.connections import POSTGRESQL_OPTIONS
-from apps.tasks.conf import conf
+from apps.tasks.conf import SETTINGS, conf
 from apps.tasks.errors import BadCronError
 from apps.tasks.queues import did_you_mean
 from workers.broker import LedgerBroker
 from workers.isolation.limits import limits_of
 from workers.middleware.ending import Ending
+from workers.middleware.keep import LONGEST
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
 from workers.sending.options import ACTORS
@@ -126,6 +128,23 @@ def check_broker() -> list[CheckMessage]:
         return []
     hint = 'Set DRAMATIQ_BROKER["MIDDLEWARE"] to workers.middleware.DEFAULT, and add yours before its last entry.'
     return [Error(f"The broker's middleware cannot track tasks: {wrong}.", hint=hint, id="tasks.E005")]
+
+
+def check_numbers() -> list[CheckMessage]:
+    """tasks.E009: The settings of tasks that are numbers are numbers, not negative, and in days at most 3,650.
+
+    Not registered: `WorkersConfig` asks it. A relay would delete the tasks of the next days with a negative number.
+    """
+    messages: list[CheckMessage] = []
+    for name, setting in SETTINGS.items():
+        if type(setting.default) is not int:
+            continue
+        value = getattr(settings, name, setting.default)
+        most = LONGEST.days if name.endswith("_DAYS") else math.inf
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+            span = "0 or more" if most == math.inf else f"from 0 to {most:,}"
+            messages.append(Error(f"{name} is {value!r:.80}, must be a number, {span}.", id="tasks.E009"))
+    return messages
 
 
 def _wrong_middleware(middleware: Sequence[Middleware]) -> str:

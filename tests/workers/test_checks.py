@@ -1,5 +1,7 @@
 """System checks of declarations and settings."""
 
+import math
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -102,6 +104,30 @@ def test_another_broker_is_refused_before_an_actor_is_declared(monkeypatch, sett
     # For a project whose own tests want a stub.
     settings.SILENCED_SYSTEM_CHECKS = ["tasks.E004"]
     WorkersConfig("workers", workers)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("TASK_KEEP_COMPLETED_DAYS", -1, "is -1, must be a number, from 0 to 3,650."),
+        ("TASK_KEEP_FAILED_DAYS", "7", "is '7', must be a number, from 0 to 3,650."),
+        ("TASK_RESULT_EXPIRES_DAYS", 10**9, "is 1000000000, must be a number, from 0 to 3,650."),
+        ("TASK_KEEP_CANCELLED_DAYS", None, "is None, must be a number, from 0 to 3,650."),
+        ("WORKER_STALL_SECONDS", "60", "is '60', must be a number, 0 or more."),
+        ("WORKER_MAX_TASKS", True, "is True, must be a number, 0 or more."),
+        ("TASK_MAX_CRASHES", math.nan, "is nan, must be a number, 0 or more."),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused_at_the_start(settings, name, value, sentence) -> None:
+    setattr(settings, name, value)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(f"(tasks.E009) {name} {sentence}")):
+        WorkersConfig("workers", workers)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 3_650])
+def test_days_may_be_parts_of_one(settings, value) -> None:
+    settings.TASK_KEEP_COMPLETED_DAYS = value
+    assert checks.check_numbers() == []
 
 
 @pytest.mark.parametrize(
