@@ -75,6 +75,9 @@ def test_processes_that_end_again_and_again_fail(probe: Probe) -> None:
     assert probe.look().is_alive
     wait_in_vain(probe)
     assert probe.look().failures == ("No worker process starts",)
+    # Their supervisor waits before it starts the next one.
+    probe.pids = list
+    assert probe.look().failures == ("No worker process starts",)
 
 
 @pytest.mark.parametrize(

@@ -134,7 +134,7 @@ class Probe(threading.Thread):
                 self.worked_at = self.seen[pid] = now
             elif now - self.seen[pid] >= conf.WORKER_STALL_SECONDS:
                 failures.append(f"worker {pid}: It does not beat")
-        if pids and now - self.worked_at >= conf.WORKER_STALL_SECONDS and not failures:
+        if now - self.worked_at >= conf.WORKER_STALL_SECONDS and not failures:
             failures.append("No worker process starts")
         idle = [row for row in rows.values() if not row.trouble and stalls.is_idle(row)]
         if not failures and idle:
