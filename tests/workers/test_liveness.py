@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import TaskStatus, WorkerProcess
 from tests import rows
+from tests.acting import tasks
 from tests.waiting import wait_until
 from workers.embedded.server import free_port
 from workers.liveness.file import ProbeFile
@@ -105,13 +106,23 @@ def test_a_process_that_says_that_it_cannot_work_fails(probe: Probe, trouble: st
     assert probe.look().failures == (f"worker {os.getpid()}: {sentence}",)
 
 
-def test_a_process_that_takes_none_of_the_due_tasks_fails(probe: Probe) -> None:
-    registered(taken_at=timezone.now() - LONG)
+@pytest.mark.parametrize("is_fetched", [False, True])
+def test_a_process_that_takes_none_of_the_due_tasks_fails(probe: Probe, is_fetched: bool) -> None:
+    row = registered(taken_at=timezone.now() - LONG)
     assert probe.look().is_alive
-    rows.task(status="pending", run_at=timezone.now() - LONG)
+    tasks.effect.send("n")
+    TaskStatus.objects.update(run_at=timezone.now() - LONG)
+    if is_fetched:
+        assert probe.broker.wire.fetch("default", row.broker_id, limit=1)
     assert probe.look().failures == (f"worker {os.getpid()}: It takes no task, although tasks are due",)
     WorkerProcess.objects.update(taken_at=timezone.now() + LONG)
     assert probe.look().is_alive
+
+
+def test_a_task_whose_message_is_lost_is_for_a_relay_to_publish(probe: Probe) -> None:
+    registered(taken_at=timezone.now() - LONG)
+    rows.task(status="pending", run_at=timezone.now() - LONG)
+    assert probe.look() == Verdict()
 
 
 @pytest.mark.parametrize("error", [redis.ConnectionError("away"), redis.exceptions.OutOfMemoryError("full")])

@@ -148,4 +148,11 @@ class Probe(threading.Thread):
         if found:
             # A Redis that takes no write has no messages for them.
             write_to_redis()
+            present = {name: seconds for name, seconds in untaken.items() if self._is_present(name, found)}
+            found = stalls.stalled(found, present, known=self.broker.get_declared_queues())
         return [f"worker {row.pid}: It takes no task, although tasks are due" for row in found]
+
+    def _is_present(self, queue_name: str, idle: list[WorkerProcess]) -> bool:
+        """Return whether Redis has messages of a queue for these processes. A relay publishes lost ones again."""
+        count = self.broker.wire.contents.count(queue_name, [row.broker_id for row in idle])
+        return count.waiting + count.fetched > 0
