@@ -228,6 +228,14 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
         call_command("runworker", probe_file=str(path))
 
 
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_folder_is_no_file_for_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It can be touched and not deleted, so it would never fail."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=f"--probe-file {name} cannot be written: Is a directory"):
+        call_command("runworker", probe_file=name)
+
+
 # --- A whole supervisor ---
 
 
