@@ -179,6 +179,21 @@ def check_transactional(**kwargs: Any) -> list[CheckMessage]:
 
 
 @register("tasks")
+def check_stalls(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W010: `WORKER_STALL_SECONDS` is not below `WORKER_HEARTBEAT_TIMEOUT_SECONDS`."""
+    if conf.WORKER_STALL_SECONDS >= conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS:
+        return []
+    return [
+        Warning(
+            f"WORKER_STALL_SECONDS is {conf.WORKER_STALL_SECONDS}, and WORKER_HEARTBEAT_TIMEOUT_SECONDS "
+            f"{conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS}: a worker tells less often what it takes.",
+            hint="Raise WORKER_STALL_SECONDS. Otherwise workers that work are called stalled, and their probe fails.",
+            id="tasks.W010",
+        )
+    ]
+
+
+@register("tasks")
 def check_vendor(**kwargs: Any) -> list[CheckMessage]:
     """tasks.E006: The database is PostgreSQL or SQLite."""
     if connection.vendor in VENDORS:

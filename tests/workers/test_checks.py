@@ -90,6 +90,14 @@ def test_a_transactional_actor_is_a_risk_on_sqlite_alone(db, settings) -> None:
     assert sorted(set(ids(checks.check_transactional()))) == expected
 
 
+def test_workers_are_not_called_stalled_between_two_heartbeats(settings) -> None:
+    assert checks.check_stalls() == []
+    settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS, settings.WORKER_STALL_SECONDS = 10, 9
+    assert ids(checks.check_stalls()) == ["tasks.W010"]
+    settings.WORKER_STALL_SECONDS = 10
+    assert checks.check_stalls() == []
+
+
 def test_a_second_database_is_a_risk(settings, monkeypatch) -> None:
     assert checks.check_databases() == []
     monkeypatch.setitem(settings.DATABASES, "archive", settings.DATABASES["default"])
