@@ -3,8 +3,9 @@
 import pytest
 from django.test import Client
 
-from apps.accounts.models import Allowance
+from apps.accounts.models import Allowance, User
 from apps.projects.models import Membership, Project
+from tests import rows
 
 pytestmark = pytest.mark.django_db
 
@@ -44,3 +45,23 @@ def test_a_form_of_the_admin_refuses_a_number_that_no_key_has(
     assert not Project.objects.exists()
     assert not Membership.objects.exists()
     assert not Allowance.objects.exists()
+
+
+@pytest.mark.parametrize("key", [2**63, HUGE])
+def test_a_key_that_no_row_can_have_is_answered_as_one_that_no_row_has(client: Client, key: int) -> None:
+    """Django knows the ranges of its columns and asks no database."""
+    project = rows.project(owner="jane")
+    client.force_login(User.objects.get(username="jane"))
+    assert client.get(f"/projects/{key}/").status_code == 404
+    assert client.get(f"/projects/{key}/report.html").status_code == 404
+    for address in (
+        f"/projects/{project.pk}/members/%s/hand-over/",
+        f"/projects/{project.pk}/members/%s/role/",
+        f"/projects/{project.pk}/members/%s/remove/",
+        f"/projects/{project.pk}/invitations/%s/withdraw/",
+        "/account/sessions/%s/end/",
+        "/account/tokens/%s/revoke/",
+    ):
+        found, expected = [client.post(address % one, {"role": "editor"}).status_code for one in (key, 10**9)]
+        assert found == expected, address
+        assert found in (302, 404), address

@@ -6,7 +6,7 @@ An ASGI application sees a request only after its head. Name this class with
 
 import asyncio
 from collections import Counter
-from typing import Any
+from typing import Any, ClassVar
 
 import h11
 from django.conf import settings
@@ -26,10 +26,15 @@ TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: cl
 
 
 class Connection(H11Protocol):
-    """A connection that is closed when it is one too many, or too slow."""
+    """A connection that is closed when it is one too many, or too slow.
+
+    One that is too many takes the place of another without a request, so half-sent heads keep no request out.
+    """
 
     #: Open connections of each client in this process.
     counts: Counter[str] = Counter()
+    #: All open connections, the oldest first.
+    by_age: ClassVar[dict["Connection", None]] = {}
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -37,17 +42,19 @@ class Connection(H11Protocol):
         self._taking: asyncio.TimerHandle | None = None
         self.peer = client_of(self.client[0] if self.client else "")
         self.counts[self.peer] += 1
-        if len(self.connections) > settings.WEB_CONNECTIONS:
-            self._end(TOO_MANY % b"503 Service Unavailable")
-        elif self.counts[self.peer] > settings.WEB_CONNECTIONS_PER_CLIENT and not self._is_proxy():
-            self._end(TOO_MANY % b"429 Too Many Requests")
+        is_over_own = self.counts[self.peer] > settings.WEB_CONNECTIONS_PER_CLIENT and not self._is_proxy()
+        is_over_all = len(self.connections) > settings.WEB_CONNECTIONS
+        if (is_over_own or is_over_all) and not self._replaces(peer=self.peer if is_over_own else None):
+            self._end(TOO_MANY % (b"429 Too Many Requests" if is_over_own else b"503 Service Unavailable"))
         else:
             self._watch_head()
+        self.by_age[self] = None
 
     def connection_lost(self, exc: Exception | None) -> None:
         for timer in (self._head, self._taking):
             if timer is not None:
                 timer.cancel()
+        self.by_age.pop(self, None)
         self.counts[self.peer] -= 1
         if not self.counts[self.peer]:
             del self.counts[self.peer]
@@ -80,6 +87,32 @@ class Connection(H11Protocol):
     def _is_proxy(self) -> bool:
         return self.client is not None and TrustedProxies(settings.TRUSTED_PROXIES).is_trusted(self.client[0])
 
+    def _replaces(self, *, peer: str | None) -> bool:
+        """End a connection that has no request, for this one. Return whether there is any.
+
+        It is the oldest that never had a request, else the oldest whose request is answered.
+
+        Parameters:
+          peer: Client whose connection it is. None: any client's.
+        """
+        idle = [
+            connection
+            for connection in self.by_age
+            if peer in (None, connection.peer) and connection._is_idle() and not connection.transport.is_closing()
+        ]
+        if not idle:
+            return False
+        found = min(idle, key=lambda connection: connection.cycle is not None)
+        if found.transport.get_write_buffer_size():
+            found.transport.abort()
+        else:
+            found._end(TOO_SLOW)
+        return True
+
+    def _is_idle(self) -> bool:
+        is_idle: Any = self.cycle is None or self.cycle.response_complete
+        return bool(is_idle)
+
     def _end(self, answer: bytes) -> None:
         self.transport.write(answer)
         self.transport.close()
@@ -108,8 +141,7 @@ class Connection(H11Protocol):
 
     def _watch_rest(self) -> None:
         """Limit the time of what is left of an answer that is complete."""
-        is_complete: Any = self.cycle is None or self.cycle.response_complete
-        if is_complete and self.transport.get_write_buffer_size():
+        if self._is_idle() and self.transport.get_write_buffer_size():
             self._watch_taking()
 
     def _abort_if_stuck(self) -> None:

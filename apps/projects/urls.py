@@ -2,7 +2,6 @@
 
 from django.urls import path, register_converter
 
-from apps.core import keys as keys
 from apps.projects.views import KINDS, ReportFileView
 
 
@@ -21,5 +20,5 @@ class KindConverter:
 register_converter(KindConverter, "report_kind")
 
 urlpatterns = [
-    path("projects/<key:project_id>/report.<report_kind:kind>", ReportFileView.as_view(), name="report-file"),
+    path("projects/<int:project_id>/report.<report_kind:kind>", ReportFileView.as_view(), name="report-file"),
 ]

@@ -274,8 +274,8 @@ def test_a_session_that_could_not_be_recorded_is_recorded_by_the_next_request(
 
 
 def test_a_session_that_is_not_there_cannot_be_ended(browser: Client) -> None:
-    assert browser.post("/account/sessions/0/end/").headers["Location"] == "/account/"
-    assert browser.post(f"/account/sessions/{10**30}/end/").status_code == 404
+    for key in (0, 10**30):
+        assert browser.post(f"/account/sessions/{key}/end/").headers["Location"] == "/account/"
 
 
 def test_a_session_of_another_user_is_neither_seen_nor_ended(browser: Client) -> None:

@@ -173,6 +173,25 @@ def test_attempts_at_the_same_time_do_not_exceed_the_limit(jane: User) -> None:
         assert sum(pool.map(one, range(12))) == throttling.PAIR.burst
 
 
+def test_an_attempt_that_waited_for_another_one_is_not_refused_for_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    two = replace(throttling.PAIR, burst=2)
+    counters = [throttling.Counter(limit=two, name="jane", address=HERE)]
+    clock = [timezone.now()]
+    monkeypatch.setattr(timezone, "now", lambda: clock[0])
+    create = Throttle.objects.bulk_create
+
+    def create_after_another_one(*args: Any, **options: Any) -> Any:
+        monkeypatch.setattr(Throttle.objects, "bulk_create", create)
+        clock[0] += timedelta(seconds=1)
+        throttling.count(counters)
+        return create(*args, **options)
+
+    monkeypatch.setattr(Throttle.objects, "bulk_create", create_after_another_one)
+    throttling.count(counters)
+    with pytest.raises(TooManyAttemptsError):
+        throttling.count(counters)
+
+
 def test_limits_are_kept_in_the_database(jane: User) -> None:
     exhaust()
 

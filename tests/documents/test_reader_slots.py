@@ -128,6 +128,7 @@ def test_the_number_of_slots_follows_the_memory(monkeypatch: pytest.MonkeyPatch,
     gigabyte = 1024**3
     limit = tmp_path / "memory.max"
     monkeypatch.setattr(slots, "CONTAINER_LIMITS", (tmp_path / "none", limit))
+    monkeypatch.setattr(slots, "processors", lambda: 64)
     limit.write_text("max\n")
     machine = slots.machine_bytes()
     assert machine > gigabyte // 2
@@ -138,6 +139,18 @@ def test_the_number_of_slots_follows_the_memory(monkeypatch: pytest.MonkeyPatch,
     assert slots.count(memory_bytes=gigabyte) == 1
     limit.write_text(f"{machine * 1_000}\n")
     assert slots.machine_bytes() == machine
+
+
+def test_the_number_of_slots_follows_the_processors(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    quota = tmp_path / "cpu.max"
+    monkeypatch.setattr(slots, "CONTAINER_QUOTA", quota)
+    machine = slots.processors()
+    assert machine >= 1
+    for text, processors in [("max 100000\n", machine), ("50000 100000\n", 1), ("1000000000 100000\n", machine)]:
+        quota.write_text(text)
+        assert slots.processors() == processors
+    monkeypatch.setattr(slots, "processors", lambda: 3)
+    assert slots.count(memory_bytes=1) == 3
 
 
 def test_a_free_slot_leaves_no_file(folder: Path) -> None:

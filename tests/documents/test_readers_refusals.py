@@ -359,7 +359,8 @@ def test_a_process_that_hangs_is_ended_and_leaves_nothing(monkeypatch: pytest.Mo
     pid_file = tmp_path / "pid"
     code = f"import os, time; open({str(pid_file)!r}, 'w').write(str(os.getpid())); time.sleep(600)"
     monkeypatch.setattr(isolated, "COMMAND", crashing(tmp_path, code))
-    with pytest.raises(ReadingTimeoutError):
+    monkeypatch.setattr(isolated, "PATIENCE", 1)
+    with pytest.raises(ReadingInterruptedError, match="was not done in 3 seconds"):
         readers.read(manuscripts.pdf(b""), filename="a.pdf", limits=Limits(seconds=3))
     with pytest.raises(ProcessLookupError):
         os.kill(int(pid_file.read_text()), 0)
@@ -374,7 +375,9 @@ def crashing(folder: Path, code: str) -> tuple[str, ...]:
 def test_the_process_that_reads_lives_on_when_a_machine_says_that_it_stops(tmp_path: Path) -> None:
     """Platforms send SIGTERM to every process; the worker then has some seconds to end its tasks."""
     arguments = {"reader": "word", "action": "read", "filename": "a.docx", "encoding": ""}
-    order = json.dumps({"work": isolated.READING, "arguments": arguments, "limits": {}, "parent": os.getpid()})
+    order = json.dumps(
+        {"work": isolated.READING, "arguments": arguments, "limits": {}, "seconds": 60, "parent": os.getpid()}
+    )
     with (tmp_path / "a.docx").open("wb") as file:
         file.write((manuscripts.WRITTEN_ELSEWHERE / "three-chapters.docx").read_bytes())
     code = (

@@ -6,6 +6,7 @@
 import logging
 from typing import Any
 
+import psutil
 import pytest
 from django.test import Client
 
@@ -16,6 +17,9 @@ from tests.gate.conftest import Connect
 from tests.gate.fuzz import Fuzzer, Request, templates
 
 ROLES = ("stranger", "writer", "writer with a token", "staff")
+
+#: Requests until caches are full, and memory that all further ones may take.
+WARM_REQUESTS, GROWTH_MEGABYTES = 1_000, 40
 
 
 def credentials(role: str) -> tuple[str, ...]:
@@ -53,8 +57,13 @@ def test_no_request_is_an_error_of_ours(
     count = pytestconfig.getoption("--fuzz-requests") // len(ROLES)
     fuzzer = Fuzzer(seed=pytestconfig.getoption("--seed") * 1_000 + ROLES.index(role), keys=keys())
     failures: list[tuple[Request, Any]] = []
+    # The site runs in this process.
+    memory = psutil.Process().memory_info
+    warm_bytes = 0
     with caplog.at_level(logging.ERROR):
-        for request in fuzzer.requests(count):
+        for number, request in enumerate(fuzzer.requests(count)):
+            if number == WARM_REQUESTS:
+                warm_bytes = memory().rss
             with connect() as connection:
                 status = connection.send(*request.lines, *headers, body=request.body).status(method=request.method)
             errors = [record for record in caplog.records if record.levelno >= logging.ERROR]
@@ -63,3 +72,7 @@ def test_no_request_is_an_error_of_ours(
                 print(request, status, *caplog.messages, caplog.text[-3000:])
             caplog.clear()
     assert failures == []
+    if warm_bytes:
+        grown_megabytes = (memory().rss - warm_bytes) / 1024**2
+        print(f"{role}: {grown_megabytes:+.1f} MB from request {WARM_REQUESTS:,} to {count:,}")
+        assert grown_megabytes < GROWTH_MEGABYTES

@@ -338,16 +338,55 @@ def test_django_says_whose_a_credential_is(
 # --- Connections ---------------------------------------------------------------------------------
 
 
-def test_a_client_with_too_many_connections_is_429(serve: Callable[..., Connect], held: Held, settings: Any) -> None:
+def test_a_client_with_too_many_requests_on_connections_is_429(
+    serve: Callable[..., Connect], held: Held, settings: Any, wait_until: Callable[..., Any]
+) -> None:
     settings.WEB_CONNECTIONS_PER_CLIENT = 3
-    held.go.set()
-    connect = serve(held)
-    open_ones = [connect() for _ in range(3)]
-    for connection in open_ones:
-        assert connection.send("GET / HTTP/1.1").answer().status == 200
+    connect = serve(held, requests=16)
+    working = [connect().send("GET / HTTP/1.1") for _ in range(3)]
+    wait_until(lambda: held.running == 3)
     one_too_many = connect()
     assert one_too_many.answer().status == 429
     assert one_too_many.is_closed()
+    held.go.set()
+    assert [connection.answer().body for connection in working] == [b"done"] * 3
+
+
+def test_half_sent_heads_keep_no_request_of_their_client_out(
+    serve: Callable[..., Connect], held: Held, settings: Any, wait_until: Callable[..., Any]
+) -> None:
+    """An office shares an address, and one of its people may be an attacker."""
+    settings.WEB_CONNECTIONS_PER_CLIENT = 3
+    held.go.set()
+    connect = serve(held, requests=16)
+    user = connect()
+    assert user.send("GET / HTTP/1.1").answer().status == 200
+    halves = [connect().send_bytes(b"GET / HTTP/1.1\r\nHost: 1") for _ in range(20)]
+    assert halves[0].answer().status == 408
+    assert halves[0].is_closed()
+    # Connections that had a request are ended last.
+    assert user.send("GET / HTTP/1.1").answer().status == 200
+    assert connect().send("GET / HTTP/1.1").answer().status == 200
+    wait_until(lambda: connections.Connection.counts.total() <= 3)
+
+
+def test_answers_that_are_not_taken_keep_no_request_of_their_client_out(
+    serve: Callable[..., Connect], settings: Any, wait_until: Callable[..., Any]
+) -> None:
+    settings.WEB_CONNECTIONS_PER_CLIENT = 2
+    answered: list[str] = []
+
+    async def long(scope: Any, receive: Any, send: Any) -> None:
+        size_bytes = 10 if scope["path"] == "/" else 20_000_000
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"x" * size_bytes})
+        answered.append(scope["path"])
+
+    connect = serve(long)
+    stuck = [connect().send("GET /long HTTP/1.1") for _ in range(2)]
+    wait_until(lambda: len(answered) == 2, timeout=20)
+    assert connect().send("GET / HTTP/1.1").answer().body == b"x" * 10
+    assert stuck[0].is_closed()
 
 
 def test_a_trusted_proxy_may_have_more_connections(serve: Callable[..., Connect], held: Held, settings: Any) -> None:
@@ -361,13 +400,26 @@ def test_a_trusted_proxy_may_have_more_connections(serve: Callable[..., Connect]
         assert connection.send("GET / HTTP/1.1").answer().status == 200
 
 
-def test_too_many_connections_of_all_clients_are_503(serve: Callable[..., Connect], held: Held, settings: Any) -> None:
+def test_too_many_requests_of_all_clients_on_connections_are_503(
+    serve: Callable[..., Connect], held: Held, settings: Any, wait_until: Callable[..., Any]
+) -> None:
+    settings.WEB_CONNECTIONS = 2
+    connect = serve(held, requests=16)
+    for _ in range(2):
+        connect().send("GET / HTTP/1.1")
+    wait_until(lambda: held.running == 2)
+    assert connect().answer().status == 503
+
+
+def test_half_sent_heads_of_all_clients_keep_no_request_out(
+    serve: Callable[..., Connect], held: Held, settings: Any
+) -> None:
     settings.WEB_CONNECTIONS = 2
     held.go.set()
     connect = serve(held)
-    for connection in [connect() for _ in range(2)]:
-        assert connection.send("GET / HTTP/1.1").answer().status == 200
-    assert connect().answer().status == 503
+    halves = [connect().send_bytes(b"GET / HTTP/1.1\r\nHost: 1") for _ in range(5)]
+    assert connect().send("GET / HTTP/1.1").answer().status == 200
+    assert halves[0].answer().status == 408
 
 
 # --- Answers -------------------------------------------------------------------------------------

@@ -370,17 +370,46 @@ def test_keys_take_turns() -> None:
     limit(is_fair=True)
     many = send(100, line="big")
     few = send(1, line="small")
-    assert admit(threads=4) == [many[0], few[0], *many[1:5]]
+    assert admit(threads=3) == [many[0], few[0], *many[1:4]]
 
 
 def test_no_more_tasks_are_handed_out_than_run_soon() -> None:
     limit(is_fair=True)
     many = send(100, line="big")
-    assert len(admit(threads=4)) == 6
+    assert len(admit(threads=3)) == 5
     end(many[0], line="big")
     late = send(1, line="late")
-    assert admit(threads=4) == late
-    assert admit(threads=4) == []
+    assert admit(threads=3) == late
+    assert admit(threads=3) == []
+
+
+def test_a_key_with_long_tasks_leaves_threads_to_the_others() -> None:
+    limit(is_fair=True)
+    many = send(100, line="big")
+    assert admit(threads=16) == many[:12]
+    assert admit(threads=16) == []
+    # A second one with many takes no more of them than a quarter of all.
+    more = send(100, line="more")
+    assert admit(threads=16) == more[:4]
+    few = [send(1, line=name)[0] for name in "abc"]
+    assert admit(threads=16) == few
+
+
+def test_many_keys_take_all_threads_together() -> None:
+    limit(is_fair=True)
+    sent = [send(4, line=f"{number:02}") for number in range(20)]
+    assert admit(threads=16) == [tasks[0] for tasks in sent]
+
+
+def test_keys_with_long_tasks_leave_threads_to_the_others_together() -> None:
+    limit(is_fair=True)
+    many, more = send(100, line="a"), send(100, line="b")
+    assert Counter(task_id in many for task_id in admit(threads=16)) == {True: 6, False: 6}
+    end(more[0], line="b")
+    assert admit(threads=16) == many[6:7]
+    assert admit(threads=16) == []
+    few = send(1, line="c")
+    assert admit(threads=16) == few
 
 
 def test_each_key_has_one_turn_a_round() -> None:

@@ -142,7 +142,7 @@ def test_a_cancelled_task_stays_until_its_children_have_ended() -> None:
 
 
 def test_rows_are_read_once_and_those_that_were_too_young_later(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.tasks.ledger.retention.READ", 2)
+    monkeypatch.setattr("apps.tasks.ledger.retention.PAGE", 2)
     retention = Retention()
     tasks = [ended(days) for days in (9, 8, 6, 5)]
     assert left(retention=retention) == {task.pk for task in tasks[2:]}
@@ -166,7 +166,7 @@ def test_a_task_that_ended_after_its_row_was_read_is_found_within_a_day() -> Non
 
 
 def test_work_is_done_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("apps.tasks.ledger.retention.READ", 10)
+    monkeypatch.setattr("apps.tasks.ledger.retention.PAGE", 10)
     for _ in range(25):
         ended(100)
     retention = Retention()

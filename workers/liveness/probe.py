@@ -155,4 +155,4 @@ class Probe(threading.Thread):
     def _is_present(self, queue_name: str, idle: list[WorkerProcess]) -> bool:
         """Return whether Redis has messages of a queue for these processes. A relay publishes lost ones again."""
         count = self.broker.wire.contents.count(queue_name, [row.broker_id for row in idle])
-        return count.waiting + count.fetched > 0
+        return bool(count.waiting or count.fetched)

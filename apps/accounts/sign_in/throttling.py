@@ -5,7 +5,7 @@ hashed, so attempts at the same time cannot exceed a limit, and is taken off aga
 costs one statement that reads, and moves nothing: waiting always helps.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -113,9 +113,8 @@ def count(counters: Sequence[Counter]) -> None:
     """
     by_digest = {counter.digest: counter for counter in counters}
     throttles = Throttle.objects.filter(digest__in=by_digest)
-    now = timezone.now()
     # A refused attempt takes no lock.
-    _check(throttles, by_digest, now=now)
+    now = _check(throttles, by_digest)
     with transaction.atomic():
         # In order, so that two attempts never wait for each other.
         Throttle.objects.bulk_create(
@@ -132,7 +131,7 @@ def count(counters: Sequence[Counter]) -> None:
             ignore_conflicts=True,
         )
         locked = list(throttles.select_for_update().order_by("digest"))
-        _check(locked, by_digest, now=now)
+        now = _check(locked, by_digest)
         for throttle in locked:
             throttle.free_at = max(throttle.free_at, now) + by_digest[throttle.digest].limit.interval
             throttle.save(update_fields=["free_at"])
@@ -164,8 +163,18 @@ def _delete_empty() -> None:
             Throttle.objects.filter(pk__in=pks).delete()
 
 
-def _check(throttles: Any, counters: dict[str, Counter], *, now: datetime) -> None:
-    waits = [counters[throttle.digest].limit.wait(throttle.free_at, now=now) for throttle in throttles]
-    wait = max(waits, default=timedelta())
+def _check(throttles: Iterable[Throttle], counters: dict[str, Counter]) -> datetime:
+    """Check the counters, and return the time at which they were looked at.
+
+    The clock is read after the rows, and after waiting for their locks: an earlier time would be behind that of an
+    attempt that came first.
+
+    Raises:
+      TooManyAttemptsError: One of them is full.
+    """
+    found = list(throttles)
+    now = timezone.now()
+    wait = max((counters[one.digest].limit.wait(one.free_at, now=now) for one in found), default=timedelta())
     if wait > timedelta():
         raise TooManyAttemptsError(wait)
+    return now

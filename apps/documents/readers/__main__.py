@@ -22,7 +22,13 @@ PROGRESS_SECONDS = 0.1
 def main() -> None:
     order = json.loads(sys.argv[1])
     limits = Limits(**order["limits"])
-    process.limit(seconds=limits.seconds + GRACE_SECONDS, memory_bytes=limits.memory_bytes, parent=int(order["parent"]))
+    process.limit(
+        processor_seconds=limits.seconds,
+        seconds=int(order["seconds"]) + GRACE_SECONDS,
+        memory_bytes=limits.memory_bytes,
+        parent=int(order["parent"]),
+    )
+    process.step_back()
     # The output of libraries must not come between our lines.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)

@@ -40,6 +40,15 @@ _DASHES, _QUOTES, _OPENING = (
 #: Places where no text goes on: a symbol, a capital or a mark within a word, two scripts in one, a mark without space.
 _ODD = re.compile(r"s|(?<=[lo])[LO]|(?<=[lL])[oOh]|(?<=[oOh])[lL]|(?<=,)[lLoO]|(?<=[lLoO])q(?=[lLoO])|(?<=[lLoOh])v")
 
+_WESTERN = "àáâãäåæçèéêëìíîïñòóôõöøùúûüýœß"
+#: Letters beyond ASCII of the languages that chardet confuses most, by their ISO 639-1 codes.
+_LETTERS = dict.fromkeys(("ca", "da", "de", "en", "es", "fi", "fr", "it", "nl", "no", "pt", "sv"), _WESTERN) | {
+    "cs": "áčďéěíňóřšťúůýžöü", "et": "äöüõšž", "hr": "čćđšž", "hu": "áéíóöőúüűä", "is": "áðéíóúýþæö",
+    "lt": "ąčęėįšųūž", "lv": "āčēģīķļņšūž", "pl": "ąćęłńóśźżéöü", "ro": "ăâîșțşţé", "sk": "áäčďéíĺľňóôŕšťúýžö",
+    "sl": "čšžćđ", "tr": "çğ\u0131öşüâîû",
+}  # fmt: skip
+
+_ASCII = bytes(range(128))
 _BEYOND_ASCII = re.compile(rb"[\x80-\xff]|\x1b")
 _NOT_ASCII_TEXT = re.compile(rb"[\x01-\x08\x0e-\x1f\x80-\xff]")
 _LINE_END = re.compile(rb"\r\n?|\n")
@@ -59,16 +68,16 @@ def candidates(data: bytes) -> Sequence[str]:
             return ["cp1252"]
     eras = chardet.EncodingEra.ALL & ~chardet.EncodingEra.MAINFRAME
     found = [
-        (str(entry["encoding"]).lower().replace("-", "_"), entry["confidence"])
+        (str(entry["encoding"]).lower().replace("-", "_"), entry["confidence"], str(entry["language"]))
         for entry in chardet.detect_all(sample, encoding_era=eras, compat_names=False, exclude_encodings=_RARE)
         if entry["encoding"]
     ]
     best: dict[str, tuple[int, int, float, str]] = {}
-    for encoding, confidence in found:
+    for encoding, confidence, language in found:
         if confidence < CONSIDERED_SHARE * found[0][1]:
             continue
         text = sample.decode(encoding, "replace")[:JUDGED_CHARACTERS]
-        key = (_odd(text), _rank(encoding), -confidence, encoding)
+        key = (_odd(text, language), _rank(encoding), -confidence, encoding)
         best[text] = min(best.get(text, key), key)
     least = min((odd for odd, *_ in best.values()), default=0)
     kept = sorted((key[1:], text) for text, key in best.items() if key[0] == least)
@@ -84,7 +93,7 @@ def _is_hardly_telling(sample: bytes) -> bool:
     """Return whether hardly a letter tells the encoding, and the usual Western one makes sense."""
     text = sample.decode("cp1252", "replace")
     telling = sum(not character.isascii() for character in text)
-    return telling <= FEW_TELLING and len(text) <= FEW_CHARACTERS and not _odd(text)
+    return telling <= FEW_TELLING and len(text) <= FEW_CHARACTERS and not _odd(text, "en")
 
 
 def _utf_16(sample: bytes) -> str:
@@ -103,9 +112,12 @@ def _rank(encoding: str) -> int:
     return next((rank for rank, name in enumerate(_USUAL) if encoding.startswith(name)), len(_USUAL))
 
 
-def _odd(text: str) -> int:
-    """Return the number of odd places."""
-    return len(_ODD.findall("".join(map(_kind, text))))
+def _odd(text: str, language: str = "") -> int:
+    """Return the number of odd places, and of letters that the language does not have."""
+    odd = len(_ODD.findall("".join(map(_kind, text))))
+    if letters := _LETTERS.get(language):
+        odd += sum(not letter.isascii() and letter not in letters and letter.isalpha() for letter in text.lower())
+    return odd
 
 
 @lru_cache(maxsize=4096)

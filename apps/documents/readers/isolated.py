@@ -46,8 +46,10 @@ ENVIRONMENT = {
 #: Module whose work reads a file. `WORK(**arguments)` loads what it needs, and calling the result does the work.
 READING = "apps.documents.readers.reading"
 
-#: Time limit of a check at upload.
+#: Time limit of a check at upload. A writer waits for it.
 CHECK_SECONDS = 15
+#: Time limit of a task's work, as a multiple of its processor time: other processes compute first.
+PATIENCE = 3
 #: Seconds that a check waits for a slot. A writer waits for it.
 CHECK_WAIT_SECONDS = 5
 #: Seconds that a task waits for a slot. It has 30 minutes in all.
@@ -88,7 +90,7 @@ told = threading.Event()
 
 
 class ReadingInterruptedError(Exception):
-    """The process that reads was ended from outside: memory ran out, or the machine stops. Retry."""
+    """The process that reads was ended from outside: memory ran out, the machine is busy, or it stops. Retry."""
 
 
 class ReaderNotInstalledError(Exception):
@@ -118,7 +120,7 @@ def check(source: Source, limits: Limits, *, reader: str) -> None:
     quick = replace(limits, seconds=min(limits.seconds, CHECK_SECONDS))
     arguments = {"reader": reader, "action": "check", **source.named()}
     with suppress(ReadingTimeoutError, ReadingInterruptedError, CageError), check_slot(limits):
-        _run(READING, source.file, arguments, quick, ignore)
+        _run(READING, source.file, arguments, quick, ignore, seconds=CHECK_SECONDS)
 
 
 def run(work: str, file: BinaryIO, arguments: Mapping[str, Any], *, limits: Limits, on_progress: OnProgress) -> bytes:
@@ -133,7 +135,7 @@ def run(work: str, file: BinaryIO, arguments: Mapping[str, Any], *, limits: Limi
     """
     on_wait = partial(on_progress, 0.0, WAITING)
     with slots.held("read", number=_at_once(limits), wait_seconds=READ_WAIT_SECONDS, on_wait=on_wait):
-        return _run(work, file, arguments, limits, on_progress)
+        return _run(work, file, arguments, limits, on_progress, seconds=PATIENCE * limits.seconds)
 
 
 @contextmanager
@@ -152,9 +154,23 @@ def _at_once(limits: Limits) -> int:
     return limits.at_once or slots.count(memory_bytes=limits.memory_bytes)
 
 
-def _run(work: str, file: BinaryIO, arguments: Mapping[str, Any], limits: Limits, on_progress: OnProgress) -> bytes:
+def _run(
+    work: str,
+    file: BinaryIO,
+    arguments: Mapping[str, Any],
+    limits: Limits,
+    on_progress: OnProgress,
+    *,
+    seconds: int,
+) -> bytes:
     with _copied(file) as copy, tempfile.TemporaryFile() as error_output:
-        order = {"work": work, "arguments": dict(arguments), "limits": limits.as_dict(), "parent": os.getpid()}
+        order = {
+            "work": work,
+            "arguments": dict(arguments),
+            "limits": limits.as_dict(),
+            "seconds": seconds,
+            "parent": os.getpid(),
+        }
         process = subprocess.Popen(
             [*COMMAND, json.dumps(order)],
             stdin=copy,
@@ -165,9 +181,9 @@ def _run(work: str, file: BinaryIO, arguments: Mapping[str, Any], limits: Limits
             start_new_session=True,  # Ctrl+C is for the worker.
         )
         try:
-            return _Conversation(process, limits, on_progress).result()
+            return _Conversation(process, limits, on_progress, seconds=seconds).result()
         except _NoAnswerError:
-            raise _reason(_code(process), error_output, work=work) from None
+            raise _reason(_code(process), error_output, limits, work=work) from None
         finally:
             process.kill()
             process.wait()
@@ -198,18 +214,21 @@ class _Conversation:
     encoding the writer chooses}; {"bytes": the length of the content that follows}.
     """
 
-    def __init__(self, process: "subprocess.Popen[bytes]", limits: Limits, on_progress: OnProgress) -> None:
+    def __init__(
+        self, process: "subprocess.Popen[bytes]", limits: Limits, on_progress: OnProgress, *, seconds: int
+    ) -> None:
         assert process.stdout is not None
         self.fd = process.stdout.fileno()
         self.limits = limits
         self.on_progress = on_progress
-        self.until = time.monotonic() + limits.seconds
+        self.seconds = seconds
+        self.until = time.monotonic() + seconds
         self.received = bytearray()
 
     def result(self) -> bytes:
         with selectors.DefaultSelector() as selector:
             selector.register(self.fd, selectors.EVENT_READ)
-            for _ in range(LINES_A_SECOND * max(1, self.limits.seconds)):
+            for _ in range(LINES_A_SECOND * max(1, self.seconds)):
                 match self._line(selector):
                     case {"refused": str(message)}:
                         raise UnreadableTextError(_printable(message))
@@ -251,7 +270,7 @@ class _Conversation:
                 if not piece:
                     raise _NoAnswerError
                 return piece
-        raise ReadingTimeoutError(seconds=self.limits.seconds)
+        raise ReadingInterruptedError(f"The process that reads was not done in {self.seconds:,} seconds.")
 
 
 def _printable(message: str) -> str:
@@ -288,7 +307,7 @@ def _code(process: "subprocess.Popen[bytes]") -> int:
         return process.wait()
 
 
-def _reason(code: int, error_output: BinaryIO, *, work: str) -> Exception:
+def _reason(code: int, error_output: BinaryIO, limits: Limits, *, work: str) -> Exception:
     """Return the error that explains the end of the process: the file's fault, or another cause."""
     error_output.seek(max(0, error_output.seek(0, os.SEEK_END) - ERROR_OUTPUT_BYTES))
     output = error_output.read().decode(errors="replace").strip()
@@ -297,6 +316,8 @@ def _reason(code: int, error_output: BinaryIO, *, work: str) -> Exception:
         return ReaderNotInstalledError(output)
     if code == NOT_CAGED:
         return CageError(cage.missing() or [output])
+    if code == -signal.SIGXCPU:
+        return ReadingTimeoutError(seconds=limits.seconds)
     if code < 0 and -code not in CRASHES:
         return ReadingInterruptedError(f"The process that reads was ended by {signal.Signals(-code).name}.")
     return UnreadableTextError(CRASHED)

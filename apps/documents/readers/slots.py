@@ -1,4 +1,4 @@
-"""Slots of a machine: processes that handle strangers' files at once, bounded by its memory.
+"""Slots of a machine: processes that handle strangers' files at once, bounded by its memory and its processors.
 
 A slot is a locked file in the system's folder for temporary files. All processes of a user share them, and the system
 unlocks those of a process that dies.
@@ -9,6 +9,7 @@ import fcntl
 import logging
 import os
 import stat
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -25,6 +26,8 @@ LOOK_SECONDS = 0.05
 MEMORY_SHARE = 0.5
 #: Files that limit the memory of a container: of control groups in their second version and in their first.
 CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
+#: File with the processor time that a container gets in a period, and the period. Both are in microseconds.
+CONTAINER_QUOTA = Path("/sys/fs/cgroup/cpu.max")
 
 #: Files of other users that are passed over. All users may write to the folder.
 FOREIGN_FILES = 1_000
@@ -33,12 +36,23 @@ _FOREIGN = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errn
 
 
 def count(*, memory_bytes: int) -> int:
-    """Return the number of processes that the machine has memory for, at least 1.
+    """Return the number of processes that the machine has memory and processors for, at least 1.
+
+    More of them than processors would all take longer, and their time limits with them.
 
     Parameters:
       memory_bytes: Memory that one of them may take.
     """
-    return max(1, int(MEMORY_SHARE * machine_bytes() / memory_bytes))
+    return max(1, min(int(MEMORY_SHARE * machine_bytes() / memory_bytes), processors()))
+
+
+def processors() -> int:
+    """Return the number of processors of this machine, or of this container."""
+    number = len(os.sched_getaffinity(0)) if sys.platform == "linux" else os.cpu_count() or 1
+    with suppress(OSError, ValueError):  # There is no limit, or it says "max".
+        quota, period = CONTAINER_QUOTA.read_text().split()
+        number = min(number, max(1, int(quota) // int(period)))
+    return number
 
 
 def machine_bytes() -> int:

@@ -58,6 +58,7 @@ def read(source: Source, limits: Limits, on_progress: OnProgress) -> str:
     """
     with package.opened(source, limits) as parts:
         name = _document_name(parts)
+        parts.require(name)
         steps = Steps(on_progress, total=parts.size(name), what="Reading the Word file")
         return _text(parts, name, limits, on_bytes=steps.advance)
 

@@ -25,6 +25,8 @@ PAGE = 500
 LINES = 200
 #: Of that many tasks, the last is the one that was sent first, whatever its priority. So none waits for ever.
 TURN_OF_THE_OLDEST = 10
+#: Part of the threads that lines which hold as many already leave to the others.
+LEFT_TO_OTHERS = 4
 #: Places of an actor without a limit of its own.
 UNLIMITED = 1_000_000
 #: Milliseconds that the tasks of an actor wait for code that has its limit.
@@ -122,7 +124,7 @@ def admit(
             admission.lacks_limit = True
             return admission
         if limit is not None and limit.is_fair:
-            _admit_in_turns(limit, admission, threads + max(threads // 4, 2), counts)
+            _admit_in_turns(limit, admission, threads, counts)
             return admission
         if lines is None:
             lines = lines_of(task_name, after=after, limit=LINES)
@@ -138,26 +140,27 @@ def admit(
     return admission
 
 
-def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, counts: Counter[str]) -> None:
+def _admit_in_turns(limit: Limit, admission: Admission, threads: int, counts: Counter[str]) -> None:
     """Admit one task of each line after the last one that had its turn, again and again while there is room."""
     room = _rooms(limit.task_name, limit, None)[""]
-    handed_out = TaskStatus.objects.with_place().filter(task_name=limit.task_name)[:most_handed_out].count()
-    count = min(most_handed_out - handed_out, PAGE)
+    most = threads + max(threads // 4, 2)
+    rows = TaskStatus.objects.with_place().filter(task_name=limit.task_name).order_by()
+    handed_out = Counter(str(line) for line in rows.values_list("line", flat=True)[:most])
     after: str | None = limit.last_line
     is_round_empty = False
-    while count > 0 and room.is_open():
+    while (count := min(most - handed_out.total(), PAGE - len(admission.rows))) > 0 and room.is_open():
         asked = min(count, LINES)
         lines = lines_of(limit.task_name, after=after, limit=asked)
         found = _take(
             limit.task_name,
-            dict.fromkeys(lines, room),
+            dict.fromkeys(_with_turn(lines, handed_out, threads=threads), room),
             counts,
             most=count,
             most_of_a_line=1,
             but=admission.rows,
         )
         admission.rows += found
-        count -= len(found)
+        handed_out.update(row.line or "" for row in found)
         after = lines[-1] if lines else after
         if len(lines) < asked:
             if is_round_empty and not found:
@@ -169,6 +172,20 @@ def _admit_in_turns(limit: Limit, admission: Admission, most_handed_out: int, co
     if admission.rows:
         Limit.objects.filter(pk=limit.pk).update(last_line=admission.rows[-1].line or "")
     _give(admission.rows)
+
+
+def _with_turn(lines: Sequence[str], handed_out: Counter[str], *, threads: int) -> list[str]:
+    """Return the lines of which one more task is handed out.
+
+    Long tasks of one line would take all threads before another line has a task. So the last threads are for lines that
+    hold few.
+    """
+    few = threads // LEFT_TO_OTHERS
+    found: list[str] = []
+    for line in lines:
+        if few == 0 or handed_out[line] < few or handed_out.total() + len(found) < threads - few:
+            found.append(line)
+    return found
 
 
 def _give(rows: list[Waiting]) -> None:

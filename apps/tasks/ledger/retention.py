@@ -5,7 +5,7 @@ which is nearly that of their sends, and each only once a day.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
@@ -16,13 +16,11 @@ from django.db.models.fields.json import KT
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import TaskAttempt, TaskChild, TaskGroupMember, TaskKey, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskChild, TaskGroupMember, TaskKey, TaskStack, TaskStatus
 from apps.tasks.values import GROUP_KEY, KEY_OPTION
 
-#: Rows that are read at once.
-READ = 2_000
-#: Rows that are deleted in one transaction: a send on SQLite waits for it.
-DELETED = 500
+#: Rows that are read at once, and deleted in one transaction: a send on SQLite waits for it.
+PAGE = 500
 #: Seconds after which rows are read again that were not old enough, or not finished, when they were read.
 AGAIN_SECONDS = 24 * 60 * 60.0
 
@@ -121,7 +119,7 @@ class Retention:
         if old:
             self._after[span] = old[-1].pk
         # The rest is younger, or the end of the table.
-        return len(old) == READ
+        return len(old) == PAGE
 
 
 def _read(*, after: int) -> list[Old]:
@@ -130,7 +128,7 @@ def _read(*, after: int) -> list[Old]:
     columns: Any = ("pk", "task_id", "task_name", "status", "created_at", "finished_at")
     options = (KT(f"options__{name}") for name in (GROUP_KEY, KEY_OPTION))
     found: Any = rows.values_list(*columns, has_result, *options, ClockTimestamp())
-    return [Old(*row) for row in found[:READ]]
+    return [Old(*row) for row in found[:PAGE]]
 
 
 def _not_needed(rows: Collection[Old]) -> list[int]:
@@ -141,10 +139,11 @@ def _not_needed(rows: Collection[Old]) -> list[int]:
     return [row.pk for row in rows if row.task_id not in needed]
 
 
-def _members_of_open_groups(task_ids: Collection[str]) -> set[str]:
+def _members_of_open_groups(task_ids: set[str]) -> set[str]:
     """Return the tasks of groups that wait for others, also for a retry by hand. Outer groups count as well."""
     is_open = Q(group__ended_at=None) | ~Q(group__waits_for="")
-    return _found(TaskGroupMember.objects.filter(is_open, task_id__in=task_ids), "task_id") if task_ids else set()
+    wanted: Any = task_ids  # Ids in texts: the foreign key is to them.
+    return _found(TaskGroupMember.objects.filter(is_open, task_id__in=wanted), "task_id") if task_ids else set()
 
 
 def _throttling(keys: Collection[str]) -> set[str]:
@@ -164,34 +163,35 @@ def _found(rows: QuerySet[Any], column: str) -> set[str]:
 def _delete(pks: Collection[int], *, before: datetime) -> int:
     """Delete rows with their attempts.
 
-    A row stays that was retried meanwhile, is locked by another transaction, or is protected by rows of another table.
+    A row stays that was retried meanwhile, is locked by another transaction, or is what a row of another table names.
     """
-    return sum(_delete_page(page, before=before) for page in _pages(pks))
-
-
-def _delete_page(pks: list[int], *, before: datetime) -> int:
+    if not pks:
+        return 0
     try:
         with transaction.atomic():
-            rows = TaskStatus.objects.filter(pk__in=pks, status__in=states.TERMINAL, finished_at__lte=before)
-            locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
-            TaskAttempt.objects.filter(task_id__in=locked).delete()
-            TaskStatus.objects.filter(pk__in=locked).delete()
-        return len(locked)
+            locked = _locked(pks, before)
+            _delete_only(TaskAttempt.objects.filter(task_id__in=locked))
+            _delete_only(TaskStack.objects.filter(task_id__in=locked))
+            return _delete_only(TaskStatus.objects.filter(pk__in=locked))
     except IntegrityError:
-        middle = len(pks) // 2
-        return sum(_delete_page(half, before=before) for half in (pks[:middle], pks[middle:])) if middle else 0
+        ordered, middle = sorted(pks), len(pks) // 2
+        return sum(_delete(half, before=before) for half in (ordered[:middle], ordered[middle:])) if middle else 0
+
+
+def _delete_only(rows: QuerySet[Any]) -> int:
+    """Delete rows without Django's look for what refers to them, which reads them all."""
+    return int(rows._raw_delete(rows.db))
 
 
 def _empty(pks: Collection[int], *, before: datetime) -> int:
-    emptied = 0
-    for page in _pages(pks):
-        rows = TaskStatus.objects.filter(pk__in=page, status=states.COMPLETED, finished_at__lte=before)
-        with transaction.atomic():
-            locked = list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))
-            emptied += TaskStatus.objects.filter(pk__in=locked).update(result=None)
-    return emptied
+    """Empty the results of completed tasks."""
+    if not pks:
+        return 0
+    with transaction.atomic():
+        return TaskStatus.objects.filter(pk__in=_locked(pks, before), status=states.COMPLETED).update(result=None)
 
 
-def _pages(pks: Collection[int]) -> Iterable[list[int]]:
-    ordered = sorted(pks)
-    return (ordered[first : first + DELETED] for first in range(0, len(ordered), DELETED))
+def _locked(pks: Collection[int], before: datetime) -> list[int]:
+    """Lock those of the rows that are still old. Return their ids."""
+    rows = TaskStatus.objects.filter(pk__in=pks, status__in=states.TERMINAL, finished_at__lte=before)
+    return list(rows.select_for_update(skip_locked=True).order_by("pk").values_list("pk", flat=True))

@@ -39,7 +39,9 @@ class Migration(migrations.Migration):
                 ),
                 (
                     "requested_at",
-                    models.DateTimeField(help_text="Time of the request, in UTC.", verbose_name="requested at"),
+                    models.DateTimeField(
+                        help_text="Time of the request, in UTC. Written by the request.", verbose_name="requested at"
+                    ),
                 ),
                 (
                     "answered_at",

@@ -19,7 +19,9 @@ class TaskStack(models.Model):
         _("attempt"), help_text=_("Attempt that ran at the time. Written by the request.")
     )
     worker_id = models.UUIDField(_("worker id"), help_text=_("Worker process that answers. Written by the request."))
-    requested_at = models.DateTimeField(_("requested at"), help_text=_("Time of the request, in UTC."))
+    requested_at = models.DateTimeField(
+        _("requested at"), help_text=_("Time of the request, in UTC. Written by the request.")
+    )
     answered_at = models.DateTimeField(
         _("answered at"),
         null=True,
