@@ -190,7 +190,8 @@ def test_a_process_that_stops_or_is_to_be_replaced_is_not_blamed_for_what_it_doe
     signs.excused_at -= 1000
     assert (signs.read().untaken_ms or 0) >= 600_000
     with monkeypatch.context() as patch:
-        patch.setattr(runtime.recycling, "_is_due", True)
+        patch.setattr(runtime.recycling, "max_tasks", 1)
+        patch.setattr(runtime.holdings, "done", 1)
         assert (signs.read().untaken_ms or 0) < 60_000
     signs.full_at -= 600
     runtime.stopping.set()
