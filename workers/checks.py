@@ -40,8 +40,8 @@ FOLLOWING = (Callbacks, Pipelines, GroupCallbacks, Retries)
 VENDORS = ("postgresql", "sqlite")
 
 #: Database connections of a worker process beside one for each thread and one for each queue: of its writer, its
-#: heartbeat, its reconciler, and of the thread that `sync_to_async` uses.
-PROCESS_CONNECTIONS = 4
+#: heartbeat, its reconciler, its requests, and of the thread that `sync_to_async` uses.
+PROCESS_CONNECTIONS = 5
 #: Database connections of a supervisor, its probe, its relay and a scheduler. Slots and pruning have one each.
 OTHER_CONNECTIONS = 6
 

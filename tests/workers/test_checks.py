@@ -203,7 +203,7 @@ def test_too_many_connections_are_a_risk(db, settings) -> None:
     settings.WORKER_PROCESSES = 100
     (message,) = checks.check_connections()
     assert message.id == "tasks.W006"
-    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 4 + len(queues())) + 5} connect")
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 5 + len(queues())) + 6} connect")
 
 
 def test_the_children_of_isolated_tasks_have_connections_of_their_own(db, settings, actors) -> None:
@@ -211,7 +211,7 @@ def test_the_children_of_isolated_tasks_have_connections_of_their_own(db, settin
         pytest.skip("SQLite has no limit")
     settings.WORKER_PROCESSES, settings.WORKER_ISOLATED = 100, 3
     (message,) = checks.check_connections()
-    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 3 + 4 + len(queues())) + 5} connect")
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 3 + 5 + len(queues())) + 6} connect")
 
 
 def queues() -> set[str]:
