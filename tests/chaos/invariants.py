@@ -226,15 +226,18 @@ def follow_up_missing(seen: Seen) -> Iterator[Any]:
 
 @invariant("waiting without a reason for longer than 60 s after the last fault")
 def waiting_without_a_reason(seen: Seen) -> Iterator[Any]:
-    """After the last fault a due task waits for a thread at most, or its row says why it waits."""
+    """After the last fault a due task waits for a thread or its limit at most, or its row says why it waits."""
     settled = seen.history.calm_at + SETTLED_SECONDS
     times = seen.start_times
+    limited = sorted(start.at for row in _of(seen, "chaos.limited") for start in seen.starts.get(row.task_id, ()))
     for row in seen.rows.values():
         if row.status in states.UNFINISHED:
             if not says_why(row):
                 yield _told(row)
             continue
         last = max((start.at for start in seen.starts.get(row.task_id, ())), default=0.0)
+        if row.task_name == "chaos.limited" and any(last - BUSY_SECONDS < at < last for at in limited):
+            continue  # Its line moved.
         if last > settled and sum(last - BUSY_SECONDS < at < last for at in times) < BUSY_STARTS:
             yield _told(row) | {"seconds": round(last - seen.history.calm_at, 1)}
 

@@ -194,12 +194,14 @@ def test_a_superseded_transactional_actor_leaves_no_effect(broker) -> None:
     ledger.rescue(claim.worker_id, max_crashes=3)
     attempt = Attempt(message.copy(options={"attempt": 0}), claim)
     attempt.begin()
-    CurrentMessage().before_process_message(broker, ClaimedMessage(attempt))
+    claimed = ClaimedMessage(attempt)
+    CurrentMessage().before_process_message(broker, claimed)
     try:
         with pytest.raises(SupersededError):
             tasks.transactional_effect("n")
     finally:
         Attempt.end_ending()
+        CurrentMessage().after_process_message(broker, claimed)
     assert attempt.outcome is None
     assert not Effect.objects.exists()
 

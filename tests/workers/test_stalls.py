@@ -22,6 +22,8 @@ from workers.relay import Relay
 pytestmark = pytest.mark.django_db(transaction=True)
 
 LONG = timedelta(minutes=5)
+#: A time that does not pass while the tests run.
+LATER = timezone.now() + timedelta(days=1)
 
 
 def worker(**values: Any) -> WorkerProcess:
@@ -49,9 +51,9 @@ def found(untaken: dict[str, float]) -> list[str]:
         ({"queues": ["documents"]}, {"default": 61.0}, False),
         ({"queues": ["documents"]}, {"documents": 61.0}, True),
         ({"taken_at": None}, {"default": 61.0}, True),
-        ({"taken_at": timezone.now() + LONG}, {"default": 61.0}, False),
-        ({"taken_at": None, "started_at": timezone.now() + LONG}, {"default": 61.0}, False),
-        ({"trouble": "writer", "taken_at": timezone.now() + LONG}, {}, True),
+        ({"taken_at": LATER}, {"default": 61.0}, False),
+        ({"taken_at": None, "started_at": LATER}, {"default": 61.0}, False),
+        ({"trouble": "writer", "taken_at": LATER}, {}, True),
     ],
 )
 def test_a_worker_is_stalled_if_it_takes_none_of_the_tasks_that_are_due_on_its_queues(
