@@ -280,10 +280,16 @@ TASK_MAX_ARGUMENT_BYTES = environment.integer(
 )
 TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_STREAMS.default)
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
-TASK_KEEP_COMPLETED_DAYS = environment.integer("TASK_KEEP_COMPLETED_DAYS", Conf.TASK_KEEP_COMPLETED_DAYS.default)
-TASK_KEEP_CANCELLED_DAYS = environment.integer("TASK_KEEP_CANCELLED_DAYS", Conf.TASK_KEEP_CANCELLED_DAYS.default)
-TASK_KEEP_FAILED_DAYS = environment.integer("TASK_KEEP_FAILED_DAYS", Conf.TASK_KEEP_FAILED_DAYS.default)
-TASK_RESULT_EXPIRES_DAYS = environment.integer("TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default)
+TASK_KEEP_COMPLETED_DAYS = environment.integer(
+    "TASK_KEEP_COMPLETED_DAYS", Conf.TASK_KEEP_COMPLETED_DAYS.default, maximum=3_650
+)
+TASK_KEEP_CANCELLED_DAYS = environment.integer(
+    "TASK_KEEP_CANCELLED_DAYS", Conf.TASK_KEEP_CANCELLED_DAYS.default, maximum=3_650
+)
+TASK_KEEP_FAILED_DAYS = environment.integer("TASK_KEEP_FAILED_DAYS", Conf.TASK_KEEP_FAILED_DAYS.default, maximum=3_650)
+TASK_RESULT_EXPIRES_DAYS = environment.integer(
+    "TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default, maximum=3_650
+)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
 WORKER_ISOLATED = environment.integer("WORKER_ISOLATED", Conf.WORKER_ISOLATED.default)
@@ -295,7 +301,9 @@ WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
     "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2
 )
 HEALTH_TOKEN = environment.text("HEALTH_TOKEN", Conf.HEALTH_TOKEN.default)
-SCHEDULE_HISTORY_DAYS = environment.integer("SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1)
+SCHEDULE_HISTORY_DAYS = environment.integer(
+    "SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1, maximum=3_650
+)
 SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", Conf.SCHEDULE_HISTORY_COUNT.default, minimum=1)
 SCHEDULER_CLOCK_SPEED = environment.integer(
     "SCHEDULER_CLOCK_SPEED", Conf.SCHEDULER_CLOCK_SPEED.default, minimum=1, maximum=3600

@@ -34,10 +34,11 @@ class WorkersConfig(AppConfig):
         """Look at the broker before any actor is declared: the wrong one would refuse or lose it.
 
         Raises:
-          ImproperlyConfigured: It is not ours, or its middleware cannot track tasks.
+          ImproperlyConfigured: It is not ours, or its middleware cannot track tasks. Or a setting is no number.
         """
         super().__init__(app_name, app_module)
-        wrong = [str(message) for message in checks.check_broker() if not message.is_silenced()]
+        found = [*checks.check_broker(), *checks.check_numbers()]
+        wrong = [str(message) for message in found if not message.is_silenced()]
         if wrong:
             raise ImproperlyConfigured("\n".join(wrong))
 

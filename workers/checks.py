@@ -4,6 +4,7 @@ The app looks at the broker before Django's models exist, so functions import th
 """
 
 import inspect
+import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
@@ -18,12 +19,13 @@ from dramatiq.middleware import Callbacks, Pipelines, Retries
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 
 from apps.core.connections import POSTGRESQL_OPTIONS
-from apps.tasks.conf import conf
+from apps.tasks.conf import SETTINGS, conf
 from apps.tasks.errors import BadCronError
 from apps.tasks.queues import did_you_mean
 from workers.broker import LedgerBroker
 from workers.isolation.limits import limits_of
 from workers.middleware.ending import Ending
+from workers.middleware.keep import LONGEST
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
 from workers.sending.options import ACTORS
@@ -38,8 +40,8 @@ FOLLOWING = (Callbacks, Pipelines, GroupCallbacks, Retries)
 VENDORS = ("postgresql", "sqlite")
 
 #: Database connections of a worker process beside one for each thread and one for each queue: of its writer, its
-#: heartbeat, its reconciler, and of the thread that `sync_to_async` uses.
-PROCESS_CONNECTIONS = 4
+#: heartbeat, its reconciler, its requests, and of the thread that `sync_to_async` uses.
+PROCESS_CONNECTIONS = 5
 #: Database connections of a supervisor, its probe, its relay and a scheduler. Slots and pruning have one each.
 OTHER_CONNECTIONS = 6
 
@@ -128,6 +130,23 @@ def check_broker() -> list[CheckMessage]:
     return [Error(f"The broker's middleware cannot track tasks: {wrong}.", hint=hint, id="tasks.E005")]
 
 
+def check_numbers() -> list[CheckMessage]:
+    """tasks.E009: The settings of tasks that are numbers are numbers, not negative, and in days at most 3,650.
+
+    Not registered: `WorkersConfig` asks it. A relay would delete the tasks of the next days with a negative number.
+    """
+    messages: list[CheckMessage] = []
+    for name, setting in SETTINGS.items():
+        if type(setting.default) is not int:
+            continue
+        value = getattr(settings, name, setting.default)
+        most = LONGEST.days if name.endswith("_DAYS") else math.inf
+        if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
+            span = "0 or more" if most == math.inf else f"from 0 to {most:,}"
+            messages.append(Error(f"{name} is {value!r:.80}, must be a number, {span}.", id="tasks.E009"))
+    return messages
+
+
 def _wrong_middleware(middleware: Sequence[Middleware]) -> str:
     """Return what is wrong with the list, or nothing."""
     missing = [kind.__name__ for kind in TRACKING if not any(isinstance(one, kind) for one in middleware)]
@@ -156,6 +175,21 @@ def check_transactional(**kwargs: Any) -> list[CheckMessage]:
         )
         for actor in actors()
         if actor.options.get("transactional")
+    ]
+
+
+@register("tasks")
+def check_stalls(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W010: `WORKER_STALL_SECONDS` is not below `WORKER_HEARTBEAT_TIMEOUT_SECONDS`."""
+    if conf.WORKER_STALL_SECONDS >= conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS:
+        return []
+    return [
+        Warning(
+            f"WORKER_STALL_SECONDS is {conf.WORKER_STALL_SECONDS}, and WORKER_HEARTBEAT_TIMEOUT_SECONDS "
+            f"{conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS}: a worker tells less often what it takes.",
+            hint="Raise WORKER_STALL_SECONDS. Otherwise workers that work are called stalled, and their probe fails.",
+            id="tasks.W010",
+        )
     ]
 
 

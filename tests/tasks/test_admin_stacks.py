@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
+from django.db import connection
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
@@ -79,6 +80,20 @@ def test_a_stack_of_an_earlier_attempt_is_not_shown(admin_client: Client) -> Non
     admin_client.post(asking(task))
     TaskStatus.objects.update(attempt=1)
     assert "Stack at" not in get(admin_client, page_of(task)).text
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_request_is_committed_where_views_run_in_transactions(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(connection.settings_dict, "ATOMIC_REQUESTS", True)
+
+    def wait(task: TaskStatus) -> TaskStack:
+        assert not connection.in_atomic_block
+        return TaskStack.objects.get(pk=task.pk)
+
+    monkeypatch.setattr(stacks, "wait", wait)
+    assert admin_client.post(asking(running())).status_code == 302
 
 
 def test_a_worker_that_does_not_answer_is_told(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -9,7 +9,7 @@ from django.utils import timezone
 
 from apps.tasks import ledger
 from apps.tasks.ledger import Kept, Retention
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskChild, TaskGroup, TaskGroupMember, TaskKey, TaskStatus
 from tests import rows
 from tests.threads import beside
 
@@ -62,6 +62,17 @@ def test_attempts_go_with_their_task() -> None:
     assert TaskAttempt.objects.count() == 1
 
 
+def test_a_task_that_another_table_protects_stays_and_holds_up_no_other() -> None:
+    tasks = [ended(100) for _ in range(5)]
+    table = TaskStatus._meta.db_table
+    with connection.cursor() as cursor:
+        cursor.execute(f"CREATE TABLE guards (task_id bigint NOT NULL REFERENCES {table} (id))")
+        cursor.executemany("INSERT INTO guards VALUES (%s)", [(tasks[1].pk,), (tasks[4].pk,)])
+    retention = Retention()
+    assert left(retention=retention) == {tasks[1].pk, tasks[4].pk}
+    assert retention.deleted == 3
+
+
 def test_an_actor_may_say_another_time() -> None:
     kept = Kept(by_state=KEPT.by_state, by_actor={"a.short": timedelta(hours=1), "a.forever": None})
     ended(0.1, task_name="a.short", status="failed")
@@ -84,13 +95,50 @@ def test_a_result_is_emptied_before_its_task_is_deleted() -> None:
     assert (retention.emptied, retention.deleted) == (1, 0)
 
 
+def member(group: TaskGroup, task: TaskStatus) -> TaskStatus:
+    TaskGroupMember.objects.create(group=group, task_id=task.task_id, position=task.pk, number=0, is_last=True)
+    return task
+
+
 def test_a_member_stays_while_its_group_waits_for_others() -> None:
     group = TaskGroup.objects.create(key="g", size=2, waits_for="x")
-    member, other = ended(100, options={"group_key": "g"}), ended(100, options={"group_key": "gone"})
-    assert left() == {member.pk}
-    TaskGroup.objects.filter(pk=group.pk).update(ended_at=timezone.now())
+    task, other = member(group, ended(100, options={"group_key": "g"})), ended(100, options={"group_key": "gone"})
+    assert left() == {task.pk}
+    TaskGroup.objects.filter(pk=group.pk).update(ended_at=timezone.now(), waits_for="")
     assert left() == set()
     assert not TaskStatus.objects.filter(pk=other.pk).exists()
+
+
+def test_a_member_stays_while_its_group_waits_for_a_retry_by_hand() -> None:
+    """All members must be counted as completed then, for the callback."""
+    group = TaskGroup.objects.create(key="g", size=2, waits_for="failed", ended_at=timezone.now())
+    task = member(group, ended(100, options={"group_key": "g"}))
+    assert left() == {task.pk}
+
+
+def test_a_member_of_an_inner_group_stays_while_the_outer_group_waits() -> None:
+    task = ended(100, options={"group_key": "inner"})
+    member(TaskGroup.objects.create(key="inner", size=1, ended_at=timezone.now()), task)
+    outer = TaskGroup.objects.create(key="outer", size=2, waits_for="x")
+    TaskGroupMember.objects.create(group=outer, task_id=task.task_id, position=0, number=0, is_last=True)
+    assert left() == {task.pk}
+
+
+@pytest.mark.parametrize(("minutes", "is_kept"), [(1, True), (-1, False)])
+def test_a_task_stays_while_it_throttles_further_sends(minutes: int, is_kept: bool) -> None:
+    task = ended(100, options={"unique": "k"})
+    TaskKey.objects.create(key="k", task_id=task.task_id, until=timezone.now() + timedelta(minutes=minutes))
+    TaskKey.objects.create(key="other", task_id=ended(100, options={"unique": "other"}).task_id)
+    assert left() == ({task.pk} if is_kept else set())
+
+
+def test_a_cancelled_task_stays_until_its_children_have_ended() -> None:
+    parent, other = ended(100, status="cancelled"), ended(100)
+    for task, name in ((parent, "a"), (other, "b")):
+        TaskChild.objects.create(task_id=name, parent_id=task.task_id)
+    assert left() == {parent.pk}
+    ledger.forget_children()
+    assert left() == set()
 
 
 def test_rows_are_read_once_and_those_that_were_too_young_later(monkeypatch: pytest.MonkeyPatch) -> None:

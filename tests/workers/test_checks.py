@@ -1,5 +1,7 @@
 """System checks of declarations and settings."""
 
+import math
+import re
 from contextlib import contextmanager
 from datetime import timedelta
 
@@ -88,6 +90,14 @@ def test_a_transactional_actor_is_a_risk_on_sqlite_alone(db, settings) -> None:
     assert sorted(set(ids(checks.check_transactional()))) == expected
 
 
+def test_workers_are_not_called_stalled_between_two_heartbeats(settings) -> None:
+    assert checks.check_stalls() == []
+    settings.WORKER_HEARTBEAT_TIMEOUT_SECONDS, settings.WORKER_STALL_SECONDS = 10, 9
+    assert ids(checks.check_stalls()) == ["tasks.W010"]
+    settings.WORKER_STALL_SECONDS = 10
+    assert checks.check_stalls() == []
+
+
 def test_a_second_database_is_a_risk(settings, monkeypatch) -> None:
     assert checks.check_databases() == []
     monkeypatch.setitem(settings.DATABASES, "archive", settings.DATABASES["default"])
@@ -102,6 +112,30 @@ def test_another_broker_is_refused_before_an_actor_is_declared(monkeypatch, sett
     # For a project whose own tests want a stub.
     settings.SILENCED_SYSTEM_CHECKS = ["tasks.E004"]
     WorkersConfig("workers", workers)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "sentence"),
+    [
+        ("TASK_KEEP_COMPLETED_DAYS", -1, "is -1, must be a number, from 0 to 3,650."),
+        ("TASK_KEEP_FAILED_DAYS", "7", "is '7', must be a number, from 0 to 3,650."),
+        ("TASK_RESULT_EXPIRES_DAYS", 10**9, "is 1000000000, must be a number, from 0 to 3,650."),
+        ("TASK_KEEP_CANCELLED_DAYS", None, "is None, must be a number, from 0 to 3,650."),
+        ("WORKER_STALL_SECONDS", "60", "is '60', must be a number, 0 or more."),
+        ("WORKER_MAX_TASKS", True, "is True, must be a number, 0 or more."),
+        ("TASK_MAX_CRASHES", math.nan, "is nan, must be a number, 0 or more."),
+    ],
+)
+def test_a_setting_that_is_no_number_is_refused_at_the_start(settings, name, value, sentence) -> None:
+    setattr(settings, name, value)
+    with pytest.raises(ImproperlyConfigured, match=re.escape(f"(tasks.E009) {name} {sentence}")):
+        WorkersConfig("workers", workers)
+
+
+@pytest.mark.parametrize("value", [0, 0.5, 3_650])
+def test_days_may_be_parts_of_one(settings, value) -> None:
+    settings.TASK_KEEP_COMPLETED_DAYS = value
+    assert checks.check_numbers() == []
 
 
 @pytest.mark.parametrize(
@@ -169,7 +203,7 @@ def test_too_many_connections_are_a_risk(db, settings) -> None:
     settings.WORKER_PROCESSES = 100
     (message,) = checks.check_connections()
     assert message.id == "tasks.W006"
-    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 4 + len(queues())) + 5} connect")
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 5 + len(queues())) + 6} connect")
 
 
 def test_the_children_of_isolated_tasks_have_connections_of_their_own(db, settings, actors) -> None:
@@ -177,7 +211,7 @@ def test_the_children_of_isolated_tasks_have_connections_of_their_own(db, settin
         pytest.skip("SQLite has no limit")
     settings.WORKER_PROCESSES, settings.WORKER_ISOLATED = 100, 3
     (message,) = checks.check_connections()
-    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 3 + 4 + len(queues())) + 5} connect")
+    assert message.msg.startswith(f"The workers of one host need up to {100 * (8 + 3 + 5 + len(queues())) + 6} connect")
 
 
 def queues() -> set[str]:

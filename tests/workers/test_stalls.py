@@ -158,9 +158,49 @@ def test_a_process_without_a_free_thread_is_excused_unless_all_its_tasks_hang(
         gate.send(f"{number}")
     wait_until(lambda: len(runtime.holdings.running()) == runtime.holdings.threads)
     runtime.holdings.taken_at -= 600
-    assert signs.read().untaken_ms == 0
+    assert (signs.read().untaken_ms or 0) < 60_000
     monkeypatch.setattr(vitals, "is_overdue", lambda attempt, actors: True)
+    signs.full_at -= 600
     assert (signs.read().untaken_ms or 0) >= 600_000
+
+
+@pytest.mark.redis
+def test_a_process_has_its_whole_time_to_take_a_task_after_it_had_no_thread_free(
+    working: Any, broker: Any, gate: Any
+) -> None:
+    runtime = broker.runtime
+    signs: VitalSigns = runtime.vital_signs
+    for number in range(runtime.holdings.threads):
+        gate.send(f"{number}")
+    wait_until(lambda: len(runtime.holdings.running()) == runtime.holdings.threads)
+    runtime.holdings.taken_at -= 600
+    signs.read()
+    gate.open()
+    wait_until(lambda: not runtime.holdings.running())
+    assert (signs.read().untaken_ms or 0) < 60_000
+
+
+@pytest.mark.redis
+def test_a_process_that_stops_or_is_to_be_replaced_is_not_blamed_for_what_it_does_not_take(
+    working: Any, broker: Any, gate: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runtime = broker.runtime
+    signs: VitalSigns = runtime.vital_signs
+    gate.send("n")
+    wait_until(runtime.holdings.running)
+    runtime.holdings.taken_at -= 600
+    signs.excused_at -= 1000
+    assert (signs.read().untaken_ms or 0) >= 600_000
+    with monkeypatch.context() as patch:
+        patch.setattr(runtime.recycling, "max_tasks", 1)
+        patch.setattr(runtime.holdings, "done", 1)
+        assert (signs.read().untaken_ms or 0) < 60_000
+    signs.full_at -= 600
+    runtime.stopping.set()
+    for thread in working.consumers.values():
+        thread.consumer.well_at -= 1000
+    read = signs.read()
+    assert (read.trouble, (read.untaken_ms or 0) < 60_000) == ("", True)
 
 
 @pytest.mark.redis
@@ -199,7 +239,12 @@ def test_a_claim_that_fails_again_and_again_is_told(working: Any, broker: Any, m
 def test_a_process_is_not_blamed_while_the_database_is_away(working: Any, broker: Any) -> None:
     runtime = broker.runtime
     signs = VitalSigns(
-        runtime.holdings, runtime.writer, working, runtime.recycling, actors=broker.actors, is_fresh=lambda: False
+        runtime.holdings,
+        runtime.writer,
+        working,
+        actors=broker.actors,
+        is_ending=lambda: False,
+        is_fresh=lambda: False,
     )
     runtime.writer.well_at -= 1000
     assert signs.read().trouble == ""

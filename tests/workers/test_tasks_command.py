@@ -50,6 +50,13 @@ def test_either_ids_or_a_group_is_named(arguments: tuple[str, ...]) -> None:
         run("cancel", *arguments)
 
 
+@pytest.mark.parametrize("arguments", [("cancel", "\udcff"), ("cancel", "--group", "a\udcff"), ("stack", "\udcff")])
+def test_bytes_that_are_no_text_are_refused(arguments: tuple[str, ...]) -> None:
+    with pytest.raises(CommandError, match=r"'a?\\udcff' is no text in UTF-8") as refused:
+        run(*arguments)
+    assert refused.value.returncode == 2
+
+
 @pytest.mark.redis
 def test_a_group_is_cancelled_with_all_its_members(broker: Any) -> None:
     other = tasks.effect.send("other")

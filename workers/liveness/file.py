@@ -1,5 +1,7 @@
 """A file that is touched while the worker processes work, and absent while they do not."""
 
+import errno
+import os
 from contextlib import suppress
 from pathlib import Path
 
@@ -15,6 +17,8 @@ class ProbeFile:
 
     def __init__(self, path: Path) -> None:
         self.path = path
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR))
         path.touch()
 
     def show(self, verdict: Verdict) -> None:

@@ -134,7 +134,7 @@ class Probe(threading.Thread):
                 self.worked_at = self.seen[pid] = now
             elif now - self.seen[pid] >= conf.WORKER_STALL_SECONDS:
                 failures.append(f"worker {pid}: It does not beat")
-        if pids and now - self.worked_at >= conf.WORKER_STALL_SECONDS and not failures:
+        if now - self.worked_at >= conf.WORKER_STALL_SECONDS and not failures:
             failures.append("No worker process starts")
         idle = [row for row in rows.values() if not row.trouble and stalls.is_idle(row)]
         if not failures and idle:
@@ -148,4 +148,11 @@ class Probe(threading.Thread):
         if found:
             # A Redis that takes no write has no messages for them.
             write_to_redis()
+            present = {name: seconds for name, seconds in untaken.items() if self._is_present(name, found)}
+            found = stalls.stalled(found, present, known=self.broker.get_declared_queues())
         return [f"worker {row.pid}: It takes no task, although tasks are due" for row in found]
+
+    def _is_present(self, queue_name: str, idle: list[WorkerProcess]) -> bool:
+        """Return whether Redis has messages of a queue for these processes. A relay publishes lost ones again."""
+        count = self.broker.wire.contents.count(queue_name, [row.broker_id for row in idle])
+        return bool(count.waiting or count.fetched)

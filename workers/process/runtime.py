@@ -85,8 +85,8 @@ class Runtime:
             self.holdings,
             self.writer,
             worker,
-            self.recycling,
             actors=actors,
+            is_ending=lambda: self.stopping.is_set() or self.recycling.is_due,
             is_fresh=lambda: self.heartbeat.is_fresh,
         )
         self.requests = Requests(self.holdings, wire)

@@ -1,5 +1,6 @@
 """Figures of a worker process that its heartbeat writes: its load, and whether it can work."""
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -12,7 +13,6 @@ from apps.tasks.values import Vitals
 from workers.process import memory
 from workers.process.consumer import LedgerConsumer
 from workers.process.holdings import Holdings
-from workers.process.recycling import Recycling
 from workers.process.time_limits import is_overdue
 from workers.process.writer import Writer
 
@@ -23,6 +23,7 @@ class VitalSigns:
     Parameters:
       worker: Dramatiq's worker, which has the consumers.
       actors: The known actors by name.
+      is_ending: Returns whether the process takes no more tasks, as it stops or is to be replaced.
       is_fresh: Returns whether a heartbeat was confirmed lately. While none is, the database is to blame.
     """
 
@@ -31,19 +32,21 @@ class VitalSigns:
         holdings: Holdings,
         writer: Writer,
         worker: Worker,
-        recycling: Recycling,
         *,
         actors: Mapping[str, Actor[..., Any]],
+        is_ending: Callable[[], bool],
         is_fresh: Callable[[], bool] = lambda: True,
     ) -> None:
         self.holdings = holdings
         self.writer = writer
         self.worker = worker
-        self.recycling = recycling
         self.actors = actors
+        self.is_ending = is_ending
         self.is_fresh = is_fresh
         #: Last time at which the database was to blame, by the monotonic clock.
         self.excused_at = time.monotonic()
+        #: Last time at which the process was seen without a thread for a task, by the monotonic clock.
+        self.full_at = -math.inf
 
     def read(self) -> Vitals:
         """Return the vitals of now."""
@@ -52,18 +55,19 @@ class VitalSigns:
         hang = all(is_overdue(attempt, self.actors) for attempt in running)
         # A suspect may keep other suspects waiting for as long as it runs.
         is_full = len(running) >= self.holdings.threads or any(attempt.is_suspect for attempt in running)
-        is_excused = not hang and (is_full or self.recycling.is_due)
+        if not hang and (is_full or self.is_ending()):
+            self.full_at = time.monotonic()
         return Vitals(
             memory_mb=memory.resident_mb(),
             busy_threads=len(running),
             tasks_done=self.holdings.done,
-            untaken_ms=0.0 if is_excused else self._untaken_ms(),
+            untaken_ms=self._untaken_ms(),
             trouble=self._trouble(),
         )
 
     def _untaken_ms(self) -> float | None:
-        taken_at = self.holdings.taken_at
-        return None if taken_at is None else (time.monotonic() - taken_at) * 1000
+        taken_at = max(self.full_at, -math.inf if self.holdings.taken_at is None else self.holdings.taken_at)
+        return None if taken_at == -math.inf else (time.monotonic() - taken_at) * 1000
 
     def _trouble(self) -> str:
         now = time.monotonic()
@@ -75,6 +79,7 @@ class VitalSigns:
         if self.writer.well_at < since:
             return WorkerProcess.TROUBLE_WRITER
         consumers = [thread.consumer for thread in list(self.worker.consumers.values())]
-        if any(isinstance(one, LedgerConsumer) and one.well_at < since for one in consumers):
+        # The consumers of a process that stops have ended.
+        if not self.is_ending() and any(isinstance(one, LedgerConsumer) and one.well_at < since for one in consumers):
             return WorkerProcess.TROUBLE_CLAIMS
         return ""

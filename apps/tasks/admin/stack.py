@@ -7,9 +7,11 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
+from django.utils.decorators import method_decorator
 from django.utils.formats import date_format
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -32,6 +34,8 @@ class StackAdmin(theme.ModelAdmin):
         view = self.admin_site.admin_view(self.ask_for_stack)
         return [path("<int:object_id>/stack/", view, name="tasks_taskstatus_stack"), *super().get_urls()]
 
+    # A worker sees the request only once it is committed.
+    @method_decorator(transaction.non_atomic_requests)
     def ask_for_stack(self, request: HttpRequest, object_id: int) -> HttpResponse:
         """Ask for the stack and show the page once the worker has answered, or does not."""
         if request.method != "POST":

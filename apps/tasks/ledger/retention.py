@@ -5,19 +5,19 @@ which is nearly that of their sends, and each only once a day.
 """
 
 import time
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
 from django.db.models.fields.json import KT
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import TaskAttempt, TaskGroup, TaskStack, TaskStatus
-from apps.tasks.values import GROUP_KEY
+from apps.tasks.models import TaskAttempt, TaskChild, TaskGroupMember, TaskKey, TaskStack, TaskStatus
+from apps.tasks.values import GROUP_KEY, KEY_OPTION
 
 #: Rows that are read at once, and deleted in one transaction: a send on SQLite waits for it.
 PAGE = 500
@@ -62,17 +62,20 @@ class Old(NamedTuple):
     """A row as far as its age matters.
 
     Parameters:
-      group: Key of the group that it belongs to.
+      group: Key of the innermost group that it belongs to.
+      key: Key of its send.
       now: Time of the statement that read it.
     """
 
     pk: int
+    task_id: str
     task_name: str
     status: str
     created_at: datetime
     finished_at: datetime | None
     has_result: bool
     group: str | None
+    key: str | None
     now: datetime
 
 
@@ -109,7 +112,7 @@ class Retention:
         if ended:
             before = ended[0].now - span
             gone = [row for row in ended if kept.of_task(row.task_name, row.status) == span]
-            self.deleted += _delete(_without_open_groups(gone), before=before)
+            self.deleted += _delete(_not_needed(gone), before=before)
             rest = set(ended) - set(gone)
             results = [row.pk for row in rest if row.has_result and kept.of_result(row.task_name) == span]
             self.emptied += _empty(results, before=before)
@@ -122,28 +125,57 @@ class Retention:
 def _read(*, after: int) -> list[Old]:
     rows = TaskStatus.objects.filter(pk__gt=after).order_by("pk")
     has_result = ExpressionWrapper(Q(result__isnull=False), output_field=BooleanField())
-    columns: Any = ("pk", "task_name", "status", "created_at", "finished_at")
-    found: Any = rows.values_list(*columns, has_result, KT(f"options__{GROUP_KEY}"), ClockTimestamp())
+    columns: Any = ("pk", "task_id", "task_name", "status", "created_at", "finished_at")
+    options = (KT(f"options__{name}") for name in (GROUP_KEY, KEY_OPTION))
+    found: Any = rows.values_list(*columns, has_result, *options, ClockTimestamp())
     return [Old(*row) for row in found[:PAGE]]
 
 
-def _without_open_groups(rows: Iterable[Old]) -> list[int]:
-    """Return the ids of the rows, but for members of groups that wait for others: their ends are read from the rows."""
-    rows = list(rows)
-    keys = {row.group for row in rows if row.group}
-    is_open = set(TaskGroup.objects.filter(key__in=keys, ended_at=None).values_list("key", flat=True)) if keys else ()
-    return [row.pk for row in rows if row.group not in is_open]
+def _not_needed(rows: Collection[Old]) -> list[int]:
+    """Return the ids of the rows that nothing reads any more."""
+    needed = _members_of_open_groups({row.task_id for row in rows if row.group})
+    needed |= _throttling({row.key for row in rows if row.key})
+    needed |= _with_children({row.task_id for row in rows if row.status == states.CANCELLED})
+    return [row.pk for row in rows if row.task_id not in needed]
+
+
+def _members_of_open_groups(task_ids: set[str]) -> set[str]:
+    """Return the tasks of groups that wait for others, also for a retry by hand. Outer groups count as well."""
+    is_open = Q(group__ended_at=None) | ~Q(group__waits_for="")
+    wanted: Any = task_ids  # Ids in texts: the foreign key is to them.
+    return _found(TaskGroupMember.objects.filter(is_open, task_id__in=wanted), "task_id") if task_ids else set()
+
+
+def _throttling(keys: Collection[str]) -> set[str]:
+    """Return the tasks that stand for further sends of their keys, although they have ended."""
+    return _found(TaskKey.objects.filter(key__in=keys, until__gt=ClockTimestamp()), "task_id") if keys else set()
+
+
+def _with_children(task_ids: Collection[str]) -> set[str]:
+    """Return the cancelled tasks whose children may still have to be cancelled."""
+    return _found(TaskChild.objects.filter(parent_id__in=task_ids), "parent_id") if task_ids else set()
+
+
+def _found(rows: QuerySet[Any], column: str) -> set[str]:
+    return set(rows.values_list(column, flat=True))
 
 
 def _delete(pks: Collection[int], *, before: datetime) -> int:
-    """Delete rows with their attempts. One that was retried meanwhile or is locked by another transaction stays."""
+    """Delete rows with their attempts.
+
+    A row stays that was retried meanwhile, is locked by another transaction, or is what a row of another table names.
+    """
     if not pks:
         return 0
-    with transaction.atomic():
-        locked = _locked(pks, before)
-        _delete_only(TaskAttempt.objects.filter(task_id__in=locked))
-        _delete_only(TaskStack.objects.filter(task_id__in=locked))
-        return _delete_only(TaskStatus.objects.filter(pk__in=locked))
+    try:
+        with transaction.atomic():
+            locked = _locked(pks, before)
+            _delete_only(TaskAttempt.objects.filter(task_id__in=locked))
+            _delete_only(TaskStack.objects.filter(task_id__in=locked))
+            return _delete_only(TaskStatus.objects.filter(pk__in=locked))
+    except IntegrityError:
+        ordered, middle = sorted(pks), len(pks) // 2
+        return sum(_delete(half, before=before) for half in (ordered[:middle], ordered[middle:])) if middle else 0
 
 
 def _delete_only(rows: QuerySet[Any]) -> int:

@@ -55,6 +55,8 @@ class Command(BaseCommand):
         except BrokenPipeError:
             # The reader, such as `head`, has read enough. The rest goes nowhere, also at the exit.
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        except UnicodeEncodeError as error:
+            raise CommandError(f"{error.object!r:.80} is no text in UTF-8.") from None
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from None
 

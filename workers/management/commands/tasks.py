@@ -9,6 +9,8 @@ from django.db import DatabaseError
 from apps.tasks.commands import cancel, stack
 from apps.tasks.errors import TaskError
 
+#: Exit code for invalid arguments, the same as that of argparse.
+WRONG = 2
 #: Modules of the subcommands by name. Each has HELP, `add_arguments` and `run`.
 ACTIONS = {"cancel": cancel, "stack": stack}
 
@@ -27,5 +29,7 @@ class Command(BaseCommand):
             ACTIONS[options["action"]].run(options, self.stdout)
         except TaskError as error:
             raise CommandError(str(error)) from None
+        except UnicodeEncodeError as error:
+            raise CommandError(f"{error.object!r:.80} is no text in UTF-8.", returncode=WRONG) from None
         except DatabaseError as error:
             raise CommandError(f"The database cannot be used: {' '.join(str(error).split())}") from None
