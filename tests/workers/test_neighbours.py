@@ -1,6 +1,7 @@
 """Two databases behind one namespace: a message reaches the worker that has its row."""
 
 import uuid
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -37,6 +38,17 @@ def requeued(broker, monkeypatch) -> list[str]:
     return found
 
 
+@pytest.fixture
+def start(broker, request, wait_until) -> Callable[[], None]:
+    """Start the test's worker. Before its first beat is confirmed it requeues all that it fetches."""
+
+    def start() -> None:
+        request.getfixturevalue("working")
+        wait_until(lambda: broker.runtime.may_start())
+
+    return start
+
+
 def without_row() -> Message[Any]:
     return for_attempt(tasks.add.message(1, 2).copy(message_id=str(uuid.uuid4())), 0)
 
@@ -52,9 +64,9 @@ def test_a_message_of_another_database_reaches_its_waiting_worker(broker, shared
 
 
 def test_a_message_that_nobody_has_a_row_of_is_requeued_once_and_dropped(
-    broker, shared, requeued, request, wait_until, caplog
+    broker, shared, requeued, start, wait_until, caplog
 ) -> None:
-    request.getfixturevalue("working")
+    start()
     message = without_row()
     broker.wire.republish([words_of(message)])
     wait_until(lambda: "message dropped, it has no row" in caplog.text)
@@ -66,18 +78,18 @@ def test_a_message_that_nobody_has_a_row_of_is_requeued_once_and_dropped(
 
 
 def test_a_message_without_a_row_is_dropped_at_once_if_no_other_database_is_there(
-    broker, requeued, request, wait_until, caplog
+    broker, requeued, start, wait_until, caplog
 ) -> None:
-    request.getfixturevalue("working")
+    start()
     broker.wire.republish([words_of(without_row())])
     wait_until(lambda: "message dropped, it has no row" in caplog.text)
     assert requeued == []
 
 
 def test_a_message_of_another_program_is_kept_although_another_database_is_there(
-    broker, shared, requeued, request, wait_until
+    broker, shared, requeued, start, wait_until
 ) -> None:
-    request.getfixturevalue("working")
+    start()
     broker.wire.workers.hset(broker.wire.messages_key("default"), "x:0", b"no message")
     broker.wire.workers.rpush(broker.wire.queue_key("default"), "x:0")
     wait_until(lambda: TaskStatus.objects.filter(task_name="(undecodable)").exists())
