@@ -6,11 +6,10 @@ from typing import Any
 from django.core.management.base import CommandError, OutputWrapper
 
 from apps.tasks import groups, ledger
+from apps.tasks.commands import WRONG
 from apps.tasks.models import TaskStatus
 
 HELP = "cancel waiting tasks, and ask the workers of running ones to"
-#: Exit code for invalid arguments, the same as that of argparse.
-WRONG = 2
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -8,11 +8,10 @@ from typing import Any, TextIO
 from django.core.management.base import CommandError
 
 from apps.tasks import stacks
+from apps.tasks.commands import WRONG
 from apps.tasks.models import TaskStack, TaskStatus
 
 HELP = "the stack of a running task, as its worker sees it now"
-#: Exit code for invalid arguments, the same as that of argparse.
-WRONG = 2
 
 
 def add_arguments(parser: ArgumentParser) -> None:

@@ -13,13 +13,12 @@ from django.db import DatabaseError
 from django.utils import timezone
 
 from apps.core import timestamp
+from apps.tasks.commands import WRONG
 from apps.tasks.errors import CannotRunError
 from apps.tasks.models import Schedule, TaskStatus
 from apps.tasks.schedules import actions, checking, clock, cron, declared, zones
 from apps.tasks.schedules.firing import iso
 
-#: Exit code for invalid arguments, the same as that of argparse.
-WRONG = 2
 MOST_SLOTS = 10_000
 
 

@@ -6,11 +6,9 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.tasks.commands import cancel, stack
+from apps.tasks.commands import WRONG, cancel, stack
 from apps.tasks.errors import TaskError
 
-#: Exit code for invalid arguments, the same as that of argparse.
-WRONG = 2
 #: Modules of the subcommands by name. Each has HELP, `add_arguments` and `run`.
 ACTIONS = {"cancel": cancel, "stack": stack}
 
