@@ -11,7 +11,7 @@ from aiWriting import environment, file_storage, log_filters
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from apps.core.connections import POSTGRESQL_OPTIONS
-from apps.tasks.conf import Conf
+from apps.tasks.conf import MOST_DAYS, Conf
 from workers import middleware
 
 # --- The process ---------------------------------------------------------------------------------
@@ -281,14 +281,16 @@ TASK_MAX_ARGUMENT_BYTES = environment.integer(
 TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_STREAMS.default)
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
 TASK_KEEP_COMPLETED_DAYS = environment.integer(
-    "TASK_KEEP_COMPLETED_DAYS", Conf.TASK_KEEP_COMPLETED_DAYS.default, maximum=3_650
+    "TASK_KEEP_COMPLETED_DAYS", Conf.TASK_KEEP_COMPLETED_DAYS.default, maximum=MOST_DAYS
 )
 TASK_KEEP_CANCELLED_DAYS = environment.integer(
-    "TASK_KEEP_CANCELLED_DAYS", Conf.TASK_KEEP_CANCELLED_DAYS.default, maximum=3_650
+    "TASK_KEEP_CANCELLED_DAYS", Conf.TASK_KEEP_CANCELLED_DAYS.default, maximum=MOST_DAYS
 )
-TASK_KEEP_FAILED_DAYS = environment.integer("TASK_KEEP_FAILED_DAYS", Conf.TASK_KEEP_FAILED_DAYS.default, maximum=3_650)
+TASK_KEEP_FAILED_DAYS = environment.integer(
+    "TASK_KEEP_FAILED_DAYS", Conf.TASK_KEEP_FAILED_DAYS.default, maximum=MOST_DAYS
+)
 TASK_RESULT_EXPIRES_DAYS = environment.integer(
-    "TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default, maximum=3_650
+    "TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default, maximum=MOST_DAYS
 )
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
@@ -302,7 +304,7 @@ WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
 )
 HEALTH_TOKEN = environment.text("HEALTH_TOKEN", Conf.HEALTH_TOKEN.default)
 SCHEDULE_HISTORY_DAYS = environment.integer(
-    "SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1, maximum=3_650
+    "SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1, maximum=MOST_DAYS
 )
 SCHEDULE_HISTORY_COUNT = environment.integer("SCHEDULE_HISTORY_COUNT", Conf.SCHEDULE_HISTORY_COUNT.default, minimum=1)
 SCHEDULER_CLOCK_SPEED = environment.integer(

@@ -19,13 +19,12 @@ from dramatiq.middleware import Callbacks, Pipelines, Retries
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 
 from apps.core.connections import POSTGRESQL_OPTIONS
-from apps.tasks.conf import SETTINGS, conf
+from apps.tasks.conf import MOST_DAYS, SETTINGS, conf
 from apps.tasks.errors import BadCronError
 from apps.tasks.queues import did_you_mean
 from workers.broker import LedgerBroker
 from workers.isolation.limits import limits_of
 from workers.middleware.ending import Ending
-from workers.middleware.keep import LONGEST
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
 from workers.sending.options import ACTORS
@@ -140,7 +139,7 @@ def check_numbers() -> list[CheckMessage]:
         if type(setting.default) is not int:
             continue
         value = getattr(settings, name, setting.default)
-        most = LONGEST.days if name.endswith("_DAYS") else math.inf
+        most = MOST_DAYS if name.endswith("_DAYS") else math.inf
         if not isinstance(value, int | float) or isinstance(value, bool) or not 0 <= value <= most:
             span = "0 or more" if most == math.inf else f"from 0 to {most:,}"
             messages.append(Error(f"{name} is {value!r:.80}, must be a number, {span}.", id="tasks.E009"))

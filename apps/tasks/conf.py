@@ -15,6 +15,9 @@ from apps.tasks import queues
 
 T = TypeVar("T")
 
+#: Most days of a setting: dates have a beginning.
+MOST_DAYS = 3_650
+
 
 class Setting(Generic[T]):
     """A setting of Django's, or its default.

@@ -6,14 +6,14 @@ from typing import TYPE_CHECKING, Any
 from dramatiq import Actor, Middleware
 from dramatiq.middleware import MiddlewareError
 
+from apps.tasks.conf import MOST_DAYS
 from apps.tasks.errors import TaskError
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
 
 OPTIONS = ("keep", "keep_result")
-#: Longest time: dates have a beginning.
-LONGEST = timedelta(days=3_650)
+LONGEST = timedelta(days=MOST_DAYS)
 
 
 class BadKeepError(TaskError, MiddlewareError, ValueError):
