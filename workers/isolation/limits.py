@@ -10,7 +10,7 @@ from typing import Any
 from dramatiq.middleware import MiddlewareError
 
 from apps.tasks.errors import TaskError
-from workers.sending.times import LONGEST_MS, shown
+from workers.sending.times import LONGEST_MS, rounded_up, shown
 
 #: Options that say a limit. Each implies `isolate`.
 LIMITS = ("hard_time_limit", "memory_limit", "cpu_limit")
@@ -83,7 +83,7 @@ def limits_of(actor_name: str, options: Mapping[str, Any]) -> Limits | None:
 def _hard_ms(actor_name: str, value: Any) -> int | None:
     if value is None:
         return None
-    milliseconds = -(-value // timedelta(milliseconds=1)) if isinstance(value, timedelta) else value
+    milliseconds = rounded_up(value) if isinstance(value, timedelta) else value
     if type(milliseconds) is int and 0 < milliseconds <= LONGEST_MS:
         return milliseconds
     raise BadIsolationError(

@@ -1,13 +1,13 @@
 """Attempts that outlived their time limit: an interrupt could not end them."""
 
 from collections.abc import Mapping
-from datetime import timedelta
 from typing import Any
 
 from dramatiq import Actor
 
 from apps.tasks.conf import conf
 from workers.process.attempt import Attempt
+from workers.sending.times import clipped
 
 #: Seconds after its time limit in which a task may still end. It may clean up.
 GRACE_SECONDS = 30.0
@@ -24,7 +24,5 @@ def is_overdue(attempt: Attempt, actors: Mapping[str, Actor[..., Any]]) -> bool:
     actor = actors.get(attempt.message.actor_name)
     declared = actor.options.get("time_limit", conf.TASK_TIME_LIMIT_MS) if actor else conf.TASK_TIME_LIMIT_MS
     limit_ms = attempt.message.options.get("time_limit") or declared
-    hard_ms = actor.options.get("hard_time_limit") or 0 if actor else 0
-    if isinstance(hard_ms, timedelta):
-        hard_ms /= timedelta(milliseconds=1)
+    hard_ms = clipped(actor.options.get("hard_time_limit") if actor else None) or 0
     return bool(ran_ms > max(limit_ms, hard_ms) + GRACE_SECONDS * 1000)

@@ -98,14 +98,14 @@ def _span_ms(actor_name: str, where: str, value: Any, *, or_else: str = "") -> i
     if not isinstance(value, timedelta):
         return whole_number(actor_name, where, value, or_else=or_else)
     if timedelta(0) <= value <= LONGEST_MS * MILLISECOND:
-        return _rounded_up(value)
+        return rounded_up(value)
     raise BadOptionError(f"{where} for {actor_name} is {shown(value)}, must be from 0 to ten years (3,650 days)")
 
 
 def _instant_ms(actor_name: str, where: str, value: datetime) -> int:
     if timezone.is_naive(value):
         raise BadOptionError(f"{where} for {actor_name} is {shown(value)}, {HOW_TO_MAKE_AWARE}")
-    return _checked_instant(actor_name, where, _rounded_up(value - EPOCH), value)
+    return _checked_instant(actor_name, where, rounded_up(value - EPOCH), value)
 
 
 def _checked_instant(actor_name: str, where: str, instant_ms: int, value: Any) -> int:
@@ -114,7 +114,7 @@ def _checked_instant(actor_name: str, where: str, instant_ms: int, value: Any) -
     return instant_ms
 
 
-def _rounded_up(span: timedelta) -> int:
+def rounded_up(span: timedelta) -> int:
     """Return whole milliseconds. A task that starts a part of one early would be too early."""
     whole, rest = divmod(span, MILLISECOND)
     return whole + bool(rest)
@@ -203,13 +203,13 @@ def _instant_of(value: Any) -> datetime | None:
 
 
 def _span_until(instant: datetime, now_ms: int) -> int:
-    return _rounded_up(instant - EPOCH) - now_ms
+    return rounded_up(instant - EPOCH) - now_ms
 
 
 def clipped(value: Any) -> int | None:
     """Return a span in milliseconds, within the limits. None: it is none. For sends that no caller can mend."""
     if isinstance(value, timedelta):
-        value = _rounded_up(value)
+        value = rounded_up(value)
     return min(max(int(value), 0), LONGEST_MS) if isinstance(value, int) and not isinstance(value, bool) else None
 
 
