@@ -288,7 +288,7 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,
-            options=_with_key(_without_columns(plain), key) if given else _with_key({}, key),
+            options=_with_key(_without_columns(plain) if given else {}, key),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,

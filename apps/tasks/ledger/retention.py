@@ -111,9 +111,10 @@ class Retention:
         ended = [row for row in old if row.finished_at is not None and row.finished_at <= row.now - span]
         if ended:
             before = ended[0].now - span
-            gone = [row for row in ended if kept.of_task(row.task_name, row.status) == span]
+            gone, rest = [], []
+            for row in ended:
+                (gone if kept.of_task(row.task_name, row.status) == span else rest).append(row)
             self.deleted += _delete(_not_needed(gone), before=before)
-            rest = set(ended) - set(gone)
             results = [row.pk for row in rest if row.has_result and kept.of_result(row.task_name) == span]
             self.emptied += _empty(results, before=before)
         if old:
