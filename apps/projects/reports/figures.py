@@ -16,6 +16,7 @@ from apps.projects.models import Project
 from apps.projects.reports.courses import Course, courses
 from apps.projects.reports.periods import Period, periods
 from apps.projects.reports.tally import MAX_NOTES, Keyword, Tally
+from apps.projects.reports.wording import noun_of
 from apps.tasks import progress
 
 #: Largest number of documents whose course a report draws.
@@ -102,7 +103,7 @@ def gather(project: Project, *, end: float = CHAPTERS_END) -> Figures:
         processed=tally.processed,
         failed=tally.failed,
         words=tally.words,
-        noun=" or ".join(sorted(tally.units, reverse=True)) or "word",
+        noun=noun_of(tally.units),
         sentences=tally.sentences,
         chapters=tally.chapters,
         reading_minutes=round(tally.reading_minutes, 2),

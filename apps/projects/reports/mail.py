@@ -15,7 +15,7 @@ from apps.projects.reports import pdf, plots, png
 from apps.projects.reports.figures import Figures
 from apps.projects.reports.filename import filename
 from apps.projects.reports.tiles import Tile, tiles
-from apps.projects.reports.wording import counted, duration, plural
+from apps.projects.reports.wording import counted, duration, noun_of, plural
 
 #: Number of projects that the mail shows with plots, and that it names. Of the others it says the number.
 MAX_SHOWN, MAX_NAMED = 5, 50
@@ -116,8 +116,7 @@ def compose(sections: list[Section], *, projects: int, to: str, message_id: str 
         new one.
     """
     words, new = sum(one.words for one in sections), sum(one.new_words for one in sections)
-    nouns = {noun for one in sections for noun in one.noun.split(" or ")}
-    noun = " or ".join(sorted(nouns, reverse=True)) or "word"
+    noun = noun_of(one.noun for one in sections)
     left_out = projects - len(sections)
     subject = f"Weekly summary: {counted(projects, 'project')}"
     if not left_out:

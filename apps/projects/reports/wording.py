@@ -1,6 +1,10 @@
 """Figures in words."""
 
+from collections.abc import Iterable
 from datetime import date
+
+#: Stands between two nouns.
+OR = " or "
 
 
 def counted(number: int, noun: str) -> str:
@@ -10,7 +14,12 @@ def counted(number: int, noun: str) -> str:
 
 def plural(noun: str) -> str:
     """Return the plural of a noun, or of several such as "word or character"."""
-    return " or ".join(f"{one}s" for one in noun.split(" or "))
+    return OR.join(f"{one}s" for one in noun.split(OR))
+
+
+def noun_of(nouns: Iterable[str]) -> str:
+    """Return the noun of what is counted under several, such as "word or character". Without any it is "word"."""
+    return OR.join(sorted({one for noun in nouns for one in noun.split(OR)}, reverse=True)) or "word"
 
 
 def duration(minutes: float) -> str:
