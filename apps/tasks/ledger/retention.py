@@ -111,7 +111,8 @@ class Retention:
         ended = [row for row in old if row.finished_at is not None and row.finished_at <= row.now - span]
         if ended:
             before = ended[0].now - span
-            gone, rest = [], []
+            gone: list[Old] = []
+            rest: list[Old] = []
             for row in ended:
                 (gone if kept.of_task(row.task_name, row.status) == span else rest).append(row)
             self.deleted += _delete(_not_needed(gone), before=before)
