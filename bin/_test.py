@@ -1,5 +1,6 @@
 """The checks and tests of bin/test, and which of them run side by side. Standard library only."""
 
+import json
 import os
 import shutil
 import signal
@@ -20,6 +21,10 @@ POLL_SECONDS = 0.05
 GRACE_SECONDS = 60
 #: pytest's exit code for "no test was collected". The other database may have the tests that were asked for.
 NO_TESTS = 5
+#: pytest's exit code for "tests failed". With others the session itself went wrong.
+TESTS_FAILED = 1
+#: Failed tests of a session that run once more, at most. More than that is no race.
+MOST_AGAIN = 8
 #: Our exit code after a signal.
 STOPPED = 130
 
@@ -36,6 +41,8 @@ class Job:
       is_pytest: Whether the exit code is pytest's.
       log: File that takes the output of a job in the background.
       environment: Variables that it gets beside ours.
+      cache: Folder in which pytest notes what failed.
+      again: The job that runs what failed in this one once more.
     """
 
     name: str
@@ -43,6 +50,8 @@ class Job:
     is_pytest: bool = False
     log: Path | None = None
     environment: dict[str, str] = field(default_factory=dict)
+    cache: Path | None = None
+    again: "Job | None" = None
     process: "subprocess.Popen[bytes] | None" = None
     began: float = 0
     ended: float = 0
@@ -59,9 +68,22 @@ class Job:
         return is_running
 
     @property
+    def code(self) -> int | None:
+        return self.process.returncode if self.process else None
+
+    @property
     def outcome(self) -> str:
-        code = self.process.returncode if self.process else None
-        return "ok" if code == 0 else "none" if self.is_pytest and code == NO_TESTS else "FAILED"
+        if self.again and self.again.code == 0:
+            return "again"
+        return "ok" if self.code == 0 else "none" if self.is_pytest and self.code == NO_TESTS else "FAILED"
+
+    def failed_tests(self) -> list[str]:
+        """Return the names of the tests that failed. Empty if they were too many for a race."""
+        noted = self.cache / "v" / "cache" / "lastfailed" if self.cache else None
+        if self.code != TESTS_FAILED or noted is None or not noted.exists():
+            return []
+        failed = list(json.loads(noted.read_text()))
+        return failed if len(failed) <= MOST_AGAIN else []
 
 
 class Runner:
@@ -190,18 +212,39 @@ def tests_on_another_redis(*arguments: str) -> list[Job]:
 
 
 def run_all(runner: Runner) -> None:
-    """Run all checks and tests. The two long sessions run beside the rest and are shown after it."""
+    """Run all checks and tests. The two long sessions run beside the rest and are shown after it.
+
+    Tests that failed run once more after that.
+    """
     print("The tests on SQLite and PostgreSQL run beside what follows and are shown after it.", flush=True)
-    beside = [
-        runner.start(tests("on SQLite", "--database=sqlite", "-m", "not once")),
-        runner.start(tests("on PostgreSQL", "--database=postgresql")),
+    long = [
+        tests("on SQLite", "--database=sqlite", "-m", "not once"),
+        tests("on PostgreSQL", "--database=postgresql"),
     ]
-    for job in checks():
-        runner.run(job)
-    for job in [tests("not about the database", "--database=sqlite", "-m", "once"), *tests_on_another_redis()]:
+    others = [tests("not about the database", "--database=sqlite", "-m", "once"), *tests_on_another_redis()]
+    for number, job in enumerate([*long, *others]):
+        job.cache = runner.folder / f"cache-{number}"
+        job.command += ["-o", f"cache_dir={job.cache}"]
+    beside = [runner.start(job) for job in long]
+    for job in [*checks(), *others]:
         runner.run(job)
     for job in beside:
         runner.join(job)
+    run_again(runner)
+
+
+def run_again(runner: Runner) -> None:
+    """Run the tests that failed once more, with nothing beside them.
+
+    Several sessions share few processors, so that a test may wait longer than it foresaw. What is broken fails again.
+    """
+    for job in [job for job in runner.jobs if job.failed_tests()]:
+        job.again = Job(
+            name=f"{job.name}, what failed",
+            command=[*job.command, "--last-failed", "--last-failed-no-failures=none"],
+            is_pytest=True,
+        )
+        runner.run(job.again)
 
 
 def run_some(runner: Runner, arguments: list[str]) -> None:
@@ -222,6 +265,9 @@ def summarize(jobs: list[Job]) -> int:
         print(f"{job.outcome:<7} {job.name:<28} {job.ended - job.began:4.0f} s")
     if covered:
         print(f"{covered} % of the lines of aiWriting, apps and workers were covered")
+    if raced := [test for job in jobs if job.outcome == "again" for test in job.failed_tests()]:
+        print("failed beside other sessions and passed alone, so a race of the test or of what it tests:")
+        print(*raced, sep="\n")
     has_tests = any(job.is_pytest and job.outcome != "none" for job in jobs)
     if not has_tests:
         print("no test was found")

@@ -244,11 +244,11 @@ def test_all_checks_and_tests_run_and_background_sessions_are_shown_last(jobs: J
         "ruff format --check .",
         "manage.py check --fail-level WARNING",
         "manage.py makemigrations --check --dry-run",
-        "pytest --database=sqlite -m once",
-        "pytest --database=sqlite -m not once",
-        "pytest --database=postgresql",
+        "pytest --database=sqlite -m once -o cache_dir=",
+        "pytest --database=sqlite -m not once -o cache_dir=",
+        "pytest --database=postgresql -o cache_dir=",
     ):
-        assert line in output.splitlines()
+        assert any(shown.startswith(line) for shown in output.splitlines()), line
 
 
 def test_the_long_sessions_run_beside_the_checks(jobs: Jobs) -> None:
@@ -271,6 +271,43 @@ def test_after_a_failure_the_other_jobs_run_and_the_exit_code_is_1(jobs: Jobs) -
     assert code == 1
     failed = ["mypy", "tests on PostgreSQL"]
     assert summary(output) == [("FAILED" if name in failed else "ok", name) for name in [*CHECKS, *SESSIONS]]
+
+
+#: Notes as pytest does that `failed` failed, and ends with the exit code of its run: the first, or the second.
+FAILING = """
+import json
+[cache] = [word.partition("=")[2] for word in sys.argv if word.startswith("cache_dir=")]
+noted = pathlib.Path(cache, "v", "cache", "lastfailed")
+if database == "postgresql" and "--last-failed" not in sys.argv:
+    noted.parent.mkdir(parents=True)
+    noted.write_text(json.dumps(dict.fromkeys(failed, True)))
+    sys.exit(first)
+if "--last-failed" in sys.argv:
+    sys.exit(second)
+"""
+FAILED_TESTS = ["tests/test_some.py::test_one", "tests/test_some.py::test_two"]
+
+
+@pytest.mark.parametrize(
+    ("second", "outcomes"), [(0, {"again", "ok"}), (1, {"FAILED"})], ids=["passes alone", "fails alone"]
+)
+def test_what_failed_runs_once_more_and_alone(jobs: Jobs, second: int, outcomes: set[str]) -> None:
+    jobs.stand_in("pytest.py", PYTEST + f"failed, first, second = {FAILED_TESTS}, 1, {second}" + FAILING)
+    code, output = jobs.run()
+    assert code == second
+    assert headings(output)[-2:] == ["tests on PostgreSQL, what failed", "summary"]
+    again = {outcome for outcome, name in summary(output) if name.startswith("tests on PostgreSQL")}
+    assert again == outcomes
+    assert ("\n".join(["passed alone, so a race of the test or of what it tests:", *FAILED_TESTS]) in output) != second
+
+
+@pytest.mark.parametrize(("number", "first"), [(9, 1), (1, 2)], ids=["too many for a race", "the session broke"])
+def test_what_is_no_race_does_not_run_again(jobs: Jobs, number: int, first: int) -> None:
+    names = [f"test_{each}" for each in range(number)]
+    jobs.stand_in("pytest.py", PYTEST + f"failed, first, second = {names}, {first}, 0" + FAILING)
+    code, output = jobs.run()
+    assert code == 1
+    assert "--last-failed" not in output
 
 
 def test_arguments_go_to_pytest_on_one_database_after_the_other(jobs: Jobs) -> None:
@@ -297,7 +334,7 @@ def test_at_least_one_database_must_have_tests(jobs: Jobs, without: str, code: i
 def test_tests_run_on_another_redis_if_there_is_one(jobs: Jobs, arguments: list[str]) -> None:
     url = "redis://127.0.0.1:6379/5"
     expected = " ".join(["pytest --database=sqlite", f"--redis={url} -m redis", *arguments])
-    assert expected in jobs.run(*arguments, TEST_REDIS_URL=url)[1].splitlines()
+    assert expected in jobs.run(*arguments, TEST_REDIS_URL=url)[1]
     jobs.stand_in("redis-server", "")
     assert f"--redis={jobs.root / 'redis-server'} -m redis" in jobs.run(*arguments)[1]
 
