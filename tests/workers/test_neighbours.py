@@ -1,7 +1,6 @@
 """Two databases behind one namespace: a message reaches the worker that has its row."""
 
 import uuid
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -25,28 +24,19 @@ def shared(broker) -> None:
 
 
 @pytest.fixture
-def requeued(broker, monkeypatch) -> list[str]:
-    """The wire ids that workers requeue."""
+def requeued(monkeypatch) -> list[str]:
+    """The wire ids that workers requeue because another database may have their rows."""
     found: list[str] = []
-    requeue = broker.wire.requeue
+    may_have = neighbours.Neighbours.may_have
 
-    def spy(queue_name: str, broker_id: str, wire_ids: Any = None) -> int:
-        found.extend(wire_ids or [])
-        return int(requeue(queue_name, broker_id, wire_ids))
+    def spy(self: neighbours.Neighbours, wire_id: str) -> bool:
+        answer = may_have(self, wire_id)
+        if answer:
+            found.append(wire_id)
+        return answer
 
-    monkeypatch.setattr(broker.wire, "requeue", spy)
+    monkeypatch.setattr(neighbours.Neighbours, "may_have", spy)
     return found
-
-
-@pytest.fixture
-def start(broker, request, wait_until) -> Callable[[], None]:
-    """Start the test's worker. Before its first beat is confirmed it requeues all that it fetches."""
-
-    def start() -> None:
-        request.getfixturevalue("working")
-        wait_until(lambda: broker.runtime.may_start())
-
-    return start
 
 
 def without_row() -> Message[Any]:
@@ -64,9 +54,8 @@ def test_a_message_of_another_database_reaches_its_waiting_worker(broker, shared
 
 
 def test_a_message_that_nobody_has_a_row_of_is_requeued_once_and_dropped(
-    broker, shared, requeued, start, wait_until, caplog
+    broker, shared, requeued, working, wait_until, caplog
 ) -> None:
-    start()
     message = without_row()
     broker.wire.republish([words_of(message)])
     wait_until(lambda: "message dropped, it has no row" in caplog.text)
@@ -78,18 +67,16 @@ def test_a_message_that_nobody_has_a_row_of_is_requeued_once_and_dropped(
 
 
 def test_a_message_without_a_row_is_dropped_at_once_if_no_other_database_is_there(
-    broker, requeued, start, wait_until, caplog
+    broker, requeued, working, wait_until, caplog
 ) -> None:
-    start()
     broker.wire.republish([words_of(without_row())])
     wait_until(lambda: "message dropped, it has no row" in caplog.text)
     assert requeued == []
 
 
 def test_a_message_of_another_program_is_kept_although_another_database_is_there(
-    broker, shared, requeued, start, wait_until
+    broker, shared, requeued, working, wait_until
 ) -> None:
-    start()
     broker.wire.workers.hset(broker.wire.messages_key("default"), "x:0", b"no message")
     broker.wire.workers.rpush(broker.wire.queue_key("default"), "x:0")
     wait_until(lambda: TaskStatus.objects.filter(task_name="(undecodable)").exists())

@@ -200,6 +200,7 @@ def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_long(
     monkeypatch.setattr("workers.process.consumer.IDLE_SECONDS", 600)
     monkeypatch.setitem(pool.connection_kwargs, "socket_timeout", None)
     pool.disconnect()
+    pool.reset()  # Connections that were made before keep their time limit.
     worker = Worker(broker, worker_threads=1, worker_timeout=50)
     worker.start()
     try:
@@ -214,6 +215,7 @@ def test_an_idle_worker_stops_at_once_although_its_consumers_wait_for_long(
         worker.stop(timeout=60_000)
         broker.middleware.pop()
         pool.disconnect()
+        pool.reset()
     assert not any(thread.is_alive() for thread in worker.consumers.values())
 
 
