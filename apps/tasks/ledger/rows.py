@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from django.db.models import Case, F, Q, When
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, When
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
@@ -15,6 +15,9 @@ PAGE = 1_000
 
 #: Column values of a row that no worker holds.
 UNCLAIMED: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
+
+#: Whether the task stands in line once it is due.
+HAS_LINE = ExpressionWrapper(Q(line__isnull=False), output_field=BooleanField())
 
 
 def may(move: states.Move) -> Q:
