@@ -17,9 +17,14 @@ class KnownHosts(CommonMiddleware):
     """
 
     def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
-        if is_address(request.META.get("HTTP_HOST", "")) and request.path in (reverse("healthz"), reverse("readyz")):
+        if is_health_check(request.path, host=request.META.get("HTTP_HOST", "")):
             return None
         return super().process_request(request)
+
+
+def is_health_check(path: str, *, host: str) -> bool:
+    """Return whether a request asks this process for its health, by its address."""
+    return path in (reverse("healthz"), reverse("readyz")) and is_address(host)
 
 
 def is_address(host: str) -> bool:
