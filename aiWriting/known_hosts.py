@@ -3,8 +3,7 @@
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from django.http import HttpRequest
-from django.http.response import HttpResponseBase
+from django.http import HttpRequest, HttpResponsePermanentRedirect
 from django.middleware.common import CommonMiddleware
 from django.urls import reverse
 
@@ -16,7 +15,7 @@ class KnownHosts(CommonMiddleware):
     there: only a name can be made to lead a browser elsewhere.
     """
 
-    def process_request(self, request: HttpRequest) -> HttpResponseBase | None:
+    def process_request(self, request: HttpRequest) -> HttpResponsePermanentRedirect | None:
         if is_health_check(request.path, host=request.META.get("HTTP_HOST", "")):
             return None
         return super().process_request(request)

@@ -132,7 +132,8 @@ def is_ready(port: int) -> bool:
 @contextlib.contextmanager
 def load(balancer: Balancer) -> Iterator[list[int]]:
     """Send requests and tasks during the block. At its end the list has the numbers of both, and the seconds."""
-    stop, figures, began = threading.Event(), [], time.monotonic()
+    stop, began = threading.Event(), time.monotonic()
+    figures: list[int] = []
 
     def senders() -> int:
         try:
