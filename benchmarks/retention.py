@@ -16,6 +16,8 @@ from benchmarks.rig.system import System
 ROWS = {POSTGRESQL.name: 10_000_000, SQLITE.name: 1_000_000}
 #: Days of the simulation. In the first 7 the table fills.
 MONTH, FULL_DAY = 37, 7
+#: Tasks on each of these days, at most.
+PER_DAY = 30_000
 SENDS_A_SECOND = 20
 #: Variables of workers whose relay deletes nothing.
 KEEPING = {f"TASK_KEEP_{state}_DAYS": "0" for state in ("COMPLETED", "CANCELLED", "FAILED")}
@@ -33,26 +35,29 @@ def _run(rig: Rig, setup: Setup, *, count: int) -> list[Figure]:
     with system.workers(variables=KEEPING):
         pass  # A task that warms them up is copied.
     rig.log(f"retention: {setup.name}: making {count:,} rows")
+    system.call("old_tasks", function="make_older", days=1_000)
     system.call("old_tasks", function="fill_old", count=count)
     full = system.call("old_tasks", function="size")
     rig.log(f"retention: {setup.name}: {full}")
     quiet = _waits(rig, system)
     system.call("old_tasks", function="start_retaining")
     beside = _waits(rig, system)
+    rig.log(f"retention: {setup.name}: sends: alone {_longest(quiet)}, beside deletion {_longest(beside)}")
     rates = _rates(rig, system)
     # The rest without pauses, which no relay does: it takes long enough.
     some = system.call("old_tasks", function="stop_retaining")
     system.call("old_tasks", function="start_retaining", pause_seconds=0)
+    hard: list[float] = []
     while system.call("old_tasks", function="is_retaining"):
-        _waits(rig, system, count=SENDS_A_SECOND)
+        hard += _waits(rig, system, count=SENDS_A_SECOND)
     rest = system.call("old_tasks", function="stop_retaining")
-    rig.log(f"retention: {setup.name}: {_told(some)}; without pauses: {_told(rest)}")
+    rig.log(f"retention: {setup.name}: {_told(some)}; without pauses: {_told(rest)}, sends {_longest(hard)}")
     after = system.call("old_tasks", function="size")
     rig.log(f"retention: {setup.name}: {after}")
     system.clear()
     with system.workers(variables=KEEPING):
         pass
-    days = system.call("old_tasks", function="month", per_day=max(count // 100, 100), days=MONTH)
+    days = system.call("old_tasks", function="month", per_day=min(max(count // 100, 100), PER_DAY), days=MONTH)
     for number in range(FULL_DAY, MONTH, 7):
         rig.log(f"retention: {setup.name}: day {number + 1}: {days[number]}")
     whole = "whole" if setup is SQLITE else "table"
@@ -89,7 +94,12 @@ def _bytes(size: dict[str, int]) -> int:
 
 
 def _told(found: dict[str, Any]) -> str:
-    return f"{found['deleted']:,} rows deleted in {found['seconds']:.0f} s, {len(found['steps_ms']):,} steps"
+    steps = _longest(found["steps_ms"])
+    return f"{found['deleted']:,} rows in {found['seconds']:.1f} s, {len(found['steps_ms']):,} steps, {steps}"
+
+
+def _longest(waits: list[float]) -> str:
+    return f"p99 {percentile(waits, 0.99):.1f} ms, longest {max(waits):.1f} ms"
 
 
 def _waits(rig: Rig, system: System, *, count: int = 0) -> list[float]:

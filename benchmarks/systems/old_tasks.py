@@ -70,6 +70,12 @@ def fill_old(count: int, oldest_days: float = DAYS, youngest_days: float = 0) ->
             )
 
 
+def make_older(days: int) -> None:
+    """Let all tasks have ended so many days ago. Then the youngest of those that follow have the highest ids."""
+    then = timezone.now() - timedelta(days=days)
+    TaskStatus.objects.update(created_at=then, finished_at=then)
+
+
 def size() -> dict[str, int]:
     """Return the bytes of the table, of its indexes, and of the whole database, and the number of rows."""
     table, rows = TaskStatus._meta.db_table, TaskStatus.objects.count()
@@ -145,10 +151,7 @@ def month(per_day: int, days: int) -> list[dict[str, int]]:
             cursor.execute("ALTER SYSTEM SET autovacuum_naptime = '1s'")
             cursor.execute("SELECT pg_reload_conf()")
     sizes = []
-    began = timezone.now()
-    # Those that are there go with the first day. The youngest rows have the highest ids then.
-    long_ago = began - timedelta(days=10 * days)
-    TaskStatus.objects.update(created_at=long_ago, finished_at=long_ago)
+    make_older(10 * days)
     for day in range(days):
         age = days - day
         fill_old(per_day, oldest_days=age, youngest_days=age - 1)

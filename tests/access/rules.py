@@ -74,6 +74,7 @@ SITE: dict[str, Entry] = {
     "readyz": Entry({}, EVERYONE),
     "api/any": Entry({}, NOTHING),
     "api-root": page(GET=SIGNED_IN),
+    "api-schema": Entry({"GET HEAD": EVERYONE}, OPEN),
     "token": Entry({"POST": EVERYONE}, OPEN),
     "project-list": page(GET_POST=SIGNED_IN),
     "project-detail": page(GET=READERS, PATCH_DELETE=OWNERS),
