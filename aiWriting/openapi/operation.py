@@ -19,6 +19,8 @@ ALWAYS = {
         "to a site that takes HTTPS alone.",
         ERROR,
     ),
+    414: ("The address is too long.", ERROR),
+    431: ("There are too many headers.", ERROR),
     429: ("Too many requests, tasks or uploads for now. `Retry-After` says when to repeat it.", ERROR),
     503: ("The site or its database is busy. `Retry-After` says when to repeat it.", ERROR),
 }

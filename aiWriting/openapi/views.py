@@ -16,6 +16,7 @@ from rest_framework import serializers
 
 from apps.accounts.tokens.views import NewTokenSerializer
 from apps.documents.serializers import (
+    TITLE_LENGTH,
     ChapterSerializer,
     DocumentLineSerializer,
     DocumentQuerySerializer,
@@ -60,6 +61,14 @@ class ReadingsSerializer(serializers.Serializer[Any]):
 
     encoding = serializers.CharField(allow_null=True, allow_blank=True, help_text="Encoding that was chosen.")
     readings = serializers.JSONField(help_text="Readings of the file, by encoding.")
+
+
+class NewTextSerializer(serializers.Serializer[Any]):
+    """A new document with a text."""
+
+    project = serializers.IntegerField(help_text="Id of a project in which the user may write.")
+    title = serializers.CharField(max_length=TITLE_LENGTH)
+    text = serializers.CharField(allow_blank=True)
 
 
 STARTED = {
@@ -140,7 +149,7 @@ class DocumentViews(OpenApiViewExtension):
                 "in the order of its writers. Figures come without lists and chapters.",
             ),
             create=extend_schema(
-                request=NewDocumentSerializer,
+                request={"application/json": NewTextSerializer, "multipart/form-data": NewDocumentSerializer},
                 responses={201: DocumentSerializer},
                 examples=[
                     OpenApiExample(
