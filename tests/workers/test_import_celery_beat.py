@@ -255,13 +255,13 @@ def test_the_tables_are_read_without_the_package() -> None:
     [
         ({}, "* * * * *"),
         ({"minute": "*/15", "hour": "8-17/3, 22"}, "*/15 8-17/3,22 * * *"),
-        ({"hour": "22-2"}, "* 0,1,2,22,23 * * *"),
+        ({"hour": "22-2"}, "* 22-23,0-2 * * *"),
         ({"hour": "22-4/2"}, "* 0,2,4,22 * * *"),
-        ({"day_of_week": "fri-mon"}, "* * * * 0,1,5,6"),
+        ({"day_of_week": "fri-mon"}, "* * * * 5-6,0-1"),
         ({"day_of_week": "Monday,wed"}, "* * * * 1,3"),
         ({"day_of_week": "7"}, "* * * * 0"),
         ({"month_of_year": "jan-mar,December"}, "* * * 1-3,12 *"),
-        ({"month_of_year": "nov-feb"}, "* * * 1,2,11,12 *"),
+        ({"month_of_year": "nov-feb"}, "* * * 11-12,1-2 *"),
         ({"day_of_month": "1,15", "day_of_week": "*"}, "* * 1,15 * *"),
     ],
 )

@@ -45,11 +45,13 @@ def _field(name: str, text: str) -> str:
 
 
 def _part(name: str, part: str) -> str:
-    """Return a part of a field with numbers for names. A range that goes over the end becomes a list."""
+    """Return a part of a field with numbers for names. A range that goes over the end becomes two, or a list."""
     span, slash, step = part.partition("/")
     ends = [_number(name, end) for end in span.split("-")]
     if len(ends) == 2 and all(end.isdigit() for end in ends) and int(ends[1]) < int(ends[0]):
         least, greatest = FIELDS[name]
+        if step in ("", "1"):
+            return f"{ends[0]}-{greatest},{least}-{ends[1]}"
         numbers = [*range(int(ends[0]), greatest + 1), *range(least, int(ends[1]) + 1)]
         every = int(step) if step.isdigit() and int(step) else 1
         return ",".join(str(number) for number in sorted(numbers[::every]))
