@@ -118,10 +118,12 @@ class Retention:
             self.deleted += _delete(_not_needed(gone), before=before)
             results = [row.pk for row in rest if row.has_result and kept.of_result(row.task_name) == span]
             self.emptied += _empty(results, before=before)
-        if old:
-            self._after[span] = old[-1].pk
+        # A clock that was wrong gave them times to come. They must not hold up all that follow until then.
+        passed = [row for row in page if row.created_at <= row.now - span or row.created_at > row.now]
+        if passed:
+            self._after[span] = passed[-1].pk
         # The rest is younger, or the end of the table.
-        return len(old) == PAGE
+        return len(passed) == PAGE
 
 
 def _read(*, after: int) -> list[Old]:
