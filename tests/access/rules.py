@@ -72,6 +72,7 @@ SIGN_IN_PAGE = Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, audience(IN, anony
 SITE: dict[str, Entry] = {
     "healthz": Entry({}, EVERYONE),
     "readyz": Entry({}, EVERYONE),
+    "llms": Entry({"GET HEAD": EVERYONE}, OPEN),
     "api/any": Entry({}, NOTHING),
     "api-root": page(GET=SIGNED_IN),
     "api-schema": Entry({"GET HEAD": EVERYONE}, OPEN),
