@@ -185,6 +185,20 @@ def test_work_is_done_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert retention.deleted == 25
 
 
+def test_steps_that_take_long_become_smaller_and_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(25):
+        ended(100)
+    monkeypatch.setattr("apps.tasks.ledger.retention.LEAST_PAGE", 3)
+    monkeypatch.setattr("apps.tasks.ledger.retention.PAGE", 8)
+    retention = Retention()
+    counts = []
+    for limit_seconds in (0, 0, 0, 1_000, 1_000):
+        monkeypatch.setattr("apps.tasks.ledger.retention.STEP_SECONDS", limit_seconds)
+        retention.work(KEPT, seconds=0)
+        counts.append(TaskStatus.objects.count())
+    assert counts == [25 - 8, 17 - 4, 13 - 3, 10 - 3, 7 - 6]
+
+
 @pytest.mark.django_db(transaction=True)
 @pytest.mark.skipif(connection.vendor == "sqlite", reason="SQLite has one writer")
 def test_a_row_that_another_transaction_has_locked_is_left() -> None:
