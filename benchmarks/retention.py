@@ -43,9 +43,9 @@ def _run(rig: Rig, setup: Setup, *, count: int) -> list[Figure]:
     system.call("old_tasks", function="start_retaining")
     beside = _waits(rig, system)
     rig.log(f"retention: {setup.name}: sends: alone {_longest(quiet)}, beside deletion {_longest(beside)}")
+    some = system.call("old_tasks", function="stop_retaining")
     rates = _rates(rig, system)
     # The rest without pauses, which no relay does: it takes long enough.
-    some = system.call("old_tasks", function="stop_retaining")
     system.call("old_tasks", function="start_retaining", pause_seconds=0)
     hard: list[float] = []
     while system.call("old_tasks", function="is_retaining"):
@@ -113,11 +113,11 @@ def _rates(rig: Rig, system: System) -> float:
     """Return the rate of workers beside a deletion, relative to that without, of a median round."""
     ratios = []
     for number in rig.rounds():
+        system.call("old_tasks", function="start_retaining")
         with system.workers(variables=KEEPING) as workers:
             beside = drain(rig, system, workers, count=rig.amount(12_000, quick=300), is_counted=False).per_second
             found = system.call("old_tasks", function="stop_retaining")
             alone = drain(rig, system, workers, count=rig.amount(12_000, quick=300), is_counted=False).per_second
         rig.log_round("retention", number, system, f"{beside:,.0f}/s beside ({_told(found)}), {alone:,.0f}/s alone")
         ratios.append(beside / alone)
-        system.call("old_tasks", function="start_retaining")
     return sorted(ratios)[len(ratios) // 2]
