@@ -1,7 +1,9 @@
 """The bodies of errors in the description. The settings name them, so nothing of Django is imported here."""
 
-ERROR = {"$ref": "#/components/schemas/Error"}
-ERROR_OF_FIELDS = {"oneOf": [ERROR, {"$ref": "#/components/schemas/FieldErrors"}]}
+from typing import Any
+
+ERROR: dict[str, Any] = {"$ref": "#/components/schemas/Error"}
+ERROR_OF_FIELDS: dict[str, Any] = {"oneOf": [ERROR, {"$ref": "#/components/schemas/FieldErrors"}]}
 #: Schemas of the two.
 COMPONENTS = {
     "schemas": {

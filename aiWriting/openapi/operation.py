@@ -11,8 +11,11 @@ from aiWriting.openapi.components import ERROR, ERROR_OF_FIELDS
 
 JSON = "application/json"
 
+#: Sentence and schema of answers, by their status.
+Answers = dict[int, tuple[str, dict[str, Any]]]
+
 #: Answers of every operation.
-ALWAYS = {
+ALWAYS: Answers = {
     400: ("The request is malformed, or a value of it cannot be taken.", ERROR_OF_FIELDS),
     403: (
         "The user or the token may not do this, the request of a browser has no CSRF token, or it came over plain HTTP "
@@ -24,11 +27,11 @@ ALWAYS = {
     429: ("Too many requests, tasks or uploads for now. `Retry-After` says when to repeat it.", ERROR),
     503: ("The site or its database is busy. `Retry-After` says when to repeat it.", ERROR),
 }
-SIGNED_IN = {401: ("There is no valid token and no session.", ERROR)}
+SIGNED_IN: Answers = {401: ("There is no valid token and no session.", ERROR)}
 #: Answers of those about one object, and of pages of a list.
-OF_ONE = {404: ("There is no such object or page, or the user may not know of it.", ERROR)}
+OF_ONE: Answers = {404: ("There is no such object or page, or the user may not know of it.", ERROR)}
 #: Answers of those that change something.
-CHANGING = {
+CHANGING: Answers = {
     408: ("The body arrives too slowly.", ERROR),
     409: ("What this needs was deleted or changed meanwhile, or has ended.", ERROR),
     411: ("The body has no `Content-Length`.", ERROR),

@@ -56,7 +56,7 @@ def fill_old(count: int, oldest_days: float = DAYS, youngest_days: float = 0) ->
         f"WHEN n %% 100 < {FAILED + CANCELLED} THEN '{states.CANCELLED}' ELSE '{states.COMPLETED}' END",
     }
     columns = [field.column for field in TaskStatus._meta.concrete_fields if not field.primary_key]
-    values = ", ".join(own.get(column, f'model."{column}"') for column in columns)
+    values = ", ".join(own.get(str(column), f'model."{column}"') for column in columns)
     names, table = ", ".join(f'"{column}"' for column in columns), TaskStatus._meta.db_table
     model = TaskStatus.objects.filter(status=states.COMPLETED).latest("pk").pk
     seconds = (oldest_days - youngest_days) * 86_400
@@ -112,7 +112,8 @@ class Retaining(threading.Thread):
                 self.steps_ms.append((time.monotonic() - step) * 1000)
                 if not has_more:
                     break
-                self.is_asked_to_stop.wait(self.pause_seconds)
+                rest = self.steps_ms[-1] / 1000 * relay.DELETE_REST
+                self.is_asked_to_stop.wait(max(self.pause_seconds, rest) if self.pause_seconds else 0)
         except Exception as error:
             self.error = f"{type(error).__name__}: {error}"
         self.seconds = time.monotonic() - began
