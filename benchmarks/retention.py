@@ -12,8 +12,8 @@ from benchmarks.rig.rig import Rig
 from benchmarks.rig.setup import POSTGRESQL, SQLITE, Setup
 from benchmarks.rig.system import System
 
-#: Rows of each database. `--rows` may say another number; on SQLite no larger one.
-ROWS = {POSTGRESQL.name: 10_000_000, SQLITE.name: 1_000_000}
+#: Rows of each database. `--rows` may say another number, on SQLite no larger one.
+ROWS = 1_000_000
 #: Days of the simulation. In the first 7 the table fills.
 MONTH, FULL_DAY = 37, 7
 #: Tasks on each of these days, at most.
@@ -84,8 +84,8 @@ def _run(rig: Rig, setup: Setup, *, count: int) -> list[Figure]:
 
 def _count(rig: Rig, setup: Setup) -> int:
     if rig.rows is None:
-        return rig.amount(ROWS[setup.name], quick=2_000)
-    return min(rig.rows, ROWS[setup.name]) if setup is SQLITE else rig.rows
+        return rig.amount(ROWS, quick=2_000)
+    return min(rig.rows, ROWS) if setup is SQLITE else rig.rows
 
 
 def _bytes(size: dict[str, int]) -> int:
