@@ -14,8 +14,8 @@ from benchmarks.rig.system import System
 
 #: Rows of each database. `--rows` may say another number, on SQLite no larger one.
 ROWS = 1_000_000
-#: Days of the simulation. In the first 7 the table fills.
-MONTH, FULL_DAY = 37, 7
+#: Days of the simulation. In the first 7 the table fills, in the next the space of deleted rows comes into use.
+MONTH, FULL_DAY = 37, 14
 #: Tasks on each of these days, at most.
 PER_DAY = 30_000
 SENDS_A_SECOND = 20
@@ -58,7 +58,7 @@ def _run(rig: Rig, setup: Setup, *, count: int) -> list[Figure]:
     with system.workers(variables=KEEPING):
         pass
     days = system.call("old_tasks", function="month", per_day=min(max(count // 100, 100), PER_DAY), days=MONTH)
-    for number in range(FULL_DAY, MONTH, 7):
+    for number in range(7, MONTH, 7):
         rig.log(f"retention: {setup.name}: day {number + 1}: {days[number]}")
     whole = "whole" if setup is SQLITE else "table"
     growth = _bytes(days[-1]) / _bytes(days[FULL_DAY])
