@@ -7,6 +7,8 @@ from aiWriting import llms
 from apps.pages.views import passwords, people
 from workers import health
 
+admin.autodiscover()
+
 handler400 = "aiWriting.error_pages.bad_request"
 handler403 = "aiWriting.error_pages.forbidden"
 handler404 = "aiWriting.error_pages.not_found"
