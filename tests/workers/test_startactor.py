@@ -152,7 +152,7 @@ def test_a_file_that_cannot_be_written_leaves_no_other(tmp_path: Path, monkeypat
     [
         (
             None,
-            '"""The actors of orders. Each loads by id, calls one service and returns small JSON."""\n\nimport dramatiq',
+            f'"""{FIRST_LINE}"""\n\nimport dramatiq',
         ),
         ("", "import dramatiq"),
         ('"""Tasks."""\n', '"""Tasks."""\n\nimport dramatiq'),
