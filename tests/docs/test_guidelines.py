@@ -81,7 +81,7 @@ def code() -> tuple[list[str], list[str]]:
 
 def rows() -> list[list[str]]:
     """Return the cells of the tables: Celery's names, ours, and a note."""
-    return pages.rows(PAGE, header="Celery") + pages.rows(PAGE, header="Celery version")
+    return [row for header in ("Celery", "Celery version", "habit") for row in pages.rows(PAGE, header=header)]
 
 
 def commands() -> list[str]:
