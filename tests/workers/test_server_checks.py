@@ -38,7 +38,7 @@ def test_a_secret_of_an_example_is_a_risk_and_is_not_shown(settings, value) -> N
     settings.HEALTH_TOKEN = value
     (message,) = servers.check_secrets()
     assert (message.id, message.msg) == ("tasks.W018", "Known from examples: HEALTH_TOKEN.")
-    assert "token_urlsafe" in message.hint
+    assert "token_urlsafe" in str(message.hint)
 
 
 @pytest.mark.parametrize("value", ["", None, SECRET, 12345, "change me when you have read all of this"])
@@ -95,7 +95,7 @@ def test_a_redis_that_evicts_is_a_risk(redis_client, policy) -> None:
         redis_client.config_set(*next(iter(before.items())))
     assert message.id == "tasks.W022"
     assert policy in message.msg
-    assert "noeviction" in message.hint
+    assert "noeviction" in str(message.hint)
 
 
 @pytest.mark.parametrize(("saves", "is_risky"), [("", True), ("3600 1", False)])
@@ -230,7 +230,7 @@ def test_a_pooler_of_transactions_is_known_by_its_sessions(bouncer, settings, mo
     try:
         messages = servers.check_postgresql_server(databases=["default"])
         assert ids(messages) == (["tasks.W025"] if is_risky else [])
-        assert all("DATABASE_PREPARED_STATEMENTS to no" in message.hint for message in messages)
+        assert all("DATABASE_PREPARED_STATEMENTS to no" in str(message.hint) for message in messages)
         settings.DATABASE_PREPARED_STATEMENTS = False
         monkeypatch.setitem(behind, "DISABLE_SERVER_SIDE_CURSORS", True)
         assert servers.check_postgresql_server(databases=["default"]) == []

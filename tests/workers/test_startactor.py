@@ -12,7 +12,6 @@ from django.core.management import CommandError, call_command
 
 from aiWriting.environment import BASE_DIR
 from workers import new_actor
-from workers.management.commands import startactor
 
 FIRST_LINE = "The actors of orders. Each loads by id, calls one service and returns small JSON."
 
@@ -140,7 +139,7 @@ def test_a_file_that_cannot_be_written_leaves_no_other(tmp_path: Path, monkeypat
         new_actor.NewFile(path=service, before=None, after="service"),
         new_actor.NewFile(path=tmp_path / "file" / "test.py", before=None, after="test"),
     ]
-    monkeypatch.setattr(startactor.new_actor, "files", lambda name: files)
+    monkeypatch.setattr(new_actor, "files", lambda name: files)
     with pytest.raises(CommandError, match="Nothing is written: "):
         told("documents.read")
     assert tasks.read_text() == "before"
