@@ -33,6 +33,12 @@ def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, 
     broker.emit_after("ledger_end", task_ids, move)
 
 
+def _redis_error() -> BaseException | None:
+    from workers.health import redis_error  # Not at the top: it has views, which only web processes need.
+
+    return redis_error()
+
+
 class WorkersConfig(AppConfig):
     name = "workers"
     label = "workers"
@@ -52,6 +58,9 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
+        from apps.tasks.health import servers  # Not at the top: it imports models.
+
+        servers["Redis"] = _redis_error
         cancel_requested.connect(_call, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():
