@@ -7,7 +7,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from aiWriting import environment, file_storage, log_filters
+from aiWriting import environment, file_storage, log_filters, log_format
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from apps.core.connections import POSTGRESQL_OPTIONS
@@ -64,7 +64,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "aiWriting.http_headers.security_headers",  # First: refusals of the others have the headers, too.
+    "apps.core.request_id.RequestIdMiddleware",  # First: the lines and the answers of all others have it.
+    "aiWriting.http_headers.security_headers",  # Early: refusals of the others have the headers, too.
     "aiWriting.http_headers.ProgramsUseHTTPS",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -385,23 +386,26 @@ REST_FRAMEWORK = {
 DEFAULT_EXCEPTION_REPORTER_FILTER = "aiWriting.error_report.SecretsFilter"
 
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
+#: Form of the lines. A terminal gets short ones, unless this says otherwise.
+LOG_FORMAT = environment.choice("LOG_FORMAT", known=tuple(log_format.FORMATTERS)) or log_format.default()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "aiWriting.log_format.LineFormatter",
+            "class": f"aiWriting.log_format.{log_format.FORMATTERS[LOG_FORMAT].__name__}",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         }
     },
     "filters": {
-        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals}
+        "context": {"()": "apps.tasks.log_context.LogContext"},
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["refusals"],
+            "filters": ["refusals", "context"],
             "stream": sys.stderr,
         }
     },
