@@ -7,7 +7,7 @@ import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from aiWriting import environment, file_storage, log_filters, log_format
+from aiWriting import environment, error_events, file_storage, log_filters, log_format
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from apps.core.connections import POSTGRESQL_OPTIONS
@@ -384,6 +384,12 @@ REST_FRAMEWORK = {
 # --- Logs ----------------------------------------------------------------------------------------
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "aiWriting.error_report.SecretsFilter"
+
+#: Where errors go besides the log.
+SENTRY_DSN = environment.text("SENTRY_DSN")
+if SENTRY_DSN:
+    error_events.send_to(SENTRY_DSN)
+    DRAMATIQ_BROKER["MIDDLEWARE"] = [error_events.MIDDLEWARE, *DRAMATIQ_BROKER["MIDDLEWARE"]]
 
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
 #: Form of the lines. A terminal gets short ones, unless this says otherwise.
