@@ -1,6 +1,7 @@
 """aiWriting's settings. Everything that differs between machines comes from the environment."""
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import dj_database_url
@@ -390,6 +391,10 @@ SENTRY_DSN = environment.text("SENTRY_DSN")
 if SENTRY_DSN:
     error_events.send_to(SENTRY_DSN)
     DRAMATIQ_BROKER["MIDDLEWARE"] = [error_events.MIDDLEWARE, *DRAMATIQ_BROKER["MIDDLEWARE"]]
+
+# Spans for OpenTelemetry, if it is installed. They go where the process's provider says, without one nowhere.
+if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):
+    DRAMATIQ_BROKER["MIDDLEWARE"] = ["workers.middleware.tracing.Tracing", *DRAMATIQ_BROKER["MIDDLEWARE"]]
 
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
 #: Form of the lines. A terminal gets short ones, unless this says otherwise.

@@ -1,4 +1,4 @@
-"""The settings for Sentry."""
+"""The settings for Sentry and OpenTelemetry."""
 
 import os
 import subprocess
@@ -39,3 +39,13 @@ def test_a_dsn_that_cannot_be_used_is_refused(program: str, dsn: str, sentence: 
     done = run(program, SENTRY_DSN=dsn)
     assert done.returncode == 1
     assert f"ImproperlyConfigured: {sentence}" in done.stderr.splitlines()[-1]
+
+
+def test_without_opentelemetry_nothing_of_it_is_loaded() -> None:
+    program = "import sys; sys.modules['opentelemetry'] = None\n"
+    program += "import importlib.util as u; found = u.find_spec\n"
+    program += "u.find_spec = lambda name, package=None: None if name == 'opentelemetry' else found(name, package)\n"
+    done = run(program + "import django; django.setup(); import dramatiq; print(dramatiq.get_broker().middleware)")
+    assert done.returncode == 0, done.stderr
+    assert "Tracing" not in done.stdout
+    assert "Progress" in done.stdout

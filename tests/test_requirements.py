@@ -17,6 +17,7 @@ FILES = {
     "requirements-bench.txt": "bench",
     "requirements-s3.txt": "s3",
     "requirements-sentry.txt": "sentry",
+    "requirements-otel.txt": "otel",
 }
 
 
