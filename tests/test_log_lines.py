@@ -60,9 +60,20 @@ def test_lines_of_the_web_server_have_the_same_form() -> None:
     assert re.fullmatch(r"\S+\+00:00 INFO uvicorn.access GET /\n\S+\+00:00 INFO uvicorn.error started\n", done.stderr)
 
 
-TASK = {"task_id": "2ad60f39-1", "actor": "documents.process_document", "attempt": 3, "request_id": "edge-7"}
-NONE = dict.fromkeys(TASK)
-FAILURE = {**TASK, "outcome": "fail", "ms": 12, "error": "KeyError: 'isbn'", "traceback": "Traceback:\n  line 1"}
+TASK: dict[str, Any] = {
+    "task_id": "2ad60f39-1",
+    "actor": "documents.process_document",
+    "attempt": 3,
+    "request_id": "edge-7",
+}
+NONE: dict[str, Any] = dict.fromkeys(TASK)
+FAILURE: dict[str, Any] = {
+    **TASK,
+    "outcome": "fail",
+    "ms": 12,
+    "error": "KeyError: 'isbn'",
+    "traceback": "Traceback:\n  line 1",
+}
 
 
 def record(message: str = "done id=%s", *values: Any, level: int = logging.INFO, **attributes: Any) -> Any:

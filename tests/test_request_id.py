@@ -24,7 +24,7 @@ def recorded() -> Iterator[list[logging.LogRecord]]:
     """Gather the records of all loggers as a handler of the settings does."""
     found: list[logging.LogRecord] = []
     handler = logging.Handler()
-    handler.emit = found.append  # type: ignore[method-assign]
+    handler.emit = found.append  # type: ignore[method-assign,assignment]
     handler.addFilter(LogContext())
     logging.getLogger().addHandler(handler)
     try:

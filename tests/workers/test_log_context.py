@@ -99,7 +99,7 @@ def test_what_a_task_sends_goes_back_to_its_request(working, declare, ended, wai
     def sends() -> None:
         tasks.effect.send("sent")
         progress.carry(tasks.effect.send)("carried")
-        (tasks.effect.message("first") | tasks.hello.message()).run()
+        (tasks.effect.message("first") | tasks.say.message_with_options()).run()
         (dramatiq.group([tasks.effect.message("member")])).run()
 
     def follows(message: Any, result: Any) -> None: ...

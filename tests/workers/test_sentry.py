@@ -5,17 +5,23 @@ import io
 import json
 import os
 import threading
+import uuid
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import pytest
 import sentry_sdk
+from django.apps import apps
+from django.utils import timezone
 from dramatiq.middleware import SkipMessage
 from sentry_sdk.client import NonRecordingClient
 from sentry_sdk.envelope import Envelope
 
 from apps.core import request_id
+from apps.tasks import ledger
+from apps.tasks.models import TaskStatus
+from apps.tasks.signals import ended_by_ledger
 from tests.acting import tasks
 from tests.commands import environment
 from tests.conftest import database_url
@@ -163,6 +169,24 @@ def test_an_isolated_task_is_an_event_of_its_worker(actors, sentry, working, bro
     (raised,) = event["exception"]["values"]
     assert (raised["type"], raised["value"]) == ("LookupError", "no such page")
     assert "isolated_failure" in event["contexts"]["isolated task"]["traceback"]
+
+
+def test_a_task_that_killed_its_workers_is_an_event(sentry, django_user_model) -> None:
+    owner = django_user_model.objects.create_user("jane")
+    apps.get_app_config("workers").ready()
+    try:
+        message = tasks.effect.send_with_options(args=(SECRET,), owner_id=owner.pk)
+        worker_id = uuid.uuid4()
+        ledger.claim([(message.message_id, 0)], claim_id=uuid.uuid4(), worker_id=worker_id)
+        TaskStatus.objects.update(started_at=timezone.now())
+        ledger.rescue(worker_id, max_crashes=1)
+    finally:
+        ended_by_ledger.disconnect(dispatch_uid="workers")
+    (event,) = sentry.of_tasks()
+    assert event["logentry"]["message"] == TaskStatus.objects.get().error_message
+    assert event["user"] == {"id": str(owner.pk)}
+    assert [crumb["data"]["outcome"] for crumb in event["breadcrumbs"]["values"]] == ["poison"]
+    assert SECRET not in json.dumps(event)
 
 
 @pytest.mark.processes

@@ -28,7 +28,9 @@ SECRET = "hunter2"
 
 class Spans(InMemorySpanExporter):
     def named(self, name: str) -> list[ReadableSpan]:
-        return sorted((one for one in self.get_finished_spans() if one.name == name), key=lambda one: one.start_time)
+        return sorted(
+            (one for one in self.get_finished_spans() if one.name == name), key=lambda one: one.start_time or 0
+        )
 
     def one(self, name: str) -> ReadableSpan:
         (found,) = self.named(name)
@@ -57,7 +59,9 @@ def parent_of(span: ReadableSpan) -> int:
 
 
 def id_of(span: ReadableSpan) -> int:
-    return span.get_span_context().span_id
+    own = span.get_span_context()
+    assert own is not None
+    return own.span_id
 
 
 def test_a_request_and_all_that_it_sends_are_one_trace(spans, working, declare, ended, wait_until) -> None:

@@ -6,10 +6,11 @@ It stands first in the list, so that its after-hooks see the outcome:
 """
 
 import logging
+from collections.abc import Collection
 from typing import Any
 
 import sentry_sdk
-from dramatiq import Broker, Middleware, Worker
+from dramatiq import Broker, Message, Middleware, Worker
 from dramatiq.broker import MessageProxy
 from sentry_sdk.integrations.logging import ignore_logger
 from sentry_sdk.utils import event_from_exception
@@ -18,6 +19,7 @@ from apps.tasks import states
 from apps.tasks.failures import in_words
 from apps.tasks.log_context import fields_of
 from workers.process.attempt import Attempt, ClaimedMessage
+from workers.wire.message import from_row
 
 logger = logging.getLogger(__name__)
 
@@ -25,6 +27,8 @@ logger = logging.getLogger(__name__)
 FLUSH_SECONDS = 2.0
 #: Earlier attempts that an event tells.
 ATTEMPTS_LIMIT = 20
+#: Events of tasks that ended together. The rows have all.
+EVENTS_LIMIT = 100
 
 
 class Sentry(Middleware):
@@ -50,7 +54,7 @@ class Sentry(Middleware):
         scope = manager.__enter__()
         vars(message)["sentry_scope"] = manager
         scope.clear_breadcrumbs()
-        _describe(scope, message.attempt)
+        _describe(scope, message.attempt.message, message.attempt.owner_id)
 
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
@@ -69,9 +73,25 @@ class Sentry(Middleware):
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         self.after_process_message(broker, message)
 
+    def after_ledger_end(self, broker: Broker, task_ids: Collection[str], move: states.Move) -> None:
+        """Make an event of each task that failed without an attempt that could tell it: its worker was killed."""
+        from apps.tasks.models import TaskStatus
+
+        if move.target != states.FAILED or not sentry_sdk.get_client().is_active():
+            return
+        rows = TaskStatus.objects.filter(task_id__in=list(task_ids)[:EVENTS_LIMIT], status=states.FAILED)
+        for row in rows.defer("result"):
+            with sentry_sdk.isolation_scope() as scope:
+                scope.clear_breadcrumbs()
+                _describe(scope, from_row(row), row.owner_id)
+                for crumb in _earlier(row.task_id, row.attempt + 1):
+                    scope.add_breadcrumb(crumb)
+                text = in_words(row.error_type, row.error_message)
+                sentry_sdk.capture_event({"level": "error", "logentry": {"message": text}, "fingerprint": [row.cause]})
+
     def before_child_work(self, broker: Broker, message: ClaimedMessage) -> None:
         """Let the lines of an isolated task tell it. Its process has no other task."""
-        _describe(sentry_sdk.get_isolation_scope(), message.attempt)
+        _describe(sentry_sdk.get_isolation_scope(), message.attempt.message, message.attempt.owner_id)
 
     def after_child_work(self, broker: Broker, message: ClaimedMessage, **ended: Any) -> None:
         sentry_sdk.flush(FLUSH_SECONDS)
@@ -80,15 +100,14 @@ class Sentry(Middleware):
         sentry_sdk.flush(FLUSH_SECONDS)
 
 
-def _describe(scope: "sentry_sdk.Scope", attempt: Attempt) -> None:
-    message = attempt.message
+def _describe(scope: "sentry_sdk.Scope", message: Message[Any], owner_id: Any) -> None:
     scope.set_transaction_name(message.actor_name, source="task")
     scope.set_tag("queue", message.queue_name)
     for name, value in fields_of(message).items():
         if value is not None:
             scope.set_tag(name, value)
-    if attempt.owner_id is not None:
-        scope.set_user({"id": str(attempt.owner_id)})
+    if owner_id is not None:
+        scope.set_user({"id": str(owner_id)})
 
 
 def _capture(attempt: Attempt, exception: BaseException | None) -> None:
@@ -112,25 +131,25 @@ def _capture(attempt: Attempt, exception: BaseException | None) -> None:
     if failure is not None and attempt.child_failure is not None:
         event["contexts"] = {"isolated task": {"traceback": failure.traceback}}
     with sentry_sdk.new_scope() as scope:
-        for crumb in _earlier(attempt):
+        for crumb in _earlier(attempt.claim.task_id, attempt.claim.attempt):
             scope.add_breadcrumb(crumb)
         sentry_sdk.capture_event(event, hint=hint)
 
 
-def _earlier(attempt: Attempt) -> list[dict[str, Any]]:
-    """Return a breadcrumb for each earlier attempt. The rows know them, wherever they ran."""
+def _earlier(task_id: str, attempt: int) -> list[dict[str, Any]]:
+    """Return a breadcrumb for each attempt before that one. The rows know them, wherever they ran."""
     from apps.tasks.models import TaskAttempt
 
-    if not attempt.claim.attempt:
+    if not attempt:
         return []
     try:
         rows = list(
-            TaskAttempt.objects.filter(task__task_id=attempt.claim.task_id, attempt__lt=attempt.claim.attempt)
+            TaskAttempt.objects.filter(task__task_id=task_id, attempt__lt=attempt)
             .order_by("-attempt")
             .values("attempt", "outcome", "error_type", "error_message", "ended_at")[:ATTEMPTS_LIMIT]
         )
     except Exception:
-        logger.warning("earlier attempts cannot be read id=%s", attempt.claim.task_id, exc_info=True)
+        logger.warning("earlier attempts cannot be read id=%s", task_id, exc_info=True)
         return []
     return [
         {

@@ -173,4 +173,4 @@ def _trace_statements() -> None:
         with _tracer().start_as_current_span(name, kind=SpanKind.CLIENT, attributes=attributes):
             return run(self, *args)
 
-    Statement._run = traced  # type: ignore[method-assign]
+    Statement._run = traced  # type: ignore[method-assign,assignment]
