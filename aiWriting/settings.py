@@ -43,7 +43,7 @@ INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "apps.core.late_admin.LateAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
@@ -72,7 +72,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "aiWriting.known_hosts.KnownHosts",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",

@@ -10,6 +10,7 @@ from django.utils.http import parse_header_parameters
 
 from aiWriting.gate.asgi import Scope
 from aiWriting.gate.errors import GateError, MalformedError
+from aiWriting.known_hosts import is_health_check
 
 #: Most header lines, and most bytes of all of them.
 HEADERS_LIMIT, HEADERS_LIMIT_BYTES = 100, 32 * 1024
@@ -92,6 +93,8 @@ def _check_host(scope: Scope) -> None:
     for name, value in scope["headers"]:
         if name == b"host":
             meta["HTTP_HOST"] = value.decode("latin-1")
+    if is_health_check(scope["path"], host=meta.get("HTTP_HOST", "")):
+        return
     try:
         HostOnly(meta).get_host()
     except DisallowedHost:

@@ -109,7 +109,7 @@ class Tracing(Middleware):
 
 
 def _is_on() -> bool:
-    """Return whether somebody takes the spans: a provider is set."""
+    """Return whether a provider is set, which takes the spans."""
     return not isinstance(trace.get_tracer_provider(), ProxyTracerProvider)
 
 
