@@ -24,9 +24,9 @@ class LogContext(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        known = vars(record)
-        for name, value in fields().items():
-            known.setdefault(name, value)
+        # The line about the end of an attempt has its own.
+        if "task_id" not in vars(record):
+            vars(record).update(fields())
         return True
 
 
