@@ -8,7 +8,7 @@ import sys
 from datetime import UTC, datetime
 from typing import Any
 
-from apps.tasks.log_context import FIELDS
+from apps.tasks.log_context import TASK_FIELDS
 
 #: Characters that begin a new line or steer a terminal.
 CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
@@ -121,9 +121,10 @@ def duration(ms: float) -> str:
 def _context(record: logging.LogRecord) -> str:
     """Return task and request of a line, as far as its text does not tell them."""
     known = vars(record)
-    told = ("task_id", "actor", "attempt") if "outcome" in known else ()
-    found = ((name, known.get(name)) for name in FIELDS if name not in told)
-    return "".join(f" {name}={value}" for name, value in found if value is not None)
+    told = "" if (found := known.get("request_id")) is None else f" request_id={found}"
+    if known.get("task_id") is None or "outcome" in known:
+        return told
+    return "".join(f" {name}={known[name]}" for name in TASK_FIELDS if known.get(name) is not None) + told
 
 
 def _message(record: logging.LogRecord) -> str:

@@ -8,7 +8,8 @@ from apps.tasks import progress
 from apps.tasks.values import REQUEST_OPTION
 
 #: Attributes that a record gets, in the order in which lines show them.
-FIELDS = ("task_id", "actor", "attempt", "request_id")
+TASK_FIELDS = ("task_id", "actor", "attempt")
+FIELDS = (*TASK_FIELDS, "request_id")
 
 
 class LogContext(logging.Filter):
@@ -40,11 +41,12 @@ def fields() -> dict[str, Any]:
 
 def fields_of(message: Any) -> dict[str, Any]:
     """Return the values of `FIELDS` for a message whose task runs."""
+    options = message.options
     return {
         "task_id": message.message_id,
         "actor": message.actor_name,
-        "attempt": message.options.get("attempt"),
-        "request_id": _text(message.options.get(REQUEST_OPTION)),
+        "attempt": options.get("attempt"),
+        "request_id": _text(options[REQUEST_OPTION]) if REQUEST_OPTION in options else None,
     }
 
 
