@@ -11,7 +11,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import dramatiq
-from django.db import transaction
 from django.db.models import DurationField, ExpressionWrapper, F
 from dramatiq.broker import MessageProxy
 from dramatiq.threading import Interrupt
@@ -32,7 +31,7 @@ from workers.process.writer import Writer
 from workers.testing.clock import advance
 from workers.testing.coroutines import in_this_thread
 from workers.testing.errors import MisuseError
-from workers.testing.hooks import check_at_top, run_hooks
+from workers.testing.hooks import check_at_top
 from workers.testing.stage import Stage
 from workers.wire.message import from_held, from_row
 
@@ -82,8 +81,6 @@ def _drain(name: str, *, raise_errors: bool, at_most: int, waits: bool) -> list[
     check_at_top(name)
     if broker.runtime is not None:
         raise MisuseError(f"{name} was called while a worker runs in this process, which takes the tasks: wait for it.")
-    if transaction.get_connection().in_atomic_block:
-        run_hooks()
     found: list[TaskStatus] = []
     with _draining(), in_this_thread():
         drain = Drain(broker)

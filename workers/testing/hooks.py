@@ -23,7 +23,7 @@ def check_at_top(name: str) -> None:
         )
 
 
-def run_hooks(*, after: int = 0) -> None:
+def run_hooks(*, after: int) -> None:
     """Run the hooks that wait in the test's transaction, and those that they add. Messages for Redis are dropped.
 
     Parameters:
