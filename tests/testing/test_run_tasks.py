@@ -59,7 +59,7 @@ class TestInATestCase(TestCase):
         assert not Effect.objects.exists()
 
     def test_a_pipeline_and_a_group_run_to_their_end(self) -> None:
-        dramatiq.pipeline([acting.add.message(1, 2), acting.add.message(3)]).run()
+        dramatiq.pipeline([acting.add.message(1, 2), acting.add.message_with_options(args=(3,))]).run()
         group = groups.group([acting.say.message(1), acting.say.message(2)])
         group.add_completion_callback(acting.told.message())
         group.run()
@@ -100,7 +100,7 @@ def declared() -> Any:
     names: list[str] = []
 
     def declare(fn: Any, **options: Any) -> Any:
-        actor = dramatiq.actor(fn, actor_name=f"acting.{fn.__name__}", **options)
+        actor: Any = dramatiq.actor(actor_name=f"acting.{fn.__name__}", **options)(fn)
         names.append(actor.actor_name)
         return actor
 
