@@ -10,7 +10,7 @@ from aiWriting.environment import BASE_DIR
 from tests.runner import PytestRunner
 
 
-@pytest.mark.processes
+@pytest.mark.once
 def test_pytest_finds_its_plugin_without_python() -> None:
     program = Path(sys.executable).parent / "pytest"
     done = subprocess.run(
