@@ -11,6 +11,7 @@ from workers.testing import run_due
 
 
 @override_settings(TASK_EAGER=True)
+@pytest.mark.django_db  # On both databases.
 class TestEager(TestCase):
     def test_a_task_has_run_when_its_send_returns(self) -> None:
         acting.effect.send("a")

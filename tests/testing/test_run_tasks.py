@@ -15,6 +15,7 @@ from tests.acting.models import Effect
 from workers.testing import MisuseError, advance, run_due, run_tasks
 
 
+@pytest.mark.django_db  # On both databases.
 class TestInATestCase(TestCase):
     def test_a_task_runs_and_its_row_says_so(self) -> None:
         message = acting.effect.send("a")
@@ -87,6 +88,7 @@ class TestInATestCase(TestCase):
                 advance(**wrong)
 
 
+@pytest.mark.django_db  # On both databases.
 class TestInATransactionTestCase(TransactionTestCase):
     def test_a_task_runs(self) -> None:
         acting.effect.send("a")
