@@ -17,6 +17,8 @@ from apps.tasks import states
 from apps.tasks.conf import conf
 from apps.tasks.signals import cancel_requested, ended_by_ledger
 from workers import checks
+from workers.checks import declarations as declarations
+from workers.checks import servers as servers
 
 #: Modules whose actors are not declared. This one cleans a table that stays empty.
 IGNORED_MODULES = ("django_dramatiq.tasks",)
@@ -40,6 +42,12 @@ def _follow_eager(sender: object, *, setting: str, **kwargs: object) -> None:
         eager.follow_setting()
 
 
+def _redis_error() -> BaseException | None:
+    from workers.health import redis_error  # Not at the top: it has views, which only web processes need.
+
+    return redis_error()
+
+
 class WorkersConfig(AppConfig):
     name = "workers"
     label = "workers"
@@ -59,6 +67,9 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
+        from apps.tasks.health import servers  # Not at the top: it imports models.
+
+        servers["Redis"] = _redis_error
         cancel_requested.connect(_call, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():
