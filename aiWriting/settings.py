@@ -278,7 +278,11 @@ TASK_QUEUES: dict[str, dict[str, Any]] = {
     "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
     **{name: {} for name in environment.words("EXTRA_QUEUES")},
 }
+#: `manage.py test` runs pytest.
+TEST_RUNNER = "tests.runner.PytestRunner"
+
 # Their meanings, units and defaults are in apps/tasks/conf.py.
+TASK_EAGER = environment.boolean("TASK_EAGER", Conf.TASK_EAGER.default)
 TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.default)
 TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
