@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from apps.pages.views import passwords, people
 from workers import health
+from workers.metrics import views as metrics
 
 handler400 = "aiWriting.error_pages.bad_request"
 handler403 = "aiWriting.error_pages.forbidden"
@@ -22,6 +23,8 @@ urlpatterns = [
     path("api/", include("aiWriting.api")),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("scale", metrics.scale, name="scale"),
     path("", include("apps.projects.urls")),
     path("", include("apps.pages.urls")),
 ]

@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import module_has_submodule
 
+from apps.tasks.conf import conf
 from apps.tasks.signals import cancel_requested
 from workers import checks
 
@@ -34,13 +35,14 @@ class WorkersConfig(AppConfig):
         """Look at the broker before any actor is declared: the wrong one would refuse or lose it.
 
         Raises:
-          ImproperlyConfigured: It is not ours, or its middleware cannot track tasks. Or a setting is no number.
+          ImproperlyConfigured: It is not ours, or its middleware cannot track tasks. Or a setting is wrong.
         """
         super().__init__(app_name, app_module)
         found = [*checks.check_broker(), *checks.check_numbers()]
         wrong = [str(message) for message in found if not message.is_silenced()]
         if wrong:
             raise ImproperlyConfigured("\n".join(wrong))
+        _ = conf.METRICS_NETWORKS  # A wrong network must not wait for the first request.
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
