@@ -264,9 +264,7 @@ class TestAccess:
 @pytest.mark.parametrize("value", ["10.0.0.0/8", 10, None, ["10.0.0.1/8"], ["here"], [5], [None]])
 def test_wrong_networks_are_refused_with_the_right_form(settings: Any, value: Any) -> None:
     settings.METRICS_NETWORKS = value
-    with pytest.raises(
-        BadNetworkError, match=r"METRICS_NETWORKS .* must be networks or addresses such as"
-    ):
+    with pytest.raises(BadNetworkError, match=r"METRICS_NETWORKS .* must be networks or addresses such as"):
         _ = conf.METRICS_NETWORKS
 
 

@@ -1,16 +1,16 @@
 """The number of worker processes that the waiting work wants, for autoscalers."""
 
 import math
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 
 from apps.tasks.conf import conf
-from apps.tasks.metrics.backlog import Backlog
+from apps.tasks.metrics.backlog import Backlog, Held, Waiting
 from apps.tasks.metrics.recent import Recent
 from apps.tasks.models import WorkerProcess
 from apps.tasks.presence import taken_by
 
-#: Seconds that a task of an actor counts for which nobody has measured.
+#: Seconds that a task of an actor counts that was not measured.
 UNMEASURED_SECONDS = 1.0
 #: Part of a thread that is an error of rounding.
 ROUNDING = 1e-6
@@ -77,17 +77,13 @@ def wanted(
     due = [group for group in backlog.waiting if group.is_due and takes(group.queue_name)]
     waiting = [group for group in due if not group.in_line]
     held = [group for group in backlog.held if takes(group.queue_name)]
-    load = sum(
-        pace.sent / recent.seconds * run_seconds.get(pace.task_name, UNMEASURED_SECONDS)
-        for pace in recent.paces
-        if takes(pace.queue_name)
-    )
+    load = _load(recent, run_seconds, takes=takes, most=_limited(due, held))
     drain = sum(group.count * share(group.task_name) for group in waiting)
     keep_up = max(load, sum(group.count * share(group.task_name) for group in held))
     number, held_number = (sum(group.count for group in groups) for groups in (waiting, held))
     in_line = sum(group.count for group in due if group.in_line)
     per_process = _threads_per_process(processes, queues=queues, known=known)
-    is_needed = bool(number or held_number)
+    is_needed = bool(number or held_number or load)
     threads = keep_up + drain if is_needed else 0.0
     workers = max(1, math.ceil(threads / per_process - ROUNDING)) if is_needed else 0
     work_seconds = sum(group.count * run_seconds.get(group.task_name, UNMEASURED_SECONDS) for group in waiting)
@@ -101,10 +97,10 @@ def wanted(
             f"within {target} s on {drain:,.1f} threads, and {keep_up:,.1f} threads keep up with the tasks that come."
         ]
     else:
-        sentences += ["No task waits for a worker process and none runs."]
+        sentences += [f"No task waits or runs, and none came within {recent.seconds:g} s."]
     if unmeasured:
-        actors = _counted(len(unmeasured), "actor is", "actors are")
-        sentences += [f"The run times of {actors} not known and count as {UNMEASURED_SECONDS:g} s."]
+        actors = _counted(len(unmeasured), "actor", "actors")
+        sentences += [f"Run times of {actors} are not known and count as {UNMEASURED_SECONDS:g} s."]
     if in_line:
         waits = _counted(in_line, "more task waits", "more tasks wait")
         sentences += [f"{waits} for a place of a limit, which no worker process gives."]
@@ -120,6 +116,31 @@ def wanted(
         threads_per_process=per_process,
         target_wait_seconds=target,
     )
+
+
+def _limited(due: Iterable[Waiting], held: Iterable[Held]) -> dict[str, int]:
+    """Return the tasks that run of each actor whose limit lets others wait: it has no more threads."""
+    running = {group.task_name: 0 for group in due if group.in_line}
+    for group in held:
+        if group.task_name in running:
+            running[group.task_name] += group.count
+    return running
+
+
+def _load(
+    recent: Recent, run_seconds: Mapping[str, float], *, takes: Callable[[str], bool], most: Mapping[str, int]
+) -> float:
+    """Return the threads that the sends of the window keep busy.
+
+    Parameters:
+      most: Threads that some actors have at most.
+    """
+    threads: dict[str, float] = {}
+    for pace in recent.paces:
+        if takes(pace.queue_name):
+            each = run_seconds.get(pace.task_name, UNMEASURED_SECONDS)
+            threads[pace.task_name] = threads.get(pace.task_name, 0.0) + pace.sent / recent.seconds * each
+    return sum(min(number, most.get(name, math.inf)) for name, number in threads.items())
 
 
 def _counted(number: int, one: str, many: str) -> str:
