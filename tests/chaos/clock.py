@@ -59,6 +59,8 @@ def take() -> None:
     """
     loaded = os.environ.pop(VARIABLE, None)
     if loaded is None:
+        if "faketime" in os.environ.get("LD_PRELOAD", ""):
+            mend_sleep()  # A process that one with such a clock has started, as that of isolated tasks.
         return
     if "runworker" in sys.argv and "--single" not in sys.argv:
         os.environ[VARIABLE] = loaded  # For its children.

@@ -34,3 +34,16 @@ def test_a_process_of_a_stepped_clock_can_sleep(tmp_path: Path) -> None:
     wall, slept = map(float, done.stdout.split())
     assert wall - time.time() == pytest.approx(3_600, abs=60)
     assert slept >= 0.01
+
+
+@pytest.mark.skipif(clock.library() is None, reason="libfaketime is not installed")
+def test_a_process_that_it_starts_can_sleep_too(tmp_path: Path) -> None:
+    library = clock.library()
+    assert library is not None
+    stepped = clock.Clock(tmp_path / "clock", preload=library)
+    variables = json.loads(stepped.variables[clock.VARIABLE])
+    subprocess.run(
+        [sys.executable, "-c", "from tests.chaos import clock; clock.take(); " + CODE],
+        env=os.environ | variables,
+        check=True,
+    )

@@ -11,7 +11,7 @@ from pytest_django import Settings
 
 from apps.tasks.metrics import recent
 from apps.tasks.metrics.backlog import Backlog, Held, Waiting
-from apps.tasks.metrics.look import PARTS, look
+from apps.tasks.metrics.look import SCALE, look
 from apps.tasks.metrics.recent import Pace, Recent
 from apps.tasks.metrics.scale import Scale, wanted
 from apps.tasks.models import WorkerProcess
@@ -91,7 +91,7 @@ class TestNumber:
         assert unknown.reason.endswith("Run times of 1 actor are not known and count as 1 s.")
 
     def test_earlier_measurements_count_where_the_newest_tasks_tell_nothing(self) -> None:
-        assert scale(backlog(waiting=300), Recent(), measured={"acting.say": 4.0}).workers == 5
+        assert scale(backlog(waiting=300), Recent(run_seconds={"acting.say": 4.0})).workers == 5
 
     def test_the_target_is_a_setting(self, settings: Settings) -> None:
         settings.SCALE_WAIT_SECONDS = 300
@@ -125,7 +125,7 @@ def fresh(broker: object, monkeypatch: pytest.MonkeyPatch, settings: Settings) -
 
     settings.METRICS_NETWORKS = ["127.0.0.1"]
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
-    monkeypatch.setattr(views, "LEDGER", health.Probe(look))
+    monkeypatch.setattr(views, "WORK", health.Probe(lambda: look(SCALE)))
 
 
 @pytest.mark.usefixtures("fresh")
@@ -172,7 +172,7 @@ class TestAnswer:
         def fail() -> None:
             raise OperationalError("away")
 
-        monkeypatch.setattr(views, "LEDGER", health.Probe(fail))
+        monkeypatch.setattr(views, "WORK", health.Probe(fail))
         response = client.get("/scale")
         assert (response.status_code, response.json()) == (503, {"detail": "The database does not answer."})
 
@@ -181,7 +181,7 @@ class TestAnswer:
         def fail() -> None:
             raise OperationalError("canceling statement due to statement timeout")
 
-        monkeypatch.setitem(PARTS, "recent", fail)
+        monkeypatch.setitem(SCALE, "recent", fail)
         response = client.get("/scale")
         assert (response.status_code, response.json()) == (503, {"detail": "These cannot be read now: recent."})
 

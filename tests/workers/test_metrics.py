@@ -9,9 +9,10 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
+from apps.tasks import figures
 from apps.tasks.conf import conf
 from apps.tasks.metrics import backlog
-from apps.tasks.metrics.look import PARTS, Figures, look
+from apps.tasks.metrics.look import METRICS, Figures, look
 from apps.tasks.models import Limit, Schedule, TaskStatus
 from apps.tasks.networks import BadNetworkError
 from tests import rows
@@ -34,7 +35,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.METRICS_TOKEN = TOKEN
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     monkeypatch.setattr(health, "REDIS", health.Probe(health.write_to_redis))
-    monkeypatch.setattr(views, "LEDGER", health.Probe(look))
+    monkeypatch.setattr(views, "LEDGER", health.Probe(lambda: look(METRICS)))
 
 
 def scrape(client: Client) -> dict[str, Samples]:
@@ -176,7 +177,11 @@ def test_the_process_shows_the_official_figures_too(client: Client) -> None:
 
 @pytest.mark.usefixtures("broker")
 def test_all_sources_are_named(client: Client) -> None:
-    assert scrape(client)["tasks_source_up"] == {(name,): 1.0 for name in ("database", "redis", *PARTS)}
+    found = scrape(client)
+    assert found["tasks_source_up"] == {(name,): float(name != "events") for name in ("database", "redis", *METRICS)}
+    assert "tasks_ended_total" not in found, "no relay has counted"
+    figures.keep_up()
+    assert scrape(client)["tasks_source_up"][("events",)] == 1
 
 
 @pytest.mark.usefixtures("broker")
@@ -207,15 +212,16 @@ def test_without_redis_the_figures_of_the_rows_stand(client: Client, monkeypatch
 
 
 @pytest.mark.usefixtures("broker")
-@pytest.mark.parametrize("name", sorted(PARTS))
+@pytest.mark.parametrize("name", sorted(METRICS))
 def test_a_part_that_cannot_be_read_is_left_out_alone(
     client: Client, monkeypatch: pytest.MonkeyPatch, name: str
 ) -> None:
     def fail() -> None:
         TaskStatus.objects.extra(where=["no_such_column = 1"]).exists()
 
+    figures.keep_up()
     whole = scrape(client)
-    monkeypatch.setitem(PARTS, name, fail)
+    monkeypatch.setitem(METRICS, name, fail)
     found = scrape(client)
     assert {source for (source,), is_up in found["tasks_source_up"].items() if not is_up} == {name}
     first = {"backlog": "tasks_waiting", "processes": "tasks_processes"}
@@ -275,7 +281,7 @@ def test_scrapes_at_once_cost_one_look(client: Client, monkeypatch: pytest.Monke
 
     def counted() -> Figures:
         looks.append(1)
-        return look()
+        return look(METRICS)
 
     monkeypatch.setattr(views, "LEDGER", health.Probe(counted))
     for _ in range(5):

@@ -167,8 +167,9 @@ class Isolated:
                 # All that the child sent is here by now. A process that got away may keep the socket open.
                 while channel.poll() and self._hear(channel):
                     pass
-        except (OSError, EOFError):
-            pass  # The keeper was killed, or could not be started.
+        except (OSError, EOFError) as error:
+            # The keeper was killed, or could not be started.
+            logger.warning("isolated task has no keeper id=%s error=%r", self.job.claim.task_id, error)
         except BaseException:
             logger.exception("isolated task lost id=%s", self.job.claim.task_id)
         finally:
@@ -195,7 +196,9 @@ class Isolated:
                 channel.send(StackWanted())
         if self._is_stopped and not self._is_told:
             self._is_told, self._leave_at = True, time.monotonic() + VERDICT_SECONDS
-            control.send("stop")
+            # A keeper that has just ended by itself has left its verdict.
+            with suppress(OSError):
+                control.send("stop")
 
     def _hear(self, channel: Connection) -> bool:
         """Read a message of the child. Return False if it has ended."""

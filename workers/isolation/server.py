@@ -70,6 +70,8 @@ class Server:
             try:
                 self.requests.close()
                 keeper.keep(Connection(control), channel)
+            except BaseException:
+                logger.exception("keeper of an isolated task failed")
             finally:
                 os._exit(1)
         for fd in sockets:

@@ -68,6 +68,21 @@ LIMIT_WAITING = Family("tasks_limit_waiting", "gauge", "Due tasks that wait for 
 LIMIT_OLDEST_WAITING = Family(
     "tasks_limit_oldest_waiting_seconds", "gauge", "Seconds for which the oldest of them has been due.", ("actor",)
 )
+COUNTED_AGE = Family(
+    "tasks_counted_age_seconds", "gauge", "Seconds since the end of the last minute that a relay counted."
+)
+SENT = Family("tasks_sent_total", "counter", "Tasks that were sent.", ("actor", "queue"))
+ENDED = Family(
+    "tasks_ended_total", "counter", "Tasks that completed, failed or were cancelled.", ("actor", "queue", "outcome")
+)
+RETRIES = Family("tasks_retries_total", "counter", "Automatic retries.", ("actor", "queue"))
+CRASHES = Family(
+    "tasks_crashes_total", "counter", "Runs that ended with the death of their worker process.", ("actor", "queue")
+)
+WAIT = Family(
+    "tasks_wait_seconds", "histogram", "Seconds that ended tasks waited for their last start.", ("actor", "queue")
+)
+RUN = Family("tasks_run_seconds", "histogram", "Seconds of the last runs of ended tasks.", ("actor", "queue"))
 PROCESSES = Family("tasks_processes", "gauge", "Processes that beat, of workers, relays and schedulers.", ("kind",))
 PROCESS_MEMORY = Family("tasks_process_memory_bytes", "gauge", "Resident memory of these processes.", ("kind",))
 HEARTBEAT_AGE = Family("tasks_heartbeat_age_seconds", "gauge", "Seconds since the last heartbeat of any.", ("kind",))

@@ -2,17 +2,25 @@
 
 from collections import defaultdict
 from collections.abc import Collection, Iterator
+from itertools import accumulate
 
 from prometheus_client.metrics_core import Metric
+from prometheus_client.utils import floatToGoString
 
 from apps.tasks.conf import conf
+from apps.tasks.figures import BOUNDS_SECONDS
 from apps.tasks.metrics.backlog import Backlog
+from apps.tasks.metrics.events import Events
 from apps.tasks.metrics.limits import LimitFigures
 from apps.tasks.metrics.look import Figures
 from apps.tasks.metrics.schedules import ScheduleFigures
 from apps.tasks.models import WorkerProcess
 from apps.tasks.presence import taken_by
 from workers.metrics import catalogue
+from workers.metrics.growth import grown
+
+#: Columns of the counts that are ends of a task.
+OUTCOMES = ("completed", "failed", "cancelled")
 
 
 def metrics(figures: Figures, *, queues: Collection[str]) -> Iterator[Metric]:
@@ -29,6 +37,8 @@ def metrics(figures: Figures, *, queues: Collection[str]) -> Iterator[Metric]:
         yield from _processes(figures.processes, queues=queues)
     if figures.schedules is not None:
         yield from _schedules(figures.schedules)
+    if figures.events is not None:
+        yield from _events(figures.events)
 
 
 def _backlog(backlog: Backlog, *, queues: Collection[str], limits: Collection[LimitFigures]) -> Iterator[Metric]:
@@ -94,3 +104,21 @@ def _schedules(schedules: Collection[ScheduleFigures]) -> Iterator[Metric]:
     yield catalogue.SCHEDULE_DELAY.of((schedule.name, schedule.delay_seconds) for schedule in schedules)
     yield catalogue.SCHEDULE_MISSED.of((schedule.name, schedule.missed) for schedule in schedules)
     yield catalogue.SCHEDULE_BROKEN.of((schedule.name, float(schedule.is_broken)) for schedule in schedules)
+
+
+def _events(events: Events) -> Iterator[Metric]:
+    counts = sorted((names, grown(names, found)) for names, found in events.totals.items())
+    yield catalogue.COUNTED_AGE.of([(events.counted_seconds,)])
+    yield catalogue.SENT.of((*names, found.sent) for names, found in counts)
+    yield catalogue.ENDED.of(
+        (*names, outcome, getattr(found, outcome)) for names, found in counts for outcome in OUTCOMES
+    )
+    yield catalogue.RETRIES.of((*names, found.retried) for names, found in counts)
+    yield catalogue.CRASHES.of((*names, found.rescued) for names, found in counts)
+    yield catalogue.WAIT.of((*names, _cumulated(found.waits), found.wait_ms / 1000) for names, found in counts)
+    yield catalogue.RUN.of((*names, _cumulated(found.runs), found.run_ms / 1000) for names, found in counts)
+
+
+def _cumulated(counts: list[int]) -> list[tuple[str, float]]:
+    bounds = [*map(floatToGoString, BOUNDS_SECONDS), "+Inf"]
+    return list(zip(bounds, map(float, accumulate(counts)), strict=True))

@@ -19,7 +19,7 @@ from prometheus_client.metrics_core import Metric
 from apps.tasks.conf import conf
 from apps.tasks.errors import UnknownQueueError
 from apps.tasks.metrics import scale as scales
-from apps.tasks.metrics.look import PARTS, Figures, look
+from apps.tasks.metrics.look import METRICS, SCALE, Figures, look
 from apps.tasks.queues import check_known
 from workers import health
 from workers.metrics import access, catalogue, exposition, ledger, process
@@ -30,7 +30,8 @@ logger = logging.getLogger(__name__)
 #: Seconds that an answer waits for the database. Prometheus waits for 10 s by default.
 DEADLINE_SECONDS = 5.0
 
-LEDGER = health.Probe(look)
+LEDGER = health.Probe(lambda: look(METRICS))
+WORK = health.Probe(lambda: look(SCALE))
 
 _outages: defaultdict[str, Outage] = defaultdict(Outage)
 
@@ -66,7 +67,7 @@ def _metrics() -> Iterator[Metric]:
     figures, errors = Figures(), dict[str, Exception | None](database=None, redis=None)
     try:
         figures = found.result(DEADLINE_SECONDS)
-        errors |= {name: figures.errors.get(name) for name in PARTS}
+        errors |= {name: figures.errors.get(name) for name in METRICS}
     except Exception as error:
         errors["database"] = error
     try:
@@ -93,7 +94,7 @@ def scale(request: HttpRequest) -> JsonResponse:
     except UnknownQueueError as error:
         return JsonResponse({"detail": str(error)}, status=400)
     try:
-        figures = LEDGER.begin().result(DEADLINE_SECONDS)
+        figures = WORK.begin().result(DEADLINE_SECONDS)
     except Exception as error:
         _tell("database", error)
         return _unavailable("The database does not answer.")

@@ -93,24 +93,32 @@ class Retention:
     _after: dict[timedelta, int] = field(default_factory=dict)
     _again_at: float = 0.0
 
-    def work(self, kept: Kept, *, seconds: float) -> bool:
-        """Delete and empty what is old enough, for about so long. Return whether there may be more."""
+    def work(self, kept: Kept, *, seconds: float, before: datetime | None = None) -> bool:
+        """Delete and empty what is old enough, for about so long. Return whether there may be more.
+
+        Parameters:
+          before: Only what ended before this time. None: at any time.
+        """
         deadline = time.monotonic() + seconds
         if self.clock() >= self._again_at:
             self._after, self._again_at = {}, self.clock() + AGAIN_SECONDS
         for span in sorted(kept.spans()):
-            while self._step(kept, span):
+            while self._step(kept, span, before):
                 if time.monotonic() >= deadline:
                     return True
         return False
 
-    def _step(self, kept: Kept, span: timedelta) -> bool:
+    def _step(self, kept: Kept, span: timedelta, limit: datetime | None) -> bool:
         """Read some rows and settle those whose time is this span. Return whether there may be more of that age."""
         page = _read(after=self._after.get(span, 0))
-        old = [row for row in page if row.created_at <= row.now - span]
-        ended = [row for row in old if row.finished_at is not None and row.finished_at <= row.now - span]
+        if not page:
+            return False
+        before = page[0].now - span
+        if limit is not None:
+            before = min(before, limit)
+        old = [row for row in page if row.created_at <= before]
+        ended = [row for row in old if row.finished_at is not None and row.finished_at <= before]
         if ended:
-            before = ended[0].now - span
             gone: list[Old] = []
             rest: list[Old] = []
             for row in ended:

@@ -1,11 +1,13 @@
 """The newest tasks: how often each actor is sent, and how long it runs."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
 from django.db import connections
 from django.db.models import Case, F, When
 
+from apps.tasks import figures
 from apps.tasks.clock import SecondsSince
 from apps.tasks.models import TaskStatus
 
@@ -37,10 +39,12 @@ class Recent:
 
     Parameters:
       seconds: Length of the window that the sample covers.
+      run_seconds: Mean run times of the last hour, by actor. If very many tasks wait, the sample has none that ran.
     """
 
     paces: tuple[Pace, ...] = ()
     seconds: float = WINDOW_SECONDS
+    run_seconds: Mapping[str, float] = field(default_factory=dict)
 
 
 def read() -> Recent:
@@ -66,5 +70,10 @@ def read() -> Recent:
     oldest = max((row[5] or 0 for row in found), default=WINDOW_SECONDS)
     return Recent(
         paces=tuple(Pace(row[0], row[1], row[2], row[3], max(0.0, float(row[4]))) for row in found),
+        run_seconds={
+            name: counts.run_ms / 1000 / number
+            for name, counts in figures.over(figures.HOUR).by_actor().items()
+            if (number := sum(counts.runs))
+        },
         seconds=min(WINDOW_SECONDS, max(1.0, oldest)) if is_full else WINDOW_SECONDS,
     )

@@ -52,7 +52,6 @@ def wanted(
     *,
     known: Collection[str],
     queues: Collection[str] | None = None,
-    measured: Mapping[str, float] | None = None,
 ) -> Scale:
     """Return the worker processes that are wanted.
 
@@ -62,10 +61,9 @@ def wanted(
       processes: Living processes of all kinds.
       known: Queues that this code declares.
       queues: Count for these queues only, as for workers with `--queues`. None: for all.
-      measured: Mean run times of actors, in seconds, for those that no recent task tells.
     """
     target = max(1, conf.SCALE_WAIT_SECONDS)
-    run_seconds = dict(measured or {}) | _run_seconds(recent)
+    run_seconds = {**recent.run_seconds, **_run_seconds(recent)}
 
     def takes(queue_name: str) -> bool:
         return queues is None or queue_name in queues
