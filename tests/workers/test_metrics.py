@@ -9,17 +9,19 @@ from django.test import Client
 from django.utils import timezone
 from prometheus_client.parser import text_string_to_metric_families
 
-from apps.tasks import figures
+from apps.tasks import figures, ledger
 from apps.tasks.conf import conf
+from apps.tasks.figures import BOUNDS_SECONDS
 from apps.tasks.metrics import backlog
 from apps.tasks.metrics.look import METRICS, Figures, look
-from apps.tasks.models import Limit, Schedule, TaskStatus
+from apps.tasks.models import Limit, Schedule, TallyMark, TaskAttempt, TaskStatus
 from apps.tasks.networks import BadNetworkError
 from tests import rows
 from tests.acting import tasks
+from tests.waiting import wait_until
 from workers import health
 from workers.broker import LedgerBroker
-from workers.metrics import catalogue, views
+from workers.metrics import catalogue, growth, views
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -35,6 +37,7 @@ def fresh(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
     settings.METRICS_TOKEN = TOKEN
     monkeypatch.setattr(health, "KEPT_SECONDS", 0.0)
     monkeypatch.setattr(health, "REDIS", health.Probe(health.write_to_redis))
+    monkeypatch.setattr(growth, "largest", {})
     monkeypatch.setattr(views, "LEDGER", health.Probe(lambda: look(METRICS)))
 
 
@@ -287,3 +290,94 @@ def test_scrapes_at_once_cost_one_look(client: Client, monkeypatch: pytest.Monke
     for _ in range(5):
         scrape(client)
     assert looks == [1]
+
+
+# --- Real tasks ----------------------------------------------------------------------------------
+
+
+def counted(found: dict[str, Samples], metric: str, actor: str) -> float:
+    """Return the sum of the samples of an actor."""
+    return sum(value for labels, value in found.get(metric, {}).items() if actor in labels)
+
+
+def test_every_figure_equals_the_rows_after_real_tasks(
+    client: Client, working: Any, gate: Any, declare: Any, ended: Any
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("always")
+
+    def leave() -> None:
+        raise KeyError("expected")
+
+    fails, leaves = declare(fail, max_retries=2, min_backoff=1, max_backoff=2), declare(leave, throws=KeyError)
+    sent = [
+        *(tasks.say.send(number) for number in range(5)), *(tasks.fail_times.send(number % 3) for number in range(4)),
+        fails.send(), leaves.send(),
+    ]  # fmt: skip
+    later = tasks.say.send_with_options(args=(1,), delay=3_600_000)
+    cancelled = tasks.say.send_with_options(args=(2,), delay=3_600_000)
+    ledger.cancel(cancelled.message_id)
+    running = gate.send("held")
+    for message in sent:
+        ended(message)
+    wait_until(lambda: TaskStatus.objects.get(task_id=running.message_id).started_at)
+    figures.keep_up()
+
+    found = scrape(client)
+    done = TaskStatus.objects.finished()
+    for actor in TaskStatus.objects.values_list("task_name", flat=True).distinct().order_by():
+        mine, own = TaskStatus.objects.filter(task_name=actor), done.filter(task_name=actor)
+        assert counted(found, "tasks_sent_total", actor) == mine.count()
+        for outcome in ("completed", "failed", "cancelled"):
+            by_outcome = {labels: value for labels, value in found["tasks_ended_total"].items() if outcome in labels}
+            assert counted({"found": by_outcome}, "found", actor) == mine.filter(status=outcome).count()
+        retries = TaskAttempt.objects.filter(task__in=mine, outcome="retry").count()
+        assert counted(found, "tasks_retries_total", actor) == retries
+        ran = list(own.filter(started_at__isnull=False))
+        for metric, times in (
+            ("tasks_wait_seconds", [(row.started_at - row.run_at).total_seconds() for row in ran]),
+            ("tasks_run_seconds", [(row.finished_at - row.started_at).total_seconds() for row in ran]),
+        ):
+            assert counted(found, f"{metric}_count", actor) == len(ran)
+            assert counted(found, f"{metric}_sum", actor) == pytest.approx(sum(times), abs=0.01 + 0.001 * len(ran))
+            for bound in BOUNDS_SECONDS:
+                bucket = {labels: value for labels, value in found[f"{metric}_bucket"].items() if str(bound) in labels}
+                within = sum(time < bound for time in times)
+                assert counted({"found": bucket}, "found", actor) == pytest.approx(within, abs=0.5)
+    assert counted(found, "tasks_retries_total", "acting.fail") == 2
+    assert sum(found["tasks_ended_total"].values()) == done.count() == 12
+    assert (found["tasks_held"][("slow",)], found["tasks_running"][("slow",)]) == (1, 1)
+    assert sum(found["tasks_waiting"].values()) == 0
+    assert sum(found["tasks_scheduled"].values()) == TaskStatus.objects.filter(status="pending").count() == 1
+    assert found["tasks_processes"][("relay",)] == 1
+    assert later.message_id != cancelled.message_id
+
+
+@pytest.mark.usefixtures("broker")
+def test_counters_never_fall(client: Client) -> None:
+    """Prometheus takes a smaller number for a restart, and counts all of it anew."""
+    figures.keep_up()
+    row = rows.task("acting.say", status="failed", started_at=timezone.now(), finished_at=timezone.now())
+    names = ("acting.say", "failed", "default")
+    assert scrape(client)["tasks_ended_total"][names] == 1
+    TaskStatus.objects.filter(pk=row.pk).update(status="pending", finished_at=None, started_at=None)
+    found = scrape(client)
+    assert found["tasks_ended_total"][names] == 1
+    assert found["tasks_run_seconds_count"][("acting.say", "default")] == 1
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_run_that_ended_with_its_worker_is_counted(client: Client) -> None:
+    figures.keep_up()
+    row = rows.task("acting.say", attempt=1, crashes=1)
+    TaskAttempt.objects.create(
+        task=row, attempt=0, outcome="rescue", started_at=timezone.now(), ended_at=timezone.now()
+    )
+    assert scrape(client)["tasks_crashes_total"] == {("acting.say", "default"): 1.0}
+
+
+@pytest.mark.usefixtures("broker")
+def test_a_relay_that_does_not_count_shows(client: Client) -> None:
+    figures.keep_up()
+    TallyMark.objects.update(counted_until=shifted(-900))
+    assert scrape(client)["tasks_counted_age_seconds"][()] == pytest.approx(900, abs=20)
