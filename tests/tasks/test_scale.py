@@ -9,12 +9,13 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
+from apps.tasks import figures
 from apps.tasks.metrics import recent
 from apps.tasks.metrics.backlog import Backlog, Held, Waiting
 from apps.tasks.metrics.look import SCALE, look
 from apps.tasks.metrics.recent import Pace, Recent
 from apps.tasks.metrics.scale import Scale, wanted
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import TaskStatus, WorkerProcess
 from tests import rows
 from workers import health
 from workers.metrics import views
@@ -29,9 +30,9 @@ def backlog(*, waiting: int = 0, running: int = 0, queue: str = "default", in_li
     )
 
 
-def pace(*, sent: int = 0, run_seconds: float = 1.0, queue: str = "default") -> Recent:
-    """Return what is known of an actor: its sends of five minutes, and the mean run time of ten tasks."""
-    return Recent(paces=(Pace(queue, "acting.say", sent, 10, 10 * run_seconds),))
+def pace(*, started: int = 0, run_seconds: float = 1.0, queue: str = "default") -> Recent:
+    """Return what is known of an actor: its runs of five minutes, and their mean time."""
+    return Recent(paces=(Pace(queue, "acting.say", started),), run_seconds={"acting.say": run_seconds})
 
 
 def worker(*, threads: int = 8, queues: list[str] | None = None) -> WorkerProcess:
@@ -58,8 +59,8 @@ class TestNumber:
     def test_what_waits_starts_within_the_target(self, waiting: int, run_seconds: float, workers: int) -> None:
         assert scale(backlog(waiting=waiting), pace(run_seconds=run_seconds)).workers == workers
 
-    def test_what_comes_is_kept_up_with(self) -> None:
-        busy = scale(backlog(waiting=1), pace(sent=6_000, run_seconds=1.0))
+    def test_what_runs_is_kept_up_with(self) -> None:
+        busy = scale(backlog(waiting=1), pace(started=6_000, run_seconds=1.0))
         assert (busy.threads, busy.workers) == (pytest.approx(20.0, abs=0.1), 3)
 
     def test_long_tasks_that_run_keep_their_threads(self) -> None:
@@ -71,14 +72,10 @@ class TestNumber:
     def test_without_work_there_is_no_need(self) -> None:
         idle = scale(Backlog(), pace())
         assert (idle.workers, idle.threads) == (0, 0)
-        assert idle.reason == "No task waits or runs, and none came within 300 s."
+        assert idle.reason == "No task waits or runs, and none did within 300 s."
 
     def test_between_two_short_tasks_the_worker_stays(self) -> None:
-        assert scale(Backlog(), pace(sent=600, run_seconds=0.01)).workers == 1
-
-    def test_a_limited_actor_keeps_no_more_threads_busy_than_its_limit(self) -> None:
-        limited = backlog(waiting=5_000, running=3, in_line=True)
-        assert scale(limited, pace(sent=6_000)).threads == pytest.approx(3)
+        assert scale(Backlog(), pace(started=600, run_seconds=0.01)).workers == 1
 
     def test_tasks_that_wait_for_a_limit_need_none(self) -> None:
         limited = scale(backlog(waiting=5_000, in_line=True), pace())
@@ -89,9 +86,6 @@ class TestNumber:
         unknown = scale(backlog(waiting=300), Recent())
         assert unknown.workers == 2
         assert unknown.reason.endswith("Run times of 1 actor are not known and count as 1 s.")
-
-    def test_earlier_measurements_count_where_the_newest_tasks_tell_nothing(self) -> None:
-        assert scale(backlog(waiting=300), Recent(run_seconds={"acting.say": 4.0})).workers == 5
 
     def test_the_target_is_a_setting(self, settings: Settings) -> None:
         settings.SCALE_WAIT_SECONDS = 300
@@ -111,9 +105,9 @@ class TestNumber:
         assert scale(both, pace(), *only, queues=["default"]).workers == 2
 
     def test_the_reason_has_the_grounds(self) -> None:
-        assert scale(backlog(waiting=480), pace(sent=600)).reason == (
+        assert scale(backlog(waiting=480), pace(started=600)).reason == (
             "3 worker processes of 8 threads: 480 waiting tasks with 480.0 s of work start within 30 s on 16.0 "
-            "threads, and 2.0 threads keep up with the tasks that come."
+            "threads, and 2.0 threads keep up with the tasks that run."
         )
 
 
@@ -139,13 +133,15 @@ class TestAnswer:
         for _ in range(12):
             rows.task("acting.say")
         rows.worker_process(threads=2)
+        while figures.keep_up():
+            pass
         response = client.get("/scale")
         found = response.json()
         assert response.status_code == 200
         assert type(found["workers"]) is int
-        # 32 sends in 300 s of 20 s each, and 12 tasks of 20 s within 30 s.
-        assert found["threads"] == pytest.approx(32 / 300 * 20 + 12 * 20 / 30, abs=0.1)
-        assert found["workers"] == 6
+        # 20 runs of 20 s in five to six minutes, and 12 tasks of 20 s within 30 s.
+        assert 20 / 362 * 20 <= found["threads"] - 12 * 20 / 30 <= 20 / 300 * 20
+        assert found["workers"] == 5
         assert found["waiting"] == 12
         assert found["work_seconds"] == pytest.approx(240, abs=0.1)
 
@@ -185,10 +181,19 @@ class TestAnswer:
         response = client.get("/scale")
         assert (response.status_code, response.json()) == (503, {"detail": "These cannot be read now: recent."})
 
-    def test_a_full_sample_covers_a_shorter_window(self, client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr(recent, "SAMPLE", 5)
-        for _ in range(9):
-            rows.task("acting.say")
+    def test_an_actor_that_did_not_run_lately_counts_as_in_the_last_hour(self) -> None:
+        ended = timezone.now() - timedelta(minutes=20)
+        rows.task("acting.say", status="completed", started_at=ended - timedelta(seconds=8), finished_at=ended)
+        TaskStatus.objects.update(created_at=ended - timedelta(hours=1))
+        while figures.keep_up():
+            pass
         found = recent.read()
-        assert sum(pace.sent for pace in found.paces) == 5
-        assert 1.0 <= found.seconds < 300
+        assert found.run_seconds == {"acting.say": pytest.approx(8.0)}
+        assert sum(pace.started for pace in found.paces) == 0
+        assert 300 <= found.seconds <= 362
+
+    def test_before_a_relay_has_counted_run_times_are_not_known(self, client: Client) -> None:
+        rows.task("acting.say")
+        found = client.get("/scale").json()
+        assert found["workers"] == 1
+        assert found["reason"].endswith("Run times of 1 actor are not known and count as 1 s.")

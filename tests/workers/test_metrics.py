@@ -7,17 +7,16 @@ import pytest
 from django.db import OperationalError
 from django.test import Client
 from django.utils import timezone
-from prometheus_client.parser import text_string_to_metric_families
 
 from apps.tasks import figures, ledger
 from apps.tasks.conf import conf
-from apps.tasks.figures import BOUNDS_SECONDS
 from apps.tasks.metrics import backlog
 from apps.tasks.metrics.look import METRICS, Figures, look
 from apps.tasks.models import Limit, Schedule, TallyMark, TaskAttempt, TaskStatus
 from apps.tasks.networks import BadNetworkError
 from tests import rows
 from tests.acting import tasks
+from tests.scrape import Samples, differences, from_rows, parsed
 from tests.waiting import wait_until
 from workers import health
 from workers.broker import LedgerBroker
@@ -27,8 +26,6 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 TOKEN = "open sesame"
 AUTHORIZATION = {"Authorization": f"Bearer {TOKEN}"}
-
-Samples = dict[tuple[str, ...], float]
 
 
 @pytest.fixture(autouse=True)
@@ -46,11 +43,7 @@ def scrape(client: Client) -> dict[str, Samples]:
     response = client.get("/metrics", headers=AUTHORIZATION)
     assert response.status_code == 200, response.content
     assert response.headers["Content-Type"] == "text/plain; version=0.0.4; charset=utf-8"
-    found: dict[str, Samples] = {}
-    for family in text_string_to_metric_families(response.content.decode()):
-        for sample in family.samples:
-            found.setdefault(sample.name, {})[tuple(sample.labels.values())] = sample.value
-    return found
+    return parsed(response.content.decode())
 
 
 def shifted(seconds: float) -> Any:
@@ -325,25 +318,7 @@ def test_every_figure_equals_the_rows_after_real_tasks(
 
     found = scrape(client)
     done = TaskStatus.objects.finished()
-    for actor in TaskStatus.objects.values_list("task_name", flat=True).distinct().order_by():
-        mine, own = TaskStatus.objects.filter(task_name=actor), done.filter(task_name=actor)
-        assert counted(found, "tasks_sent_total", actor) == mine.count()
-        for outcome in ("completed", "failed", "cancelled"):
-            by_outcome = {labels: value for labels, value in found["tasks_ended_total"].items() if outcome in labels}
-            assert counted({"found": by_outcome}, "found", actor) == mine.filter(status=outcome).count()
-        retries = TaskAttempt.objects.filter(task__in=mine, outcome="retry").count()
-        assert counted(found, "tasks_retries_total", actor) == retries
-        ran = list(own.filter(started_at__isnull=False))
-        for metric, times in (
-            ("tasks_wait_seconds", [(row.started_at - row.run_at).total_seconds() for row in ran]),
-            ("tasks_run_seconds", [(row.finished_at - row.started_at).total_seconds() for row in ran]),
-        ):
-            assert counted(found, f"{metric}_count", actor) == len(ran)
-            assert counted(found, f"{metric}_sum", actor) == pytest.approx(sum(times), abs=0.01 + 0.001 * len(ran))
-            for bound in BOUNDS_SECONDS:
-                bucket = {labels: value for labels, value in found[f"{metric}_bucket"].items() if str(bound) in labels}
-                within = sum(time < bound for time in times)
-                assert counted({"found": bucket}, "found", actor) == pytest.approx(within, abs=0.5)
+    assert differences(found, from_rows(timezone.now())) == []
     assert counted(found, "tasks_retries_total", "acting.fail") == 2
     assert sum(found["tasks_ended_total"].values()) == done.count() == 12
     assert (found["tasks_held"][("slow",)], found["tasks_running"][("slow",)]) == (1, 1)

@@ -1,11 +1,11 @@
 """The number of worker processes that the waiting work wants, for autoscalers."""
 
 import math
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 
 from apps.tasks.conf import conf
-from apps.tasks.metrics.backlog import Backlog, Held, Waiting
+from apps.tasks.metrics.backlog import Backlog
 from apps.tasks.metrics.recent import Recent
 from apps.tasks.models import WorkerProcess
 from apps.tasks.presence import taken_by
@@ -55,7 +55,7 @@ def wanted(
 ) -> Scale:
     """Return the worker processes that are wanted.
 
-    Threads are added up: those that keep up with what comes, and those that start within the target what waits.
+    Threads are added up: those that keep up with what runs, and those that start within the target what waits.
 
     Parameters:
       processes: Living processes of all kinds.
@@ -63,7 +63,7 @@ def wanted(
       queues: Count for these queues only, as for workers with `--queues`. None: for all.
     """
     target = max(1, conf.SCALE_WAIT_SECONDS)
-    run_seconds = {**recent.run_seconds, **_run_seconds(recent)}
+    run_seconds = recent.run_seconds
 
     def takes(queue_name: str) -> bool:
         return queues is None or queue_name in queues
@@ -75,7 +75,11 @@ def wanted(
     due = [group for group in backlog.waiting if group.is_due and takes(group.queue_name)]
     waiting = [group for group in due if not group.in_line]
     held = [group for group in backlog.held if takes(group.queue_name)]
-    load = _load(recent, run_seconds, takes=takes, most=_limited(due, held))
+    load = sum(
+        pace.started / recent.seconds * run_seconds.get(pace.task_name, UNMEASURED_SECONDS)
+        for pace in recent.paces
+        if takes(pace.queue_name)
+    )
     drain = sum(group.count * share(group.task_name) for group in waiting)
     keep_up = max(load, sum(group.count * share(group.task_name) for group in held))
     number, held_number = (sum(group.count for group in groups) for groups in (waiting, held))
@@ -92,10 +96,10 @@ def wanted(
         sentences += [
             f"{_counted(workers, 'worker process', 'worker processes')} of {per_process:g} threads: "
             f"{at_least}{_counted(number, 'waiting task', 'waiting tasks')} with {work_seconds:,.1f} s of work start "
-            f"within {target} s on {drain:,.1f} threads, and {keep_up:,.1f} threads keep up with the tasks that come."
+            f"within {target} s on {drain:,.1f} threads, and {keep_up:,.1f} threads keep up with the tasks that run."
         ]
     else:
-        sentences += [f"No task waits or runs, and none came within {recent.seconds:g} s."]
+        sentences += [f"No task waits or runs, and none did within {recent.seconds:,.0f} s."]
     if unmeasured:
         actors = _counted(len(unmeasured), "actor", "actors")
         sentences += [f"Run times of {actors} are not known and count as {UNMEASURED_SECONDS:g} s."]
@@ -116,43 +120,8 @@ def wanted(
     )
 
 
-def _limited(due: Iterable[Waiting], held: Iterable[Held]) -> dict[str, int]:
-    """Return the tasks that run of each actor whose limit lets others wait: it has no more threads."""
-    running = {group.task_name: 0 for group in due if group.in_line}
-    for group in held:
-        if group.task_name in running:
-            running[group.task_name] += group.count
-    return running
-
-
-def _load(
-    recent: Recent, run_seconds: Mapping[str, float], *, takes: Callable[[str], bool], most: Mapping[str, int]
-) -> float:
-    """Return the threads that the sends of the window keep busy.
-
-    Parameters:
-      most: Threads that some actors have at most.
-    """
-    threads: dict[str, float] = {}
-    for pace in recent.paces:
-        if takes(pace.queue_name):
-            each = run_seconds.get(pace.task_name, UNMEASURED_SECONDS)
-            threads[pace.task_name] = threads.get(pace.task_name, 0.0) + pace.sent / recent.seconds * each
-    return sum(min(number, most.get(name, math.inf)) for name, number in threads.items())
-
-
 def _counted(number: int, one: str, many: str) -> str:
     return f"{number:,} {one if number == 1 else many}"
-
-
-def _run_seconds(recent: Recent) -> dict[str, float]:
-    """Return the mean run times of actors that ran lately, in seconds."""
-    ended: dict[str, int] = {}
-    seconds: dict[str, float] = {}
-    for pace in recent.paces:
-        ended[pace.task_name] = ended.get(pace.task_name, 0) + pace.ended
-        seconds[pace.task_name] = seconds.get(pace.task_name, 0.0) + pace.run_seconds
-    return {name: seconds[name] / number for name, number in ended.items() if number}
 
 
 def _threads_per_process(
