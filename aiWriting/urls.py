@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 
 from apps.pages.views import passwords, people
+from apps.tasks.admin import now
 from workers import health
 from workers.metrics import views as metrics
 
@@ -19,6 +20,7 @@ urlpatterns = [
     path("admin/login/", people.sign_in, {"is_for_staff": True}),
     path("admin/logout/", people.sign_out),
     path("admin/password_change/", passwords.change),
+    path("admin/", admin.site.admin_view(now.index)),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),
     path("healthz", health.alive, name="healthz"),

@@ -46,6 +46,11 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
+        # Not at the top: they import models.
+        from apps.tasks.health import servers
+        from workers.health import redis_error
+
+        servers["Redis"] = redis_error
         cancel_requested.connect(_call, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():

@@ -17,7 +17,7 @@ FORGET_LOOKS = 720
 
 
 class FiguresThread(threading.Thread):
-    """Counts what happened to tasks, beside the relay's passes: a minute of a busy ledger takes a while to read."""
+    """Counts events of tasks, beside the relay's passes: a minute of a busy ledger takes a while to read."""
 
     def __init__(self) -> None:
         super().__init__(name="figures", daemon=True)

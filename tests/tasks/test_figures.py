@@ -243,7 +243,7 @@ def test_minutes_after_a_quiet_time_read_no_old_rows() -> None:
 def test_two_relays_count_each_minute_once(monkeypatch) -> None:
     begin_at(minutes_ago(4))
     ended(minutes_ago(3))
-    real = tally.count
+    real = counting.count
 
     def count(*args: Any, **options: Any) -> Any:
         found = real(*args, **options)

@@ -1,4 +1,4 @@
-"""Figures: counts of what happened to tasks, by time, actor and queue.
+"""Figures: counts of events of tasks, by time, actor and queue.
 
 The relay counts them from the rows, a minute at a time (`tally`), so that senders and workers pay nothing. Pages and
 metrics read them with `over` and `totals`.

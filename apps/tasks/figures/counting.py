@@ -72,7 +72,7 @@ SELECT min(CASE WHEN t.created_at >= %(since)s THEN t.id END), max(t.id) FROM {t
 
 
 class Key(NamedTuple):
-    """What is counted together."""
+    """Minute, actor and queue that are counted together."""
 
     minute: datetime
     task_name: str
@@ -96,10 +96,10 @@ def count(since: datetime, until: datetime, *, from_id: int) -> dict[Key, Counts
         return counts
 
     between = {"since": since, "until": until, "from_id": from_id, "furthest": until + FURTHEST}
-    for minute, *names, number in _rows(SENT, between):
-        note(minute, *names, "sent", number)
-    for minute, *names, number in _rows(RUNNING, between):
-        note(minute, *names, "started", number)
+    for sent, task_name, queue_name, number in _rows(SENT, between):
+        note(sent, task_name, queue_name, "sent", number)
+    for started, task_name, queue_name, number in _rows(RUNNING, between):
+        note(started, task_name, queue_name, "started", number)
     for ended, started, task_name, queue_name, status, waited, ran, number, wait, run in _rows(ENDED, between):
         note(started, task_name, queue_name, "started", number)
         counts = note(ended, task_name, queue_name, ENDS.get(status), number)

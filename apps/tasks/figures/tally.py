@@ -48,7 +48,7 @@ def settled_until() -> datetime:
 
 
 def keep_up() -> bool:
-    """Count what is to be counted by now, or an hour of it. Return whether there is more."""
+    """Count the minutes that are over, or an hour of them. Return whether there is more."""
     mark = _mark()
     now: datetime = mark.now  # type: ignore[attr-defined]
     if mark.counted_until > now + LAG:
@@ -129,7 +129,7 @@ def _go_back(mark: TallyMark, now: datetime) -> bool:
 
 
 def _count(mark: TallyMark, which: str, until: datetime) -> None:
-    """Count the minutes up to a time, and replace what was counted of them.
+    """Count the minutes up to a time, and replace their earlier counts.
 
     Parameters:
       which: `counted` or `settled`, whose mark it moves.
@@ -147,7 +147,7 @@ def _count(mark: TallyMark, which: str, until: datetime) -> None:
 
 
 def _sum(mark: TallyMark) -> None:
-    """Sum an hour, and add what it has more than at the last time to its day and to the sums over all times."""
+    """Sum an hour, and add its difference from its last sum to its day and to the sums over all times."""
     start, end = mark.summed_until, mark.summed_until + timedelta(hours=1)
     with transaction.atomic():
         if not _unchanged(mark).update(summed_until=end):

@@ -1,4 +1,4 @@
-"""Counts of what happened to tasks, by time."""
+"""Counts of events of tasks, by time."""
 
 from datetime import timedelta
 
