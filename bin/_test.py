@@ -236,7 +236,7 @@ def run_all(runner: Runner) -> None:
 def run_again(runner: Runner) -> None:
     """Run the tests that failed once more, with nothing beside them.
 
-    Several sessions share few processors, so that a test may wait longer than it foresaw. What is broken fails again.
+    Several sessions share few processors, so that a test may wait longer than it foresaw. A broken one fails again.
     """
     for job in [job for job in runner.jobs if job.failed_tests()]:
         job.again = Job(

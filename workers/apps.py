@@ -12,8 +12,9 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.utils.module_loading import module_has_submodule
 
+from apps.tasks import states
 from apps.tasks.conf import conf
-from apps.tasks.signals import cancel_requested
+from apps.tasks.signals import cancel_requested, ended_by_ledger
 from workers import checks
 
 #: Modules whose actors are not declared. This one cleans a table that stays empty.
@@ -24,6 +25,11 @@ def _call(sender: object, *, worker_ids: Iterable[uuid.UUID], **kwargs: object) 
     """Let worker processes look for the requests that were just committed."""
     broker: Any = dramatiq.get_broker()
     broker.wire.call(map(str, worker_ids))
+
+
+def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
+    broker: Any = dramatiq.get_broker()
+    broker.emit_after("ledger_end", task_ids, move)
 
 
 class WorkersConfig(AppConfig):
@@ -57,3 +63,6 @@ class WorkersConfig(AppConfig):
             path = f"{config.name}.tasks"
             if config.module and path not in ignored and module_has_submodule(config.module, "tasks"):
                 import_module(path)
+        broker: Any = dramatiq.get_broker()
+        if any(hasattr(middleware, "after_ledger_end") for middleware in broker.middleware):
+            ended_by_ledger.connect(_tell_middleware, dispatch_uid="workers")

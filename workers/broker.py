@@ -118,7 +118,7 @@ class LedgerBroker(RedisBroker):
         found = self._listening.get(hook)
         if found is None:
             nothing = getattr(Middleware, hook, None)
-            found = [one for one in self.middleware if getattr(type(one), hook, None) is not nothing]
+            found = [one for one in self.middleware if _function(one, hook) is not nothing]
             self._listening[hook] = found
         return found
 
@@ -403,6 +403,12 @@ class LedgerBroker(RedisBroker):
 
     def close(self) -> None:
         self.wire.close()
+
+
+def _function(middleware: Middleware, hook: str) -> Any:
+    """Return the function behind a hook, which may be an attribute of the object alone. None: there is none."""
+    found = getattr(middleware, hook, None)
+    return getattr(found, "__func__", found)
 
 
 def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> None:

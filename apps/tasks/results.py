@@ -8,6 +8,7 @@ from dramatiq.results import Missing, ResultBackend, ResultFailure, ResultMissin
 from dramatiq.results.backend import DEFAULT_TIMEOUT
 
 from apps.tasks import states
+from apps.tasks.failures import in_words
 
 #: Pauses between two looks at the row while a reader waits, in seconds: the first and the longest.
 FIRST_PAUSE_SECONDS = 0.01
@@ -47,12 +48,18 @@ class RowBackend(ResultBackend):
     def _find(self, task_id: str) -> Any:
         from apps.tasks.models import TaskStatus
 
-        row = TaskStatus.objects.filter(task_id=task_id).values("status", "result", "error_message").first()
+        columns = ("status", "result", "error_type", "error_message")
+        row = TaskStatus.objects.filter(task_id=task_id).values(*columns).first()
         if row is None or row["status"] in states.UNFINISHED:
             return Missing
         if row["status"] == states.COMPLETED:
             return row["result"]
-        raise ResultFailure(f"the task {row['status']}: {row['error_message']}", row["status"], row["error_message"])
+        error_type, message = row["error_type"], row["error_message"]
+        # Dramatiq's field has the name of the class alone. Without an exception the status says more than nothing.
+        name = error_type.rpartition(".")[2] or row["status"]
+        words = "the task was cancelled" if row["status"] == states.CANCELLED else "the task failed"
+        told = in_words(error_type, message)
+        raise ResultFailure(f"{words}: {told}" if told else words, name, message)
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
         """The outcome carries the result."""

@@ -4,3 +4,7 @@ from django.dispatch import Signal
 
 #: The cancellation of running tasks was requested and committed. `worker_ids`: the processes that hold them.
 cancel_requested = Signal()
+
+#: The ledger itself ended tasks, without an attempt that could tell it, and committed that. `task_ids`: some of them.
+#: `move`: one of `apps.tasks.states`, such as EXPIRE.
+ended_by_ledger = Signal()

@@ -261,6 +261,8 @@ class Model:
             self._make_pending(task, move)
             task.retries += 1
             task.run_at = self.now + outcome.delay_ms // HOUR_MS
+            task.delayed = outcome.delay_ms > 0
+            task.in_line = task.is_limited and not task.delayed
             task.error_message = outcome.error_message
         else:
             self._end(task, move, error=outcome.error_message)

@@ -308,6 +308,18 @@ def test_a_retry_is_pending_again_with_a_new_attempt_and_keeps_the_error() -> No
     assert (kept.attempt, kept.outcome, kept.error_message, kept.traceback) == (0, "retry", "boom", "Traceback ...")
 
 
+@pytest.mark.parametrize("line", [None, "a line"])
+@pytest.mark.parametrize("delay_ms", [0, 1, -1])
+def test_a_retry_that_need_not_wait_is_due_at_once_or_stands_in_line(line: str | None, delay_ms: int) -> None:
+    task = recorded(line=line)
+    TaskStatus.objects.update(in_line=False)
+    claim = claimed(task)
+    assert finish(claim, states.RETRY, error_message="boom", delay_ms=delay_ms, line=line)
+    after, is_now = row(task.task_id), delay_ms <= 0
+    assert (after.delayed, after.in_line) == (not is_now, is_now and line is not None)
+    assert ledger.due_again([claim]) == ([after] if is_now and line is None else [])
+
+
 def test_a_snooze_is_pending_again_without_a_retry_and_keeps_the_error_of_an_earlier_attempt() -> None:
     task = recorded()
     finish(claimed(task), states.RETRY, error_message="boom", traceback="Traceback ...")

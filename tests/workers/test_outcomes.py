@@ -47,8 +47,17 @@ def test_waiting_for_a_result_inside_the_sending_transaction_is_refused() -> Non
 
 def test_a_failure_raises_dramatiqs_own_error() -> None:
     message = tasks.expected.send()
-    with pytest.raises(ResultFailure, match="expected"):
+    with pytest.raises(ResultFailure, match=r"^the task failed: KeyError: 'expected'$") as raised:
         message.get_result(block=True)
+    assert (raised.value.orig_exc_type, raised.value.orig_exc_msg) == ("KeyError", "'expected'")
+
+
+def test_a_cancelled_task_is_a_failure_without_an_exception(ended) -> None:
+    message = tasks.add.send_with_options(args=(1, 2), delay=60_000)
+    assert ledger.cancel(message.message_id)
+    with pytest.raises(ResultFailure, match=r"^the task was cancelled$") as raised:
+        message.get_result(block=True)
+    assert (raised.value.orig_exc_type, raised.value.orig_exc_msg) == ("cancelled", "")
 
 
 def test_a_task_whose_result_is_not_stored_completes(ended) -> None:

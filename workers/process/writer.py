@@ -22,6 +22,7 @@ from workers.process.holdings import Holdings
 from workers.process.rebalancer import LOOK_SECONDS, Rebalancer
 from workers.sending.on_commit import publish_sends
 from workers.wire.errors import UNREACHABLE
+from workers.wire.message import words_of_row
 from workers.wire.outage import Outage
 from workers.wire.queue import WireQueue
 
@@ -215,7 +216,7 @@ class Writer(threading.Thread):
         """Write a batch. Return the attempts whose rows another transaction has locked: they are tried again."""
         unwritten = [attempt for attempt in batch if not attempt.written]
         outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
-        deferred = []
+        deferred, again = [], []
         for attempt, outcome, settled in zip(unwritten, outcomes, self._finish(outcomes), strict=True):
             attempt.written = not settled.deferred
             if settled.deferred:
@@ -224,11 +225,15 @@ class Writer(threading.Thread):
                 publish_sends(settled.sends, self.wire)
                 if outcome.move is states.CANCEL_CLAIMED:
                     self._cancelled.append(outcome.claim.task_id)
+                elif outcome.move is states.RETRY and outcome.delay_ms <= 0 and outcome.line is None:
+                    again.append(outcome.claim)
             else:
                 logger.warning(
                     "stale outcome refused id=%s attempt=%d move=%s",
                     outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
                 )  # fmt: skip
+        if again:
+            self.wire.publish_packed([self.wire.pack(words_of_row(row)) for row in ledger.due_again(again)])
         written = [attempt for attempt in batch if attempt.written]
         self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
         self._of_groups += [attempt.claim.task_id for attempt in written if GROUP_KEY in attempt.message.options]

@@ -34,7 +34,7 @@ from apps.tasks.ledger.recover import (
     release_unstarted,
     rescue,
 )
-from apps.tasks.ledger.relay import Waiting, due_after, expire_waiting, move, runs_of, still_due, take_due
+from apps.tasks.ledger.relay import Waiting, due_after, due_again, expire_waiting, move, runs_of, still_due, take_due
 from apps.tasks.ledger.retention import Kept, Retention
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import (
@@ -72,6 +72,7 @@ __all__ = [
     "crashes_of",
     "dead_letter",
     "due_after",
+    "due_again",
     "expire_waiting",
     "finish",
     "forget_children",

@@ -12,7 +12,7 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.errors import KeyTakenError
 from apps.tasks.ledger import keys
 from apps.tasks.ledger.admission import keep_starts
-from apps.tasks.ledger.rows import PAGE, by_keys, lock_free, may, pending_again
+from apps.tasks.ledger.rows import PAGE, by_keys, lock_free, may, pending_again, tell_ended
 from apps.tasks.models import TaskChild, TaskGroup, TaskGroupMember, TaskStatus
 from apps.tasks.signals import cancel_requested
 
@@ -28,12 +28,13 @@ def cancel(task_id: str) -> bool:
     """
     rows = TaskStatus.objects.filter(task_id=task_id)
     taken = rows.filter(may(states.CANCEL)).update(**_cancelled())
-    if not taken:
+    if taken:
+        tell_ended(rows, states.CANCEL)
+        cancel_children([task_id])
+    else:
         claimed = rows.filter(may(states.CANCEL_CLAIMED))
         claimed.filter(cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
         _call(claimed)
-    else:
-        cancel_children([task_id])
     return bool(taken)
 
 
@@ -48,6 +49,7 @@ def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
     with transaction.atomic():
         waiting = lock_free(rows.filter(may(states.CANCEL)))
         by_keys(waiting).update(**_cancelled())
+        tell_ended(by_keys(waiting), states.CANCEL)
         claimed = lock_free(rows.filter(may(states.CANCEL_CLAIMED), cancel_requested_at=None))
         by_keys(claimed).update(cancel_requested_at=ClockTimestamp())
         _call(by_keys(claimed))

@@ -6,13 +6,14 @@ from functools import reduce
 from typing import NamedTuple
 
 from django.db import transaction
-from django.db.models import BooleanField, ExpressionWrapper, Q, TextField
+from django.db.models import TextField
 from django.db.models.functions import Cast, Length
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.ledger.rows import PAGE, by_keys, expire, lock_free, may
+from apps.tasks.ledger.rows import HAS_LINE, PAGE, by_keys, expire, lock_free, may
 from apps.tasks.models import TaskStatus
+from apps.tasks.values import Claim
 
 #: A row is large if its size times this exceeds a run.
 LARGE_PART = 10
@@ -46,7 +47,7 @@ def take_due(*, limit: int) -> list[Waiting]:
         rows = [Waiting(*row) for row in due[:limit]]
         if rows:
             TaskStatus.objects.filter(pk__in=[row.pk for row in rows], status=states.PENDING).update(
-                delayed=False, in_line=ExpressionWrapper(Q(line__isnull=False), output_field=BooleanField())
+                delayed=False, in_line=HAS_LINE
             )
     return rows
 
@@ -59,12 +60,22 @@ def due_after(pk: int, *, limit: int) -> list[Waiting]:
 
 def still_due(waiting: Collection[Waiting]) -> list[TaskStatus]:
     """Return whole rows, read anew, of those that are still due for the same attempt. In the order given."""
-    rows = TaskStatus.objects.due().in_bulk([row.pk for row in waiting])
-    found = [(row, rows.get(row.pk)) for row in waiting]
+    return _due([(row.pk, row.attempt) for row in waiting])
+
+
+def due_again(claims: Collection[Claim]) -> list[TaskStatus]:
+    """Return the rows of claims that ended with a retry, of those that are due at once."""
+    return _due([(claim.row_id, claim.attempt + 1) for claim in claims])
+
+
+def _due(attempts: Collection[tuple[int, int]]) -> list[TaskStatus]:
+    """Return the rows that are due for an attempt and not in line, by pairs of key and attempt. In the order given."""
+    rows = TaskStatus.objects.due().in_bulk([pk for pk, _ in attempts])
+    found = [(attempt, rows.get(pk)) for pk, attempt in attempts]
     return [
         row
-        for known, row in found
-        if row is not None and not row.delayed and not row.in_line and row.attempt == known.attempt
+        for attempt, row in found
+        if row is not None and not row.delayed and not row.in_line and row.attempt == attempt
     ]
 
 

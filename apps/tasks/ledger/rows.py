@@ -1,20 +1,26 @@
 """Query pieces that several of the ledger's modules share."""
 
 from collections.abc import Iterable
+from functools import partial
 from typing import Any
 
-from django.db.models import Case, F, Q, When
+from django.db import transaction
+from django.db.models import BooleanField, Case, ExpressionWrapper, F, Q, When
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskStatus
+from apps.tasks.signals import ended_by_ledger
 
 #: Batch size for expiring, cancelling and retrying tasks.
 PAGE = 1_000
 
 #: Column values of a row that no worker holds.
 UNCLAIMED: dict[str, Any] = {"claim_id": None, "worker_id": None, "claimed_at": None, "started_at": None}
+
+#: Whether the task stands in line once it is due.
+HAS_LINE = ExpressionWrapper(Q(line__isnull=False), output_field=BooleanField())
 
 
 def may(move: states.Move) -> Q:
@@ -68,6 +74,7 @@ def fail(rows: Any, move: states.Move, reason: str, **values: Any) -> int:
       values: Other columns to write.
     """
     now = ClockTimestamp()
+    tell_ended(rows, move)
     count: int = 0
     for task_name in rows.order_by().values_list("task_name", flat=True).distinct():
         count += rows.filter(task_name=task_name).update(
@@ -81,3 +88,10 @@ def fail(rows: Any, move: states.Move, reason: str, **values: Any) -> int:
             **values,
         )
     return count
+
+
+def tell_ended(rows: Any, move: states.Move) -> None:
+    """Let those who listen know of tasks that are about to be ended, once that is committed."""
+    if ended_by_ledger.has_listeners(TaskStatus) and (task_ids := list(rows.values_list("task_id", flat=True))):
+        send = partial(ended_by_ledger.send_robust, TaskStatus, task_ids=task_ids, move=move)
+        transaction.on_commit(send, robust=True)

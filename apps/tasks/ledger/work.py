@@ -16,7 +16,7 @@ from apps.tasks.failures import cause_of
 from apps.tasks.ledger.admission import add_starts
 from apps.tasks.ledger.locks import patience
 from apps.tasks.ledger.record import record
-from apps.tasks.ledger.rows import UNCLAIMED, by_keys, expire, lock_free, may, pending_again
+from apps.tasks.ledger.rows import HAS_LINE, UNCLAIMED, by_keys, expire, lock_free, may, pending_again, tell_ended
 from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim, Held, Outcome, Report, Settled
 
@@ -158,9 +158,9 @@ def _refusal(task_id: str, attempt: int, row: TaskStatus | None) -> Refusal:
 def _cancel_requested(rows: Any) -> None:
     """Cancel rows whose cancellation was requested while a worker held them, and that are pending again."""
     now = ClockTimestamp()
-    rows.filter(may(states.CANCEL), cancel_requested_at__isnull=False).update(
-        status=states.CANCEL.target, finished_at=now, updated_at=now
-    )
+    wanted = rows.filter(may(states.CANCEL), cancel_requested_at__isnull=False)
+    tell_ended(wanted, states.CANCEL)
+    wanted.update(status=states.CANCEL.target, finished_at=now, updated_at=now)
 
 
 # --- Report and finish ---------------------------------------------------------------------------
@@ -257,8 +257,9 @@ def _finish(outcome: Outcome) -> Settled:
         values |= UNCLAIMED | {
             "attempt": F("attempt") + 1,
             "run_at": ClockTimestamp(offset_ms=outcome.delay_ms),
-            # The relay publishes it.
-            "delayed": True,
+            # The relay publishes it at its time. One that is due at once is published by the caller, or gets in line.
+            "delayed": outcome.delay_ms > 0,
+            "in_line": HAS_LINE if outcome.delay_ms <= 0 else False,
             "progress": 0,
             "progress_text": "",
             "retries": F("retries") + 1,

@@ -3,7 +3,7 @@
 import logging
 import os
 import sys
-from argparse import ArgumentParser
+from argparse import SUPPRESS, ArgumentParser
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -20,7 +20,7 @@ from workers.liveness.file import ProbeFile
 from workers.liveness.port import ProbePort
 from workers.liveness.probe import Door, Probe
 from workers.management.metrics_port import check_port, metrics_port, show_metrics
-from workers.process import memory, weights
+from workers.process import memory, middleware_fork, weights
 from workers.process.import_path import own_path
 from workers.process.main import EXIT_RECYCLED, leave, work
 from workers.process.voucher import Voucher
@@ -80,8 +80,11 @@ class Command(BaseCommand):
             help="show metrics of the relay on this port, and of each worker process on one of the next",
         )
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
+        parser.add_argument("--fork", metavar="MODULE:FUNCTION", help=SUPPRESS)
 
     def handle(self, *args: Any, **options: Any) -> None:
+        if options["fork"]:
+            sys.exit(middleware_fork.run(options["fork"]))
         for name in ("processes", "threads"):
             if options[name] < 1:
                 raise CommandError(f"--{name} is {options[name]}, must be at least 1")
@@ -107,7 +110,10 @@ class Command(BaseCommand):
             show_metrics(options["metrics_port"])
             self._work(options, doors)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
-            children = self.children_of(options)
+            try:
+                children = self.children_of(options)
+            except middleware_fork.BadForkError as error:
+                raise CommandError(str(error)) from None
             for child in children:
                 supervisor.start(child)
             workers = [child.name for child in children if child.stop_order == WORKERS]
@@ -157,6 +163,16 @@ class Command(BaseCommand):
                 planned_code=EXIT_RECYCLED,
             )
             for number in range(1, options["processes"] + 1)
+        ]
+        children += [
+            Child(
+                name=path.rpartition(":")[2].strip("_"),
+                argv=[*django, "runworker", "--fork", path],
+                env=env,
+                stop_order=RELAY,
+                grace_seconds=CLOSING_SECONDS,
+            )
+            for path in middleware_fork.paths_of(dramatiq.get_broker())
         ]
         if not options["no_relay"]:
             children.append(

@@ -1,0 +1,33 @@
+"""A retry that need not wait starts at once, and needs no relay for that."""
+
+from collections.abc import Iterator
+
+import pytest
+from dramatiq import Worker
+
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks
+
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+
+
+@pytest.fixture
+def alone(broker, booted) -> Iterator[None]:
+    """A worker without a relay."""
+    worker = Worker(broker, worker_threads=2, worker_timeout=50)
+    worker.start()
+    yield
+    worker.stop(timeout=5_000)
+    broker.middleware.pop()  # Dramatiq adds one for each worker and has no way to remove it.
+
+
+def test_ten_retries_that_need_not_wait_run_without_a_relay(alone, ended) -> None:
+    row = ended(tasks.fail_times.send_with_options(args=(10,), min_backoff=0, max_retries=10))
+    assert (row.status, row.result, row.retries) == ("completed", 10, 10)
+
+
+def test_a_retry_with_a_wait_is_left_to_the_relay(alone, broker, wait_until) -> None:
+    message = tasks.fail_times.send_with_options(args=(1,), min_backoff=60_000, max_backoff=60_000)
+    row = wait_until(lambda: TaskStatus.objects.filter(task_id=message.message_id, attempt=1).first())
+    assert row.delayed
+    assert broker.wire.contents.present("default", [f"{message.message_id}:1"]) == [False]
