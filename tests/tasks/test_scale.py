@@ -61,7 +61,8 @@ class TestNumber:
 
     def test_what_runs_is_kept_up_with(self) -> None:
         busy = scale(backlog(waiting=1), pace(started=6_000, run_seconds=1.0))
-        assert (busy.threads, busy.workers) == (pytest.approx(20.0, abs=0.1), 3)
+        assert busy.threads == pytest.approx(20.0, abs=0.1)
+        assert busy.workers == 3
 
     def test_long_tasks_that_run_keep_their_threads(self) -> None:
         assert scale(backlog(running=20), pace(run_seconds=900.0)).workers == 3

@@ -18,10 +18,9 @@ def grown(names: tuple[str, str], counts: Counts) -> Counts:
       names: Actor and queue.
     """
     with _lock:
-        last = largest.get(names, counts)
-        values = {}
+        last, found = largest.get(names, counts), Counts()
         for one in fields(Counts):
             before, now = getattr(last, one.name), getattr(counts, one.name)
-            values[one.name] = list(map(max, before, now)) if isinstance(now, list) else max(before, now)
-        found = largest[names] = Counts(**values)
+            setattr(found, one.name, list(map(max, before, now)) if isinstance(now, list) else max(before, now))
+        largest[names] = found
         return found

@@ -46,15 +46,15 @@ def _backlog(backlog: Backlog, *, queues: Collection[str], limits: Collection[Li
     in_line, oldest_in_line = (defaultdict[str, float](float) for _ in range(2))
     for group in backlog.waiting:
         if not group.is_due:
-            scheduled[group.queue_name] += group.count
+            scheduled[group.queue_name] += group.number
         elif group.in_line:
-            in_line[group.task_name] += group.count
+            in_line[group.task_name] += group.number
             oldest_in_line[group.task_name] = max(oldest_in_line[group.task_name], group.oldest_seconds)
         else:
-            waiting[group.queue_name] += group.count
+            waiting[group.queue_name] += group.number
             oldest[group.queue_name] = max(oldest[group.queue_name], group.oldest_seconds)
     for row in backlog.held:
-        held[row.queue_name] += row.count
+        held[row.queue_name] += row.number
         running[row.queue_name] += row.running
     names = sorted({*queues, *waiting, *scheduled, *held})
     yield catalogue.WAITING.of((name, waiting[name]) for name in names)

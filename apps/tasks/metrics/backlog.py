@@ -27,7 +27,7 @@ class Waiting(NamedTuple):
     task_name: str
     in_line: bool
     is_due: bool
-    count: int
+    number: int
     oldest_seconds: float
 
 
@@ -40,7 +40,7 @@ class Held(NamedTuple):
 
     queue_name: str
     task_name: str
-    count: int
+    number: int
     running: int
 
 
@@ -98,4 +98,4 @@ def _walk(order: str, *, after: int) -> tuple[list[Waiting], int, int]:
         Waiting(queue, actor, bool(in_line), bool(is_due), count, float(age))
         for queue, actor, in_line, is_due, count, age, _ in found
     ]
-    return groups, max((row[-1] for row in found), default=after), sum(group.count for group in groups)
+    return groups, max((row[-1] for row in found), default=after), sum(group.number for group in groups)

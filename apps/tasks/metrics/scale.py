@@ -80,15 +80,15 @@ def wanted(
         for pace in recent.paces
         if takes(pace.queue_name)
     )
-    drain = sum(group.count * share(group.task_name) for group in waiting)
-    keep_up = max(load, sum(group.count * share(group.task_name) for group in held))
-    number, held_number = (sum(group.count for group in groups) for groups in (waiting, held))
-    in_line = sum(group.count for group in due if group.in_line)
+    drain = sum(group.number * share(group.task_name) for group in waiting)
+    keep_up = max(load, sum(group.number * share(group.task_name) for group in held))
+    number, held_number = (sum(group.number for group in groups) for groups in (waiting, held))
+    in_line = sum(group.number for group in due if group.in_line)
     per_process = _threads_per_process(processes, queues=queues, known=known)
     is_needed = bool(number or held_number or load)
     threads = keep_up + drain if is_needed else 0.0
     workers = max(1, math.ceil(threads / per_process - ROUNDING)) if is_needed else 0
-    work_seconds = sum(group.count * run_seconds.get(group.task_name, UNMEASURED_SECONDS) for group in waiting)
+    work_seconds = sum(group.number * run_seconds.get(group.task_name, UNMEASURED_SECONDS) for group in waiting)
     unmeasured = {group.task_name for group in waiting} - run_seconds.keys()
     sentences = []
     if is_needed:
