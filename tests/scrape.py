@@ -12,8 +12,10 @@ from apps.tasks.models import TaskAttempt, TaskStatus
 #: Values of samples by the values of their labels, in the order of the labels' names.
 Samples = dict[tuple[str, ...], float]
 
-#: Error of a time that SQLite reckons, in seconds, and the end of the name under which times that near a bound count.
-ROUNDING_SECONDS, NEAR = 0.0002, " near"
+#: SQLite reckons with whole milliseconds.
+ROUNDING_SECONDS = 0.001
+#: End of the name under which those times count that rounding may take over a bound.
+NEAR = " near"
 
 
 def parsed(text: str) -> dict[str, Samples]:
@@ -59,7 +61,7 @@ def from_rows(now: Any) -> dict[str, Samples]:
 
 
 def differences(found: dict[str, Samples], expected: dict[str, Samples]) -> list[str]:
-    """Return each sample that is not as expected. A sum of times may differ by a millisecond a task."""
+    """Return each sample that is not as expected. A sum of times may differ by two milliseconds a task."""
     names = {*expected, "tasks_held", "tasks_running", "tasks_waiting", "tasks_scheduled", "tasks_crashes_total"}
     told = []
     for name in sorted(name for name in names if not name.endswith(NEAR)):
@@ -67,7 +69,7 @@ def differences(found: dict[str, Samples], expected: dict[str, Samples]) -> list
         for labels in sorted({*left, *right}):
             here, there = left.get(labels, 0.0), right.get(labels, 0.0)
             tasks = expected.get(name.removesuffix("_sum") + "_count", {}).get(labels, 0.0) * name.endswith("_sum")
-            slack = 0.001 * tasks + expected.get(name + NEAR, {}).get(labels, 0.0)
+            slack = 2 * ROUNDING_SECONDS * tasks + expected.get(name + NEAR, {}).get(labels, 0.0)
             if abs(here - there) > slack:
                 told.append(f"{name}{labels}: {here:g} instead of {there:g}")
     return told
@@ -79,5 +81,5 @@ def _time(found: Any, name: str, actor: str, queue: str, seconds: float) -> None
     for bound in BOUNDS_SECONDS:
         labels = actor, floatToGoString(bound), queue
         found[f"{name}_bucket"][labels] += seconds < bound
-        found[f"{name}_bucket{NEAR}"][labels] += abs(seconds - bound) < ROUNDING_SECONDS
+        found[f"{name}_bucket{NEAR}"][labels] += abs(seconds - bound) <= ROUNDING_SECONDS
     found[f"{name}_bucket"][actor, "+Inf", queue] += 1
