@@ -30,7 +30,7 @@ SCRIPT = "<script>alert(1)</script>"
 def without_servers(monkeypatch) -> None:
     """Redis is looked at by tests of its own."""
     monkeypatch.setattr(health, "servers", {})
-    now_page._parts.clear()
+    now_page.kept_parts.clear()
 
 
 def living() -> None:

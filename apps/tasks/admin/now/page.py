@@ -43,7 +43,7 @@ ENDED = {figures.HOUR: "hour", figures.DAY: "day", figures.WEEK: "week"}
 #: Seconds for which the changing part is given again, and number of its versions that are kept.
 KEPT_SECONDS, MOST_PARTS = 2.0, 50
 #: The changing part and the time at which it was made, by all that it depends on.
-_parts: dict[tuple[Any, ...], tuple[float, str]] = {}
+kept_parts: dict[tuple[Any, ...], tuple[float, str]] = {}
 
 WORKERS = ngettext_lazy("%(count)s worker", "%(count)s workers", "number")
 
@@ -101,12 +101,12 @@ class NowAdmin(OperatedAdmin):
         """Return the part that changes. Pages that ask within `KEPT_SECONDS` get the same: many may be open."""
         seen_by = (self.admin_site.name, self.has_operate_permission(request))
         key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
-        made_at, found = _parts.get(key, (0.0, ""))
+        made_at, found = kept_parts.get(key, (0.0, ""))
         if not found or time.monotonic() - made_at > KEPT_SECONDS:
-            if len(_parts) >= MOST_PARTS:
-                _parts.clear()
+            if len(kept_parts) >= MOST_PARTS:
+                kept_parts.clear()
             found = render_to_string("tasks/now/part.html", self._shown(request), request)
-            _parts[key] = time.monotonic(), found
+            kept_parts[key] = time.monotonic(), found
         return found
 
     def _shown(self, request: HttpRequest) -> dict[str, Any]:
