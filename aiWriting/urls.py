@@ -8,6 +8,8 @@ from apps.tasks.admin import now
 from workers import health
 from workers.metrics import views as metrics
 
+admin.autodiscover()
+
 handler400 = "aiWriting.error_pages.bad_request"
 handler403 = "aiWriting.error_pages.forbidden"
 handler404 = "aiWriting.error_pages.not_found"
