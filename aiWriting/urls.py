@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from aiWriting import llms
 from apps.pages.views import passwords, people
 from apps.tasks.admin import now
 from workers import health
@@ -25,6 +26,7 @@ urlpatterns = [
     path("admin/", admin.site.admin_view(now.index)),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),
+    path("llms.txt", llms.show, name="llms"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("metrics", metrics.metrics, name="metrics"),

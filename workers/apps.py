@@ -16,6 +16,8 @@ from apps.tasks import states
 from apps.tasks.conf import conf
 from apps.tasks.signals import cancel_requested, ended_by_ledger
 from workers import checks
+from workers.checks import declarations as declarations
+from workers.checks import servers as servers
 
 #: Modules whose actors are not declared. This one cleans a table that stays empty.
 IGNORED_MODULES = ("django_dramatiq.tasks",)
@@ -30,6 +32,12 @@ def _call(sender: object, *, worker_ids: Iterable[uuid.UUID], **kwargs: object) 
 def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
     broker: Any = dramatiq.get_broker()
     broker.emit_after("ledger_end", task_ids, move)
+
+
+def _redis_error() -> BaseException | None:
+    from workers.health import redis_error  # Not at the top: it has views, which only web processes need.
+
+    return redis_error()
 
 
 class WorkersConfig(AppConfig):
@@ -52,11 +60,9 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
-        # Not at the top: they import models.
-        from apps.tasks.health import servers
-        from workers.health import redis_error
+        from apps.tasks.health import servers  # Not at the top: it imports models.
 
-        servers["Redis"] = redis_error
+        servers["Redis"] = _redis_error
         cancel_requested.connect(_call, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():

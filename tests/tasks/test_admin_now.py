@@ -167,10 +167,10 @@ def test_figures_that_stand_still_say_until_when_they_are(admin_client: Client) 
 
 def test_each_number_is_a_link_to_the_list_that_has_as_many(admin_client: Client) -> None:
     later = timezone.now() + timedelta(hours=1)
-    for number, values in enumerate(
-        [{}, {"delayed": True, "run_at": later}, {"delayed": True, "retries": 1, "run_at": later}, {"in_line": True}], 1
-    ):
-        for _ in range(number):
+    delayed: dict[str, Any] = {"delayed": True, "run_at": later}
+    kinds: list[dict[str, Any]] = [{}, delayed, {**delayed, "retries": 1}, {"in_line": True}]
+    for times, values in enumerate(kinds, 1):
+        for _ in range(times):
             rows.task(**values)
     rows.task(status="processing", started_at=timezone.now())
     failed("KeyError", "'isbn'")

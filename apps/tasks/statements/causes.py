@@ -40,14 +40,14 @@ class Cause(NamedTuple):
     """Failures that share a cause.
 
     Parameters:
-      count: Their number, up to a limit and one more.
+      number: Their number, up to a limit and one more.
       pk: Row id of the last one.
     """
 
     cause: str
     last_at: datetime
     first_at: datetime
-    count: int
+    number: int
     pk: int
 
 

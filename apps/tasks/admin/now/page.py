@@ -141,8 +141,11 @@ class NowAdmin(OperatedAdmin):
 def index(request: HttpRequest) -> HttpResponse:
     """Return the dashboard to users who may see tasks, to others the admin's usual index. A view for `admin/`."""
     model_admin = admin.site._registry.get(TaskStatus)
-    may_see = isinstance(model_admin, NowAdmin) and model_admin.has_view_permission(request)
-    if may_see and request.method in ("GET", "HEAD"):
+    if (
+        isinstance(model_admin, NowAdmin)
+        and model_admin.has_view_permission(request)
+        and request.method in ("GET", "HEAD")
+    ):
         return model_admin.now(request)
     return admin.site.index(request)
 
@@ -264,12 +267,12 @@ def lately_failed(since: datetime) -> list[dict[str, Any]]:
     last = columns.in_bulk([cause.pk for cause in found])
     return [
         {
-            "number": elements.number(min(cause.count, most)) + ("+" if cause.count > most else ""),
+            "number": elements.number(min(cause.number, most)) + ("+" if cause.number > most else ""),
             "name": last[cause.pk].task_name,
             "error": failures.in_words(last[cause.pk].error_type, last[cause.pk].error_start).partition("\n")[0],
             "first": _clock(cause.first_at),
             "last": _clock(cause.last_at),
-            "is_one": cause.count == 1,
+            "is_one": cause.number == 1,
             "see": tasks(status__exact=states.FAILED, cause=cause.cause, ended="hour"),
             "retry": reverse("admin:tasks_cause_retry", args=[cause.cause]) if cause.cause else "",
         }
@@ -295,6 +298,7 @@ def running() -> list[dict[str, Any]]:
             "cancel": "" if task.cancel_requested_at else reverse("admin:tasks_taskstatus_cancel", args=[task.pk]),
         }
         for task in rows.only(*columns)[:MOST_RUNNING]
+        if task.started_at
     ]
 
 
