@@ -24,6 +24,7 @@ from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
+from apps.tasks.log_context import with_request
 from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
@@ -288,7 +289,7 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,
-            options=_with_key(_without_columns(plain) if given else {}, key),
+            options=with_request(_with_key(_without_columns(plain) if given else {}, key)),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,
@@ -346,7 +347,7 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=tuple(args),
             kwargs=kwargs,
-            options=_with_key(kept, key),
+            options=with_request(_with_key(kept, key)),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,
