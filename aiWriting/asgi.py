@@ -19,5 +19,5 @@ application = Gate(
     requests=settings.WEB_REQUESTS,
     per_client=settings.WEB_REQUESTS_PER_CLIENT,
     streams_per_client=settings.WEB_STREAMS_PER_CLIENT,
-    probes=[reverse("healthz"), reverse("readyz")],
+    probes=[reverse(name) for name in ("healthz", "readyz", "metrics", "scale")],
 )

@@ -116,8 +116,8 @@ HTTPS = environment.boolean(
     environment.boolean("SECURE_COOKIES", not DEBUG and not LOCAL_HOSTS.issuperset(ALLOWED_HOSTS)),
 )
 SECURE_SSL_REDIRECT = HTTPS
-#: A platform's probes come over plain HTTP.
-SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$"]
+#: A platform's probes and Prometheus come over plain HTTP, past the proxy that has the certificate.
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$", r"^scale$"]
 SECURE_HSTS_SECONDS = environment.integer("HSTS_SECONDS", 365 * 24 * 3600) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = environment.boolean("HSTS_INCLUDE_SUBDOMAINS", True)
 SECURE_HSTS_PRELOAD = environment.boolean("HSTS_PRELOAD", False)
@@ -312,6 +312,9 @@ WORKER_HEARTBEAT_TIMEOUT_SECONDS = environment.integer(
     "WORKER_HEARTBEAT_TIMEOUT_SECONDS", Conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS.default, minimum=2
 )
 HEALTH_TOKEN = environment.text("HEALTH_TOKEN", Conf.HEALTH_TOKEN.default)
+METRICS_TOKEN = environment.text("METRICS_TOKEN", Conf.METRICS_TOKEN.default)
+METRICS_NETWORKS = environment.networks("METRICS_NETWORKS")
+SCALE_WAIT_SECONDS = environment.integer("SCALE_WAIT_SECONDS", Conf.SCALE_WAIT_SECONDS.default, minimum=1)
 SCHEDULE_HISTORY_DAYS = environment.integer(
     "SCHEDULE_HISTORY_DAYS", Conf.SCHEDULE_HISTORY_DAYS.default, minimum=1, maximum=MOST_DAYS
 )

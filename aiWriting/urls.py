@@ -7,6 +7,7 @@ from aiWriting import llms
 from apps.pages.views import passwords, people
 from apps.tasks.admin import now
 from workers import health
+from workers.metrics import views as metrics
 
 admin.autodiscover()
 
@@ -28,6 +29,8 @@ urlpatterns = [
     path("llms.txt", llms.show, name="llms"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
+    path("metrics", metrics.metrics, name="metrics"),
+    path("scale", metrics.scale, name="scale"),
     path("", include("apps.projects.urls")),
     path("", include("apps.pages.urls")),
 ]

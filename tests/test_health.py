@@ -44,6 +44,8 @@ def test_a_platform_may_ask_by_the_address_of_the_process(client: Client, settin
     settings.ALLOWED_HOSTS = ["writing.example.com"]
 
     assert client.get("/healthz", headers={"Host": host}).status_code == 200
+    settings.METRICS_TOKEN = "open sesame"
+    assert [client.get(path, headers={"Host": host}).status_code for path in ("/metrics", "/scale")] == [401, 401]
     assert client.get("/", headers={"Host": host}).status_code == 400
 
 

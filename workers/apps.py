@@ -57,13 +57,14 @@ class WorkersConfig(AppConfig):
         """Look at the broker before any actor is declared: the wrong one would refuse or lose it.
 
         Raises:
-          ImproperlyConfigured: It is not ours, or its middleware cannot track tasks. Or a setting is no number.
+          ImproperlyConfigured: It is not ours, or its middleware cannot track tasks. Or a setting is wrong.
         """
         super().__init__(app_name, app_module)
         found = [*checks.check_broker(), *checks.check_numbers()]
         wrong = [str(message) for message in found if not message.is_silenced()]
         if wrong:
             raise ImproperlyConfigured("\n".join(wrong))
+        _ = conf.METRICS_NETWORKS  # A wrong network must not wait for the first request.
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""

@@ -34,6 +34,9 @@ from workers.wire.outage import Outage
 
 logger = logging.getLogger(__name__)
 
+#: Passes of the relays of this process: those that were made as a whole, and those that an error cut short.
+passes = {"whole": 0, "failed": 0}
+
 #: Seconds between two looks for children of cancelled tasks that a worker has left.
 CHILDREN_SECONDS = 5.0
 #: Seconds between two looks for due rows.
@@ -112,6 +115,7 @@ class Relay:
         logger.info("relay started host=%s", self.host)
         pause = DUE_SECONDS
         while not stop.wait(pause):
+            outcome = "failed"
             try:
                 pause = PAUSE_SECONDS
                 # Not while a part of its work fails unexpectedly: a relay that beats is taken for one that works.
@@ -134,6 +138,7 @@ class Relay:
                 self._every(FORGET_SECONDS, self.forget)
                 self._do(self.delete_old)
                 pause = PAUSE_SECONDS if self._failing else DUE_SECONDS
+                outcome = "failed" if self._failing else "whole"
                 if self._outage.ends():
                     logger.info("redis answers again")
             except (DatabaseError, InterfaceError) as error:
@@ -148,6 +153,8 @@ class Relay:
             except Exception:
                 logger.exception("relay pass failed")
                 close_broken()
+            finally:
+                passes[outcome] += 1
         for thread in (self._admissions, self._figures):
             if thread is not None:
                 thread.end()

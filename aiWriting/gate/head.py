@@ -10,7 +10,7 @@ from django.utils.http import parse_header_parameters
 
 from aiWriting.gate.asgi import Scope
 from aiWriting.gate.errors import GateError, MalformedError, UnknownMethodError
-from aiWriting.known_hosts import is_health_check
+from aiWriting.known_hosts import is_monitoring
 
 #: Most header lines, and most bytes of all of them.
 HEADERS_LIMIT, HEADERS_LIMIT_BYTES = 100, 32 * 1024
@@ -93,7 +93,7 @@ def _check_host(scope: Scope) -> None:
     for name, value in scope["headers"]:
         if name == b"host":
             meta["HTTP_HOST"] = value.decode("latin-1")
-    if is_health_check(scope["path"], host=meta.get("HTTP_HOST", "")):
+    if is_monitoring(scope["path"], host=meta.get("HTTP_HOST", "")):
         return
     try:
         HostOnly(meta).get_host()

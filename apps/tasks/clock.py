@@ -33,3 +33,27 @@ class ClockTimestamp(models.Func):
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         timestamp = timezone.now() + timedelta(milliseconds=self.offset_ms)
         return "%s", [connection.ops.adapt_datetimefield_value(timestamp)]
+
+
+class SecondsSince(models.Func):
+    """The seconds since the time in a column, by the database's clock. Negative: the time comes then.
+
+    NULL if the column has none, or a text on SQLite that is no time. Another program may have written `infinity`, with
+    which PostgreSQL cannot compute: it counts as the nearest time that Python knows.
+    """
+
+    arity = 1
+    output_field = models.FloatField()
+
+    def as_postgresql(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        bounded = "LEAST(GREATEST(%(expressions)s, '0001-01-02+00'), '9999-12-30+00')"
+        since = f"CASE WHEN %(expressions)s IS NOT NULL THEN CLOCK_TIMESTAMP() - {bounded} END"
+        template = f"EXTRACT(EPOCH FROM {since})::float8"
+        return self.as_sql(compiler, connection, template=template)
+
+    def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
+        now = connection.ops.adapt_datetimefield_value(timezone.now())
+        sql, params = self.as_sql(
+            compiler, connection, template="(julianday(%%s) - julianday(%(expressions)s)) * 86400"
+        )
+        return sql, (now, *params)

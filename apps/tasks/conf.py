@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from apps.tasks import queues
+from apps.tasks import networks, queues
 
 T = TypeVar("T")
 
@@ -109,6 +109,19 @@ class Conf:
         "",
         help="Token that a request for the details of `/readyz` sends as `Authorization: Bearer ...`. Without one, "
         "requests from this machine get them.",
+    )
+    METRICS_TOKEN = Setting(
+        "",
+        help="Token that a request for `/metrics` or `/scale` sends as `Authorization: Bearer ...`. Empty: none does.",
+    )
+    METRICS_NETWORKS: Setting[tuple[networks.Network, ...]] = Setting(
+        (),
+        help="Networks whose addresses get `/metrics` and `/scale` without a token. Without both settings they are "
+        "closed.",
+        read=lambda value: networks.parsed(value, name="METRICS_NETWORKS"),
+    )
+    SCALE_WAIT_SECONDS = Setting(
+        30, help="Seconds within which waiting tasks are to start on the worker processes that `/scale` wants."
     )
     SCHEDULE_HISTORY_DAYS = Setting(90, help="Days that the slots of schedules are kept.")
     SCHEDULE_HISTORY_COUNT = Setting(200, help="Slots that are kept of each schedule.")

@@ -75,7 +75,7 @@ def look() -> LedgerHealth:
     """
     health, are_locks_free = LedgerHealth(), False
     try:
-        with _quick_connection() as quick, _limits(quick):
+        with quick_connection() as quick, limits(quick):
             health.processes = list(WorkerProcess.objects.beating().with_idle_time())
             health.needs_scheduler = needs_scheduler()
             _check_locks(quick)
@@ -91,7 +91,7 @@ def look() -> LedgerHealth:
 
 
 @contextmanager
-def _quick_connection() -> Iterator[Any]:
+def quick_connection() -> Iterator[Any]:
     """Give this thread's statements a new connection that waits for nothing for long."""
     usual = connections["default"]
     quick = usual.copy()
@@ -105,7 +105,7 @@ def _quick_connection() -> Iterator[Any]:
 
 
 @contextmanager
-def _limits(quick: Any) -> Iterator[None]:
+def limits(quick: Any) -> Iterator[None]:
     """Check that the database takes writes, and limit the time of what follows."""
     if quick.vendor == "sqlite":
         _check_disk(Path(quick.settings_dict["NAME"]))

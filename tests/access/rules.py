@@ -72,6 +72,8 @@ SIGN_IN_PAGE = Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, audience(IN, anony
 SITE: dict[str, Entry] = {
     "healthz": Entry({}, EVERYONE),
     "readyz": Entry({}, EVERYONE),
+    "metrics": Entry({}, NOTHING),
+    "scale": Entry({}, NOTHING),
     "llms": Entry({"GET HEAD": EVERYONE}, OPEN),
     "api/any": Entry({}, NOTHING),
     "api-root": page(GET=SIGNED_IN),

@@ -14,6 +14,7 @@ from aiWriting.environment import BASE_DIR
 from apps.tasks import conf, states
 from tests.docs.names import find
 from tests.docs.pages import DOCS, PAGES, README, blocks, code_words, name_of, rows
+from workers.metrics import catalogue
 
 GUARANTEES = DOCS / "guarantees.md"
 OPERATIONS = DOCS / "operations.md"
@@ -157,6 +158,12 @@ def shown(value: Any) -> str:
 def test_the_settings_of_tasks_are_those_of_the_code() -> None:
     assert rows(OPERATIONS, header="setting") == [
         [f"`{name}`", f"`{shown(setting.default)}`", setting.help] for name, setting in conf.SETTINGS.items()
+    ]
+
+
+def test_the_metrics_are_those_of_the_code() -> None:
+    assert rows(OPERATIONS, header="metric") == [
+        [f"`{family.name}`", ", ".join(family.labels), family.help] for family in catalogue.FAMILIES
     ]
 
 

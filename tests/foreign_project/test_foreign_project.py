@@ -16,7 +16,7 @@ pytestmark = pytest.mark.processes
 
 #: Modules of the product and optional packages. None may be needed.
 PRODUCT = ("aiWriting", "apps.accounts", "apps.projects", "apps.documents", "apps.pages", "apps.plots", "tests")
-OPTIONAL = ("unfold", "rest_framework")
+OPTIONAL = ("unfold", "rest_framework", "prometheus_client")
 
 #: Commands that run until they are stopped.
 SERVICES = ("runworker", "runscheduler")

@@ -36,5 +36,5 @@ def test_uvicorn_is_started_with_the_layers_options(command: Any) -> None:
 def test_the_application_is_the_layer_with_the_limits_of_the_settings(settings: Any) -> None:
     from aiWriting.asgi import application
 
-    assert application.probes == {"/healthz", "/readyz"}
+    assert application.probes == {"/healthz", "/readyz", "/metrics", "/scale"}
     assert list(application.proxies.networks) == settings.TRUSTED_PROXIES

@@ -68,6 +68,17 @@ def test_a_stream_that_ends_makes_room(
     wait_until(is_taken, timeout=20)
 
 
+@pytest.mark.parametrize("limit", [50, 0])
+def test_open_streams_are_counted_with_and_without_a_limit(
+    port: int, jane: Writer, settings: Settings, wait_until: Callable[..., Any], limit: int
+) -> None:
+    settings.TASK_EVENT_STREAMS = limit
+    wait_until(lambda: not streams.count())
+    with follow(port, jane), follow(port, writer("emily")):
+        assert streams.count() == 2
+    wait_until(lambda: not streams.count())
+
+
 def test_an_allowance_opens_more(port: int, jane: Writer, settings: Settings) -> None:
     settings.TASK_EVENT_STREAMS = 1
     Allowance.objects.create(user=jane.user, event_streams=2)

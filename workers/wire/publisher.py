@@ -15,6 +15,7 @@ from typing import TypeVar
 
 import redis
 
+from workers.wire import unpublished
 from workers.wire.errors import translated
 from workers.wire.message import Words
 from workers.wire.scripts import BELL_LIMIT, PUBLISH, UNPACK_LIMIT
@@ -163,6 +164,7 @@ class Publisher:
         error, self._error = self._error, None
         if isinstance(error, redis.ResponseError):
             count, self._unanswered = len(self._unanswered), ()
+            unpublished.add(count)
             logger.warning("redis refused, the relay will publish count=%d error=%s", count, error)
         elif error is not None:
             raise error
@@ -244,6 +246,7 @@ class PlainPublishers:
             except redis.ResponseError as error:
                 if (found := translated(error)) is not error:
                     raise found from error
+                unpublished.add(len(run))
                 logger.warning("redis refused, the relay will publish count=%d error=%s", len(run), error)
 
     def settle(self) -> None:

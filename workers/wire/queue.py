@@ -13,7 +13,7 @@ import redis
 from dramatiq import Message
 from redis.exceptions import NoScriptError
 
-from workers.wire import scripts
+from workers.wire import scripts, unpublished
 from workers.wire.clients import (
     ODD_BYTES,
     PATIENT_TIMEOUT_SECONDS,
@@ -101,11 +101,11 @@ class WireQueue(Keys):
     def publish_packed(self, packed: Sequence[Any]) -> bool:
         """Publish messages that `pack` returned, as `publish` does."""
         is_large = sum(map(self._size, packed)) > LARGE_BYTES
-        if is_large and self.lane.is_closed:
-            return False
         lane = self.large_lane if is_large else self.lane
-        is_published = lane.publish(packed)
-        if is_published and self.is_synchronous:
+        is_published = not (is_large and self.lane.is_closed) and lane.publish(packed)
+        if not is_published:
+            unpublished.add(len(packed))
+        elif self.is_synchronous:
             lane.settle()
         return is_published
 

@@ -46,10 +46,10 @@ def counted(response: HttpResponseBase, *, user_id: Any, limit: int) -> HttpResp
     Raises:
       TooManyStreamsError: The user has as many.
     """
-    if not limit or not isinstance(response, StreamingHttpResponse):
+    if not isinstance(response, StreamingHttpResponse):
         return response
     with _lock:
-        if _open[user_id] >= limit:
+        if limit and _open[user_id] >= limit:
             raise TooManyStreamsError(number=_open[user_id], limit=limit)
         _open[user_id] += 1
     place = _Place()
@@ -57,6 +57,12 @@ def counted(response: HttpResponseBase, *, user_id: Any, limit: int) -> HttpResp
     weakref.finalize(place, _leave, user_id).atexit = False
     response.streaming_content = _passed_on(response.streaming_content, place)
     return response
+
+
+def count() -> int:
+    """Return the number of event streams that are open in this process."""
+    with _lock:
+        return _open.total()
 
 
 class _Place:

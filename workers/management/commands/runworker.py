@@ -19,6 +19,7 @@ from workers.broker import LedgerBroker
 from workers.liveness.file import ProbeFile
 from workers.liveness.port import ProbePort
 from workers.liveness.probe import Door, Probe
+from workers.management.metrics_port import check_port, metrics_port, show_metrics
 from workers.process import memory, middleware_fork, weights
 from workers.process.import_path import own_path
 from workers.process.main import EXIT_RECYCLED, leave, work
@@ -73,6 +74,11 @@ class Command(BaseCommand):
         parser.add_argument(
             "--probe-port", type=int, help="answer HTTP on this port: 200 while the worker processes work, else 503"
         )
+        parser.add_argument(
+            "--metrics-port",
+            type=int,
+            help="show metrics of the relay on this port, and of each worker process on one of the next",
+        )
         parser.add_argument("--single", action="store_true", help="be one worker process, without a supervisor")
         parser.add_argument("--fork", metavar="MODULE:FUNCTION", help=SUPPRESS)
 
@@ -98,8 +104,10 @@ class Command(BaseCommand):
         if reason := unsuited(cast(LedgerBroker, dramatiq.get_broker()).wire):
             raise CommandError(reason)
         doors = _doors(options)
+        check_port(options["metrics_port"], children=0 if options["single"] else options["processes"])
         if options["single"]:
             keep_no_statements()
+            show_metrics(options["metrics_port"])
             self._work(options, doors)
         with suppress(KeyboardInterrupt), Supervisor() as supervisor:
             try:
@@ -148,7 +156,7 @@ class Command(BaseCommand):
         children = [
             Child(
                 name=f"worker {number}",
-                argv=[*django, "runworker", "--single", *numbers, *limits, *queues],
+                argv=[*django, "runworker", "--single", *numbers, *limits, *queues, *metrics_port(options, number)],
                 env=env,
                 stop_order=WORKERS,
                 grace_seconds=conf.WORKER_DRAIN_SECONDS + CLOSING_SECONDS,
@@ -170,7 +178,7 @@ class Command(BaseCommand):
             children.append(
                 Child(
                     name="relay",
-                    argv=[*django, "runrelay"],
+                    argv=[*django, "runrelay", *metrics_port(options)],
                     env=env,
                     stop_order=RELAY,
                     grace_seconds=CLOSING_SECONDS,

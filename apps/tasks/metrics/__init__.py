@@ -1,0 +1,1 @@
+"""Figures of the ledger for monitoring and for autoscalers, read from the rows by one look."""
