@@ -273,6 +273,8 @@ TASK_QUEUES: dict[str, dict[str, Any]] = {
     "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
     **{name: {} for name in environment.words("EXTRA_QUEUES")},
 }
+#: Django's Tasks API, for apps that bring tasks of it (docs/django-tasks.md).
+TASKS = {"default": {"BACKEND": "workers.django_tasks.LedgerBackend", "QUEUES": list(TASK_QUEUES)}}
 # Their meanings, units and defaults are in apps/tasks/conf.py.
 TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.default)
 TASK_MAX_ARGUMENT_BYTES = environment.integer(
