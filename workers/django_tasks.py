@@ -4,15 +4,18 @@ Each task becomes an actor named by its dotted path when it is declared, so its 
 """
 
 import inspect
+import logging
+import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
+from queue import SimpleQueue
 from typing import Any
 
 import dramatiq
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import transaction
+from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from dramatiq.middleware import CurrentMessage
@@ -20,21 +23,25 @@ from dramatiq.middleware import CurrentMessage
 from apps.tasks import states
 from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
+from apps.tasks.signals import ended_by_ledger, outcomes_written
+from apps.tasks.values import Outcome
 
 try:
-    from django.tasks import TaskContext, TaskResult, TaskResultStatus
+    from django.tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import Task, TaskError
     from django.tasks.exceptions import TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
 except ImportError:
-    from django_tasks import TaskContext, TaskResult, TaskResultStatus
+    from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskError
     from django_tasks.exceptions import TaskResultDoesNotExist
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
+
+logger = logging.getLogger(__name__)
 
 #: Parameters of Django's tasks. Others of `@task` are options of the actor.
 TASK_FIELDS = frozenset(one.name for one in fields(Task))
@@ -42,6 +49,10 @@ TASK_FIELDS = frozenset(one.name for one in fields(Task))
 DEFAULT_OPTIONS = {"max_retries": 0}
 #: Class of the error of a task that ended without an exception, such as one that expired or was cancelled.
 NO_EXCEPTION = "apps.tasks.errors.TaskError"
+
+
+#: Dotted paths of the tasks that this process knows.
+_paths: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +101,7 @@ class LedgerBackend(BaseTaskBackend):
                 priority=-task.priority,
                 **options,
             )
+            _paths.add(task.module_path)
         return broker.actors[task.module_path]
 
     def _function_of(self, task: Task[..., Any]) -> Callable[..., Any]:
@@ -254,3 +266,62 @@ def _error(ended: Any) -> TaskError:
     name = ended.error_type or NO_EXCEPTION
     path = name if "." in name else f"builtins.{name}"
     return TaskError(exception_class_path=path, traceback=ended.traceback or ended.error_message)
+
+
+class FinishedSignals:
+    """Sends `task_finished` once the end of a task is committed, in the process that wrote it.
+
+    It has a thread of its own, since a slow receiver must not keep the writer from its work.
+    """
+
+    def __init__(self) -> None:
+        self._task_ids: SimpleQueue[str] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+        self._lock = threading.Lock()
+
+    def take_outcomes(self, sender: object, *, outcomes: Iterable[Outcome], **kwargs: object) -> None:
+        """Take the ends that a worker process wrote."""
+        self._take(
+            one.claim.task_id for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths
+        )
+
+    def take_ended(self, sender: object, *, task_ids: Iterable[str], **kwargs: object) -> None:
+        """Take the tasks that the ledger itself ended."""
+        self._take(task_ids)
+
+    def _take(self, task_ids: Iterable[str]) -> None:
+        with self._lock:
+            for task_id in task_ids:
+                self._task_ids.put(task_id)
+            if not self._task_ids.empty() and (self._thread is None or not self._thread.is_alive()):
+                self._thread = threading.Thread(target=self._run, name="task-finished", daemon=True)
+                self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            task_id = self._task_ids.get()
+            try:
+                close_old_connections()
+                self._send(task_id)
+            except Exception:
+                logger.exception("task_finished was not sent id=%s", task_id)
+            finally:
+                if self._task_ids.empty():
+                    connections.close_all()
+
+    def _send(self, task_id: str) -> None:
+        backend = next((one for one in task_backends.all() if isinstance(one, LedgerBackend)), None)
+        if backend is None:
+            return
+        try:
+            result = backend.get_result(task_id)
+        except TaskResultDoesNotExist:  # An actor's row, or cleaned up since.
+            return
+        for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
+            if isinstance(answer, Exception):
+                logger.error("receiver of task_finished failed id=%s receiver=%r error=%r", task_id, receiver, answer)
+
+
+_finished = FinishedSignals()
+outcomes_written.connect(_finished.take_outcomes, dispatch_uid="django_tasks")
+ended_by_ledger.connect(_finished.take_ended, dispatch_uid="django_tasks")

@@ -11,7 +11,7 @@ from django.db import transaction
 from django.utils import timezone
 from django_tasks import TaskResultStatus, default_task_backend, task, task_backends
 from django_tasks.exceptions import InvalidTaskError, TaskResultDoesNotExist, TaskResultMismatch
-from django_tasks.signals import task_enqueued, task_started
+from django_tasks.signals import task_enqueued, task_finished, task_started
 
 from apps.tasks import ledger
 from apps.tasks.errors import BadArgumentsError, BadOptionError, TaskError
@@ -272,3 +272,32 @@ def test_task_started_is_sent_by_the_worker(ended: Ended) -> None:
     finally:
         task_started.disconnect(note)
     assert seen == [(result.id, TaskResultStatus.RUNNING, 1)]
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "status"),
+    [("add", (1,), "SUCCESSFUL"), ("fail", ("no luck",), "FAILED"), ("succeed_at", (2,), "SUCCESSFUL")],
+)
+def test_task_finished_is_sent_once_after_the_end_is_committed(
+    working: None, wait_until: Callable[..., Any], name: str, arguments: Any, status: str
+) -> None:
+    seen: list[Any] = []
+
+    def note(task_result: Any, **signal: Any) -> None:
+        seen.append((task_result.id, task_result.status, row_of(task_result).finished_at is not None))
+
+    task_finished.connect(note)
+    try:
+        result = getattr(tasks, name).enqueue(*arguments)
+        wait_until(lambda: seen)
+    finally:
+        task_finished.disconnect(note)
+    assert seen == [(result.id, status, True)]
+
+
+def test_tasks_run_in_worker_processes(worker: Callable[..., Any], wait_until: Callable[..., Any]) -> None:
+    results = [tasks.add.enqueue(1), tasks.fail.enqueue("no luck"), tasks.succeed_at.enqueue(2)]
+    worker("--processes", "1", WORKER_THREADS="2")
+    for result in results:
+        wait_until(lambda result=result: (result.refresh(), result.is_finished)[1])
+    assert [result.status for result in results] == ["SUCCESSFUL", "FAILED", "SUCCESSFUL"]
