@@ -3,6 +3,8 @@
 Each task becomes an actor named by its dotted path when it is declared, so its rows are like those of any other actor.
 """
 
+from __future__ import annotations  # Classes of Django 6 take no parameters in brackets.
+
 import inspect
 import logging
 import threading

@@ -1,7 +1,9 @@
 """Django's Tasks API on the ledger: rows, results and refusals, as any backend owes them."""
 
+import sys
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import ModuleType
 from typing import Any
 
 import dramatiq
@@ -13,6 +15,7 @@ from django_tasks import TaskResultStatus, default_task_backend, task, task_back
 from django_tasks.exceptions import InvalidTaskError, TaskResultDoesNotExist, TaskResultMismatch
 from django_tasks.signals import task_enqueued, task_finished, task_started
 
+from aiWriting.environment import BASE_DIR
 from apps.tasks import ledger
 from apps.tasks.errors import BadArgumentsError, BadOptionError, TaskError
 from apps.tasks.models import TaskStatus
@@ -144,6 +147,11 @@ def test_a_send_that_no_queue_could_take_is_refused(changes: dict[str, Any]) -> 
         tasks.add.using(**changes)
 
 
+def test_a_queue_that_the_settings_do_not_declare_is_an_error() -> None:
+    backend = LedgerBackend("other", {"QUEUES": ["default", "nowhere"]})
+    assert [(message.id, "nowhere" in message.msg) for message in backend.check()] == [("tasks.E010", True)]
+
+
 def test_a_function_inside_another_is_no_task() -> None:
     with pytest.raises(InvalidTaskError, match="module level"):
         task(lambda: None)
@@ -183,6 +191,17 @@ def test_task_enqueued_is_sent_after_the_commit() -> None:
 def test_a_unique_send_returns_the_task_that_stands_for_it() -> None:
     assert tasks.only_once.enqueue("key").id == tasks.only_once.enqueue("key").id
     assert TaskStatus.objects.count() == 1
+
+
+def test_the_example_of_the_docs_runs(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    page = (BASE_DIR / "docs/django-tasks.md").read_text()
+    source = next(block for block in page.split("```python\n") if "@task(" in block).partition("```")[0]
+    module = ModuleType("receipts")
+    monkeypatch.setitem(sys.modules, "receipts", module)
+    exec(source, module.__dict__)
+    result = ended(module.send_receipt.get_result(module.order_paid(7)))
+    assert (result.return_value, row_of(result).priority) == ("receipt 7", -10)
+    del dramatiq.get_broker().actors["receipts.send_receipt"]
 
 
 # --- Results ------------------------------------------------------------------------------------
