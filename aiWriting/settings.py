@@ -42,7 +42,7 @@ INSTALLED_APPS = [
     "django_dramatiq",  # First: sets the broker before an app declares an actor.
     "unfold",
     "unfold.contrib.filters",
-    "django.contrib.admin",
+    "apps.core.late_admin.LateAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -6,6 +6,8 @@ from django.urls import include, path
 from apps.pages.views import passwords, people
 from workers import health
 
+admin.autodiscover()
+
 handler400 = "aiWriting.error_pages.bad_request"
 handler403 = "aiWriting.error_pages.forbidden"
 handler404 = "aiWriting.error_pages.not_found"

@@ -1,6 +1,6 @@
 """No task is lost, whatever fails: a storm over real processes, then the invariants.
 
-It takes half a minute and has some faults. All of them: `bin/test tests/chaos --chaos-minutes 30 --seed 7`. Others:
+It takes a third of a minute and has some faults. All of them: `bin/test tests/chaos --chaos-minutes 30 --seed 7`. Others:
 `--chaos-faults=kills,redis-memory`. `--chaos-record DIR` keeps the history and the verdict.
 """
 
@@ -30,7 +30,7 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 #: Transactions per second of each of the three senders. SQLite has one writer at a time.
 PER_SECOND = {"sqlite": 4.0, "postgresql": 15.0}
 #: Minutes of a storm, unless `--chaos-minutes` says otherwise.
-SHORT_MINUTES = 0.3
+SHORT_MINUTES = 0.2
 #: Seconds after the storm in which a task that waits must get on for the wait to go on.
 STALL_SECONDS = 65
 #: Seconds to wait after the storm, at most.

@@ -108,6 +108,7 @@ def test_every_page_is_there_when_there_are_rows(admin_client: Client, addresses
 
 
 def test_the_task_pages_of_django_dramatiq_are_not_there(admin_client: Client) -> None:
+    admin.autodiscover()
     assert not admin.site.is_registered(apps.get_model("django_dramatiq.Task"))
     assert admin_client.get("/admin/django_dramatiq/task/").status_code == 404
     assert "django_dramatiq" not in get(admin_client, reverse("admin:index")).html

@@ -11,6 +11,7 @@ from apps.accounts.models import User
 
 pytestmark = pytest.mark.django_db
 
+admin.autodiscover()
 #: Add pages by the field that looks rows up.
 FIELDS = [
     (reverse(f"admin:{model._meta.label_lower.replace('.', '_')}_add"), field)

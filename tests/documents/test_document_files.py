@@ -37,7 +37,8 @@ from tests.waiting import wait_until
 from tests.web import TIMEOUT_SECONDS, serving
 from workers.embedded.server import free_port
 
-pytestmark = pytest.mark.django_db
+#: The readers and the pages know no database.
+pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
 DOCX = (WRITTEN_ELSEWHERE / "three-chapters.docx").read_bytes()
 

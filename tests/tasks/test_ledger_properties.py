@@ -43,7 +43,7 @@ from tests.tasks.ledger_model import HOUR_MS, Group, Model, Pair, Task
 from workers.sending.on_commit import publish_on_commit
 
 #: Number of examples, and of steps in each. They are the same each time unless the variable is set.
-EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("LEDGER_EXAMPLES", "60"))
 STEPS = 60
 #: Number of tasks in an example, at most. With more of them, less happens to each.
 MANY_TASKS = 10
