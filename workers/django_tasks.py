@@ -12,8 +12,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
 from queue import SimpleQueue
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
+import django
 import dramatiq
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
@@ -28,14 +29,15 @@ from apps.tasks.json_safe import clean_text
 from apps.tasks.signals import ended_by_ledger, outcomes_written
 from apps.tasks.values import Outcome
 
-try:
+# Django 6 has the API itself. The types are its own.
+if TYPE_CHECKING or django.VERSION >= (6, 0):
     from django.tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import Task, TaskError
     from django.tasks.exceptions import TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
-except ImportError:
+else:
     from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskError
@@ -58,7 +60,7 @@ _paths: set[str] = set()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class LedgerTask(Task):  # type: ignore[type-arg]
+class LedgerTask(Task):
     """A task of Django's API with options of our actors: `@task(max_retries=3, time_limit=60_000)`."""
 
     actor_options: Mapping[str, Any] = field(default_factory=dict, compare=False)
@@ -74,6 +76,11 @@ class LedgerBackend(BaseTaskBackend):
     supports_async_task = True
     supports_get_result = True
     supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias, params)
+        #: Functions, priorities and queues that were found valid. Looking at a signature is a third of a send.
+        self._valid: set[tuple[Any, ...]] = set()
 
     def task_class(self, **parameters: Any) -> LedgerTask:  # type: ignore[override]
         """Return a task. Parameters that Django does not know are options of its actor."""
@@ -95,14 +102,11 @@ class LedgerBackend(BaseTaskBackend):
         if task.module_path not in broker.actors:
             for queue_name in self.queues:
                 broker.declare_queue(queue_name)
-            options = DEFAULT_OPTIONS | self.options | dict(getattr(task, "actor_options", {}))
-            dramatiq.actor(
-                self._function_of(task),
-                actor_name=task.module_path,
-                queue_name=task.queue_name,
-                priority=-task.priority,
-                **options,
+            options: dict[str, Any] = DEFAULT_OPTIONS | self.options | dict(getattr(task, "actor_options", {}))
+            declare = dramatiq.actor(
+                actor_name=task.module_path, queue_name=task.queue_name, priority=-task.priority, **options
             )
+            declare(self._function_of(task))
             _paths.add(task.module_path)
         return broker.actors[task.module_path]
 
@@ -125,7 +129,7 @@ class LedgerBackend(BaseTaskBackend):
         run.__signature__ = signature  # type: ignore[attr-defined]
         return run
 
-    def _running_result(self, task: Task[..., Any]) -> TaskResult[Any]:
+    def _running_result(self, task: Task[..., Any]) -> TaskResult[Any, Any]:
         """Return the result of the task that this thread runs. Its row may not tell its start yet."""
         message = CurrentMessage.get_current_message()
         if message is None:
@@ -135,7 +139,7 @@ class LedgerBackend(BaseTaskBackend):
         _set(result, status=TaskResultStatus.RUNNING, last_attempted_at=now, started_at=result.started_at or now)
         return result
 
-    def enqueue(self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> TaskResult[Any]:
+    def enqueue(self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> TaskResult[Any, Any]:
         """Record a task in the caller's transaction. Workers see it when that commits.
 
         Raises:
@@ -143,21 +147,25 @@ class LedgerBackend(BaseTaskBackend):
           TypeError: JSON cannot carry an argument.
           Others: As `LedgerBroker.enqueue`.
         """
-        self.validate_task(task)
+        known = (task.func, task.priority, task.queue_name)
+        if known not in self._valid:
+            self.validate_task(task)
+            self._valid.add(known)
         broker: Any = dramatiq.get_broker()
-        arguments, named = tuple(normalize_json(list(args))), normalize_json(dict(kwargs))
+        arguments: Any = normalize_json(list(args))
+        named: Any = normalize_json(dict(kwargs))
         options: dict[str, Any] = {"priority": -task.priority}
         run_after = task.run_after
         if run_after is not None:
             run_after = timezone.make_aware(run_after) if timezone.is_naive(run_after) else run_after
             if run_after > timezone.now():
                 options["delay"] = run_after
-        message = self._actor_of(task).message_with_options(args=arguments, kwargs=named, **options)
+        message = self._actor_of(task).message_with_options(args=tuple(arguments), kwargs=named, **options)
         message = message.copy(queue_name=task.queue_name)
         sent = broker.enqueue(message, delay=message.options.get("delay"))
         if sent.message_id != message.message_id:
             return self.get_result(sent.message_id)
-        result: TaskResult[Any] = TaskResult(
+        result: TaskResult[Any, Any] = TaskResult(
             task=task,
             id=message.message_id,
             status=TaskResultStatus.READY,
@@ -165,7 +173,7 @@ class LedgerBackend(BaseTaskBackend):
             started_at=None,
             finished_at=None,
             last_attempted_at=None,
-            args=list(arguments),
+            args=arguments,
             kwargs=named,
             backend=self.alias,
             errors=[],
@@ -174,7 +182,7 @@ class LedgerBackend(BaseTaskBackend):
         transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
         return result
 
-    def get_result(self, result_id: str) -> TaskResult[Any]:
+    def get_result(self, result_id: str) -> TaskResult[Any, Any]:
         """Return the result of a task, whatever its state.
 
         Raises:
@@ -189,7 +197,7 @@ class LedgerBackend(BaseTaskBackend):
             raise TaskResultDoesNotExist(result_id)
         return self._result_of(row, task)
 
-    def _result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any]:
+    def _result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any, Any]:
         ended = [one for one in row.attempts.order_by("attempt") if one.started_at is not None or one.error_type]
         starts = [one.started_at for one in ended if one.started_at is not None]
         workers = [str(one.worker_id) for one in ended if one.worker_id]
@@ -202,7 +210,7 @@ class LedgerBackend(BaseTaskBackend):
         if row.status in (states.FAILED, states.CANCELLED) and not (is_counted and errors):
             errors.append(_error(row))
         is_due = row.run_at <= row.created_at
-        result: TaskResult[Any] = TaskResult(
+        result: TaskResult[Any, Any] = TaskResult(
             task=task.using(
                 priority=-row.priority,
                 queue_name=row.queue_name,
@@ -224,15 +232,18 @@ class LedgerBackend(BaseTaskBackend):
         _set(result, _return_value=row.result)
         return result
 
-    def check(self, **kwargs: Any) -> Iterable[CheckMessage]:
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
         """tasks.E010: The `QUEUES` of the backend are queues of `TASK_QUEUES`, if the settings declare some."""
         unknown = sorted(self.queues.difference(conf.TASK_QUEUES)) if conf.TASK_QUEUES else []
-        if unknown:
-            yield Error(
+        if not unknown:
+            return []
+        return [
+            Error(
                 f"TASKS[{self.alias!r}] names queues that TASK_QUEUES does not declare: {', '.join(unknown)}.",
                 hint=f"Must be of: {', '.join(sorted(conf.TASK_QUEUES))}",
                 id="tasks.E010",
             )
+        ]
 
 
 def _shown(timestamp: Any) -> Any:
@@ -242,7 +253,7 @@ def _shown(timestamp: Any) -> Any:
     return timestamp
 
 
-def _set(result: TaskResult[Any], **values: Any) -> None:
+def _set(result: TaskResult[Any, Any], **values: Any) -> None:
     for name, value in values.items():
         object.__setattr__(result, name, value)
 

@@ -11,7 +11,7 @@ import pytest
 from asgiref.sync import async_to_sync
 from django.db import transaction
 from django.utils import timezone
-from django_tasks import TaskResultStatus, default_task_backend, task, task_backends
+from django_tasks import TaskResultStatus, task, task_backends
 from django_tasks.exceptions import InvalidTaskError, TaskResultDoesNotExist, TaskResultMismatch
 from django_tasks.signals import task_enqueued, task_finished, task_started
 
@@ -24,6 +24,8 @@ from tests.acting import tasks as actors
 from workers.django_tasks import LedgerBackend
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+default_task_backend: Any = task_backends["default"]
 
 Ended = Callable[[Any], Any]
 
@@ -51,7 +53,7 @@ def row_of(result: Any) -> TaskStatus:
 
 
 def test_the_backend_of_the_settings_supports_all() -> None:
-    assert isinstance(task_backends["default"], LedgerBackend)
+    assert type(default_task_backend) is LedgerBackend
     flags = ("supports_defer", "supports_async_task", "supports_get_result", "supports_priority")
     assert [getattr(default_task_backend, flag) for flag in flags] == [True] * 4
     assert list(default_task_backend.check()) == []
@@ -59,7 +61,7 @@ def test_the_backend_of_the_settings_supports_all() -> None:
 
 def test_a_task_is_a_row_under_its_own_path() -> None:
     before = timezone.now()
-    result = tasks.add.enqueue(1, second=2)
+    result: Any = tasks.add.enqueue(1, second=2)
     row = row_of(result)
     assert (row.task_name, row.args, row.kwargs) == ("tests.acting.django_tasks.add", [1], {"second": 2})
     assert (result.status, result.args, result.kwargs) == (TaskResultStatus.READY, [1], {"second": 2})
@@ -100,8 +102,9 @@ def test_a_send_can_name_another_queue() -> None:
 def test_run_after_is_the_start_of_the_row() -> None:
     at = timezone.now() + timedelta(hours=2)
     result = tasks.add.using(run_after=at).enqueue(1)
+    found: Any = tasks.add.get_result(result.id)
     assert abs(row_of(result).run_at - at) < timedelta(seconds=20)
-    assert abs(tasks.add.get_result(result.id).task.run_after - at) < timedelta(seconds=20)
+    assert abs(found.task.run_after - at) < timedelta(seconds=20)
 
 
 @pytest.mark.parametrize("past", [timedelta(seconds=1), timedelta(days=4000)])
@@ -315,7 +318,7 @@ def test_task_finished_is_sent_once_after_the_end_is_committed(
 
 
 def test_tasks_run_in_worker_processes(worker: Callable[..., Any], wait_until: Callable[..., Any]) -> None:
-    results = [tasks.add.enqueue(1), tasks.fail.enqueue("no luck"), tasks.succeed_at.enqueue(2)]
+    results: list[Any] = [tasks.add.enqueue(1), tasks.fail.enqueue("no luck"), tasks.succeed_at.enqueue(2)]
     worker("--processes", "1", WORKER_THREADS="2")
     for result in results:
         wait_until(lambda result=result: (result.refresh(), result.is_finished)[1])
