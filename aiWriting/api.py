@@ -9,6 +9,7 @@ from rest_framework.request import Request
 from rest_framework.routers import DefaultRouter
 from rest_framework.views import APIView
 
+from aiWriting.openapi import description
 from apps.accounts.quotas.limits import limits_of
 from apps.accounts.tokens.views import TokenView
 from apps.documents.views import DocumentViewSet
@@ -46,6 +47,7 @@ router.register("tasks", LimitedTaskViewSet, basename="task")
 
 urlpatterns: list[URLPattern | URLResolver] = [
     *router.urls,
+    path("schema/", description.show, name="api-schema"),
     path("token/", TokenView.as_view(), name="token"),
     re_path("", unknown),
 ]

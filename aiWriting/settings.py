@@ -10,7 +10,9 @@ from django.urls import reverse_lazy
 from aiWriting import environment, file_storage, log_filters
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
+from aiWriting.openapi.components import COMPONENTS
 from apps.core.connections import POSTGRESQL_OPTIONS
+from apps.tasks import states
 from apps.tasks.conf import MOST_DAYS, Conf
 from workers import middleware
 
@@ -52,6 +54,7 @@ INSTALLED_APPS = [
     "whitenoise.runserver_nostatic",
     "django.contrib.staticfiles",
     "rest_framework",
+    "drf_spectacular",
     "apps.core",
     "apps.accounts",
     "apps.tasks",
@@ -70,7 +73,7 @@ MIDDLEWARE = [
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
-    "django.middleware.common.CommonMiddleware",
+    "aiWriting.known_hosts.KnownHosts",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "django_otp.middleware.OTPMiddleware",
@@ -380,6 +383,28 @@ REST_FRAMEWORK = {
     "DEFAULT_METADATA_CLASS": None,
     "EXCEPTION_HANDLER": "apps.core.api.errors.exception_handler",
     "TEST_REQUEST_DEFAULT_FORMAT": "json",
+    "DEFAULT_SCHEMA_CLASS": "aiWriting.openapi.operation.Operation",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "aiWriting",
+    "DESCRIPTION": (
+        "Projects, documents and tasks of writers. Times are in UTC, as ISO 8601 texts. "
+        "A POST that starts work answers 202 with a task, which tells its progress and its result."
+    ),
+    "VERSION": "1",
+    "SCHEMA_PATH_PREFIX": "/api/",
+    "APPEND_COMPONENTS": COMPONENTS,
+    "ENUM_NAME_OVERRIDES": {
+        "TaskState": list(states.STATES),
+        "DocumentStatus": "apps.documents.models.Document.Status",
+        "TokenScope": "apps.accounts.tokens.model.ApiToken.Scope",
+    },
+    "SERVE_INCLUDE_SCHEMA": False,
+    "DISABLE_ERRORS_AND_WARNINGS": False,
+    "ENABLE_DJANGO_DEPLOY_CHECK": False,
+    "COMPONENT_SPLIT_REQUEST": True,
+    "PREPROCESSING_HOOKS": ["aiWriting.openapi.description.api_alone"],
+    "POSTPROCESSING_HOOKS": ["drf_spectacular.hooks.postprocess_schema_enums"],
 }
 
 # --- Logs ----------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from django.contrib import admin
 from django.urls import include, path
 
+from aiWriting import llms
 from apps.pages.views import passwords, people
 from workers import health
 
@@ -22,6 +23,7 @@ urlpatterns = [
     path("admin/password_change/", passwords.change),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),
+    path("llms.txt", llms.show, name="llms"),
     path("healthz", health.alive, name="healthz"),
     path("readyz", health.ready, name="readyz"),
     path("", include("apps.projects.urls")),

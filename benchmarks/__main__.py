@@ -22,6 +22,7 @@ NAMES = (
     "pickup",
     "cancel",
     "volume",
+    "retention",
     "backlog",
     "idle",
     "schedules",
@@ -35,6 +36,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(NAMES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="measure very little, only to see that everything works")
+    parser.add_argument("--rows", type=int, help="number of finished rows of `retention` and `volume`")
     parser.add_argument("--json", action="store_true", help="write an object a line, instead of a table")
     options = parser.parse_args()
     for name in options.names:
@@ -44,7 +46,7 @@ def main() -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     found: list[Figure] = []
     try:
-        with Rig(is_quick=options.quick) as rig:
+        with Rig(is_quick=options.quick, rows=options.rows) as rig:
             for name in NAMES:
                 if not options.names or name in options.names:
                     new = import_module(f"benchmarks.{name}").run(rig)

@@ -12,7 +12,7 @@ from benchmarks.rig.setup import OURS, Setup
 
 
 def run(rig: Rig) -> list[Figure]:
-    size = rig.amount(1_000_000, quick=2_000)
+    size = rig.rows or rig.amount(1_000_000, quick=2_000)
     pairs = [(setup, replace(setup, name=f"{setup.name}, {size:,} rows")) for setup in OURS]
     for system in rig.systems(*(setup for pair in pairs for setup in pair)):
         system.start_early()

@@ -1,15 +1,27 @@
 """Users of the API, signed in with their tokens."""
 
 from collections.abc import Iterable
+from typing import Any
 
 from django.contrib.auth.models import Permission
 from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.accounts.tokens.issuing import issue
+from tests import openapi
 
 
-class Writer(APIClient):
+class DescribedClient(APIClient):
+    """A client that compares each answer with the API's description."""
+
+    def request(self, **kwargs: Any) -> Any:
+        answer = super().request(**kwargs)
+        if self.raise_request_exception:  # Otherwise the test wants an error of ours, which is not described.
+            openapi.check(kwargs["REQUEST_METHOD"], kwargs["PATH_INFO"], answer)
+        return answer
+
+
+class Writer(DescribedClient):
     """A client that is signed in as its own user."""
 
     def __init__(self, user: User) -> None:

@@ -6,13 +6,12 @@ from urllib.parse import urlencode
 import pytest
 from django.db import DataError, IntegrityError, OperationalError
 from django.test import Client
-from rest_framework.test import APIClient
 
 from apps.accounts.models import User
 from apps.projects.models import Project
 from apps.projects.views import ProjectViewSet
 from apps.tasks.errors import QueueFullError
-from tests.clients import Writer
+from tests.clients import DescribedClient, Writer
 
 pytestmark = pytest.mark.django_db
 
@@ -24,7 +23,7 @@ LISTS = ["/api/", "/api/documents/", "/api/projects/", "/api/tasks/"]
 
 @pytest.mark.parametrize("path", [*LISTS, "/api/documents/1/", "/api/tasks/x/", "/api/tasks/x/events/"])
 def test_an_anonymous_request_is_answered_with_the_way_to_sign_in(path: str) -> None:
-    response = APIClient().get(path)
+    response = DescribedClient().get(path)
 
     assert response.status_code == 401
     assert response.headers["WWW-Authenticate"] == "Token"
@@ -33,12 +32,12 @@ def test_an_anonymous_request_is_answered_with_the_way_to_sign_in(path: str) -> 
 
 @pytest.mark.parametrize("path", ["/api/documents/", "/api/documents/1/process/", "/api/projects/1/report/"])
 def test_an_anonymous_request_starts_no_task(path: str) -> None:
-    assert APIClient().post(path, {"name": "x"}).status_code == 401
+    assert DescribedClient().post(path, {"name": "x"}).status_code == 401
 
 
 @pytest.mark.parametrize("header", ["Token", "Token x", "Token a b", "Token \xff", "Bearer x", "Token " + "x" * 5000])
 def test_a_wrong_token_is_refused(header: str) -> None:
-    assert APIClient().get("/api/projects/", HTTP_AUTHORIZATION=header).status_code == 401
+    assert DescribedClient().get("/api/projects/", HTTP_AUTHORIZATION=header).status_code == 401
 
 
 def test_a_user_who_may_not_sign_in_any_more_is_refused(jane: Writer) -> None:
@@ -50,14 +49,16 @@ def test_a_user_who_may_not_sign_in_any_more_is_refused(jane: Writer) -> None:
 def test_a_token_is_given_for_name_and_password(jane: Writer) -> None:
     sign_in = {"username": "jane", "password": "sense-and-sensibility"}
 
-    answers: list[Any] = [APIClient().post("/api/token/", sign_in, format=format) for format in ("json", "multipart")]
+    answers: list[Any] = [
+        DescribedClient().post("/api/token/", sign_in, format=format) for format in ("json", "multipart")
+    ]
     answers.append(Client().post("/api/token/", urlencode(sign_in), "application/x-www-form-urlencoded"))
 
     for answer in answers:
         assert answer.status_code == 200
         assert answer.json().keys() == {"token", "name", "scope", "expires_at"}
         assert answer.headers["Cache-Control"] == "private, no-store"
-        program = APIClient(headers={"Authorization": f"Token {answer.json()['token']}"})
+        program = DescribedClient(headers={"Authorization": f"Token {answer.json()['token']}"})
         assert program.get("/api/projects/").status_code == 200
 
 
@@ -67,7 +68,7 @@ def test_a_token_is_given_for_name_and_password(jane: Writer) -> None:
     ids=repr,
 )
 def test_no_token_is_given_for_wrong_credentials(jane: Writer, sign_in: Any) -> None:
-    response = APIClient().post("/api/token/", sign_in, format="json")
+    response = DescribedClient().post("/api/token/", sign_in, format="json")
 
     assert response.status_code == 400
     assert "token" not in response.json()
@@ -94,7 +95,7 @@ def test_a_session_can_read_and_needs_the_csrf_token_to_write(jane: Writer) -> N
 )
 @pytest.mark.parametrize("method", ["get", "post", "delete", "head"])
 def test_an_unknown_address_is_a_404_in_json(path: str, method: str) -> None:
-    response = getattr(APIClient(), method)(path)
+    response = getattr(DescribedClient(), method)(path)
 
     assert response.status_code == 404
     assert response.headers["Content-Type"] == "application/json"

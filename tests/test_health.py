@@ -6,6 +6,7 @@ import time
 import urllib.request
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 from urllib.error import HTTPError
 
 import pytest
@@ -36,6 +37,21 @@ def test_alive_asks_neither_database_nor_redis(client: Client) -> None:
 @pytest.mark.django_db
 def test_a_host_that_is_not_ours_is_refused(client: Client) -> None:
     assert client.get("/readyz", headers={"Host": "elsewhere.example"}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["10.1.2.3:8000", "127.0.0.1:8000", "[fd00::7]:8000"])
+def test_a_platform_may_ask_by_the_address_of_the_process(client: Client, settings: Any, host: str) -> None:
+    settings.ALLOWED_HOSTS = ["writing.example.com"]
+
+    assert client.get("/healthz", headers={"Host": host}).status_code == 200
+    assert client.get("/", headers={"Host": host}).status_code == 400
+
+
+@pytest.mark.parametrize("host", ["elsewhere.example", "10.1.2.3.example", "[::1", "", "10.1.2.3:x"])
+def test_other_hosts_are_refused_of_health_checks_too(client: Client, settings: Any, host: str) -> None:
+    settings.ALLOWED_HOSTS = ["writing.example.com"]
+
+    assert client.get("/healthz", headers={"Host": host}).status_code == 400
 
 
 @pytest.fixture

@@ -15,6 +15,8 @@ from django.utils.module_loading import module_has_submodule
 from apps.tasks import states
 from apps.tasks.signals import cancel_requested, ended_by_ledger
 from workers import checks
+from workers.checks import declarations as declarations
+from workers.checks import servers as servers
 
 #: Modules whose actors are not declared. This one cleans a table that stays empty.
 IGNORED_MODULES = ("django_dramatiq.tasks",)

@@ -57,6 +57,8 @@ STALL_SECONDS = 5.0
 FORGET_SECONDS = 600.0
 #: Seconds of a pass in which tasks are deleted that ended long ago, about.
 DELETE_SECONDS = 0.05
+#: Pause after deletions, at least, in multiples of their own duration. On a busy machine they take long.
+DELETE_REST = 4
 #: Seconds until more tasks are old enough.
 REST_SECONDS = 60.0
 #: Rows that are published in one page.
@@ -309,10 +311,13 @@ class Relay:
 
     def delete_old(self) -> None:
         """Delete tasks that ended long ago, a few in each pass while there are any."""
-        if time.monotonic() < self._delete_at:
+        began = time.monotonic()
+        if began < self._delete_at:
             return
         done = self._retention
         if done.work(kept(self.broker.actors), seconds=DELETE_SECONDS):
+            ended = time.monotonic()
+            self._delete_at = ended + (ended - began) * DELETE_REST
             return
         self._delete_at = time.monotonic() + REST_SECONDS
         if done.deleted or done.emptied:

@@ -1,5 +1,7 @@
 """Refusals of the outermost layer."""
 
+from collections.abc import Iterable
+
 
 class GateError(Exception):
     """A request that is refused, with the sentence for its sender.
@@ -21,6 +23,18 @@ class MalformedError(GateError):
 
     def __init__(self, detail: str) -> None:
         super().__init__(detail, status=400)
+
+
+class UnknownMethodError(GateError):
+    """No view has the method.
+
+    Parameters:
+      allowed: Methods that views may have.
+    """
+
+    def __init__(self, *, allowed: Iterable[str]) -> None:
+        super().__init__("This method is not known here.", status=405)
+        self.allowed = ", ".join(sorted(allowed))
 
 
 class TooLargeError(GateError):

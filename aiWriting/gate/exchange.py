@@ -10,7 +10,7 @@ from django.urls import Resolver404, ResolverMatch, resolve
 from aiWriting.gate import head, user
 from aiWriting.gate.asgi import Application, Message, Receive, Scope, Send
 from aiWriting.gate.body import Body, size_of
-from aiWriting.gate.errors import GateError, TooLargeError
+from aiWriting.gate.errors import GateError, TooLargeError, UnknownMethodError
 from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
 from apps.core.body import SMALL_BODY_BYTES, limit_of
@@ -149,6 +149,8 @@ class Exchange:
         ]
         if refusal.retry_after_seconds is not None:
             headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
+        if isinstance(refusal, UnknownMethodError):
+            headers.append((b"allow", refusal.allowed.encode()))
         await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send_body({"type": "http.response.body", "body": text})
 

@@ -9,7 +9,8 @@ from django.http import HttpRequest
 from django.utils.http import parse_header_parameters
 
 from aiWriting.gate.asgi import Scope
-from aiWriting.gate.errors import GateError, MalformedError
+from aiWriting.gate.errors import GateError, MalformedError, UnknownMethodError
+from aiWriting.known_hosts import is_health_check
 
 #: Most header lines, and most bytes of all of them.
 HEADERS_LIMIT, HEADERS_LIMIT_BYTES = 100, 32 * 1024
@@ -39,7 +40,7 @@ def check(scope: Scope) -> None:
       GateError: One of them is malformed.
     """
     if scope["method"] not in METHODS:
-        raise GateError("This method is not known here.", status=405)
+        raise UnknownMethodError(allowed=METHODS)
     _check_address(scope["path"], scope.get("raw_path") or b"", scope.get("query_string") or b"")
     _check_headers(scope)
 
@@ -92,6 +93,8 @@ def _check_host(scope: Scope) -> None:
     for name, value in scope["headers"]:
         if name == b"host":
             meta["HTTP_HOST"] = value.decode("latin-1")
+    if is_health_check(scope["path"], host=meta.get("HTTP_HOST", "")):
+        return
     try:
         HostOnly(meta).get_host()
     except DisallowedHost:

@@ -17,6 +17,8 @@ MINUTE_MS = 60 * 1_000
     queue_name="default",
     # An hour for a mail server that is down or defers the mail. The link is made anew for each attempt.
     max_retries=6,
+    time_limit=5 * MINUTE_MS,
+    idempotent=True,  # A second mail has the same address, and a link that works.
     min_backoff=MINUTE_MS // 2,
     max_backoff=30 * MINUTE_MS,
     throws=(MailRefusedError,),
@@ -32,6 +34,8 @@ def send_password_mail(user_ids: list[int], origin: str) -> dict[str, Any]:
     actor_name="accounts.send_address_mail",
     queue_name="default",
     max_retries=6,
+    time_limit=5 * MINUTE_MS,
+    idempotent=True,  # A second mail has the same address, and a link that works.
     min_backoff=MINUTE_MS // 2,
     max_backoff=30 * MINUTE_MS,
     related_to="accounts.User",

@@ -28,6 +28,7 @@ MINUTE_MS = 60 * SECOND_MS
     min_backoff=15 * SECOND_MS,
     max_backoff=10 * MINUTE_MS,
     time_limit=30 * MINUTE_MS,
+    idempotent=True,
     related_to="documents.Document",
     # The many documents of one user do not hold up the one of another.
     fair_by="owner",
@@ -66,6 +67,8 @@ def process_document(document_id: int) -> dict[str, Any]:
     queue_name="documents",
     unique=True,
     max_retries=3,
+    time_limit=5 * MINUTE_MS,
+    idempotent=True,
     related_to="projects.Project",
 )
 def process_project(project_id: int) -> dict[str, int]:
@@ -81,7 +84,13 @@ def process_project(project_id: int) -> dict[str, int]:
         raise Snooze(delay=MINUTE_MS) from error
 
 
-@dramatiq.actor(actor_name="documents.mark_document_failed", queue_name="documents", min_backoff=SECOND_MS)
+@dramatiq.actor(
+    actor_name="documents.mark_document_failed",
+    queue_name="documents",
+    max_retries=20,
+    min_backoff=SECOND_MS,
+    time_limit=20 * SECOND_MS,
+)
 def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> dict[str, Any]:
     """Write on the document that its task used up its retries.
 
@@ -97,7 +106,12 @@ def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> di
 
 
 @dramatiq.actor(
-    actor_name="documents.clean_expired_documents", queue_name="documents", max_retries=3, periodic=cron("0 3 * * *")
+    actor_name="documents.clean_expired_documents",
+    queue_name="documents",
+    max_retries=3,
+    time_limit=30 * MINUTE_MS,
+    idempotent=True,
+    periodic=cron("0 3 * * *"),
 )
 def clean_expired_documents(days_kept: int = 0) -> dict[str, int]:
     """Delete the documents whose `expires_at` has passed.

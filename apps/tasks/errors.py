@@ -144,6 +144,10 @@ class CannotRunError(TaskError, ValueError):
     """The schedule cannot be run: its actor is unknown or cannot be called with its arguments."""
 
 
+class CannotImportError(TaskError, ValueError):
+    """Schedules of another system cannot be read, or one of them cannot be a schedule here."""
+
+
 class NotRunningError(TaskError):
     """The task does not run, so it has no stack."""
 

@@ -184,6 +184,20 @@ class Calls:
         """Add this number of copies of a finished row."""
         self.system.fill(count)
 
+    def old_tasks(self, function: str, **arguments: Any) -> Any:
+        """Call a function of `benchmarks.systems.old_tasks`."""
+        return getattr(import_module("benchmarks.systems.old_tasks"), function)(**arguments)
+
+    def send_waits_ms(self, first: int, count: int, every_seconds: float) -> list[float]:
+        """Send no-op tasks at a steady rate. Return the milliseconds that each send took."""
+        began, waits = time.monotonic(), []
+        for step in range(count):
+            time.sleep(max(began + step * every_seconds - time.monotonic(), 0))
+            sent = time.monotonic()
+            self.system.send("noop", first + step)
+            waits.append((time.monotonic() - sent) * 1000)
+        return waits
+
     def process_manuscript(self, path: str) -> str:
         """Store a file as a document and send the task that processes it. Return the task's id."""
         return str(self.system.process_manuscript(Path(path)))

@@ -24,10 +24,12 @@ class Rig:
 
     Parameters:
       is_quick: Measure very little, only to see that everything works.
+      rows: Number of rows of a full table. None: the benchmark's own.
     """
 
-    def __init__(self, *, is_quick: bool) -> None:
+    def __init__(self, *, is_quick: bool, rows: int | None = None) -> None:
         self.is_quick = is_quick
+        self.rows = rows
         self.servers = DurableServers(postgres=True)
         self._systems: dict[str, System] = {}
         self._left_out: set[str] = set()

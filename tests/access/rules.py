@@ -72,8 +72,10 @@ SIGN_IN_PAGE = Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, audience(IN, anony
 SITE: dict[str, Entry] = {
     "healthz": Entry({}, EVERYONE),
     "readyz": Entry({}, EVERYONE),
+    "llms": Entry({"GET HEAD": EVERYONE}, OPEN),
     "api/any": Entry({}, NOTHING),
     "api-root": page(GET=SIGNED_IN),
+    "api-schema": Entry({"GET HEAD": EVERYONE}, OPEN),
     "token": Entry({"POST": EVERYONE}, OPEN),
     "project-list": page(GET_POST=SIGNED_IN),
     "project-detail": page(GET=READERS, PATCH_DELETE=OWNERS),

@@ -9,13 +9,13 @@ from django.core.management import CommandError, call_command
 from django.db import DatabaseError, connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
-from rest_framework.test import APIClient
 
 from apps.accounts.models import ApiToken, User
 from apps.accounts.tokens import secret as secrets
 from apps.accounts.tokens.errors import TokenLifetimeError, TooManyTokensError
 from apps.accounts.tokens.issuing import issue
 from apps.projects.models import Project
+from tests.clients import DescribedClient
 
 pytestmark = pytest.mark.django_db
 
@@ -27,8 +27,8 @@ def jane() -> User:
     return User.objects.create_user("jane", password=PASSWORD)
 
 
-def program(secret: str) -> APIClient:
-    return APIClient(headers={"Authorization": f"Token {secret}"})
+def program(secret: str) -> DescribedClient:
+    return DescribedClient(headers={"Authorization": f"Token {secret}"})
 
 
 def status(secret: str) -> int:
@@ -162,13 +162,13 @@ def test_beyond_the_limit_a_password_replaces_the_oldest_token_that_it_made(jane
     settings.API_TOKENS_PER_USER = 3
     _, own = issue(jane, name="Backup")
     sign_in = {"username": "jane", "password": PASSWORD}
-    made = [APIClient().post("/api/token/", sign_in).json()["token"] for _ in range(4)]
+    made = [DescribedClient().post("/api/token/", sign_in).json()["token"] for _ in range(4)]
 
     assert [status(secret) for secret in (own, *made)] == [200, 401, 401, 200, 200]
 
     settings.API_TOKENS_PER_USER = 1
     ApiToken.objects.filter(is_from_password=True).delete()
-    refused = APIClient().post("/api/token/", sign_in)
+    refused = DescribedClient().post("/api/token/", sign_in)
     assert refused.status_code == 400
     assert "at most 1 can be kept" in str(refused.json()["detail"])
 
@@ -176,7 +176,7 @@ def test_beyond_the_limit_a_password_replaces_the_oldest_token_that_it_made(jane
 def test_name_scope_and_days_can_be_asked_for_with_the_password(jane: User) -> None:
     asked = {"username": "jane", "password": PASSWORD, "name": "Sync", "scope": "read", "days": 2}
 
-    answer = APIClient().post("/api/token/", asked).json()
+    answer = DescribedClient().post("/api/token/", asked).json()
 
     token = ApiToken.objects.get()
     assert (answer["name"], answer["scope"]) == (token.name, token.scope) == ("Sync", "read")
@@ -185,7 +185,7 @@ def test_name_scope_and_days_can_be_asked_for_with_the_password(jane: User) -> N
 
 @pytest.mark.parametrize("wrong", [{"days": 0}, {"days": 100_000}, {"days": "x"}, {"scope": "all"}, {"name": "a\x00"}])
 def test_a_token_that_cannot_be_made_is_refused_with_a_sentence(jane: User, wrong: dict[str, Any]) -> None:
-    answer = APIClient().post("/api/token/", {"username": "jane", "password": PASSWORD} | wrong)
+    answer = DescribedClient().post("/api/token/", {"username": "jane", "password": PASSWORD} | wrong)
 
     assert answer.status_code == 400
     assert not ApiToken.objects.exists()

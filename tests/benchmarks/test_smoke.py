@@ -25,6 +25,8 @@ MEASURES = (
     *SEND_MEASURES, "an admission", "consume", "consume with a limit", "a place stays free", "processor time",
     "isolated, rate", "isolated, processor time", "isolated, start", "isolated, memory",
     "progress reports",
+    "a row of", "old tasks deleted", "a step of deletion", "a send beside deletion", "rate of workers beside deletion",
+    "size after a month",
     "pick-up at 20/s", "pick-up from cold",
     "cancelled in progress.track, p99", "cancelled in time.sleep(1), p50",
     "worst wait", "consume with", "rate while many wait", "memory of a worker",

@@ -1,6 +1,6 @@
 """No task is lost, whatever fails: a storm over real processes, then the invariants.
 
-It takes a third of a minute and has some faults. All of them: `bin/test tests/chaos --chaos-minutes 30 --seed 7`. Others:
+It takes a third of a minute and has some faults. All: `bin/test tests/chaos --chaos-minutes 30 --seed 7`. Others:
 `--chaos-faults=kills,redis-memory`. `--chaos-record DIR` keeps the history and the verdict.
 """
 

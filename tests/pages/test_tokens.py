@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 from django.test import Client
-from rest_framework.test import APIClient
 
 from apps.accounts.models import ApiToken, User
 from apps.accounts.tokens.issuing import issue
+from tests.clients import DescribedClient
 from tests.pages import Page, get
 
 pytestmark = pytest.mark.django_db
@@ -21,7 +21,7 @@ def test_a_token_is_shown_only_when_it_is_made(browser: Client, jane: User) -> N
 
     assert made.status_code == 201
     [secret] = re.findall(r"aiw_[A-Za-z0-9]{40}", made.content.decode())
-    program = APIClient(headers={"Authorization": f"Token {secret}"})
+    program = DescribedClient(headers={"Authorization": f"Token {secret}"})
     assert program.get("/api/projects/").status_code == 200
     page = get(browser, TOKENS)
     assert secret not in page.html
@@ -60,7 +60,7 @@ def test_a_writer_revokes_own_tokens_and_no_other(browser: Client, jane: User) -
         assert getattr(browser, method)(f"{TOKENS}{other.pk}/revoke/").status_code == 404
     assert browser.post(f"{TOKENS}{own.pk}/revoke/").headers["Location"] == TOKENS
     assert list(ApiToken.objects.all()) == [other]
-    program = APIClient(headers={"Authorization": f"Token {secret}"})
+    program = DescribedClient(headers={"Authorization": f"Token {secret}"})
     assert program.get("/api/projects/").status_code == 401
 
 

@@ -58,9 +58,26 @@ def test_the_release_fails_on_a_warning(start: Start) -> None:
     assert "Running migrations" not in release.output
 
 
+def test_honcho_runs_the_whole_procfile_until_a_signal(command: Start) -> None:
+    path = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
+    port = free_port()
+    variables = PUBLIC | {"PATH": path, "WORKER_DRAIN_SECONDS": "1"}
+    honcho = command(argv=("honcho", "start", "--port", str(port)), **variables)
+    for text in ("worker started", "schedule cron=", "relay started"):
+        honcho.wait_for(text)
+    # The second process has the second hundred. A release that ended would have ended all.
+    wait_until(lambda: status(port + 100) == 200, explain=lambda: honcho.output)
+    honcho.wait_for("No migrations to apply")
+    assert "sending SIGTERM" not in honcho.output
+    honcho.good_ends = {128 + signal.SIGTERM}
+    honcho.stop()
+    assert "worker stopped" in honcho.output
+    assert "sending SIGKILL" not in honcho.output
+
+
 def test_the_web_answers_and_stops(start: Start) -> None:
     port = free_port()
-    web = start("web", PORT=str(port))
+    web = start("web", PORT=str(port), **PUBLIC)  # The address of the process is not among its hosts.
     web.good_ends = {-signal.SIGTERM}  # Uvicorn shuts down and then passes the signal on.
     wait_until(lambda: status(port) == 200, explain=lambda: web.output)
     web.stop()

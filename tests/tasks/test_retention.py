@@ -152,6 +152,15 @@ def test_rows_are_read_once_and_those_that_were_too_young_later(monkeypatch: pyt
     assert left(retention=retention) == {tasks[3].pk}
 
 
+def test_tasks_of_a_time_to_come_hold_up_no_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The database's clock was wrong for a while."""
+    monkeypatch.setattr("apps.tasks.ledger.retention.PAGE", 2)
+    to_come = {ended(-1_000).pk for _ in range(3)}
+    old = ended(8)
+    assert left() == to_come
+    assert not TaskStatus.objects.filter(pk=old.pk).exists()
+
+
 def test_a_task_that_ended_after_its_row_was_read_is_found_within_a_day() -> None:
     task = rows.task(status="processing")
     TaskStatus.objects.update(created_at=timezone.now() - timedelta(days=100))
@@ -174,6 +183,20 @@ def test_work_is_done_in_steps(monkeypatch: pytest.MonkeyPatch) -> None:
     assert TaskStatus.objects.count() == 15
     assert left(retention=retention) == set()
     assert retention.deleted == 25
+
+
+def test_steps_that_take_long_become_smaller_and_grow_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(25):
+        ended(100)
+    monkeypatch.setattr("apps.tasks.ledger.retention.LEAST_PAGE", 3)
+    monkeypatch.setattr("apps.tasks.ledger.retention.PAGE", 8)
+    retention = Retention()
+    counts = []
+    for limit_seconds in (0, 0, 0, 1_000, 1_000):
+        monkeypatch.setattr("apps.tasks.ledger.retention.STEP_SECONDS", limit_seconds)
+        retention.work(KEPT, seconds=0)
+        counts.append(TaskStatus.objects.count())
+    assert counts == [25 - 8, 17 - 4, 13 - 3, 10 - 3, 7 - 6]
 
 
 @pytest.mark.django_db(transaction=True)

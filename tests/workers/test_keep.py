@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from apps.tasks.ledger import Retention
 from apps.tasks.models import TaskStatus
 from tests import rows
 from workers.middleware.keep import BadKeepError
@@ -51,3 +52,19 @@ def test_the_relay_deletes_old_tasks_and_says_how_many(broker, caplog) -> None:
     caplog.clear()
     relay.delete_old()
     assert not caplog.records
+
+
+def test_the_relay_rests_after_deletions_for_a_multiple_of_their_time(broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    """They must not fill its passes when the machine is busy."""
+    relay = Relay(broker)
+    calls: list[float] = []
+
+    def work(retention: Retention, kept: Any, *, seconds: float) -> bool:
+        calls.append(seconds)
+        return True
+
+    monkeypatch.setattr(Retention, "work", work)
+    for rest, seen in ((0, 1), (0, 2), (1e12, 3), (1e12, 3)):
+        monkeypatch.setattr("workers.relay.DELETE_REST", rest)
+        relay.delete_old()
+        assert len(calls) == seen

@@ -53,9 +53,9 @@ def test_each_fork_runs_in_a_process_of_its_own_that_ends_with_the_worker(forkin
     forking(serve)
     worker, child = Command().children_of(OPTIONS)
     assert (worker.name, child.name) == ("worker 1", "serve")
-    with child.popen(stdout=subprocess.PIPE, text=True) as process:
+    with child.popen(stdout=subprocess.PIPE) as process:
         assert process.stdout is not None
-        assert process.stdout.readline() == f"serving {process.pid}\n"
+        assert process.stdout.readline() == f"serving {process.pid}\n".encode()
         process.send_signal(signal.SIGINT)  # A terminal's is for the supervisor.
         process.send_signal(child.stop_signal)
         assert process.wait(60) == 0

@@ -31,8 +31,12 @@ class Transactional(Middleware):
 
     @property
     def actor_options(self) -> set[str]:
-        """transactional: True to run inside one transaction with the completion. Not for async actors."""
-        return {"transactional"}
+        """Options about a second run.
+
+        transactional: True to run inside one transaction with the completion. Not for async actors.
+        idempotent: True says that a second run leaves what the first one left. The system checks read it.
+        """
+        return {"transactional", "idempotent"}
 
     @property
     def message_options(self) -> set[str]:

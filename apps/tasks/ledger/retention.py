@@ -19,8 +19,10 @@ from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import TaskAttempt, TaskChild, TaskGroupMember, TaskKey, TaskStack, TaskStatus
 from apps.tasks.values import GROUP_KEY, KEY_OPTION
 
-#: Rows that are read at once, and deleted in one transaction: a send on SQLite waits for it.
-PAGE = 500
+#: Rows that are read at once, and deleted in one transaction: a send on SQLite waits for it. Least and most of them.
+LEAST_PAGE, PAGE = 50, 500
+#: Seconds that such a step may take. After a longer one the next has half the rows, as on a slow disk.
+STEP_SECONDS = 0.1
 #: Seconds after which rows are read again that were not old enough, or not finished, when they were read.
 AGAIN_SECONDS = 24 * 60 * 60.0
 
@@ -92,6 +94,7 @@ class Retention:
     #: Id of the last row that was read, by span.
     _after: dict[timedelta, int] = field(default_factory=dict)
     _again_at: float = 0.0
+    _page: int = PAGE
 
     def work(self, kept: Kept, *, seconds: float) -> bool:
         """Delete and empty what is old enough, for about so long. Return whether there may be more."""
@@ -106,7 +109,8 @@ class Retention:
 
     def _step(self, kept: Kept, span: timedelta) -> bool:
         """Read some rows and settle those whose time is this span. Return whether there may be more of that age."""
-        page = _read(after=self._after.get(span, 0))
+        began, limit = time.monotonic(), min(self._page, PAGE)
+        page = _read(after=self._after.get(span, 0), limit=limit)
         old = [row for row in page if row.created_at <= row.now - span]
         ended = [row for row in old if row.finished_at is not None and row.finished_at <= row.now - span]
         if ended:
@@ -118,19 +122,23 @@ class Retention:
             self.deleted += _delete(_not_needed(gone), before=before)
             results = [row.pk for row in rest if row.has_result and kept.of_result(row.task_name) == span]
             self.emptied += _empty(results, before=before)
-        if old:
-            self._after[span] = old[-1].pk
+        # A clock that was wrong gave them times to come. They must not hold up all that follow until then.
+        passed = [row for row in page if row.created_at <= row.now - span or row.created_at > row.now]
+        if passed:
+            self._after[span] = passed[-1].pk
+        is_slow = time.monotonic() - began > STEP_SECONDS
+        self._page = max(limit // 2, LEAST_PAGE) if is_slow else min(limit * 2, PAGE)
         # The rest is younger, or the end of the table.
-        return len(old) == PAGE
+        return len(passed) == limit
 
 
-def _read(*, after: int) -> list[Old]:
+def _read(*, after: int, limit: int) -> list[Old]:
     rows = TaskStatus.objects.filter(pk__gt=after).order_by("pk")
     has_result = ExpressionWrapper(Q(result__isnull=False), output_field=BooleanField())
     columns: Any = ("pk", "task_id", "task_name", "status", "created_at", "finished_at")
     options = (KT(f"options__{name}") for name in (GROUP_KEY, KEY_OPTION))
     found: Any = rows.values_list(*columns, has_result, *options, ClockTimestamp())
-    return [Old(*row) for row in found[:PAGE]]
+    return [Old(*row) for row in found[:limit]]
 
 
 def _not_needed(rows: Collection[Old]) -> list[int]:
