@@ -154,14 +154,17 @@ class LedgerBackend(BaseTaskBackend):
         broker: Any = dramatiq.get_broker()
         arguments: Any = normalize_json(list(args))
         named: Any = normalize_json(dict(kwargs))
-        options: dict[str, Any] = {"priority": -task.priority}
+        actor = self._actor_of(task)
+        # Without options a send is cheaper.
+        options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
         run_after = task.run_after
         if run_after is not None:
             run_after = timezone.make_aware(run_after) if timezone.is_naive(run_after) else run_after
             if run_after > timezone.now():
                 options["delay"] = run_after
-        message = self._actor_of(task).message_with_options(args=tuple(arguments), kwargs=named, **options)
-        message = message.copy(queue_name=task.queue_name)
+        message = actor.message_with_options(args=tuple(arguments), kwargs=named, **options)
+        if message.queue_name != task.queue_name:
+            message = message.copy(queue_name=task.queue_name)
         sent = broker.enqueue(message, delay=message.options.get("delay"))
         if sent.message_id != message.message_id:
             return self.get_result(sent.message_id)
