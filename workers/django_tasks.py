@@ -79,7 +79,7 @@ class LedgerBackend(BaseTaskBackend):
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
-        #: Functions, priorities and queues that were found valid. Looking at a signature is a third of a send.
+        #: Functions, priorities and queues that were found valid. Reading a signature at each send is slow.
         self._valid: set[tuple[Any, ...]] = set()
 
     def task_class(self, **parameters: Any) -> LedgerTask:  # type: ignore[override]
