@@ -38,6 +38,12 @@ UNFOLD = {
             {
                 "title": "Work",
                 "items": [
+                    {
+                        "title": "Now",
+                        "icon": "monitor_heart",
+                        "link": reverse_lazy("admin:index"),
+                        "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
+                    },
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Limits", model="tasks.limit", icon="traffic"),

@@ -1,13 +1,14 @@
 """aiWriting's settings. Everything that differs between machines comes from the environment."""
 
 import sys
+from importlib.util import find_spec
 from typing import Any
 
 import dj_database_url
 from django.core.exceptions import ImproperlyConfigured
 from django.urls import reverse_lazy
 
-from aiWriting import environment, file_storage, log_filters
+from aiWriting import environment, error_events, file_storage, log_filters, log_format
 from aiWriting.admin_theme import UNFOLD as UNFOLD
 from aiWriting.environment import BASE_DIR, VAR_DIR
 from aiWriting.openapi.components import COMPONENTS
@@ -67,7 +68,8 @@ INSTALLED_APPS = [
 ]
 
 MIDDLEWARE = [
-    "aiWriting.http_headers.security_headers",  # First: refusals of the others have the headers, too.
+    "apps.core.request_id.RequestIdMiddleware",  # First: the lines and the answers of all others have it.
+    "aiWriting.http_headers.security_headers",  # Early: refusals of the others have the headers, too.
     "aiWriting.http_headers.ProgramsUseHTTPS",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -278,7 +280,11 @@ TASK_QUEUES: dict[str, dict[str, Any]] = {
 }
 #: Django's Tasks API, for apps that bring tasks of it (docs/django-tasks.md).
 TASKS = {"default": {"BACKEND": "workers.django_tasks.LedgerBackend", "QUEUES": list(TASK_QUEUES)}}
+#: `manage.py test` runs pytest.
+TEST_RUNNER = "tests.runner.PytestRunner"
+
 # Their meanings, units and defaults are in apps/tasks/conf.py.
+TASK_EAGER = environment.boolean("TASK_EAGER", Conf.TASK_EAGER.default)
 TASK_FAST_PATH = environment.boolean("TASK_FAST_PATH", Conf.TASK_FAST_PATH.default)
 TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
@@ -411,24 +417,37 @@ SPECTACULAR_SETTINGS = {
 
 DEFAULT_EXCEPTION_REPORTER_FILTER = "aiWriting.error_report.SecretsFilter"
 
+#: Where errors go besides the log.
+SENTRY_DSN = environment.text("SENTRY_DSN")
+if SENTRY_DSN:
+    error_events.send_to(SENTRY_DSN)
+    DRAMATIQ_BROKER["MIDDLEWARE"] = [error_events.MIDDLEWARE, *DRAMATIQ_BROKER["MIDDLEWARE"]]
+
+# Spans for OpenTelemetry, if it is installed. They go where the process's provider says, without one nowhere.
+if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):
+    DRAMATIQ_BROKER["MIDDLEWARE"] = ["workers.middleware.tracing.Tracing", *DRAMATIQ_BROKER["MIDDLEWARE"]]
+
 LOG_LEVEL = environment.text("LOG_LEVEL", "INFO").upper()
+#: Form of the lines. A terminal gets short ones, unless this says otherwise.
+LOG_FORMAT = environment.choice("LOG_FORMAT", known=tuple(log_format.FORMATTERS)) or log_format.default()
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
     "formatters": {
         "line": {
-            "class": "aiWriting.log_format.LineFormatter",
+            "class": f"aiWriting.log_format.{log_format.FORMATTERS[LOG_FORMAT].__name__}",
             "format": "%(asctime)s %(levelname)s %(name)s %(message)s",
         }
     },
     "filters": {
-        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals}
+        "context": {"()": "apps.tasks.log_context.LogContext"},
+        "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["refusals"],
+            "filters": ["refusals", "context"],
             "stream": sys.stderr,
         }
     },

@@ -109,6 +109,10 @@ class Standalone:
         os.environ["DJANGO_SETTINGS_MODULE"] = "aiWriting.settings"
         os.environ["WORKER_DRAIN_SECONDS"] = environment.text("WORKER_DRAIN_SECONDS", str(DRAIN_SECONDS))
         os.environ["PYTHONUNBUFFERED"] = "1"
+        os.environ["LOG_FORMAT"] = environment.text("LOG_FORMAT", "terminal")
+        if supervisor.terminal.coloured:
+            # The children write into pipes.
+            os.environ["FORCE_COLOR"] = "1"
         if not environment.text("SECRET_KEY"):
             secret_file.read_or_make(VAR_DIR / "secret-key", make=lambda: secrets.token_urlsafe(50))
         (VAR_DIR / "redis-url").unlink(missing_ok=True)

@@ -5,6 +5,7 @@ from django.urls import include, path
 
 from aiWriting import llms
 from apps.pages.views import passwords, people
+from apps.tasks.admin import now
 from workers import health
 
 admin.autodiscover()
@@ -21,6 +22,7 @@ urlpatterns = [
     path("admin/login/", people.sign_in, {"is_for_staff": True}),
     path("admin/logout/", people.sign_out),
     path("admin/password_change/", passwords.change),
+    path("admin/", admin.site.admin_view(now.index)),
     path("admin/", admin.site.urls),
     path("api/", include("aiWriting.api")),
     path("llms.txt", llms.show, name="llms"),

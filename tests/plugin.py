@@ -1,7 +1,6 @@
 """Makes the environment in which the tests' Django starts, and its servers.
 
-Loaded with `-p` (see `pyproject.toml`), since the environment must exist before pytest-django reads the settings. Run
-it as `python -m pytest`, so that it is found.
+Loaded with `-p` (see `pyproject.toml`), since the environment must exist before pytest-django reads the settings.
 """
 
 import os

@@ -16,6 +16,8 @@ FILES = {
     "requirements-dev.txt": "dev",
     "requirements-bench.txt": "bench",
     "requirements-s3.txt": "s3",
+    "requirements-sentry.txt": "sentry",
+    "requirements-otel.txt": "otel",
 }
 
 

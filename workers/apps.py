@@ -10,9 +10,11 @@ import dramatiq
 from django.apps import AppConfig, apps
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
+from django.core.signals import setting_changed
 from django.utils.module_loading import module_has_submodule
 
 from apps.tasks import states
+from apps.tasks.conf import conf
 from apps.tasks.signals import cancel_requested, ended_by_ledger
 from workers import checks
 from workers.checks import declarations as declarations
@@ -31,6 +33,19 @@ def _call(sender: object, *, worker_ids: Iterable[uuid.UUID], **kwargs: object) 
 def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
     broker: Any = dramatiq.get_broker()
     broker.emit_after("ledger_end", task_ids, move)
+
+
+def _follow_eager(sender: object, *, setting: str, **kwargs: object) -> None:
+    if setting == "TASK_EAGER":
+        from workers.testing import eager
+
+        eager.follow_setting()
+
+
+def _redis_error() -> BaseException | None:
+    from workers.health import redis_error  # Not at the top: it has views, which only web processes need.
+
+    return redis_error()
 
 
 class WorkersConfig(AppConfig):
@@ -52,6 +67,9 @@ class WorkersConfig(AppConfig):
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
+        from apps.tasks.health import servers  # Not at the top: it imports models.
+
+        servers["Redis"] = _redis_error
         cancel_requested.connect(_call, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():
@@ -61,3 +79,6 @@ class WorkersConfig(AppConfig):
         broker: Any = dramatiq.get_broker()
         if any(hasattr(middleware, "after_ledger_end") for middleware in broker.middleware):
             ended_by_ledger.connect(_tell_middleware, dispatch_uid="workers")
+        setting_changed.connect(_follow_eager, dispatch_uid="workers.testing")
+        if conf.TASK_EAGER:
+            _follow_eager(None, setting="TASK_EAGER")

@@ -11,6 +11,7 @@ from contextlib import suppress
 from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
+from django.db.models import Q
 from dramatiq import Actor, Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
@@ -19,11 +20,12 @@ from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, Middlewar
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.threading import Interrupt
 
-from apps.tasks import progress, queues
+from apps.tasks import progress, queues, states
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
+from apps.tasks.log_context import with_request
 from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
@@ -51,6 +53,9 @@ COLUMN_OPTIONS = (
 ACK_SIGNALS = ("ack", "nack")
 #: Signals after an actor has returned or raised. Whatever a hook raises then, the attempt has to end.
 ENDING_SIGNALS = ("process_message", "skip_message", *ACK_SIGNALS)
+
+#: Milliseconds that a join waits, unless it says otherwise.
+JOIN_MS = 60_000
 
 #: Middleware that sends what follows a task.
 FOLLOWING = (Callbacks, Pipelines, GroupCallbacks, Retries)
@@ -288,7 +293,7 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=message.args,
             kwargs=message.kwargs,
-            options=_with_key(_without_columns(plain) if given else {}, key),
+            options=with_request(_with_key(_without_columns(plain) if given else {}, key)),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,
@@ -346,7 +351,7 @@ class LedgerBroker(RedisBroker):
             priority=int(priority),
             args=tuple(args),
             kwargs=kwargs,
-            options=_with_key(kept, key),
+            options=with_request(_with_key(kept, key)),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
             owner_id=owner_id,
@@ -373,8 +378,7 @@ class LedgerBroker(RedisBroker):
           prefetch: Not used: `workers.process.prefetch` adapts to the tasks.
           timeout: Milliseconds to wait for a message.
         """
-        if queue_name not in self.queues:
-            raise QueueNotFound(f"Unknown queue {queue_name!r}, must be one of: {', '.join(sorted(self.queues))}")
+        self._check_queue(queue_name)
         assert self.runtime is not None, "the Lifecycle middleware starts the runtime when a worker boots"
         return self.runtime.consumer(queue_name, timeout_seconds=timeout / 1000)
 
@@ -387,22 +391,43 @@ class LedgerBroker(RedisBroker):
         for queue_name in self.queues:
             self.flush(queue_name)
 
-    def join(self, queue_name: str, *, interval: int = 100, timeout: int | None = None) -> None:
+    def join(self, queue_name: str, *, interval: int = 100, timeout: int | None = JOIN_MS) -> None:
         """Wait until no task of the queue is unfinished. For tests.
 
+        Parameters:
+          interval: Milliseconds between two looks.
+          timeout: Milliseconds to wait. None: for ever.
+
         Raises:
-          QueueJoinTimeout: After `timeout` milliseconds.
+          QueueNotFound: No such queue is declared.
+          QueueJoinTimeout: After the time, or at once if all that is left begins later than that.
         """
+        from apps.tasks.clock import ClockTimestamp
         from apps.tasks.models import TaskStatus
 
+        self._check_queue(queue_name)
+        unfinished = TaskStatus.objects.unfinished().filter(queue_name=queue_name)
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        while TaskStatus.objects.unfinished().filter(queue_name=queue_name).exists():
-            if deadline is not None and time.monotonic() >= deadline:
-                raise QueueJoinTimeout(queue_name)
+        while unfinished.exists():
+            if deadline is not None:
+                left_ms = max((deadline - time.monotonic()) * 1000, 0)
+                is_later = Q(status=states.PENDING, run_at__gt=ClockTimestamp(offset_ms=left_ms))
+                if not left_ms or not unfinished.exclude(is_later).exists():
+                    raise QueueJoinTimeout(_join_error(queue_name, unfinished.order_by("pk")))
             time.sleep(interval / 1000)
+
+    def _check_queue(self, queue_name: str) -> None:
+        if queue_name not in self.queues:
+            raise QueueNotFound(f"Unknown queue {queue_name!r}, must be one of: {', '.join(sorted(self.queues))}")
 
     def close(self) -> None:
         self.wire.close()
+
+
+def _join_error(queue_name: str, unfinished: Any) -> str:
+    """Return the text of an error that names the first tasks which a join waits for."""
+    rows = [f"{row.task_name} {row.status}, run at {row.run_at:%Y-%m-%d %H:%M:%S} UTC" for row in unfinished[:5]]
+    return f"{queue_name}: {unfinished.count()} unfinished: {'; '.join(rows)}"
 
 
 def _function(middleware: Middleware, hook: str) -> Any:

@@ -99,6 +99,15 @@ LEDGER = Probe(health.look)
 REDIS = Probe(write_to_redis)
 
 
+def redis_error(seconds: float = 0.5) -> BaseException | None:
+    """Return the error of a Redis that takes no write, or does not answer in time."""
+    try:
+        REDIS.begin().result(seconds)
+    except Exception as error:
+        return error
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
     """Answer to whether requests can be taken, and whether tasks will run.

@@ -15,13 +15,14 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
-from apps.tasks import health, ledger, presence, stacks, stalls
+from apps.tasks import figures, health, ledger, presence, stacks, stalls
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
 from workers.admission import Admissions
 from workers.audit import Audit
 from workers.broker import LedgerBroker
+from workers.figures import FiguresThread
 from workers.process import identity
 from workers.process.stop_request import StopRequest
 from workers.process.writer import is_data_error
@@ -43,7 +44,7 @@ RESCUE_SECONDS = 0.5
 PAUSE_SECONDS = 1.0
 #: Seconds between two audits, which compare the due rows with Redis.
 AUDIT_SECONDS = 5.0
-#: Seconds that a relay that stops waits for the thread that admits limited tasks.
+#: Seconds that a relay that stops waits for each of its threads.
 STOP_SECONDS = 2.0
 #: Pause after an audit, at least, in multiples of its own duration.
 AUDIT_REST = 20
@@ -94,6 +95,7 @@ class Relay:
         self._last_look = 0.0
         self._audit = Audit(broker, beat=lambda: self.row.beat())
         self._admissions: Admissions | None = None
+        self._figures: FiguresThread | None = None
         self._retention = ledger.Retention()
         self._delete_at = 0.0
         self._epoch: bytes | None = None
@@ -115,6 +117,7 @@ class Relay:
                 # Not while a part of its work fails unexpectedly: a relay that beats is taken for one that works.
                 if not self._failing and self._is_admitting():
                     self.row.beat()
+                self._count()
                 self._do(self.publish_due)
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self.is_new_redis():
@@ -145,9 +148,10 @@ class Relay:
             except Exception:
                 logger.exception("relay pass failed")
                 close_broken()
-        if self._admissions is not None:
-            self._admissions.end()
-            self._admissions.join(STOP_SECONDS)
+        for thread in (self._admissions, self._figures):
+            if thread is not None:
+                thread.end()
+                thread.join(STOP_SECONDS)
         self.row.stop()
         close_broken()
         logger.info("relay stopped host=%s", self.host)
@@ -197,6 +201,14 @@ class Relay:
 
     def _make_admissions(self) -> Admissions:
         return Admissions(self.broker.wire, actors=self.broker.actors, publish=Audit(self.broker).publish)
+
+    # --- Figures ---
+
+    def _count(self) -> None:
+        """Start the thread that counts, unless it lives."""
+        if self._figures is None or not self._figures.is_alive():
+            self._figures = FiguresThread()
+            self._figures.start()
 
     # --- Due rows ---
 
@@ -310,12 +322,12 @@ class Relay:
     # --- Old rows ---
 
     def delete_old(self) -> None:
-        """Delete tasks that ended long ago, a few in each pass while there are any."""
+        """Delete tasks that ended long ago and are counted, a few in each pass while there are any."""
         began = time.monotonic()
         if began < self._delete_at:
             return
         done = self._retention
-        if done.work(kept(self.broker.actors), seconds=DELETE_SECONDS):
+        if done.work(kept(self.broker.actors), seconds=DELETE_SECONDS, before=figures.settled_until()):
             ended = time.monotonic()
             self._delete_at = ended + (ended - began) * DELETE_REST
             return

@@ -13,6 +13,8 @@ from aiWriting.gate.body import Body, size_of
 from aiWriting.gate.errors import GateError, TooLargeError, UnknownMethodError
 from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
+from aiWriting.gate.proxies import REQUEST_ID
+from apps.core import request_id
 from apps.core.body import SMALL_BODY_BYTES, limit_of
 from apps.core.client import client_of
 
@@ -131,7 +133,15 @@ class Exchange:
                 await self._refuse(error)
                 return
         self._is_started = True
-        await self._send({**message, "headers": [*headers, CLOSE]} if self._is_cut_off else message)
+        added = [CLOSE] if self._is_cut_off else []
+        if not any(name.lower() == REQUEST_ID for name, _ in headers):
+            # Django refuses some requests before its middleware.
+            added.append(self._request_id)
+        await self._send({**message, "headers": [*headers, *added]} if added else message)
+
+    @property
+    def _request_id(self) -> tuple[bytes, bytes]:
+        return REQUEST_ID, self.scope[request_id.SCOPE_KEY].encode()
 
     async def _refuse(self, refusal: GateError) -> None:
         self._is_started = True
@@ -146,6 +156,7 @@ class Exchange:
             (b"x-content-type-options", b"nosniff"),
             (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
             CLOSE,
+            self._request_id,
         ]
         if refusal.retry_after_seconds is not None:
             headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))

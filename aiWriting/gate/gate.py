@@ -7,6 +7,7 @@ from aiWriting.gate.exchange import Exchange, Kinds
 from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
 from aiWriting.gate.proxies import Network, TrustedProxies
+from apps.core import request_id
 
 #: One user, and all strangers together, hold at most this part of the places. So the others find one free.
 PARTY_SHARE = 4
@@ -68,6 +69,8 @@ class Gate:
         if scope["type"] != "http":
             await self.application(scope, receive, send)
             return
-        scope = self.proxies.reveal_client(scope)
+        own = self.proxies.request_id(scope)
+        request_id.bind(own)
+        scope = {**self.proxies.reveal_client(scope), request_id.SCOPE_KEY: own}
         places = self._probing if scope["path"] in self.probes else self._usual
         await Exchange(scope, receive, send, places=places, known_users=self.known_users).run(self.application)

@@ -7,6 +7,7 @@ from ipaddress import IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Any
 
 from aiWriting.gate.asgi import Headers, Scope
+from apps.core import request_id
 
 logger = logging.getLogger(__name__)
 
@@ -15,6 +16,7 @@ Network = IPv4Network | IPv6Network
 #: Headers in which proxies tell where a request comes from. None of them reaches a view.
 FORWARDED = (b"forwarded", b"x-real-ip")
 FORWARDED_PREFIX = b"x-forwarded-"
+REQUEST_ID = request_id.HEADER.lower().encode()
 
 
 class TrustedProxies:
@@ -44,6 +46,13 @@ class TrustedProxies:
         if schemes := _values(forwarded, b"x-forwarded-proto"):
             changed["scheme"] = "https" if schemes[-1].lower() == "https" else "http"
         return changed
+
+    def request_id(self, scope: Scope) -> str:
+        """Return the id that a trusted proxy gave the request, or a new one. The scope must be the server's own."""
+        peer = scope.get("client")
+        given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+        is_trusted = bool(given) and peer is not None and self.is_trusted(peer[0])
+        return request_id.choose(given.decode("latin-1"), is_trusted=is_trusted)
 
     def _client(self, peer: str, hops: Sequence[str]) -> str:
         """Return the rightmost address that is no trusted proxy. Each proxy adds the address that it saw at the end."""

@@ -78,6 +78,9 @@ class Conf:
     TASK_EVENT_STREAMS = Setting(
         50, help="Event streams that a user may have open at once in one web process. 0: no limit."
     )
+    TASK_EAGER = Setting(
+        False, help="For tests: whether a task runs in the thread that sends it, after its transaction has committed."
+    )
     TASK_FAST_PATH = Setting(
         True,
         help="Whether hot statements go straight to libpq, and packed messages to Redis's socket. If not, they go "

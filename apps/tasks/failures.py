@@ -3,11 +3,15 @@
 import re
 from hashlib import blake2b
 
-#: Parts of an error message that differ between failures of one cause: quoted texts, UUIDs, long hexadecimal ids, and
-#: words with a digit, which numbers and addresses are. A quoted text may have been cut off at the end.
+#: Parts of an error message that differ between failures of one cause: quoted texts, addresses of pages and mailboxes,
+#: paths, UUIDs, long hexadecimal ids, and words with a digit, which numbers and addresses in memory are. A quoted text
+#: may have been cut off at the end.
 _VARIABLE = re.compile(
     r"""
     (?<!\w)'[^'\n]*(?:'|\Z) | (?<!\w)"[^"\n]*(?:"|\Z) | `[^`\n]*(?:`|\Z)
+    | \b[a-z][a-z0-9+.-]{0,20}://[^\s'"<>]+
+    | (?<![\w.+-])[\w.+-]++@[\w-]+(?:\.[\w-]+)*
+    | (?<![\w.~/-])(?:~|\.\.?|[a-z]:|[\w.-]++)?(?:[/\\][\w.~+@%-]+)+[/\\]?
     | \b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b
     | \b[0-9a-f]{8,}\b
     | (?:(?<!\w)[-+])?\b[^\W\d]*+\d\w*+(?:[.,:]\d\w*+)*

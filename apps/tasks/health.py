@@ -1,7 +1,7 @@
 """Health of the ledger: whether its tables can be written, which processes beat, and how long due tasks have waited."""
 
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -36,6 +36,9 @@ LEAST_FREE_BYTES = 1_000_000
 WRITTEN = (TaskStatus, TaskAttempt, TaskGroup, TaskGroupMember, WorkerProcess, Schedule, ScheduleSlot)
 #: States of PostgreSQL and names of SQLite for a statement that waited for too long.
 WAITED = {"55P03", "57014", "SQLITE_BUSY", "SQLITE_LOCKED"}
+
+#: Looks at servers that this app does not know, by their names. Each returns the error of one that is away.
+servers: dict[str, Callable[[], BaseException | None]] = {}
 
 #: Options of a connection that set these limits. SQLite's usual `init_command` would set a longer one.
 QUICK_OPTIONS: dict[str, dict[str, Any]] = {
@@ -74,7 +77,7 @@ def look() -> LedgerHealth:
     try:
         with _quick_connection() as quick, _limits(quick):
             health.processes = list(WorkerProcess.objects.beating().with_idle_time())
-            health.needs_scheduler = _needs_scheduler()
+            health.needs_scheduler = needs_scheduler()
             _check_locks(quick)
             are_locks_free = True
             health.oldest, health.untaken = oldest_due()
@@ -136,7 +139,7 @@ def _check_locks(quick: Any) -> None:
             cursor.execute(f"LOCK TABLE {tables} IN ROW EXCLUSIVE MODE")
 
 
-def _needs_scheduler() -> bool:
+def needs_scheduler() -> bool:
     """Return whether any schedule has a next slot, or a declared one has no row since no scheduler ever ran."""
     if Schedule.objects.filter(enabled=True, next_at__isnull=False).exists():
         return True
@@ -144,10 +147,13 @@ def _needs_scheduler() -> bool:
     return Schedule.objects.filter(name__in=names).count() < len(names)
 
 
-def oldest_due() -> tuple[dict[str, float], dict[str, float]]:
+def oldest_due(*, sample: int = SAMPLE) -> tuple[dict[str, float], dict[str, float]]:
     """Return the seconds for which the oldest due task of each queue has waited, of all tasks and of published ones.
 
     The rows are grouped here, since PostgreSQL may plan a statement that groups them to read all pending rows first.
+
+    Parameters:
+      sample: Pending rows that are read from either end.
     """
     age = ExpressionWrapper(ClockTimestamp() - F("run_at"), output_field=DurationField())
     # A limited task waits for its limit, whatever the workers do.
@@ -157,7 +163,7 @@ def oldest_due() -> tuple[dict[str, float], dict[str, float]]:
     # A long queue must not hide a short one that is older or younger than all of it.
     for order in ("pk", "-pk"):
         rows = pending.order_by(order).values_list("queue_name", "age", "delayed")
-        for queue_name, waited, is_delayed in rows[:SAMPLE]:
+        for queue_name, waited, is_delayed in rows[:sample]:
             if waited >= timedelta():
                 for found in (oldest,) if is_delayed else (oldest, untaken):
                     found[queue_name] = max(waited.total_seconds(), found.get(queue_name, 0.0))

@@ -21,7 +21,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator
 from contextvars import ContextVar, Token
 from functools import wraps
-from typing import ParamSpec, Protocol, TypeVar
+from typing import Any, ParamSpec, Protocol, TypeVar
 
 from django.utils.translation import gettext
 
@@ -50,9 +50,11 @@ class Stoppable(Protocol):
 class Reporter:
     """Progress that one attempt has reported so far. The writer polls `has_news`."""
 
-    __slots__ = ("cancellation", "done", "end", "has_news", "percent", "start", "text", "total")
+    __slots__ = ("cancellation", "done", "end", "has_news", "message", "percent", "start", "text", "total")
 
-    def __init__(self, cancellation: Stoppable | None = None) -> None:
+    def __init__(self, cancellation: Stoppable | None = None, *, message: Any = None) -> None:
+        #: Dramatiq's message of the attempt. None: a test has no message.
+        self.message = message
         #: None: the attempt cannot be cancelled.
         self.cancellation = cancellation
         self.percent = 0.0

@@ -15,6 +15,8 @@ GROUP_KEY = "group_key"
 PARENT_OPTION = "parent"
 #: Option of a task's row that holds the key of its send.
 KEY_OPTION = "unique"
+#: Option of a message that has the id of the request that it goes back to.
+REQUEST_OPTION = "request_id"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -168,7 +168,9 @@ MODEL: dict[str, Entry] = {
 READ_ONLY = {"add": form(NO_STAFF, NO_STAFF), "delete": form(NO_STAFF, NO_STAFF), "change": form(VIEW, NO_STAFF)}
 
 ADMIN: dict[str, Entry] = {
-    "admin:index": form(ANY_STAFF, ANY_STAFF),
+    **dict.fromkeys(("admin/", "admin:index"), form(ANY_STAFF, ANY_STAFF)),
+    "admin:tasks_now": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
+    "admin:tasks_cause_retry": OPERATION,
     "admin:search": form(ANY_STAFF, ANY_STAFF),
     **dict.fromkeys(("admin/login/", "admin:login"), STAFF_SIGN_IN),
     **{name: Entry({"POST OPTIONS": EVERYONE}, OPEN) for name in ("admin/logout/", "admin:logout")},

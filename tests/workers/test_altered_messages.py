@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from workers.broker import LedgerBroker
@@ -185,3 +186,4 @@ def test_a_row_that_cannot_be_read_fails_alone(column: dict[str, str], request, 
     failed = ended(sent[1])
     assert failed.status == "failed"
     assert "cannot be read" in failed.error_message
+    assert failed.cause == cause_of(failed.task_name, "", failed.error_message)

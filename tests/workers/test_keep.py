@@ -9,6 +9,7 @@ from django.utils import timezone
 from apps.tasks.ledger import Retention
 from apps.tasks.models import TaskStatus
 from tests import rows
+from workers.figures import FiguresThread
 from workers.middleware.keep import BadKeepError
 from workers.relay import Relay
 from workers.retention import kept
@@ -47,6 +48,10 @@ def test_the_relay_deletes_old_tasks_and_says_how_many(broker, caplog) -> None:
     young = rows.task(status="completed", finished_at=timezone.now())
     relay = Relay(broker)
     relay.delete_old()
+    assert TaskStatus.objects.count() == 2  # Nothing is counted yet.
+    FiguresThread().look()
+    relay = Relay(broker)
+    relay.delete_old()
     assert TaskStatus.objects.get() == young
     assert "old tasks deleted count=1 results=0" in caplog.text
     caplog.clear()
@@ -59,7 +64,7 @@ def test_the_relay_rests_after_deletions_for_a_multiple_of_their_time(broker, mo
     relay = Relay(broker)
     calls: list[float] = []
 
-    def work(retention: Retention, kept: Any, *, seconds: float) -> bool:
+    def work(retention: Retention, kept: Any, *, seconds: float, before: Any) -> bool:
         calls.append(seconds)
         return True
 

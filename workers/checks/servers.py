@@ -159,7 +159,7 @@ def _pooled() -> list[CheckMessage]:
     wrong = []
     if conf.DATABASE_PREPARED_STATEMENTS:
         wrong.append("DATABASE_PREPARED_STATEMENTS to no")
-    if not options["DISABLE_SERVER_SIDE_CURSORS"]:
+    if not options.get("DISABLE_SERVER_SIDE_CURSORS"):
         wrong.append("DISABLE_SERVER_SIDE_CURSORS to True")
     if not wrong or not _pools_transactions():
         return []

@@ -11,6 +11,7 @@ from dramatiq import Message, Middleware
 from dramatiq.middleware import CurrentMessage
 
 from apps.tasks import groups
+from apps.tasks.log_context import with_request
 from apps.tasks.values import GROUP_KEY
 from workers.sending import arguments, times
 
@@ -92,5 +93,6 @@ def _owned(callbacks: list[dict[str, Any]], members: list[list[Message[Any]]]) -
     for callback in callbacks:
         message = callback["message"]
         named = arguments.owner_key(message["options"].get("owner_id", owner))
-        options = {**message["options"], "owner_id": str(named) if isinstance(named, uuid.UUID) else named}
+        options = with_request(message["options"])
+        options = {**options, "owner_id": str(named) if isinstance(named, uuid.UUID) else named}
         yield {**callback, "message": {**message, "options": options}}

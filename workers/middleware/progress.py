@@ -12,6 +12,7 @@ from dramatiq.threading import Interrupt
 from apps.tasks import progress, states
 from apps.tasks.errors import TaskError
 from apps.tasks.failures import in_words
+from apps.tasks.log_context import fields_of
 from workers.process.attempt import MESSAGE_START_LENGTH, Attempt, ClaimedMessage, is_a
 from workers.process.withheld import withheld, withhold_arguments
 from workers.sending import arguments
@@ -125,6 +126,12 @@ def _log(attempt: Attempt) -> None:
     """
     outcome = attempt.outcome
     assert outcome is not None, "an attempt is settled before it is logged"
+    level = logging.INFO
+    if outcome.error_message and not attempt.is_expected:
+        level = logging.ERROR if outcome.move is states.FAIL else logging.WARNING
+    if not logger.isEnabledFor(level):
+        return
+    ran_ms = int(outcome.ran_ms or 0)
     line = (
         "%s id=%s actor=%s status=%s attempt=%d ms=%d",
         "task finished" if outcome.move.target in states.TERMINAL else RETURNED.get(outcome.move, "task returned"),
@@ -132,22 +139,24 @@ def _log(attempt: Attempt) -> None:
         attempt.message.actor_name,
         outcome.move.target,
         attempt.claim.attempt,
-        outcome.ran_ms or 0,
+        ran_ms,
     )
+    # Formats that have fields show these instead of the text.
+    extra = {**fields_of(attempt.message), "outcome": outcome.move.name, "ms": ran_ms}
     if not outcome.error_message:
-        logger.info(*line)
+        logger.log(level, *line, extra=extra)
         return
-    level = logging.ERROR if outcome.move is states.FAIL else logging.WARNING
-    if attempt.is_expected:
-        level = logging.INFO
     # A retried attempt has its traceback in the database.
-    traceback = f"\n{outcome.traceback}".rstrip() if level == logging.ERROR else ""
+    traceback = outcome.traceback.rstrip() if level == logging.ERROR else ""
     error = in_words(outcome.error_type, outcome.error_message)
+    if len(error) > MESSAGE_START_LENGTH:
+        error = f"{error[:MESSAGE_START_LENGTH]}…"
     logger.log(
         level,
         f"{line[0]} error=%r arguments=%s%s",
         *line[1:],
-        error if len(error) <= MESSAGE_START_LENGTH else f"{error[:MESSAGE_START_LENGTH]}…",
+        error,
         arguments.types_and_sizes(attempt.message),
-        traceback,
+        f"\n{traceback}" if traceback else "",
+        extra=extra | {"error": error, "traceback": traceback or None},
     )

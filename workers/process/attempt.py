@@ -54,7 +54,7 @@ class Attempt:
         self.owner_id = owner_id
         #: Key of its actor's limit. None: it has none.
         self.line = line
-        self.reporter = Reporter(Cancellation())
+        self.reporter = Reporter(Cancellation(), message=message)
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
         #: Milliseconds for which it puts itself off. None: it does not.

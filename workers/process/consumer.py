@@ -319,7 +319,7 @@ class LedgerConsumer(Consumer):
         try:
             message = from_held(row, claim.attempt)
         except UnreadableRowError as error:
-            dead_letter.fail_unreadable(claim, reason=str(error))
+            dead_letter.fail_unreadable(claim, task_name=row.task_name, reason=str(error))
         else:
             if not is_of(data, row, message):
                 dead_letter.keep_altered(wire_id, data, queue_name=self.queue_name)

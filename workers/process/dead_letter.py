@@ -137,7 +137,7 @@ def release_misplaced(claim: Claim, *, queue_name: str) -> None:
     ledger.release_one(claim.task_id, claim.attempt, worker_id=claim.worker_id)
 
 
-def fail_unreadable(claim: Claim, *, reason: str) -> None:
+def fail_unreadable(claim: Claim, *, task_name: str, reason: str) -> None:
     """Fail a claimed task whose row cannot be read."""
     logger.error("row cannot be read id=%s", claim.task_id)
-    ledger.finish([Outcome(claim=claim, move=states.FAIL, error_message=reason)])
+    ledger.finish([Outcome(claim=claim, move=states.FAIL, task_name=task_name, error_message=reason)])

@@ -17,13 +17,13 @@ class Terminal:
 
     def __init__(self, stream: TextIO) -> None:
         self._stream: TextIO | None = stream
-        self._coloured = stream.isatty() and not os.environ.get("NO_COLOR")
+        self.coloured = stream.isatty() and not os.environ.get("NO_COLOR")
         self._lock = threading.Lock()
 
     def say(self, name: str, text: str, *, colour: int | None = None) -> None:
         """Write one line. Equal colour numbers look the same. None: no colour."""
         label = f"{name:<{NAME_WIDTH}} | "
-        if self._coloured and colour is not None:
+        if self.coloured and colour is not None:
             label = f"\x1b[{COLOURS[colour % len(COLOURS)]}m{label}\x1b[0m"
         self.write(label + text)
 

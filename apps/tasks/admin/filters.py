@@ -10,7 +10,8 @@ from django.http import HttpRequest
 from django.utils import timezone
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks.admin import theme
+from apps.tasks import states
+from apps.tasks.admin import theme, waiting
 from apps.tasks.models import TaskGroupMember
 
 SPANS = {
@@ -55,9 +56,10 @@ class QueueFilter(DeclaredFilter):
         return dramatiq.get_broker().get_declared_queues()
 
 
-class CreatedFilter(theme.DropdownFilter):  # type: ignore[misc]
-    title = _("time of creation")
-    parameter_name = "created"
+class TimeFilter(theme.DropdownFilter):  # type: ignore[misc]
+    """By a time that is not longer ago than a span."""
+
+    field = ""
 
     def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
         return [(key, text) for key, (text, _span) in SPANS.items()]
@@ -66,7 +68,49 @@ class CreatedFilter(theme.DropdownFilter):  # type: ignore[misc]
         if self.value() not in SPANS:
             return queryset
         _text, span = SPANS[self.value()]
-        return queryset.filter(created_at__gte=timezone.now() - span)
+        return queryset.filter(**{f"{self.field}__gte": timezone.now() - span})
+
+
+class CreatedFilter(TimeFilter):
+    title = _("time of creation")
+    parameter_name = "created"
+    field = "created_at"
+
+
+class EndedFilter(TimeFilter):
+    title = _("time of its end")
+    parameter_name = "ended"
+    field = "finished_at"
+
+
+class WaitsFilter(theme.DropdownFilter):  # type: ignore[misc]
+    """Pending tasks, by what they wait for."""
+
+    title = _("waits for")
+    parameter_name = "waits"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [(waits.name, waits.filter_text) for waits in waiting.KINDS]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        for waits in waiting.KINDS:
+            if waits.name == self.value():
+                return queryset.filter(waits.condition, status=states.PENDING)
+        return queryset
+
+
+class CauseFilter(theme.DropdownFilter):  # type: ignore[misc]
+    """The failures that share a cause. The dashboard links here; there is no choice of causes."""
+
+    title = _("cause")
+    parameter_name = "cause"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        cause = self.value()
+        return [(cause, _("Failures of one cause"))] if cause else []
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        return queryset.filter(cause=self.value()) if self.value() else queryset
 
 
 class GroupFilter(theme.DropdownFilter):  # type: ignore[misc]

@@ -16,7 +16,16 @@ from django.utils.translation import gettext_lazy as _
 from apps.tasks import failures, states
 from apps.tasks.admin import duration, elements, links, options, theme
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
-from apps.tasks.admin.filters import CreatedFilter, GroupFilter, QueueFilter, TaskNameFilter
+from apps.tasks.admin.filters import (
+    CauseFilter,
+    CreatedFilter,
+    EndedFilter,
+    GroupFilter,
+    QueueFilter,
+    TaskNameFilter,
+    WaitsFilter,
+)
+from apps.tasks.admin.now import NowAdmin
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
@@ -93,13 +102,16 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(StackAdmin, OperatedAdmin):
+class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
     """Tasks in every state."""
 
     empty_title = _("No tasks yet")
     empty_text = _("A task appears here as soon as it is sent.")
     list_display = ("task", "state", "progress_bar", "about", "owner", "created", "ran")
-    list_filter = (("status", theme.ChoicesFilter), TaskNameFilter, QueueFilter, CreatedFilter, GroupFilter)
+    list_filter = (
+        ("status", theme.ChoicesFilter), WaitsFilter, TaskNameFilter, QueueFilter, CreatedFilter, EndedFilter,
+        CauseFilter, GroupFilter,
+    )  # fmt: skip
     list_filter_submit = True
     list_per_page = 50
     list_select_related = ("owner",)

@@ -96,25 +96,32 @@ class Retention:
     _again_at: float = 0.0
     _page: int = PAGE
 
-    def work(self, kept: Kept, *, seconds: float) -> bool:
-        """Delete and empty what is old enough, for about so long. Return whether there may be more."""
+    def work(self, kept: Kept, *, seconds: float, before: datetime | None = None) -> bool:
+        """Delete and empty what is old enough, for about so long. Return whether there may be more.
+
+        Parameters:
+          before: Only what ended before this time. None: at any time.
+        """
         deadline = time.monotonic() + seconds
         if self.clock() >= self._again_at:
             self._after, self._again_at = {}, self.clock() + AGAIN_SECONDS
         for span in sorted(kept.spans()):
-            while self._step(kept, span):
+            while self._step(kept, span, before):
                 if time.monotonic() >= deadline:
                     return True
         return False
 
-    def _step(self, kept: Kept, span: timedelta) -> bool:
+    def _step(self, kept: Kept, span: timedelta, limit: datetime | None) -> bool:
         """Read some rows and settle those whose time is this span. Return whether there may be more of that age."""
-        began, limit = time.monotonic(), min(self._page, PAGE)
-        page = _read(after=self._after.get(span, 0), limit=limit)
-        old = [row for row in page if row.created_at <= row.now - span]
-        ended = [row for row in old if row.finished_at is not None and row.finished_at <= row.now - span]
+        began, rows = time.monotonic(), min(self._page, PAGE)
+        page = _read(after=self._after.get(span, 0), limit=rows)
+        if not page:
+            return False
+        before = page[0].now - span
+        if limit is not None:
+            before = min(before, limit)
+        ended = [row for row in page if row.created_at <= before and row.finished_at and row.finished_at <= before]
         if ended:
-            before = ended[0].now - span
             gone: list[Old] = []
             rest: list[Old] = []
             for row in ended:
@@ -123,13 +130,13 @@ class Retention:
             results = [row.pk for row in rest if row.has_result and kept.of_result(row.task_name) == span]
             self.emptied += _empty(results, before=before)
         # A clock that was wrong gave them times to come. They must not hold up all that follow until then.
-        passed = [row for row in page if row.created_at <= row.now - span or row.created_at > row.now]
+        passed = [row for row in page if row.created_at <= before or row.created_at > row.now]
         if passed:
             self._after[span] = passed[-1].pk
         is_slow = time.monotonic() - began > STEP_SECONDS
-        self._page = max(limit // 2, LEAST_PAGE) if is_slow else min(limit * 2, PAGE)
+        self._page = max(rows // 2, LEAST_PAGE) if is_slow else min(rows * 2, PAGE)
         # The rest is younger, or the end of the table.
-        return len(passed) == limit
+        return len(passed) == rows
 
 
 def _read(*, after: int, limit: int) -> list[Old]:

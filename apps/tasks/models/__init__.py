@@ -8,6 +8,7 @@ from apps.tasks.models.limit import Limit, LimitedStart
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
+from apps.tasks.models.tally import Tally, TallyMark
 from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
@@ -17,6 +18,8 @@ __all__ = [
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",
+    "Tally",
+    "TallyMark",
     "TaskAttempt",
     "TaskChild",
     "TaskGroup",

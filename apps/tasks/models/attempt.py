@@ -67,6 +67,7 @@ class TaskAttempt(models.Model):
         ordering = ["task_id", "attempt", "id"]
         verbose_name = _("task attempt")
         verbose_name_plural = _("task attempts")
+        indexes = [models.Index(fields=["ended_at"], name="tasks_attempt_ended")]
         constraints = [models.UniqueConstraint(fields=["task", "attempt"], name="tasks_attempt_ends_once")]
 
     def __str__(self) -> str:

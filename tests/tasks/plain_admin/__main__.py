@@ -131,6 +131,14 @@ def visit_tasks(client: Client) -> None:
     assert actions.LIMIT > 65
 
 
+def visit_now(client: Client) -> None:
+    """Visit the dashboard, which is full by now, as a page and as the part that its script asks for."""
+    now = reverse("admin:tasks_now")
+    for words in ("No worker and no relay live", "Why it failed", "Took the most time"):
+        assert words in visit(client, now).text
+    assert "No worker and no relay live" in client.get(now, {"part": "1"}).content.decode()
+
+
 def visit_workers(client: Client) -> None:
     now = timezone.now()
     worker = WorkerProcess.objects.create(
@@ -200,7 +208,9 @@ def main() -> None:
     call_command("check", fail_level="WARNING")
     client = Client(raise_request_exception=True)
     client.force_login(get_user_model().objects.create_superuser("ada"))
+    assert "Send one from your code" in visit(client, reverse("admin:tasks_now")).text
     visit_tasks(client)
+    visit_now(client)
     visit_workers(client)
     visit_schedules(client)
     assert not {name.partition(".")[0] for name in sys.modules} & set(OPTIONAL)

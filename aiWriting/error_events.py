@@ -1,0 +1,51 @@
+"""Errors of the web and of tasks in Sentry: `SENTRY_DSN`."""
+
+from typing import Any
+
+from django.core.exceptions import ImproperlyConfigured
+
+from apps.tasks.log_context import fields
+
+#: Middleware of the workers that goes with it.
+MIDDLEWARE = "workers.middleware.sentry.Sentry"
+
+
+def send_to(dsn: str) -> None:
+    """Send errors of this process to Sentry, without values of variables, bodies, cookies and addresses of clients.
+
+    Raises:
+      ImproperlyConfigured: The SDK is not installed, or the DSN is none.
+    """
+    try:
+        import sentry_sdk
+        from sentry_sdk.integrations.django import DjangoIntegration
+        from sentry_sdk.utils import BadDsn
+    except ImportError:
+        raise ImproperlyConfigured(
+            "SENTRY_DSN is set, and sentry-sdk is not installed: pip install -r requirements-sentry.txt"
+        ) from None
+    try:
+        sentry_sdk.init(
+            dsn,
+            # Not by what is installed: that of Dramatiq sends arguments, and an event for each attempt.
+            auto_enabling_integrations=False,
+            integrations=[DjangoIntegration(middleware_spans=False, signals_spans=False)],
+            include_local_variables=False,
+            max_request_body_size="never",
+            send_default_pii=False,
+            auto_session_tracking=False,
+            before_send=_clean,
+        )
+    except BadDsn:
+        raise ImproperlyConfigured(
+            "SENTRY_DSN cannot be read, must be a DSN such as https://KEY@sentry.example.com/1"
+        ) from None
+
+
+def _clean(event: Any, hint: Any) -> Any:
+    """Add task and request of the context. Drop what an address may tell."""
+    tags = {name: value for name, value in fields().items() if value is not None}
+    event["tags"] = tags | dict(event.get("tags") or {})
+    for name in ("query_string", "cookies", "data", "env"):
+        event.get("request", {}).pop(name, None)
+    return event

@@ -1,0 +1,328 @@
+"""The page, and its address."""
+
+import time
+from collections import Counter
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.contrib import admin
+from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Left
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
+from django.template.loader import render_to_string
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime
+from django.utils.http import urlencode
+from django.utils.translation import get_language, gettext, ngettext_lazy
+from django.utils.translation import gettext_lazy as _
+
+from apps.tasks import failures, figures, states
+from apps.tasks.admin import duration, elements, waiting
+from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
+from apps.tasks.admin.actions import RETRY
+from apps.tasks.admin.now import chart, trouble
+from apps.tasks.admin.paginator import CappedPaginator
+from apps.tasks.admin.schedule import state as schedule_state
+from apps.tasks.figures import Series
+from apps.tasks.models import TaskStatus, WorkerProcess
+from apps.tasks.statements import causes, pending
+
+#: Time in which the shown causes made tasks fail.
+LATELY = timedelta(hours=1)
+#: Rows of each table.
+MOST_CAUSES, MOST_RUNNING, MOST_SCHEDULES, MOST_ACTORS = 8, 5, 3, 5
+
+PERIODS = {figures.HOUR: _("1 h"), figures.DAY: _("24 h"), figures.WEEK: _("7 d")}
+IN_WORDS = {figures.HOUR: _("last hour"), figures.DAY: _("last 24 hours"), figures.WEEK: _("last 7 days")}
+#: Value of the filter by the time of the end that fits a period.
+ENDED = {figures.HOUR: "hour", figures.DAY: "day", figures.WEEK: "week"}
+
+#: Seconds for which the changing part is given again, and number of its versions that are kept.
+KEPT_SECONDS, MOST_PARTS = 2.0, 50
+#: The changing part and the time at which it was made, by all that it depends on.
+kept_parts: dict[tuple[Any, ...], tuple[float, str]] = {}
+
+WORKERS = ngettext_lazy("%(count)s worker", "%(count)s workers", "number")
+
+
+class NowAdmin(OperatedAdmin):
+    """The page of the dashboard, beside the list of tasks."""
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view
+        own = [
+            path("now/", view(self.now), name="tasks_now"),
+            path("cause/<str:cause>/retry/", view(self.retry_cause), name="tasks_cause_retry"),
+        ]
+        return [*own, *super().get_urls()]
+
+    def now(self, request: HttpRequest) -> HttpResponse:
+        """Return the page or, with `?part`, the part of it that changes."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        request.current_app = self.admin_site.name
+        if "part" in request.GET:
+            return HttpResponse(self._part(request))
+        shown = self._shown(request)
+        context = {
+            **self.admin_site.each_context(request),
+            **shown,
+            "title": gettext("Now"),
+            "media": self.media,
+            "part_url": f"{reverse('admin:tasks_now')}?{urlencode({'period': shown['period'], 'part': 1})}",
+        }
+        return TemplateResponse(request, "tasks/now/page.html", context)
+
+    def retry_cause(self, request: HttpRequest, cause: str) -> HttpResponse:
+        """Retry the tasks that failed lately for one cause. Ask first."""
+        if request.method not in ("GET", "HEAD", "POST"):
+            return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
+        if not self.has_operate_permission(request):
+            raise PermissionDenied
+        now = timezone.now()
+        # Those that the question was about. Later failures were not meant.
+        since = _time(request.POST.get("since")) or now - LATELY
+        until = _time(request.POST.get("until")) or now
+        failed = self.get_queryset(request).filter(status=states.FAILED, cause=cause)
+        selection = RETRY.select(failed.filter(finished_at__gte=since, finished_at__lte=until))
+        back = reverse("admin:tasks_now")
+        if selection.row_ids and "since" not in request.POST:
+            hidden = [("since", since.isoformat()), ("until", until.isoformat())]
+            return self._confirm(request, selection, back=back, hidden=hidden)
+        self._run(request, selection)
+        return HttpResponseRedirect(back)
+
+    def _part(self, request: HttpRequest) -> str:
+        """Return the part that changes. Pages that ask within `KEPT_SECONDS` get the same: many may be open."""
+        seen_by = (self.admin_site.name, self.has_operate_permission(request))
+        key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
+        made_at, found = kept_parts.get(key, (0.0, ""))
+        if not found or time.monotonic() - made_at > KEPT_SECONDS:
+            if len(kept_parts) >= MOST_PARTS:
+                kept_parts.clear()
+            found = render_to_string("tasks/now/part.html", self._shown(request), request)
+            kept_parts[key] = time.monotonic(), found
+        return found
+
+    def _shown(self, request: HttpRequest) -> dict[str, Any]:
+        period = _period(request)
+        series, look = figures.over(period), trouble.Look.now()
+        last_hour = series if period is figures.HOUR else figures.over(figures.HOUR)
+        waits, is_capped = count_waiting()
+        return {
+            "period": period.name,
+            "periods": [(one.name, text, one is period) for one, text in PERIODS.items()],
+            "period_text": IN_WORDS[period],
+            "troubles": trouble.of(look),
+            "is_empty": not TaskStatus.objects.exists(),
+            "processes": processes(look),
+            "counts": list(counts(waits, last_hour, is_capped=is_capped)),
+            "chart": chart.of(series),
+            "is_behind": series.is_behind and series.counted_until is not None,
+            "counted_until": elements.timestamp(series.counted_until),
+            "times": times(series),
+            "actors": actors(series),
+            "causes": lately_failed(timezone.now() - LATELY),
+            "may_operate": self.has_operate_permission(request),
+            "running": running(),
+            "schedules": schedules(look),
+            "tasks_url": tasks(),
+            "schedules_url": reverse("admin:tasks_schedule_changelist"),
+            "workers_url": reverse("admin:tasks_workerprocess_changelist"),
+            "at": elements.timestamp(timezone.now()),
+        }
+
+
+def index(request: HttpRequest) -> HttpResponse:
+    """Return the dashboard to users who may see tasks, to others the admin's usual index. A view for `admin/`."""
+    model_admin = admin.site._registry.get(TaskStatus)
+    if (
+        isinstance(model_admin, NowAdmin)
+        and model_admin.has_view_permission(request)
+        and request.method in ("GET", "HEAD")
+    ):
+        return model_admin.now(request)
+    return admin.site.index(request)
+
+
+def _period(request: HttpRequest) -> figures.Period:
+    return figures.PERIODS.get(request.GET.get("period", ""), figures.HOUR)
+
+
+def tasks(**query: Any) -> str:
+    """Return the address of the list of tasks with these filters."""
+    found = reverse("admin:tasks_taskstatus_changelist")
+    return f"{found}?{urlencode(query)}" if query else found
+
+
+# --- Counts --------------------------------------------------------------------------------------
+
+
+def count_waiting() -> tuple[Counter[str], bool]:
+    """Return the number of pending tasks of each kind of waiting, of the oldest ones, and whether there are more."""
+    most = CappedPaginator.cap
+    found: Counter[str] = Counter()
+    for in_line, delayed, has_retried, number in pending.count(limit=most + 1):
+        found[waiting.kind_of(in_line=in_line, delayed=delayed, has_retried=has_retried).name] += number
+    return found, found.total() > most
+
+
+def counts(waits: Counter[str], last_hour: Series, *, is_capped: bool) -> Iterable[dict[str, Any]]:
+    """Yield the numbers at the top, each with the address of the list that has these tasks."""
+    for kind in waiting.KINDS:
+        number = waits[kind.name]
+        shown = elements.number(number)
+        yield {
+            "title": kind.title,
+            "number": gettext("%(count)s+") % {"count": shown} if is_capped and number else shown,
+            "href": tasks(waits=kind.name),
+        }
+    held = TaskStatus.objects.filter(status=states.PROCESSING).order_by()
+    number = held[: CappedPaginator.cap].count()
+    yield {"title": _("Running"), "number": elements.number(number), "href": tasks(status__exact=states.PROCESSING)}
+    total = last_hour.total
+    for title, status, number in (
+        (_("Failed"), states.FAILED, total.failed),
+        (_("Done"), states.COMPLETED, total.completed),
+    ):
+        yield {
+            "title": title,
+            "number": elements.number(number),
+            "note": _("last hour"),
+            "href": tasks(status__exact=status, ended="hour"),
+            "status": status if number else "",
+        }
+
+
+def times(series: Series) -> list[tuple[Any, Any, Any]]:
+    """Return how long tasks waited and ran: half of them, and 95 of 100."""
+    total = series.total
+    return [
+        (_("Wait"), _seconds(total.wait_quantile(0.5)), _seconds(total.wait_quantile(0.95))),
+        (_("Run"), _seconds(total.run_quantile(0.5)), _seconds(total.run_quantile(0.95))),
+    ]
+
+
+def actors(series: Series) -> list[dict[str, Any]]:
+    """Return the actors that took the most time."""
+    found = sorted(series.by_actor().items(), key=lambda one: (-one[1].run_ms, one[0]))
+    return [
+        {
+            "name": name,
+            "href": tasks(task=name, ended=ENDED[series.period]),
+            "done": elements.number(one.completed),
+            "failed": elements.number(one.failed) if one.failed else elements.NOTHING,
+            "retried": elements.number(one.retried) if one.retried else elements.NOTHING,
+            "median": _seconds(one.run_quantile(0.5)),
+            "most": _seconds(one.run_quantile(0.95)),
+            "together": duration.in_words(timedelta(milliseconds=one.run_ms)),
+        }
+        for name, one in found[:MOST_ACTORS]
+        if one.run_ms or one.failed
+    ]
+
+
+def _seconds(seconds: float | None) -> str:
+    return elements.NOTHING if seconds is None else duration.in_words(timedelta(seconds=seconds))
+
+
+# --- Tables --------------------------------------------------------------------------------------
+
+
+def processes(look: trouble.Look) -> list[dict[str, Any]]:
+    """Return the living processes in a line: workers with their free threads, relay and scheduler."""
+    workers = look.workers
+    threads = sum(worker.threads for worker in workers)
+    free = sum(max(0, worker.threads - worker.busy_threads) for worker in workers)
+    shown = [
+        {
+            "title": elements.counted(WORKERS, len(workers)),
+            "note": (
+                gettext("%(free)s of %(threads)s threads free") % {"free": free, "threads": threads} if workers else ""
+            ),
+            "is_well": bool(workers),
+        }
+    ]
+    for kind, title in ((WorkerProcess.KIND_RELAY, _("Relay")), (WorkerProcess.KIND_SCHEDULER, _("Scheduler"))):
+        number = len(look.of_kind(kind))
+        if kind == WorkerProcess.KIND_SCHEDULER and not number and not look.needs_scheduler:
+            continue
+        note = gettext("lives") if number == 1 else gettext("%(count)s live") % {"count": number}
+        shown.append({"title": title, "note": note if number else gettext("none lives"), "is_well": bool(number)})
+    return shown
+
+
+def lately_failed(since: datetime) -> list[dict[str, Any]]:
+    """Return the causes of the failures since a time, each with its last error."""
+    most = CappedPaginator.cap
+    found = causes.since(since, limit=MOST_CAUSES, most_counted=most)
+    columns = TaskStatus.objects.only("pk", "task_name", "error_type").annotate(
+        error_start=Left("error_message", ERROR_START_LENGTH)
+    )
+    last = columns.in_bulk([cause.pk for cause in found])
+    return [
+        {
+            "number": elements.number(min(cause.number, most)) + ("+" if cause.number > most else ""),
+            "name": last[cause.pk].task_name,
+            "error": failures.in_words(last[cause.pk].error_type, last[cause.pk].error_start).partition("\n")[0],
+            "first": _clock(cause.first_at),
+            "last": _clock(cause.last_at),
+            "is_one": cause.number == 1,
+            "see": tasks(status__exact=states.FAILED, cause=cause.cause, ended="hour"),
+            "retry": reverse("admin:tasks_cause_retry", args=[cause.cause]) if cause.cause else "",
+        }
+        for cause in found
+        if cause.pk in last
+    ]
+
+
+def running() -> list[dict[str, Any]]:
+    """Return the tasks that have run for the longest time."""
+    rows = TaskStatus.objects.filter(status=states.PROCESSING, started_at__isnull=False).order_by("started_at")
+    columns = ("pk", "task_name", "status", "progress", "progress_text", "started_at", "cancel_requested_at")
+    now = timezone.now()
+    return [
+        {
+            "name": task.task_name,
+            "href": reverse("admin:tasks_taskstatus_change", args=[task.pk]),
+            "bar": elements.progress_bar(
+                task.progress, status=task.status, name=gettext("Progress of %(task)s") % {"task": task.task_name}
+            ),
+            "text": task.progress_text,
+            "time": duration.in_words(now - task.started_at),
+            "cancel": "" if task.cancel_requested_at else reverse("admin:tasks_taskstatus_cancel", args=[task.pk]),
+        }
+        for task in rows.only(*columns)[:MOST_RUNNING]
+        if task.started_at
+    ]
+
+
+def schedules(look: trouble.Look) -> list[dict[str, Any]]:
+    """Return the schedules that come next."""
+    coming = [one for one in look.schedules if schedule_state.of(one) in (schedule_state.ON, schedule_state.LATE)]
+    return [
+        {
+            "name": one.name,
+            "href": reverse("admin:tasks_schedule_change", args=[one.pk]),
+            "time": elements.timestamp(one.next_at, short=True),
+        }
+        for one in coming[:MOST_SCHEDULES]
+    ]
+
+
+def _clock(at: datetime) -> str:
+    return timezone.localtime(at).strftime("%H:%M")
+
+
+def _time(text: str | None) -> datetime | None:
+    """Return a time of a hidden field. None: there is none, or another program filled it in."""
+    try:
+        found = parse_datetime(text or "")
+    except ValueError:
+        return None
+    return found if found is not None and found.tzinfo else None

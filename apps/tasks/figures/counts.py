@@ -1,0 +1,76 @@
+"""Counts of one actor on one queue, or of several together."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from typing import Any
+
+from apps.tasks.figures.buckets import BUCKETS, quantile
+
+#: Events that are counted, in the order of a task's life.
+KINDS = ("sent", "started", "completed", "failed", "retried", "cancelled", "rescued")
+#: Columns of a tally that have a number.
+NUMBERS = (*KINDS, "wait_ms", "run_ms")
+
+
+@dataclass(slots=True)
+class Counts:
+    """Numbers of events, and how long tasks waited and ran.
+
+    Parameters:
+      sent: Tasks that were sent.
+      started: Runs that began, automatic retries too.
+      completed, failed, cancelled: Tasks that ended like this.
+      retried: Automatic retries.
+      rescued: Runs that ended with the death of their worker process.
+      wait_ms, run_ms: Milliseconds that the ended tasks waited for their last start, and ran from then on, together.
+      waits, runs: Number of these times in each bucket of `BOUNDS_SECONDS`, and in a last one.
+    """
+
+    sent: int = 0
+    started: int = 0
+    completed: int = 0
+    failed: int = 0
+    retried: int = 0
+    cancelled: int = 0
+    rescued: int = 0
+    wait_ms: int = 0
+    run_ms: int = 0
+    waits: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+    runs: list[int] = field(default_factory=lambda: [0] * BUCKETS)
+
+    @classmethod
+    def of(cls, row: Any) -> "Counts":
+        """Return the counts of a row of `Tally`. One of another version may have fewer buckets."""
+        found = cls(**{name: getattr(row, name) for name in NUMBERS})
+        found.waits, found.runs = _padded(row.waits), _padded(row.runs)
+        return found
+
+    @classmethod
+    def together(cls, parts: Iterable["Counts"]) -> "Counts":
+        found = cls()
+        for part in parts:
+            found.add(part)
+        return found
+
+    def add(self, other: "Counts", times: int = 1) -> None:
+        """Add other counts, or take them off with `times=-1`."""
+        for name in NUMBERS:
+            setattr(self, name, getattr(self, name) + times * getattr(other, name))
+        self.waits = [mine + times * its for mine, its in zip(self.waits, other.waits, strict=True)]
+        self.runs = [mine + times * its for mine, its in zip(self.runs, other.runs, strict=True)]
+
+    def columns(self) -> dict[str, Any]:
+        """Return the values of a row of `Tally`."""
+        return {name: getattr(self, name) for name in (*NUMBERS, "waits", "runs")}
+
+    def wait_quantile(self, part: float) -> float | None:
+        """Return the seconds within which a part of the ended tasks had started. None: none had."""
+        return quantile(self.waits, part)
+
+    def run_quantile(self, part: float) -> float | None:
+        """Return the seconds within which a part of the ended tasks ran. None: none had started."""
+        return quantile(self.runs, part)
+
+
+def _padded(counts: list[int]) -> list[int]:
+    return (counts + [0] * BUCKETS)[:BUCKETS]

@@ -1,0 +1,148 @@
+"""Reads figures for pages and metrics."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+from django.db.models import Q
+from django.utils import timezone
+
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.figures.counting import count
+from apps.tasks.figures.counts import Counts
+from apps.tasks.figures.tally import floor
+from apps.tasks.models import Tally, TallyMark
+from apps.tasks.models.tally import EVER, MINUTE
+from apps.tasks.models.tally import HOUR as SPAN_HOUR
+
+#: Time that is counted from the rows at each reading, at most. Without a relay nothing else is counted.
+MOST_LIVE = timedelta(minutes=2)
+
+#: Actor and queue.
+Names = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Period:
+    """A time that ends now.
+
+    Parameters:
+      name: Name in addresses.
+      length: Its length.
+      step: Time between two points, in minutes.
+    """
+
+    name: str
+    length: timedelta
+    step: int
+
+
+HOUR = Period(name="hour", length=timedelta(hours=1), step=MINUTE)
+DAY = Period(name="day", length=timedelta(days=1), step=SPAN_HOUR)
+WEEK = Period(name="week", length=timedelta(days=7), step=SPAN_HOUR)
+PERIODS = {period.name: period for period in (HOUR, DAY, WEEK)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Point:
+    """Counts of all actors and queues in one step."""
+
+    start: datetime
+    counts: Counts
+
+
+@dataclass(frozen=True, kw_only=True)
+class Series:
+    """Figures of a period.
+
+    Parameters:
+      points: One for each step, the oldest first. The last one is not over.
+      by_names: Counts of the whole period, by actor and queue.
+      counted_until: Time up to which the relays have counted. None: no relay ever ran.
+      is_behind: Whether minutes between then and now are missing, since no relay counts.
+    """
+
+    period: Period
+    points: list[Point]
+    by_names: dict[Names, Counts]
+    counted_until: datetime | None
+    is_behind: bool
+
+    @property
+    def total(self) -> Counts:
+        return Counts.together(self.by_names.values())
+
+    def by_actor(self) -> dict[str, Counts]:
+        return _grouped((task_name, counts) for (task_name, _queue), counts in self.by_names.items())
+
+    def by_queue(self) -> dict[str, Counts]:
+        return _grouped((queue_name, counts) for (_actor, queue_name), counts in self.by_names.items())
+
+
+def over(period: Period) -> Series:
+    """Return the figures of a period: the last 60 minutes, 24 hours or 168 hours, the current one too."""
+    mark, now = _mark()
+    first = floor(now, period.step) - period.length + timedelta(minutes=period.step)
+    summed = mark.summed_until if mark else now
+    if period.step == MINUTE:
+        chosen = Q(span=MINUTE, start__gte=first)
+    else:
+        # The hours that are not summed yet are read by minutes.
+        chosen = Q(span=SPAN_HOUR, start__gte=first, start__lt=summed) | Q(span=MINUTE, start__gte=max(first, summed))
+    points: dict[datetime, Counts] = {}
+    by_names: dict[Names, Counts] = {}
+    for start, names, counts in [*_stored(chosen), *_live(mark, now)]:
+        if start >= first:
+            points.setdefault(floor(start, period.step), Counts()).add(counts)
+            by_names.setdefault(names, Counts()).add(counts)
+    steps = [first + timedelta(minutes=period.step) * number for number in range(_steps(period))]
+    return Series(
+        period=period,
+        points=[Point(start=start, counts=points.get(start, Counts())) for start in steps],
+        by_names=by_names,
+        counted_until=mark.counted_until if mark else None,
+        is_behind=mark is None or now - mark.counted_until > MOST_LIVE,
+    )
+
+
+def totals() -> dict[Names, Counts]:
+    """Return the counts since the first relay began to count, by actor and queue. They only grow."""
+    mark, now = _mark()
+    chosen = Q(span=EVER) | Q(span=MINUTE, start__gte=mark.summed_until if mark else now)
+    found: dict[Names, Counts] = {}
+    for _start, names, counts in [*_stored(chosen), *_live(mark, now)]:
+        found.setdefault(names, Counts()).add(counts)
+    return found
+
+
+def _mark() -> tuple[TallyMark | None, datetime]:
+    """Return the mark, if there is one, and the time of the database."""
+    found: Any = TallyMark.objects.annotate(now=ClockTimestamp()).first()
+    if found is not None:
+        return found, found.now
+    return None, timezone.now()
+
+
+def _stored(chosen: Q) -> list[tuple[datetime, Names, Counts]]:
+    return [(row.start, (row.task_name, row.queue_name), Counts.of(row)) for row in Tally.objects.filter(chosen)]
+
+
+def _live(mark: TallyMark | None, now: datetime) -> list[tuple[datetime, Names, Counts]]:
+    """Return the counts of the minutes that no relay has counted yet. Without a relay, those are the last two."""
+    if mark is None:
+        return []
+    since = max(mark.counted_until, floor(now - MOST_LIVE, MINUTE))
+    found = count(since, now + MOST_LIVE, from_id=mark.counted_from_id)
+    return [(key.minute, (key.task_name, key.queue_name), counts) for key, counts in found.items()]
+
+
+def _steps(period: Period) -> int:
+    return int(period.length / timedelta(minutes=period.step))
+
+
+def _grouped(parts: Iterable[tuple[str, Counts]]) -> dict[str, Counts]:
+    found: dict[str, Counts] = {}
+    for name, counts in parts:
+        found.setdefault(name, Counts()).add(counts)
+    return found

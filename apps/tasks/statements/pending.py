@@ -1,0 +1,33 @@
+"""Numbers of pending tasks by what they wait for."""
+
+from typing import NamedTuple
+
+from django.db import connection
+
+from apps.tasks.statements.table import quoted_table
+
+#: Through the ORM, the columns would be read by a join of the table with itself.
+OLDEST = """
+SELECT in_line, delayed, has_retried, count(*)
+FROM (
+    SELECT t.in_line, t.delayed, t.retries > 0 AS has_retried FROM {table} AS t
+    WHERE t.status = 'pending' ORDER BY t.id LIMIT %s
+) AS oldest
+GROUP BY 1, 2, 3
+"""
+
+
+class Pending(NamedTuple):
+    """A number of pending tasks that are alike."""
+
+    in_line: bool
+    delayed: bool
+    has_retried: bool
+    number: int
+
+
+def count(*, limit: int) -> list[Pending]:
+    """Count the oldest pending tasks, up to a limit."""
+    with connection.cursor() as cursor:
+        cursor.execute(OLDEST.format(table=quoted_table()), [limit])
+        return [Pending(bool(line), bool(delayed), bool(again), n) for line, delayed, again, n in cursor.fetchall()]

@@ -1,0 +1,215 @@
+"""`run_due` and `run_tasks`: tasks run in the test's thread and transaction, through the real middleware."""
+
+import os
+from typing import Any
+
+import dramatiq
+import pytest
+from django.db import transaction
+from django.test import TestCase, TransactionTestCase
+
+from apps.tasks import groups, states
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks as acting
+from tests.acting.models import Effect
+from workers.testing import MisuseError, advance, run_due, run_tasks
+
+
+@pytest.mark.django_db  # On both databases.
+class TestInATestCase(TestCase):
+    def test_a_task_runs_and_its_row_says_so(self) -> None:
+        message = acting.effect.send("a")
+        (row,) = run_due()
+        assert (row.task_id, row.status, row.result) == (message.message_id, states.COMPLETED, "a")
+        assert Effect.objects.get().task_id == message.message_id
+        assert run_due() == []
+
+    def test_a_retry_waits_for_the_clock(self) -> None:
+        acting.fail_times.send_with_options(args=(1,), min_backoff=60_000, max_backoff=120_000)
+        (row,) = run_due()
+        assert (row.status, row.retries) == (states.PENDING, 1)
+        assert run_due() == []
+        advance(minutes=2)
+        (row,) = run_due()
+        assert row.status == states.COMPLETED
+
+    def test_all_retries_run_until_the_task_has_failed(self) -> None:
+        acting.fail_times.send(99)
+        rows = run_tasks()
+        assert [row.status for row in rows] == [states.PENDING] * 3 + [states.FAILED]
+
+    def test_a_delayed_task_runs_at_its_time(self) -> None:
+        acting.say.send_with_options(args=("later",), delay=3_600_000)
+        assert run_due() == []
+        advance(minutes=59)
+        assert run_due() == []
+        advance(minutes=1)
+        assert [row.result for row in run_due()] == ["later"]
+
+    def test_a_task_that_expires_before_its_turn_fails(self) -> None:
+        acting.say.send_with_options(args=("late",), max_age=60_000)
+        advance(minutes=2)
+        assert run_due() == []
+        assert TaskStatus.objects.get().status == states.FAILED
+
+    def test_an_error_is_raised_if_asked_after_its_outcome_is_written(self) -> None:
+        acting.transactional_failure.send("a")
+        with pytest.raises(RuntimeError):
+            run_due(raise_errors=True)
+        assert TaskStatus.objects.get().status == states.FAILED
+        assert not Effect.objects.exists()
+
+    def test_a_pipeline_and_a_group_run_to_their_end(self) -> None:
+        dramatiq.pipeline([acting.add.message(1, 2), acting.add.message_with_options(args=(3,))]).run()
+        group = groups.group([acting.say.message(1), acting.say.message(2)])
+        group.add_completion_callback(acting.told.message())
+        group.run()
+        rows = run_tasks()
+        assert [row.status for row in rows] == [states.COMPLETED] * 5
+        assert [row.result for row in rows if row.task_name == "acting.add"] == [3, 6]
+
+    def test_an_async_actor_sees_the_transaction_of_the_test(self) -> None:
+        acting.effect_async.send("a")
+        assert [row.task_name for row in run_due()] == ["acting.effect_async", "acting.effect"]
+        assert Effect.objects.filter(nonce="a").exists()
+
+    def test_hooks_on_commit_of_the_test_are_djangos(self) -> None:
+        with self.captureOnCommitCallbacks(execute=True):
+            transaction.on_commit(lambda: acting.say.send("hooked"))
+        assert [row.result for row in run_due()] == ["hooked"]
+
+    def test_an_open_block_is_refused(self) -> None:
+        with transaction.atomic(), pytest.raises(MisuseError, match="leave the block"):
+            run_due()
+
+    def test_a_clock_goes_forward_only(self) -> None:
+        for wrong in ({}, {"minutes": -1}):
+            with pytest.raises(MisuseError, match="above zero"):
+                advance(**wrong)
+
+
+@pytest.mark.django_db  # On both databases.
+class TestInATransactionTestCase(TransactionTestCase):
+    def test_a_task_runs(self) -> None:
+        acting.effect.send("a")
+        assert [row.status for row in run_due()] == [states.COMPLETED]
+
+
+@pytest.fixture
+def declared() -> Any:
+    """Declare an actor for this test only."""
+    broker = dramatiq.get_broker()
+    names: list[str] = []
+
+    def declare(fn: Any, **options: Any) -> Any:
+        actor: Any = dramatiq.actor(actor_name=f"acting.{fn.__name__}", **options)(fn)
+        names.append(actor.actor_name)
+        return actor
+
+    yield declare
+    for name in names:
+        broker.actors.pop(name)
+
+
+@pytest.mark.django_db
+def test_what_an_actor_wrote_before_it_raised_stays(declared: Any) -> None:
+    def half_way() -> None:
+        Effect.objects.create(nonce="a", task_id="1", attempt=0, pid=1)
+        raise LookupError("half-way")
+
+    declared(half_way, max_retries=0).send()
+    assert [row.error_message for row in run_due()] == ["half-way"]
+    assert Effect.objects.count() == 1
+
+
+@pytest.mark.django_db
+def test_an_error_of_the_database_spoils_no_later_task(declared: Any) -> None:
+    def twice() -> None:
+        effect = Effect.objects.create(nonce="a", task_id="1", attempt=0, pid=1)
+        Effect.objects.bulk_create([Effect(pk=effect.pk, nonce="b", task_id="1", attempt=0, pid=1)])
+
+    declared(twice, max_retries=0).send()
+    acting.effect.send("c")
+    assert [row.status for row in run_due()] == [states.FAILED, states.COMPLETED]
+
+
+@pytest.mark.django_db
+def test_hooks_of_an_actor_run_and_their_error_is_the_actors(declared: Any) -> None:
+    done: list[str] = []
+
+    def hooked() -> None:
+        with transaction.atomic():
+            transaction.on_commit(lambda: done.append("ran"))
+            transaction.on_commit(lambda: [][0])
+
+    declared(hooked, max_retries=0).send()
+    assert [row.error_type for row in run_due()] == ["IndexError"]
+    assert done == ["ran"]
+
+
+@pytest.mark.django_db
+def test_an_actor_that_sends_itself_is_stopped(declared: Any) -> None:
+    def again() -> None:
+        actor.send()
+
+    actor = declared(again)
+    actor.send()
+    with pytest.raises(MisuseError, match=r"has run 5 times and acting\.again was the last"):
+        run_due(at_most=5)
+
+
+@pytest.mark.django_db
+def test_a_task_that_runs_tasks_is_refused(declared: Any) -> None:
+    def nested() -> None:
+        run_due()
+
+    declared(nested, max_retries=0).send()
+    with pytest.raises(MisuseError, match="was called by a task"):
+        run_due(raise_errors=True)
+
+
+@pytest.mark.django_db
+def test_ctrl_c_ends_the_test(declared: Any) -> None:
+    def interrupted() -> None:
+        raise KeyboardInterrupt
+
+    declared(interrupted, max_retries=0).send()
+    with pytest.raises(KeyboardInterrupt):
+        run_due()
+
+
+@pytest.mark.django_db
+def test_an_isolated_actor_runs_in_this_process(declared: Any) -> None:
+    pids: list[int] = []
+
+    def alone() -> None:
+        pids.append(os.getpid())
+
+    declared(alone, isolate=True).send()
+    assert [row.status for row in run_due()] == [states.COMPLETED]
+    assert pids == [os.getpid()]
+
+
+@pytest.mark.django_db
+def test_a_limited_task_gets_its_place(declared: Any) -> None:
+    def limited() -> None:
+        pass
+
+    actor = declared(limited, concurrency=1)
+    for _ in range(3):
+        actor.send()
+    assert [row.status for row in run_due()] == [states.COMPLETED] * 3
+
+
+@pytest.mark.django_db
+def test_an_actor_that_nobody_declares_is_named(declared: Any) -> None:
+    def gone() -> None:
+        pass
+
+    declared(gone).send()
+    actor = dramatiq.get_broker().actors.pop("acting.gone")
+    try:
+        with pytest.raises(MisuseError, match=r"acting\.gone cannot run: No worker knows the actor"):
+            run_due()
+    finally:
+        dramatiq.get_broker().actors["acting.gone"] = actor

@@ -1,0 +1,68 @@
+"""`working`: a worker and a relay beside the test."""
+
+import os
+import threading
+
+import dramatiq
+import pytest
+from django.db import connection
+from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+
+from apps.tasks import states
+from apps.tasks.models import TaskStatus
+from tests.acting import tasks as acting
+from tests.acting.models import Effect
+from workers.broker import LedgerBroker
+from workers.testing import MisuseError, run_due, working
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_worker_runs_delayed_tasks_and_stops(broker: LedgerBroker) -> None:
+    before, middleware = {thread.name for thread in threading.enumerate()}, list(broker.middleware)
+    with working(threads=2):
+        message = acting.say.send_with_options(args=("soon",), delay=10)
+        assert message.get_result(block=True) == "soon"
+        with pytest.raises(MisuseError, match="while a worker runs"):
+            run_due()
+        with pytest.raises(MisuseError, match="runs in this process already"), working():
+            pass
+    assert broker.middleware == middleware
+    left = {thread.name for thread in threading.enumerate()} - before
+    assert not [name for name in left if name in ("relay", "writer", "heartbeat", "reconciler", "admission")]
+    assert {row.status for row in TaskStatus.objects.all()} == {states.COMPLETED}
+
+
+@pytest.mark.django_db
+def test_a_transaction_is_refused() -> None:
+    with pytest.raises(MisuseError, match="TransactionTestCase"), working():
+        pass
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_database_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    if connection.vendor != "sqlite":
+        pytest.skip("PostgreSQL has none")
+    monkeypatch.setattr(connection, "is_in_memory_db", lambda: True)
+    with pytest.raises(MisuseError, match="in memory"), working():
+        pass
+
+
+@pytest.mark.processes
+@pytest.mark.django_db(transaction=True)
+def test_real_processes_run_on_the_database_of_the_test(broker: LedgerBroker) -> None:
+    with working(processes=1):
+        acting.effect.send("a").get_result(block=True)
+    assert Effect.objects.get().pid != os.getpid()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_join_does_not_wait_for_a_task_that_is_later_than_its_time_out(broker: LedgerBroker) -> None:
+    acting.say.send_with_options(args=("later",), delay=3_600_000)
+    with pytest.raises(QueueJoinTimeout, match=r"acting\.say"):
+        dramatiq.get_broker().join("default")
+
+
+@pytest.mark.django_db
+def test_join_knows_the_queues(broker: LedgerBroker) -> None:
+    with pytest.raises(QueueNotFound, match=r"Unknown queue 'defautl', must be one of: .*default"):
+        broker.join("defautl")

@@ -1,0 +1,28 @@
+"""Run one actor as a worker would call it, without a row."""
+
+from typing import Any
+
+import dramatiq
+from dramatiq import Actor
+
+from apps.tasks.json_safe import json_safe
+from workers.testing.coroutines import in_this_thread
+from workers.testing.sends import checked
+
+
+def perform(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+    """Run an actor in this thread and return its result. Arguments and result are what JSON makes of them.
+
+    No row is written. Nothing is retried, and no callback is sent.
+
+    Raises:
+      BadArgumentsError, BadOptionError, TooLargeError: A send with these arguments would be refused.
+      TypeError, ValueError: JSON cannot carry the result.
+      Others: What the actor raises.
+    """
+    broker: Any = dramatiq.get_broker()
+    send = broker.send_of(checked(actor).message(*args, **kwargs))
+    given = json_safe({"args": send.args, "kwargs": send.kwargs})
+    with in_this_thread():
+        result = actor(*given["args"], **given["kwargs"])
+    return json_safe(result) if actor.options.get("store_results", True) else result
