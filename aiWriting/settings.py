@@ -278,6 +278,8 @@ TASK_QUEUES: dict[str, dict[str, Any]] = {
     "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
     **{name: {} for name in environment.words("EXTRA_QUEUES")},
 }
+#: Django's Tasks API, for apps that bring tasks of it (docs/django-tasks.md).
+TASKS = {"default": {"BACKEND": "workers.django_tasks.LedgerBackend", "QUEUES": list(TASK_QUEUES)}}
 #: `manage.py test` runs pytest.
 TEST_RUNNER = "tests.runner.PytestRunner"
 

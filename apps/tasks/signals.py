@@ -8,3 +8,6 @@ cancel_requested = Signal()
 #: The ledger itself ended tasks, without an attempt that could tell it, and committed that. `task_ids`: some of them.
 #: `move`: one of `apps.tasks.states`, such as EXPIRE.
 ended_by_ledger = Signal()
+
+#: Attempts of this worker process ended, and that is committed. `outcomes`: the `Outcome` of each.
+outcomes_written = Signal()

@@ -19,6 +19,7 @@ from asgiref.sync import sync_to_async
 from django.db import connection
 from dramatiq.middleware import CurrentMessage
 
+import tests.acting.django_tasks
 from apps.tasks import progress
 
 

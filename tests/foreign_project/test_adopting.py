@@ -21,6 +21,7 @@ from workers.checks import declarations, servers
 
 #: Packages that the folders import and that a project need not install.
 OPTIONAL = {
+    "django-tasks",
     "django-unfold",
     "djangorestframework",
     "opentelemetry",

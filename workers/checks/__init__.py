@@ -59,11 +59,12 @@ def actors() -> list[Actor[..., Any]]:
 
 @register("tasks")
 def check_names(**kwargs: Any) -> list[CheckMessage]:
-    """tasks.E001: An actor's name begins with the label of its app."""
+    """tasks.E001: An actor's name begins with the label of its app, or is the dotted path of its function."""
     messages: list[CheckMessage] = []
     for actor in actors():
         config = apps.get_containing_app_config(actor.fn.__module__)
-        if config is not None and not actor.actor_name.startswith(f"{config.label}."):
+        path = f"{actor.fn.__module__}.{actor.fn.__qualname__}"
+        if config is not None and not actor.actor_name.startswith((f"{config.label}.", path)):
             messages.append(
                 Error(
                     f"The actor {actor.actor_name!r} of {actor.fn.__module__} has no app prefix.",

@@ -15,6 +15,7 @@ from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 from apps.core.connections import close_broken, own
 from apps.tasks import ledger, states
 from apps.tasks.failures import in_words
+from apps.tasks.signals import outcomes_written
 from apps.tasks.values import GROUP_KEY, Outcome, Settled
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
@@ -216,7 +217,7 @@ class Writer(threading.Thread):
         """Write a batch. Return the attempts whose rows another transaction has locked: they are tried again."""
         unwritten = [attempt for attempt in batch if not attempt.written]
         outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
-        deferred, again = [], []
+        deferred, again, stale = [], [], []
         for attempt, outcome, settled in zip(unwritten, outcomes, self._finish(outcomes), strict=True):
             attempt.written = not settled.deferred
             if settled.deferred:
@@ -228,6 +229,7 @@ class Writer(threading.Thread):
                 elif outcome.move is states.RETRY and outcome.delay_ms <= 0 and outcome.line is None:
                     again.append(outcome.claim)
             else:
+                stale.append(attempt)
                 logger.warning(
                     "stale outcome refused id=%s attempt=%d move=%s",
                     outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
@@ -239,6 +241,8 @@ class Writer(threading.Thread):
         self._of_groups += [attempt.claim.task_id for attempt in written if GROUP_KEY in attempt.message.options]
         self.holdings.done += sum(attempt.started is not None for attempt in written)
         self.holdings.drop(written)
+        if outcomes_written.receivers and (took := [one.outcome for one in written if one not in stale]):
+            outcomes_written.send_robust(type(self), outcomes=took)
         # Each has a place of its limit free now.
         if limited := [attempt for attempt in written if attempt.line is not None]:
             lines = [(attempt.message.actor_name, attempt.line or "") for attempt in limited]

@@ -1,0 +1,332 @@
+"""The backend of Django's Tasks API: `TASKS = {"default": {"BACKEND": "workers.django_tasks.LedgerBackend"}}`.
+
+Each task becomes an actor named by its dotted path when it is declared, so its rows are like those of any other actor.
+"""
+
+from __future__ import annotations  # Classes of Django 6 take no parameters in brackets.
+
+import inspect
+import logging
+import threading
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from functools import partial
+from queue import SimpleQueue
+from typing import TYPE_CHECKING, Any
+
+import django
+import dramatiq
+from django.conf import settings
+from django.core.checks import CheckMessage, Error
+from django.db import close_old_connections, connections, transaction
+from django.utils import timezone
+from django.utils.module_loading import import_string
+from dramatiq.middleware import CurrentMessage
+
+from apps.tasks import states
+from apps.tasks.conf import conf
+from apps.tasks.json_safe import clean_text
+from apps.tasks.signals import outcomes_written
+from apps.tasks.values import Outcome
+
+# Django 6 has the API itself. The types are its own.
+if TYPE_CHECKING or django.VERSION >= (6, 0):
+    from django.tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
+    from django.tasks.backends.base import BaseTaskBackend
+    from django.tasks.base import Task, TaskError
+    from django.tasks.exceptions import TaskResultDoesNotExist
+    from django.tasks.signals import task_enqueued, task_finished, task_started
+    from django.utils.json import normalize_json
+else:
+    from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
+    from django_tasks.backends.base import BaseTaskBackend
+    from django_tasks.base import Task, TaskError
+    from django_tasks.exceptions import TaskResultDoesNotExist
+    from django_tasks.signals import task_enqueued, task_finished, task_started
+    from django_tasks.utils import normalize_json
+
+logger = logging.getLogger(__name__)
+
+#: Parameters of Django's tasks. Others of `@task` are options of the actor.
+TASK_FIELDS = frozenset(one.name for one in fields(Task))
+#: Options of the actors of tasks, where neither the task nor the backend says others. Django's tasks run once.
+DEFAULT_OPTIONS = {"max_retries": 0}
+#: Class of the error of a task that ended without an exception, such as one that expired or was cancelled.
+NO_EXCEPTION = "apps.tasks.errors.TaskError"
+
+
+#: Dotted paths of the tasks that this process knows.
+_paths: set[str] = set()
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerTask(Task):
+    """A task of Django's API with options of our actors: `@task(max_retries=3, time_limit=60_000)`."""
+
+    actor_options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+class LedgerBackend(BaseTaskBackend):
+    """Records tasks of Django's API in the ledger and lets the workers run them.
+
+    Parameters of its `OPTIONS`: options of actors, as defaults for its tasks. `max_retries` is 0 if neither says it.
+    """
+
+    supports_defer = True
+    supports_async_task = True
+    supports_get_result = True
+    supports_priority = True
+
+    def __init__(self, alias: str, params: dict[str, Any]) -> None:
+        super().__init__(alias, params)
+        #: Functions, priorities and queues that were found valid. Reading a signature at each send is slow.
+        self._valid: set[tuple[Any, ...]] = set()
+
+    def task_class(self, **parameters: Any) -> LedgerTask:  # type: ignore[override]
+        """Return a task. Parameters that Django does not know are options of its actor."""
+        own = {name: parameters.pop(name) for name in list(parameters) if name not in TASK_FIELDS}
+        return LedgerTask(**parameters, actor_options=own)
+
+    def validate_task(self, task: Task[..., Any]) -> None:
+        """Refuse a task that cannot run here, and declare its actor.
+
+        Raises:
+          InvalidTask: Django's rules forbid it. The backport's name is InvalidTaskError.
+          BadOptionError, UnknownQueueError: As the declaration of an actor.
+        """
+        super().validate_task(task)
+        self._actor_of(task)
+
+    def _actor_of(self, task: Task[..., Any]) -> Any:
+        broker: Any = dramatiq.get_broker()
+        if task.module_path not in broker.actors:
+            for queue_name in self.queues:
+                broker.declare_queue(queue_name)
+            options: dict[str, Any] = DEFAULT_OPTIONS | self.options | dict(getattr(task, "actor_options", {}))
+            declare = dramatiq.actor(
+                actor_name=task.module_path, queue_name=task.queue_name, priority=-task.priority, **options
+            )
+            declare(self._function_of(task))
+            _paths.add(task.module_path)
+        return broker.actors[task.module_path]
+
+    def _function_of(self, task: Task[..., Any]) -> Callable[..., Any]:
+        """Return the function of the task's actor. It looks like the task's own, without the context."""
+
+        def run(*args: Any, **kwargs: Any) -> Any:
+            if task.takes_context or task_started.receivers:
+                result = self._running_result(task)
+                task_started.send(type(self), task_result=result)
+                if task.takes_context:
+                    args = (TaskContext(task_result=result), *args)
+            return normalize_json(task.call(*args, **kwargs))
+
+        signature = inspect.signature(task.func)
+        if task.takes_context:
+            signature = signature.replace(parameters=list(signature.parameters.values())[1:])
+        for name in ("__module__", "__name__", "__qualname__", "__doc__"):
+            setattr(run, name, getattr(task.func, name))
+        run.__signature__ = signature  # type: ignore[attr-defined]
+        return run
+
+    def _running_result(self, task: Task[..., Any]) -> TaskResult[Any, Any]:
+        """Return the result of the task that this thread runs. Its row may not tell its start yet."""
+        message = CurrentMessage.get_current_message()
+        if message is None:
+            raise RuntimeError(f"{task.module_path} runs outside of a worker: call its function with .call()")
+        result = self.get_result(message.message_id)
+        now = timezone.now()
+        _set(result, status=TaskResultStatus.RUNNING, last_attempted_at=now, started_at=result.started_at or now)
+        return result
+
+    def enqueue(self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> TaskResult[Any, Any]:
+        """Record a task in the caller's transaction. Workers see it when that commits.
+
+        Raises:
+          InvalidTask: As `validate_task`.
+          TypeError: JSON cannot carry an argument.
+          Others: As `LedgerBroker.enqueue`.
+        """
+        known = (task.func, task.priority, task.queue_name)
+        if known not in self._valid:
+            self.validate_task(task)
+            self._valid.add(known)
+        broker: Any = dramatiq.get_broker()
+        arguments: Any = normalize_json(list(args))
+        named: Any = normalize_json(dict(kwargs))
+        actor = self._actor_of(task)
+        # Without options a send is cheaper.
+        options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
+        run_after = task.run_after
+        if run_after is not None:
+            run_after = timezone.make_aware(run_after) if timezone.is_naive(run_after) else run_after
+            if run_after > timezone.now():
+                options["delay"] = run_after
+        message = actor.message_with_options(args=tuple(arguments), kwargs=named, **options)
+        if message.queue_name != task.queue_name:
+            message = message.copy(queue_name=task.queue_name)
+        sent = broker.enqueue(message, delay=message.options.get("delay"))
+        if sent.message_id != message.message_id:
+            return self.get_result(sent.message_id)
+        result: TaskResult[Any, Any] = TaskResult(
+            task=task,
+            id=message.message_id,
+            status=TaskResultStatus.READY,
+            enqueued_at=_shown(timezone.now()),
+            started_at=None,
+            finished_at=None,
+            last_attempted_at=None,
+            args=arguments,
+            kwargs=named,
+            backend=self.alias,
+            errors=[],
+            worker_ids=[],
+        )
+        transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
+        return result
+
+    def get_result(self, result_id: str) -> TaskResult[Any, Any]:
+        """Return the result of a task, whatever its state.
+
+        Raises:
+          TaskResultDoesNotExist: No task has the id, or it is no task of Django's API that this process can import.
+        """
+        from apps.tasks.models import TaskStatus
+
+        text = str(result_id)
+        row = TaskStatus.objects.filter(task_id=text).first() if clean_text(text) == text else None
+        task = None if row is None else _task_named(row.task_name)
+        if row is None or task is None:
+            raise TaskResultDoesNotExist(result_id)
+        return self._result_of(row, task)
+
+    def _result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any, Any]:
+        ended = [one for one in row.attempts.order_by("attempt") if one.started_at is not None or one.error_type]
+        starts = [one.started_at for one in ended if one.started_at is not None]
+        workers = [str(one.worker_id) for one in ended if one.worker_id]
+        is_counted = any(one.attempt == row.attempt for one in ended)
+        if not is_counted and row.worker_id:
+            workers.append(str(row.worker_id))
+        if not is_counted and row.started_at:
+            starts.append(row.started_at)
+        errors = [_error(one) for one in ended if one.error_type or one.error_message]
+        if row.status in (states.FAILED, states.CANCELLED) and not (is_counted and errors):
+            errors.append(_error(row))
+        is_due = row.run_at <= row.created_at
+        result: TaskResult[Any, Any] = TaskResult(
+            task=task.using(
+                priority=-row.priority,
+                queue_name=row.queue_name,
+                run_after=None if is_due or row.status != states.PENDING else _shown(row.run_at),
+                backend=self.alias,
+            ),
+            id=row.task_id,
+            status=_status(row),
+            enqueued_at=_shown(row.created_at),
+            started_at=_shown(min(starts, default=None)),
+            finished_at=_shown(row.finished_at),
+            last_attempted_at=_shown(max(starts, default=None)),
+            args=row.args,
+            kwargs=row.kwargs,
+            backend=self.alias,
+            errors=errors,
+            worker_ids=workers,
+        )
+        _set(result, _return_value=row.result)
+        return result
+
+    def check(self, **kwargs: Any) -> list[CheckMessage]:
+        """tasks.E010: The `QUEUES` of the backend are queues of `TASK_QUEUES`, if the settings declare some."""
+        unknown = sorted(self.queues.difference(conf.TASK_QUEUES)) if conf.TASK_QUEUES else []
+        if not unknown:
+            return []
+        return [
+            Error(
+                f"TASKS[{self.alias!r}] names queues that TASK_QUEUES does not declare: {', '.join(unknown)}.",
+                hint=f"Must be of: {', '.join(sorted(conf.TASK_QUEUES))}",
+                id="tasks.E010",
+            )
+        ]
+
+
+def _shown(timestamp: Any) -> Any:
+    """Return a timestamp as the project's code has them: naive without USE_TZ."""
+    if timestamp is not None and not settings.USE_TZ and timezone.is_aware(timestamp):
+        return timezone.make_naive(timestamp)
+    return timestamp
+
+
+def _set(result: TaskResult[Any, Any], **values: Any) -> None:
+    for name, value in values.items():
+        object.__setattr__(result, name, value)
+
+
+def _task_named(path: str) -> LedgerTask | None:
+    try:
+        found = import_string(path)
+    except ImportError:
+        return None
+    return found if isinstance(found, LedgerTask) else None
+
+
+def _status(row: Any) -> TaskResultStatus:
+    if row.status == states.PROCESSING:
+        return TaskResultStatus.RUNNING
+    if row.status == states.PENDING:
+        return TaskResultStatus.READY
+    return TaskResultStatus.SUCCESSFUL if row.status == states.COMPLETED else TaskResultStatus.FAILED
+
+
+def _error(ended: Any) -> TaskError:
+    """Return the error of a row or an attempt. Names of built-in exceptions have no module in the ledger."""
+    name = ended.error_type or NO_EXCEPTION
+    path = name if "." in name else f"builtins.{name}"
+    return TaskError(exception_class_path=path, traceback=ended.traceback or ended.error_message)
+
+
+class FinishedSignals:
+    """Sends `task_finished` once the end of a task is committed, in the process that wrote it.
+
+    It has a thread of its own, since a slow receiver must not keep the writer from its work.
+    """
+
+    def __init__(self) -> None:
+        self._task_ids: SimpleQueue[str] = SimpleQueue()
+        self._thread: threading.Thread | None = None
+
+    def take_outcomes(self, sender: object, *, outcomes: Iterable[Outcome], **kwargs: object) -> None:
+        """Take the ends that a worker process wrote."""
+        ended = [one for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths]
+        for one in ended:
+            self._task_ids.put(one.claim.task_id)
+        if ended and self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="task-finished", daemon=True)
+            self._thread.start()
+
+    def _run(self) -> None:
+        while True:
+            task_id = self._task_ids.get()
+            try:
+                close_old_connections()
+                self._send(task_id)
+            except Exception:
+                logger.exception("task_finished was not sent id=%s", task_id)
+            finally:
+                if self._task_ids.empty():
+                    connections.close_all()
+
+    def _send(self, task_id: str) -> None:
+        backend = next((one for one in task_backends.all() if isinstance(one, LedgerBackend)), None)
+        if backend is None:
+            return
+        try:
+            result = backend.get_result(task_id)
+        except TaskResultDoesNotExist:  # Cleaned up since.
+            return
+        for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
+            if isinstance(answer, Exception):
+                logger.error("receiver of task_finished failed id=%s receiver=%r error=%r", task_id, receiver, answer)
+
+
+_finished = FinishedSignals()
+outcomes_written.connect(_finished.take_outcomes, dispatch_uid="django_tasks")
