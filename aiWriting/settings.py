@@ -459,8 +459,7 @@ LOGGING = {
         "apscheduler": {"level": "WARNING"},
         # Each failure is in the row and in a log line of ours.
         "dramatiq": {"level": "WARNING"},
-        # Without handlers of their own: their lines have the form of ours.
-        "uvicorn": {"level": "INFO", "propagate": True},
-        "uvicorn.access": {"level": "INFO", "propagate": True},
+        # Without handlers of their own: their lines have the form of ours. The command line tells their level.
+        **dict.fromkeys(("uvicorn", "uvicorn.access", "uvicorn.error", "uvicorn.asgi"), {"propagate": True}),
     },
 }

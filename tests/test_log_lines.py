@@ -60,6 +60,15 @@ def test_lines_of_the_web_server_have_the_same_form() -> None:
     assert re.fullmatch(r"\S+\+00:00 INFO uvicorn.access GET /\n\S+\+00:00 INFO uvicorn.error started\n", done.stderr)
 
 
+def test_the_command_line_of_the_web_server_tells_how_much_it_logs() -> None:
+    quiet = PROGRAM.replace('application")', 'application", log_level="warning")')
+    environment = {**os.environ, "DJANGO_SETTINGS_MODULE": "aiWriting.settings"}
+    done = subprocess.run(
+        [sys.executable, "-c", quiet], cwd=BASE_DIR, env=environment, check=True, capture_output=True, text=True
+    )
+    assert done.stderr == ""
+
+
 TASK: dict[str, Any] = {
     "task_id": "2ad60f39-1",
     "actor": "documents.process_document",
