@@ -460,6 +460,6 @@ LOGGING = {
         # Each failure is in the row and in a log line of ours.
         "dramatiq": {"level": "WARNING"},
         # Without handlers of their own: their lines have the form of ours. The command line tells their level.
-        **dict.fromkeys(("uvicorn", "uvicorn.access", "uvicorn.error", "uvicorn.asgi"), {"propagate": True}),
+        **{name: {"propagate": True} for name in ("uvicorn", "uvicorn.access", "uvicorn.error", "uvicorn.asgi")},
     },
 }

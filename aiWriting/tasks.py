@@ -8,7 +8,7 @@ from dramatiq.middleware import CurrentMessage
 logger = logging.getLogger(__name__)
 
 
-@dramatiq.actor(actor_name="aiwriting.debug_task", max_retries=0, time_limit=10_000)
+@dramatiq.actor(actor_name="aiwriting.debug_task", max_retries=0, time_limit=10_000, idempotent=True)
 def debug_task() -> dict[str, object]:
     """Tell in the log and in the result which message ran: a way to see that the whole chain works."""
     message = CurrentMessage.get_current_message()

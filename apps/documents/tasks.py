@@ -90,6 +90,7 @@ def process_project(project_id: int) -> dict[str, int]:
     max_retries=20,
     min_backoff=SECOND_MS,
     time_limit=20 * SECOND_MS,
+    idempotent=True,
 )
 def mark_document_failed(message: dict[str, Any], retries: dict[str, Any]) -> dict[str, Any]:
     """Write on the document that its task used up its retries.

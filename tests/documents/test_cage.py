@@ -286,9 +286,8 @@ def test_a_check_warns_of_an_old_expat(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares processors among groups")
-def test_a_reader_computes_after_all_others(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reader_computes_after_all_others() -> None:
     """It leads a session of its own, and its group would get as much as the whole web process."""
-    monkeypatch.setattr(isolated, "PATIENCE", GENEROUS_SECONDS)
     said: list[str] = []
     with pytest.raises(UnreadableTextError, match="took more than 1 seconds"):
         isolated.run(
@@ -423,9 +422,8 @@ def test_a_preview_is_printable_and_short(monkeypatch: pytest.MonkeyPatch) -> No
     assert [reading.preview for reading in raised.value.readings] == [expected] * 2
 
 
-def test_any_work_runs_in_the_cage(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_any_work_runs_in_the_cage() -> None:
     """Work is a module with a class; `reading` is one of several."""
-    monkeypatch.setattr(isolated, "PATIENCE", GENEROUS_SECONDS)
     said: list[str] = []
     limits = Limits(seconds=1)
     with pytest.raises(UnreadableTextError, match="took more than 1 seconds"):

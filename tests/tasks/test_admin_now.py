@@ -347,3 +347,18 @@ def test_pages_that_ask_at_the_same_time_share_one_answer(admin_client: Client, 
     rows.task()
     with django_assert_max_num_queries(3):
         assert counts(get(admin_client, reverse("admin:tasks_now"), **part))["Waiting"] == "0"
+
+
+def test_no_link_leads_where_the_user_may_not_go(client: Client) -> None:
+    living()
+    declared.update()
+    Schedule.objects.update(next_at=timezone.now() + timedelta(hours=1))
+    user = User.objects.create_user("rosa", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_taskstatus"))
+    client.force_login(user)
+    for address in (NOW, f"{reverse('admin:tasks_now')}?part=1"):
+        page = get(client, address)
+        assert "1 worker" in page.text
+        assert links(page, "/workerprocess/") == links(page, "/schedule/") == links(page, "/limit/") == []
+    user.user_permissions.add(Permission.objects.get(codename="view_workerprocess"))
+    assert links(get(client, f"{reverse('admin:tasks_now')}?part=1"), "/workerprocess/")

@@ -15,7 +15,7 @@ from workers.management.commands.runworker import Command
 from workers.process import middleware_fork
 
 OPTIONS: dict[str, Any] = {"queues": {}, "processes": 1, "threads": 4, "no_relay": True}
-OPTIONS |= {"isolated": 0, "max_tasks": 0, "max_memory_mb": 0}
+OPTIONS |= {"isolated": 0, "max_tasks": 0, "max_memory_mb": 0, "metrics_port": None}
 
 
 def serve() -> None:

@@ -172,7 +172,7 @@ def test_a_process_runs_tasks_of_two_full_queues_by_their_weights(
 def test_the_worker_processes_of_a_command_get_its_queues_with_their_weights(settings) -> None:
     settings.TASK_QUEUES = {"default": {"weight": 2}, "slow": {}}
     options = {"queues": weights.parse(["slow:3,default"]), "processes": 1, "threads": 4, "no_relay": True}
-    options |= {"isolated": 0, "max_tasks": 0, "max_memory_mb": 0}
+    options |= {"isolated": 0, "max_tasks": 0, "max_memory_mb": 0, "metrics_port": None}
     (child,) = Command().children_of(options)
     assert child.argv[-3:] == ["--queues", "slow:3", "default:2"]
     assert weights.parse(child.argv[-2:]) == {"slow": 3, "default": 2}

@@ -13,6 +13,8 @@ from django.core.management import CommandError, call_command
 from aiWriting.environment import BASE_DIR
 from workers import new_actor
 
+#: The copy has no tests of the project, and so not its runner.
+DJANGOS_RUNNER = "--testrunner=django.test.runner.DiscoverRunner"
 FIRST_LINE = "The actors of orders. Each loads by id, calls one service and returns small JSON."
 
 
@@ -73,7 +75,9 @@ def test_new_actors_pass_the_system_checks(copy: Copy) -> None:
 
 
 def test_the_generated_tests_pass(copy: Copy) -> None:
-    assert "Ran 7 tests" in copy.run("manage.py", "test", "apps.documents", "apps.projects", "apps.pages")
+    assert "Ran 7 tests" in copy.run(
+        "manage.py", "test", DJANGOS_RUNNER, "apps.documents", "apps.projects", "apps.pages"
+    )
 
 
 def test_new_actors_pass_ruff_and_mypy(copy: Copy) -> None:

@@ -19,46 +19,73 @@ class Migration(migrations.Migration):
                     "span",
                     models.PositiveSmallIntegerField(
                         choices=[(1, "Minute"), (60, "Hour"), (1440, "Day"), (0, "Ever")],
-                        help_text="Length of the span in minutes: 1, 60 or 1440. 0: all times, up to the last whole hour.",
+                        help_text="Length of the span in minutes: 1, 60 or 1440. 0: all times, up to the last whole hour. Written by the relay.",
                         verbose_name="span",
                     ),
                 ),
-                ("start", models.DateTimeField(help_text="Start of the span, in UTC.", verbose_name="start")),
+                (
+                    "start",
+                    models.DateTimeField(
+                        help_text="Start of the span, in UTC. Written by the relay.", verbose_name="start"
+                    ),
+                ),
                 (
                     "task_name",
-                    models.CharField(help_text="Name of the actor.", max_length=255, verbose_name="task name"),
+                    models.CharField(
+                        help_text="Name of the actor. Written by the relay.", max_length=255, verbose_name="task name"
+                    ),
                 ),
                 (
                     "queue_name",
-                    models.CharField(help_text="Queue of the tasks.", max_length=100, verbose_name="queue name"),
+                    models.CharField(
+                        help_text="Queue of the tasks. Written by the relay.", max_length=100, verbose_name="queue name"
+                    ),
                 ),
-                ("sent", models.BigIntegerField(default=0, help_text="Tasks that were sent.", verbose_name="sent")),
+                (
+                    "sent",
+                    models.BigIntegerField(
+                        default=0, help_text="Tasks that were sent. Written by the relay.", verbose_name="sent"
+                    ),
+                ),
                 (
                     "started",
                     models.BigIntegerField(
                         default=0,
-                        help_text="Runs that began, automatic retries too. Runs that a worker released or snoozed are not counted.",
+                        help_text="Runs that began, automatic retries too. Runs that a worker released or snoozed are not counted. Written by the relay.",
                         verbose_name="started",
                     ),
                 ),
                 (
                     "completed",
-                    models.BigIntegerField(default=0, help_text="Tasks that completed.", verbose_name="completed"),
+                    models.BigIntegerField(
+                        default=0, help_text="Tasks that completed. Written by the relay.", verbose_name="completed"
+                    ),
                 ),
                 (
                     "failed",
-                    models.BigIntegerField(default=0, help_text="Tasks that failed for good.", verbose_name="failed"),
+                    models.BigIntegerField(
+                        default=0, help_text="Tasks that failed for good. Written by the relay.", verbose_name="failed"
+                    ),
                 ),
-                ("retried", models.BigIntegerField(default=0, help_text="Automatic retries.", verbose_name="retried")),
+                (
+                    "retried",
+                    models.BigIntegerField(
+                        default=0, help_text="Automatic retries. Written by the relay.", verbose_name="retried"
+                    ),
+                ),
                 (
                     "cancelled",
-                    models.BigIntegerField(default=0, help_text="Tasks that were cancelled.", verbose_name="cancelled"),
+                    models.BigIntegerField(
+                        default=0,
+                        help_text="Tasks that were cancelled. Written by the relay.",
+                        verbose_name="cancelled",
+                    ),
                 ),
                 (
                     "rescued",
                     models.BigIntegerField(
                         default=0,
-                        help_text="Runs that ended with the death of their worker process.",
+                        help_text="Runs that ended with the death of their worker process. Written by the relay.",
                         verbose_name="rescued",
                     ),
                 ),
@@ -66,7 +93,7 @@ class Migration(migrations.Migration):
                     "wait_ms",
                     models.BigIntegerField(
                         default=0,
-                        help_text="Milliseconds that the tasks that ended in the span waited for their last start, together.",
+                        help_text="Milliseconds that the tasks that ended in the span waited for their last start, together. Written by the relay.",
                         verbose_name="wait",
                     ),
                 ),
@@ -74,7 +101,7 @@ class Migration(migrations.Migration):
                     "run_ms",
                     models.BigIntegerField(
                         default=0,
-                        help_text="Milliseconds of the last runs of the tasks that ended in the span, together.",
+                        help_text="Milliseconds of the last runs of the tasks that ended in the span, together. Written by the relay.",
                         verbose_name="run",
                     ),
                 ),
@@ -82,14 +109,16 @@ class Migration(migrations.Migration):
                     "waits",
                     models.JSONField(
                         default=list,
-                        help_text="Number of these waits in each bucket of apps.tasks.figures.buckets.",
+                        help_text="Number of these waits in each bucket of apps.tasks.figures.buckets. Written by the relay.",
                         verbose_name="waits",
                     ),
                 ),
                 (
                     "runs",
                     models.JSONField(
-                        default=list, help_text="Number of these runs in each bucket.", verbose_name="runs"
+                        default=list,
+                        help_text="Number of these runs in each bucket. Written by the relay.",
+                        verbose_name="runs",
                     ),
                 ),
             ],

@@ -17,36 +17,65 @@ class Tally(models.Model):
     span = models.PositiveSmallIntegerField(
         _("span"),
         choices=SPAN_CHOICES,
-        help_text=_("Length of the span in minutes: 1, 60 or 1440. 0: all times, up to the last whole hour."),
+        help_text=_(
+            "Length of the span in minutes: 1, 60 or 1440. 0: all times, up to the last whole hour. "
+            "Written by the relay."
+        ),
     )
-    start = models.DateTimeField(_("start"), help_text=_("Start of the span, in UTC."))
-    task_name = models.CharField(_("task name"), max_length=255, help_text=_("Name of the actor."))
-    queue_name = models.CharField(_("queue name"), max_length=100, help_text=_("Queue of the tasks."))
-    sent = models.BigIntegerField(_("sent"), default=0, help_text=_("Tasks that were sent."))
+    start = models.DateTimeField(_("start"), help_text=_("Start of the span, in UTC. Written by the relay."))
+    task_name = models.CharField(
+        _("task name"), max_length=255, help_text=_("Name of the actor. Written by the relay.")
+    )
+    queue_name = models.CharField(
+        _("queue name"), max_length=100, help_text=_("Queue of the tasks. Written by the relay.")
+    )
+    sent = models.BigIntegerField(_("sent"), default=0, help_text=_("Tasks that were sent. Written by the relay."))
     started = models.BigIntegerField(
         _("started"),
         default=0,
-        help_text=_("Runs that began, automatic retries too. Runs that a worker released or snoozed are not counted."),
+        help_text=_(
+            "Runs that began, automatic retries too. Runs that a worker released or snoozed are not counted. "
+            "Written by the relay."
+        ),
     )
-    completed = models.BigIntegerField(_("completed"), default=0, help_text=_("Tasks that completed."))
-    failed = models.BigIntegerField(_("failed"), default=0, help_text=_("Tasks that failed for good."))
-    retried = models.BigIntegerField(_("retried"), default=0, help_text=_("Automatic retries."))
-    cancelled = models.BigIntegerField(_("cancelled"), default=0, help_text=_("Tasks that were cancelled."))
+    completed = models.BigIntegerField(
+        _("completed"), default=0, help_text=_("Tasks that completed. Written by the relay.")
+    )
+    failed = models.BigIntegerField(
+        _("failed"), default=0, help_text=_("Tasks that failed for good. Written by the relay.")
+    )
+    retried = models.BigIntegerField(_("retried"), default=0, help_text=_("Automatic retries. Written by the relay."))
+    cancelled = models.BigIntegerField(
+        _("cancelled"), default=0, help_text=_("Tasks that were cancelled. Written by the relay.")
+    )
     rescued = models.BigIntegerField(
-        _("rescued"), default=0, help_text=_("Runs that ended with the death of their worker process.")
+        _("rescued"),
+        default=0,
+        help_text=_("Runs that ended with the death of their worker process. Written by the relay."),
     )
     wait_ms = models.BigIntegerField(
         _("wait"),
         default=0,
-        help_text=_("Milliseconds that the tasks that ended in the span waited for their last start, together."),
+        help_text=_(
+            "Milliseconds that the tasks that ended in the span waited for their last start, together. "
+            "Written by the relay."
+        ),
     )
     run_ms = models.BigIntegerField(
-        _("run"), default=0, help_text=_("Milliseconds of the last runs of the tasks that ended in the span, together.")
+        _("run"),
+        default=0,
+        help_text=_(
+            "Milliseconds of the last runs of the tasks that ended in the span, together. Written by the relay."
+        ),
     )
     waits = models.JSONField(
-        _("waits"), default=list, help_text=_("Number of these waits in each bucket of apps.tasks.figures.buckets.")
+        _("waits"),
+        default=list,
+        help_text=_("Number of these waits in each bucket of apps.tasks.figures.buckets. Written by the relay."),
     )
-    runs = models.JSONField(_("runs"), default=list, help_text=_("Number of these runs in each bucket."))
+    runs = models.JSONField(
+        _("runs"), default=list, help_text=_("Number of these runs in each bucket. Written by the relay.")
+    )
 
     class Meta:
         verbose_name = _("tally")

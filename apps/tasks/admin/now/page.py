@@ -3,6 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -27,7 +28,7 @@ from apps.tasks.admin.now import chart, trouble
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.schedule import state as schedule_state
 from apps.tasks.figures import Series
-from apps.tasks.models import TaskStatus, WorkerProcess
+from apps.tasks.models import Limit, Schedule, TaskStatus, WorkerProcess
 from apps.tasks.statements import causes, pending
 
 #: Time in which the shown causes made tasks fail.
@@ -99,7 +100,7 @@ class NowAdmin(OperatedAdmin):
 
     def _part(self, request: HttpRequest) -> str:
         """Return the part that changes. Pages that ask within `KEPT_SECONDS` get the same: many may be open."""
-        seen_by = (self.admin_site.name, self.has_operate_permission(request))
+        seen_by = (self.admin_site.name, self.has_operate_permission(request), self._closed(request))
         key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
         made_at, found = kept_parts.get(key, (0.0, ""))
         if not found or time.monotonic() - made_at > KEPT_SECONDS:
@@ -109,8 +110,19 @@ class NowAdmin(OperatedAdmin):
             kept_parts[key] = time.monotonic(), found
         return found
 
+    def _closed(self, request: HttpRequest) -> tuple[str, ...]:
+        """Return how the addresses begin that this user may not open."""
+        admins = [self.admin_site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit)]
+        return tuple(
+            reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_changelist")
+            for one in admins
+            if not one.has_view_permission(request)
+        )
+
     def _shown(self, request: HttpRequest) -> dict[str, Any]:
-        period = _period(request)
+        period, closed = _period(request), self._closed(request)
+        workers_url = reverse("admin:tasks_workerprocess_changelist")
+        schedules_url = reverse("admin:tasks_schedule_changelist")
         series, look = figures.over(period), trouble.Look.now()
         last_hour = series if period is figures.HOUR else figures.over(figures.HOUR)
         waits, is_capped = count_waiting()
@@ -118,7 +130,7 @@ class NowAdmin(OperatedAdmin):
             "period": period.name,
             "periods": [(one.name, text, one is period) for one, text in PERIODS.items()],
             "period_text": IN_WORDS[period],
-            "troubles": trouble.of(look),
+            "troubles": [replace(one, href="") if one.href.startswith(closed) else one for one in trouble.of(look)],
             "is_empty": not TaskStatus.objects.exists(),
             "processes": processes(look),
             "counts": list(counts(waits, last_hour, is_capped=is_capped)),
@@ -132,8 +144,8 @@ class NowAdmin(OperatedAdmin):
             "running": running(),
             "schedules": schedules(look),
             "tasks_url": tasks(),
-            "schedules_url": reverse("admin:tasks_schedule_changelist"),
-            "workers_url": reverse("admin:tasks_workerprocess_changelist"),
+            "schedules_url": "" if schedules_url.startswith(closed) else schedules_url,
+            "workers_url": "" if workers_url.startswith(closed) else workers_url,
             "at": elements.timestamp(timezone.now()),
         }
 
