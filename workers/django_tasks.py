@@ -264,7 +264,7 @@ def _set(result: TaskResult[Any, Any], **values: Any) -> None:
 def _task_named(path: str) -> LedgerTask | None:
     try:
         found = import_string(path)
-    except ImportError:
+    except (ImportError, TypeError, ValueError):  # Actors may have names that are no paths.
         return None
     return found if isinstance(found, LedgerTask) else None
 

@@ -323,3 +323,11 @@ def test_tasks_run_in_worker_processes(worker: Callable[..., Any], wait_until: C
     for result in results:
         wait_until(lambda result=result: (result.refresh(), result.is_finished)[1])
     assert [result.status for result in results] == ["SUCCESSFUL", "FAILED", "SUCCESSFUL"]
+
+
+@pytest.mark.parametrize("name", [".x", "..x", "a..b"])
+def test_a_task_whose_name_is_no_path_is_no_result(name: str) -> None:
+    message = actors.effect.send("n")
+    TaskStatus.objects.filter(task_id=message.message_id).update(task_name=name)
+    with pytest.raises(TaskResultDoesNotExist):
+        default_task_backend.get_result(message.message_id)
