@@ -287,16 +287,23 @@ def _error(ended: Any) -> TaskError:
 class FinishedSignals:
     """Sends `task_finished` once the end of a task is committed, in the process that wrote it.
 
-    It has a thread of its own, since a slow receiver must not keep the writer from its work.
+    It has a thread of its own, since a slow receiver must not keep the writer from its work. Where no writer's thread
+    runs, as in `run_due` of the testing kit, it sends them at once: no other thread sees the transaction of a test.
     """
 
     def __init__(self) -> None:
         self._task_ids: SimpleQueue[str] = SimpleQueue()
         self._thread: threading.Thread | None = None
 
-    def take_outcomes(self, sender: object, *, outcomes: Iterable[Outcome], **kwargs: object) -> None:
+    def take_outcomes(
+        self, sender: object, *, outcomes: Iterable[Outcome], may_block: bool = False, **kwargs: object
+    ) -> None:
         """Take the ends that a worker process wrote."""
         ended = [one for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths]
+        if may_block:
+            for one in ended:
+                self._send(one.claim.task_id)
+            return
         for one in ended:
             self._task_ids.put(one.claim.task_id)
         if ended and self._thread is None:

@@ -244,7 +244,7 @@ class Writer(threading.Thread):
         self.holdings.done += sum(attempt.started is not None for attempt in written)
         self.holdings.drop(written)
         if outcomes_written.receivers and (took := [one.outcome for one in written if one not in stale]):
-            outcomes_written.send_robust(type(self), outcomes=took)
+            outcomes_written.send_robust(type(self), outcomes=took, may_block=not self.is_alive())
         # Each has a place of its limit free now.
         if limited := [attempt for attempt in written if attempt.line is not None]:
             lines = [(attempt.message.actor_name, attempt.line or "") for attempt in limited]
