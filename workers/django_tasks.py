@@ -11,7 +11,7 @@ import threading
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from functools import partial
-from queue import SimpleQueue
+from queue import Queue
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -26,7 +26,7 @@ from dramatiq.middleware import CurrentMessage
 from apps.tasks import states
 from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
-from apps.tasks.signals import outcomes_written
+from apps.tasks.signals import outcomes_written, worker_stopping
 from apps.tasks.values import Outcome
 
 # Django 6 has the API itself. The types are its own.
@@ -292,7 +292,7 @@ class FinishedSignals:
     """
 
     def __init__(self) -> None:
-        self._task_ids: SimpleQueue[str] = SimpleQueue()
+        self._task_ids: Queue[str] = Queue()
         self._thread: threading.Thread | None = None
 
     def take_outcomes(
@@ -321,6 +321,14 @@ class FinishedSignals:
             finally:
                 if self._task_ids.empty():
                     connections.close_all()
+                self._task_ids.task_done()
+
+    def settle(self, sender: object, *, timeout_seconds: float, **kwargs: object) -> None:
+        """Wait for the signals of a worker process that stops. The thread ends with the process."""
+        is_done = self._task_ids.all_tasks_done
+        with is_done:
+            if not is_done.wait_for(lambda: not self._task_ids.unfinished_tasks, timeout_seconds):
+                logger.warning("task_finished is not sent for all count=%d", self._task_ids.unfinished_tasks)
 
     def _send(self, task_id: str) -> None:
         backend = next((one for one in task_backends.all() if isinstance(one, LedgerBackend)), None)
@@ -337,3 +345,4 @@ class FinishedSignals:
 
 _finished = FinishedSignals()
 outcomes_written.connect(_finished.take_outcomes, dispatch_uid="django_tasks")
+worker_stopping.connect(_finished.settle, dispatch_uid="django_tasks")

@@ -1,6 +1,7 @@
 """Django's Tasks API on the ledger: rows, results and refusals, as any backend owes them."""
 
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import ModuleType
@@ -315,6 +316,29 @@ def test_task_finished_is_sent_once_after_the_end_is_committed(
     finally:
         task_finished.disconnect(note)
     assert seen == [(result.id, status, True)]
+
+
+def test_a_worker_that_stops_sends_task_finished_first(
+    broker: Any, booted: None, wait_until: Callable[..., Any]
+) -> None:
+    seen: list[str] = []
+
+    def note(task_result: Any, **signal: Any) -> None:
+        time.sleep(0.1)
+        seen.append(task_result.id)
+
+    worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
+    task_finished.connect(note)
+    try:
+        worker.start()
+        ids = [tasks.add.enqueue(number).id for number in range(5)]
+        ended = TaskStatus.objects.finished().filter(task_id__in=ids)
+        wait_until(lambda: ended.count() == len(ids))
+        worker.stop(timeout=5_000)
+        assert sorted(seen) == sorted(ids)
+    finally:
+        task_finished.disconnect(note)
+        broker.middleware.pop()  # Dramatiq adds one for each worker and has no way to remove it.
 
 
 def test_tasks_run_in_worker_processes(worker: Callable[..., Any], wait_until: Callable[..., Any]) -> None:
