@@ -318,6 +318,29 @@ def test_task_finished_is_sent_once_after_the_end_is_committed(
     assert seen == [(result.id, status, True)]
 
 
+def test_task_finished_is_sent_of_a_task_that_is_cancelled_in_place_of_its_retry(
+    working: None, wait_until: Callable[..., Any]
+) -> None:
+    seen: list[Any] = []
+
+    def cancel(task_result: Any, **signal: Any) -> None:
+        TaskStatus.objects.filter(task_id=task_result.id).update(cancel_requested_at=timezone.now())
+
+    def note(task_result: Any, **signal: Any) -> None:
+        seen.append((task_result.id, task_result.status))
+
+    task_started.connect(cancel)
+    task_finished.connect(note)
+    try:
+        result = tasks.fail_often.enqueue()
+        wait_until(lambda: seen, timeout=10)
+    finally:
+        task_started.disconnect(cancel)
+        task_finished.disconnect(note)
+    assert seen == [(result.id, "FAILED")]
+    assert row_of(result).status == "cancelled"
+
+
 def test_a_worker_that_stops_sends_task_finished_first(
     broker: Any, booted: None, wait_until: Callable[..., Any]
 ) -> None:

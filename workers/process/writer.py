@@ -228,6 +228,8 @@ class Writer(threading.Thread):
                 deferred.append(attempt)
             elif settled.took:
                 publish_sends(settled.sends, self.wire)
+                if settled.instead is not None:
+                    outcome = attempt.outcome = outcome._replace(move=settled.instead)
                 if outcome.move is states.CANCEL_CLAIMED:
                     self._cancelled.append(outcome.claim.task_id)
                 elif outcome.move is states.RETRY and outcome.delay_ms <= 0 and outcome.line is None:
@@ -277,12 +279,13 @@ class Writer(threading.Thread):
     def _finish_reduced(self, outcome: Outcome, error: Exception) -> list[Settled]:
         """Write an outcome that the database refused: without what follows it, else without all that it has."""
         if outcome.sends:
+            reduced = _without_follow_ups(outcome, error)
             try:
-                return ledger.finish([_without_follow_ups(outcome, error)])
+                return [one._replace(instead=one.instead or reduced.move) for one in ledger.finish([reduced])]
             except Exception as again:
                 if not is_data_error(again):
                     raise
-        return ledger.finish([_bare(outcome, error)])
+        return [one._replace(instead=states.FAIL) for one in ledger.finish([_bare(outcome, error)])]
 
     def _settle_groups(self) -> None:
         if self._of_groups:
