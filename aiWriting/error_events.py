@@ -1,13 +1,17 @@
 """Errors of the web and of tasks in Sentry: `SENTRY_DSN`."""
 
 from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
+from django.urls import Resolver404, resolve
 
 from apps.tasks.log_context import fields
 
 #: Middleware of the workers that goes with it.
 MIDDLEWARE = "workers.middleware.sentry.Sentry"
+#: Headers that an event may have. Others have secrets, such as `Referer`, which is the address of a link in an e-mail.
+HEADERS = frozenset({"accept", "content-length", "content-type", "host", "user-agent", "x-request-id"})
 
 
 def send_to(dsn: str) -> None:
@@ -48,4 +52,25 @@ def _clean(event: Any, hint: Any) -> Any:
     event["tags"] = tags | dict(event.get("tags") or {})
     for name in ("query_string", "cookies", "data", "env"):
         event.get("request", {}).pop(name, None)
+    if request := event.get("request"):
+        request["headers"] = {
+            name: value for name, value in (request.get("headers") or {}).items() if name.lower() in HEADERS
+        }
+        request["url"] = _without_values(request.get("url") or "")
     return event
+
+
+def _without_values(url: str) -> str:
+    """Return an address with the names of its parameters for their values. Links in e-mails have secrets there."""
+    try:
+        parts = urlsplit(url)
+    except ValueError:  # By a Host header that is refused.
+        return ""
+    origin = f"{parts.scheme}://{parts.netloc}"
+    segments = unquote(parts.path).split("/")
+    try:
+        found = resolve("/".join(segments))
+    except Resolver404:
+        return origin
+    names = {str(value): f"<{name}>" for name, value in found.kwargs.items() if not str(value).isdigit()}
+    return origin + "/".join(names.get(segment, segment) for segment in segments)

@@ -1,9 +1,9 @@
 """Refuse requests for hosts that are not ours, except those of monitoring by the address of the process."""
 
 from ipaddress import ip_address
-from urllib.parse import urlsplit
 
 from django.http import HttpRequest, HttpResponsePermanentRedirect
+from django.http.request import split_domain_port
 from django.middleware.common import CommonMiddleware
 from django.urls import reverse
 
@@ -30,9 +30,13 @@ def is_monitoring(path: str, *, host: str) -> bool:
 
 
 def is_address(host: str) -> bool:
-    """Return whether the value of a Host header is an address, with a port or without."""
+    """Return whether the value of a Host header is an address, with a port or without.
+
+    Django's own reading decides, so a user before an address, or a zone after it, makes none.
+    """
+    domain, _ = split_domain_port(host)
+    is_bracketed = domain.startswith("[")
     try:
-        parts = urlsplit(f"//{host}")
-        return parts.netloc == host and parts.port != 0 and bool(ip_address(parts.hostname or ""))
+        return ip_address(domain.strip("[]")).version == (6 if is_bracketed else 4)
     except ValueError:
         return False

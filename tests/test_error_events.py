@@ -1,5 +1,6 @@
 """The settings for Sentry and OpenTelemetry."""
 
+import json
 import os
 import subprocess
 import sys
@@ -39,6 +40,36 @@ def test_a_dsn_that_cannot_be_used_is_refused(program: str, dsn: str, sentence: 
     done = run(program, SENTRY_DSN=dsn)
     assert done.returncode == 1
     assert f"ImproperlyConfigured: {sentence}" in done.stderr.splitlines()[-1]
+
+
+@pytest.mark.parametrize(
+    ("address", "shown"),
+    [
+        ("/invitations/hunter2/", "/invitations/<token>/"),
+        ("/sign-in/new-password/n/hunter2-n/", "/sign-in/new-password/<uidb64>/<token>/"),
+        ("/account/address/hunter2%3A1/", "/account/address/<token>/"),
+        ("/api/tasks/7f0f5f0a/", "/api/tasks/<task_id>/"),
+        ("/api/documents/12/", "/api/documents/12/"),
+        ("/nothing/hunter2/", ""),
+    ],
+)
+def test_an_event_has_no_secret_of_an_address_or_a_header(address: str, shown: str) -> None:
+    secret = f"https://example.com{address}?q=hunter2"
+    request = {
+        "url": secret.partition("?")[0],
+        "method": "GET",
+        "query_string": "q=hunter2",
+        "headers": {"Host": "example.com", "user-agent": "curl", "referer": secret, "x-csrftoken": "hunter2"},
+    }
+    program = "import json, django, sentry_sdk; django.setup()\n"
+    program += f"event = sentry_sdk.get_client().options['before_send']({{'request': {request!r}}}, {{}})\n"
+    program += "print(json.dumps(event))"
+    done = run(program, SENTRY_DSN="https://key@sentry.example.com/1")
+    event = json.loads(done.stdout)
+    assert "hunter2" not in done.stdout
+    assert event["request"]["headers"] == {"Host": "example.com", "user-agent": "curl"}
+    assert event["request"]["method"] == "GET"
+    assert event["request"]["url"] == f"https://example.com{shown}"
 
 
 def test_without_opentelemetry_nothing_of_it_is_loaded() -> None:

@@ -49,7 +49,10 @@ def test_a_platform_may_ask_by_the_address_of_the_process(client: Client, settin
     assert client.get("/", headers={"Host": host}).status_code == 400
 
 
-@pytest.mark.parametrize("host", ["elsewhere.example", "10.1.2.3.example", "[::1", "", "10.1.2.3:x"])
+@pytest.mark.parametrize(
+    "host",
+    ["elsewhere.example", "10.1.2.3.example", "[::1", "", "10.1.2.3:x", "jane@10.1.2.3", "[::1]x", "[::1%x.example]"],
+)
 def test_other_hosts_are_refused_of_health_checks_too(client: Client, settings: Any, host: str) -> None:
     settings.ALLOWED_HOSTS = ["writing.example.com"]
 

@@ -48,9 +48,12 @@ class TrustedProxies:
         return changed
 
     def request_id(self, scope: Scope) -> str:
-        """Return the id that a trusted proxy gave the request, or a new one. The scope must be the server's own."""
+        """Return the id that a trusted proxy gave the request, or a new one. The scope must be the server's own.
+
+        Of several ids one may be the client's, so none is taken.
+        """
         peer = scope.get("client")
-        given = next((value for name, value in scope["headers"] if name == REQUEST_ID), b"")
+        given = b",".join(value for name, value in scope["headers"] if name == REQUEST_ID)
         is_trusted = bool(given) and peer is not None and self.is_trusted(peer[0])
         return request_id.choose(given.decode("latin-1"), is_trusted=is_trusted)
 

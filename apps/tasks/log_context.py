@@ -25,9 +25,11 @@ class LogContext(logging.Filter):
     """
 
     def filter(self, record: logging.LogRecord) -> bool:
-        # The line about the end of an attempt has its own.
-        if "task_id" not in vars(record):
-            vars(record).update(fields())
+        known = vars(record)
+        if any(name not in known for name in FIELDS):
+            # A line that names a task by itself may mean another one, so it gets no actor and no attempt of this one.
+            found = dict.fromkeys(FIELDS) | {"request_id": current_request_id()} if "task_id" in known else fields()
+            known.update(found | known)
         return True
 
 

@@ -9,5 +9,9 @@ cancel_requested = Signal()
 #: `move`: one of `apps.tasks.states`, such as EXPIRE.
 ended_by_ledger = Signal()
 
-#: Attempts of this worker process ended, and that is committed. `outcomes`: the `Outcome` of each.
+#: Attempts of this worker process ended, and that is committed. `outcomes`: the `Outcome` of each. `may_block`: False
+#: if the writer's thread sends it, which must go on.
 outcomes_written = Signal()
+
+#: This worker process has written its last outcomes and stops. `timeout_seconds`: time that receivers may take, in all.
+worker_stopping = Signal()

@@ -159,11 +159,13 @@ class Settled(NamedTuple):
       took: False: the row has another attempt by now, and nothing was written.
       deferred: Another transaction has locked the row and nothing was written. Try again.
       sends: Messages recorded with the outcome. Publish them after the commit.
+      instead: Move that was made in place of the outcome's, such as a cancellation in place of a retry.
     """
 
     took: bool
     deferred: bool = False
     sends: tuple[Send, ...] = ()
+    instead: Move | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

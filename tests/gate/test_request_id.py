@@ -19,6 +19,14 @@ def test_a_trusted_proxy_gives_the_id(serve: Callable[..., Connect], network: st
     assert (answer.headers.get_all("X-Request-ID") == ["edge-7"]) is is_kept
 
 
+def test_of_two_ids_none_is_taken(serve: Callable[..., Connect]) -> None:
+    """Some proxies append theirs to that of a stranger."""
+    connect = serve(proxies=[ip_network("127.0.0.1/32")])
+    answer = connect().send("GET /healthz HTTP/1.1", "X-Request-ID: forged", "X-Request-ID: edge-7").answer()
+    (found,) = answer.headers.get_all("X-Request-ID") or [""]
+    assert re.fullmatch("[0-9a-f]{32}", found)
+
+
 @pytest.mark.parametrize("line", ["GET /%ff HTTP/1.1", "GET /healthz HTTP/1.1"])
 def test_every_answer_has_one_id(connect: Connect, line: str) -> None:
     answer = connect().send(line, "Content-Type: text/plain; charset*=foo''bar").answer()

@@ -270,7 +270,7 @@ class Model:
             task.result, task.progress_text = outcome.result, outcome.text
             task.progress = 100 if move is states.COMPLETE else outcome.percent
         self.record(outcome.sends)
-        return Settled(took=True, sends=outcome.sends)
+        return Settled(took=True, sends=outcome.sends, instead=None if move is outcome.move else move)
 
     # --- Groups ---
 

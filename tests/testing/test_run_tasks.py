@@ -1,15 +1,18 @@
 """`run_due` and `run_tasks`: tasks run in the test's thread and transaction, through the real middleware."""
 
 import os
+import threading
 from typing import Any
 
 import dramatiq
 import pytest
 from django.db import transaction
 from django.test import TestCase, TransactionTestCase
+from django_tasks.signals import task_finished
 
 from apps.tasks import groups, states
 from apps.tasks.models import TaskStatus
+from tests.acting import django_tasks
 from tests.acting import tasks as acting
 from tests.acting.models import Effect
 from workers.testing import MisuseError, advance, run_due, run_tasks
@@ -213,3 +216,20 @@ def test_an_actor_that_nobody_declares_is_named(declared: Any) -> None:
             run_due()
     finally:
         dramatiq.get_broker().actors["acting.gone"] = actor
+
+
+@pytest.mark.django_db
+class TestSignalsOfDjangoTasks(TestCase):
+    def test_task_finished_is_sent_in_the_thread_of_the_test_before_run_due_returns(self) -> None:
+        seen: list[Any] = []
+
+        def note(task_result: Any, **signal: Any) -> None:
+            seen.append((task_result.id, task_result.status, threading.current_thread()))
+
+        task_finished.connect(note)
+        try:
+            result = django_tasks.add.enqueue(1)
+            run_due()
+        finally:
+            task_finished.disconnect(note)
+        assert seen == [(result.id, "SUCCESSFUL", threading.current_thread())]

@@ -1,6 +1,7 @@
 """Django's Tasks API on the ledger: rows, results and refusals, as any backend owes them."""
 
 import sys
+import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from types import ModuleType
@@ -317,9 +318,63 @@ def test_task_finished_is_sent_once_after_the_end_is_committed(
     assert seen == [(result.id, status, True)]
 
 
+def test_task_finished_is_sent_of_a_task_that_is_cancelled_in_place_of_its_retry(
+    working: None, wait_until: Callable[..., Any]
+) -> None:
+    seen: list[Any] = []
+
+    def cancel(task_result: Any, **signal: Any) -> None:
+        TaskStatus.objects.filter(task_id=task_result.id).update(cancel_requested_at=timezone.now())
+
+    def note(task_result: Any, **signal: Any) -> None:
+        seen.append((task_result.id, task_result.status))
+
+    task_started.connect(cancel)
+    task_finished.connect(note)
+    try:
+        result = tasks.fail_often.enqueue()
+        wait_until(lambda: seen, timeout=10)
+    finally:
+        task_started.disconnect(cancel)
+        task_finished.disconnect(note)
+    assert seen == [(result.id, "FAILED")]
+    assert row_of(result).status == "cancelled"
+
+
+def test_a_worker_that_stops_sends_task_finished_first(
+    broker: Any, booted: None, wait_until: Callable[..., Any]
+) -> None:
+    seen: list[str] = []
+
+    def note(task_result: Any, **signal: Any) -> None:
+        time.sleep(0.1)
+        seen.append(task_result.id)
+
+    worker = dramatiq.Worker(broker, worker_threads=2, worker_timeout=50)
+    task_finished.connect(note)
+    try:
+        worker.start()
+        ids = [tasks.add.enqueue(number).id for number in range(5)]
+        ended = TaskStatus.objects.finished().filter(task_id__in=ids)
+        wait_until(lambda: ended.count() == len(ids))
+        worker.stop(timeout=5_000)
+        assert sorted(seen) == sorted(ids)
+    finally:
+        task_finished.disconnect(note)
+        broker.middleware.pop()  # Dramatiq adds one for each worker and has no way to remove it.
+
+
 def test_tasks_run_in_worker_processes(worker: Callable[..., Any], wait_until: Callable[..., Any]) -> None:
     results: list[Any] = [tasks.add.enqueue(1), tasks.fail.enqueue("no luck"), tasks.succeed_at.enqueue(2)]
     worker("--processes", "1", WORKER_THREADS="2")
     for result in results:
         wait_until(lambda result=result: (result.refresh(), result.is_finished)[1])
     assert [result.status for result in results] == ["SUCCESSFUL", "FAILED", "SUCCESSFUL"]
+
+
+@pytest.mark.parametrize("name", [".x", "..x", "a..b"])
+def test_a_task_whose_name_is_no_path_is_no_result(name: str) -> None:
+    message = actors.effect.send("n")
+    TaskStatus.objects.filter(task_id=message.message_id).update(task_name=name)
+    with pytest.raises(TaskResultDoesNotExist):
+        default_task_backend.get_result(message.message_id)

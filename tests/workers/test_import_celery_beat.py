@@ -274,3 +274,21 @@ def test_days_that_celery_joins_in_another_way_are_refused() -> None:
     with pytest.raises(CannotImportError, match=r"days of the month \(1-7\) and of the week \(1\)"):
         crontab.text_of({"day_of_month": "1-7", "day_of_week": "mon"})
     assert crontab.text_of({"day_of_month": "*/2", "day_of_week": "mon"}) == "* * */2 * 1"
+
+
+@pytest.mark.parametrize(
+    "task",
+    [
+        {"clocked": {"clocked_time": "soon"}},
+        {"clocked": {"clocked_time": "9999-12-31T23:59:59.9Z"}},
+        {"interval": {"every": 3_000_000, "period": "days"}},
+        {"interval": {"every": 10**18, "period": "days"}},
+        {"interval": {"every": 1, "period": ["days"]}},
+        {"crontab": DAILY | {"minute": "\u00b2-1/2"}},
+    ],
+)
+def test_a_time_that_cannot_be_read_refuses_its_own_row_only(file: Path, task: dict[str, Any]) -> None:
+    refusal(file, **task)
+    out = run("--partial", "--json", dump(file, task, {"crontab": DAILY}))
+    assert "Imported: 1 new, 1 refused." in out
+    assert Schedule.objects.filter(declared_cron="").get().name == "task 2"

@@ -178,3 +178,8 @@ def test_a_thread_of_its_own_does_not_keep_the_task(working, declare, ended, lin
 
     ended(declare(starts).send())
     assert lines.of("bare") == [(None, None, None, None)]
+
+
+def test_a_line_that_names_a_task_itself_has_all_fields(lines) -> None:
+    in_request(lambda: library.info("asks for it", extra={"task_id": "t-1"}))
+    assert lines.of("asks for it") == [("t-1", None, None, REQUEST)]

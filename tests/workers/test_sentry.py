@@ -122,6 +122,20 @@ def test_the_last_failure_is_one_event_and_retries_are_breadcrumbs(
     assert TEXT not in json.dumps(event)
 
 
+def test_an_event_has_no_values_of_variables_whatever_the_client_says(
+    sentry, working, declare, ended, monkeypatch
+) -> None:
+    monkeypatch.setitem(sentry_sdk.get_client().options, "include_local_variables", True)
+
+    def fails(password: str, text: str) -> None:
+        raise KeyError("isbn")
+
+    assert ended(declare(fails, max_retries=0).send(SECRET, text=TEXT)).status == "failed"
+    (event,) = sentry.of_tasks()
+    assert SECRET not in json.dumps(event)
+    assert TEXT not in json.dumps(event)
+
+
 def test_what_is_no_failure_is_no_event(sentry, broker, working, declare, ended) -> None:
     class Skips(Sentry):
         def before_process_message(self, broker: Any, message: Any) -> None:

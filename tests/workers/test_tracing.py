@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 from django.db import connection
+from dramatiq import Middleware
 from opentelemetry import trace
-from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace import ReadableSpan, SpanProcessor, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
@@ -162,3 +163,29 @@ def test_an_isolated_task_belongs_to_its_run(actors, spans, working, broker, end
     sent = TaskStatus.objects.get(task_id=row.result["sent"])
     assert sent.options["traceparent"].startswith(f"00-{trace_id}-{id_of(run):016x}-")
     assert parent_of(spans.one("run acting.effect")) == id_of(run)
+
+
+def test_a_processor_that_fails_leaves_no_span_in_the_thread(spans, broker, working, ended, declare) -> None:
+    class Fails(SpanProcessor):
+        def on_end(self, span: ReadableSpan) -> None:
+            raise RuntimeError("the exporter is broken")
+
+    seen: list[Any] = []
+
+    class Looks(Middleware):
+        def after_process_message(self, broker: Any, message: Any, **ended: Any) -> None:
+            seen.append(trace.get_current_span())
+
+    provider: Any = trace.get_tracer_provider()
+    fails, looks = Fails(), Looks()
+
+    def work() -> None:
+        provider.add_span_processor(fails)
+
+    # Its after-hook runs after that of the spans.
+    broker.middleware.insert(0, looks)
+    try:
+        ended(declare(work).send())
+    finally:
+        broker.middleware.remove(looks)
+    assert seen == [trace.INVALID_SPAN]

@@ -117,9 +117,9 @@ def _capture(attempt: Attempt, exception: BaseException | None) -> None:
     hint: Any = None
     mechanism = {"type": "dramatiq", "handled": False}
     if exception is not None and attempt.child_failure is None:
-        event, hint = event_from_exception(
-            exception, client_options=sentry_sdk.get_client().options, mechanism=mechanism
-        )
+        # Variables hold arguments and texts of documents, and the SDK sends them unless it is told not to.
+        options = {**sentry_sdk.get_client().options, "include_local_variables": False}
+        event, hint = event_from_exception(exception, client_options=options, mechanism=mechanism)
     elif exception is not None and failure is not None:
         # It was raised in a child, where its traceback stayed.
         module, _, name = failure.error_type.rpartition(".")

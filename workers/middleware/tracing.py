@@ -92,8 +92,11 @@ class Tracing(Middleware):
             return
         span, token = begun
         assert isinstance(message, ClaimedMessage)
-        _end(span, message.attempt)
-        context.detach(token)
+        try:
+            _end(span, message.attempt)
+        finally:
+            # Processors of the project's own run at the end of a span, and may fail.
+            context.detach(token)
 
     def after_skip_message(self, broker: Broker, message: MessageProxy) -> None:
         self.after_process_message(broker, message)

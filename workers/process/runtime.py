@@ -16,6 +16,7 @@ from dramatiq.common import iter_queue
 
 from apps.core import connections
 from apps.tasks.conf import conf
+from apps.tasks.signals import worker_stopping
 from workers.process import fork, identity, time_limits
 from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
@@ -182,6 +183,7 @@ class Runtime:
             self.heartbeat.stop(timeout_seconds=max(deadline - time.monotonic(), 0))
             presence.stop(self.worker_id)
             connections.unwatch()
+            worker_stopping.send_robust(type(self), timeout_seconds=max(deadline - time.monotonic(), 0))
 
     def _refuse(self) -> None:
         self.stopping.set()

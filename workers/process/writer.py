@@ -16,7 +16,7 @@ from apps.core.connections import close_broken, own
 from apps.tasks import ledger, states
 from apps.tasks.failures import in_words
 from apps.tasks.signals import outcomes_written
-from apps.tasks.values import GROUP_KEY, Outcome, Settled
+from apps.tasks.values import GROUP_KEY, Claim, Outcome, Settled
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
 from workers.process.holdings import Holdings
@@ -69,6 +69,8 @@ class Writer(threading.Thread):
         self._of_groups: list[str] = []
         #: Cancelled tasks, whose children follow. The relay looks for them as well.
         self._cancelled: list[str] = []
+        #: Ended claims whose retries are due at once. The audit finds those of a process that dies before it publishes.
+        self._retried: list[Claim] = []
         #: Ended attempts; pairs of queue and wire id to ack; None to wake the thread.
         self._inbox: SimpleQueue[Attempt | tuple[str, str] | None] = SimpleQueue()
         #: End of the last turn that reached the database, by the monotonic clock.
@@ -127,6 +129,8 @@ class Writer(threading.Thread):
                     except BaseException:
                         pending = batch + pending
                         raise
+                    self._publish_retried()
+                self._publish_retried()
                 was_deferred = bool(deferred)
                 # Before the acks, which wait for Redis.
                 pending, deferred = deferred, []
@@ -217,37 +221,44 @@ class Writer(threading.Thread):
         """Write a batch. Return the attempts whose rows another transaction has locked: they are tried again."""
         unwritten = [attempt for attempt in batch if not attempt.written]
         outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
-        deferred, again, stale = [], [], []
+        deferred, stale = [], []
         for attempt, outcome, settled in zip(unwritten, outcomes, self._finish(outcomes), strict=True):
             attempt.written = not settled.deferred
             if settled.deferred:
                 deferred.append(attempt)
             elif settled.took:
                 publish_sends(settled.sends, self.wire)
+                if settled.instead is not None:
+                    outcome = attempt.outcome = outcome._replace(move=settled.instead)
                 if outcome.move is states.CANCEL_CLAIMED:
                     self._cancelled.append(outcome.claim.task_id)
                 elif outcome.move is states.RETRY and outcome.delay_ms <= 0 and outcome.line is None:
-                    again.append(outcome.claim)
+                    self._retried.append(outcome.claim)
             else:
                 stale.append(attempt)
                 logger.warning(
                     "stale outcome refused id=%s attempt=%d move=%s",
                     outcome.claim.task_id, outcome.claim.attempt, outcome.move.name,
                 )  # fmt: skip
-        if again:
-            self.wire.publish_packed([self.wire.pack(words_of_row(row)) for row in ledger.due_again(again)])
         written = [attempt for attempt in batch if attempt.written]
         self._unacked += [(attempt.message.queue_name, attempt.wire_id) for attempt in written]
         self._of_groups += [attempt.claim.task_id for attempt in written if GROUP_KEY in attempt.message.options]
         self.holdings.done += sum(attempt.started is not None for attempt in written)
         self.holdings.drop(written)
         if outcomes_written.receivers and (took := [one.outcome for one in written if one not in stale]):
-            outcomes_written.send_robust(type(self), outcomes=took)
+            outcomes_written.send_robust(type(self), outcomes=took, may_block=not self.is_alive())
         # Each has a place of its limit free now.
         if limited := [attempt for attempt in written if attempt.line is not None]:
             lines = [(attempt.message.actor_name, attempt.line or "") for attempt in limited]
             self.wire.tell_lines(dict.fromkeys(lines))
         return deferred
+
+    def _publish_retried(self) -> None:
+        """Publish the retries that are due at once. If the database does not answer, the next turn does it."""
+        if self._retried:
+            rows = ledger.due_again(self._retried)
+            self._retried = []
+            self.wire.publish_packed([self.wire.pack(words_of_row(row)) for row in rows])
 
     def _finish(self, outcomes: list[Outcome]) -> list[Settled]:
         """Write a batch. If the database refuses its data, find the outcome that is to blame and fail that one."""
@@ -268,12 +279,13 @@ class Writer(threading.Thread):
     def _finish_reduced(self, outcome: Outcome, error: Exception) -> list[Settled]:
         """Write an outcome that the database refused: without what follows it, else without all that it has."""
         if outcome.sends:
+            reduced = _without_follow_ups(outcome, error)
             try:
-                return ledger.finish([_without_follow_ups(outcome, error)])
+                return [one._replace(instead=one.instead or reduced.move) for one in ledger.finish([reduced])]
             except Exception as again:
                 if not is_data_error(again):
                     raise
-        return ledger.finish([_bare(outcome, error)])
+        return [one._replace(instead=states.FAIL) for one in ledger.finish([_bare(outcome, error)])]
 
     def _settle_groups(self) -> None:
         if self._of_groups:

@@ -284,7 +284,7 @@ def _finish(outcome: Outcome) -> Settled:
     if not held.update(**values):
         if is_later and _held(claim).exists():
             # Its cancellation was requested while it ran, so it does not wait for another start.
-            return _finish(outcome._replace(move=states.CANCEL_CLAIMED))
+            return _finish(outcome._replace(move=states.CANCEL_CLAIMED))._replace(instead=states.CANCEL_CLAIMED)
         return Settled(took=False)
     if starts:
         add_starts(starts)

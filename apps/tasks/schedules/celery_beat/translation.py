@@ -53,6 +53,15 @@ def translated(row: BeatTask, *, names: Mapping[str, str], known: set[str], now:
     if row.name in known:
         return Translated(row=row, outcome=THERE, reason=_("a schedule of this name is there; it stays as it is"))
     try:
+        return _translated(row, names=names, now=now)
+    except (ValueError, TypeError, OverflowError) as error:
+        # Celery's tables take any text and any number, such as a time after the last year.
+        told = f"{type(error).__name__}: {error}"
+        return Translated(row=row, outcome=REFUSED, reason=_("Its time cannot be read: %(error)s") % {"error": told})
+
+
+def _translated(row: BeatTask, *, names: Mapping[str, str], now: datetime) -> Translated:
+    try:
         if reason := _is_over(row, now=now):
             return Translated(row=row, outcome=LEFT_OUT, reason=reason)
         schedule, notes = _schedule(row, names=names)
