@@ -286,6 +286,7 @@ def test_a_check_warns_of_an_old_expat(
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="only Linux shares processors among groups")
+@pytest.mark.usefixtures("patience")
 def test_a_reader_computes_after_all_others() -> None:
     """It leads a session of its own, and its group would get as much as the whole web process."""
     said: list[str] = []
@@ -422,6 +423,7 @@ def test_a_preview_is_printable_and_short(monkeypatch: pytest.MonkeyPatch) -> No
     assert [reading.preview for reading in raised.value.readings] == [expected] * 2
 
 
+@pytest.mark.usefixtures("patience")
 def test_any_work_runs_in_the_cage() -> None:
     """Work is a module with a class; `reading` is one of several."""
     said: list[str] = []

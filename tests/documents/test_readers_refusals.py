@@ -240,6 +240,7 @@ def test_a_pdf_with_too_many_pages_is_refused_when_it_is_sent_in() -> None:
     readers.check(data, filename="a.pdf", limits=Limits(pages=11))
 
 
+@pytest.mark.usefixtures("patience")
 def test_reading_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(readers, "MEMORY_BYTES", 2 * 1024**3)
     began = time.monotonic()
