@@ -179,6 +179,22 @@ def test_odd_times_of_another_program_hold_up_no_figures() -> None:
     assert figures.totals()["a.odd", "default"].completed == 3 * len(odd)
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite compares times as texts")
+def test_a_time_of_another_minute_that_compares_as_of_these_is_not_counted() -> None:
+    midnight = tally.floor(timezone.now(), DAY)
+    at = midnight - timedelta(hours=5)
+    ended(at)
+    odd = rows.task("acting.add", status=states.COMPLETED)
+    begin_at(midnight - timedelta(hours=6))
+    with connection.cursor() as cursor:
+        text = at.strftime("%Y-%m-%dT%H:%M:%S")
+        for column in ("created_at", "started_at", "finished_at"):
+            cursor.execute(f"UPDATE {TaskStatus._meta.db_table} SET {column} = %s WHERE id = %s", [text, odd.pk])
+    keep_up()
+    assert figures.settled_until() > midnight
+    assert by_minute()[tally.floor(at, MINUTE)]["completed"] == 1
+
+
 def test_the_rows_of_the_minutes_are_found_by_indexes(django_assert_num_queries) -> None:
     ended(minutes_ago(2))
     with django_assert_num_queries(4), CaptureQueriesContext(connection) as queries:

@@ -89,7 +89,8 @@ def count(since: datetime, until: datetime, *, from_id: int) -> dict[Key, Counts
     found: defaultdict[Key, Counts] = defaultdict(Counts)
 
     def note(minute: int | None, task_name: str, queue_name: str, column: str | None, number: int) -> Counts | None:
-        if minute is None or column is None:
+        if minute is None or column is None or not since.timestamp() <= minute * 60 < until.timestamp():
+            # SQLite compares times as texts: one that another program wrote, with a T, may be of another minute.
             return None
         counts = found[Key(datetime.fromtimestamp(minute * 60, UTC), task_name, queue_name)]
         setattr(counts, column, getattr(counts, column) + number)
