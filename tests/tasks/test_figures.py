@@ -256,6 +256,16 @@ def test_minutes_after_a_quiet_time_read_no_old_rows() -> None:
     assert mark.counted_from_id == mark.settled_from_id == last.pk + 1
 
 
+def test_a_send_in_a_distant_future_lets_no_minute_read_all_rows_since() -> None:
+    odd = task(timezone.now() + timedelta(days=400))
+    for number in (40, 30, 20):
+        task(minutes_ago(number))
+    keep_up()
+    mark = TallyMark.objects.get()
+    assert min(mark.counted_from_id, mark.settled_from_id) > odd.pk
+    assert Counts.together(figures.totals().values()).sent == 3
+
+
 def test_two_relays_count_each_minute_once(monkeypatch) -> None:
     begin_at(minutes_ago(4))
     ended(minutes_ago(3))
