@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.tasks import figures, ledger, states
+from apps.tasks.clock import ClockTimestamp
 from apps.tasks.figures import Counts, counting, tally
 from apps.tasks.figures.buckets import BOUNDS_SECONDS, BUCKETS, quantile
 from apps.tasks.ledger import Kept, Retention
@@ -345,6 +346,24 @@ def test_a_clock_that_goes_back_doubles_nothing(caplog) -> None:
     keep_up()
     assert "figures are counted anew" in caplog.text
     assert {names: counts.columns() for names, counts in figures.totals().items()} == before
+
+
+def test_minutes_and_hours_that_were_counted_ahead_of_the_clock_are_not_doubled(monkeypatch) -> None:
+    now = timezone.now()
+    begin_at(now - timedelta(minutes=90))
+    for minutes in (0, 70):
+        ended(now - timedelta(minutes=minutes), waited=0, ran=0)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(tally, "ClockTimestamp", lambda: ClockTimestamp(offset_ms=3 * 3_600_000))
+        keep_up()
+    assert TallyMark.objects.get().summed_until > now
+    assert Counts.together(figures.totals().values()).completed == 2
+    assert figures.keep_up()
+    for _ in range(2):
+        assert Counts.together(figures.totals().values()).completed == 2
+        assert figures.over(figures.DAY).total.completed == 2
+        assert Counts.together(point.counts for point in figures.over(figures.HOUR).points).completed == 1
+        keep_up()
 
 
 def test_old_tallies_are_deleted_by_their_span() -> None:

@@ -124,7 +124,11 @@ def _go_back(mark: TallyMark, now: datetime) -> bool:
         "counted_from_id": min(from_id, mark.counted_from_id),
         "settled_from_id": min(from_id, mark.settled_from_id),
     }
-    if took := bool(_unchanged(mark).update(**values)):
+    with transaction.atomic():
+        if took := bool(_unchanged(mark).update(**values)):
+            # They are counted again when their time comes, and are read from the rows until then.
+            Tally.objects.filter(span=MINUTE, start__gte=since).delete()
+    if took:
         logger.warning("figures are counted anew, the clock went back since=%s", since.isoformat())
     return took
 
