@@ -366,6 +366,16 @@ def test_minutes_and_hours_that_were_counted_ahead_of_the_clock_are_not_doubled(
         keep_up()
 
 
+@pytest.mark.parametrize("odd", [3, {}, "text", [None, "1"], [1] * 99])
+def test_an_odd_tally_of_another_program_holds_up_no_figures(odd: Any) -> None:
+    begin_at(minutes_ago(90))
+    ended(minutes_ago(80))
+    for span, start in ((EVER, tally.BEGINNING), (HOUR, tally.floor(minutes_ago(80), HOUR))):
+        Tally.objects.create(span=span, start=start, task_name="acting.add", queue_name="default", waits=odd, runs=odd)
+    keep_up()
+    assert Counts.together(figures.totals().values()).completed == 1
+
+
 def test_old_tallies_are_deleted_by_their_span() -> None:
     now = timezone.now()
     for span, days in ((MINUTE, 2), (HOUR, 60), (DAY, 730), (EVER, 10_000)):
