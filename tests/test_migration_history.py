@@ -1,7 +1,9 @@
 """A database that another version of aiWriting migrated is recognised."""
 
 import pytest
+from django.core.management import call_command
 from django.db import connection
+from django.db.migrations import AddIndex
 from django.db.migrations.loader import MigrationLoader
 from django.db.migrations.recorder import MigrationRecorder
 
@@ -40,3 +42,19 @@ def test_an_interrupted_first_migration_is_ours() -> None:
         if app not in ("contenttypes", "auth", "core"):
             recorder.record_unapplied(app, name)
     assert is_ours()
+
+
+@pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite locks the whole file")
+def test_indexes_of_the_figures_are_made_while_tasks_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("0010", "0011"):
+        call_command("sqlmigrate", "tasks", name)
+    made = [line for line in capsys.readouterr().out.splitlines() if line.startswith("CREATE INDEX")]
+    assert len(made) == 2
+    assert all(line.startswith("CREATE INDEX CONCURRENTLY") for line in made)
+
+
+def test_no_lock_of_all_tasks_is_held_while_an_index_is_made() -> None:
+    found = MigrationLoader(None).disk_migrations
+    for key in (("tasks", "0010_tallies"), ("tasks", "0011_indexes_of_figures")):
+        made = [one for one in found[key].operations if isinstance(one, AddIndex)]
+        assert not (made and found[key].atomic), key

@@ -253,9 +253,11 @@ def appended(before: str | None, actor: str, *, app: str) -> str:
     names = {alias.asname or alias.name for node in imports if isinstance(node, ast.Import) for alias in node.names}
     if "dramatiq" not in names:
         lines = before.splitlines(keepends=True)
-        first = next((node for node in imports if getattr(node, "module", "") != "__future__"), None)
-        is_docstring = bool(tree.body) and ast.get_docstring(tree, clean=False) is not None
-        place = (first.lineno - 1) if first else ((tree.body[0].end_lineno or 0) if is_docstring else 0)
+        futures = [node for node in imports if getattr(node, "module", "") == "__future__"]
+        first = next((node for node in imports if node not in futures), None)
+        # These must stay the first statements of all.
+        head = futures or ([] if ast.get_docstring(tree, clean=False) is None else tree.body[:1])
+        place = (first.lineno - 1) if first else ((head[-1].end_lineno or 0) if head else 0)
         lines.insert(place, "import dramatiq\n" if first else "\nimport dramatiq\n")
         before = "".join(lines).lstrip("\n")
     return f"{before.rstrip()}\n\n\n{actor}"

@@ -244,13 +244,37 @@ def test_a_cause_leads_to_its_failures_and_to_retrying_them_all(admin_client: Cl
     assert later.status == states.FAILED
 
 
-@pytest.mark.parametrize("time", ["", "yesterday", "2026-99-99", "2026-01-01"])
+@pytest.mark.parametrize(
+    "time",
+    ["", "yesterday", "2026-99-99", "2026-01-01", "0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00"],
+)
 def test_odd_times_of_another_program_are_taken_for_the_last_hour(admin_client: Client, time: str) -> None:
     task = failed("KeyError", "'isbn'")
     address = reverse("admin:tasks_cause_retry", args=[task.cause])
     assert admin_client.post(address, {"since": time, "until": time}).status_code == 302
     task.refresh_from_db()
     assert task.status == states.PENDING
+
+
+@pytest.mark.parametrize("place", range(4))
+def test_a_failure_with_an_odd_end_hides_no_other(admin_client: Client, place: int) -> None:
+    today = timezone.now().strftime("%Y-%m-%d")
+    on_sqlite = ["no time", "57866-03-01 00:00:00", f"{today} 99:99:99", f"{today}Tnoon"]
+    on_postgresql = ["infinity", "-infinity", "294276-12-31 00:00:00+00", "9999-12-31 23:59:59+00"]
+    odd = failed("KeyError", "'isbn'")
+    failed("KeyError", "'isbn'")
+    with connection.cursor() as cursor:
+        text = (on_postgresql if connection.vendor == "postgresql" else on_sqlite)[place]
+        cursor.execute("UPDATE tasks_taskstatus SET finished_at = %s WHERE id = %s", [text, odd.pk])
+    assert "KeyError: 'isbn'" in get(admin_client, NOW).text
+
+
+def test_a_cause_of_another_program_that_no_address_can_have_is_not_retried_together(admin_client: Client) -> None:
+    task = failed("KeyError", "'isbn'")
+    TaskStatus.objects.filter(pk=task.pk).update(cause="a/b")
+    page = get(admin_client, NOW)
+    assert "KeyError: 'isbn'" in page.text
+    assert not links(page, "/retry/")
 
 
 def test_hostile_errors_are_shown_as_text(admin_client: Client) -> None:

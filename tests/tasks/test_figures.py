@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from apps.tasks import figures, ledger, states
+from apps.tasks.clock import ClockTimestamp
 from apps.tasks.figures import Counts, counting, tally
 from apps.tasks.figures.buckets import BOUNDS_SECONDS, BUCKETS, quantile
 from apps.tasks.ledger import Kept, Retention
@@ -179,6 +180,22 @@ def test_odd_times_of_another_program_hold_up_no_figures() -> None:
     assert figures.totals()["a.odd", "default"].completed == 3 * len(odd)
 
 
+@pytest.mark.skipif("connection.vendor != 'sqlite'", reason="SQLite compares times as texts")
+def test_a_time_of_another_minute_that_compares_as_of_these_is_not_counted() -> None:
+    midnight = tally.floor(timezone.now(), DAY)
+    at = midnight - timedelta(hours=5)
+    ended(at)
+    odd = rows.task("acting.add", status=states.COMPLETED)
+    begin_at(midnight - timedelta(hours=6))
+    with connection.cursor() as cursor:
+        text = at.strftime("%Y-%m-%dT%H:%M:%S")
+        for column in ("created_at", "started_at", "finished_at"):
+            cursor.execute(f"UPDATE {TaskStatus._meta.db_table} SET {column} = %s WHERE id = %s", [text, odd.pk])
+    keep_up()
+    assert figures.settled_until() > midnight
+    assert by_minute()[tally.floor(at, MINUTE)]["completed"] == 1
+
+
 def test_the_rows_of_the_minutes_are_found_by_indexes(django_assert_num_queries) -> None:
     ended(minutes_ago(2))
     with django_assert_num_queries(4), CaptureQueriesContext(connection) as queries:
@@ -238,6 +255,16 @@ def test_minutes_after_a_quiet_time_read_no_old_rows() -> None:
     keep_up()
     mark = TallyMark.objects.get()
     assert mark.counted_from_id == mark.settled_from_id == last.pk + 1
+
+
+def test_a_send_in_a_distant_future_lets_no_minute_read_all_rows_since() -> None:
+    odd = task(timezone.now() + timedelta(days=400))
+    for number in (40, 30, 20):
+        task(minutes_ago(number))
+    keep_up()
+    mark = TallyMark.objects.get()
+    assert min(mark.counted_from_id, mark.settled_from_id) > odd.pk
+    assert Counts.together(figures.totals().values()).sent == 3
 
 
 def test_two_relays_count_each_minute_once(monkeypatch) -> None:
@@ -319,6 +346,34 @@ def test_a_clock_that_goes_back_doubles_nothing(caplog) -> None:
     keep_up()
     assert "figures are counted anew" in caplog.text
     assert {names: counts.columns() for names, counts in figures.totals().items()} == before
+
+
+def test_minutes_and_hours_that_were_counted_ahead_of_the_clock_are_not_doubled(monkeypatch) -> None:
+    now = timezone.now()
+    begin_at(now - timedelta(minutes=90))
+    for minutes in (0, 70):
+        ended(now - timedelta(minutes=minutes), waited=0, ran=0)
+    with monkeypatch.context() as ahead:
+        ahead.setattr(tally, "ClockTimestamp", lambda: ClockTimestamp(offset_ms=3 * 3_600_000))
+        keep_up()
+    assert TallyMark.objects.get().summed_until > now
+    assert Counts.together(figures.totals().values()).completed == 2
+    assert figures.keep_up()
+    for _ in range(2):
+        assert Counts.together(figures.totals().values()).completed == 2
+        assert figures.over(figures.DAY).total.completed == 2
+        assert Counts.together(point.counts for point in figures.over(figures.HOUR).points).completed == 1
+        keep_up()
+
+
+@pytest.mark.parametrize("odd", [3, {}, "text", [None, "1"], [1] * 99])
+def test_an_odd_tally_of_another_program_holds_up_no_figures(odd: Any) -> None:
+    begin_at(minutes_ago(90))
+    ended(minutes_ago(80))
+    for span, start in ((EVER, tally.BEGINNING), (HOUR, tally.floor(minutes_ago(80), HOUR))):
+        Tally.objects.create(span=span, start=start, task_name="acting.add", queue_name="default", waits=odd, runs=odd)
+    keep_up()
+    assert Counts.together(figures.totals().values()).completed == 1
 
 
 def test_old_tallies_are_deleted_by_their_span() -> None:

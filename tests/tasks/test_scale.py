@@ -99,6 +99,9 @@ class TestNumber:
         assert scale(backlog(waiting=240), pace(), worker(threads=2)).workers == 4
         assert wanted(backlog(waiting=480), pace(), [], known=QUEUES).workers == 1, "there are none, so the setting"
 
+    def test_workers_without_threads_count_as_of_one(self) -> None:
+        assert scale(backlog(waiting=60), pace(), worker(threads=0)).workers == 2
+
     def test_queues_count_apart(self) -> None:
         both = Backlog(waiting=backlog(waiting=480).waiting + backlog(waiting=960, queue="documents").waiting)
         only = [worker(threads=4, queues=["documents"]), worker(threads=8, queues=["default"])]

@@ -226,6 +226,15 @@ def test_a_part_that_cannot_be_read_is_left_out_alone(
     assert set(whole) - set(found) <= {family.name for family in catalogue.FAMILIES}
 
 
+@pytest.mark.usefixtures("broker")
+def test_a_part_with_an_unexpected_error_is_left_out_alone(client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(METRICS, "limits", lambda: [][0])
+    found = scrape(client)
+    assert found["tasks_source_up"][("database",)] == 1
+    assert found["tasks_source_up"][("limits",)] == 0
+    assert "tasks_waiting" in found
+
+
 # --- Strangers -----------------------------------------------------------------------------------
 
 

@@ -160,6 +160,10 @@ def test_a_file_that_cannot_be_written_leaves_no_other(tmp_path: Path, monkeypat
         ("", "import dramatiq"),
         ('"""Tasks."""\n', '"""Tasks."""\n\nimport dramatiq'),
         ("from __future__ import annotations\n\nfrom a import b\n\nb()\n", None),
+        (
+            '"""Tasks."""\n\nfrom __future__ import annotations\n\nX = 1\n',
+            '"""Tasks."""\n\nfrom __future__ import annotations\n\nimport dramatiq\n\nX = 1',
+        ),
         ("import dramatiq\n\nX = 1\n\n\n\n", "import dramatiq\n\nX = 1"),
     ],
 )

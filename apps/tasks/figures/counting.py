@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 
 from apps.tasks import states
 from apps.tasks.figures.buckets import BOUNDS_SECONDS
@@ -19,6 +20,7 @@ from apps.tasks.statements.table import quoted_table
 #: Longest time that is reckoned, in seconds. Another program may have written a start in the year 1.
 LONGEST_SECONDS = 10 * 365 * 86_400
 #: Time after the minutes in which an end still tells of a start in them. Another program may have written `infinity`.
+#: Also the time by which a send may be ahead of the clock: ids are not kept for one that is further.
 FURTHEST = timedelta(days=1)
 
 #: Columns of the ended tasks that a status counts for.
@@ -67,7 +69,9 @@ GROUP BY 1, 2, 3, 4, 5, 6
 """
 #: The first task that may have been sent after a time, as far as those from an id on tell.
 NEXT_ID = """
-SELECT min(CASE WHEN t.created_at >= %(since)s THEN t.id END), max(t.id) FROM {tasks} AS t WHERE t.id >= %(from_id)s
+SELECT min(CASE WHEN t.created_at >= %(since)s AND t.created_at < %(furthest)s THEN t.id END), max(t.id)
+FROM {tasks} AS t
+WHERE t.id >= %(from_id)s
 """
 
 
@@ -89,7 +93,8 @@ def count(since: datetime, until: datetime, *, from_id: int) -> dict[Key, Counts
     found: defaultdict[Key, Counts] = defaultdict(Counts)
 
     def note(minute: int | None, task_name: str, queue_name: str, column: str | None, number: int) -> Counts | None:
-        if minute is None or column is None:
+        if minute is None or column is None or not since.timestamp() <= minute * 60 < until.timestamp():
+            # SQLite compares times as texts: one that another program wrote, with a T, may be of another minute.
             return None
         counts = found[Key(datetime.fromtimestamp(minute * 60, UTC), task_name, queue_name)]
         setattr(counts, column, getattr(counts, column) + number)
@@ -122,7 +127,8 @@ def next_id(since: datetime, *, from_id: int) -> int:
     Parameters:
       from_id: The answer for an earlier time.
     """
-    [(first, last)] = _rows(NEXT_ID, {"since": since, "from_id": from_id})
+    values = {"since": since, "furthest": timezone.now() + FURTHEST, "from_id": from_id}
+    [(first, last)] = _rows(NEXT_ID, values)
     if first is not None:
         return int(first)
     return from_id if last is None else int(last) + 1

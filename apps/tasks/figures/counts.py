@@ -40,7 +40,7 @@ class Counts:
 
     @classmethod
     def of(cls, row: Any) -> "Counts":
-        """Return the counts of a row of `Tally`. One of another version may have fewer buckets."""
+        """Return the counts of a row of `Tally`. One of another version may have fewer buckets, an odd one none."""
         found = cls(**{name: getattr(row, name) for name in NUMBERS})
         found.waits, found.runs = _padded(row.waits), _padded(row.runs)
         return found
@@ -72,5 +72,8 @@ class Counts:
         return quantile(self.runs, part)
 
 
-def _padded(counts: list[int]) -> list[int]:
-    return (counts + [0] * BUCKETS)[:BUCKETS]
+def _padded(counts: Any) -> list[int]:
+    if not isinstance(counts, list):
+        return [0] * BUCKETS
+    known = [count if isinstance(count, int) else 0 for count in counts[:BUCKETS]]
+    return known + [0] * (BUCKETS - len(known))

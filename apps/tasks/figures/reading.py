@@ -109,10 +109,14 @@ def over(period: Period) -> Series:
 def totals() -> dict[Names, Counts]:
     """Return the counts since the first relay began to count, by actor and queue. They only grow."""
     mark, now = _mark()
-    chosen = Q(span=EVER) | Q(span=MINUTE, start__gte=mark.summed_until if mark else now)
+    summed = mark.summed_until if mark else now
+    chosen = Q(span=EVER) | Q(span=MINUTE, start__gte=summed)
     found: dict[Names, Counts] = {}
     for _start, names, counts in [*_stored(chosen), *_live(mark, now)]:
         found.setdefault(names, Counts()).add(counts)
+    # Hours that are summed again, since the clock went back, are still in the sums.
+    for _start, names, counts in _stored(Q(span=SPAN_HOUR, start__gte=summed)):
+        found.setdefault(names, Counts()).add(counts, times=-1)
     return found
 
 

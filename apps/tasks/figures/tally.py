@@ -14,7 +14,7 @@ from django.db import IntegrityError, transaction
 from django.utils import timezone
 
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.figures.counting import Key, count, next_id
+from apps.tasks.figures.counting import FURTHEST, Key, count, next_id
 from apps.tasks.figures.counts import Counts
 from apps.tasks.models import Tally, TallyMark, TaskStatus
 from apps.tasks.models.tally import DAY, EVER, HOUR, MINUTE
@@ -90,9 +90,10 @@ def _mark() -> TallyMark:
     marks = TallyMark.objects.annotate(now=ClockTimestamp())
     found = marks.first()
     if found is None:
-        start = floor(timezone.now() - FIRST, HOUR)
-        first: Any = TaskStatus.objects.order_by("pk").values_list("created_at", flat=True).first()
-        start = max(start, floor(first or timezone.now(), HOUR))
+        now = timezone.now()
+        sent = TaskStatus.objects.filter(created_at__lte=now).order_by("pk")
+        first: Any = sent.values_list("created_at", flat=True).first()
+        start = floor(max(now - FIRST, first or now), HOUR)
         from_id = _first_id(start)
         try:
             with transaction.atomic():
@@ -108,8 +109,8 @@ def _mark() -> TallyMark:
 
 def _first_id(since: datetime) -> int:
     """Return the id of the first task that was sent since then. This reads all older ones."""
-    found = TaskStatus.objects.filter(created_at__gte=since - ID_SLACK).order_by("pk").values_list("pk", flat=True)
-    return found.first() or 0
+    sent = TaskStatus.objects.filter(created_at__gte=since - ID_SLACK, created_at__lt=timezone.now() + FURTHEST)
+    return sent.order_by("pk").values_list("pk", flat=True).first() or 0
 
 
 def _go_back(mark: TallyMark, now: datetime) -> bool:
@@ -123,7 +124,11 @@ def _go_back(mark: TallyMark, now: datetime) -> bool:
         "counted_from_id": min(from_id, mark.counted_from_id),
         "settled_from_id": min(from_id, mark.settled_from_id),
     }
-    if took := bool(_unchanged(mark).update(**values)):
+    with transaction.atomic():
+        if took := bool(_unchanged(mark).update(**values)):
+            # They are counted again when their time comes, and are read from the rows until then.
+            Tally.objects.filter(span=MINUTE, start__gte=since).delete()
+    if took:
         logger.warning("figures are counted anew, the clock went back since=%s", since.isoformat())
     return took
 

@@ -134,4 +134,5 @@ def _threads_per_process(
         if process.kind == WorkerProcess.KIND_WORKER
         and (queues is None or taken_by([process], known).intersection(queues))
     ]
-    return round(sum(threads) / len(threads), 3) if threads else float(conf.WORKER_THREADS)
+    # A worker of another version, or a setting, may say 0.
+    return max(1.0, round(sum(threads) / len(threads), 3) if threads else float(conf.WORKER_THREADS))

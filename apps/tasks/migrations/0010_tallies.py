@@ -174,16 +174,6 @@ class Migration(migrations.Migration):
                 "verbose_name_plural": "tally marks",
             },
         ),
-        migrations.AddIndex(
-            model_name="taskattempt",
-            index=models.Index(fields=["ended_at"], name="tasks_attempt_ended"),
-        ),
-        migrations.AddIndex(
-            model_name="taskstatus",
-            index=models.Index(
-                condition=models.Q(("finished_at__isnull", False)), fields=["finished_at"], name="tasks_finished"
-            ),
-        ),
         migrations.AddConstraint(
             model_name="tally",
             constraint=models.UniqueConstraint(

@@ -1,12 +1,12 @@
 """The causes of failures since a time. Each is a few steps of the index over causes, however many tasks failed."""
 
 from collections.abc import Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, NamedTuple
 
 from django.db import connection
+from django.utils import timezone
 from django.utils.dateparse import parse_datetime
-from django.utils.timezone import make_aware
 
 from apps.tasks.statements.table import quoted_table
 
@@ -19,7 +19,10 @@ WITH RECURSIVE found (cause) AS (
     FROM found WHERE found.cause IS NOT NULL
 ),
 lately (cause, last_at) AS (
-    SELECT cause, (SELECT max(t.finished_at) FROM {table} AS t WHERE t.status = 'failed' AND t.cause = found.cause)
+    SELECT cause, (
+        SELECT max(t.finished_at) FROM {table} AS t
+        WHERE t.status = 'failed' AND t.cause = found.cause AND t.finished_at < %s
+    )
     FROM (SELECT cause FROM found WHERE cause IS NOT NULL LIMIT %s) AS found
 )
 SELECT lately.cause, last_at,
@@ -31,7 +34,9 @@ WHERE last_at >= %s
 ORDER BY 4 DESC, 2 DESC
 LIMIT %s
 """
-FAILED = "t.status = 'failed' AND t.cause = lately.cause AND t.finished_at >= %s"
+FAILED = "t.status = 'failed' AND t.cause = lately.cause AND t.finished_at >= %s AND t.finished_at < %s"
+#: Time by which an end may be ahead of the clock. Another program may have written `infinity`, which cannot be read.
+AHEAD = timedelta(days=1)
 #: Causes that are looked at, at most. A ledger keeps failures for months.
 MOST_CAUSES = 5_000
 
@@ -58,17 +63,24 @@ def since(time: datetime, *, limit: int, most_counted: int) -> list[Cause]:
       limit: Number of causes, at most.
       most_counted: Failures of each that are counted. One more says that there are more.
     """
-    at = connection.ops.adapt_datetimefield_value(time)
-    values: Sequence[Any] = [MOST_CAUSES, at, at, most_counted + 1, at, at, limit]
+    at, before = map(connection.ops.adapt_datetimefield_value, (time, timezone.now() + AHEAD))
+    values: Sequence[Any] = [before, MOST_CAUSES, at, before, at, before, most_counted + 1, at, before, at, limit]
     with connection.cursor() as cursor:
         cursor.execute(CAUSES.format(table=quoted_table(), failed=FAILED), values)
-        return [Cause(cause, _time(last), _time(first), *rest) for cause, last, first, *rest in cursor.fetchall()]
+        return [
+            Cause(cause, _time(last, time), _time(first, time), *rest)
+            for cause, last, first, *rest in cursor.fetchall()
+        ]
 
 
-def _time(value: Any) -> datetime:
-    """Return a time that a statement gave. SQLite gives a text in UTC."""
+def _time(value: Any, default: datetime) -> datetime:
+    """Return a time that a statement gave. SQLite gives a text in UTC, which compares like a time and may be none."""
     if isinstance(value, datetime):
         return value
-    found = parse_datetime(value)
-    assert found is not None, "only times that compare with one are read"
-    return make_aware(found, UTC)
+    try:
+        found = parse_datetime(value)
+    except ValueError:
+        found = None
+    if found is None:
+        return default
+    return timezone.make_aware(found, UTC) if timezone.is_naive(found) else found

@@ -4,7 +4,7 @@ import time
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -13,7 +13,7 @@ from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import URLPattern, path, reverse
+from django.urls import NoReverseMatch, URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
@@ -286,7 +286,7 @@ def lately_failed(since: datetime) -> list[dict[str, Any]]:
             "last": _clock(cause.last_at),
             "is_one": cause.number == 1,
             "see": tasks(status__exact=states.FAILED, cause=cause.cause, ended="hour"),
-            "retry": reverse("admin:tasks_cause_retry", args=[cause.cause]) if cause.cause else "",
+            "retry": _retry_url(cause.cause),
         }
         for cause in found
         if cause.pk in last
@@ -327,6 +327,14 @@ def schedules(look: trouble.Look) -> list[dict[str, Any]]:
     ]
 
 
+def _retry_url(cause: str) -> str:
+    """Return the address at which the failures of a cause are retried. One of another program may have none."""
+    try:
+        return reverse("admin:tasks_cause_retry", args=[cause])
+    except NoReverseMatch:
+        return ""
+
+
 def _clock(at: datetime) -> str:
     return timezone.localtime(at).strftime("%H:%M")
 
@@ -335,6 +343,7 @@ def _time(text: str | None) -> datetime | None:
     """Return a time of a hidden field. None: there is none, or another program filled it in."""
     try:
         found = parse_datetime(text or "")
-    except ValueError:
+        # At either end of all times, another time zone may have no such time.
+        return found.astimezone(UTC) if found is not None and found.tzinfo else None
+    except (ValueError, OverflowError):
         return None
-    return found if found is not None and found.tzinfo else None
