@@ -14,7 +14,7 @@ from apps.projects.services.starting import start_for
 from apps.tasks.models import TaskStatus
 from tests.at_once import at_once
 
-pytestmark = [pytest.mark.django_db, pytest.mark.redis]
+pytestmark = [pytest.mark.django_db]
 
 REPORT = "projects.generate_project_report"
 

@@ -11,7 +11,7 @@ from apps.tasks.errors import BadOptionError
 from apps.tasks.models import TaskChild, TaskStatus
 from tests.acting import tasks
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 LATER = 3_600_000
 

@@ -18,7 +18,7 @@ from tests.at_once import at_once
 from workers.broker import LedgerBroker
 from workers.relay import Relay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 WINDOW, LONGEST = timedelta(seconds=30), timedelta(seconds=90)
 

@@ -15,7 +15,7 @@ from apps.tasks.models import TaskStatus
 from apps.tasks.signals import ended_by_ledger
 from tests.acting import tasks
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 class Listener(Middleware):

@@ -17,7 +17,7 @@ from tests.acting import tasks
 from tests.acting.models import Effect
 from workers.process.attempt import Attempt, ClaimedMessage
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("working"), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("working")]
 
 
 def test_a_result_is_read_from_the_row() -> None:

@@ -21,7 +21,7 @@ from tests import rows
 from workers.process import stack
 from workers.relay import Relay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 def hold(event: threading.Event) -> None:

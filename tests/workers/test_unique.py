@@ -19,7 +19,7 @@ from workers.broker import LedgerBroker
 from workers.middleware.transactional import BadActorError
 from workers.relay import Relay
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 MINUTE = timedelta(minutes=1)
 

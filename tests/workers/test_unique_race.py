@@ -15,7 +15,7 @@ import pytest
 from apps.tasks.models import TaskKey, TaskStatus
 from tests.commands import RunningCommand
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
+pytestmark = [pytest.mark.django_db(transaction=True)]
 
 
 def answers_of(senders: list[RunningCommand]) -> list[tuple[str, bool]]:
