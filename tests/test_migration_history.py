@@ -45,6 +45,7 @@ def test_an_interrupted_first_migration_is_ours() -> None:
 
 
 @pytest.mark.skipif("connection.vendor != 'postgresql'", reason="SQLite locks the whole file")
+@pytest.mark.django_db(transaction=True)
 def test_indexes_of_the_figures_are_made_while_tasks_are_sent(capsys: pytest.CaptureFixture[str]) -> None:
     for name in ("0010", "0011"):
         call_command("sqlmigrate", "tasks", name)
