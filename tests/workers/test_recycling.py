@@ -163,6 +163,6 @@ def test_a_process_that_leaks_is_replaced_and_its_tasks_complete(
     messages = [tasks.leak.send(100) for _ in range(6)]
     for message in messages:
         message.get_result(block=True, timeout=60_000)
-    assert "worker is recycled" in command.output
+    wait_until(lambda: "worker is recycled" in command.output)
     wait_until(lambda: WorkerProcess.objects.workers().count() > 1, explain=lambda: command.output)
     assert set(TaskStatus.objects.values_list("status", "retries", "crashes")) == {("completed", 0, 0)}
