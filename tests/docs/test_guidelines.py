@@ -5,7 +5,7 @@ import json
 import re
 import shlex
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from io import StringIO
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from rest_framework.test import APIRequestFactory, force_authenticate
 from aiWriting.environment import BASE_DIR
 from apps.tasks.conf import SETTINGS
 from apps.tasks.models import Schedule, TaskStatus
-from apps.tasks.schedules import allowed, declared
+from apps.tasks.schedules import declared
 from tests.docs import pages
 from tests.docs.names import find
 from tests.foreign_project.test_adopting import checks_table
@@ -183,17 +183,6 @@ def test_quoted_code_is_that_of_the_file() -> None:
             assert namespace == {name: getattr(settings, name) for name in namespace}
         else:
             assert text in (BASE_DIR / path).read_text()
-
-
-@pytest.fixture
-def forgotten() -> Iterator[None]:
-    """Forget the actors that a test declares."""
-    actors = dramatiq.get_broker().actors
-    before = set(actors)
-    yield
-    for name in set(actors) - before:
-        del actors[name]
-        allowed.offers.pop(name, None)
 
 
 def test_the_code_runs(

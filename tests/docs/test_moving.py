@@ -1,7 +1,6 @@
 """The code blocks of the pages about moving: those of before are Python, and those of after run."""
 
 import ast
-from collections.abc import Iterator
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,16 +14,6 @@ from apps.tasks.models import TaskStatus
 from tests.docs.pages import DOCS, blocks
 
 PAGES = ("from-celery", "from-django-tasks")
-
-
-@pytest.fixture
-def forgotten() -> Iterator[None]:
-    """Forget the actors that a block declares."""
-    actors = dramatiq.get_broker().actors
-    before = set(actors)
-    yield
-    for name in set(actors) - before:
-        del actors[name]
 
 
 @pytest.mark.parametrize("name", PAGES)

@@ -68,11 +68,11 @@ def test_an_exception_in_the_task_ends_the_process(monkeypatch: pytest.MonkeyPat
         os.kill(int(pid_file.read_text()), 0)
 
 
+@pytest.mark.usefixtures("patience")
 def test_an_analysis_that_takes_too_long_is_ended(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     code = "import resource; resource.setrlimit(resource.RLIMIT_CPU, (1, 9))\nwhile True: pass"
     answering(monkeypatch, tmp_path, code)
     monkeypatch.setattr(findings, "SECONDS", 1)
-    monkeypatch.setattr(isolated, "PATIENCE", 60)
     with pytest.raises(AnalysisTimeoutError, match="Analysing the text took more than 1 seconds, and it was not done"):
         findings.analyse(BOOK, on_progress=ignore)
 

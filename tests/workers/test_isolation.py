@@ -17,10 +17,9 @@ from django.db import connection
 from apps.tasks import ledger, stacks
 from apps.tasks.models import TaskAttempt, TaskStatus
 from tests.acting.models import Effect
-from tests.commands import environment, is_gone
-from tests.conftest import database_url
+from tests.commands import is_gone
+from tests.isolated_server import isolation_of, variables
 from workers.isolation.fork_server import ForkServer
-from workers.middleware.isolation import Isolation
 
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
@@ -36,10 +35,8 @@ def server() -> Iterator[ForkServer]:
 @pytest.fixture
 def isolated(actors: ModuleType, server: ForkServer, working: Any, broker: Any, monkeypatch) -> ModuleType:
     """The isolated actors, and a worker in the test's own process that takes them."""
-    server.env = environment(
-        DATABASE_URL=database_url(), ACTING_ISOLATED="1", TASK_FAST_PATH=os.environ["TASK_FAST_PATH"]
-    )
-    isolation = next(one for one in broker.middleware if isinstance(one, Isolation))
+    server.env = variables()
+    isolation = isolation_of(broker)
     # Before the first task, whose time limits would not wait for it.
     server.start()
     monkeypatch.setattr(isolation, "server", server)
@@ -307,7 +304,7 @@ def test_a_transaction_of_a_killed_task_is_rolled_back(isolated, ended) -> None:
 
 
 def test_no_more_tasks_run_isolated_than_there_are_places(isolated, working, gate, wait_until, monkeypatch) -> None:
-    isolation = next(one for one in working.broker.middleware if isinstance(one, Isolation))
+    isolation = isolation_of(working.broker)
     monkeypatch.setattr(isolation.places, "number", 2)
     messages = [isolated.isolated_wait.send(str(gate.path), str(number)) for number in range(4)]
     wait_until(lambda: Effect.objects.count() == 2)
@@ -323,7 +320,7 @@ def test_no_more_tasks_run_isolated_than_there_are_places(isolated, working, gat
 def test_no_task_takes_a_place_that_comes_free_while_the_worker_stops(
     isolated, working, gate, wait_until, monkeypatch
 ) -> None:
-    isolation = next(one for one in working.broker.middleware if isinstance(one, Isolation))
+    isolation = isolation_of(working.broker)
     monkeypatch.setattr(isolation.places, "number", 1)
     first = isolated.isolated_wait.send(str(gate.path), "first")
     wait_until(lambda: Effect.objects.exists())
@@ -417,7 +414,7 @@ def test_a_cancelled_task_that_goes_on_is_killed(isolated, cancelled, monkeypatc
 def test_a_task_that_waits_for_a_place_can_be_cancelled(
     isolated, working, gate, ended, wait_until, monkeypatch
 ) -> None:
-    isolation = next(one for one in working.broker.middleware if isinstance(one, Isolation))
+    isolation = isolation_of(working.broker)
     monkeypatch.setattr(isolation.places, "number", 1)
     first = isolated.isolated_wait.send(str(gate.path), "first")
     wait_until(lambda: Effect.objects.exists())

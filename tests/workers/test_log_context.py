@@ -3,7 +3,6 @@
 import asyncio
 import json
 import logging
-import os
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -18,10 +17,7 @@ from apps.tasks import progress
 from apps.tasks.log_context import FIELDS, LogContext
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
-from tests.commands import environment
-from tests.conftest import database_url
-from workers.isolation.fork_server import ForkServer
-from workers.middleware.isolation import Isolation
+from tests.isolated_server import serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -150,20 +146,10 @@ def test_an_id_that_another_program_wrote_is_not_shown(working, declare, ended, 
 
 
 @pytest.mark.processes
-def test_lines_of_an_isolated_task_have_its_id(actors, working, broker, ended, monkeypatch, capfd) -> None:
-    server = ForkServer()
-    server.env = environment(
-        DATABASE_URL=database_url(), ACTING_ISOLATED="1", LOG_FORMAT="json", LOG_LEVEL="INFO",
-        TASK_FAST_PATH=os.environ["TASK_FAST_PATH"],
-    )  # fmt: skip
-    isolation = next(one for one in broker.middleware if isinstance(one, Isolation))
-    monkeypatch.setattr(isolation, "server", server)
-    try:
-        server.start()
+def test_lines_of_an_isolated_task_have_its_id(actors, working, broker, ended, capfd) -> None:
+    with serving(broker, LOG_FORMAT="json", LOG_LEVEL="INFO"):
         row = ended(in_request(lambda: actors.isolated_effect.send("n")))
         assert row.status == "completed", row.error_message
-    finally:
-        server.stop()
     (line,) = [json.loads(one) for one in capfd.readouterr().err.splitlines() if "a line of the child" in one]
     assert [line[name] for name in FIELDS] == [row.task_id, "acting.isolated_effect", 0, REQUEST]
     assert line["message"] == "a line of the child nonce=n"

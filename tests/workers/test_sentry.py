@@ -3,7 +3,6 @@
 import gzip
 import io
 import json
-import os
 import threading
 import uuid
 from collections.abc import Callable, Iterator
@@ -23,10 +22,7 @@ from apps.tasks import ledger
 from apps.tasks.models import TaskStatus
 from apps.tasks.signals import ended_by_ledger
 from tests.acting import tasks
-from tests.commands import environment
-from tests.conftest import database_url
-from workers.isolation.fork_server import ForkServer
-from workers.middleware.isolation import Isolation
+from tests.isolated_server import serving
 from workers.middleware.sentry import Sentry
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -167,18 +163,9 @@ def test_an_async_task_and_a_result_that_is_no_json_are_events(sentry, working, 
     assert "its result cannot be stored as JSON" in second["logentry"]["message"]
 
 
-def test_an_isolated_task_is_an_event_of_its_worker(actors, sentry, working, broker, ended, monkeypatch) -> None:
-    server = ForkServer()
-    server.env = environment(
-        DATABASE_URL=database_url(), ACTING_ISOLATED="1", TASK_FAST_PATH=os.environ["TASK_FAST_PATH"]
-    )
-    isolation = next(one for one in broker.middleware if isinstance(one, Isolation))
-    monkeypatch.setattr(isolation, "server", server)
-    try:
-        server.start()
+def test_an_isolated_task_is_an_event_of_its_worker(actors, sentry, working, broker, ended) -> None:
+    with serving(broker):
         assert ended(actors.isolated_failure.send("error")).status == "failed"
-    finally:
-        server.stop()
     (event,) = sentry.of_tasks()
     (raised,) = event["exception"]["values"]
     assert (raised["type"], raised["value"]) == ("LookupError", "no such page")

@@ -1,7 +1,6 @@
 """One trace from a request over its tasks to what they send."""
 
 import asyncio
-import os
 from typing import Any
 
 import pytest
@@ -15,10 +14,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
-from tests.commands import environment
-from tests.conftest import database_url
-from workers.isolation.fork_server import ForkServer
-from workers.middleware.isolation import Isolation
+from tests.isolated_server import serving
 from workers.middleware.tracing import Tracing
 from workers.sending.sent_message import SentMessage
 
@@ -141,21 +137,12 @@ def test_statements_past_djangos_cursors_are_spans(spans, redis_client) -> None:
     assert statement.attributes["db.system.name"] == "postgresql"
 
 
-def test_an_isolated_task_belongs_to_its_run(actors, spans, working, broker, ended, monkeypatch, wait_until) -> None:
-    server = ForkServer()
-    server.env = environment(
-        DATABASE_URL=database_url(), ACTING_ISOLATED="1", TASK_FAST_PATH=os.environ["TASK_FAST_PATH"]
-    )
-    isolation = next(one for one in broker.middleware if isinstance(one, Isolation))
-    monkeypatch.setattr(isolation, "server", server)
-    try:
-        server.start()
+def test_an_isolated_task_belongs_to_its_run(actors, spans, working, broker, ended, wait_until) -> None:
+    with serving(broker):
         row = ended(in_request(lambda: actors.isolated_effect.send("n")))
         assert row.status == "completed", row.error_message
         ended(actors.effect.message("n").copy(message_id=row.result["sent"]))
         wait_until(lambda: spans.named("run acting.isolated_effect") and spans.named("run acting.effect"))
-    finally:
-        server.stop()
     run = spans.one("run acting.isolated_effect")
     assert parent_of(run) == id_of(spans.one("send acting.isolated_effect"))
     trace_id = f"{run.get_span_context().trace_id:032x}"
