@@ -53,6 +53,13 @@ def read() -> Paused:
     return Paused(queues=found[QUEUE], actors=found[ACTOR])
 
 
+def names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of the paused queues and of the paused actors, with one small statement."""
+    found = list(Pause.objects.order_by().values_list("kind", "name"))
+    queue_names, task_names = (frozenset(name for of_kind, name in found if of_kind == kind) for kind in KINDS)
+    return queue_names, task_names
+
+
 def of(task: TaskStatus) -> Pause | None:
     """Return the pause of a task's queue or actor. It is for a task that waits: one that runs goes on to its end."""
     return read().of(queue_name=task.queue_name, task_name=task.task_name)
