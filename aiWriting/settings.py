@@ -445,12 +445,13 @@ LOGGING = {
     "filters": {
         "context": {"()": "apps.tasks.log_context.LogContext"},
         "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals},
+        "addresses": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.hide_secrets_of_addresses},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["refusals", "context"],
+            "filters": ["refusals", "addresses", "context"],
             "stream": sys.stderr,
         }
     },
