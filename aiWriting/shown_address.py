@@ -7,7 +7,7 @@ from urllib.parse import unquote, urlsplit
 from django.urls import Resolver404, resolve
 
 #: Name of the part of an address that is a secret.
-SECRET_NAME = "token"
+SECRET_PART = "token"  # noqa: S105 (A name.)
 #: Secrets are longer than other parts of addresses: a path without one this long needs no look.
 LEAST_SECRET_LENGTH = 16
 
@@ -28,7 +28,7 @@ def without_secret(path: str) -> str:
     alone, mark, query = path.partition("?")
     if all(len(segment) < LEAST_SECRET_LENGTH for segment in alone.split("/")):
         return path
-    found = _replaced(alone, lambda name, value: name == SECRET_NAME)
+    found = _replaced(alone, lambda name, value: name == SECRET_PART)
     return path if found is None or found == unquote(alone) else found + mark + query
 
 

@@ -117,7 +117,6 @@ def taken_by(workers: Iterable[WorkerProcess], known: Collection[str]) -> set[st
     return {name for worker in workers for name in worker.queue_names or known}
 
 
-
 def untaken(workers: Iterable[WorkerProcess], known: Collection[str]) -> list[str]:
     """Return the known queues that no worker takes, by name."""
     return sorted(set(known) - taken_by(workers, known))
