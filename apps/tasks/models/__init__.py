@@ -1,6 +1,7 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
 from apps.tasks.models.attempt import TaskAttempt
+from apps.tasks.models.audit import AuditEntry, AuditPage
 from apps.tasks.models.child import TaskChild
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
@@ -14,6 +15,8 @@ from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
+    "AuditEntry",
+    "AuditPage",
     "Limit",
     "LimitedStart",
     "Pause",
