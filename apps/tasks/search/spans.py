@@ -1,4 +1,4 @@
-"""Spans of time: `3h` is the last three hours, `2026-11-27` a day, `2d..1d` between two times, `2026-11-01..` from one."""
+"""Spans of time: `3h` is the last three hours, `2026-11-27` a day, `2d..1d` between two times, `2d..` from one on."""
 
 import re
 from datetime import datetime, time, timedelta
