@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import failures, states
+from apps.tasks import failures, masking, states
 from apps.tasks.admin import duration, elements, links, options, theme
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
 from apps.tasks.admin.filters import (
@@ -218,11 +218,11 @@ class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
 
     @admin.display(description=_("arguments"))
     def arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(task.args) if task.args else elements.NOTHING
+        return elements.json_block(masking.shown(task)[0]) if task.args else elements.NOTHING
 
     @admin.display(description=_("keyword arguments"))
     def keyword_arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
+        return elements.json_block(masking.shown(task)[1]) if task.kwargs else elements.NOTHING
 
     @admin.display(description=_("waits for"))
     def waits_for(self, task: TaskStatus) -> SafeString | None:
@@ -234,7 +234,7 @@ class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
 
     @admin.display(description=_("result"))
     def returned(self, task: TaskStatus) -> str:
-        return elements.json_block(task.result) if task.status == states.COMPLETED else elements.NOTHING
+        return elements.json_block(masking.shown_result(task)) if task.status == states.COMPLETED else elements.NOTHING
 
     @admin.display(description=_("created"), ordering="id")
     def created(self, task: TaskStatus) -> str:
