@@ -1,5 +1,6 @@
 """Why a task waits, runs or has ended: one sentence for operators, one for its owner."""
 
+import re
 import uuid
 from collections.abc import Callable
 from datetime import timedelta
@@ -10,7 +11,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.tasks import health, ledger, states
+from apps.tasks import health, ledger, pauses, states
 from apps.tasks.models import Limit, LimitedStart, Schedule, ScheduleSlot, TaskStatus, WorkerProcess
 from apps.tasks.reasons import facts
 from apps.tasks.values import Claim, Outcome
@@ -154,6 +155,18 @@ def unknown() -> TaskStatus:
     return task
 
 
+def on_a_paused_queue() -> TaskStatus:
+    living("worker", "relay")
+    pauses.pause(pauses.QUEUE, "default", by="rosa", why="The mail server is down.")
+    return waiting(delayed=True, run_at=timezone.now() + MINUTE)
+
+
+def of_a_paused_actor() -> TaskStatus:
+    living("worker", "relay")
+    pauses.pause(pauses.ACTOR, "aiwriting.debug_task")
+    return rows.task("aiwriting.debug_task")
+
+
 def over_its_concurrency() -> TaskStatus:
     living("worker", "relay")
     for status in (states.PROCESSING, states.PENDING):
@@ -294,6 +307,10 @@ CASES: list[tuple[Callable[[], TaskStatus], str, str, str, str]] = [
     (unknown, "unknown", "No worker can take it since #: No worker knows the actor 'acting.add'.",
      "Start workers with code that can, or cancel it. It fails after 10 minutes.",
      "Waiting: the site is being updated."),
+    (on_a_paused_queue, "paused", "Its queue default is paused since #, by rosa: The mail server is down.",
+     "Resume the queue.", "Waiting: this kind of work is paused at the moment."),
+    (of_a_paused_actor, "paused", "Its actor aiwriting.debug_task is paused since #.",
+     "Resume the actor.", "Waiting: this kind of work is paused at the moment."),
     (over_its_concurrency, "limit",
      "It waits for a place of its limit, 2 of its 2 places are taken, 1 task is before it.", "",
      "Waiting for its turn: 1 task is before it."),
@@ -333,8 +350,6 @@ CASES: list[tuple[Callable[[], TaskStatus], str, str, str, str]] = [
 
 def matches(text: str, expected: str) -> bool:
     """Return whether the text is as expected, where "#" stands for a number, a time or an id."""
-    import re
-
     return re.fullmatch(re.escape(expected).replace(r"\#", r"[\w:.,\- ]+?"), text) is not None
 
 

@@ -9,10 +9,10 @@ from django.db.models import Q, Sum
 from django.utils import timezone
 from dramatiq.middleware import Retries
 
-from apps.tasks import health, presence, stalls, states
+from apps.tasks import health, pauses, presence, stalls, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.limits.rate import BadRateError, Rate
-from apps.tasks.models import Limit, LimitedStart, ScheduleSlot, TaskStatus, WorkerProcess
+from apps.tasks.models import Limit, LimitedStart, Pause, ScheduleSlot, TaskStatus, WorkerProcess
 
 #: Tasks before a task that are counted, at most.
 MOST_BEFORE = 1_000
@@ -97,6 +97,11 @@ class Facts:
         """Those of them that cannot work, or take nothing although this task waits for them."""
         waiting = {self.task.queue_name: self.waited.total_seconds()}
         return stalls.stalled(self.takers, waiting, known=dramatiq.get_broker().get_declared_queues())
+
+    @cached_property
+    def pause(self) -> Pause | None:
+        """The pause of its queue or its actor."""
+        return pauses.of(self.task)
 
     @cached_property
     def server_error(self) -> tuple[str, BaseException] | None:

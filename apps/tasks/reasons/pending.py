@@ -7,7 +7,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
 from apps.tasks import failures, states
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import Pause, WorkerProcess
 from apps.tasks.reasons import words
 from apps.tasks.reasons.facts import Facts
 from apps.tasks.reasons.reason import Page, Reason
@@ -71,6 +71,26 @@ def unknown(facts: Facts) -> Reason | None:
         remedy=_("Start workers with code that can, or cancel it. It fails after 10 minutes."),
         owner_text=_("Waiting: the site is being updated."),
         page=Page("processes"),
+        is_trouble=True,
+    )
+
+
+def paused(facts: Facts) -> Reason | None:
+    pause = facts.pause
+    if pause is None:
+        return None
+    if pause.kind == Pause.KIND_QUEUE:
+        text, remedy = _("Its queue %(name)s is paused since %(time)s"), _("Resume the queue.")
+    else:
+        text, remedy = _("Its actor %(name)s is paused since %(time)s"), _("Resume the actor.")
+    text %= {"name": pause.name, "time": words.at(pause.since)}
+    text += _(", by %(user)s") % {"user": pause.by} if pause.by else ""
+    return Reason(
+        kind="paused",
+        text=text + (f": {words.cut(pause.why)}." if pause.why else "."),
+        remedy=remedy,
+        owner_text=_("Waiting: this kind of work is paused at the moment."),
+        page=Page(pause.kind, pause.name),
         is_trouble=True,
     )
 
@@ -281,7 +301,7 @@ def due(facts: Facts) -> Reason:
 
 #: All but the last one, `due`, which applies to any task.
 PARTS: tuple[Callable[[Facts], Reason | None], ...] = (
-    expired, held, unknown, not_due, server, limit, relay, worker, stalled, suspect, busy, behind,
+    expired, held, paused, unknown, not_due, server, limit, relay, worker, stalled, suspect, busy, behind,
 )  # fmt: skip
 
 
