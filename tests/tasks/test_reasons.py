@@ -364,7 +364,7 @@ def test_a_task_says_why(case: Callable[[], TaskStatus], kind: str, text: str, r
     assert matches(reason.text, text), reason.text
     assert reason.remedy == remedy
     assert matches(reason.owner_text, owner_text), reason.owner_text
-    # What has a remedy is trouble, but for what passes by itself.
+    # Trouble has a remedy.
     assert not reason.is_trouble or reason.remedy
     assert len(queries) <= 8, [query["sql"] for query in queries]
 
