@@ -18,7 +18,7 @@ def at_looks(monkeypatch) -> Callable[..., None]:
 
     def at_looks(*changes: Callable[[], object]) -> None:
         left = list(changes)
-        monkeypatch.setattr(following.time, "sleep", lambda seconds: left.pop(0)())
+        monkeypatch.setattr(following, "sleep", lambda seconds: left.pop(0)())
 
     return at_looks
 

@@ -1,8 +1,8 @@
 """`manage.py tasks follow` and `wait`: until tasks end."""
 
-import time
 from argparse import ArgumentParser
 from collections.abc import Iterable
+from time import monotonic, sleep
 from typing import Any
 
 from apps.tasks import states
@@ -27,14 +27,14 @@ class Deadline:
     """
 
     def __init__(self, seconds: float | None) -> None:
-        self._at = None if seconds is None else time.monotonic() + seconds
+        self._at = None if seconds is None else monotonic() + seconds
 
     def sleep(self) -> bool:
         """Wait until the next look. Return whether there is time for one."""
-        left = LOOK_SECONDS if self._at is None else min(LOOK_SECONDS, self._at - time.monotonic())
+        left = LOOK_SECONDS if self._at is None else min(LOOK_SECONDS, self._at - monotonic())
         if left <= 0:
             return False
-        time.sleep(left)
+        sleep(left)
         return True
 
 

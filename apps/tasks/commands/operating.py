@@ -36,8 +36,8 @@ class Verb:
       name: Word of the command.
       help: Its line in the help.
       may: Condition for the rows that it can change.
-      before: What becomes of a task, by its state.
-      after: Words for what was done to tasks, each with a sentence about one of them.
+      before: Words for the change of tasks, by their state.
+      after: Words for changes that were made, each with a sentence about one task.
       left: Words for tasks that are left as they are, by their state, where they differ from `LEFT`.
       change: Changes rows in one transaction. Returns the row ids that took, by the words of `after`.
     """
@@ -61,7 +61,7 @@ class Verb:
         options.add_json(parser)
 
     def run(self, chosen: dict[str, Any], screen: Screen) -> int:
-        """Change tasks and write what became of them. All are looked up before any is changed.
+        """Change tasks, and write a line for each or for each kind of change. All are looked up before any is changed.
 
         Raises:
           CommandError: A task is unknown, none is named, or the question was not answered with yes.
@@ -92,10 +92,10 @@ class Verb:
         return TaskStatus.objects.filter(task_id__in=TaskGroupMember.objects.filter(group__key=key).values("task_id"))
 
     def _ask(self, row_ids: Sequence[int], left: Counter[str], screen: Screen) -> None:
-        """Tell what will become of the tasks, and ask.
+        """Write the changes that are going to be made, and ask.
 
         Raises:
-          CommandError: The answer is not yes, or there is nobody to ask.
+          CommandError: The answer is not yes, or there is no terminal to ask at.
         """
         count = len(row_ids)
         if not (screen.is_terminal and sys.stdin.isatty()):
@@ -122,7 +122,7 @@ class Verb:
         return found
 
     def _change_page(self, row_ids: Sequence[int], screen: Screen) -> dict[int, str]:
-        """Change rows in one transaction. Return the words of what was done to each that took."""
+        """Change rows in one transaction. Return the words for each that took."""
         with transaction.atomic():
             taken = zip(self.after, self.change(row_ids), strict=True)
             done = {pk: words for words, changed in taken for pk in changed}
