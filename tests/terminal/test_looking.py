@@ -10,7 +10,7 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from aiWriting.environment import BASE_DIR
-from apps.tasks import figures
+from apps.tasks import audit, figures
 from apps.tasks.commands import EXIT_CODES
 from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskAttempt
@@ -103,15 +103,18 @@ def test_all_of_a_task_is_shown() -> None:
     TaskAttempt.objects.create(
         task=task, attempt=0, outcome="retry", error_message="busy", error_type="OSError", ended_at=timezone.now()
     )
+    audit.note("priority", by=audit.By(name="jane", door=audit.ADMIN), row_ids=[task.pk], value="3", reason="late")
     text = "\n".join(run("show", task.task_id))
     for part in (
         "documents.process_document  failed", task.task_id, "args        [7]", 'kwargs      {"deep": true}', "retries",
         "  KeyError: 'isbn'", "    line 1", "attempt 0", "retry  OSError: busy",
+        "Priority changed 3 by jane, ", " ago: late",
     ):  # fmt: skip
         assert part in text
     (found,) = objects("show", task.task_id)
     assert found["attempts"][0]["outcome"] == "retry"
     assert found["args"] == [7]
+    assert found["audit"][0]["by"] == "jane"
 
 
 def test_failures_are_grouped_by_their_cause() -> None:

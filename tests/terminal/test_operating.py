@@ -1,13 +1,15 @@
 """`manage.py tasks cancel` and `retry`."""
 
+import getpass
 import io
 from typing import Any
 
 import pytest
 from django.core.management import CommandError
 
+from apps.tasks import audit, ledger
 from apps.tasks.groups import group
-from apps.tasks.models import TaskStatus
+from apps.tasks.models import AuditEntry, TaskStatus
 from tests import rows
 from tests.acting import tasks
 from tests.terminal import Terminal, end, objects, run
@@ -96,8 +98,29 @@ def test_a_program_gets_an_object_for_each_changed_task() -> None:
     assert code == 1
     (line,) = lines
     assert f'"id": "{task.task_id}"' in line
-    assert '"done": "cancelled"' in line
+    assert '"done": "cancel"' in line
     assert objects("retry", task.task_id)[0]["status"] == "pending"
+
+
+def test_the_audit_has_the_system_user_and_the_reason() -> None:
+    user = getpass.getuser()
+    task, other, running = rows.task(status="failed"), rows.task(), rows.task(status="processing")
+    run("retry", task.task_id, "--why", "the mailbox is free again")
+    run("cancel", task.task_id, other.task_id, running.task_id, "--yes")
+    noted = [(one.verb, one.name, one.door, one.reason, one.others) for one in audit.of(task)]
+    assert noted == [
+        ("cancel", user, "terminal", "", 2),
+        ("retry", user, "terminal", "the mailbox is free again", 0),
+    ]
+    assert [one.verb for one in audit.of(running)] == ["request_cancel"]
+
+
+def test_many_pages_are_one_entry(monkeypatch) -> None:
+    monkeypatch.setattr(ledger, "PAGE", 2)
+    made = [rows.task() for _ in range(5)]
+    assert len(run("cancel", *(task.task_id for task in made), "--yes")) == 5
+    entry = AuditEntry.objects.get()
+    assert (entry.number, entry.total) == (5, 5)
 
 
 def test_an_unknown_id_changes_nothing() -> None:

@@ -11,10 +11,10 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.tasks import ledger, states
+from apps.tasks import audit, ledger, states
 from apps.tasks.commands import DONE, FAILED, WRONG, facts, options
 from apps.tasks.commands.screen import BOLD, Screen, shown
-from apps.tasks.models import TaskGroup, TaskGroupMember, TaskStatus
+from apps.tasks.models import AuditEntry, TaskGroup, TaskGroupMember, TaskStatus
 
 #: Words for tasks that are left as they are, by their state.
 LEFT = {
@@ -29,6 +29,21 @@ NOT_TAKEN = "are locked by another transaction, or have the unique key of an unf
 
 
 @dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change that is made.
+
+    Parameters:
+      act: Its name in the audit.
+      words: For a number of tasks.
+      sentence: About one task.
+    """
+
+    act: str
+    words: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Verb:
     """A change of tasks.
 
@@ -37,16 +52,16 @@ class Verb:
       help: Its line in the help.
       may: Condition for the rows that it can change.
       before: Words for the change of tasks, by their state.
-      after: Words for changes that were made, each with a sentence about one task.
+      after: Changes that it makes.
       left: Words for tasks that are left as they are, by their state, where they differ from `LEFT`.
-      change: Changes rows in one transaction. Returns the row ids that took, by the words of `after`.
+      change: Changes rows in one transaction. Returns the row ids that took, for each of `after`.
     """
 
     name: str
     help: str
     may: Q
     before: dict[str, str]
-    after: dict[str, str]
+    after: tuple[Change, ...]
     left: dict[str, str]
     change: Callable[[Sequence[int]], Iterable[set[int]]]
 
@@ -58,6 +73,7 @@ class Verb:
         parser.add_argument("ids", nargs="*", metavar="ID", help="id of a task, or the beginning of it")
         parser.add_argument("--group", metavar="KEY", help="the tasks of a group, by its key")
         options.add_yes(parser)
+        options.add_why(parser)
         options.add_json(parser)
 
     def run(self, chosen: dict[str, Any], screen: Screen) -> int:
@@ -71,9 +87,16 @@ class Verb:
         left = Counter(rows.exclude(self.may).order_by().values_list("status", flat=True).iterator())
         if len(row_ids) > 1 and not chosen["yes"]:
             self._ask(row_ids, left, screen)
-        done: dict[int, str] = {}
+        done: dict[int, Change] = {}
+        entry: AuditEntry | None = None
         for start in range(0, len(row_ids), ledger.PAGE):
-            done |= self._change_page(row_ids[start : start + ledger.PAGE], screen)
+            with transaction.atomic():
+                page = self._change_page(row_ids[start : start + ledger.PAGE])
+                entry = self._note(page, entry, chosen, total=len(row_ids))
+            done |= page
+            if screen.as_json:
+                for task in facts.loaded(TaskStatus.objects.filter(pk__in=page)):
+                    screen.json(facts.of(task) | {"done": page[task.pk].act})
         not_taken = len(row_ids) - len(done)
         if chosen["ids"]:
             self._tell_each(rows, done, screen)
@@ -121,34 +144,42 @@ class Verb:
             found.update(status for status in rows.values_list("status", flat=True) if status in self.before)
         return found
 
-    def _change_page(self, row_ids: Sequence[int], screen: Screen) -> dict[int, str]:
-        """Change rows in one transaction. Return the words for each that took."""
-        with transaction.atomic():
-            taken = zip(self.after, self.change(row_ids), strict=True)
-            done = {pk: words for words, changed in taken for pk in changed}
-        if screen.as_json:
-            for task in facts.loaded(TaskStatus.objects.filter(pk__in=done)):
-                screen.json(facts.of(task) | {"done": done[task.pk]})
-        return done
+    def _change_page(self, row_ids: Sequence[int]) -> dict[int, Change]:
+        """Return the change of each row that took."""
+        return {pk: change for change, pks in zip(self.after, self.change(row_ids), strict=True) for pk in pks}
+
+    def _note(
+        self, done: dict[int, Change], entry: AuditEntry | None, chosen: dict[str, Any], *, total: int
+    ) -> AuditEntry:
+        """Note the changes of a page in the audit. Return its entry, for the next page."""
+        by, why = audit.by_terminal(), chosen["why"]
+        if total == 1:
+            act = next((change.act for change in done.values()), self.name)
+            return audit.note(act, by=by, row_ids=list(done), reason=why)
+        if entry is None:
+            entry = audit.note(self.name, by=by, total=total, reason=why)
+        by_act = {change.act: sorted(pk for pk, made in done.items() if made == change) for change in self.after}
+        audit.note_more(entry, by_act)
+        return entry
 
     def _left(self, left: Counter[str]) -> list[str]:
         words = LEFT | self.left
         return [f"{number:,} left as they are: they {words[status]}" for status, number in left.most_common()]
 
-    def _tell_each(self, rows: QuerySet[TaskStatus], done: dict[int, str], screen: Screen) -> None:
+    def _tell_each(self, rows: QuerySet[TaskStatus], done: dict[int, Change], screen: Screen) -> None:
         """Write a line for each task that was named."""
         if screen.as_json:
             return
         for task in facts.loaded(rows):
-            sentence = self.after[done[task.pk]] if task.pk in done else f"is left as it is: {facts.state(task)}."
+            sentence = done[task.pk].sentence if task.pk in done else f"is left as it is: {facts.state(task)}."
             screen.line(f"{shown(task.task_id)} {sentence}")
 
-    def _tell_all(self, done: Counter[str], left: Counter[str], not_taken: int, screen: Screen) -> None:
+    def _tell_all(self, done: Counter[Change], left: Counter[str], not_taken: int, screen: Screen) -> None:
         """Write a line for each kind of change."""
         if screen.as_json:
             return
-        for words in self.after:
-            screen.line(f"{done[words]:,} {words}")
+        for change in self.after:
+            screen.line(f"{done[change]:,} {change.words}")
         for line in self._left(left):
             screen.line(line)
         if not_taken:
@@ -163,10 +194,14 @@ CANCEL = Verb(
         states.PENDING: "waiting: cancelled at once",
         states.PROCESSING: "held by a worker: interrupted as soon as their code lets them, and not retried",
     },
-    after={
-        "cancelled": "is cancelled.",
-        "held by a worker: their cancellation is requested": "runs: its worker is asked to cancel it.",
-    },
+    after=(
+        Change(act="cancel", words="cancelled", sentence="is cancelled."),
+        Change(
+            act="request_cancel",
+            words="held by a worker: their cancellation is requested",
+            sentence="runs: its worker is asked to cancel it.",
+        ),
+    ),
     left={states.PROCESSING: "are being cancelled already"},
     change=ledger.cancel_many,
 )
@@ -178,7 +213,13 @@ RETRY = Verb(
         states.FAILED: "failed: run again from their beginning, and their effects, such as mails, happen again",
         states.CANCELLED: "cancelled: run again from their beginning",
     },
-    after={"retried: they run as soon as a worker is free": "is retried: it runs as soon as a worker is free."},
+    after=(
+        Change(
+            act="retry",
+            words="retried: they run as soon as a worker is free",
+            sentence="is retried: it runs as soon as a worker is free.",
+        ),
+    ),
     left={},
     change=lambda row_ids: [ledger.retry_many(row_ids)],
 )

@@ -36,6 +36,10 @@ def add_yes(parser: ArgumentParser) -> None:
     parser.add_argument("--yes", action="store_true", help="change many tasks without a question")
 
 
+def add_why(parser: ArgumentParser) -> None:
+    parser.add_argument("--why", default="", metavar="TEXT", help="the reason, for those who ask later who did it")
+
+
 def _limit(text: str) -> int:
     if not text.isascii() or not text.isdigit() or not 1 <= int(text[:9]) <= MOST_ROWS:
         raise ArgumentTypeError(f"{text!r} must be a whole number, 1 to {MOST_ROWS}")

@@ -5,6 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
+from apps.tasks import audit
 from apps.tasks.commands import facts, options
 from apps.tasks.commands.screen import BOLD, DIM, RED, Screen, cut, shown, shown_lines
 from apps.tasks.failures import in_words
@@ -38,6 +39,8 @@ def run(chosen: dict[str, Any], screen: Screen) -> None:
         _block(screen, "traceback", task.traceback)
     for attempt in attempts:
         screen.line(_attempt(attempt, screen))
+    for act in audit.of(task):
+        screen.line(_act(act, screen))
 
 
 def as_json(task: TaskStatus, attempts: list[TaskAttempt]) -> dict[str, Any]:
@@ -58,6 +61,10 @@ def as_json(task: TaskStatus, attempts: list[TaskAttempt]) -> dict[str, Any]:
                 "ended_at": facts.iso(one.ended_at),
             }
             for one in attempts
+        ],
+        "audit": [
+            {"at": facts.iso(one.at), "act": one.verb, "by": one.name, "door": one.door, "why": one.reason}
+            for one in audit.of(task)
         ],
     }
 
@@ -116,3 +123,9 @@ def _attempt(attempt: TaskAttempt, screen: Screen) -> str:
     ended = f"{attempt.ended_at:%Y-%m-%dT%H:%M:%SZ}"
     number = screen.painted(f"attempt {attempt.attempt}", DIM)
     return f"{number}  {ended}  {shown(attempt.outcome)}  {cut(shown(error), LONGEST)}"
+
+
+def _act(act: audit.Noted, screen: Screen) -> str:
+    why = f": {cut(shown(act.reason), LONGEST)}" if act.reason else ""
+    value = f" {shown(act.value)}" if act.value else ""
+    return f"{screen.painted('audit', DIM)}       {act.text}{value} by {shown(act.name)}, {facts.distance(act.at)}{why}"

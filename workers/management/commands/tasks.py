@@ -9,11 +9,12 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.tasks.commands import EXIT_CODES, INTERRUPTED, WRONG, causes, listing, show, stack, stats
+from apps.tasks.commands import EXIT_CODES, FAILED, INTERRUPTED, WRONG, causes, listing, show, stack, stats
 from apps.tasks.commands.following import Follow, Wait
 from apps.tasks.commands.operating import CANCEL, RETRY
-from apps.tasks.commands.screen import Screen
-from apps.tasks.errors import TaskError
+from apps.tasks.commands.pausing import Pause, Resume
+from apps.tasks.commands.screen import Screen, shown
+from apps.tasks.errors import BadPauseError, TaskError, UnknownActorError, UnknownQueueError
 
 #: Subcommands by name: see `apps.tasks.commands`.
 ACTIONS: dict[str, Any] = {
@@ -26,7 +27,11 @@ ACTIONS: dict[str, Any] = {
     "stack": stack,
     "cancel": CANCEL,
     "retry": RETRY,
+    "pause": Pause,
+    "resume": Resume,
 }
+#: Errors of the arguments.
+WRONG_ERRORS = (BadPauseError, UnknownActorError, UnknownQueueError)
 
 
 class Command(BaseCommand):
@@ -55,7 +60,8 @@ class Command(BaseCommand):
                 screen.flush()
             code = INTERRUPTED
         except TaskError as error:
-            raise CommandError(str(error)) from None
+            code = WRONG if isinstance(error, WRONG_ERRORS) else FAILED
+            raise CommandError(shown(error), returncode=code) from None
         except UnicodeEncodeError as error:
             raise CommandError(f"{error.object!r:.80} is no text in UTF-8.", returncode=WRONG) from None
         except DatabaseError as error:
