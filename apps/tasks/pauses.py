@@ -70,7 +70,7 @@ def pause(kind: str, name: str, *, by: Any = "", why: str = "") -> Pause:
 
     Parameters:
       kind: `QUEUE` or `ACTOR`.
-      by: Person who does it: an `audit.By`, a user, or a text.
+      by: Person who does it: an `audit.By`, which notes it in the audit, or a user or a text for a caller that does so.
       why: Reason, for others.
 
     Raises:
@@ -79,7 +79,8 @@ def pause(kind: str, name: str, *, by: Any = "", why: str = "") -> Pause:
     """
     check_known(kind, name)
     reason = _reason(why)
-    values = {"since": ClockTimestamp(), "by": clean_text(_by(by).name)[:BY_MAX_LENGTH], "why": reason}
+    person = by.name if isinstance(by, audit.By) else str(by)
+    values = {"since": ClockTimestamp(), "by": clean_text(person)[:BY_MAX_LENGTH], "why": reason}
     with transaction.atomic():
         found, is_new = Pause.objects.get_or_create(kind=kind, name=name, defaults=values)
         if is_new:
@@ -154,15 +155,9 @@ def _reason(why: str) -> str:
     return reason
 
 
-def _by(by: Any) -> audit.By:
-    """Return who acts. A user or a text comes in by no door that is known."""
-    if isinstance(by, audit.By):
-        return by
-    return audit.By(name=str(by), door=audit.SYSTEM, user_id=getattr(by, "pk", None))
-
-
 def _note(verb: str, pause: Pause, *, by: Any, why: str) -> None:
-    audit.note(verb, by=_by(by), target=f"{pause.kind}:{pause.name}", reason=why)
+    if isinstance(by, audit.By):
+        audit.note(verb, by=by, target=f"{pause.kind}:{pause.name}", reason=why)
 
 
 def _listed(names: Collection[str]) -> str:
