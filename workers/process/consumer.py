@@ -176,7 +176,7 @@ class LedgerConsumer(Consumer):
             return
         if not self.is_idle:
             share = self.holdings.prefetch.wait_for_share(self.queue_name, timeout_seconds=timeout_seconds)
-            if not share:
+            if not share or self.is_paused:
                 return
             self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=share))
             if self.batch.fetched:

@@ -31,4 +31,7 @@ def count(*, limit: int) -> list[Pending]:
     """Count the oldest pending tasks, up to a limit."""
     with connection.cursor() as cursor:
         cursor.execute(OLDEST.format(table=quoted_table()), [limit])
-        return [Pending(*map(bool, kinds), number) for *kinds, number in cursor.fetchall()]
+        return [
+            Pending(bool(in_line), bool(delayed), bool(again), bool(line), number)
+            for in_line, delayed, again, line, number in cursor.fetchall()
+        ]
