@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from apps.tasks import ledger, owner_error, states
+from apps.tasks import ledger, masking, owner_error, states
 from apps.tasks.models import TaskStatus
 
 #: Columns without those for the ledger alone: the message, the claim, the traceback.
@@ -37,7 +37,14 @@ SHOWN_FIELDS = (
 )
 
 
-class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
+class MaskedSerializer(serializers.ModelSerializer[TaskStatus]):
+    """A task whose result has no secrets."""
+
+    def to_representation(self, instance: TaskStatus) -> dict[str, Any]:
+        return {**super().to_representation(instance), "result": masking.shown_result(instance)}
+
+
+class TaskSerializer(MaskedSerializer):
     """A task as users see it. Of errors they see the texts that are written for them."""
 
     class Meta:
@@ -50,7 +57,7 @@ class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
         return shown
 
 
-class StaffTaskSerializer(serializers.ModelSerializer[TaskStatus]):
+class StaffTaskSerializer(MaskedSerializer):
     """A task as staff see it who may see all tasks: with its owner, its errors and the traceback."""
 
     class Meta:

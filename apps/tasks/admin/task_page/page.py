@@ -14,7 +14,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import audit, failures, figures, permission, states
+from apps.tasks import audit, failures, figures, masking, permission, states
 from apps.tasks.admin import elements, links, options, theme
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.related import name_related
@@ -124,7 +124,9 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
             "error_title": error_title(task),
             "error": failures.in_words(task.error_type, task.error_message),
             "trace": traces.shown(task.traceback) if task.traceback else "",
-            "result": elements.json_block(task.result) if task.status == states.COMPLETED and may_see else "",
+            "result": elements.json_block(masking.shown_result(task))
+            if task.status == states.COMPLETED and may_see
+            else "",
             "family": family.of(task),
             "group": next(options.group(task), None),
             "history": audit.of(task),
