@@ -40,12 +40,14 @@ class Log:
 
     Parameters:
       dropped: Older lines of the attempt that are not kept.
+      left_out: Older lines that are kept, and not here because of the limit.
       cursor: Number of the last line that is known. `of(..., after=cursor)` returns those that follow.
     """
 
     attempt: int
     lines: list[ShownLine]
     dropped: int
+    left_out: int
     cursor: int
 
 
@@ -55,19 +57,20 @@ def attempts_of(task: TaskStatus) -> list[int]:
     return list(found.distinct().order_by("-attempt"))
 
 
-def of(task: TaskStatus, attempt: int | None = None, after: int | None = None) -> Log:
+def of(task: TaskStatus, attempt: int | None = None, after: int | None = None, *, limit: int | None = None) -> Log:
     """Return the newest lines of an attempt.
 
     Parameters:
       attempt: None: the newest attempt that has lines, else the current one.
       after: Only lines with a higher number. None: all that are kept.
+      limit: Number of lines at most, the newest. None: all that are kept.
     """
     parts = TaskLogPart.objects.filter(task_id=task.pk)
     if attempt is None:
         newest: int | None = parts.aggregate(newest=Max("attempt"))["newest"]
         attempt = task.attempt if newest is None else newest
     rows = list(parts.filter(attempt=attempt).order_by("-first").values_list("first", "count", "lines"))
-    found: list[ShownLine] = []
+    found: list[tuple[int, Line]] = []
     size = 0
     for first, count, text in rows:
         if after is not None and first + count - 1 <= after:
@@ -77,11 +80,18 @@ def of(task: TaskStatus, attempt: int | None = None, after: int | None = None) -
             size += line.size
             if len(found) >= conf.TASK_LOG_LINES or size > MOST_BYTES or (after is not None and number <= after):
                 break
-            found.append(_shown(number, line))
+            found.append((number, line))
     found.reverse()
     last = rows[0][0] + rows[0][1] - 1 if rows else -1
-    dropped = found[0].number - (0 if after is None else after + 1) if found else 0
-    return Log(attempt=attempt, lines=found, dropped=dropped, cursor=last if after is None else max(last, after))
+    dropped = found[0][0] - (0 if after is None else after + 1) if found else 0
+    left_out = max(len(found) - limit, 0) if limit is not None else 0
+    return Log(
+        attempt=attempt,
+        lines=[_shown(number, line) for number, line in found[left_out:]],
+        dropped=dropped,
+        left_out=left_out,
+        cursor=last if after is None else max(last, after),
+    )
 
 
 def _shown(number: int, line: Line) -> ShownLine:

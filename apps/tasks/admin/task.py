@@ -25,6 +25,7 @@ from apps.tasks.admin.filters import (
     TaskNameFilter,
     WaitsFilter,
 )
+from apps.tasks.admin.log import LogAdmin
 from apps.tasks.admin.now import NowAdmin
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.read_only import ReadOnlyInline
@@ -102,7 +103,7 @@ class AttemptInline(ReadOnlyInline):
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
+class TaskStatusAdmin(NowAdmin, StackAdmin, LogAdmin, OperatedAdmin):
     """Tasks in every state."""
 
     empty_title = _("No tasks yet")
