@@ -22,7 +22,6 @@ from apps.tasks.models import TaskLogPart, TaskStatus, WorkerProcess
 from tests import rows
 from tests.acting import tasks
 from tests.isolated_server import serving
-from workers.process import writer
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -319,7 +318,7 @@ def test_an_outcome_is_written_though_its_lines_cannot_be(working, declare, ende
     def fail(parts: Any) -> None:
         raise OperationalError("no space for lines")
 
-    monkeypatch.setattr(writer.log_lines, "write", fail)
+    monkeypatch.setattr(log_lines, "write", fail)
 
     def log() -> None:
         logger.info("lost")
@@ -342,8 +341,8 @@ def test_lines_of_a_killed_worker_are_kept(worker: Callable[..., Any], gate, end
     message = tasks.log_at.send(str(gate.path))
     parts = TaskLogPart.objects.filter(task__task_id=message.message_id)
     wait_until(parts.exists)
-    held = WorkerProcess.objects.get(pk=TaskStatus.objects.get(task_id=message.message_id).worker_id)
-    os.kill(held.pid, signal.SIGKILL)
+    worker_id = TaskStatus.objects.get(task_id=message.message_id).worker_id
+    os.kill(WorkerProcess.objects.get(pk=str(worker_id)).pid, signal.SIGKILL)
     wait_until(parts.filter(attempt=1).exists)
     gate.open()
     task = ended(message)
