@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from apps.tasks import masking, owner_error, states
+from apps.tasks import ledger, masking, owner_error, states
 from apps.tasks.models import TaskStatus
 
 #: Columns without those for the ledger alone: the message, the claim, the traceback.
@@ -62,7 +62,31 @@ class StaffTaskSerializer(MaskedSerializer):
 
     class Meta:
         model = TaskStatus
-        fields = (*SHOWN_FIELDS, "owner", "traceback")
+        fields: tuple[str, ...] = (*SHOWN_FIELDS, "owner", "traceback")
+
+
+class TaskDetailSerializer(TaskSerializer):
+    """One task as users see it, with the reason for which it waits."""
+
+    why = serializers.SerializerMethodField()
+
+    class Meta(TaskSerializer.Meta):
+        fields = (*TaskSerializer.Meta.fields, "why")
+
+    def get_why(self, task: TaskStatus) -> str | None:
+        return ledger.why(task).owner_text if task.status == states.PENDING else None
+
+
+class StaffTaskDetailSerializer(StaffTaskSerializer):
+    """One task as staff see it who may see all tasks, with the reason for which it waits and what helps."""
+
+    why = serializers.SerializerMethodField()
+
+    class Meta(StaffTaskSerializer.Meta):
+        fields = (*StaffTaskSerializer.Meta.fields, "why")
+
+    def get_why(self, task: TaskStatus) -> str | None:
+        return str(ledger.why(task)) if task.status == states.PENDING else None
 
 
 class TaskQuerySerializer(serializers.Serializer[Any]):
