@@ -288,6 +288,7 @@ def test_what_has_no_index_is_looked_for_in_the_newest_rows() -> None:
     ):
         tasks = search.parse(line).rows(TaskStatus.objects.order_by("-pk"), newest=2)
         assert list(tasks.values_list("task_name", flat=True)) == names, line
+        assert search.parse(line).find(TaskStatus.objects.all(), newest=2).is_limited == (line != "state:failed")
     assert len(search.parse("queue:slow").rows(TaskStatus.objects.all(), newest=None)) == 5
 
 
@@ -314,7 +315,7 @@ def test_a_search_says_what_it_is_limited_to(line: str, limit: str) -> None:
     parsed = search.parse(line)
 
     assert parsed.limit == limit
-    assert not parsed.is_limited(TaskStatus.objects.all())
+    assert not parsed.find(TaskStatus.objects.all()).is_limited
 
 
 def test_no_search_reads_more_than_its_limit_of_the_table(django_assert_max_num_queries: Any) -> None:

@@ -5,6 +5,7 @@ from apps.tasks.models.child import TaskChild
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
+from apps.tasks.models.saved_view import SavedView
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -15,6 +16,7 @@ from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 __all__ = [
     "Limit",
     "LimitedStart",
+    "SavedView",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",
