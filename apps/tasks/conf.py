@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from apps.tasks import networks, queues
+from apps.tasks import networks, queues, secret_names
 
 T = TypeVar("T")
 
@@ -72,11 +72,18 @@ class Conf:
     TASK_KEEP_CANCELLED_DAYS = Setting(30, help="Days that cancelled tasks are kept. 0: for ever.")
     TASK_KEEP_FAILED_DAYS = Setting(90, help="Days that failed tasks are kept. 0: for ever.")
     TASK_RESULT_EXPIRES_DAYS = Setting(0, help="Days that the results of completed tasks are kept. 0: as their tasks.")
+    TASK_KEEP_AUDIT_DAYS = Setting(365, help="Days that notes of who did what are kept. 0: for ever.")
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )
     TASK_EVENT_STREAMS = Setting(
         50, help="Event streams that a user may have open at once in one web process. 0: no limit."
+    )
+    TASK_MASKED_NAMES: Setting[tuple[str, ...]] = Setting(
+        secret_names.DEFAULT,
+        help="Names of arguments, and of keys in arguments and results, whose values are not shown: also as a word of "
+        "a longer name.",
+        read=secret_names.parsed,
     )
     TASK_EAGER = Setting(
         False, help="For tests: whether a task runs in the thread that sends it, after its transaction has committed."
