@@ -61,7 +61,8 @@ def test_a_row_says_what_is_known_of_a_task(admin_client: Client) -> None:
     ("column", "value", "text"),
     [
         ("kwargs", {"x": "y" * 5_000}, "long arguments"),
-        ("args", ["<b>", "\u202e", "🙂"], "document_id=\"<b>\", \"\u202e\", \"🙂\""),
+        ("args", ["<b>\u202e🙂"], 'document_id="<b>\u202e🙂"'),
+        ("kwargs", {"token": "abc"}, 'token="***"'),
         ("kwargs", {"x": 10**4_000}, "long arguments"),
         ("args", {"not": "a list"}, ""),
         ("kwargs", [1], ""),
