@@ -9,6 +9,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from aiWriting.environment import BASE_DIR
 from apps.accounts.models import User
 from apps.tasks import masking, search, states
 from apps.tasks.models import Schedule, TaskGroup, TaskStatus
@@ -330,3 +331,15 @@ def test_no_search_reads_more_than_its_limit_of_the_table(django_assert_max_num_
             list(search.parse(line).rows(TaskStatus.objects.order_by("-pk"))[:50])
         assert len(asked) <= 3, line
         assert not [one["sql"] for one in asked if "COUNT(" in one["sql"].upper()]
+
+
+# --- Documentation -------------------------------------------------------------------------------
+
+
+def test_the_documentation_has_every_word_and_state() -> None:
+    table = (BASE_DIR / "docs" / "operations.md").read_text().partition("## Search for tasks")[2].partition("\n## ")[0]
+
+    for word in (*search.WORDS, "version"):
+        assert f"`{word}:" in table, word
+    for state in search.STATES:
+        assert state in table, state
