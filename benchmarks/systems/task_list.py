@@ -125,7 +125,7 @@ def _fill(count: int) -> Any:
                 f"FROM {table} AS model, {series} WHERE model.id = {model.pk}",
                 [start, min(start + FILL - 1, count)],
             )
-        model.delete()
+        TaskStatus.objects.filter(pk=model.pk).delete()
         group = TaskGroup.objects.create(key="list")
         TaskGroupMember.objects.bulk_create(
             TaskGroupMember(group=group, task_id=f"task-{place}", position=place, number=place, is_last=True)

@@ -3,6 +3,7 @@
 import re
 from datetime import timedelta
 from html import unescape
+from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -72,7 +73,8 @@ def test_a_row_says_what_is_known_of_a_task(admin_client: Client) -> None:
     ids=ascii,
 )  # fmt: skip
 def test_odd_arguments_are_text(admin_client: Client, column: str, value: object, text: str) -> None:
-    rows.task(**{column: value})
+    values: dict[str, Any] = {column: value}
+    rows.task(**values)
 
     [[_box, _state, name, *_others]] = cells(get(admin_client, TASKS))
 

@@ -41,7 +41,7 @@ def read(query: QueryDict) -> QueryDict:
     found = QueryDict(mutable=True)
     for name in OTHERS:
         if name in query:
-            found[name] = query[name]
+            found[name] = query.get(name, "")
     given = list(_words(query))
     if given:
         line = _merged(line, given)

@@ -34,6 +34,7 @@ ON_ALL = (
 class TaskChangeList(theme.ChangeList):  # type: ignore[misc]
     """The list, as its search says."""
 
+    query: str
     #: None: the line is wrong.
     shown: Search | None = None
     search_error = limit = ""

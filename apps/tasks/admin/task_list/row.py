@@ -40,7 +40,8 @@ def light(tasks: QuerySet[Any]) -> QuerySet[Any]:
     starts = {
         f"{column}_start": Left(Cast(column, TextField()), MOST_JSON + 1) for column in ("args", "kwargs", "options")
     }
-    return tasks.defer(*LARGE).annotate(error_start=Left("error_message", 2 * ERROR_LENGTH), **starts)
+    found: QuerySet[Any] = tasks.defer(*LARGE).annotate(error_start=Left("error_message", 2 * ERROR_LENGTH), **starts)
+    return found
 
 
 def row(task: Any) -> dict[str, Any]:
@@ -67,7 +68,7 @@ def row(task: Any) -> dict[str, Any]:
 def state_of(task: Any) -> str:
     """Return the name of the task's state among the words of a search."""
     if task.status != states.PENDING:
-        return {states.PROCESSING: "running", states.COMPLETED: "done"}.get(task.status, task.status)
+        return {states.PROCESSING: "running", states.COMPLETED: "done"}.get(task.status) or str(task.status)
     if task.in_line:
         return "limited"
     if task.is_held:

@@ -57,7 +57,7 @@ class SavedViewsAdmin(OperatedAdmin):
             raise PermissionDenied
         line = request.POST.get(SEARCH_VAR, "").strip()
         if "delete" in request.POST:
-            views_of(request.user).filter(user_id=request.user.pk, pk=row_key.parse(request.POST["delete"])).delete()
+            _mine(request).filter(pk=row_key.parse(request.POST["delete"]) or 0).delete()
         else:
             level, sentence = self._save(request, line)
             messages.add_message(request, level, sentence)
@@ -74,14 +74,19 @@ class SavedViewsAdmin(OperatedAdmin):
             return messages.ERROR, str(error)
         if not parsed:
             return messages.ERROR, _("Search for something first. A view is a search with a name.")
-        longest = SavedView._meta.get_field("name").max_length
+        longest = SavedView._meta.get_field("name").max_length or 0
         if not name or len(name) > longest:
             return messages.ERROR, _("A view needs a name of 1 to %(most)s characters.") % {"most": longest}
         if is_shared and not self.has_operate_permission(request):
             return messages.ERROR, _("You may save views for yourself alone.")
-        mine = SavedView.objects.filter(user_id=request.user.pk)
-        if mine.exclude(name=name).count() >= MOST:
+        if _mine(request).exclude(name=name).count() >= MOST:
             return messages.ERROR, _("You have %(most)s views. Delete one first.") % {"most": MOST}
         values = {"line": str(parsed), "is_shared": is_shared}
-        SavedView.objects.update_or_create(user_id=request.user.pk, name=name, defaults=values)
+        _mine(request).update_or_create(
+            name=name, defaults=values, create_defaults={**values, "user_id": request.user.pk}
+        )
         return messages.SUCCESS, _('The view "%(name)s" was saved.') % {"name": name}
+
+
+def _mine(request: HttpRequest) -> QuerySet[SavedView]:
+    return SavedView.objects.filter(user_id=request.user.pk or 0)
