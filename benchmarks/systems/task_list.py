@@ -96,8 +96,8 @@ def _fill(count: int) -> Any:
     now, is_postgresql = timezone.now(), connection.vendor == "postgresql"
     with connection.cursor() as cursor:
         cursor.execute(f"TRUNCATE {table} CASCADE" if is_postgresql else f"DELETE FROM {table}")
-    for model in (TaskGroup, Schedule, WorkerProcess):
-        model._default_manager.all().delete()
+    for named in (TaskGroup, Schedule, WorkerProcess):
+        named._default_manager.all().delete()
     model = TaskStatus.objects.create(task_id="model", task_name="model", run_at=now)
     names = [field.column for field in TaskStatus._meta.concrete_fields if not field.primary_key]
     if is_postgresql:
@@ -111,7 +111,7 @@ def _fill(count: int) -> Any:
         )
         json, worker = "'{\"document_id\": ' || {i} || '}'", f"'{WORKER.hex}'"
     values = []
-    for name in names:
+    for name in filter(None, names):
         value = COLUMNS.get(name, f'model."{name}"')
         value = value.replace("{{json}}", json).replace("{ago}", ago).replace("{worker}", worker)
         values.append(
