@@ -112,7 +112,7 @@ def _fill(count: int) -> Any:
         json, worker = "'{\"document_id\": ' || {i} || '}'", f"'{WORKER.hex}'"
     values = []
     for name in filter(None, names):
-        value = COLUMNS.get(name, f'model."{name}"')
+        value = COLUMNS.get(name, f'model."{name}"').replace("%", "%%")
         value = value.replace("{{json}}", json).replace("{ago}", ago).replace("{worker}", worker)
         values.append(
             value.replace("{owner}", str(user.pk)).replace("{count}", str(count)).replace("{i}", "series.i")
