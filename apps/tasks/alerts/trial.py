@@ -1,0 +1,31 @@
+"""A test of the way in which the alerts of a rule are told."""
+
+from django.db import transaction
+from django.utils.translation import gettext as _
+
+from apps.tasks import tasks
+from apps.tasks.alerts import telling
+from apps.tasks.clock import ClockTimestamp
+from apps.tasks.models import Alert, AlertRule
+
+
+def send(rule: AlertRule) -> list[str]:
+    """Send a test to the addresses of a rule. Return the channels: none if there is nobody to tell.
+
+    It is an alert that has ended, so that its page shows the tasks and what became of them.
+    """
+    mail, hook = bool(telling.recipients(rule)), bool(telling.webhook_of(rule))
+    if not mail and not hook:
+        return []
+    now = ClockTimestamp()
+    sentence = _("This is a test of the rule %(rule)s. Nothing is wrong.") % {"rule": rule.name}
+    with transaction.atomic():
+        alert = Alert.objects.create(
+            rule=rule, kind=rule.kind, scope="", sentence=telling.one_line(sentence),
+            noticed_at=now, checked_at=now, started_at=now, ended_at=now,
+        )  # fmt: skip
+        if mail:
+            tasks.mail_alert.send(alert.pk, telling.TEST)
+        if hook:
+            tasks.post_alert.send(alert.pk, telling.TEST)
+    return [*([_("mail")] if mail else []), *([_("webhook")] if hook else [])]
