@@ -87,6 +87,7 @@ class Conf:
         read=lambda value: networks.parsed(value, name="TASK_ALERT_NETWORKS"),
     )
     TASK_ALERT_ORIGIN = Setting("", help="Origin of links in alerts, such as https://example.com. Empty: no links.")
+    TASK_KEEP_AUDIT_DAYS = Setting(365, help="Days that notes of who did what are kept. 0: for ever.")
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )

@@ -97,7 +97,9 @@ def test_a_redirect_is_not_followed(receiver: Receiver, status: int) -> None:
     assert len(receiver.got) == 1
 
 
-@pytest.mark.parametrize(("status", "is_for_good"), [(404, True), (410, True), (429, False), (408, False), (503, False)])
+@pytest.mark.parametrize(
+    ("status", "is_for_good"), [(404, True), (410, True), (429, False), (408, False), (503, False)]
+)
 def test_an_answer_says_whether_to_try_again(receiver: Receiver, status: int, is_for_good: bool) -> None:
     receiver.status = status
     with pytest.raises(webhook.WebhookError, match=f"127.0.0.1 answered with {status}") as raised:
@@ -117,7 +119,7 @@ def test_a_name_that_leads_inside_is_refused(address: str, monkeypatch: pytest.M
     family = socket.AF_INET6 if ":" in address else socket.AF_INET
     found = [(family, socket.SOCK_STREAM, 6, "", (address, 443))]
     monkeypatch.setattr(socket, "getaddrinfo", lambda *args, **kwargs: found)
-    with pytest.raises(webhook.WebhookRefusedError, match="hooks.example.com has no address outside"):
+    with pytest.raises(webhook.WebhookRefusedError, match=r"hooks\.example\.com has no address outside"):
         webhook.post("https://hooks.example.com/tasks", {})
 
 
@@ -135,7 +137,7 @@ def test_the_connection_goes_to_the_address_that_was_checked(monkeypatch: pytest
 
     monkeypatch.setattr(socket, "getaddrinfo", look_up)
     monkeypatch.setattr(socket, "create_connection", connect)
-    with pytest.raises(ConnectionRefusedError, match="93.184.215.14"):
+    with pytest.raises(ConnectionRefusedError, match=r"93\.184\.215\.14"):
         webhook.post("https://hooks.example.com/tasks", {})
     assert names == ["hooks.example.com"]
 

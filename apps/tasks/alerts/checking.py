@@ -145,7 +145,7 @@ def _pass(alert: Any, *, is_watched: bool) -> bool:
     """Follow an alert whose condition does not hold. Return whether it has ended now.
 
     Parameters:
-      is_watched: Whether its rule is looked at. Otherwise it ends at once, and nobody is told.
+      is_watched: Whether its rule is looked at. Otherwise it ends at once, in silence.
     """
     row = Alert.objects.filter(pk=alert.pk, ended_at=None)
     if alert.started_at is None:

@@ -16,7 +16,7 @@ from apps.tasks.models import AlertRule, WorkerProcess
 from apps.tasks.models import alert as kinds
 from apps.tasks.schedules import checking, clock
 
-#: Conditions of one rule that are told, at most: the worst ones. A storm must not become a storm of mails.
+#: Conditions of one rule that become alerts, at most: the worst ones. A storm must not become a storm of mails.
 MOST = 20
 
 
@@ -97,7 +97,7 @@ def stalled(facts: Facts, rule: AlertRule) -> Found:
 def queue_untaken(facts: Facts, rule: AlertRule) -> Found:
     if not facts.workers:
         return
-    for name in sorted({*facts.known_queues, *facts.oldest} - facts.taken_queues):
+    for name in sorted({*facts.known_queues, *facts.oldest} - facts.taken_queues - facts.paused.queues.keys()):
         waited = facts.oldest.get(name)
         text = _("No living worker takes the queue %(name)s.") % {"name": name}
         if waited is not None:

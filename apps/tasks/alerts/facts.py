@@ -12,7 +12,7 @@ import dramatiq
 from django.db import connection
 from django.db.models import Count, Sum
 
-from apps.tasks import health, presence, states
+from apps.tasks import health, pauses, presence, states
 from apps.tasks.clock import ClockTimestamp, SecondsSince
 from apps.tasks.conf import conf
 from apps.tasks.figures import Counts
@@ -113,12 +113,20 @@ class Facts:
         return presence.taken_by(self.workers, self.known_queues)
 
     @cached_property
+    def paused(self) -> pauses.Paused:
+        return pauses.read()
+
+    @cached_property
     def _due(self) -> tuple[dict[str, float], dict[str, float]]:
-        return health.oldest_due(sample=SAMPLE)
+        oldest, untaken = health.oldest_due(sample=SAMPLE)
+        for name in self.paused.queues:
+            oldest.pop(name, None)
+            untaken.pop(name, None)
+        return oldest, untaken
 
     @property
     def oldest(self) -> dict[str, float]:
-        """Seconds for which the oldest due task has waited, by queue."""
+        """Seconds for which the oldest due task has waited, by queue. Those of a paused queue wait as they should."""
         return self._due[0]
 
     @property

@@ -16,7 +16,7 @@ from apps.tasks.alerts.conditions import value_in_words
 from apps.tasks.conf import conf
 from apps.tasks.models import Alert, AlertRule
 
-#: Events of which is told.
+#: Events of an alert, and of a test.
 STARTED, ENDED, TEST = "started", "ended", "test"
 #: Characters of a subject, and of each text in a mail or in JSON.
 SUBJECT_LENGTH, TEXT_LENGTH = 150, 1_000
@@ -51,7 +51,7 @@ def webhook_of(rule: AlertRule | None) -> str:
 
 
 def mail(alert: Alert, event: str) -> bool:
-    """Mail an event of an alert. Return whether there was anyone to mail it to.
+    """Mail an event of an alert. Return whether there was an address.
 
     Raises:
       MailRefusedError: The mail server refused it for good.

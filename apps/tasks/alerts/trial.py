@@ -1,4 +1,4 @@
-"""A test of the way in which the alerts of a rule are told."""
+"""Tests of mails and posts of a rule."""
 
 from django.db import transaction
 from django.utils.translation import gettext as _
@@ -10,7 +10,7 @@ from apps.tasks.models import Alert, AlertRule
 
 
 def send(rule: AlertRule) -> list[str]:
-    """Send a test to the addresses of a rule. Return the channels: none if there is nobody to tell.
+    """Send a test to the addresses of a rule. Return the channels: none without an address.
 
     It is an alert that has ended, so that its page shows the tasks and what became of them.
     """

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0011_indexes_of_figures"),
+        ("tasks", "0012_pauses"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

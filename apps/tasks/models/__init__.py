@@ -2,10 +2,12 @@
 
 from apps.tasks.models.alert import Alert, AlertRule
 from apps.tasks.models.attempt import TaskAttempt
+from apps.tasks.models.audit import AuditEntry, AuditPage
 from apps.tasks.models.child import TaskChild
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
+from apps.tasks.models.pause import Pause
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -16,8 +18,11 @@ from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 __all__ = [
     "Alert",
     "AlertRule",
+    "AuditEntry",
+    "AuditPage",
     "Limit",
     "LimitedStart",
+    "Pause",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",

@@ -71,7 +71,7 @@ WITH_WINDOW = (FAILURES, POISON, MISSED_SLOT)
 
 
 class AlertRule(BaseModel):
-    """A condition to be told about. Some are declared in the code, others made in the admin."""
+    """A condition that makes an alert when it lasts. Rules are declared in the code, or made in the admin."""
 
     name = models.CharField(
         _("name"), max_length=200, unique=True, help_text=_("Name in alerts and mails. Written by staff or the code.")
@@ -190,7 +190,7 @@ class AlertQuerySet(models.QuerySet["Alert"]):
         return self.filter(silenced_until__gt=ClockTimestamp())
 
     def with_silence(self) -> Any:
-        """Add `is_silent`: whether nothing is told of the alert now."""
+        """Add `is_silent`: whether the alert is silenced now."""
         is_silent = models.Q(silenced_until__isnull=False, silenced_until__gt=ClockTimestamp())
         return self.annotate(is_silent=models.ExpressionWrapper(is_silent, output_field=models.BooleanField()))
 

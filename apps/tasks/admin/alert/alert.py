@@ -67,7 +67,7 @@ class AlertAdmin(SilenceMixin, ReadOnlyAdmin):
     search_help_text = _("Queue, actor, schedule or words")
     show_facets = admin.ShowFacets.NEVER
     show_full_result_count = False
-    has_history = True
+    has_history = False
     readonly_fields = (
         "state", "what_to_do", "look", "runbook", "its_rule", "since", "started", "ended", "lasted", "first_value",
         "worst_value", "told", "tasks", "silence",

@@ -4,6 +4,7 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.urls import URLPattern, path, reverse
@@ -11,6 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.tasks import audit
 from apps.tasks.admin import elements, theme
 from apps.tasks.admin.alert.form import RuleForm
 from apps.tasks.alerts import places, rules, telling, trial
@@ -23,7 +25,7 @@ OF_THE_CODE = ("name", "kind", "scope")
 
 @admin.register(AlertRule)
 class AlertRuleAdmin(theme.ModelAdmin):
-    """Conditions that are told when they last."""
+    """Rules of alerts: conditions, and whom they are told to."""
 
     form = RuleForm
     change_list_template = "tasks/list.html"
@@ -78,7 +80,11 @@ class AlertRuleAdmin(theme.ModelAdmin):
     def save_model(self, request: HttpRequest, obj: AlertRule, form: Any, change: bool) -> None:
         if obj.is_declared and form.changed_data:
             obj.is_changed = True
-        super().save_model(request, obj, form, change)
+        with transaction.atomic():
+            super().save_model(request, obj, form, change)
+            if form.changed_data:
+                by, target = audit.by_user(request.user, door=audit.ADMIN), f"alert rule:{obj.name}"
+                audit.note("change", by=by, target=target, value=", ".join(form.changed_data))
 
     # --- A test ---
 
@@ -101,7 +107,7 @@ class AlertRuleAdmin(theme.ModelAdmin):
         else:
             messages.warning(
                 request,
-                gettext("There is nobody to tell. Name addresses or a webhook here, or in TASK_ALERT_EMAILS."),
+                gettext("There is no address. Name addresses or a webhook here, or in TASK_ALERT_EMAILS."),
             )
         return HttpResponseRedirect(reverse("admin:tasks_alertrule_change", args=[rule.pk]))
 

@@ -6,6 +6,7 @@ from typing import Any
 from django import forms
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.shortcuts import get_object_or_404
 from django.template.response import TemplateResponse
@@ -16,7 +17,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import json_safe
+from apps.tasks import audit, json_safe
 from apps.tasks.admin import elements, theme
 from apps.tasks.models import Alert
 
@@ -25,7 +26,7 @@ HOURS = {1: _("1 hour"), 4: _("4 hours"), 24: _("1 day"), 168: _("7 days")}
 
 
 class SilenceForm(forms.Form):
-    """How long, and why."""
+    """Length and reason of a silence."""
 
     hours = forms.TypedChoiceField(label=_("Silence for"), choices=list(HOURS.items()), coerce=int, initial=1)
     reason = forms.CharField(
@@ -47,7 +48,6 @@ class SilenceMixin:
     admin_site: Any
     opts: Any
     media: Any
-    log_change: Any
     has_view_permission: Any
 
     def has_silence_permission(self, request: HttpRequest) -> bool:
@@ -71,10 +71,11 @@ class SilenceMixin:
             until = timezone.now() + timedelta(hours=form.cleaned_data["hours"])
             alert.silenced_at, alert.silenced_until = timezone.now(), until
             alert.silenced_by_id, alert.silence_reason = request.user.pk, form.cleaned_data["reason"]
-            alert.save(update_fields=["silenced_at", "silenced_until", "silenced_by", "silence_reason", "updated_at"])
             until_text = timezone.localtime(until).strftime("%Y-%m-%d %H:%M")
-            told = gettext("Silenced until %(until)s: %(reason)s")
-            self.log_change(request, alert, told % {"until": until_text, "reason": alert.silence_reason})
+            columns = ["silenced_at", "silenced_until", "silenced_by", "silence_reason", "updated_at"]
+            with transaction.atomic():
+                alert.save(update_fields=columns)
+                _note(request, alert, value=gettext("until %(until)s") % {"until": until_text})
             messages.success(request, gettext("Nothing is told of it until %(until)s.") % {"until": until_text})
             return HttpResponseRedirect(_page(alert))
         request.current_app = self.admin_site.name
@@ -96,8 +97,9 @@ class SilenceMixin:
         alert = self._alert(request, object_id)
         # Earlier alerts of the rule and scope, too: the next one would have their silence.
         of_rule = Alert.objects.filter(rule_id=alert.rule_id, scope=alert.scope)
-        if of_rule.filter(silenced_until__gt=timezone.now()).update(silenced_until=timezone.now()):
-            self.log_change(request, alert, gettext("Told again."))
+        with transaction.atomic():
+            if of_rule.silenced().update(silenced_until=timezone.now()):
+                _note(request, alert, value=gettext("told again"))
         messages.success(request, gettext("It is told again when it ends or starts anew."))
         return HttpResponseRedirect(_page(alert))
 
@@ -130,6 +132,12 @@ class SilenceMixin:
         )
 
     silence.short_description = _("silence")  # type: ignore[attr-defined]
+
+
+def _note(request: HttpRequest, alert: Alert, *, value: str) -> None:
+    by = audit.by_user(request.user, door=audit.ADMIN)
+    reason = alert.silence_reason if alert.silenced_by_id == request.user.pk else ""
+    audit.note("silence", by=by, target=f"alert:{alert.pk} {alert.sentence}", value=value, reason=reason)
 
 
 def _page(alert: Alert) -> str:
