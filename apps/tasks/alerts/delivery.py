@@ -30,7 +30,7 @@ def post(alert_id: int, event: str) -> str:
 def deliver(alert_id: int, event: str, *, channel: str) -> str:
     """Tell an event of an alert, and return what became of it in words.
 
-    After a time in which no worker ran, old starts are left out, and so is the end of an alert whose start was not told.
+    After a time without a worker old starts are left out, and so is the end of an alert whose start was not told.
     """
     column, tell = CHANNELS[channel]
     alert = Alert.objects.select_related("rule").filter(pk=alert_id).first()

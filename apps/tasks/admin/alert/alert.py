@@ -151,4 +151,4 @@ class AlertAdmin(SilenceMixin, ReadOnlyAdmin):
     def tasks(self, alert: Alert) -> SafeString | str:
         rows = TaskStatus.objects.about(alert).only("pk", "task_id", "task_name", "status").order_by("pk")[:MOST_TOLD]
         found = [(row.task_name, links.task(row.task_id, pk=row.pk, status=row.status)) for row in rows]
-        return format_html_join(format_html("<br>"), "{} {}", found) or elements.NOTHING
+        return format_html_join(", ", "{} {}", found) or elements.NOTHING
