@@ -9,7 +9,7 @@ from apps.tasks.alerts import rules, validity
 from apps.tasks.models import AlertRule
 
 
-class RuleForm(forms.ModelForm):  # type: ignore[type-arg]
+class RuleForm(forms.ModelForm):
     """A rule. Which numbers it needs depends on its condition."""
 
     class Meta:
