@@ -15,7 +15,6 @@ from apps.tasks.models import alert as kinds
 from tests import rows
 from workers import alerts
 from workers.alerts import AlertWatch
-from workers.relay import Relay
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -89,9 +88,9 @@ def test_failures_of_its_own_tasks_start_no_alert(broker) -> None:
     assert AlertWatch().look().started == []
 
 
-def test_the_rules_are_there_after_the_first_pass_of_a_relay(broker) -> None:
+def test_the_rules_are_there_after_the_first_look_of_a_relay(broker) -> None:
     AlertRule.objects.all().delete()
-    Relay(broker)._alerts.look()
+    AlertWatch().look()
     assert AlertRule.objects.count() == len(kinds.KINDS)
 
 

@@ -8,6 +8,7 @@ from typing import Any
 from django.utils import timezone
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext
 
 from apps.tasks import duration, stalls
 from apps.tasks.alerts.facts import Facts
@@ -184,7 +185,11 @@ def poison(facts: Facts, rule: AlertRule) -> Found:
             yield Condition(
                 scope=name,
                 value=count,
-                text=_("%(count)s tasks of %(actor)s killed their workers again and again, and failed.")
+                text=ngettext(
+                    "%(count)s task of %(actor)s killed its workers again and again, and failed.",
+                    "%(count)s tasks of %(actor)s killed their workers again and again, and failed.",
+                    count,
+                )
                 % {"count": number(count), "actor": name},
                 remedy=_("Look at their memory and at the logs of the workers that died. Isolate the actor."),
             )
@@ -300,9 +305,9 @@ def value_in_words(unit: str, value: float) -> str:
     words: dict[str, Any] = {
         kinds.SECONDS: lambda: _words(value),
         kinds.PERCENT: lambda: f"{number(value)} %",
-        kinds.TASKS: lambda: _("%(count)s tasks") % {"count": number(value)},
-        kinds.SLOTS: lambda: _("%(count)s slots") % {"count": number(value)},
-        kinds.TIMES: lambda: _("%(count)s times") % {"count": number_format(value, 1)},
+        kinds.TASKS: lambda: ngettext("%(count)s task", "%(count)s tasks", int(value)) % {"count": number(value)},
+        kinds.SLOTS: lambda: ngettext("%(count)s slot", "%(count)s slots", int(value)) % {"count": number(value)},
+        kinds.TIMES: lambda: _("%(count)s times") % {"count": number_format(value, None if value % 1 == 0 else 1)},
     }
     return str(words[unit]()) if unit else ""
 

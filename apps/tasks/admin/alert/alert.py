@@ -66,7 +66,6 @@ class AlertAdmin(SilenceMixin, ReadOnlyAdmin):
     search_fields = ("scope", "sentence")
     search_help_text = _("Queue, actor, schedule or words")
     show_facets = admin.ShowFacets.NEVER
-    show_full_result_count = False
     has_history = False
     readonly_fields = (
         "state", "what_to_do", "look", "runbook", "its_rule", "since", "started", "ended", "lasted", "first_value",
@@ -83,7 +82,7 @@ class AlertAdmin(SilenceMixin, ReadOnlyAdmin):
         return found.select_related("rule", "silenced_by")
 
     def get_ordering(self, request: HttpRequest) -> Any:
-        return (F("ended_at").desc(nulls_first=True), "-started_at")
+        return (F("ended_at").desc(nulls_first=True), "is_silent", "-started_at")
 
     @admin.display(description=_("alert"))
     def what(self, alert: Alert) -> SafeString:

@@ -42,11 +42,6 @@ class AlertRuleAdmin(theme.ModelAdmin):
     search_help_text = _("Name, queue, actor or schedule")
     show_facets = admin.ShowFacets.NEVER
     readonly_fields = ("runbook",)
-    fieldsets = (
-        (None, {"fields": ("name", "kind", "scope", "enabled", "runbook")}),
-        (_("When"), {"fields": (("threshold", "window_minutes", "least_runs"), ("hold_seconds", "clear_seconds"))}),
-        (_("Told to"), {"fields": ("mail_to", "webhook")}),
-    )
 
     def get_readonly_fields(self, request: HttpRequest, obj: AlertRule | None = None) -> Any:
         own = OF_THE_CODE if obj is not None and obj.is_declared else ()
@@ -57,9 +52,16 @@ class AlertRuleAdmin(theme.ModelAdmin):
         return () if obj is None or self.has_change_permission(request, obj) else ("webhook",)
 
     def get_fieldsets(self, request: HttpRequest, obj: AlertRule | None = None) -> Any:
-        if obj is None or self.has_change_permission(request, obj):
-            return self.fieldsets
-        return (*self.fieldsets[:2], (_("Told to"), {"fields": ("mail_to",)}))
+        numbers: list[Any] = ["threshold", "window_minutes", "least_runs"]
+        if obj is not None and obj.is_declared:
+            # Its condition stays, and has no use for the others.
+            numbers = [name for name in numbers if getattr(obj, name) is not None]
+        may_change = obj is None or self.has_change_permission(request, obj)
+        return (
+            (None, {"fields": ("name", "kind", "scope", "enabled", "runbook")}),
+            (_("When"), {"fields": (*numbers, ("hold_seconds", "clear_seconds"))}),
+            (_("Told to"), {"fields": ("mail_to", "webhook") if may_change else ("mail_to",)}),
+        )
 
     def changelist_view(self, request: HttpRequest, extra_context: Any = None) -> HttpResponse:
         rules.update()  # No relay may have started yet since the code has them.
