@@ -188,8 +188,6 @@ def test_a_changed_rule_is_marked(admin_client: Client) -> None:
         (kinds.FAILURES, {"threshold": "nan"}, "Enter a number."),
         (kinds.FAILURES, {"window_minutes": 0}, "It is 0, must be 1 to 10,080 minutes"),
         (kinds.FAILURES, {"least_runs": ""}, "It must be at least 1"),
-        (kinds.NO_WORKER, {"threshold": 3}, "it has no threshold, leave it empty"),
-        (kinds.OLDEST_DUE, {"window_minutes": 3}, "This condition does not look back, leave it empty"),
         (kinds.FAILURES, {"mail_to": "ops@example.com, jane"}, "'jane' is no address, must be such as ops@example.com"),
         (kinds.FAILURES, {"webhook": "http://169.254.169.254/"}, "it must begin with https://"),
         (kinds.FAILURES, {"webhook": "https://127.0.0.1/"}, "127.0.0.1 is an address inside"),
@@ -210,6 +208,9 @@ def test_a_wrong_value_is_refused_with_the_right_ones(
     [
         ({"scope": "slwo"}, "Unknown queue 'slwo', must be one of: "),
         ({"kind": kinds.NO_WORKER, "threshold": "", "scope": "default"}, "is about no queue, actor or schedule"),
+        ({"kind": kinds.NO_WORKER, "scope": ""}, "it has no threshold, leave it empty"),
+        ({"window_minutes": 3}, "This condition does not look back, leave it empty"),
+        ({"least_runs": 3}, "This condition counts no runs, leave it empty"),
         ({"name": "Long wait"}, "'Long wait' is the name of a declared rule; choose another one"),
     ],
 )

@@ -78,8 +78,9 @@ class AlertAdmin(SilenceMixin, ReadOnlyAdmin):
     )
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Alert]:
-        found: QuerySet[Alert] = super().get_queryset(request).started().with_silence()
-        return found.select_related("rule", "silenced_by")
+        # Django would order the rows before they have what they are ordered by.
+        found: QuerySet[Alert] = Alert.objects.started().with_silence().select_related("rule", "silenced_by")
+        return found.order_by(*self.get_ordering(request))
 
     def get_ordering(self, request: HttpRequest) -> Any:
         return (F("ended_at").desc(nulls_first=True), "is_silent", "-started_at")
