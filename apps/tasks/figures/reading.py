@@ -106,6 +106,14 @@ def over(period: Period) -> Series:
     )
 
 
+def usual(task_name: str) -> Counts:
+    """Return the counts of an actor in the last 24 hours, up to the last minute that a relay has counted."""
+    mark, now = _mark()
+    first, summed = now - DAY.length, mark.summed_until if mark else now
+    chosen = Q(span=SPAN_HOUR, start__gte=first, start__lt=summed) | Q(span=MINUTE, start__gte=max(first, summed))
+    return Counts.together(Counts.of(row) for row in Tally.objects.filter(chosen, task_name=task_name))
+
+
 def totals() -> dict[Names, Counts]:
     """Return the counts since the first relay began to count, by actor and queue. They only grow."""
     mark, now = _mark()
