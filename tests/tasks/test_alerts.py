@@ -11,7 +11,7 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.tasks import health, states
+from apps.tasks import health, states, tasks
 from apps.tasks.alerts import checking, conditions, delivery, facts, places, rules, telling
 from apps.tasks.models import Alert, AlertRule, Limit, Schedule, ScheduleSlot, Tally, TaskAttempt, TaskStatus
 from apps.tasks.models import alert as kinds
@@ -177,7 +177,7 @@ def test_the_news_is_recorded_with_the_start_or_not_at_all(no_worker: AlertRule,
     def refuse(*args: Any) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(checking.tasks.mail_alert, "send", refuse)
+    monkeypatch.setattr(tasks.mail_alert, "send", refuse)
     with pytest.raises(RuntimeError):
         checking.check()
     assert Alert.objects.get().started_at is None
@@ -387,7 +387,7 @@ def test_names_of_others_are_text_in_a_mail(hostile: Alert) -> None:
     [sent] = mail.outbox
     assert "\n" not in sent.subject
     assert "<script>" in sent.subject
-    assert not {"\x1b", "\x00", "\u202e", "\r"} & set(sent.subject + sent.body)
+    assert not {"\x1b", "\x00", "\u202e", "\r"} & set(f"{sent.subject}{sent.body}")
     assert sent.recipients() == ["ops@example.com"]
     assert [line for line in sent.body.splitlines() if line.startswith("Bcc")] == []
 

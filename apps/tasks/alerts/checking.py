@@ -12,8 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
-from apps.tasks import tasks
-from apps.tasks.alerts import conditions, rules, telling
+from apps.tasks.alerts import conditions, rules, sending, telling
 from apps.tasks.alerts.conditions import Condition
 from apps.tasks.alerts.facts import Facts
 from apps.tasks.clock import ClockTimestamp
@@ -126,7 +125,7 @@ def _start(alert: Alert, one: Condition) -> bool:
         if not row.update(started_at=now, updated_at=now, **_told(one)):
             return False  # Another relay was first.
         if not _go_on_silently(alert):
-            _tell(alert, telling.STARTED)
+            sending.send(alert, telling.STARTED)
     logger.warning("alert started rule=%s scope=%s %s", *_names(alert), telling.one_line(one.text))
     return True
 
@@ -162,17 +161,9 @@ def _pass(alert: Any, *, is_watched: bool) -> bool:
             return False  # Another relay was first.
         is_silent = Alert.objects.filter(pk=alert.pk).silenced().exists()
         if is_watched and not is_silent:
-            _tell(alert, telling.ENDED)
+            sending.send(alert, telling.ENDED)
     logger.info("alert ended rule=%s scope=%s", *_names(alert))
     return True
-
-
-def _tell(alert: Alert, event: str) -> None:
-    """Record the tasks that tell an event."""
-    if telling.recipients(alert.rule):
-        tasks.mail_alert.send(alert.pk, event)
-    if telling.webhook_of(alert.rule):
-        tasks.post_alert.send(alert.pk, event)
 
 
 def _names(alert: Alert) -> tuple[str, str]:

@@ -3,8 +3,7 @@
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.tasks import tasks
-from apps.tasks.alerts import telling
+from apps.tasks.alerts import sending, telling
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import Alert, AlertRule
 
@@ -14,8 +13,8 @@ def send(rule: AlertRule) -> list[str]:
 
     It is an alert that has ended, so that its page shows the tasks and what became of them.
     """
-    mail, hook = bool(telling.recipients(rule)), bool(telling.webhook_of(rule))
-    if not mail and not hook:
+    channels = sending.channels_of(rule)
+    if not channels:
         return []
     now = ClockTimestamp()
     sentence = _("This is a test of the rule %(rule)s. Nothing is wrong.") % {"rule": rule.name}
@@ -24,8 +23,5 @@ def send(rule: AlertRule) -> list[str]:
             rule=rule, kind=rule.kind, scope="", sentence=telling.one_line(sentence),
             noticed_at=now, checked_at=now, started_at=now, ended_at=now,
         )  # fmt: skip
-        if mail:
-            tasks.mail_alert.send(alert.pk, telling.TEST)
-        if hook:
-            tasks.post_alert.send(alert.pk, telling.TEST)
-    return [*([_("mail")] if mail else []), *([_("webhook")] if hook else [])]
+        sending.send(alert, telling.TEST)
+    return list(channels.values())
