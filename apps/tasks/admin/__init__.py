@@ -5,6 +5,7 @@ from django.contrib import admin
 
 from apps.tasks.admin.alert import AlertAdmin, AlertRuleAdmin
 from apps.tasks.admin.limit import LimitAdmin
+from apps.tasks.admin.pause import PauseAdmin
 from apps.tasks.admin.schedule import ScheduleAdmin
 from apps.tasks.admin.task import TaskStatusAdmin
 from apps.tasks.admin.worker import WorkerProcessAdmin
@@ -13,6 +14,7 @@ __all__ = [
     "AlertAdmin",
     "AlertRuleAdmin",
     "LimitAdmin",
+    "PauseAdmin",
     "ScheduleAdmin",
     "TaskStatusAdmin",
     "WorkerProcessAdmin",

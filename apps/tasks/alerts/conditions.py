@@ -102,7 +102,7 @@ def queue_untaken(facts: Facts, rule: AlertRule) -> Found:
         waited = facts.oldest.get(name)
         text = _("No living worker takes the queue %(name)s.") % {"name": name}
         if waited is not None:
-            text += " " + _("Its oldest task has waited for %(time)s.") % {"time": _words(waited)}
+            text += " " + _("Its oldest task has waited for %(time)s.") % {"time": in_words(waited)}
         yield Condition(scope=name, text=text, remedy=_start(f"manage.py runworker --queues {name}"))
 
 
@@ -113,7 +113,7 @@ def oldest_due(facts: Facts, rule: AlertRule) -> Found:
                 scope=name,
                 value=waited,
                 text=_("The oldest task of the queue %(name)s has waited for %(time)s.")
-                % {"name": name, "time": _words(waited)},
+                % {"name": name, "time": in_words(waited)},
                 remedy=(
                     _("Its workers have free threads: look at their log.")
                     if facts.has_free_thread
@@ -152,7 +152,7 @@ def limit_full(facts: Facts, rule: AlertRule) -> Found:
                 scope=name,
                 value=waited,
                 text=_("A task of %(actor)s has waited for a place of its limit for %(time)s.")
-                % {"actor": name, "time": _words(waited)},
+                % {"actor": name, "time": in_words(waited)},
                 remedy=_("Look at what holds its places, or raise its limit."),
             )
 
@@ -205,7 +205,7 @@ def slow_task(facts: Facts, rule: AlertRule) -> Found:
                 scope=task.task_name,
                 value=times,
                 text=_("A task of %(actor)s has run for %(time)s. 95 of 100 end within %(usual)s.")
-                % {"actor": task.task_name, "time": _words(task.seconds), "usual": _words(task.usual)},
+                % {"actor": task.task_name, "time": in_words(task.seconds), "usual": in_words(task.usual)},
                 remedy=_("Look at its stack, and cancel it if it hangs."),
             )
 
@@ -303,7 +303,7 @@ FINDERS: dict[str, Callable[[Facts, AlertRule], Found]] = {
 def value_in_words(unit: str, value: float) -> str:
     """Return a value of a condition with its unit. Empty: its kind has none."""
     words: dict[str, Any] = {
-        kinds.SECONDS: lambda: _words(value),
+        kinds.SECONDS: lambda: in_words(value),
         kinds.PERCENT: lambda: f"{number(value)} %",
         kinds.TASKS: lambda: ngettext("%(count)s task", "%(count)s tasks", int(value)) % {"count": number(value)},
         kinds.SLOTS: lambda: ngettext("%(count)s slot", "%(count)s slots", int(value)) % {"count": number(value)},
@@ -317,7 +317,7 @@ def number(value: float) -> str:
     return str(number_format(int(value), force_grouping=True))
 
 
-def _words(seconds: float) -> str:
+def in_words(seconds: float) -> str:
     return duration.in_words(timedelta(seconds=seconds))
 
 

@@ -117,22 +117,19 @@ class Facts:
         return pauses.read()
 
     @cached_property
-    def _due(self) -> tuple[dict[str, float], dict[str, float]]:
-        oldest, untaken = health.oldest_due(sample=SAMPLE)
-        for name in self.paused.queues:
-            oldest.pop(name, None)
-            untaken.pop(name, None)
-        return oldest, untaken
+    def due(self) -> tuple[dict[str, float], dict[str, float]]:
+        """Seconds for which the oldest due task of each queue has waited, of all tasks and of published ones."""
+        return health.oldest_due(sample=SAMPLE)
 
     @property
     def oldest(self) -> dict[str, float]:
-        """Seconds for which the oldest due task has waited, by queue. Those of a paused queue wait as they should."""
-        return self._due[0]
+        """The first of them. Tasks of a paused queue wait as they should."""
+        return {name: waited for name, waited in self.due[0].items() if name not in self.paused.queues}
 
     @property
     def untaken(self) -> dict[str, float]:
-        """The same without the tasks that a relay has not published."""
-        return self._due[1]
+        """The second of them."""
+        return {name: waited for name, waited in self.due[1].items() if name not in self.paused.queues}
 
     @cached_property
     def fill(self) -> dict[str, float]:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tasks import health
+from apps.tasks import health, pauses
 from apps.tasks.metrics import alerts, backlog, events, limits, processes, recent, schedules
 from apps.tasks.models import WorkerProcess
 
@@ -31,6 +31,7 @@ class Figures:
     schedules: "tuple[schedules.ScheduleFigures, ...] | None" = None
     recent: "recent.Recent | None" = None
     alerts: dict[str, int] | None = None
+    paused: pauses.Paused | None = None
     errors: dict[str, Exception] = field(default_factory=dict)
 
 
@@ -38,6 +39,7 @@ Parts = dict[str, Callable[[], Any]]
 
 #: Parts of a look for `/metrics` and for `/scale`, in their order.
 METRICS: Parts = {
+    "paused": pauses.read,
     "backlog": backlog.read,
     "processes": processes.read,
     "limits": limits.read,
@@ -45,7 +47,7 @@ METRICS: Parts = {
     "events": events.read,
     "alerts": alerts.read,
 }
-SCALE: Parts = {"backlog": backlog.read, "processes": processes.read, "recent": recent.read}
+SCALE: Parts = {"paused": pauses.read, "backlog": backlog.read, "processes": processes.read, "recent": recent.read}
 
 
 def look(parts: Parts) -> Figures:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0012_pauses"),
+        ("tasks", "0013_log_parts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -10,6 +10,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
+from apps.tasks import pauses
+from apps.tasks.admin import elements
 from apps.tasks.alerts import conditions, places, rules
 from apps.tasks.alerts.facts import Facts
 from apps.tasks.models import Alert
@@ -59,6 +61,7 @@ def of(look: Look) -> list[Trouble]:
         remedy = _("All is well now. It ends when this has lasted.") if alert.cleared_at else alert.remedy
         href = places.of(alert.kind, alert.scope)
         found.append(Trouble(text=alert.sentence, remedy=remedy, href=href, **_about(alert)))
+    found += _paused(look)
     return sorted(found, key=lambda one: (one.is_silenced, one.since is None))
 
 
@@ -73,6 +76,23 @@ def _no_relay(look: Look) -> list[Trouble]:
             href=reverse("admin:tasks_workerprocess_changelist"),
         )
     ]
+
+
+def _paused(look: Look) -> list[Trouble]:
+    """Return the pauses: one that is forgotten keeps its tasks for ever."""
+    found = []
+    for kind, paused in ((pauses.QUEUE, look.paused.queues), (pauses.ACTOR, look.paused.actors)):
+        for pause in list(paused.values())[:MOST]:
+            page = "queues" if kind == pauses.QUEUE else "actors"
+            texts = {pauses.QUEUE: _("The queue %(pause)s"), pauses.ACTOR: _("The actor %(pause)s")}
+            waited = look.due[0].get(pause.name) if kind == pauses.QUEUE else None
+            remedy = _("Its tasks wait until it is resumed.")
+            if waited is not None:
+                words = {"time": conditions.in_words(waited)}
+                remedy = _("Its oldest task has waited for %(time)s.") % words + " " + remedy
+            text = texts[kind] % {"pause": elements.pause_text(pause)}
+            found.append(Trouble(text=text, remedy=remedy, href=reverse(f"admin:tasks_pause_{page}")))
+    return found
 
 
 def _firing() -> dict[tuple[int | None, str], Any]:
