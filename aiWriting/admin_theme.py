@@ -60,6 +60,8 @@ UNFOLD = {
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Workers", model="tasks.workerprocess", icon="memory"),
+                    _page("Alerts", model="tasks.alert", icon="notifications"),
+                    _page("Alert rules", model="tasks.alertrule", icon="rule"),
                 ],
             },
             {

@@ -231,6 +231,8 @@ if EMAIL_USE_TLS and EMAIL_USE_SSL:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are both yes, and a server speaks one of the two.")
 #: Seconds before a silent mail server fails the attempt. Without a limit it would hold a worker thread for ever.
 EMAIL_TIMEOUT = environment.integer("EMAIL_TIMEOUT", 30, minimum=1)
+#: First part of the subject of mails to those who run the site.
+EMAIL_SUBJECT_PREFIX = "[aiWriting] "
 # Without a server, mails go to the log.
 EMAIL_BACKEND = environment.text(
     "EMAIL_BACKEND",
@@ -304,6 +306,16 @@ TASK_KEEP_CANCELLED_DAYS = environment.integer(
 TASK_KEEP_FAILED_DAYS = environment.integer(
     "TASK_KEEP_FAILED_DAYS", Conf.TASK_KEEP_FAILED_DAYS.default, maximum=MOST_DAYS
 )
+TASK_KEEP_ALERTS_DAYS = environment.integer(
+    "TASK_KEEP_ALERTS_DAYS", Conf.TASK_KEEP_ALERTS_DAYS.default, maximum=MOST_DAYS
+)
+TASK_ALERT_EMAILS = environment.words("TASK_ALERT_EMAILS")
+TASK_ALERT_WEBHOOK = environment.text("TASK_ALERT_WEBHOOK") and environment.url(
+    "TASK_ALERT_WEBHOOK", "", schemes=("https", "http")
+)
+TASK_ALERT_SECRET = environment.text("TASK_ALERT_SECRET")
+TASK_ALERT_NETWORKS = environment.networks("TASK_ALERT_NETWORKS")
+TASK_ALERT_ORIGIN = environment.text("TASK_ALERT_ORIGIN", PUBLIC_ORIGIN)
 TASK_RESULT_EXPIRES_DAYS = environment.integer(
     "TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default, maximum=MOST_DAYS
 )

@@ -205,6 +205,9 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_schedule_delete": form(SUPERUSER, SUPERUSER),
     "admin:tasks_schedule_preview": form(CHANGE, CHANGE),
     **{f"admin:tasks_schedule_{name}": ACTION for name in ("run", "pause", "resume", "undo")},
+    "admin:tasks_alert_silence": OPERATION,
+    "admin:tasks_alert_unsilence": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
+    "admin:tasks_alertrule_test": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
@@ -214,7 +217,7 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskstatus", "workerprocess")
+        for model in ("taskstatus", "workerprocess", "alert")
         for end, entry in READ_ONLY.items()
     },
 }
