@@ -274,7 +274,8 @@ DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 
 #: Queues that actors may name. Apps of EXTRA_APPS bring those of EXTRA_QUEUES.
 TASK_QUEUES: dict[str, dict[str, Any]] = {
-    "default": {"description": "Reports, mails and work that takes seconds."},
+    "default": {"description": "Reports and work that takes seconds."},
+    "mail": {"description": "All mail, so that it can be paused by itself."},
     "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
     **{name: {} for name in environment.words("EXTRA_QUEUES")},
 }
