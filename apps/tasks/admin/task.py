@@ -2,6 +2,7 @@
 
 from django.contrib import admin
 
+from apps.tasks.admin.log import LogAdmin
 from apps.tasks.admin.now import NowAdmin
 from apps.tasks.admin.task_list import TaskListAdmin
 from apps.tasks.admin.task_page import TaskPageAdmin
@@ -9,5 +10,5 @@ from apps.tasks.models import TaskStatus
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(NowAdmin, TaskListAdmin, TaskPageAdmin):
+class TaskStatusAdmin(NowAdmin, TaskListAdmin, LogAdmin, TaskPageAdmin):
     """Tasks in every state."""
