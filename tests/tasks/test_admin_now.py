@@ -168,7 +168,7 @@ def test_figures_that_stand_still_say_until_when_they_are(admin_client: Client) 
 def test_each_number_is_a_link_to_the_list_that_has_as_many(admin_client: Client) -> None:
     later = timezone.now() + timedelta(hours=1)
     delayed: dict[str, Any] = {"delayed": True, "run_at": later}
-    kinds: list[dict[str, Any]] = [{}, delayed, {**delayed, "retries": 1}, {"in_line": True}]
+    kinds: list[dict[str, Any]] = [{}, delayed, {**delayed, "retries": 1}, {"in_line": True, "line": ""}]
     for times, values in enumerate(kinds, 1):
         for _ in range(times):
             rows.task(**values)

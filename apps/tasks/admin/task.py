@@ -25,6 +25,7 @@ from apps.tasks.admin.filters import (
     WaitsFilter,
 )
 from apps.tasks.admin.held import HELD, mark_held
+from apps.tasks.admin.log import LogAdmin
 from apps.tasks.admin.now import NowAdmin
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.related import name_related
@@ -50,7 +51,7 @@ class TaskChangeList(theme.ChangeList):  # type: ignore[misc]
 
 
 @admin.register(TaskStatus)
-class TaskStatusAdmin(NowAdmin, TaskPageAdmin):
+class TaskStatusAdmin(NowAdmin, LogAdmin, TaskPageAdmin):
     """Tasks in every state."""
 
     empty_title = _("No tasks yet")
