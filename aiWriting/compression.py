@@ -5,7 +5,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import FileResponse, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware.gzip import GZipMiddleware
 from whitenoise.middleware import WhiteNoiseMiddleware
@@ -20,17 +20,17 @@ class CompressedPages(GZipMiddleware):
     Django adds bytes at random, so that the size of a page tells no secret in it.
     """
 
-    def process_response(self, request: HttpRequest, response: HttpResponse) -> HttpResponse:
+    def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         is_page = not response.streaming and response.headers.get("Content-Type", "").startswith("text/html")
         return super().process_response(request, response) if is_page else response
 
 
-class StaticFiles(WhiteNoiseMiddleware):
+class StaticFiles(WhiteNoiseMiddleware):  # type: ignore[misc]
     """Serves static files. Where nothing was collected, they are compressed here, each once."""
 
     @staticmethod
     def serve(static_file: Any, request: HttpRequest) -> HttpResponseBase:
-        answer = WhiteNoiseMiddleware.serve(static_file, request)
+        answer: FileResponse = WhiteNoiseMiddleware.serve(static_file, request)
         headers = answer.headers
         if (
             request.method != "GET"
