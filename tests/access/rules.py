@@ -208,6 +208,7 @@ ADMIN: dict[str, Entry] = {
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
+    "admin:tasks_taskstatus_views": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_part": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_log": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),

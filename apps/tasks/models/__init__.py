@@ -8,6 +8,7 @@ from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
 from apps.tasks.models.log_part import TaskLogPart
 from apps.tasks.models.pause import Pause
+from apps.tasks.models.saved_view import SavedView
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -21,6 +22,7 @@ __all__ = [
     "Limit",
     "LimitedStart",
     "Pause",
+    "SavedView",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",
