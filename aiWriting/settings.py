@@ -72,7 +72,8 @@ MIDDLEWARE = [
     "aiWriting.http_headers.security_headers",  # Early: refusals of the others have the headers, too.
     "aiWriting.http_headers.ProgramsUseHTTPS",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "aiWriting.compression.StaticFiles",
+    "aiWriting.compression.CompressedPages",
     "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
     "aiWriting.known_hosts.KnownHosts",
@@ -95,6 +96,7 @@ WSGI_APPLICATION = "aiWriting.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "aiWriting" / "templates"],  # Before those of the admin's theme.
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -214,7 +216,12 @@ FILE_STORAGE_URL = environment.text("FILE_STORAGE_URL", "database:")
 _file_storage = file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL")
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        # Names with hashes, which browsers keep for ever, and compressed files beside them.
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
     "manuscripts": _file_storage,
     "reports": _file_storage,
 }
