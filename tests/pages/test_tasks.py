@@ -151,5 +151,5 @@ def test_a_document_says_when_it_is_tried_again(browser: Client, project: Projec
     later = {"delayed": True, "run_at": timezone.now() + timedelta(minutes=4)}
     task = processing(project, retries=1, error_message="refused by db-1", **later)
     text = get(browser, f"/documents/{task.related_object_id}/").text
-    assert "It did not work. It will be tried again at" in text
+    assert "It did not work. It will be tried again in 3 min" in text
     assert "db-1" not in text

@@ -275,12 +275,12 @@ def cancelled() -> TaskStatus:
 
 CASES: list[tuple[Callable[[], TaskStatus], str, str, str, str]] = [
     # The case, the kind, words for operators, the remedy, and the sentence for the owner. "#" is a number or a time.
-    (delayed, "delay", "It is not due until #, in 2 h 0 min.", "", "Waiting until #."),
+    (delayed, "delay", "It is not due until #, in 2 h 0 min.", "", "Waiting: it starts in 2 h 0 min."),
     (retrying, "retry", "Its automatic retry 1 of 8 is due at #, in 4 min # s, after KeyError: 'isbn'.", "",
-     "It did not work. It will be tried again at #."),
-    (snoozing, "snooze", "It put itself off until #, in 2 h 0 min.", "", "Waiting until #."),
+     "It did not work. It will be tried again in 4 min # s."),
+    (snoozing, "snooze", "It put itself off until #, in 2 h 0 min.", "", "Waiting: it starts in 2 h 0 min."),
     (delayed_without_a_relay, "delay", "It is not due until #, in 2 h 0 min.",
-     "No relay lives, so start manage.py runrelay.", "Waiting until #."),
+     "No relay lives, so start manage.py runrelay.", "Waiting: it starts in 2 h 0 min."),
     (due_without_a_relay, "no_relay", "It has been due for 1 min 0 s, and no relay lives that hands it out.",
      "Start manage.py runrelay.", NO_ONE),
     (published_and_lost_without_a_relay, "no_relay",
