@@ -100,7 +100,8 @@ def _lines(user: Any, tasks: Sequence[TaskStatus]) -> list[Line]:
 def _objects(user: Any, tasks: Sequence[TaskStatus]) -> dict[tuple[str, int | None], tuple[Any, bool]]:
     """Return the objects of tasks that the user sees, each with whether the user may change it."""
     found: dict[tuple[str, int | None], tuple[Any, bool]] = {}
-    for model in (Document, Project):
+    models: tuple[Any, ...] = (Document, Project)
+    for model in models:
         label = model._meta.label
         ids = {task.related_object_id for task in tasks if task.related_object_type == label}
         if not ids:

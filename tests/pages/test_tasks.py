@@ -1,6 +1,7 @@
 """The page of a writer's own tasks, and the reason for which a task waits on the page of a document."""
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -28,7 +29,7 @@ def without_servers(monkeypatch) -> None:
     monkeypatch.setattr(health, "servers", {})
 
 
-def processing(project: Project, title: str = "Emma", **values: object) -> TaskStatus:
+def processing(project: Project, title: str = "Emma", **values: Any) -> TaskStatus:
     """Make a document that is processed, and its task."""
     document = rows.document(title, project=project, status=Document.Status.PROCESSING)
     return rows.task(**{"about": document, "owner": project.owner, "queue_name": "documents", **values})
@@ -148,7 +149,7 @@ def test_a_document_and_the_list_say_that_no_one_works(browser: Client, project:
 
 
 def test_a_document_says_when_it_is_tried_again(browser: Client, project: Project) -> None:
-    later = {"delayed": True, "run_at": timezone.now() + timedelta(minutes=4)}
+    later: dict[str, Any] = {"delayed": True, "run_at": timezone.now() + timedelta(minutes=4)}
     task = processing(project, retries=1, error_message="refused by db-1", **later)
     text = get(browser, f"/documents/{task.related_object_id}/").text
     assert "It did not work. It will be tried again in 3 min" in text
