@@ -149,7 +149,7 @@ def test_a_document_and_the_list_say_that_no_one_works(browser: Client, project:
 
 
 def test_a_document_says_when_it_is_tried_again(browser: Client, project: Project) -> None:
-    later: dict[str, Any] = {"delayed": True, "run_at": timezone.now() + timedelta(minutes=4)}
+    later: dict[str, Any] = {"delayed": True, "run_at": timezone.now() + timedelta(minutes=3, seconds=30)}
     task = processing(project, retries=1, error_message="refused by db-1", **later)
     text = get(browser, f"/documents/{task.related_object_id}/").text
     assert "It did not work. It will be tried again in 3 min" in text
