@@ -122,6 +122,7 @@ SITE: dict[str, Entry] = {
     "pages:end-session": POSTED,
     "pages:recovery-codes": POSTED,
     "pages:remove-two-factor": POSTED,
+    "pages:tasks": page(GET=SIGNED_IN),
     "pages:cancel-task": page(GET_POST=EDITORS),
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
