@@ -5,11 +5,21 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
-`relay` finds what is due, `operate` cancels it, with the `children` that follow it, and retries it for a person.
-`retention` deletes it long after its end. `groups` reads from the rows how far groups are.
+`relay` finds what is due. For a person, `operate` cancels it, with the `children` that follow it, and retries it, and
+`change` gives it another time, priority or queue. `retention` deletes it long after its end. `groups` reads from the
+rows how far groups are.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
+from apps.tasks.ledger.change import (
+    LARGEST_PRIORITY,
+    LEAST_PRIORITY,
+    change_priority,
+    change_queue,
+    held,
+    may_run_now,
+    run_now,
+)
 from apps.tasks.ledger.children import forget_children
 from apps.tasks.ledger.groups import (
     FAILED_IDS,
@@ -35,7 +45,7 @@ from apps.tasks.ledger.recover import (
     rescue,
 )
 from apps.tasks.ledger.relay import Waiting, due_after, due_again, expire_waiting, move, runs_of, still_due, take_due
-from apps.tasks.ledger.retention import Kept, Retention
+from apps.tasks.ledger.retention import Kept, Retention, delete_ended, still_needed
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import (
     Crashes,
@@ -52,6 +62,8 @@ from apps.tasks.ledger.work import (
 __all__ = [
     "FAILED_IDS",
     "FINISHED",
+    "LARGEST_PRIORITY",
+    "LEAST_PRIORITY",
     "PAGE",
     "SUCCESS",
     "Admission",
@@ -66,11 +78,14 @@ __all__ = [
     "cancel_group",
     "cancel_many",
     "cancel_requests",
+    "change_priority",
+    "change_queue",
     "claim",
     "claim_suspect",
     "count_waiting",
     "crashes_of",
     "dead_letter",
+    "delete_ended",
     "due_after",
     "due_again",
     "expire_waiting",
@@ -79,9 +94,11 @@ __all__ = [
     "forget_groups",
     "forget_keys",
     "forget_starts",
+    "held",
     "held_by",
     "lock_waiting",
     "may",
+    "may_run_now",
     "move",
     "not_new",
     "open_group",
@@ -98,10 +115,12 @@ __all__ = [
     "retry",
     "retry_many",
     "rivals",
+    "run_now",
     "runs_of",
     "settle_groups",
     "snoozes_of",
     "still_due",
+    "still_needed",
     "take_due",
     "wait_for",
 ]

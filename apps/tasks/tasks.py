@@ -1,0 +1,40 @@
+"""The task system's own task: an operator's action on very many tasks. The workers' app imports and so declares it."""
+
+import dramatiq
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+
+from apps.tasks import actions, audit, progress
+from apps.tasks.conf import conf
+from apps.tasks.models import AuditEntry
+
+DAY_MS = 24 * 60 * 60 * 1_000
+#: The queue `default`, or the first one of a project that declares others alone.
+QUEUE = "default" if not conf.TASK_QUEUES or "default" in conf.TASK_QUEUES else next(iter(conf.TASK_QUEUES))
+
+
+@dramatiq.actor(actor_name="tasks.act_on_all", queue_name=QUEUE, priority=-1, time_limit=DAY_MS, store_results=True)
+def act_on_all(entry_id: int) -> str:
+    """Carry out a planned action on many tasks, and say how many it changed.
+
+    It goes on after the last page that is settled, so it may die, be retried or be cancelled at any time.
+
+    Parameters:
+      entry_id: Primary key of its entry in the audit, which has the tasks.
+    """
+    entry = AuditEntry.objects.get(pk=entry_id)
+    done = entry.total - sum(entry.pages.filter(change="").values_list("number", flat=True))
+    while True:
+        progress.set(100 * done / max(entry.total, 1), _told(entry, done))
+        with progress.shielded():
+            if not actions.go_on(entry):
+                break
+        done = min(done + audit.ROWS, entry.total)
+    return _told(entry, entry.total)
+
+
+def _told(entry: AuditEntry, done: int) -> str:
+    text = _("%(action)s: %(number)s tasks, %(done)s of %(total)s looked at")
+    numbers = {"number": entry.number, "done": done, "total": entry.total}
+    shown = {name: number_format(number, force_grouping=True) for name, number in numbers.items()}
+    return text % {"action": audit.VERBS[entry.verb], **shown}
