@@ -48,6 +48,7 @@ UNFOLD = {
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Workers", model="tasks.workerprocess", icon="memory"),
+                    _page("Audit", model="tasks.auditentry", icon="history"),
                 ],
             },
             {

@@ -6,6 +6,7 @@ that acts on very many.
 
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 import dramatiq
@@ -165,6 +166,11 @@ def _name(row_id: int) -> str:
     return " ".join(TaskStatus.objects.filter(pk=row_id).values_list("task_name", "task_id").first() or ())
 
 
+def ended_until(at: datetime) -> Q:
+    """Return the condition for tasks that had ended at a time. Another program may have ended one without a time."""
+    return Q(finished_at__lte=at) | Q(finished_at=None)
+
+
 # --- Very many tasks, by a task of its own --------------------------------------------------------
 
 
@@ -199,7 +205,7 @@ def go_on(entry: AuditEntry) -> bool:
             return planned.exists()
         meant = TaskStatus.objects.filter(pk__in=audit.row_ids_of(page))
         if action.of_ended:
-            meant = meant.filter(finished_at__lte=entry.at)
+            meant = meant.filter(ended_until(entry.at))
         changed = action.change(list(meant.order_by("pk").values_list("pk", flat=True)), value)
         took = set[int]().union(*changed.values())
         page.delete()

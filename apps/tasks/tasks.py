@@ -1,10 +1,15 @@
 """The task system's own task: an operator's action on very many tasks. The workers' app imports and so declares it."""
 
+from collections.abc import Iterable
+from typing import Any
+
 import dramatiq
+from django.db import transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from apps.tasks import actions, audit, progress
+from apps.tasks.audit import By
 from apps.tasks.conf import conf
 from apps.tasks.models import AuditEntry
 
@@ -31,6 +36,29 @@ def act_on_all(entry_id: int) -> str:
                 break
         done = min(done + audit.ROWS, entry.total)
     return _told(entry, entry.total)
+
+
+def start(
+    action: actions.Action,
+    row_ids: Iterable[int],
+    *,
+    number: int,
+    by: By,
+    value: Any = None,
+    reason: str = "",
+    query: str = "",
+) -> str:
+    """Send the task that acts on very many tasks, those that match now. Return its id.
+
+    Parameters:
+      row_ids: In order.
+      number: Their number.
+    """
+    with transaction.atomic():
+        entry = actions.plan(action, row_ids, number=number, by=by, value=value, reason=reason, query=query)
+        message = act_on_all.send_with_options(args=(entry.pk,), owner_id=by.user_id)
+        AuditEntry.objects.filter(pk=entry.pk).update(task_id=message.message_id)
+    return str(message.message_id)
 
 
 def _told(entry: AuditEntry, done: int) -> str:

@@ -202,13 +202,18 @@ ADMIN: dict[str, Entry] = {
     **{f"admin:tasks_schedule_{name}": ACTION for name in ("run", "pause", "resume", "undo")},
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
-    **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
-    "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskstatus", "workerprocess")
+        for model in ("taskstatus", "workerprocess", "auditentry")
         for end, entry in READ_ONLY.items()
     },
+    **{
+        f"admin:tasks_taskstatus_{name}": OPERATION
+        for name in ("cancel", "retry", "run_now", "priority", "queue", "delete")
+    },
+    # Without the name of an action it leads back, and says so.
+    "admin:tasks_taskstatus_all": Entry({"GET HEAD POST": VIEW}, STAFF_NOT_ALLOWED),
+    "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
 }
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import AnonymousUser, Group, Permission
 from django.core.files.base import ContentFile
-from django.db import transaction
+from django.db import connection, transaction
 from django.http import HttpRequest
 from django.template.response import SimpleTemplateResponse
 from django.test import Client
@@ -22,6 +22,7 @@ from apps.accounts.tokens.issuing import issue
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Invitation, Membership, Project, Report, Role
 from apps.projects.services import invitation_service
+from apps.tasks import audit
 from apps.tasks.models import Limit, Schedule
 from apps.tasks.schedules import actions
 from tests import rows
@@ -60,6 +61,10 @@ def filled(pattern: str, values: dict[str, Any]) -> str:
 
 #: Methods by which a request may change something.
 CHANGING = ("POST", "PATCH", "DELETE")
+#: Tables of the own account and session, and of limits, whose rows are made from the code by whoever looks first.
+OWN_TABLES = ("django_session", "accounts_throttle", "accounts_user", "accounts_session", "tasks_limit")
+#: At which whoever may see tasks asks a worker for a stack.
+WRITTEN_BY_VIEWERS = {"admin:tasks_taskstatus_stack"}
 #: Parameters that are no keys of rows.
 NO_KEYS = {"url", "app_label", "kind", "content_type_id", "token", "uidb64", "cause"}
 
@@ -109,6 +114,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
     report.pdf.save("report.pdf", ContentFile(b"%PDF-"), save=False)
     report.save()
     task = rows.task(about=document, owner=users["writer"])
+    entry = audit.note("cancel", by=audit.by_user(users["staff"], door=audit.ADMIN), row_ids=[task.pk])
     token = invitation_service.new_token()
     invitation = Invitation.objects.create(
         project=project, invited_by=users["writer"], email="a@example.com", role=Role.READER,
@@ -141,6 +147,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "_taskstatus_": {"object_id": task.pk},
         "_schedule_": {"object_id": schedule.pk},
         "_limit_": {"object_id": Limit.objects.create(task_name="matrix.limited").pk},
+        "_auditentry_": {"object_id": entry.pk},
         "_workerprocess_": {"object_id": rows.worker_process().pk},
         "_project_": {"object_id": project.pk},
         "_membership_": {"object_id": Membership.objects.earliest("pk").pk},
@@ -215,6 +222,26 @@ def test_every_address_answers_every_role_and_method_as_the_table_says(
                 answer, expected = ask(client, method, path), entry.expected(method, role)
                 if kind_of(answer) != expected:
                     wrong.append(f"{method} {path} ({name}) for {role}: {answer.status_code}, expected {expected}")
+    assert not wrong, "\n".join(["", *wrong[:40], f"{len(wrong)} in all"])
+
+
+def test_read_only_staff_write_nothing(clients: dict[str, Client], site: dict[str, dict[str, Any]]) -> None:
+    wrote: list[str] = []
+
+    def watch(execute: Any, sql: str, *args: Any) -> Any:
+        if sql.startswith(("INSERT", "UPDATE", "DELETE")) and not any(table in sql for table in OWN_TABLES):
+            wrote.append(sql)
+        return execute(sql, *args)
+
+    wrong = []
+    for name, pattern in sorted(set(addresses())):
+        if name in WRITTEN_BY_VIEWERS:
+            continue
+        for method in CHANGING:
+            wrote.clear()
+            with connection.execute_wrapper(watch):
+                ask(clients["read-only staff"], method, filled(pattern, values_of(name, site)))
+            wrong += [f"{method} {name}: {sql[:200]}" for sql in wrote]
     assert not wrong, "\n".join(["", *wrong[:40], f"{len(wrong)} in all"])
 
 

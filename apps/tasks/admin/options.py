@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import ledger, states
-from apps.tasks.admin import duration, elements
+from apps.tasks.admin import arguments, duration, elements
 from apps.tasks.models import Limit, Schedule, TaskGroup, TaskStatus
 from apps.tasks.values import GROUP_KEY, GroupProgress
 
@@ -35,9 +35,9 @@ def lines(task: TaskStatus) -> list[Line]:
     found = [line for part in PARTS for line in part(task)]
     told = {name for line in found for name in line.names}
     if not isinstance(task.options, dict):
-        return [*found, Line(_("options"), elements.json_block(task.options))]
+        return [*found, Line(_("options"), arguments.shown(task, task.options))]
     others = {name: value for name, value in task.options.items() if name not in told and name not in INTERNAL}
-    return [*found, Line(_("other options"), elements.json_block(others))] if others else found
+    return [*found, Line(_("other options"), arguments.shown(task, others))] if others else found
 
 
 def as_list(found: list[Line]) -> SafeString:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import failures, states
-from apps.tasks.admin import duration, elements, links, options, theme
+from apps.tasks.admin import acts, arguments, duration, elements, links, options, theme
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
 from apps.tasks.admin.filters import (
     CauseFilter,
@@ -127,7 +127,7 @@ class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
     readonly_fields = (
         "state", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
         "waits_for", "said", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
-        "expires", "cancel_requested", "worker", "stack_frames",
+        "expires", "cancel_requested", "worker", "stack_frames", "done_by",
     )  # fmt: skip
 
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[theme.ChangeList]:
@@ -148,6 +148,7 @@ class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
         if task is not None:
             name_related([task], request=request, site=self.admin_site)
             mark_held([task])
+            arguments.mark(task, request)
         return task
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -165,6 +166,8 @@ class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
             yield titles.get(task.status, _("Error of the last attempt")), {"fields": fields}
         if task.status == states.COMPLETED:
             yield _("Result"), {"fields": ["returned"]}
+        if acts.of(task):
+            yield _("Who did what"), {"fields": ["done_by"]}
         message: list[Any] = [("task_name", "queue_name"), ("task_id", "priority"), "arguments", "keyword_arguments"]
         yield _("Message"), {"fields": message}
         if options.lines(task):
@@ -217,12 +220,16 @@ class TaskStatusAdmin(NowAdmin, StackAdmin, OperatedAdmin):
         return elements.block(task.traceback)
 
     @admin.display(description=_("arguments"))
-    def arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(task.args) if task.args else elements.NOTHING
+    def arguments(self, task: Any) -> str:
+        return arguments.shown(task, task.args)
 
     @admin.display(description=_("keyword arguments"))
-    def keyword_arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
+    def keyword_arguments(self, task: Any) -> str:
+        return arguments.shown(task, task.kwargs)
+
+    @admin.display(description=_("acts"))
+    def done_by(self, task: TaskStatus) -> SafeString:
+        return acts.as_list(task)
 
     @admin.display(description=_("waits for"))
     def waits_for(self, task: TaskStatus) -> SafeString | None:

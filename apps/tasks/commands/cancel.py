@@ -5,7 +5,7 @@ from typing import Any
 
 from django.core.management.base import CommandError, OutputWrapper
 
-from apps.tasks import groups, ledger
+from apps.tasks import actions, audit, groups
 from apps.tasks.commands import WRONG
 from apps.tasks.models import TaskStatus
 
@@ -34,7 +34,7 @@ def run(options: dict[str, Any], stdout: OutputWrapper) -> None:
         told = ", ".join(map(repr, unknown))
         raise CommandError(f"Unknown task: {told}. Nothing was cancelled.", returncode=WRONG)
     for task_id in dict.fromkeys(task_ids):
-        is_cancelled = ledger.cancel(task_id)
+        is_cancelled = actions.cancel(task_id, by=audit.by_terminal())
         task = TaskStatus.objects.only("status").filter(task_id=task_id).first()
         if is_cancelled:
             told = "is cancelled."
