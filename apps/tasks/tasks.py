@@ -18,7 +18,14 @@ DAY_MS = 24 * 60 * 60 * 1_000
 QUEUE = "default" if not conf.TASK_QUEUES or "default" in conf.TASK_QUEUES else next(iter(conf.TASK_QUEUES))
 
 
-@dramatiq.actor(actor_name="tasks.act_on_all", queue_name=QUEUE, priority=-1, time_limit=DAY_MS, store_results=True)
+@dramatiq.actor(
+    actor_name="tasks.act_on_all",
+    queue_name=QUEUE,
+    priority=-1,
+    time_limit=DAY_MS,
+    idempotent=True,
+    store_results=True,
+)
 def act_on_all(entry_id: int) -> str:
     """Carry out a planned action on many tasks, and say how many it changed.
 

@@ -326,7 +326,7 @@ class ActionForm(forms.Form):
     )
 
     def __init__(self, action: Action, data: Any = None) -> None:
-        super().__init__(data)
+        super().__init__(data, label_suffix="")
         self.action = action
         if action.field is not None:
             self.fields = {"value": action.field(), **self.fields}

@@ -7,7 +7,7 @@ The modules follow the life of a task: `record` inserts it unless `keys` finds o
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
 `relay` finds what is due. For a person, `operate` cancels it, with the `children` that follow it, and retries it, and
 `change` gives it another time, priority or queue. `retention` deletes it long after its end. `groups` reads from the
-rows how far groups are.
+rows how far groups are, and `why` of `apps.tasks.reasons` why a task waits.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
@@ -58,6 +58,7 @@ from apps.tasks.ledger.work import (
     snoozes_of,
     wait_for,
 )
+from apps.tasks.reasons import Reason, why
 
 __all__ = [
     "FAILED_IDS",
@@ -69,6 +70,7 @@ __all__ = [
     "Admission",
     "Crashes",
     "Kept",
+    "Reason",
     "Refusal",
     "Retention",
     "Waiting",
@@ -123,4 +125,5 @@ __all__ = [
     "still_needed",
     "take_due",
     "wait_for",
+    "why",
 ]

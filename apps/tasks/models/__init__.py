@@ -6,6 +6,7 @@ from apps.tasks.models.child import TaskChild
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
+from apps.tasks.models.pause import Pause
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -18,6 +19,7 @@ __all__ = [
     "AuditPage",
     "Limit",
     "LimitedStart",
+    "Pause",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",
