@@ -22,6 +22,16 @@ def _page(title: str, *, model: str, icon: str) -> dict[str, Any]:
     }
 
 
+def _of_tasks(title: str, *, view: str, icon: str) -> dict[str, Any]:
+    """Return a line of the side bar, shown to users who may see tasks."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{view}"),
+        "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
+    }
+
+
 UNFOLD = {
     "SITE_TITLE": "aiWriting",
     "SITE_HEADER": "aiWriting",
@@ -45,6 +55,8 @@ UNFOLD = {
                         "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
                     },
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    _of_tasks("Queues", view="tasks_pause_queues", icon="stacks"),
+                    _of_tasks("Actors", view="tasks_pause_actors", icon="function"),
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Workers", model="tasks.workerprocess", icon="memory"),

@@ -159,7 +159,7 @@ def test_a_queue_must_be_a_declared_one(text: str) -> None:
 @pytest.mark.parametrize(
     ("action", "values", "why"),
     [
-        ("run_now", {}, "it is due already and waits for a worker"),
+        ("run_now", {}, "it is due already, and waits for a worker or for the end of a pause"),
         ("run_now", {"status": states.FAILED}, "it has failed"),
         ("priority", {"priority": -5}, "it has that value already"),
         ("queue", {"queue_name": "slow"}, "it has that value already"),

@@ -46,7 +46,9 @@ def test_a_task_that_waits_for_its_time_is_due_at_once_in_the_same_attempt(value
     assert claims(task, 3)
 
 
-@pytest.mark.parametrize("values", [{}, {"delayed": True}, {"status": states.PROCESSING}, {"status": states.FAILED}])
+@pytest.mark.parametrize(
+    "values", [{}, {"delayed": True}, {"in_line": True}, {"status": states.PROCESSING}, {"status": states.FAILED}]
+)
 def test_a_task_that_waits_for_no_time_is_left_as_it_is(values: dict[str, Any]) -> None:
     task = rows.task(**values)
     assert ledger.run_now([task.pk]) == set()

@@ -5,11 +5,19 @@ from django.contrib import admin
 
 from apps.tasks.admin.audit import AuditEntryAdmin
 from apps.tasks.admin.limit import LimitAdmin
+from apps.tasks.admin.pause import PauseAdmin
 from apps.tasks.admin.schedule import ScheduleAdmin
 from apps.tasks.admin.task import TaskStatusAdmin
 from apps.tasks.admin.worker import WorkerProcessAdmin
 
-__all__ = ["AuditEntryAdmin", "LimitAdmin", "ScheduleAdmin", "TaskStatusAdmin", "WorkerProcessAdmin"]
+__all__ = [
+    "AuditEntryAdmin",
+    "LimitAdmin",
+    "PauseAdmin",
+    "ScheduleAdmin",
+    "TaskStatusAdmin",
+    "WorkerProcessAdmin",
+]
 
 if apps.is_installed("django_dramatiq"):
     import django_dramatiq.admin  # noqa: F401 (registers the model below)

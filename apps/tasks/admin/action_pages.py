@@ -84,7 +84,9 @@ class Answer:
 class OperatedAdmin(ReadOnlyAdmin):
     """Pages without forms, on which operators act on tasks through the ledger, each as their permissions allow."""
 
-    change_form_template = "tasks/task_page.html"
+    def has_operate_permission(self, request: HttpRequest) -> bool:
+        """Return whether the user may act on tasks in any way."""
+        return bool(permitted(request))
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions that the user may take on selected tasks."""

@@ -113,7 +113,9 @@ CANCELLED = Reason(
 
 DUE = Reason(
     shared=ngettext_lazy(
-        "it is due already and waits for a worker", "they are due already and wait for a worker", "number"
+        "it is due already, and waits for a worker or for the end of a pause",
+        "they are due already, and wait for a worker or for the end of a pause",
+        "number",
     ),
     counted=ngettext_lazy("%(count)s is due already", "%(count)s are due already", "number"),
 )

@@ -25,7 +25,8 @@ PUBLISHED = Q(delayed=False, in_line=False)
 def may_run_now() -> Q:
     """Return the condition for tasks that wait for their time or for a place of their limit."""
     waits_for_time = Q(delayed=True, run_at__gt=ClockTimestamp())
-    return Q(status=states.PENDING) & (waits_for_time | Q(in_line=True))
+    # A task of a paused actor stands in line without a line.
+    return Q(status=states.PENDING) & (waits_for_time | Q(in_line=True, line__isnull=False))
 
 
 def held(row_ids: Collection[int]) -> set[int]:

@@ -6,7 +6,9 @@ from apps.tasks.models.child import TaskChild
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
+from apps.tasks.models.log_part import TaskLogPart
 from apps.tasks.models.pause import Pause
+from apps.tasks.models.saved_view import SavedView
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -20,6 +22,7 @@ __all__ = [
     "Limit",
     "LimitedStart",
     "Pause",
+    "SavedView",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",
@@ -30,6 +33,7 @@ __all__ = [
     "TaskGroup",
     "TaskGroupMember",
     "TaskKey",
+    "TaskLogPart",
     "TaskStack",
     "TaskStatus",
     "TaskStatusQuerySet",
