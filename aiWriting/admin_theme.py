@@ -62,6 +62,7 @@ UNFOLD = {
                     _page("Workers", model="tasks.workerprocess", icon="memory"),
                     _page("Alerts", model="tasks.alert", icon="notifications"),
                     _page("Alert rules", model="tasks.alertrule", icon="rule"),
+                    _page("Audit", model="tasks.auditentry", icon="history"),
                 ],
             },
             {

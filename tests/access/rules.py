@@ -211,16 +211,21 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_alertrule_test": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
-    **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
     "admin:tasks_taskstatus_views": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_part": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_log": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskstatus", "workerprocess", "alert")
+        for model in ("taskstatus", "workerprocess", "alert", "auditentry")
         for end, entry in READ_ONLY.items()
     },
+    **{
+        f"admin:tasks_taskstatus_{name}": OPERATION
+        for name in ("cancel", "retry", "run_now", "priority", "queue", "delete")
+    },
+    # Without the name of an action it leads back, and says so.
+    "admin:tasks_taskstatus_all": Entry({"GET HEAD POST": VIEW}, STAFF_NOT_ALLOWED),
 }
 
 

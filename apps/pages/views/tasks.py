@@ -9,7 +9,7 @@ from apps.pages import own_tasks
 from apps.pages.access import WriterRequest, writers_page
 from apps.projects.access import RoleError
 from apps.projects.models import Role
-from apps.tasks import ledger, visibility
+from apps.tasks import actions, audit, visibility
 from apps.tasks.models import TaskStatus
 
 #: Digits of a key in an address, at most.
@@ -40,7 +40,7 @@ def cancel(request: WriterRequest, task_id: str) -> HttpResponse:
     if not visibility.may_cancel(request.user, task):
         raise RoleError(Role.EDITOR)
     if request.method == "POST":
-        ledger.cancel(task.task_id)
+        actions.cancel(task.task_id, by=audit.by_user(request.user, door=audit.PAGE))
     back = request.POST.get("back", "")
     is_ours = url_has_allowed_host_and_scheme(back, allowed_hosts=None) and back.startswith("/")
     return redirect(back if is_ours else "pages:home")
