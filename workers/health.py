@@ -156,7 +156,8 @@ def _absent(found: health.LedgerHealth) -> Iterator[str]:
     workers = [process for process in processes if process.kind == WorkerProcess.KIND_WORKER]
     if workers:
         declared = dramatiq.get_broker().get_declared_queues()
-        yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken_by(workers, declared)))
+        taken = taken_by((worker for worker in workers if not worker.wanted), declared)
+        yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken))
         if stalled(workers, found.untaken, known=declared):
             yield "stalled"
 

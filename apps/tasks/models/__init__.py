@@ -2,6 +2,7 @@
 
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.child import TaskChild
+from apps.tasks.models.deploy import Deploy
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
@@ -13,6 +14,7 @@ from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
+    "Deploy",
     "Limit",
     "LimitedStart",
     "Schedule",

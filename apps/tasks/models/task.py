@@ -342,6 +342,10 @@ class TaskStatus(BaseModel):
             models.Index(
                 fields=["cause", "finished_at"], name="tasks_failed_cause", condition=models.Q(status=states.FAILED)
             ),
+            # Causes by time, from the index alone.
+            models.Index(
+                fields=["finished_at", "cause"], name="tasks_failed_lately", condition=models.Q(status=states.FAILED)
+            ),
             # The figures, and the list by time of the end. A task is added to it once.
             models.Index(fields=["finished_at"], name="tasks_finished", condition=models.Q(finished_at__isnull=False)),
             # Limited tasks only: those that wait, by urgency and by age, those that have a place, and the starts.
