@@ -47,7 +47,7 @@ UNFOLD = {
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
-                    _page("Workers", model="tasks.workerprocess", icon="memory"),
+                    _page("Processes", model="tasks.workerprocess", icon="memory"),
                 ],
             },
             {

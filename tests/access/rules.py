@@ -200,6 +200,7 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_schedule_delete": form(SUPERUSER, SUPERUSER),
     "admin:tasks_schedule_preview": form(CHANGE, CHANGE),
     **{f"admin:tasks_schedule_{name}": ACTION for name in ("run", "pause", "resume", "undo")},
+    **{f"admin:tasks_workerprocess_{name}": OPERATION for name in ("quiet", "resume", "stop")},
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
