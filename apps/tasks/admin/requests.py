@@ -54,8 +54,8 @@ QUIET = Request(
     sentences=(
         _("It finishes the tasks that it runs. Those that wait for one of its threads are released for other workers."),
         _(
-            "It stays quiet until you let it work again, stop it, or it ends. A process that its supervisor then starts "
-            "in its place is not quiet."
+            "It stays quiet until you let it work again, stop it, or it ends. A process that its supervisor then "
+            "starts in its place is not quiet."
         ),
     ),
     after=_("%(process)s takes nothing new within 2 seconds."),
@@ -81,8 +81,8 @@ STOP = Request(
     question=_("Stop %(process)s?"),
     sentences=(
         _(
-            "It stops as after SIGTERM: its running tasks have %(seconds)s seconds to end. Those that have not ended by "
-            "then are released and start again, which costs no retry."
+            "It stops as after SIGTERM: its running tasks have %(seconds)s seconds to end. Those that have not ended "
+            "by then are released and start again, which costs no retry."
         ),
         _(
             "Its supervisor starts another process in its place at once. To have fewer processes, stop the whole "
