@@ -1,11 +1,10 @@
 """Errors of the web and of tasks in Sentry: `SENTRY_DSN`."""
 
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
-from django.urls import Resolver404, resolve
 
+from aiWriting.shown_address import without_values
 from apps.tasks.log_context import fields
 
 #: Middleware of the workers that goes with it.
@@ -56,21 +55,5 @@ def _clean(event: Any, hint: Any) -> Any:
         request["headers"] = {
             name: value for name, value in (request.get("headers") or {}).items() if name.lower() in HEADERS
         }
-        request["url"] = _without_values(request.get("url") or "")
+        request["url"] = without_values(request.get("url") or "")
     return event
-
-
-def _without_values(url: str) -> str:
-    """Return an address with the names of its parameters for their values. Links in e-mails have secrets there."""
-    try:
-        parts = urlsplit(url)
-    except ValueError:  # By a Host header that is refused.
-        return ""
-    origin = f"{parts.scheme}://{parts.netloc}"
-    segments = unquote(parts.path).split("/")
-    try:
-        found = resolve("/".join(segments))
-    except Resolver404:
-        return origin
-    names = {str(value): f"<{name}>" for name, value in found.kwargs.items() if not str(value).isdigit()}
-    return origin + "/".join(names.get(segment, segment) for segment in segments)

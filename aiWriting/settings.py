@@ -303,6 +303,7 @@ TASK_KEEP_FAILED_DAYS = environment.integer(
 TASK_RESULT_EXPIRES_DAYS = environment.integer(
     "TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default, maximum=MOST_DAYS
 )
+TASK_KEEP_AUDIT_DAYS = environment.integer("TASK_KEEP_AUDIT_DAYS", Conf.TASK_KEEP_AUDIT_DAYS.default, maximum=MOST_DAYS)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
 WORKER_ISOLATED = environment.integer("WORKER_ISOLATED", Conf.WORKER_ISOLATED.default)
@@ -446,12 +447,13 @@ LOGGING = {
     "filters": {
         "context": {"()": "apps.tasks.log_context.LogContext"},
         "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals},
+        "addresses": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.hide_secrets_of_addresses},
     },
     "handlers": {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["refusals", "context"],
+            "filters": ["refusals", "addresses", "context"],
             "stream": sys.stderr,
         }
     },

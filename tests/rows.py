@@ -1,6 +1,7 @@
 """Make rows for tests that only read them."""
 
 import uuid
+from datetime import timedelta
 from typing import Any
 
 from django.utils import timezone
@@ -8,7 +9,8 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.documents.models import Document
 from apps.projects.models import Project
-from apps.tasks.models import TaskStatus, WorkerProcess
+from apps.tasks.models import Pause, Tally, TallyMark, TaskStatus, WorkerProcess
+from apps.tasks.models.tally import MINUTE
 
 
 def project(name: str = "Novels", *, owner: str = "jane") -> Project:
@@ -37,3 +39,18 @@ def worker_process(hostname: str = "web-1", **values: Any) -> WorkerProcess:
         "threads": 8, "started_at": timezone.now(), "beat_at": timezone.now(),
     }  # fmt: skip
     return WorkerProcess.objects.create(**{**defaults, **values})
+
+
+def pause(kind: str, name: str, **values: Any) -> Pause:
+    """Make a pause without a check of its name."""
+    return Pause.objects.create(kind=kind, name=name, **{"since": timezone.now(), "by": "jane", **values})
+
+
+def tally(task_name: str, queue_name: str, **values: Any) -> Tally:
+    """Make the counts of a minute, which a relay has counted."""
+    now = timezone.now().replace(second=0, microsecond=0)
+    TallyMark.objects.get_or_create(
+        pk=1, defaults={"counted_until": now, "settled_until": now, "summed_until": now - timedelta(hours=1)}
+    )
+    start = values.pop("start", now - timedelta(minutes=1))
+    return Tally.objects.create(span=MINUTE, start=start, task_name=task_name, queue_name=queue_name, **values)

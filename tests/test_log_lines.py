@@ -13,7 +13,7 @@ import pytest
 from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 
-from aiWriting import log_format
+from aiWriting import log_filters, log_format
 from aiWriting.environment import BASE_DIR
 from aiWriting.log_format import JSONFormatter, LineFormatter, TerminalFormatter
 
@@ -58,6 +58,24 @@ def test_lines_of_the_web_server_have_the_same_form() -> None:
 
     assert done.stdout == ""
     assert re.fullmatch(r"\S+\+00:00 INFO uvicorn.access GET /\n\S+\+00:00 INFO uvicorn.error started\n", done.stderr)
+
+
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/sign-in/new-password/MQ/d5f9ab-0123456789abcdef0123456789abcdef/", "/sign-in/new-password/MQ/<token>/"),
+        ("/sign-in/new-password/MQ/d5f9ab-0123456789abcdef0123456789abcdef", "/sign-in/new-password/MQ/<token>"),
+        ("/invitations/0123456789abcdef0123456789abcdef/?next=1", "/invitations/<token>/?next=1"),
+        ("/tasks/4bb1a1ca-0000-4000-8000-000000000000/", "/tasks/4bb1a1ca-0000-4000-8000-000000000000/"),
+        ("/no-page-of-ours-has-this-path/", "/no-page-of-ours-has-this-path/"),
+    ],
+)
+@pytest.mark.parametrize("logger", ["uvicorn.access", "django.request"])
+def test_a_line_about_a_request_hides_the_secret_of_a_link(path: str, shown: str, logger: str) -> None:
+    record = logging.LogRecord(logger, logging.INFO, "path", 1, "%s: %s", ("GET", path), None)
+
+    assert log_filters.hide_secrets_of_addresses(record)
+    assert record.getMessage() == f"GET: {shown}"
 
 
 def test_the_command_line_of_the_web_server_tells_how_much_it_logs() -> None:

@@ -211,7 +211,7 @@ class Admissions(threading.Thread):
         if now >= self._workers_at:
             self._workers = [one for one in presence.living() if one.kind == WorkerProcess.KIND_WORKER]
             self._workers_at = now + WORKERS_SECONDS
-        return sum(one.threads for one in self._workers if not one.queues or queue_name in (None, *one.queues))
+        return sum(one.threads for one in self._workers if queue_name in (None, *(one.queue_names or [queue_name])))
 
     def _due(self) -> set[tuple[str, str]]:
         """Return the lines that may have a place: their names were sent to the relay, or their rate has one again."""

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
-from apps.tasks import figures, health, ledger, presence, stacks, stalls
+from apps.tasks import audit, figures, health, ledger, presence, stacks, stalls
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
@@ -344,8 +344,10 @@ class Relay:
         done.deleted = done.emptied = 0
 
     def forget(self) -> int:
-        """Delete old rows: of stopped workers, ended groups, keys of ended tasks, and starts that no rate counts."""
+        """Delete old rows: of stopped workers, ended groups, keys of ended tasks, starts that no rate counts, notes."""
         ledger.forget_starts()
+        if conf.TASK_KEEP_AUDIT_DAYS:
+            audit.forget(older_than=timedelta(days=conf.TASK_KEEP_AUDIT_DAYS))
         stacks.forget(older_than=STACKS_KEPT_FOR)
         forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
         return forgotten + ledger.forget_keys() + ledger.forget_children()

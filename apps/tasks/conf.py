@@ -72,6 +72,7 @@ class Conf:
     TASK_KEEP_CANCELLED_DAYS = Setting(30, help="Days that cancelled tasks are kept. 0: for ever.")
     TASK_KEEP_FAILED_DAYS = Setting(90, help="Days that failed tasks are kept. 0: for ever.")
     TASK_RESULT_EXPIRES_DAYS = Setting(0, help="Days that the results of completed tasks are kept. 0: as their tasks.")
+    TASK_KEEP_AUDIT_DAYS = Setting(365, help="Days that notes of who did what are kept. 0: for ever.")
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."
     )

@@ -60,6 +60,14 @@ class UnknownQueueError(TaskError, ValueError):
     """Unknown queue 'slwo', must be one of: default, slow (did you mean 'slow'?)"""
 
 
+class UnknownActorError(TaskError, ValueError):
+    """Unknown actor 'documents.proces', must be one of: documents.process (did you mean 'documents.process'?)"""
+
+
+class BadPauseError(TaskError, ValueError):
+    """The reason of a pause has 612 characters, must have 500 at most"""
+
+
 class Snooze(TaskError):  # noqa: N818 - No failure. Actors raise it like Dramatiq's `Retry`.
     """Put the task off: `raise Snooze(delay=timedelta(minutes=5))`. It spends no retry and is no failure.
 

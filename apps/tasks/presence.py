@@ -168,7 +168,7 @@ def taken_by(workers: Iterable[WorkerProcess], known: Collection[str]) -> set[st
     Parameters:
       known: Queues that this code declares. A worker of an earlier version names none if it takes from all.
     """
-    return {name for worker in workers for name in worker.queues or known}
+    return {name for worker in workers for name in worker.queue_names or known}
 
 
 def untaken(workers: Iterable[WorkerProcess], known: Collection[str]) -> list[str]:

@@ -15,3 +15,6 @@ outcomes_written = Signal()
 
 #: This worker process has written its last outcomes and stops. `timeout_seconds`: time that receivers may take, in all.
 worker_stopping = Signal()
+
+#: A queue or an actor was paused or resumed, and that is committed.
+pauses_changed = Signal()

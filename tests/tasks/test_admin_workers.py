@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.tasks.models import WorkerProcess
+from apps.tasks.models import AuditEntry, WorkerProcess
 from tests import rows
 from tests.pages import Page, get, statements
 
@@ -246,6 +246,8 @@ def test_a_request_asks_first_and_is_written_into_the_row(admin_client: Client) 
         assert state in Page(answer.content.decode()).text
     entries = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
     assert list(entries) == ["Asked to take nothing new.", "Asked to work again.", "Asked to stop."]
+    acts = AuditEntry.objects.order_by("pk").values_list("verb", "name", "target")
+    assert list(acts) == [(verb, "admin", f"worker:{worker.pk}") for verb in ("quiet", "resume", "stop")]
     history = reverse("admin:tasks_workerprocess_history", args=[worker.pk])
     assert "Asked to stop." in get(admin_client, history).text
 

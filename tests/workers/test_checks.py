@@ -162,6 +162,13 @@ def test_a_database_without_statements_is_refused_with_the_known_ones(monkeypatc
     )
 
 
+def test_tasks_that_run_in_requests_are_a_risk(settings) -> None:
+    assert checks.check_eager() == []
+    settings.TASK_EAGER = True
+    (found,) = checks.check_eager()
+    assert found.id == "tasks.W026"
+
+
 def test_times_without_a_zone_are_refused(settings) -> None:
     settings.USE_TZ = False
     assert ids(checks.check_time_zone()) == ["tasks.E007"]

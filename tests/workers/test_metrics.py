@@ -130,6 +130,13 @@ def test_only_processes_that_beat_are_counted(client: Client) -> None:
 
 
 @pytest.mark.usefixtures("broker")
+@pytest.mark.parametrize("queues", [7, {"documents": 1}, "documents", [None, 3]])
+def test_a_row_whose_queues_are_no_list_of_names_counts_for_all(client: Client, queues: object) -> None:
+    rows.worker_process(queues=queues)
+    assert set(scrape(client)["tasks_queue_workers"].values()) == {1.0}
+
+
+@pytest.mark.usefixtures("broker")
 def test_schedules_show_their_delay_and_missed_slots(client: Client) -> None:
     usual = {"task_name": "acting.say", "cron": "0 8 * * *", "anchor_at": shifted(0), "decided_until": shifted(0)}
     Schedule.objects.create(name="late", next_at=shifted(-120), missed_count=7, **usual)

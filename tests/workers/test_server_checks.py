@@ -102,7 +102,7 @@ def test_a_redis_that_evicts_is_a_risk(redis_client, policy) -> None:
 def test_a_redis_that_writes_to_no_disk_is_a_risk(answering, broker, monkeypatch, saves, is_risky) -> None:
     answering(aof_enabled=0)
     monkeypatch.setattr(broker.wire.workers, "config_get", lambda name: {b"save": saves.encode()})
-    assert ids(servers.check_redis_server()) == (["tasks.W021"] if is_risky else [])
+    assert ids(servers.check_redis_server()) == (["tasks.I021"] if is_risky else [])
 
 
 def test_a_redis_that_hides_its_settings_is_not_blamed(answering, broker, monkeypatch) -> None:

@@ -214,6 +214,20 @@ def check_redis(**kwargs: Any) -> list[CheckMessage]:
     return [Error(reason, id="tasks.E008")] if reason else []
 
 
+@register("tasks", deploy=True)
+def check_eager(**kwargs: Any) -> list[CheckMessage]:
+    """tasks.W026: Tasks run in workers (with `--deploy`)."""
+    if not conf.TASK_EAGER:
+        return []
+    return [
+        Warning(
+            "TASK_EAGER is on: each request runs the tasks that it sends, and its user waits for them.",
+            hint="It is for tests. Unset it, and start manage.py runworker.",
+            id="tasks.W026",
+        )
+    ]
+
+
 @register("tasks")
 def check_time_zone(**kwargs: Any) -> list[CheckMessage]:
     """tasks.E007: `USE_TZ` is True."""

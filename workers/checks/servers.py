@@ -10,7 +10,7 @@ from typing import Any
 import dramatiq
 import redis
 from django.conf import settings
-from django.core.checks import CheckMessage, Tags, Warning, register
+from django.core.checks import CheckMessage, Info, Tags, Warning, register
 from django.db import DEFAULT_DB_ALIAS, DatabaseError, InterfaceError, NotSupportedError, connection
 
 from apps.tasks.conf import conf
@@ -62,7 +62,7 @@ def check_redis_server(**kwargs: Any) -> list[CheckMessage]:
 
     tasks.W019: Redis answers.
     tasks.W020: Redis is 6.2 or newer, or Valkey.
-    tasks.W021: Redis writes its messages to a disk.
+    tasks.I021: Redis writes its messages to a disk.
     tasks.W022: Redis evicts no messages.
     """
     broker = dramatiq.get_broker()
@@ -90,10 +90,10 @@ def check_redis_server(**kwargs: Any) -> list[CheckMessage]:
         )
     if found.get("aof_enabled") == 0 and _snapshots(broker) == "":
         messages.append(
-            Warning(
+            Info(  # It costs time, and no task: a release goes on.
                 "Redis keeps its messages in memory alone: after a restart of it, tasks wait for the relay.",
                 hint="Set appendonly to yes, with a disk or volume for its directory.",
-                id="tasks.W021",
+                id="tasks.I021",
             )
         )
     policy = str(found.get("maxmemory_policy", "noeviction"))

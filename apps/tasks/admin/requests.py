@@ -5,13 +5,14 @@ from typing import Any
 
 from django.contrib import messages
 from django.core.exceptions import PermissionDenied
+from django.db import transaction
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import presence
+from apps.tasks import audit, presence
 from apps.tasks.admin import elements, theme
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.conf import conf
@@ -26,7 +27,7 @@ class Request:
     """A request to a worker process.
 
     Parameters:
-      name: Name in addresses.
+      name: Name in addresses, and of the act in the audit.
       wanted: Text that its row gets.
       sentences: What will become of it, before it is confirmed.
       after: Sentence when the request is made.
@@ -143,12 +144,20 @@ class RequestsAdmin(ReadOnlyAdmin):
             return gone
         if request.method != "POST" and _applies(made, process):
             return self._ask(request, process, made)
-        if _applies(made, process) and presence.request(process.pk, made.wanted):
-            self.log_change(request, process, str(made.history))
+        if _applies(made, process) and self._make(request, process, made):
             messages.success(request, made.after % {"process": process})
         else:
             messages.warning(request, ENDED % {"process": process})
         return HttpResponseRedirect(reverse("admin:tasks_workerprocess_change", args=[process.pk]))
+
+    def _make(self, request: HttpRequest, process: WorkerProcess, made: Request) -> bool:
+        """Make the request, and note who did. Return whether it took."""
+        with transaction.atomic():
+            if not presence.request(process.pk, made.wanted):
+                return False
+            audit.note(made.name, by=audit.by_user(request.user, door=audit.ADMIN), target=f"worker:{process.pk}")
+            self.log_change(request, process, str(made.history))
+        return True
 
     def _ask(self, request: HttpRequest, process: Any, made: Request) -> HttpResponse:
         others = WorkerProcess.objects.workers().beating().filter(wanted="").exclude(pk=process.pk)

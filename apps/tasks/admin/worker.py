@@ -158,7 +158,7 @@ class WorkerProcessAdmin(RequestsAdmin):
     def queue_names(self, worker: WorkerProcess) -> str:
         if worker.kind != WorkerProcess.KIND_WORKER:
             return "-"
-        return ", ".join(worker.queues) or gettext("all")
+        return ", ".join(worker.queue_names) or gettext("all")
 
     @admin.display(description=_("threads"))
     def thread_count(self, worker: WorkerProcess) -> str:

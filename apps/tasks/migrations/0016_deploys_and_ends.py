@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0011_indexes_of_figures"),
+        ("tasks", "0015_audit_and_permissions"),
     ]
 
     operations = [

@@ -1,11 +1,13 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
 from apps.tasks.models.attempt import TaskAttempt
+from apps.tasks.models.audit import AuditEntry, AuditPage
 from apps.tasks.models.child import TaskChild
 from apps.tasks.models.deploy import Deploy
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
+from apps.tasks.models.pause import Pause
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -14,9 +16,12 @@ from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
+    "AuditEntry",
+    "AuditPage",
     "Deploy",
     "Limit",
     "LimitedStart",
+    "Pause",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",

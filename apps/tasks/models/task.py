@@ -325,6 +325,13 @@ class TaskStatus(BaseModel):
         ordering = ["-id"]
         verbose_name = _("task")
         verbose_name_plural = _("tasks")
+        # Besides Django's own. `apps.tasks.permission` says what each of them allows.
+        permissions = [
+            ("cancel_taskstatus", "Can cancel task"),
+            ("retry_taskstatus", "Can retry task"),
+            ("pause_taskstatus", "Can pause queues and actors"),
+            ("view_arguments_taskstatus", "Can view arguments of task"),
+        ]
         indexes = [
             # Over unfinished rows only: they stay small whatever the number of finished ones.
             models.Index(

@@ -205,3 +205,9 @@ class WorkerProcess(models.Model):
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.pid}"
+
+    @property
+    def queue_names(self) -> list[str]:
+        """Return the queues that it takes from. Empty: all, as a value of another kind."""
+        found: object = self.queues
+        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
