@@ -48,6 +48,8 @@ UNFOLD = {
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Processes", model="tasks.workerprocess", icon="memory"),
+                    _figures("Failures", name="tasks_failures", icon="error"),
+                    _figures("Since the deploy", name="tasks_deploy", icon="rocket_launch"),
                 ],
             },
             {

@@ -171,6 +171,7 @@ READ_ONLY = {"add": form(NO_STAFF, NO_STAFF), "delete": form(NO_STAFF, NO_STAFF)
 
 ADMIN: dict[str, Entry] = {
     **dict.fromkeys(("admin/", "admin:index"), form(ANY_STAFF, ANY_STAFF)),
+    **dict.fromkeys(("admin:tasks_failures", "admin:tasks_deploy"), Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED)),
     "admin:tasks_now": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_cause_retry": OPERATION,
     "admin:search": form(ANY_STAFF, ANY_STAFF),

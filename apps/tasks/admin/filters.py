@@ -16,6 +16,7 @@ from apps.tasks.models import TaskGroupMember
 
 SPANS = {
     "hour": (_("Last hour"), timedelta(hours=1)),
+    "3h": (_("Last 3 hours"), timedelta(hours=3)),
     "day": (_("Last 24 hours"), timedelta(days=1)),
     "week": (_("Last 7 days"), timedelta(days=7)),
     "month": (_("Last 30 days"), timedelta(days=30)),

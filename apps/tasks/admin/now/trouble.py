@@ -1,7 +1,7 @@
 """Trouble: what keeps tasks from running now, in sentences that say what to do."""
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from typing import Any
 
@@ -30,11 +30,13 @@ class Trouble:
 
     Parameters:
       href: Page that shows it. Empty: there is none.
+      nameless: What is said to a user who may not see that page. Empty: all of it, without the link.
     """
 
     text: str
     remedy: str = ""
     href: str = ""
+    nameless: str = ""
 
 
 @dataclass(kw_only=True)
@@ -71,13 +73,32 @@ class Look:
         return self.of_kind(WorkerProcess.KIND_WORKER)
 
     @property
+    def takers(self) -> list[WorkerProcess]:
+        """Return the workers that take tasks: those that no operator asked to take nothing new."""
+        return [worker for worker in self.workers if not worker.wanted]
+
+    @property
     def has_free_thread(self) -> bool:
-        return any(worker.busy_threads < worker.threads for worker in self.workers)
+        return any(worker.busy_threads < worker.threads for worker in self.takers)
 
 
 def of(look: Look) -> list[Trouble]:
     """Return the trouble, the worst first."""
     return [one for part in PARTS for one in part(look)]
+
+
+def seen(found: Iterable[Trouble], *, closed: tuple[str, ...]) -> list[Trouble]:
+    """Return the trouble as a user sees it. Names of what the user may not see are left out.
+
+    Parameters:
+      closed: Starts of the addresses that the user may not open.
+    """
+    shown: dict[Trouble, None] = {}
+    for one in found:
+        if one.href.startswith(closed):
+            one = Trouble(text=one.nameless) if one.nameless else replace(one, href="")
+        shown[one] = None
+    return list(shown)
 
 
 def servers(look: Look) -> Iterator[Trouble]:
@@ -119,7 +140,12 @@ def queues(look: Look) -> Iterator[Trouble]:
     if not look.workers:
         return
     known = dramatiq.get_broker().get_declared_queues()
-    taken = presence.taken_by(look.workers, known)
+    taken = presence.taken_by(look.takers, known)
+    if not look.takers:
+        text = _("All workers are quiet: they finish what they have, and all other tasks wait.")
+        remedy = _("Let one work again, or start another.")
+        yield Trouble(text=text, remedy=remedy, href=reverse("admin:tasks_workerprocess_changelist"))
+        return
     for name in sorted({*known, *look.oldest} - taken):
         waited = look.oldest.get(name)
         text = _("No living worker takes the queue %(name)s.") % {"name": name}
@@ -152,6 +178,7 @@ def stalled(look: Look) -> Iterator[Trouble]:
             text=f"{text} {why}." if why else text,
             remedy=_("Look at its log, then stop it with SIGTERM: its supervisor starts another."),
             href=reverse("admin:tasks_workerprocess_change", args=[worker.pk]),
+            nameless=_("A worker lives and takes nothing."),
         )
 
 
@@ -168,6 +195,7 @@ def schedules(look: Look) -> Iterator[Trouble]:
                 text=texts[is_late] % {"name": schedule.name},
                 remedy=state.complaint(schedule),
                 href=reverse("admin:tasks_schedule_change", args=[schedule.pk]),
+                nameless=_("A schedule is late.") if is_late else _("A schedule is broken."),
             )
 
 
@@ -183,6 +211,7 @@ def limits(look: Look) -> Iterator[Trouble]:
             % {"actor": limit.task_name, "count": elements.number(waiting)},
             remedy=_("Raise its limit to let them start."),
             href=reverse("admin:tasks_limit_change", args=[limit.pk]),
+            nameless=_("A limit lets no task start, and some wait for it."),
         )
 
 
