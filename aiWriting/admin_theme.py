@@ -22,6 +22,16 @@ def _page(title: str, *, model: str, icon: str) -> dict[str, Any]:
     }
 
 
+def _figures(title: str, *, name: str, icon: str) -> dict[str, Any]:
+    """Return the line of a page of figures, shown to users who may see tasks."""
+    return {
+        "title": title,
+        "icon": icon,
+        "link": reverse_lazy(f"admin:{name}"),
+        "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
+    }
+
+
 UNFOLD = {
     "SITE_TITLE": "aiWriting",
     "SITE_HEADER": "aiWriting",
@@ -46,6 +56,7 @@ UNFOLD = {
                     },
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
+                    _page("Task groups", model="tasks.taskgroup", icon="account_tree"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Processes", model="tasks.workerprocess", icon="memory"),
                     _figures("Failures", name="tasks_failures", icon="error"),

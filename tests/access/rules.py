@@ -208,7 +208,7 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskstatus", "workerprocess")
+        for model in ("taskgroup", "taskstatus", "workerprocess")
         for end, entry in READ_ONLY.items()
     },
 }

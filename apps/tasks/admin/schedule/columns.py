@@ -11,7 +11,7 @@ from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.admin import elements, links
-from apps.tasks.admin.schedule import preview, state
+from apps.tasks.admin.schedule import preview, state, tracker
 from apps.tasks.admin.schedule.form import TIME_FIELDS, interval_in_words
 from apps.tasks.models import Schedule
 
@@ -58,6 +58,10 @@ class ColumnsMixin:
             elements.timestamp(schedule.last_slot, short=True),
             links.task(schedule.last_task_id, pk=task.pk if task else None, status=task.status if task else None),
         )
+
+    @admin.display(description=_("last slots"))
+    def last_slots(self, schedule: Any) -> SafeString | str:
+        return tracker.drawn(schedule.last_slots)
 
     @admin.display(description=_("missed"), ordering="missed_count")
     def missed(self, schedule: Schedule) -> str:
