@@ -45,6 +45,7 @@ def test_a_group_is_shown_with_its_progress_and_its_numbers(admin_client: Client
     assert "50%" in text
     assert "6 members 3 completed, 1 failed, 1 running, 1 waiting" in text
     assert "100%" in text
+    assert "2 task groups" in text
     page = get(admin_client, page_of(going))
     assert "6 members : 3 completed , 1 failed , 1 running , 1 waiting" in page.text
     tasks = reverse("admin:tasks_taskstatus_changelist")

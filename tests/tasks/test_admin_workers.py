@@ -135,8 +135,9 @@ def test_a_worker_is_shown_with_its_memory_its_busy_threads_and_what_it_has_done
     worker = rows.worker_process(threads=8, busy_threads=3, memory_mb=1412, tasks_done=18231)
     for address in (WORKERS, page_of(worker)):
         text = get(admin_client, address).text
-        for expected in ("8, 3 busy", "1,412 MB", "18,231"):
+        for expected in ("8, 3 busy", "1,412 MB"):
             assert expected in text
+    assert "18,231" in text
     rows.worker_process("relay-host", kind="relay", threads=0, memory_mb=88)
     relay = get(admin_client, page_of(WorkerProcess.objects.get(kind="relay"))).text
     assert "88 MB" in relay

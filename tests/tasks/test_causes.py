@@ -15,7 +15,7 @@ pytestmark = pytest.mark.django_db
 
 
 def fail(cause: str, *minutes: float, at: datetime | None = None) -> None:
-    """Make failures of a cause, each so many minutes ago."""
+    """Make failures of a cause, each some minutes before now."""
     now = timezone.now()
     TaskStatus.objects.bulk_create(
         TaskStatus(

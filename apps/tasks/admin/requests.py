@@ -29,7 +29,7 @@ class Request:
     Parameters:
       name: Name in addresses, and of the act in the audit.
       wanted: Text that its row gets.
-      sentences: What will become of it, before it is confirmed.
+      sentences: Its effects, before it is confirmed.
       after: Sentence when the request is made.
       history: Entry in the history of the process.
       when: Requests of a process that lets it have this button.

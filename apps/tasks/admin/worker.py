@@ -78,7 +78,7 @@ class WorkerProcessAdmin(RequestsAdmin):
     empty_title = _("No workers yet")
     empty_text = _("A worker, relay or scheduler process appears here when it starts.")
     list_display = (
-        "process", "kind", "state", "runs", "queue_names", "thread_count", "memory", "done", "started_briefly",
+        "process", "kind", "state", "runs", "queue_names", "thread_count", "memory", "started_briefly",
     )  # fmt: skip
     list_filter = (("kind", theme.ChoicesFilter), EndedFilter)
     list_filter_submit = True

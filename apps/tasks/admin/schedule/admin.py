@@ -56,7 +56,7 @@ class ScheduleAdmin(ColumnsMixin, FieldsMixin, ActionsMixin, PreviewMixin, theme
     change_form_template = "tasks/schedule/page.html"
     empty_title = _("No schedules yet")
     empty_text = _("Declare one on an actor with periodic=cron(...), or add one here.")
-    list_display = ("schedule", "time", "state", "next_run", "last_run", "last_slots", "missed")
+    list_display = ("schedule", "time", "state", "next_run", "last_run", "missed")
     list_filter = (StateFilter, OriginFilter)
     list_filter_submit = True
     list_per_page = 50

@@ -50,18 +50,16 @@ class ColumnsMixin:
 
     @admin.display(description=elements.in_zone(_("last run (%(zone)s)")))
     def last_run(self, schedule: Any) -> SafeString | str:
+        slots = tracker.drawn(schedule.last_slots)
         if schedule.last_slot is None:
-            return elements.NOTHING
+            return slots or elements.NOTHING
         task = schedule.last_task
         return format_html(
-            '<span class="schedule-last">{} {}</span>',
+            '<span><span class="schedule-last">{} {}</span>{}</span>',
             elements.timestamp(schedule.last_slot, short=True),
             links.task(schedule.last_task_id, pk=task.pk if task else None, status=task.status if task else None),
+            slots,
         )
-
-    @admin.display(description=_("last slots"))
-    def last_slots(self, schedule: Any) -> SafeString | str:
-        return tracker.drawn(schedule.last_slots)
 
     @admin.display(description=_("missed"), ordering="missed_count")
     def missed(self, schedule: Schedule) -> str:

@@ -25,7 +25,7 @@ MOST = 30
 DONE, FAILED, CANCELLED, MISSED, HELD, SKIPPED, GOING, GONE = (
     "done", "failed", "cancelled", "missed", "held", "skipped", "going", "gone",
 )  # fmt: skip
-#: Words for one slot, in the order in which they are told.
+#: Words for one slot, in the order of a sentence.
 WORDS = {
     FAILED: _("failed"),
     MISSED: _("missed"),
@@ -67,10 +67,10 @@ def of(schedule_ids: Iterable[Any]) -> dict[Any, list[Slot]]:
     return dict(found)
 
 
-def drawn(slots: Sequence[Slot]) -> SafeString | str:
+def drawn(slots: Sequence[Slot]) -> SafeString:
     """Return the slots as bars, each with a tooltip, and in one sentence for people who cannot see them."""
     if not slots:
-        return elements.NOTHING
+        return SafeString()
     bars = format_html_join(
         "", '<li data-outcome="{}" title="{}"></li>', ((slot.outcome, _told(slot)) for slot in slots)
     )
