@@ -107,6 +107,8 @@ class TaskExtension(OpenApiSerializerExtension):
     def map_serializer(self, auto_schema: Any, direction: Any) -> dict[str, Any]:
         schema: dict[str, Any] = auto_schema._map_serializer(self.target, direction, bypass_extensions=True)
         schema["required"] = [name for name in schema["required"] if name not in ("owner", "traceback")]
+        why = "Why it waits, in a sentence. Null unless it is pending. Only where one task is asked for."
+        schema["properties"]["why"] = {"type": "string", "nullable": True, "readOnly": True, "description": why}
         schema["description"] = "A task. `owner` and `traceback` are for staff who may see all tasks."
         return schema
 

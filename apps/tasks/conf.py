@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from apps.tasks import networks, queues
+from apps.tasks import networks, queues, secret_names
 
 T = TypeVar("T")
 
@@ -78,6 +78,12 @@ class Conf:
     )
     TASK_EVENT_STREAMS = Setting(
         50, help="Event streams that a user may have open at once in one web process. 0: no limit."
+    )
+    TASK_MASKED_NAMES: Setting[tuple[str, ...]] = Setting(
+        secret_names.DEFAULT,
+        help="Names of arguments, and of keys in arguments and results, whose values are not shown: also as a word of "
+        "a longer name.",
+        read=secret_names.parsed,
     )
     TASK_EAGER = Setting(
         False, help="For tests: whether a task runs in the thread that sends it, after its transaction has committed."

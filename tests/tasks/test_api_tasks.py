@@ -64,7 +64,7 @@ def test_a_task_is_shown_by_the_names_of_its_fields(jane: Writer) -> None:
         "related_object_id", "related_object_type", "queue_name", "priority", "attempt", "retries", "snoozes",
         "crashes",
         "created_at", "updated_at", "run_at", "expires_at", "claimed_at", "started_at", "finished_at",
-        "cancel_requested_at",
+        "cancel_requested_at", "why",
     }  # fmt: skip
     assert answer["task_id"] == task.task_id
     assert (answer["status"], answer["error_type"]) == ("failed", "")
@@ -236,3 +236,16 @@ def test_a_task_is_only_looked_at(jane: Writer, method: str) -> None:
 
     assert getattr(jane, method)(f"/api/tasks/{task.task_id}/", {"status": "completed"}).status_code == 405
     assert TaskStatus.objects.get().status == "pending"
+
+
+def test_a_pending_task_says_why_it_waits_in_the_words_of_its_reader(jane: Writer) -> None:
+    task = sent(jane)
+    staff = writer("staff", is_staff=True, permissions=[VIEW])
+    assert jane.get(f"/api/tasks/{task.task_id}/").json()["why"] == ledger.why(task).owner_text
+    assert "manage.py" not in ledger.why(task).owner_text
+    assert staff.get(f"/api/tasks/{task.task_id}/").json()["why"] == str(ledger.why(task))
+    for reader in (jane, staff):
+        assert "why" not in reader.get("/api/tasks/").json()["results"][0]
+    assert "why" not in jane.post(f"/api/tasks/{task.task_id}/cancel/").json()
+    for reader in (jane, staff):
+        assert reader.get(f"/api/tasks/{task.task_id}/").json()["why"] is None

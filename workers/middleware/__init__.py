@@ -18,6 +18,7 @@ DEFAULT = [
     "workers.middleware.snooze.Snoozes",
     "workers.middleware.max_waiting.MaxWaiting",
     "workers.middleware.keep.Keep",
+    "workers.middleware.masking.Masking",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.unique.Unique",
     "workers.middleware.limits.Limits",

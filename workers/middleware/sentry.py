@@ -15,7 +15,7 @@ from dramatiq.broker import MessageProxy
 from sentry_sdk.integrations.logging import ignore_logger
 from sentry_sdk.utils import event_from_exception
 
-from apps.tasks import states
+from apps.tasks import masking, states
 from apps.tasks.failures import in_words
 from apps.tasks.log_context import fields_of
 from workers.process.attempt import Attempt, ClaimedMessage
@@ -120,6 +120,9 @@ def _capture(attempt: Attempt, exception: BaseException | None) -> None:
         # Variables hold arguments and texts of documents, and the SDK sends them unless it is told not to.
         options = {**sentry_sdk.get_client().options, "include_local_variables": False}
         event, hint = event_from_exception(exception, client_options=options, mechanism=mechanism)
+        secrets = attempt.secrets
+        for raised in event.get("exception", {}).get("values", []) if secrets else []:
+            raised["value"] = masking.without(secrets, str(raised.get("value") or ""))
     elif exception is not None and failure is not None:
         # It was raised in a child, where its traceback stayed.
         module, _, name = failure.error_type.rpartition(".")

@@ -10,7 +10,7 @@ from dramatiq import Message
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Shutdown
 
-from apps.tasks import states
+from apps.tasks import masking, states
 from apps.tasks.conf import conf
 from apps.tasks.errors import Cancelled
 from apps.tasks.failures import in_words
@@ -176,7 +176,7 @@ class Attempt:
             try:
                 kept = json_safe(result) if store_result else None
             except BaseException as error:  # Not JSON, or nested too deeply for it, or a class of its own that raises.
-                failure = Failure.of(error)
+                failure = Failure.of(error).without(self.secrets)
                 self._settle(
                     states.FAIL,
                     error_type=failure.error_type,
@@ -219,9 +219,14 @@ class Attempt:
 
     def failure_of(self, exception: BaseException) -> Failure:
         """Return the exception's texts."""
-        if self.failure is None:
-            self.failure = Failure.of(exception)
+        self.failure = (self.failure or Failure.of(exception)).without(self.secrets)
         return self.failure
+
+    @property
+    def secrets(self) -> list[str]:
+        """Secret values of its arguments, which no error and no log line of it may show."""
+        message = self.message
+        return masking.secret_texts(message.actor_name, message.args, message.kwargs)
 
     def skip(self, reason: str, *, failed: bool) -> None:
         """Settle the outcome of a message that a middleware skipped."""
@@ -268,8 +273,10 @@ class Attempt:
     def _settle(self, move: states.Move, *, text: str | None = None, error_message: str = "", **values: Any) -> None:
         if self.broken_hooks:
             move, error_message = self._with_broken_hooks(move, error_message)
-            values.setdefault("error_type", self.broken_hooks[0][2].error_type)
-            values.setdefault("traceback", self.broken_hooks[0][2].traceback)
+            error_message = masking.without(self.secrets, error_message)
+            failure = self.broken_hooks[0][2].without(self.secrets)
+            values.setdefault("error_type", failure.error_type)
+            values.setdefault("traceback", failure.traceback)
         percent, reported = self.reporter.take()
         self.outcome = Outcome(
             claim=self.claim,

@@ -1,9 +1,10 @@
 """An exception as a row keeps it. Everything of an exception is code of others: it may raise, and have any size."""
 
 import traceback as tracebacks
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
+from apps.tasks import masking
 from apps.tasks.json_safe import clean_text
 
 #: Characters of an error message that are kept.
@@ -42,6 +43,13 @@ class Failure:
         """Return the texts of any exception. It never raises."""
         message = _message(exception)
         return cls(error_type=_type(exception), error_message=message, traceback=_traceback(exception, message=message))
+
+    def without(self, secrets: list[str]) -> "Failure":
+        """Return the texts with a mark in place of each of the secrets."""
+        if not secrets:
+            return self
+        message, traceback = (masking.without(secrets, text) for text in (self.error_message, self.traceback))
+        return replace(self, error_message=message[:MESSAGE_LIMIT], traceback=traceback[-TRACEBACK_LIMIT:])
 
 
 def _name(exception: BaseException) -> str:

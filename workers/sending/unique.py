@@ -9,6 +9,7 @@ from typing import Any
 
 from dramatiq import Actor, Message
 
+from apps.tasks import masking
 from apps.tasks.errors import BadArgumentsError
 from apps.tasks.values import GROUP_KEY, Unique
 from workers.sending import times
@@ -145,13 +146,15 @@ def _key(actor: Actor[..., Any], message: Message[Any], unique: Any) -> Any:
     try:
         key = unique(*message.args, **message.kwargs)
     except Exception as error:
+        told = masking.without(masking.secret_texts(actor.actor_name, message.args, message.kwargs), str(error))
         raise BadArgumentsError(
-            f"the unique function of {actor.actor_name} raised {type(error).__name__}: {times.shown(str(error))}, "
+            f"the unique function of {actor.actor_name} raised {type(error).__name__}: {times.shown(told)}, "
             "must return a text or an integer"
         ) from error
     if not _is_key(key):
+        found = masking.MASK if masking.holds_secret(actor.actor_name, message.args, message.kwargs) else key
         raise BadArgumentsError(
-            f"the unique function of {actor.actor_name} returned {times.shown(key)}, must return a text or an integer"
+            f"the unique function of {actor.actor_name} returned {times.shown(found)}, must return a text or an integer"
         )
     return key
 

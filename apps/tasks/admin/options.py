@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import ledger, states
+from apps.tasks import ledger, masking, states
 from apps.tasks.admin import duration, elements
 from apps.tasks.models import Limit, Schedule, TaskGroup, TaskStatus
 from apps.tasks.values import GROUP_KEY, GroupProgress
@@ -34,9 +34,10 @@ def lines(task: TaskStatus) -> list[Line]:
     """Return the options of a task's send. Options without words of their own are in a last line, as JSON."""
     found = [line for part in PARTS for line in part(task)]
     told = {name for line in found for name in line.names}
-    if not isinstance(task.options, dict):
-        return [*found, Line(_("options"), elements.json_block(task.options))]
-    others = {name: value for name, value in task.options.items() if name not in told and name not in INTERNAL}
+    options = masking.shown_options(task)
+    if not isinstance(options, dict):
+        return [*found, Line(_("options"), elements.json_block(options))]
+    others = {name: value for name, value in options.items() if name not in told and name not in INTERNAL}
     return [*found, Line(_("other options"), elements.json_block(others))] if others else found
 
 
@@ -66,7 +67,7 @@ def start(task: TaskStatus) -> Iterator[Line]:
 def limit(task: TaskStatus) -> Iterator[Line]:
     """Yield the key of its actor's limit, and the places that it takes."""
     if task.line:
-        yield Line(_("key of its limit"), task.line)
+        yield Line(_("key of its limit"), masking.shown_line(task))
     if task.weight != 1:
         yield Line(_("weight"), gettext("%(count)s places") % {"count": elements.number(task.weight)})
 

@@ -5,7 +5,7 @@ from typing import Any
 from django.db import models
 from rest_framework import serializers
 
-from apps.tasks import owner_error, states
+from apps.tasks import ledger, masking, owner_error, states
 from apps.tasks.models import TaskStatus
 
 #: Columns without those for the ledger alone: the message, the claim, the traceback.
@@ -37,7 +37,14 @@ SHOWN_FIELDS = (
 )
 
 
-class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
+class MaskedSerializer(serializers.ModelSerializer[TaskStatus]):
+    """A task whose result has no secrets."""
+
+    def to_representation(self, instance: TaskStatus) -> dict[str, Any]:
+        return {**super().to_representation(instance), "result": masking.shown_result(instance)}
+
+
+class TaskSerializer(MaskedSerializer):
     """A task as users see it. Of errors they see the texts that are written for them."""
 
     class Meta:
@@ -50,12 +57,36 @@ class TaskSerializer(serializers.ModelSerializer[TaskStatus]):
         return shown
 
 
-class StaffTaskSerializer(serializers.ModelSerializer[TaskStatus]):
+class StaffTaskSerializer(MaskedSerializer):
     """A task as staff see it who may see all tasks: with its owner, its errors and the traceback."""
 
     class Meta:
         model = TaskStatus
-        fields = (*SHOWN_FIELDS, "owner", "traceback")
+        fields: tuple[str, ...] = (*SHOWN_FIELDS, "owner", "traceback")
+
+
+class TaskDetailSerializer(TaskSerializer):
+    """One task as users see it, with the reason for which it waits."""
+
+    why = serializers.SerializerMethodField()
+
+    class Meta(TaskSerializer.Meta):
+        fields = (*TaskSerializer.Meta.fields, "why")
+
+    def get_why(self, task: TaskStatus) -> str | None:
+        return ledger.why(task).owner_text if task.status == states.PENDING else None
+
+
+class StaffTaskDetailSerializer(StaffTaskSerializer):
+    """One task as staff see it who may see all tasks, with the reason for which it waits and what helps."""
+
+    why = serializers.SerializerMethodField()
+
+    class Meta(StaffTaskSerializer.Meta):
+        fields = (*StaffTaskSerializer.Meta.fields, "why")
+
+    def get_why(self, task: TaskStatus) -> str | None:
+        return str(ledger.why(task)) if task.status == states.PENDING else None
 
 
 class TaskQuerySerializer(serializers.Serializer[Any]):

@@ -22,7 +22,13 @@ from apps.core.api.pages import Pages
 from apps.core.permission import sees_all
 from apps.tasks import ledger, visibility
 from apps.tasks.api import events, streams
-from apps.tasks.api.serializers import StaffTaskSerializer, TaskQuerySerializer, TaskSerializer
+from apps.tasks.api.serializers import (
+    StaffTaskDetailSerializer,
+    StaffTaskSerializer,
+    TaskDetailSerializer,
+    TaskQuerySerializer,
+    TaskSerializer,
+)
 from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
 from apps.tasks.models import TaskStatus, TaskStatusQuerySet
@@ -67,7 +73,10 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         return found.visible_to(self._user()).defer("args", "kwargs", "options")
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
-        return StaffTaskSerializer if sees_all(self._user(), TaskStatus) else TaskSerializer
+        is_staff = sees_all(self._user(), TaskStatus)
+        if self.action == "retrieve":
+            return StaffTaskDetailSerializer if is_staff else TaskDetailSerializer
+        return StaffTaskSerializer if is_staff else TaskSerializer
 
     @action(detail=True)
     def events(self, request: Request, task_id: str) -> HttpResponseBase:

@@ -3,32 +3,31 @@
 from argparse import ArgumentParser
 from collections.abc import Iterator
 from itertools import groupby
-from typing import Any, TextIO
+from typing import Any
 
 from django.core.management.base import CommandError
 
 from apps.tasks import stacks
-from apps.tasks.commands import WRONG
+from apps.tasks.commands import facts
+from apps.tasks.commands.screen import Screen, shown
 from apps.tasks.models import TaskStack, TaskStatus
 
 HELP = "the stack of a running task, as its worker sees it now"
 
 
 def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("task_id", metavar="ID", help="the task's id")
+    parser.add_argument("task_id", metavar="ID", help="the task's id, or the beginning of it")
     parser.add_argument("--all", action="store_true", help="show the calls inside of libraries as well")
 
 
-def run(options: dict[str, Any], stdout: TextIO) -> None:
-    task = TaskStatus.objects.filter(task_id=options["task_id"]).first()
-    if task is None:
-        raise CommandError(f"Unknown task {options['task_id']!r}", returncode=WRONG)
+def run(chosen: dict[str, Any], screen: Screen) -> None:
+    task = facts.find(chosen["task_id"])
     stacks.ask(task)
     answer = stacks.wait(task)
     if answer is None:
         raise CommandError(stacks.why_unanswered(task))
-    for line in lines(task, answer, is_whole=options["all"]):
-        stdout.write(f"{line}\n")
+    for line in lines(task, answer, is_whole=chosen["all"]):
+        screen.line(shown(line))
 
 
 def lines(task: TaskStatus, stack: TaskStack, *, is_whole: bool = False) -> Iterator[str]:

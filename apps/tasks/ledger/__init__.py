@@ -6,7 +6,8 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
 `relay` finds what is due, `operate` cancels it, with the `children` that follow it, and retries it for a person.
-`retention` deletes it long after its end. `groups` reads from the rows how far groups are.
+`retention` deletes it long after its end. `groups` reads from the rows how far groups are, and `why` of
+`apps.tasks.reasons` why a task waits.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
@@ -48,6 +49,7 @@ from apps.tasks.ledger.work import (
     snoozes_of,
     wait_for,
 )
+from apps.tasks.reasons import Reason, why
 
 __all__ = [
     "FAILED_IDS",
@@ -57,6 +59,7 @@ __all__ = [
     "Admission",
     "Crashes",
     "Kept",
+    "Reason",
     "Refusal",
     "Retention",
     "Waiting",
@@ -104,4 +107,5 @@ __all__ = [
     "still_due",
     "take_due",
     "wait_for",
+    "why",
 ]

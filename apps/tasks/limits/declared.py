@@ -6,6 +6,7 @@ from typing import Any
 
 from dramatiq.middleware import MiddlewareError
 
+from apps.tasks import masking
 from apps.tasks.errors import BadArgumentsError, TaskError
 from apps.tasks.json_safe import clean_text
 from apps.tasks.limits.rate import FORMS as RATE
@@ -165,8 +166,9 @@ def _line_of(limits: Limits, actor_name: str, args: Any, kwargs: Mapping[str, An
     if isinstance(key, int) and not isinstance(key, bool):
         key = str(key)
     if not isinstance(key, str) or len(key) > LONGEST_KEY or clean_text(key) != key:
+        found = masking.MASK if masking.holds_secret(actor_name, args, kwargs) else key
         raise BadArgumentsError(
-            f"the {name} of {actor_name} returned {repr(key)[:80]}, must be a whole number or a text of at most "
+            f"the {name} of {actor_name} returned {repr(found)[:80]}, must be a whole number or a text of at most "
             f"{LONGEST_KEY} characters"
         )
     return key

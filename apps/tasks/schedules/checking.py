@@ -10,7 +10,7 @@ import dramatiq
 from django.utils.translation import gettext as _
 from dramatiq import Actor
 
-from apps.tasks import json_safe
+from apps.tasks import json_safe, masking
 from apps.tasks.errors import BadCronError, UnknownZoneError
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import cron, declared, zones
@@ -86,7 +86,7 @@ def argument_error(schedule: Schedule) -> str:
     """Return an error if the actor cannot be called with the schedule's arguments, else an empty text."""
     if not isinstance(schedule.kwargs, dict):
         return _('The arguments are %(value)r, must be a JSON object such as {} or {"name": 1}') % {
-            "value": schedule.kwargs
+            "value": masking.any_value(schedule.kwargs)
         }
     broker: Any = dramatiq.get_broker()
     actor = broker.get_actor(schedule.task_name)
@@ -126,7 +126,7 @@ def _type_error(actor: Actor[..., Any], kwargs: dict[str, Any]) -> str:
             return _("The argument %(name)r of %(actor)s is %(value)r, must be of type %(known)s") % {
                 "name": name,
                 "actor": actor.actor_name,
-                "value": value,
+                "value": masking.MASK if masking.is_masked(actor.actor_name, name) else value,
                 "known": known,
             }
     return ""

@@ -18,7 +18,7 @@ from django.db.models import Exists, Min, OuterRef
 from django.utils.translation import gettext as _
 from dramatiq import Message
 
-from apps.tasks import ledger
+from apps.tasks import ledger, masking
 from apps.tasks.errors import LockedError
 from apps.tasks.models import Schedule, ScheduleQuerySet, ScheduleSlot, TaskStatus
 from apps.tasks.schedules import clock, declared, history
@@ -193,7 +193,9 @@ def checked(schedule: Schedule, *, slot: datetime, delay: int | None = None) -> 
     broker: Any = dramatiq.get_broker()
     actor = broker.get_actor(schedule.task_name)
     if not isinstance(schedule.kwargs, dict):
-        raise TypeError(_("The arguments are %(value)r, must be a JSON object") % {"value": schedule.kwargs})
+        raise TypeError(
+            _("The arguments are %(value)r, must be a JSON object") % {"value": masking.any_value(schedule.kwargs)}
+        )
     message: Message[Any] = actor.message_with_options(kwargs=schedule.kwargs).copy(
         message_id=str(uuid.uuid5(SLOTS, f"{schedule.pk} {slot.isoformat()}")),
         options={"schedule": schedule.name, "slot": iso(slot)},

@@ -10,6 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
+from apps.tasks import masking
 from apps.tasks.admin import elements, links
 from apps.tasks.admin.schedule import preview, state, tracker
 from apps.tasks.admin.schedule.form import TIME_FIELDS, interval_in_words
@@ -94,7 +95,9 @@ class FieldsMixin:
 
     @admin.display(description=_("arguments"))
     def arguments(self, schedule: Schedule) -> SafeString | str:
-        return elements.json_block(schedule.kwargs) if schedule.kwargs else elements.NOTHING
+        if not schedule.kwargs:
+            return elements.NOTHING
+        return elements.json_block(masking.arguments(schedule.task_name, [], schedule.kwargs)[1])
 
     @admin.display(description=_("interval"))
     def interval(self, schedule: Schedule) -> str:

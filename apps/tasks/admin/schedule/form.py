@@ -15,7 +15,7 @@ from django.utils.html import format_html, format_html_join
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import json_safe
+from apps.tasks import json_safe, masking
 from apps.tasks.admin import elements, theme
 from apps.tasks.errors import BadFormError
 from apps.tasks.models import Schedule
@@ -183,6 +183,9 @@ class ScheduleForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        #: Actor and arguments of the row, and these arguments as people may see them.
+        self._stored_actor, self._stored_arguments = self.instance.task_name, self.instance.kwargs
+        self._shown_arguments = masking.arguments(self._stored_actor, [], self._stored_arguments)[1]
         if self.instance.interval_seconds:
             self.initial["every"], self.initial["every_unit"] = _in_unit(self.instance.interval_seconds)
         if "cron" in self.fields:
@@ -211,21 +214,35 @@ class ScheduleForm(forms.ModelForm):
                 help_text=self.fields["kwargs"].help_text,
                 widget=theme.Textarea(attrs={"rows": 3, "spellcheck": "false"}),
             )
-            self.initial["kwargs"] = json.dumps(self.instance.kwargs, ensure_ascii=False)
+            self.initial["kwargs"] = json.dumps(self._shown_arguments, ensure_ascii=False)
 
     def _show_arguments(self, form: type[forms.Form]) -> None:
         """Show the fields of the actor's own form. On a page that did not have them they show their defaults."""
-        name = self.data.get("task_name") if self.is_bound else self.instance.task_name
+        name = self._actor_name()
         self.is_first_shown = self.is_bound and self.data.get(SHOWN) != name
         if "task_name" in self.fields:
             self.fields["task_name"].widget.shown = name or self.initial.get("task_name", "")
-        known = self.instance.kwargs if self.instance.task_name == name else {}
+        known = self._shown_arguments if self._stored_actor == name else {}
         for field in form.base_fields if isinstance(known, dict) else ():
-            if field in known:
-                shown = self.fields[argument_field(field)]
+            shown = self.fields[argument_field(field)]
+            if field in self._kept_arguments(name):
+                shown.required, shown.help_text = False, _("It is not shown. Leave it empty to keep it.")
+            elif field in known:
                 self.initial[argument_field(field)] = shown_by(shown, known[field])
         for field in self._argument_fields():
             theme.dress(self.fields[field])
+
+    def _actor_name(self) -> Any:
+        """Return the actor whose form is on the page."""
+        return self.data.get("task_name", self._stored_actor) if self.is_bound else self._stored_actor
+
+    def _kept_arguments(self, actor_name: Any) -> dict[str, Any]:
+        """Return the secret arguments of the row, which stay as they are if their fields are left empty."""
+        if actor_name != self._stored_actor or not isinstance(self._stored_arguments, dict):
+            return {}
+        return {
+            name: value for name, value in self._stored_arguments.items() if self._shown_arguments[name] == masking.MASK
+        }
 
     def _argument_fields(self) -> list[str]:
         return [argument_field(name) for name in self.arguments_form.base_fields] if self.arguments_form else []
@@ -275,7 +292,17 @@ class ScheduleForm(forms.ModelForm):
         if not isinstance(found, dict):
             message = gettext('This is %(start)s, must be an object such as {"report_type": "summary"}.')
             raise forms.ValidationError(message % {"start": text if len(text) <= 100 else f"{text[:100]}..."})
-        return found
+        return self._with_secrets(found)
+
+    def _with_secrets(self, arguments: Any) -> Any:
+        """Return arguments with the row's secrets where a mark stands for them. Another actor gets none of them."""
+        restored = masking.restored(arguments, self._stored_arguments, self._shown_arguments)
+        if self.cleaned_data.get("task_name", self._stored_actor) != self._stored_actor and restored != arguments:
+            raise forms.ValidationError(
+                _("Write the values that %(mark)s stands for: another actor gets no secrets of the last one.")
+                % {"mark": masking.MASK}
+            )
+        return restored
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data
@@ -300,8 +327,12 @@ class ScheduleForm(forms.ModelForm):
             self.add_error("task_name", _("This actor has a form of its own for its arguments. Fill it in below."))
             return
         filled_in = form(self.data, prefix=PREFIX)
-        for own in filled_in.fields.values():
+        kept = {
+            name: value for name, value in self._kept_arguments(self._actor_name()).items() if name in form.base_fields
+        }
+        for name, own in filled_in.fields.items():
             guard(own)
+            own.required = own.required and name not in kept
         for name, errors in filled_in.errors.items():
             field = None if name == NON_FIELD_ERRORS else argument_field(name)
             if field is None or field not in self.errors:
@@ -309,7 +340,8 @@ class ScheduleForm(forms.ModelForm):
         if not filled_in.is_valid():
             return
         try:
-            self.instance.kwargs = arguments_of(filled_in)
+            found = arguments_of(filled_in)
+            self.instance.kwargs = self._with_secrets({**kept, **found})
         except BadFormError as error:
             field = argument_field(error.field)
             self.add_error(field if field in self.fields else "task_name", json_safe.clean_text(str(error)))

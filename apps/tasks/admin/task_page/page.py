@@ -10,7 +10,7 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import failures, states
+from apps.tasks import failures, masking, states
 from apps.tasks.admin import duration, elements, links, options
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.held import HELD, mark_held
@@ -121,11 +121,11 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
 
     @admin.display(description=_("arguments"))
     def arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(task.args) if task.args else elements.NOTHING
+        return elements.json_block(masking.shown(task)[0]) if task.args else elements.NOTHING
 
     @admin.display(description=_("keyword arguments"))
     def keyword_arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(task.kwargs) if task.kwargs else elements.NOTHING
+        return elements.json_block(masking.shown(task)[1]) if task.kwargs else elements.NOTHING
 
     @admin.display(description=_("waits for"))
     def waits_for(self, task: TaskStatus) -> SafeString | None:
@@ -137,7 +137,7 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
 
     @admin.display(description=_("result"))
     def returned(self, task: TaskStatus) -> str:
-        return elements.json_block(task.result) if task.status == states.COMPLETED else elements.NOTHING
+        return elements.json_block(masking.shown_result(task)) if task.status == states.COMPLETED else elements.NOTHING
 
     @admin.display(description=_("created"))
     def sent(self, task: TaskStatus) -> str:

@@ -10,6 +10,7 @@ import dramatiq
 from django.utils.translation import gettext as _
 from dramatiq import Actor
 
+from apps.tasks import masking
 from apps.tasks.errors import CannotImportError
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import actions, checking
@@ -143,7 +144,7 @@ def _kwargs(row: BeatTask, actor: Actor[..., Any]) -> dict[str, Any]:
     if not isinstance(row.args, list) or not isinstance(row.kwargs, dict):
         raise CannotImportError(
             _("Its arguments are %(args)r and %(kwargs)r, must be a JSON list and a JSON object")
-            % {"args": row.args, "kwargs": row.kwargs}
+            % {"args": masking.any_value(row.args), "kwargs": masking.any_value(row.kwargs)}
         )
     parameters = [
         one.name

@@ -1,0 +1,225 @@
+"""`manage.py tasks cancel` and `retry`."""
+
+import sys
+from argparse import ArgumentParser
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from django.core.management.base import CommandError
+from django.db import transaction
+from django.db.models import Q, QuerySet
+
+from apps.tasks import audit, ledger, states
+from apps.tasks.commands import DONE, FAILED, WRONG, facts, options
+from apps.tasks.commands.screen import BOLD, Screen, shown
+from apps.tasks.models import AuditEntry, TaskGroup, TaskGroupMember, TaskStatus
+
+#: Words for tasks that are left as they are, by their state.
+LEFT = {
+    states.PENDING: "wait already",
+    states.PROCESSING: "are held by a worker already",
+    states.COMPLETED: "have completed",
+    states.FAILED: "have failed",
+    states.CANCELLED: "were cancelled already",
+}
+#: Why a task was left as it is, although it could be changed a moment before.
+NOT_TAKEN = "are locked by another transaction, or have the unique key of an unfinished task (try again)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """A change that is made.
+
+    Parameters:
+      act: Its name in the audit.
+      words: For a number of tasks.
+      sentence: About one task.
+    """
+
+    act: str
+    words: str
+    sentence: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verb:
+    """A change of tasks.
+
+    Parameters:
+      name: Word of the command.
+      help: Its line in the help.
+      may: Condition for the rows that it can change.
+      before: Words for the change of tasks, by their state.
+      after: Changes that it makes.
+      left: Words for tasks that are left as they are, by their state, where they differ from `LEFT`.
+      change: Changes rows in one transaction. Returns the row ids that took, for each of `after`.
+    """
+
+    name: str
+    help: str
+    may: Q
+    before: dict[str, str]
+    after: tuple[Change, ...]
+    left: dict[str, str]
+    change: Callable[[Sequence[int]], Iterable[set[int]]]
+
+    @property
+    def HELP(self) -> str:  # noqa: N802 (As the modules of other subcommands have it.)
+        return self.help
+
+    def add_arguments(self, parser: ArgumentParser) -> None:
+        parser.add_argument("ids", nargs="*", metavar="ID", help="id of a task, or the beginning of it")
+        parser.add_argument("--group", metavar="KEY", help="the tasks of a group, by its key")
+        options.add_yes(parser)
+        options.add_why(parser)
+        options.add_json(parser)
+
+    def run(self, chosen: dict[str, Any], screen: Screen) -> int:
+        """Change tasks, and write a line for each or for each kind of change. All are looked up before any is changed.
+
+        Raises:
+          CommandError: A task is unknown, none is named, or the question was not answered with yes.
+        """
+        rows = self._chosen(chosen)
+        row_ids = list(rows.filter(self.may).order_by("-pk").values_list("pk", flat=True))
+        left = Counter(rows.exclude(self.may).order_by().values_list("status", flat=True).iterator())
+        if len(row_ids) > 1 and not chosen["yes"]:
+            self._ask(row_ids, left, screen)
+        done: dict[int, Change] = {}
+        entry: AuditEntry | None = None
+        for start in range(0, len(row_ids), ledger.PAGE):
+            with transaction.atomic():
+                page = self._change_page(row_ids[start : start + ledger.PAGE])
+                entry = self._note(page, entry, chosen, total=len(row_ids))
+            done |= page
+            if screen.as_json:
+                for task in facts.loaded(TaskStatus.objects.filter(pk__in=page)):
+                    screen.json(facts.of(task) | {"done": page[task.pk].act})
+        not_taken = len(row_ids) - len(done)
+        if chosen["ids"]:
+            self._tell_each(rows, done, screen)
+            return FAILED if not_taken or left else DONE
+        self._tell_all(Counter(done.values()), left, not_taken, screen)
+        return FAILED if not_taken else DONE
+
+    def _chosen(self, chosen: dict[str, Any]) -> QuerySet[TaskStatus]:
+        if bool(chosen["ids"]) == (chosen["group"] is not None):
+            raise CommandError("Name the ids of tasks, or a group with --group KEY.", returncode=WRONG)
+        if chosen["ids"]:
+            return TaskStatus.objects.filter(pk__in=[task.pk for task in facts.find_all(chosen["ids"])])
+        key = chosen["group"]
+        if not TaskGroup.objects.filter(key=key).exists():
+            raise CommandError(f"Unknown group {key!r}. Nothing was changed.", returncode=WRONG)
+        return TaskStatus.objects.filter(task_id__in=TaskGroupMember.objects.filter(group__key=key).values("task_id"))
+
+    def _ask(self, row_ids: Sequence[int], left: Counter[str], screen: Screen) -> None:
+        """Write the changes that are going to be made, and ask.
+
+        Raises:
+          CommandError: The answer is not yes, or there is no terminal to ask at.
+        """
+        count = len(row_ids)
+        if not (screen.is_terminal and sys.stdin.isatty()):
+            raise CommandError(
+                f"This would {self.name} {count:,} tasks. Without a terminal to ask, it needs --yes. "
+                "Nothing was changed.",
+                returncode=WRONG,
+            )
+        screen.line(screen.painted(f"{self.name.capitalize()} {count:,} tasks?", BOLD))
+        for status, number in self._statuses(row_ids).items():
+            screen.line(f"  {number:,} {self.before[status]}")
+        for line in self._left(left):
+            screen.line(f"  {line}")
+        screen.write("Type yes to go on: ")
+        screen.flush()
+        if sys.stdin.readline().strip().lower() not in ("y", "yes"):
+            raise CommandError("Nothing was changed.", returncode=FAILED)
+
+    def _statuses(self, row_ids: Sequence[int]) -> Counter[str]:
+        found: Counter[str] = Counter()
+        for start in range(0, len(row_ids), ledger.PAGE):
+            rows = TaskStatus.objects.filter(pk__in=row_ids[start : start + ledger.PAGE]).order_by()
+            found.update(status for status in rows.values_list("status", flat=True) if status in self.before)
+        return found
+
+    def _change_page(self, row_ids: Sequence[int]) -> dict[int, Change]:
+        """Return the change of each row that took."""
+        return {pk: change for change, pks in zip(self.after, self.change(row_ids), strict=True) for pk in pks}
+
+    def _note(
+        self, done: dict[int, Change], entry: AuditEntry | None, chosen: dict[str, Any], *, total: int
+    ) -> AuditEntry:
+        """Note the changes of a page in the audit. Return its entry, for the next page."""
+        by, why = audit.by_terminal(), chosen["why"]
+        if total == 1:
+            act = next((change.act for change in done.values()), self.name)
+            return audit.note(act, by=by, row_ids=list(done), reason=why)
+        if entry is None:
+            entry = audit.note(self.name, by=by, total=total, reason=why)
+        by_act = {change.act: sorted(pk for pk, made in done.items() if made == change) for change in self.after}
+        audit.note_more(entry, by_act)
+        return entry
+
+    def _left(self, left: Counter[str]) -> list[str]:
+        words = LEFT | self.left
+        return [f"{number:,} left as they are: they {words[status]}" for status, number in left.most_common()]
+
+    def _tell_each(self, rows: QuerySet[TaskStatus], done: dict[int, Change], screen: Screen) -> None:
+        """Write a line for each task that was named."""
+        if screen.as_json:
+            return
+        for task in facts.loaded(rows):
+            sentence = done[task.pk].sentence if task.pk in done else f"is left as it is: {facts.state(task)}."
+            screen.line(f"{shown(task.task_id)} {sentence}")
+
+    def _tell_all(self, done: Counter[Change], left: Counter[str], not_taken: int, screen: Screen) -> None:
+        """Write a line for each kind of change."""
+        if screen.as_json:
+            return
+        for change in self.after:
+            screen.line(f"{done[change]:,} {change.words}")
+        for line in self._left(left):
+            screen.line(line)
+        if not_taken:
+            screen.line(f"{not_taken:,} left as they are: they {NOT_TAKEN}")
+
+
+CANCEL = Verb(
+    name="cancel",
+    help="cancel waiting tasks, and ask the workers of running ones to",
+    may=ledger.may(states.CANCEL) | (ledger.may(states.CANCEL_CLAIMED) & Q(cancel_requested_at=None)),
+    before={
+        states.PENDING: "waiting: cancelled at once",
+        states.PROCESSING: "held by a worker: interrupted as soon as their code lets them, and not retried",
+    },
+    after=(
+        Change(act="cancel", words="cancelled", sentence="is cancelled."),
+        Change(
+            act="request_cancel",
+            words="held by a worker: their cancellation is requested",
+            sentence="runs: its worker is asked to cancel it.",
+        ),
+    ),
+    left={states.PROCESSING: "are being cancelled already"},
+    change=ledger.cancel_many,
+)
+RETRY = Verb(
+    name="retry",
+    help="run failed and cancelled tasks again, from their beginning and with the same arguments",
+    may=ledger.may(states.RETRY_BY_HAND),
+    before={
+        states.FAILED: "failed: run again from their beginning, and their effects, such as mails, happen again",
+        states.CANCELLED: "cancelled: run again from their beginning",
+    },
+    after=(
+        Change(
+            act="retry",
+            words="retried: they run as soon as a worker is free",
+            sentence="is retried: it runs as soon as a worker is free.",
+        ),
+    ),
+    left={},
+    change=lambda row_ids: [ledger.retry_many(row_ids)],
+)

@@ -1,0 +1,165 @@
+"""A search: the tasks that a line of words finds."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Any
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+from django.utils.formats import number_format
+
+from apps.tasks.search import anchor, arguments
+from apps.tasks.search.anchor import Anchor
+from apps.tasks.search.line import TEXT, Term, no_value, terms
+from apps.tasks.search.words import ARGUMENT, WORDS, Match, match
+
+#: Number of rows in which a search looks for what has no index.
+NEWEST = 10_000
+
+
+@dataclass(frozen=True)
+class Search:
+    """The tasks that have all the words of a line. Of several values of one word, a task has one.
+
+    Parameters:
+      terms: Words with their values, in the order of the line.
+      at: Time of the search, from which spans count.
+    """
+
+    terms: tuple[Term, ...]
+    at: datetime
+
+    def __str__(self) -> str:
+        return " ".join(map(str, self.terms))
+
+    def __bool__(self) -> bool:
+        return bool(self.terms)
+
+    # --- Other lines ---------------------------------------------------------------------------------
+
+    def values(self, word: str) -> list[str]:
+        return [term.value for term in self.terms if term.word == word]
+
+    def without(self, term: Term) -> str:
+        """Return the line without a term."""
+        return " ".join(str(one) for one in self.terms if one != term)
+
+    def replacing(self, word: str, *values: str) -> str:
+        """Return the line with other values of a word, or with none."""
+        others = [one for one in self.terms if one.word != word]
+        return " ".join(map(str, [*(Term(word, value) for value in values), *others]))
+
+    # --- Its rows ------------------------------------------------------------------------------------
+
+    @cached_property
+    def _matches(self) -> dict[str, list[tuple[str, Match]]]:
+        found: dict[str, list[tuple[str, Match]]] = {}
+        for term in self.terms:
+            if term.word != TEXT:
+                found.setdefault(term.word, []).append((term.value, match(term.word, term.value, now=self.at)))
+        return found
+
+    @property
+    def _texts(self) -> list[str]:
+        return self.values(TEXT)
+
+    @cached_property
+    def _anchor(self) -> Anchor:
+        """The rows to start from: those of the one value of a word that are fewest."""
+        alone = [matches[0][1].anchor for matches in self._matches.values() if len(matches) == 1]
+        return min([found for found in alone if found] + [anchor.TABLE], key=lambda found: found.rank)
+
+    @cached_property
+    def _others(self) -> list[Q]:
+        """Conditions that the rows of the anchor are searched for."""
+        found = []
+        for matches in self._matches.values():
+            if len(matches) == 1 and matches[0][1].is_exact and matches[0][1].anchor is self._anchor:
+                continue
+            conditions = [one.condition for _value, one in matches if one.condition is not None]
+            if conditions:
+                found.append(_any(conditions))
+        return found + [
+            _any([Q(**{f"{column}__icontains": text}) for column in ("error_message", "error_type", "task_name")])
+            for text in self._texts
+        ]
+
+    @cached_property
+    def _arguments(self) -> list[tuple[str, list[str]]]:
+        return [
+            (word[len(ARGUMENT) :] if word.startswith(ARGUMENT) else "", [value for value, _match in matches])
+            for word, matches in self._matches.items()
+            if matches[0][1].condition is None
+        ]
+
+    @property
+    def is_by_index(self) -> bool:
+        """Whether an index has all that it finds, however many."""
+        return not (self._others or self._arguments)
+
+    def rows(self, queryset: QuerySet[Any], *, newest: int | None = NEWEST) -> QuerySet[Any]:
+        """Return the rows that the search finds, in the order of the given ones. They may be filtered further.
+
+        Parameters:
+          newest: Number of rows in which is looked for what has no index. None: all, except for arguments.
+        """
+        if len(self.terms) == 1 and self._texts:
+            of_id = queryset.filter(task_id=self._texts[0])
+            if of_id.exists():
+                return of_id
+        rows = start = queryset.filter(self._anchor.condition)
+        if self._others and newest is not None:
+            rows = self._anchor.first(rows, newest)
+        for condition in self._others:
+            rows = rows.filter(condition)
+        if self._arguments:
+            few = rows if self._others and newest is not None else self._anchor.first(start, newest or NEWEST)
+            for condition in self._others:
+                few = few.filter(condition)
+            rows = rows.filter(pk__in=arguments.having(few, self._arguments))
+        return rows
+
+    @property
+    def limit(self) -> str:
+        """Sentence that says in which rows is looked, or an empty text: all that there are are found."""
+        if not self._anchor.always_limited and (self.is_by_index or not self._anchor.order):
+            return ""
+        return str(self._anchor.limited) % {"count": number_format(NEWEST, force_grouping=True)}
+
+    def is_limited(self, queryset: QuerySet[Any]) -> bool:
+        """Return whether there are more rows than those in which is looked. This takes a query."""
+        if not self.limit or self._anchor.always_limited:
+            return bool(self.limit)
+        more = queryset.filter(self._anchor.condition).order_by(self._anchor.order).values_list("pk")
+        return more[NEWEST : NEWEST + 1].exists()
+
+
+def _any(conditions: list[Q]) -> Q:
+    found = Q()
+    for condition in conditions:
+        found |= condition
+    return found
+
+
+def parse(text: str, *, now: datetime | None = None) -> Search:
+    """Return the search of a line.
+
+    Parameters:
+      now: Time from which spans count, for a search that is carried on later.
+
+    Raises:
+      SearchError: A word is unknown, or a value is not one of its values.
+    """
+    found = Search(tuple(Term(_spelt(term.word), term.value) for term in terms(text)), now or timezone.now())
+    for text in found._texts:
+        if text.endswith(":") and text[:-1].lower() in WORDS:
+            raise no_value(text[:-1])
+    found._matches  # noqa: B018 (refuses what is wrong)
+    return found
+
+
+def _spelt(word: str) -> str:
+    """Return a word as it is written here. A telephone may begin a line with a capital letter."""
+    name = word[: len(ARGUMENT)].lower()
+    return name + word[len(ARGUMENT) :] if name == ARGUMENT else word.lower()
