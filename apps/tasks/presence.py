@@ -122,8 +122,8 @@ def note_end(*, host: str, pid: int, ended: str) -> bool:
       host: Identity of its host.
       ended: A word of `WorkerProcess.ENDED_CHOICES`.
     """
-    mine = WorkerProcess.objects.filter(host=host, pid=pid).order_by("-started_at").values_list("pk", flat=True).first()
-    return bool(WorkerProcess.objects.filter(pk=mine, ended="").update(ended=ended))
+    mine = WorkerProcess.objects.filter(host=host, pid=pid).order_by("-started_at").first()
+    return mine is not None and bool(WorkerProcess.objects.filter(pk=mine.pk, ended="").update(ended=ended))
 
 
 def living() -> list[WorkerProcess]:

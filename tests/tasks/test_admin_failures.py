@@ -213,7 +213,7 @@ def test_new_causes_are_those_whose_first_failure_came_with_the_deploy(admin_cli
         ({}, {"completed": 100}, False),
     ],
 )
-def test_few_tasks_and_small_changes_are_not_marked(old: dict[str, int], new: dict[str, int], worse: bool) -> None:
+def test_few_tasks_and_small_changes_are_not_marked(old: dict[str, Any], new: dict[str, Any], worse: bool) -> None:
     found = since_module.compare({"a": Counts(**old)}, {"a": Counts(**new)}, hours=(1, 1))
     marks: list[Any] = [cell.mark for cell in found[0]["cells"]]
     assert ("worse" in marks) == worse

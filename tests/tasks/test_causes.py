@@ -27,7 +27,7 @@ def fail(cause: str, *minutes: float, at: datetime | None = None) -> None:
 
 
 def lately(**values: object) -> list[tuple[str, int]]:
-    found = causes.since(timezone.now() - timedelta(hours=1), **{"limit": 8, "most_counted": 100, **values})  # type: ignore[arg-type]
+    found = causes.look(timezone.now() - timedelta(hours=1), **{"limit": 8, "most_counted": 100, **values})  # type: ignore[arg-type]
     return [(one.cause, one.number) for one in found.causes]
 
 
@@ -69,11 +69,11 @@ def test_it_is_said_if_a_rare_cause_may_be_missing(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(causes, "MOST_CAUSES", 4)
     since = timezone.now() - timedelta(hours=1)
     fail("a", *range(9))
-    assert not causes.since(since, limit=8, most_counted=9).is_partial
+    assert not causes.look(since, limit=8, most_counted=9).is_partial
     for number in range(9):
         fail(f"b{number}", 600)
     fail("z", 1)
-    found = causes.since(since, limit=8, most_counted=9)
+    found = causes.look(since, limit=8, most_counted=9)
     assert found.is_partial
     assert {one.cause for one in found.causes} == {"a", "z"}, "those of the newest failures are there in any case"
 

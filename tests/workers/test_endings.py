@@ -4,6 +4,7 @@ import signal
 import uuid
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 from django.utils import timezone
@@ -60,7 +61,7 @@ def test_nothing_is_counted_where_the_kernel_does_not_tell(tmp_path: Path) -> No
 @pytest.mark.django_db
 def test_the_end_of_the_last_process_with_a_pid_is_recorded() -> None:
     voucher = Voucher(list)
-    common = {"host": identity.host(), "pid": 77}
+    common: dict[str, Any] = {"host": identity.host(), "pid": 77}
     earlier = rows.worker_process(started_at=timezone.now() - timedelta(hours=1), **common)
     stopped = rows.worker_process(pid=78, host=identity.host(), ended="stopped")
     last, other = rows.worker_process(**common), rows.worker_process(pid=77, host="elsewhere")
@@ -95,7 +96,7 @@ def test_the_last_ended_processes_are_kept_for_some_days(monkeypatch: pytest.Mon
 @pytest.mark.parametrize(
     ("values", "took"), [({}, True), ({"stopped_at": timezone.now()}, False), ({"kind": "relay"}, False)]
 )
-def test_only_a_living_worker_is_asked(values: dict[str, object], took: bool) -> None:
+def test_only_a_living_worker_is_asked(values: dict[str, Any], took: bool) -> None:
     process = rows.worker_process(**values)
     assert presence.request(process.pk, "quiet") == took
     assert presence.wanted(process.pk) == ("quiet" if took else "")

@@ -34,7 +34,7 @@ def test_a_quiet_worker_finishes_what_it_has_until_it_is_to_work_again(started, 
     started(processes=2)
     held = gate.send("held")
     wait_until(lambda: is_running(held.message_id))
-    quiet = WorkerProcess.objects.get(pk=TaskStatus.objects.get(task_id=held.message_id).worker_id)
+    quiet = WorkerProcess.objects.get(pk=str(TaskStatus.objects.get(task_id=held.message_id).worker_id))
     assert presence.request(quiet.pk, WorkerProcess.WANTED_QUIET)
     asked = time.monotonic()
     wait_until(lambda: WorkerProcess.objects.get(pk=quiet.pk).is_quiet)

@@ -217,13 +217,13 @@ def _id(value: str, now: datetime) -> Match:
 
 
 def _version(value: str, now: datetime) -> Match:
-    found = WorkerProcess.objects.filter(version__startswith=value).order_by("-started_at")
+    found = WorkerProcess.objects.filter(code_version__startswith=value).order_by("-started_at")
     return Match(condition=Q(worker_id__in=list(found.values_list("pk", flat=True)[:MOST_TASKS])))
 
 
 def has_versions() -> bool:
     """Return whether worker processes tell their code version."""
-    return any(field.name == "version" for field in WorkerProcess._meta.concrete_fields)
+    return any(field.name == "code_version" for field in WorkerProcess._meta.concrete_fields)
 
 
 def argument(name: str, value: str) -> Match:

@@ -88,7 +88,12 @@ class Causes(NamedTuple):
     is_partial: bool
 
 
-def since(time: datetime, *, limit: int, most_counted: int, newest_first: bool = False) -> Causes:
+def since(time: datetime, *, limit: int, most_counted: int) -> list[Cause]:
+    """Return the causes of the failures since a time, the most frequent first, as `look` does."""
+    return look(time, limit=limit, most_counted=most_counted).causes
+
+
+def look(time: datetime, *, limit: int, most_counted: int, newest_first: bool = False) -> Causes:
     """Return the causes of the failures since a time, the most frequent first. Of equal ones, the last one to happen.
 
     Parameters:

@@ -42,7 +42,7 @@ class FailuresAdmin(OperatedAdmin):
         request.current_app = self.admin_site.name
         now = timezone.now()
         longest = max(span for _text, span in (SPANS[name] for name in COLUMNS))
-        found = causes.since(now - longest, limit=MOST_CAUSES + 1, most_counted=1, newest_first=True)
+        found = causes.look(now - longest, limit=MOST_CAUSES + 1, most_counted=1, newest_first=True)
         shown = found.causes[:MOST_CAUSES]
         deploy = Deploy.objects.first()
         context = {

@@ -278,7 +278,7 @@ def processes(look: trouble.Look) -> list[dict[str, Any]]:
 def lately_failed(since: datetime) -> list[dict[str, Any]]:
     """Return the causes of the failures since a time, each with its last error."""
     most = CappedPaginator.cap
-    found = causes.since(since, limit=MOST_CAUSES, most_counted=most).causes
+    found = causes.since(since, limit=MOST_CAUSES, most_counted=most)
     last = failures.last_of(found)
     return [
         {

@@ -112,7 +112,7 @@ def chosen(number: str) -> Deploy | None:
 
 def new_causes(spans: Spans) -> list[dict[str, Any]]:
     """Return the causes whose first failure came with the deploy."""
-    found = causes.since(spans.at, limit=MOST_CAUSES * 5, most_counted=failures.MOST_COUNTED).causes
+    found = causes.since(spans.at, limit=MOST_CAUSES * 5, most_counted=failures.MOST_COUNTED)
     first = causes.first_seen(one.cause for one in found)
     new = [one for one in found if spans.at <= first.get(one.cause, one.first_at) < spans.until][:MOST_CAUSES]
     last = failures.last_of(new)
