@@ -22,7 +22,7 @@ from apps.accounts.tokens.issuing import issue
 from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Invitation, Membership, Project, Report, Role
 from apps.projects.services import invitation_service
-from apps.tasks.models import Limit, Schedule
+from apps.tasks.models import Limit, Schedule, TaskGroup
 from apps.tasks.schedules import actions
 from tests import rows
 from tests.access.rules import ADMIN, FORBIDDEN, IN, METHODS, MISSING, NOT_ALLOWED, ROLES, SIGN_IN, STAFF, entry_of
@@ -142,6 +142,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "_schedule_": {"object_id": schedule.pk},
         "_limit_": {"object_id": Limit.objects.create(task_name="matrix.limited").pk},
         "_workerprocess_": {"object_id": rows.worker_process().pk},
+        "_taskgroup_": {"object_id": TaskGroup.objects.create(key="packing", size=1).pk},
         "_project_": {"object_id": project.pk},
         "_membership_": {"object_id": Membership.objects.earliest("pk").pk},
         "_document_": {"object_id": document.pk},
