@@ -22,12 +22,12 @@ def _page(title: str, *, model: str, icon: str) -> dict[str, Any]:
     }
 
 
-def _figures(title: str, *, name: str, icon: str) -> dict[str, Any]:
-    """Return the line of a page of figures, shown to users who may see tasks."""
+def _of_tasks(title: str, *, view: str, icon: str) -> dict[str, Any]:
+    """Return a line of the side bar, shown to users who may see tasks."""
     return {
         "title": title,
         "icon": icon,
-        "link": reverse_lazy(f"admin:{name}"),
+        "link": reverse_lazy(f"admin:{view}"),
         "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
     }
 
@@ -55,12 +55,14 @@ UNFOLD = {
                         "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
                     },
                     _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    _of_tasks("Queues", view="tasks_pause_queues", icon="stacks"),
+                    _of_tasks("Actors", view="tasks_pause_actors", icon="function"),
                     _page("Schedules", model="tasks.schedule", icon="schedule"),
                     _page("Task groups", model="tasks.taskgroup", icon="account_tree"),
                     _page("Limits", model="tasks.limit", icon="traffic"),
                     _page("Processes", model="tasks.workerprocess", icon="memory"),
-                    _figures("Failures", name="tasks_failures", icon="error"),
-                    _figures("Since the deploy", name="tasks_deploy", icon="rocket_launch"),
+                    _of_tasks("Failures", view="tasks_failures", icon="error"),
+                    _of_tasks("Since the deploy", view="tasks_deploy", icon="rocket_launch"),
                 ],
             },
             {

@@ -274,7 +274,8 @@ DRAMATIQ_IGNORED_MODULES = ["django_dramatiq.tasks"]
 
 #: Queues that actors may name. Apps of EXTRA_APPS bring those of EXTRA_QUEUES.
 TASK_QUEUES: dict[str, dict[str, Any]] = {
-    "default": {"description": "Reports, mails and work that takes seconds."},
+    "default": {"description": "Reports and work that takes seconds."},
+    "mail": {"description": "All mail, so that it can be paused by itself."},
     "documents": {"description": "Reading and analysing manuscripts.", "max_waiting": 20_000},
     **{name: {} for name in environment.words("EXTRA_QUEUES")},
 }
@@ -290,6 +291,8 @@ TASK_MAX_ARGUMENT_BYTES = environment.integer(
     "TASK_MAX_ARGUMENT_BYTES", Conf.TASK_MAX_ARGUMENT_BYTES.default, minimum=1_000
 )
 TASK_MASKED_NAMES = environment.words("TASK_MASKED_NAMES", ",".join(Conf.TASK_MASKED_NAMES.default))
+TASK_LOG_LINES = environment.integer("TASK_LOG_LINES", Conf.TASK_LOG_LINES.default, maximum=100_000)
+TASK_LOG_LEVEL = environment.text("TASK_LOG_LEVEL", Conf.TASK_LOG_LEVEL.default)
 TASK_EVENT_STREAMS = environment.integer("TASK_EVENT_STREAMS", Conf.TASK_EVENT_STREAMS.default)
 TASK_MAX_CRASHES = environment.integer("TASK_MAX_CRASHES", Conf.TASK_MAX_CRASHES.default, minimum=1)
 TASK_KEEP_COMPLETED_DAYS = environment.integer(

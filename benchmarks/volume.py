@@ -1,6 +1,7 @@
 """Is a full table slower than an empty one?
 
-Measured as in `consume`, with an empty table of tasks and with one that holds a million finished tasks.
+Measured as in `consume`, with an empty table of tasks and with one that holds a million finished tasks. Then the list
+of tasks in the admin, with 1,000 tasks of every state and with as many as a table holds: a million, 200,000 on SQLite.
 """
 
 from dataclasses import replace
@@ -24,7 +25,7 @@ def run(rig: Rig) -> list[Figure]:
         for pair in pairs:
             for setup in pair:
                 rounds[-1][setup.name] = _rate(rig, setup, number, is_empty=setup in OURS)
-    return [
+    return list_figures(rig) + [
         figure
         for empty, full in pairs
         for figure in figures(
@@ -32,6 +33,24 @@ def run(rig: Rig) -> list[Figure]:
             goals={full.name: ">= 0.9x"}, only=[empty.name, full.name],
         )
     ]  # fmt: skip
+
+
+def list_figures(rig: Rig) -> list[Figure]:
+    """Measure each search of the list, its first page and its last. The time is that of the server."""
+    found = []
+    for setup in OURS:
+        sqlite = setup.database == "sqlite"
+        size = rig.rows or rig.amount(200_000 if sqlite else 1_000_000, quick=2_000)
+        names = [f"{setup.name}, {count:,} tasks" for count in (1_000, size)]
+        rounds = []
+        for name, count in zip(names, (1_000, size), strict=True):
+            rig.log(f"volume: the list of {name}")
+            rounds.append((name, rig.system(setup).call("list_ms", count=count)))
+        for view in rounds[0][1]:
+            values = {name: times[view] for name, times in rounds}
+            goals = {names[1]: "<= 2x"}
+            found += figures(f"list {view}, p95, {setup.database}", [values], unit="ms", baseline=names[0], goals=goals)
+    return found
 
 
 def _fill(rig: Rig, setup: Setup, *, size: int) -> None:

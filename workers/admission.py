@@ -1,4 +1,4 @@
-"""Admission: a relay's thread that gives limited tasks their places and publishes them."""
+"""Admission: a relay's thread that gives limited tasks their places and takes back those that were set aside."""
 
 import logging
 import threading
@@ -11,7 +11,7 @@ from django.db import DatabaseError, InterfaceError
 from dramatiq import Actor
 
 from apps.core.connections import close_broken, own
-from apps.tasks import ledger, presence
+from apps.tasks import ledger, pauses, presence
 from apps.tasks.limits import declared, stored
 from apps.tasks.limits.declared import Limits
 from apps.tasks.models import WorkerProcess
@@ -76,6 +76,8 @@ class Admissions(threading.Thread):
         self._broken: set[str] = set()
         self._workers: list[WorkerProcess] = []
         self._workers_at = 0.0
+        #: Paused actors, as of the last look at all lines.
+        self._paused: frozenset[str] = frozenset()
         self._look_at = 0.0
         self._looked_at = time.monotonic()
         #: Times, by the monotonic clock, at which rates have a place again.
@@ -122,9 +124,11 @@ class Admissions(threading.Thread):
         self._store_declared()
         began, admitted, self.is_unfinished = time.monotonic(), 0, False
         failed: Exception | None = None
-        for task_name in lines.actors():
+        names = lines.actors()
+        self._paused = pauses.names()[1] if names else frozenset()
+        for task_name in names:
             try:
-                admitted += self._admit(task_name)
+                admitted += self._admit(task_name) + self._take_back(task_name)
             except (DatabaseError, InterfaceError) as error:
                 # Perhaps only this actor's rows are at fault.
                 close_broken()
@@ -149,6 +153,8 @@ class Admissions(threading.Thread):
         One with very many is looked at again, after the others.
         """
         admitted, after = 0, None
+        if task_name in self._paused:
+            return 0
         try:
             while True:
                 found = self._admit_page(task_name, names, after=after)
@@ -172,6 +178,17 @@ class Admissions(threading.Thread):
         else:
             self._broken.discard(task_name)
         return admitted
+
+    def _take_back(self, task_name: str) -> int:
+        """Publish the tasks that were set aside, unless their actor is paused. Return their number."""
+        if task_name in self._paused:
+            return 0
+        found = ledger.take_back(task_name)
+        if len(found) == ledger.ASIDE_PAGE:
+            self.is_unfinished = True
+        if found:
+            self.publish(found)
+        return len(found)
 
     def _admit_page(self, task_name: str, names: Collection[str] | None, *, after: str | None) -> ledger.Admission:
         actor = self.actors.get(task_name)
@@ -211,7 +228,9 @@ class Admissions(threading.Thread):
         if now >= self._workers_at:
             self._workers = [one for one in presence.living() if one.kind == WorkerProcess.KIND_WORKER]
             self._workers_at = now + WORKERS_SECONDS
-        return sum(one.threads for one in self._workers if queue_name in (None, *(one.queue_names or [queue_name])))
+        return sum(
+            one.threads for one in self._workers if not one.queue_names or queue_name in (None, *one.queue_names)
+        )
 
     def _due(self) -> set[tuple[str, str]]:
         """Return the lines that may have a place: their names were sent to the relay, or their rate has one again."""

@@ -15,7 +15,7 @@ from django.utils.module_loading import module_has_submodule
 
 from apps.tasks import states
 from apps.tasks.conf import conf
-from apps.tasks.signals import cancel_requested, ended_by_ledger
+from apps.tasks.signals import cancel_requested, ended_by_ledger, pauses_changed
 from workers import checks
 from workers.checks import declarations as declarations
 from workers.checks import servers as servers
@@ -28,6 +28,14 @@ def _call(sender: object, *, worker_ids: Iterable[uuid.UUID], **kwargs: object) 
     """Let worker processes look for the requests that were just committed."""
     broker: Any = dramatiq.get_broker()
     broker.wire.call(map(str, worker_ids))
+
+
+def _call_all(sender: object, **kwargs: object) -> None:
+    """Let all worker processes look for the pauses that were just committed."""
+    from apps.tasks import presence  # Not at the top: it imports models.
+
+    workers = [process for process in presence.living() if process.kind == process.KIND_WORKER]
+    _call(sender, worker_ids=[worker.pk for worker in workers])
 
 
 def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
@@ -72,6 +80,7 @@ class WorkersConfig(AppConfig):
 
         servers["Redis"] = _redis_error
         cancel_requested.connect(_call, dispatch_uid="workers")
+        pauses_changed.connect(_call_all, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}
         for config in apps.get_app_configs():
             path = f"{config.name}.tasks"

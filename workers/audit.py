@@ -10,7 +10,7 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Collection
 
-from apps.tasks import ledger, presence
+from apps.tasks import ledger, pauses, presence
 from apps.tasks.models import WorkerProcess
 from workers.broker import LedgerBroker
 from workers.strays import Strays
@@ -69,13 +69,15 @@ class Audit:
             self._thorough_at = now + max(THOROUGH_SECONDS, THOROUGH_REST * (now - began))
         lost, pk, tasks = 0, 0, Counter[str]()
         taken = self.strays.taken_by(workers)
+        # Their tasks wait where they are.
+        paused = pauses.names()[0]
         while rows := ledger.due_after(pk, limit=PAGE):
             tasks.update(row.queue_name for row in rows)
             lost += self.publish(self._absent([row for row in rows if row.queue_name in declared | taken]))
-            self.strays.settle([row for row in rows if row.queue_name not in declared | taken])
+            self.strays.settle([row for row in rows if row.queue_name not in declared | taken | paused])
             pk = rows[-1].pk
             self.beat()
-        self.strays.tell({name: tasks[name] for name in tasks.keys() & declared - taken})
+        self.strays.tell({name: tasks[name] for name in tasks.keys() & declared - taken - paused})
         self._is_suspicious = bool(lost) and not is_thorough
         if lost:
             logger.warning("lost messages published count=%d", lost)

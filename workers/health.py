@@ -117,12 +117,14 @@ class Verdict:
       degraded: These are not well, in words that docs/operations.md explains.
       errors: Why, for those words that have an error.
       queues: Whole seconds for which the oldest due task of each queue has waited.
+      paused: Queues and actors whose tasks wait until staff resume them, as `queue:` and `actor:` with the name.
     """
 
     missing: tuple[str, ...] = ()
     degraded: tuple[str, ...] = ()
     errors: dict[str, BaseException] = field(default_factory=dict)
     queues: dict[str, int] = field(default_factory=dict)
+    paused: tuple[str, ...] = ()
 
 
 def judge() -> Verdict:
@@ -140,7 +142,9 @@ def judge() -> Verdict:
         errors["redis"] = error
     queues = {name: int(seconds) for name, seconds in sorted(found.oldest.items())}
     absent = () if found.processes is None else _absent(found)
-    return Verdict(degraded=(*errors, *absent), errors=errors, queues=queues)
+    paused = tuple(f"queue:{name}" for name in found.paused.queues)
+    paused += tuple(f"actor:{name}" for name in found.paused.actors)
+    return Verdict(degraded=(*errors, *absent), errors=errors, queues=queues, paused=paused)
 
 
 def _absent(found: health.LedgerHealth) -> Iterator[str]:
@@ -156,9 +160,11 @@ def _absent(found: health.LedgerHealth) -> Iterator[str]:
     workers = [process for process in processes if process.kind == WorkerProcess.KIND_WORKER]
     if workers:
         declared = dramatiq.get_broker().get_declared_queues()
+        paused = found.paused.queues.keys()
         taken = taken_by((worker for worker in workers if not worker.wanted), declared)
-        yield from (f"queue:{name}" for name in sorted({*declared, *found.oldest} - taken))
-        if stalled(workers, found.untaken, known=declared):
+        untaken = {*declared, *found.oldest} - taken - paused
+        yield from (f"queue:{name}" for name in sorted(untaken))
+        if stalled(workers, found.untaken, known=declared, paused=paused):
             yield "stalled"
 
 
@@ -196,6 +202,7 @@ def _details(verdict: Verdict) -> dict[str, Any]:
         "degraded": verdict.degraded,
         "reasons": {word: type(error).__name__ for word, error in verdict.errors.items()},
         "queues": verdict.queues,
+        "paused": verdict.paused,
     }
 
 

@@ -15,7 +15,7 @@ from datetime import timedelta
 from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
-from apps.tasks import audit, figures, health, ledger, presence, stacks, stalls
+from apps.tasks import audit, figures, health, ledger, pauses, presence, stacks, stalls
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
@@ -278,7 +278,8 @@ class Relay:
         known = self.broker.get_declared_queues()
         # Due rows are read only if a worker is idle.
         untaken = health.oldest_due()[1] if any(map(stalls.is_idle, workers)) else {}
-        found = {worker.pk: worker for worker in stalls.stalled(workers, untaken, known=known)}
+        paused = pauses.names()[0] if untaken else ()
+        found = {worker.pk: worker for worker in stalls.stalled(workers, untaken, known=known, paused=paused)}
         for pk in found.keys() - self._stalled:
             worker = found[pk]
             logger.error(

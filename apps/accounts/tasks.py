@@ -14,7 +14,7 @@ MINUTE_MS = 60 * 1_000
 
 @dramatiq.actor(
     actor_name="accounts.send_password_mail",
-    queue_name="default",
+    queue_name="mail",
     # An hour for a mail server that is down or defers the mail. The link is made anew for each attempt.
     max_retries=6,
     time_limit=5 * MINUTE_MS,
@@ -32,7 +32,7 @@ def send_password_mail(user_ids: list[int], origin: str) -> dict[str, Any]:
 
 @dramatiq.actor(
     actor_name="accounts.send_address_mail",
-    queue_name="default",
+    queue_name="mail",
     max_retries=6,
     time_limit=5 * MINUTE_MS,
     idempotent=True,  # A second mail has the same address, and a link that works.

@@ -93,7 +93,7 @@ schedulable(send_weekly_report, permission="projects.change_project")
 
 @dramatiq.actor(
     actor_name="projects.send_report_to_owner",
-    queue_name="default",
+    queue_name="mail",
     # Three hours for a mail server that is down or defers the mail.
     max_retries=8,
     time_limit=5 * MINUTE_MS,
@@ -115,7 +115,7 @@ def send_report_to_owner(owner_id: int, report_type: str) -> dict[str, Any]:
 
 @dramatiq.actor(
     actor_name="projects.send_invitation",
-    queue_name="default",
+    queue_name="mail",
     max_retries=8,
     time_limit=5 * MINUTE_MS,
     idempotent=True,

@@ -11,7 +11,7 @@ from typing import Any, Generic, TypeVar, overload
 from django.conf import settings
 from django.core.signals import setting_changed
 
-from apps.tasks import networks, queues, secret_names
+from apps.tasks import log_level, networks, queues, secret_names
 
 T = TypeVar("T")
 
@@ -85,6 +85,10 @@ class Conf:
         "a longer name.",
         read=secret_names.parsed,
     )
+    TASK_LOG_LINES = Setting(
+        1_000, help="Log lines that are kept of each attempt, the newest, and 256 kB of them at most. 0: none."
+    )
+    TASK_LOG_LEVEL = Setting("INFO", help="Least level of the log lines that are kept of tasks.", read=log_level.parsed)
     TASK_EAGER = Setting(
         False, help="For tests: whether a task runs in the thread that sends it, after its transaction has committed."
     )

@@ -68,6 +68,10 @@ class BadPauseError(TaskError, ValueError):
     """The reason of a pause has 612 characters, must have 500 at most"""
 
 
+class PurgeError(TaskError, ValueError):
+    """More than 10,000 tasks wait in the queue, too many to cancel at once."""
+
+
 class Snooze(TaskError):  # noqa: N818 - No failure. Actors raise it like Dramatiq's `Retry`.
     """Put the task off: `raise Snooze(delay=timedelta(minutes=5))`. It spends no retry and is no failure.
 

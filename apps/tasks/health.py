@@ -11,7 +11,7 @@ from typing import Any
 from django.db import OperationalError, connections, transaction
 from django.db.models import DurationField, ExpressionWrapper, F
 
-from apps.tasks import states
+from apps.tasks import pauses, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import (
     Schedule,
@@ -57,6 +57,7 @@ class LedgerHealth:
       oldest: Seconds for which the oldest due task has waited, by queue. With more than twice `SAMPLE` pending rows
         they are a lower bound, and empty if these cannot be read in time.
       untaken: The same without the tasks that a relay has not published.
+      paused: Queues and actors whose tasks wait until staff resume them.
       wait: Error of a statement that waited for too long, mostly for a locked table.
     """
 
@@ -64,6 +65,7 @@ class LedgerHealth:
     needs_scheduler: bool = False
     oldest: dict[str, float] = field(default_factory=dict)
     untaken: dict[str, float] = field(default_factory=dict)
+    paused: pauses.Paused = field(default_factory=pauses.Paused)
     wait: BaseException | None = None
 
 
@@ -78,6 +80,7 @@ def look() -> LedgerHealth:
         with quick_connection() as quick, limits(quick):
             health.processes = list(WorkerProcess.objects.beating().with_idle_time())
             health.needs_scheduler = needs_scheduler()
+            health.paused = pauses.read()
             _check_locks(quick)
             are_locks_free = True
             health.oldest, health.untaken = oldest_due()

@@ -5,7 +5,7 @@ seconds, and at once when they are called. A worker fetches nothing from a pause
 actor aside: `ledger.set_aside`.
 """
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
@@ -14,7 +14,7 @@ import dramatiq
 from django.db import transaction
 from django.utils.translation import gettext as _
 
-from apps.tasks import figures, queues
+from apps.tasks import audit, figures, presence, queues
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.errors import BadPauseError, UnknownActorError, UnknownQueueError
 from apps.tasks.json_safe import clean_text
@@ -53,6 +53,13 @@ def read() -> Paused:
     return Paused(queues=found[QUEUE], actors=found[ACTOR])
 
 
+def names() -> tuple[frozenset[str], frozenset[str]]:
+    """Return the names of the paused queues and of the paused actors, with one small statement."""
+    found = list(Pause.objects.order_by().values_list("kind", "name"))
+    queue_names, task_names = (frozenset(name for of_kind, name in found if of_kind == kind) for kind in KINDS)
+    return queue_names, task_names
+
+
 def of(task: TaskStatus) -> Pause | None:
     """Return the pause of a task's queue or actor. It is for a task that waits: one that runs goes on to its end."""
     return read().of(queue_name=task.queue_name, task_name=task.task_name)
@@ -63,7 +70,7 @@ def pause(kind: str, name: str, *, by: Any = "", why: str = "") -> Pause:
 
     Parameters:
       kind: `QUEUE` or `ACTOR`.
-      by: User who does it, or a text such as the name of the terminal's system user.
+      by: Person who does it: an `audit.By`, which notes it in the audit, or a user or a text for a caller that does so.
       why: Reason, for others.
 
     Raises:
@@ -71,23 +78,22 @@ def pause(kind: str, name: str, *, by: Any = "", why: str = "") -> Pause:
       BadPauseError: Another kind, or the reason is too long.
     """
     check_known(kind, name)
-    reason = clean_text(str(why)).strip()
-    if len(reason) > WHY_MAX_LENGTH:
-        raise BadPauseError(
-            _("The reason has %(length)d characters, must have %(most)d at most.")
-            % {"length": len(reason), "most": WHY_MAX_LENGTH}
-        )
-    values = {"since": ClockTimestamp(), "by": clean_text(str(by))[:BY_MAX_LENGTH], "why": reason}
+    reason = _reason(why)
+    person = by.name if isinstance(by, audit.By) else str(by)
+    values = {"since": ClockTimestamp(), "by": clean_text(person)[:BY_MAX_LENGTH], "why": reason}
     with transaction.atomic():
         found, is_new = Pause.objects.get_or_create(kind=kind, name=name, defaults=values)
         if is_new:
+            _note("pause", found, by=by, why=reason)
             _tell()
             found.refresh_from_db()
     return found
 
 
-def resume(kind: str, name: str) -> Pause | None:
+def resume(kind: str, name: str, *, by: Any = "", why: str = "") -> Pause | None:
     """Let the tasks of a queue or an actor run again. Return the pause that ended. None: it was not paused.
+
+    Parameters: As `pause`.
 
     Raises:
       UnknownQueueError, UnknownActorError, BadPauseError: As `pause`. What is paused can be resumed in any case.
@@ -98,6 +104,7 @@ def resume(kind: str, name: str) -> Pause | None:
             check_known(kind, name)
             return None
         Pause.objects.filter(pk=found.pk).delete()
+        _note("resume", found, by=by, why=_reason(why))
         _tell()
     return found
 
@@ -121,16 +128,36 @@ def check_known(kind: str, name: str) -> None:
     raise error(f"Unknown {kind} {name!r:.120}, must be one of: {_listed(known)}{queues.did_you_mean(name, known)}")
 
 
-def known_queues() -> set[str]:
-    """Return the queues that this code declares, and those from which a living worker takes."""
-    working = WorkerProcess.objects.workers().filter(stopped_at=None).values_list("queues", flat=True)
+def known_queues(workers: Iterable[WorkerProcess] | None = None) -> set[str]:
+    """Return the queues that this code declares, and those from which a worker takes.
+
+    Parameters:
+      workers: Rows of workers. None: all that have not stopped.
+    """
+    if workers is None:
+        workers = WorkerProcess.objects.workers().filter(stopped_at=None).only("queues")
     declared = set(dramatiq.get_broker().get_declared_queues())
-    return declared.union(*(names for names in working if isinstance(names, list)))
+    return declared | presence.taken_by(workers, declared)
 
 
 def known_actors() -> set[str]:
     """Return the actors that this code declares."""
     return set(dramatiq.get_broker().get_declared_actors())
+
+
+def _reason(why: str) -> str:
+    reason = clean_text(str(why)).strip()
+    if len(reason) > WHY_MAX_LENGTH:
+        raise BadPauseError(
+            _("The reason has %(length)d characters, must have %(most)d at most.")
+            % {"length": len(reason), "most": WHY_MAX_LENGTH}
+        )
+    return reason
+
+
+def _note(verb: str, pause: Pause, *, by: Any, why: str) -> None:
+    if isinstance(by, audit.By):
+        audit.note(verb, by=by, target=f"{pause.kind}:{pause.name}", reason=why)
 
 
 def _listed(names: Collection[str]) -> str:

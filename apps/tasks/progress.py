@@ -50,11 +50,13 @@ class Stoppable(Protocol):
 class Reporter:
     """Progress that one attempt has reported so far. The writer polls `has_news`."""
 
-    __slots__ = ("cancellation", "done", "end", "has_news", "message", "percent", "start", "text", "total")
+    __slots__ = ("cancellation", "done", "end", "has_news", "log", "message", "percent", "start", "text", "total")
 
     def __init__(self, cancellation: Stoppable | None = None, *, message: Any = None) -> None:
         #: Dramatiq's message of the attempt. None: a test has no message.
         self.message = message
+        #: Buffer of the attempt's log lines. None: there is none.
+        self.log: Any = None
         #: None: the attempt cannot be cancelled.
         self.cancellation = cancellation
         self.percent = 0.0

@@ -19,7 +19,11 @@ def is_idle(worker: WorkerProcess) -> bool:
 
 
 def stalled(
-    workers: Iterable[WorkerProcess], untaken: Mapping[str, float], *, known: Collection[str]
+    workers: Iterable[WorkerProcess],
+    untaken: Mapping[str, float],
+    *,
+    known: Collection[str],
+    paused: Collection[str] = (),
 ) -> list[WorkerProcess]:
     """Return the workers that cannot work, or that are idle although tasks wait for them.
 
@@ -27,6 +31,7 @@ def stalled(
       workers: Living workers, as rows of `with_idle_time`.
       untaken: Seconds for which the oldest due task has waited for a worker, by queue.
       known: Queues that this code declares.
+      paused: Queues that are paused: workers take nothing from them.
     """
-    waiting = {name for name, seconds in untaken.items() if seconds >= conf.WORKER_STALL_SECONDS}
+    waiting = {name for name, seconds in untaken.items() if seconds >= conf.WORKER_STALL_SECONDS} - set(paused)
     return [worker for worker in workers if worker.trouble or (is_idle(worker) and taken_by([worker], known) & waiting)]

@@ -188,6 +188,11 @@ class Calls:
         """Call a function of `benchmarks.systems.old_tasks`."""
         return getattr(import_module("benchmarks.systems.old_tasks"), function)(**arguments)
 
+    def list_ms(self, count: int) -> dict[str, float]:
+        """Return the milliseconds of each view of the list, of a table with this number of tasks."""
+        found: dict[str, float] = import_module("benchmarks.systems.task_list").list_ms(count)
+        return found
+
     def send_waits_ms(self, first: int, count: int, every_seconds: float) -> list[float]:
         """Send no-op tasks at a steady rate. Return the milliseconds that each send took."""
         began, waits = time.monotonic(), []

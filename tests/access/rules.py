@@ -174,6 +174,11 @@ ADMIN: dict[str, Entry] = {
     **dict.fromkeys(("admin:tasks_failures", "admin:tasks_deploy"), Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED)),
     "admin:tasks_now": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_cause_retry": OPERATION,
+    **{
+        f"admin:tasks_pause_{name}": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED)
+        for name in ("changelist", "queues", "actors", "actor")
+    },
+    **{f"admin:tasks_pause_{name}": OPERATION for name in ("pause", "resume", "purge")},
     "admin:search": form(ANY_STAFF, ANY_STAFF),
     **dict.fromkeys(("admin/login/", "admin:login"), STAFF_SIGN_IN),
     **{name: Entry({"POST OPTIONS": EVERYONE}, OPEN) for name in ("admin/logout/", "admin:logout")},
@@ -205,6 +210,9 @@ ADMIN: dict[str, Entry] = {
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
+    "admin:tasks_taskstatus_views": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
+    "admin:tasks_taskstatus_part": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
+    "admin:tasks_taskstatus_log": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry

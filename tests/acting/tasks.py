@@ -4,6 +4,7 @@ import asyncio
 import contextvars
 import ctypes
 import itertools
+import logging
 import multiprocessing
 import os
 import signal
@@ -21,6 +22,8 @@ from dramatiq.middleware import CurrentMessage
 
 import tests.acting.django_tasks
 from apps.tasks import progress
+
+logger = logging.getLogger(__name__)
 
 
 def _record(nonce: str) -> None:
@@ -58,6 +61,15 @@ def wait_at(gate: str, nonce: str) -> str:
         progress.set(min(step, 99), f"Step {step}")
         time.sleep(0.02)
     return nonce
+
+
+@dramatiq.actor(actor_name="acting.log_at", queue_name="slow", max_retries=0)
+def log_at(gate: str) -> None:
+    """Log a line before the gate, a file, is there, and one after it."""
+    logger.info("begun")
+    while not os.path.exists(gate):
+        time.sleep(0.02)
+    logger.info("ended")
 
 
 @dramatiq.actor(actor_name="acting.write_on", queue_name="slow", min_backoff=50, max_backoff=200)

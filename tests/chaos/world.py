@@ -228,7 +228,10 @@ class World:
         """End the faults whose time is over."""
         for trouble in list(self.troubles):
             if everything or time.monotonic() >= trouble.ends:
-                trouble.undo()
+                try:
+                    trouble.undo()
+                except RuntimeError:
+                    continue  # The database is away by another fault. It comes again.
                 self.troubles.remove(trouble)
                 self.faults[trouble.place] = replace(self.faults[trouble.place], until=time.monotonic())
 
@@ -264,7 +267,9 @@ class World:
 
     def calm(self) -> float:
         """End every fault, let every process run version B, and recycle none. Return the time."""
-        self.heal(everything=True)
+        while self.troubles:
+            self.heal(everything=True)
+            self.revive()
         self.revive()
         old = {name for name, version in self.versions.items() if version == "A"}
         old |= {name for name, limit in self.max_tasks.items() if limit}

@@ -50,7 +50,7 @@ SENDS: tuple[Callable[[str], object], ...] = (
     lambda name: tasks.fail_times.send(2),
     lambda name: tasks.hello.send(name),
     lambda name: tasks.three_at_once.send(0.1),
-    lambda name: tasks.one_a_key.send(name[-1]),
+    lambda name: tasks.one_a_key.send(int(name[-1])),
     lambda name: tasks.send_child.send(name),
     lambda name: tasks.effect.send_with_options(args=(name,), delay=2_000),
     lambda name: tasks.effect.send_with_options(args=(name,), priority=-5),

@@ -3,13 +3,15 @@
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+import dramatiq
 import pytest
 from django.db import connection
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
+from aiWriting.environment import BASE_DIR
 from apps.accounts.models import User
-from apps.tasks import search, states
+from apps.tasks import masking, search, states
 from apps.tasks.models import Schedule, TaskGroup, TaskStatus
 from apps.tasks.search import arguments
 from tests import rows
@@ -130,16 +132,16 @@ def test_a_task_is_found_by_an_argument_by_name_and_by_position(value: Any, text
     rows.task("gone.actor", args=[value])
 
     assert len(found(f"arg.document_id:{text}")) == 2
-    assert len(found(f"args:{text}")) == 4
+    assert len(found(f"args:{text}")) == 3
 
 
 def test_values_of_several_arguments_are_those_of_one_task() -> None:
-    rows.task("a", kwargs={"x": 1, "y": 2})
-    rows.task("b", kwargs={"x": 1, "y": 3})
+    rows.task("documents.process_document", kwargs={"x": 1, "y": 2})
+    rows.task("aiwriting.debug_task", kwargs={"x": 1, "y": 3})
 
-    assert found("arg.x:1 arg.y:3") == ["b"]
-    assert found("arg.y:2 arg.y:3") == ["b", "a"]
-    assert found("arg.x:1 actor:a") == ["a"]
+    assert found("arg.x:1 arg.y:3") == ["aiwriting.debug_task"]
+    assert found("arg.y:2 arg.y:3") == ["aiwriting.debug_task", "documents.process_document"]
+    assert found("arg.x:1 actor:process_document") == ["documents.process_document"]
     assert found("arg.x:12") == []
 
 
@@ -155,10 +157,10 @@ def test_a_row_that_python_or_the_database_cannot_read_hides_no_other(text: str)
     odd = rows.task("odd")
     with connection.cursor() as cursor:
         cursor.execute("UPDATE tasks_taskstatus SET kwargs = %s WHERE id = %s", [text, odd.pk])
-    rows.task("a", kwargs={"x": 7})
+    rows.task("aiwriting.debug_task", kwargs={"x": 7})
 
-    assert found("arg.x:7") == ["a"]
-    assert found("args:7") == ["a"]
+    assert found("arg.x:7") == ["aiwriting.debug_task"]
+    assert found("args:7") == ["aiwriting.debug_task"]
 
 
 def test_long_arguments_are_not_searched() -> None:
@@ -168,13 +170,17 @@ def test_long_arguments_are_not_searched() -> None:
 
 
 def test_hidden_arguments_cannot_be_searched(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(arguments, "is_masked", lambda name: name == "token")
-    monkeypatch.setattr(arguments, "seen", lambda name, args, kwargs: (args, {**kwargs, "token": "***"}))
-    rows.task(kwargs={"token": "abc"})
+    rows.task(kwargs={"token": "abc", "nested": {"password": "abc"}})
+    rows.task("gone.actor", args=["abc"])
+    rows.task("projects.generate_project_report", args=["abc"], kwargs={"note": "abc"})
+    actor = dramatiq.get_broker().get_actor("projects.generate_project_report")
+    [name, *_] = masking.parameters_of(actor).names
+    monkeypatch.setitem(actor.options, "secret_args", (name, "note"))
 
-    with pytest.raises(search.SearchError, match="'token' are hidden"):
+    with pytest.raises(search.SearchError, match="'token' are hidden, so tasks cannot be found by them"):
         search.parse("arg.token:abc")
-    assert found("args:abc") == []
+    for line in ("args:abc", "arg.note:abc", f"arg.{name}:abc"):
+        assert found(line) == []
 
 
 # --- Errors --------------------------------------------------------------------------------------
@@ -288,6 +294,7 @@ def test_what_has_no_index_is_looked_for_in_the_newest_rows() -> None:
     ):
         tasks = search.parse(line).rows(TaskStatus.objects.order_by("-pk"), newest=2)
         assert list(tasks.values_list("task_name", flat=True)) == names, line
+        assert search.parse(line).find(TaskStatus.objects.all(), newest=2).is_limited == (line != "state:failed")
     assert len(search.parse("queue:slow").rows(TaskStatus.objects.all(), newest=None)) == 5
 
 
@@ -314,7 +321,7 @@ def test_a_search_says_what_it_is_limited_to(line: str, limit: str) -> None:
     parsed = search.parse(line)
 
     assert parsed.limit == limit
-    assert not parsed.is_limited(TaskStatus.objects.all())
+    assert not parsed.find(TaskStatus.objects.all()).is_limited
 
 
 def test_no_search_reads_more_than_its_limit_of_the_table(django_assert_max_num_queries: Any) -> None:
@@ -324,3 +331,15 @@ def test_no_search_reads_more_than_its_limit_of_the_table(django_assert_max_num_
             list(search.parse(line).rows(TaskStatus.objects.order_by("-pk"))[:50])
         assert len(asked) <= 3, line
         assert not [one["sql"] for one in asked if "COUNT(" in one["sql"].upper()]
+
+
+# --- Documentation -------------------------------------------------------------------------------
+
+
+def test_the_documentation_has_every_word_and_state() -> None:
+    table = (BASE_DIR / "docs" / "operations.md").read_text().partition("## Search for tasks")[2].partition("\n## ")[0]
+
+    for word in (*search.WORDS, "version"):
+        assert f"`{word}:" in table, word
+    for state in search.STATES:
+        assert state in table, state

@@ -168,7 +168,7 @@ def test_figures_that_stand_still_say_until_when_they_are(admin_client: Client) 
 def test_each_number_is_a_link_to_the_list_that_has_as_many(admin_client: Client) -> None:
     later = timezone.now() + timedelta(hours=1)
     delayed: dict[str, Any] = {"delayed": True, "run_at": later}
-    kinds: list[dict[str, Any]] = [{}, delayed, {**delayed, "retries": 1}, {"in_line": True}]
+    kinds: list[dict[str, Any]] = [{}, delayed, {**delayed, "retries": 1}, {"in_line": True, "line": ""}]
     for times, values in enumerate(kinds, 1):
         for _ in range(times):
             rows.task(**values)
@@ -190,7 +190,7 @@ def test_each_number_is_a_link_to_the_list_that_has_as_many(admin_client: Client
         assert str(address).startswith(f"{tasks}?")
         shown = get(admin_client, str(address))
         assert f"{number} task" in shown.text, title
-        assert shown.html.count('class="task-name"') == int(number), title
+        assert shown.html.count('class="action-select"') == int(number), title
 
 
 def test_more_waiting_tasks_than_are_counted_are_said_to_be_more(admin_client: Client, monkeypatch) -> None:
@@ -280,7 +280,7 @@ def test_a_cause_leads_to_its_failures_and_to_retrying_them_all(admin_client: Cl
     failed("KeyError", "row 9", minutes=90)
     page = get(admin_client, NOW)
     [see] = links(page, f"cause={mine[0].cause}")
-    assert get(admin_client, see).html.count('class="task-name"') == 3
+    assert get(admin_client, see).html.count('class="action-select"') == 3
     [retry] = links(page, f"cause/{mine[0].cause}/retry")
     question = get(admin_client, retry)
     assert "Retry 3 tasks?" in question.text

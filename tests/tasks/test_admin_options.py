@@ -28,7 +28,8 @@ def page_of(task: TaskStatus) -> str:
 def said(client: Client, task: TaskStatus) -> dict[str, str]:
     """Return the options on the task's page, by their names."""
     page = client.get(page_of(task)).content.decode()
-    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", page, re.DOTALL)
+    options = "".join(re.findall(r'<dl class="task-options">(.*?)</dl>', page, re.DOTALL))
+    found = re.findall(r"<dt>(.*?)</dt><dd>(.*?)</dd>", options, re.DOTALL)
     return {name: html.unescape(re.sub(r"<[^>]*>", "", text)) for name, text in found}
 
 
@@ -117,11 +118,11 @@ def test_a_member_shows_its_group_and_links_to_the_others(admin_client: Client) 
     page = get(admin_client, page_of(members[0]))
     assert page.with_attribute("href", f"{TASKS}?group=g")
     listed = get(admin_client, TASKS, group="g")
-    assert "Members of one group" in listed.text
+    assert "group:g" in listed.text
     for task in (*members, other):
         assert bool(listed.with_attribute("href", f"{page_of(task)}?_changelist_filters=group%3Dg")) == (task != other)
     assert "Nothing matches" in get(admin_client, TASKS, group="unknown").text
-    assert "Members of one group" not in get(admin_client, TASKS).text
+    assert "group:g" not in get(admin_client, TASKS).text
 
 
 def test_a_large_group_costs_the_page_no_more_statements(admin_client: Client) -> None:
@@ -135,14 +136,15 @@ def test_a_large_group_costs_the_page_no_more_statements(admin_client: Client) -
 
 def test_a_limited_task_tells_its_line_and_the_tasks_before_it(admin_client: Client) -> None:
     limit = Limit.objects.create(task_name="acting.limited", concurrency=1)
+    rows.worker_process(kind="relay")
     waiting = [rows.task(task_name="acting.limited", line="12", in_line=True, weight=2) for _ in range(3)]
     shown = said(admin_client, waiting[-1])
     assert (shown["Key of its limit"], shown["Weight"]) == ("12", "2 places")
     page = get(admin_client, page_of(waiting[-1]))
-    assert "A place of its limit: 2 tasks before it" in page.text
+    assert "It waits for a place of its limit for 12, 0 of its 1 place is taken, 2 tasks are before it." in page.text
     assert reverse("admin:tasks_limit_change", args=[limit.pk]) in page.html
-    assert "1 task before it" in get(admin_client, page_of(waiting[1])).text
+    assert "1 task is before it" in get(admin_client, page_of(waiting[1])).text
     Limit.objects.update(concurrency=0)
-    assert "The limit of its actor is 0: no more are started" in get(admin_client, page_of(waiting[0])).text
+    assert "The limit of its actor is 0: none of its tasks starts." in get(admin_client, page_of(waiting[0])).text
     TaskStatus.objects.update(in_line=False, line="")
-    assert "Waits for" not in get(admin_client, page_of(waiting[0])).text
+    assert "a place of its limit" not in get(admin_client, page_of(waiting[0])).text

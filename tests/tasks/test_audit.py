@@ -1,5 +1,6 @@
 """Notes of who did what, and when, from where and why."""
 
+import getpass
 from datetime import timedelta
 from importlib import import_module
 from types import SimpleNamespace
@@ -68,7 +69,7 @@ def test_the_terminal_acts_as_its_system_user(monkeypatch: pytest.MonkeyPatch) -
     def no_name() -> str:
         raise OSError("no name")
 
-    monkeypatch.setattr(audit.getpass, "getuser", no_name)
+    monkeypatch.setattr(getpass, "getuser", no_name)
     assert audit.by_terminal().name.startswith("uid ")
 
 

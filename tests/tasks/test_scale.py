@@ -15,7 +15,8 @@ from apps.tasks.metrics.backlog import Backlog, Held, Waiting
 from apps.tasks.metrics.look import SCALE, look
 from apps.tasks.metrics.recent import Pace, Recent
 from apps.tasks.metrics.scale import Scale, wanted
-from apps.tasks.models import TaskStatus, WorkerProcess
+from apps.tasks.models import Pause, TaskStatus, WorkerProcess
+from apps.tasks.pauses import Paused
 from tests import rows
 from workers import health
 from workers.metrics import views
@@ -116,6 +117,15 @@ class TestNumber:
 
 
 # --- /scale --------------------------------------------------------------------------------------
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", ["queues", "actors"])
+def test_what_is_paused_wants_no_workers(kind: str) -> None:
+    name = {"queues": "default", "actors": "acting.say"}[kind]
+    found = scale(backlog(waiting=2_400), pace(started=6_000), paused=Paused(**{kind: {name: Pause(name=name)}}))
+    assert (found.workers, found.waiting, found.paused) == (0, 0, 2_400)
+    assert "2,400 more tasks wait for the end of a pause." in found.reason
 
 
 @pytest.fixture

@@ -1,5 +1,6 @@
 """`manage.py tasks list`, `show`, `causes` and `stats`."""
 
+import json
 import os
 import subprocess
 import sys
@@ -10,12 +11,12 @@ from django.core.management import CommandError
 from django.utils import timezone
 
 from aiWriting.environment import BASE_DIR
-from apps.tasks import audit, figures
+from apps.tasks import audit, figures, search
 from apps.tasks.commands import EXIT_CODES
 from apps.tasks.failures import cause_of
 from apps.tasks.models import TaskAttempt
 from tests import rows
-from tests.terminal import Terminal, objects, run
+from tests.terminal import Terminal, end, objects, run
 from workers.management.commands.tasks import ACTIONS
 
 pytestmark = pytest.mark.django_db
@@ -183,3 +184,44 @@ def test_a_closed_pipe_leaves_no_traceback() -> None:
         argv = [sys.executable, str(BASE_DIR / "manage.py"), "tasks", "--help"]
         found = subprocess.run(argv, env=env, stdout=nobody, stderr=subprocess.PIPE, text=True, timeout=120)
     assert "Traceback" not in found.stderr
+
+
+def test_the_list_has_the_tasks_of_a_search() -> None:
+    found = failed("no mailbox", error_type="MailError", task_name="mail.send")
+    failed("'isbn'")
+    rows.task("mail.send")
+    assert [one["id"] for one in objects("list", "state:failed", "actor:mail.send")] == [found.task_id]
+    assert [one["id"] for one in objects("list", 'state:failed "no mailbox"')] == [found.task_id]
+    assert run("list", "state:cancelled") == ["There are no such tasks."]
+
+
+@pytest.mark.parametrize("words", ["stat:failed", "state:faild", 'error:"no end'])
+def test_a_wrong_word_of_a_search_is_refused(words: str) -> None:
+    with pytest.raises(CommandError, match=r"must be one of|has no end") as refused:
+        run("list", words)
+    assert refused.value.returncode == 2
+
+
+def test_a_search_that_is_limited_says_so(monkeypatch) -> None:
+    monkeypatch.setattr(search.search, "NEWEST", 2)
+    for _ in range(3):
+        rows.task("mail.send")
+    assert run("list", "actor:mail.send")[-1] == "Searched: the newest 2 tasks."
+
+
+def test_secret_arguments_are_masked() -> None:
+    task = rows.task(
+        "of.another.release", args=["hunter2"], kwargs={"password": "hunter2"}, result={"token": "hunter2"}
+    )
+    assert "hunter2" not in "\n".join(run("show", task.task_id) + run("show", task.task_id, "--json"))
+
+
+def test_why_tells_in_a_sentence_whether_something_has_to_be_done() -> None:
+    task = rows.task()
+    code, (sentence, *_remedy) = end("why", task.task_id)
+    assert code == 1
+    assert sentence.startswith("No ")
+    (found,) = [json.loads(line) for line in end("why", task.task_id, "--json")[1]]
+    assert (found["is_trouble"], found["text"]) == (True, sentence)
+    assert end("why", failed().task_id)[0] == 0
+    assert sentence in "\n".join(run("show", task.task_id))

@@ -161,3 +161,26 @@ def test_a_group_is_cancelled_with_all_its_members(broker: Any) -> None:
 def test_an_unknown_group_is_refused() -> None:
     with pytest.raises(CommandError, match="Unknown group 'nowhere'"):
         run("cancel", "--group", "nowhere")
+
+
+def test_all_that_a_search_finds_are_changed() -> None:
+    for error in ("'isbn'", "'isbn'", "no mailbox"):
+        rows.task(status="failed", error_message=error, error_type="KeyError" if "isbn" in error else "MailError")
+    assert run("retry", "--search", "state:failed error:KeyError", "--yes") == [
+        "2 retried: they run as soon as a worker is free"
+    ]
+    assert list(TaskStatus.objects.filter(status="failed").values_list("error_type", flat=True)) == ["MailError"]
+    entry = AuditEntry.objects.get()
+    assert (entry.query, entry.number) == ("state:failed error:KeyError", 2)
+
+
+@pytest.mark.parametrize(
+    ("words", "message"),
+    [("stat:failed", "Unknown word"), ("  ", "would mean all tasks"), ("state:x", "Unknown state")],
+)
+def test_a_wrong_search_changes_nothing(words: str, message: str) -> None:
+    rows.task()
+    with pytest.raises(CommandError, match=message) as refused:
+        run("cancel", "--search", words, "--yes")
+    assert refused.value.returncode == 2
+    assert statuses() == {"pending"}

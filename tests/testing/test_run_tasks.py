@@ -10,7 +10,7 @@ from django.db import transaction
 from django.test import TestCase, TransactionTestCase
 from django_tasks.signals import task_finished
 
-from apps.tasks import groups, states
+from apps.tasks import groups, pauses, states
 from apps.tasks.models import TaskStatus
 from tests.acting import django_tasks
 from tests.acting import tasks as acting
@@ -54,6 +54,17 @@ class TestInATestCase(TestCase):
         advance(minutes=2)
         assert run_due() == []
         assert TaskStatus.objects.get().status == states.FAILED
+
+    def test_tasks_of_a_paused_queue_or_actor_wait(self) -> None:
+        acting.say.send("waits")
+        acting.slow_effect.send("too", 0)
+        pauses.pause(pauses.ACTOR, "acting.say")
+        pauses.pause(pauses.QUEUE, "slow")
+        acting.effect.send("runs")
+        assert [row.task_name for row in run_tasks()] == ["acting.effect"]
+        pauses.resume(pauses.ACTOR, "acting.say")
+        pauses.resume(pauses.QUEUE, "slow")
+        assert len(run_tasks()) == 2
 
     def test_an_error_is_raised_if_asked_after_its_outcome_is_written(self) -> None:
         acting.transactional_failure.send("a")

@@ -79,7 +79,7 @@ def test_all_is_well(client: Client) -> None:
 
     assert (response.status_code, response.json()) == (
         200,
-        {"status": "ready", "degraded": [], "reasons": {}, "queues": {}},
+        {"status": "ready", "degraded": [], "reasons": {}, "queues": {}, "paused": []},
     )
     assert "no-store" in response.headers["Cache-Control"]
 
@@ -325,13 +325,26 @@ def test_a_declared_queue_that_no_worker_takes_is_named(client: Client, broker: 
 
 
 @pytest.mark.usefixtures("broker", "all_beat")
+def test_what_is_paused_is_told_and_no_queue_without_a_worker(client: Client, broker: Any) -> None:
+    others = sorted(broker.get_declared_queues() - {"documents"})
+    WorkerProcess.objects.workers().update(queues=others)
+    rows.task(queue_name="documents", run_at=timezone.now() - timedelta(seconds=90))
+    rows.pause("queue", "documents")
+    rows.pause("actor", "acting.effect")
+    found = ask(client)
+    assert found["degraded"] == []
+    assert found["paused"] == ["queue:documents", "actor:acting.effect"]
+    assert found["queues"]["documents"] >= 90
+
+
+@pytest.mark.usefixtures("broker", "all_beat")
 def test_a_queue_that_the_code_no_longer_declares_is_named_while_tasks_wait_in_it(client: Client) -> None:
     task = rows.task(queue_name="reports", run_at=timezone.now() - timedelta(seconds=90))
     found = ask(client)
     assert found["degraded"] == ["queue:reports"]
     assert 90 <= found["queues"]["reports"] < 400
     TaskStatus.objects.filter(pk=task.pk).update(status="completed")
-    assert ask(client) == {"status": "ready", "degraded": [], "reasons": {}, "queues": {}}
+    assert ask(client) == {"status": "ready", "degraded": [], "reasons": {}, "queues": {}, "paused": []}
 
 
 @pytest.mark.usefixtures("broker", "all_beat")

@@ -107,6 +107,25 @@ def test_a_limit_shows_its_places_and_the_tasks_that_wait_for_one(client: Client
     assert found["tasks_waiting"][("default",)] == 0, "no worker process could start them"
 
 
+@pytest.mark.usefixtures("broker")
+def test_what_is_paused_waits_for_no_worker(client: Client) -> None:
+    rows.pause("queue", "documents")
+    rows.pause("actor", "acting.effect")
+    for _ in range(3):
+        rows.task("acting.say", queue_name="documents", run_at=shifted(-90))
+    rows.task("acting.effect", queue_name="default", in_line=True)
+    rows.task("acting.say", queue_name="default")
+    found = scrape(client)
+    assert {name for (name,), value in found["tasks_queue_paused"].items() if value} == {"documents"}
+    assert found["tasks_queue_paused"][("default",)] == 0
+    assert found["tasks_actor_paused"] == {("acting.effect",): 1.0}
+    assert (found["tasks_waiting"][("documents",)], found["tasks_waiting"][("default",)]) == (0, 1)
+    assert found["tasks_oldest_waiting_seconds"][("documents",)] == 0
+    assert found["tasks_paused_waiting"][("documents",)] == 3
+    assert found["tasks_paused_waiting"][("default",)] == 1
+    assert not found.get("tasks_limit_waiting")
+
+
 # --- Processes and schedules ---------------------------------------------------------------------
 
 

@@ -13,6 +13,7 @@ from django.db import OperationalError, connection, transaction
 from django.db.models import Count
 
 from aiWriting.environment import BASE_DIR
+from apps.tasks import pauses
 from apps.tasks.models import TaskAttempt, TaskStatus, WorkerProcess
 from tests.acting import tasks
 from tests.acting.models import Effect
@@ -249,3 +250,26 @@ def test_a_worker_started_in_a_folder_with_modules_named_like_others_works(comma
     running = command(argv=(sys.executable, manage, "runworker", "--processes", "1"), cwd=folder)
     wait_until(WorkerProcess.objects.workers().exists, explain=lambda: running.output)
     assert tasks.effect.send("n").get_result(block=True) == "n"
+
+
+@pytest.mark.once
+@pytest.mark.parametrize("kind", ["queue", "actor"])
+def test_a_pause_outlives_the_death_of_all_processes(started, gate, wait_until, kind: str) -> None:
+    command = started(processes=2)
+    running_ones = [gate.send(str(number)) for number in range(2)]
+    wait_until(lambda: all(running(message) for message in running_ones))
+    pauses.pause(kind, {"queue": "slow", "actor": "acting.slow_effect"}[kind], by="jane")
+    wait_until(lambda: command.output.count("pauses changed") == 2)
+    waiting = [tasks.slow_effect.send(f"waits {number}", 0) for number in range(20)]
+    for process in WorkerProcess.objects.workers().filter(stopped_at=None):
+        os.kill(process.pid, signal.SIGKILL)
+    # Their successors know of the pause before they fetch.
+    wait_until(lambda: command.output.count("pauses changed") >= 4)
+    tasks.effect.send("other").get_result(block=True)
+    assert not TaskStatus.objects.filter(task_name="acting.slow_effect").exclude(status="pending").exists()
+    gate.open()
+    pauses.resume(kind, {"queue": "slow", "actor": "acting.slow_effect"}[kind])
+    for message in (*waiting, *running_ones):
+        message.get_result(block=True)
+    assert Effect.objects.filter(nonce__startswith="waits").count() == 20
+    assert not TaskStatus.objects.filter(task_name="acting.slow_effect", retries__gt=0).exists()

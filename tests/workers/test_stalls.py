@@ -102,6 +102,20 @@ def test_readyz_says_that_workers_live_and_take_nothing(client: Client) -> None:
     assert degraded(client) == []
 
 
+@pytest.mark.usefixtures("broker", "fresh")
+def test_tasks_of_a_paused_queue_are_no_stall(client: Client, caplog: pytest.LogCaptureFixture, broker: Any) -> None:
+    for kind in ("relay", "scheduler"):
+        rows.worker_process(kind=kind, beat_at=timezone.now() + LONG)
+    worker()
+    due(queue_name="documents")
+    rows.pause("queue", "documents")
+    assert degraded(client) == []
+    Relay(broker).tell_stalls()
+    assert "takes nothing" not in caplog.text
+    due()
+    assert degraded(client) == ["stalled"]
+
+
 # --- The relay ---
 
 

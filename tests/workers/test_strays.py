@@ -115,6 +115,21 @@ def test_a_queue_without_a_worker_is_told_once_and_so_is_its_end(broker, relay, 
     assert "a worker takes from a queue again queue=default" in caplog.text
 
 
+def test_tasks_of_a_paused_queue_stay_although_no_worker_takes_it(broker, relay, caplog) -> None:
+    moved, unknown = recorded("acting.effect", "old-name"), recorded("gone.actor", "gone")
+    tasks.effect.send("n")
+    rows.worker_process(queues=["slow"])
+    for name in ("old-name", "gone", "default"):
+        rows.pause("queue", name)
+    relay.audit()
+    relay.audit()
+    assert "no worker takes" not in caplog.text
+    for task in (moved, unknown):
+        before = (task.queue_name, task.delayed, task.unknown_since)
+        task.refresh_from_db()
+        assert (task.queue_name, task.delayed, task.unknown_since) == before
+
+
 @pytest.mark.parametrize(("names", "expected"), [(["slow"], ["slow"]), ([], None)])
 def test_the_row_of_a_worker_names_its_queues(broker, booted, names, expected) -> None:
     worker = Worker(broker, queues=set(weights.parse(names)) or None, worker_threads=1, worker_timeout=50)

@@ -1,6 +1,9 @@
 """One trace from a request over its tasks to what they send."""
 
 import asyncio
+import os
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
@@ -15,6 +18,8 @@ from opentelemetry.trace import SpanKind, StatusCode
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
 from tests.isolated_server import serving
+from tests.workers.test_middleware_forks import OPTIONS
+from workers.management.commands.runworker import Command
 from workers.middleware.tracing import Tracing
 from workers.sending.sent_message import SentMessage
 
@@ -176,3 +181,16 @@ def test_a_processor_that_fails_leaves_no_span_in_the_thread(spans, broker, work
     finally:
         broker.middleware.remove(looks)
     assert seen == [trace.INVALID_SPAN]
+
+
+def test_what_instruments_runworker_instruments_the_workers_too(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def seen() -> str:
+        (worker,) = Command().children_of(OPTIONS)
+        assert worker.env is not None
+        return worker.env["PYTHONPATH"].partition(os.pathsep)[0]
+
+    package = ModuleType("auto_instrumentation")
+    package.__file__ = str(tmp_path / "__init__.py")
+    assert seen() != str(tmp_path)
+    monkeypatch.setitem(sys.modules, "opentelemetry.instrumentation.auto_instrumentation", package)
+    assert seen() == str(tmp_path)

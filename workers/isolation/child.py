@@ -111,6 +111,7 @@ def _work(channel: Connection) -> int:
         broker.wire.settle()
     with suppress(Exception):
         django_connections.close_all()
+    line.send_log()
     line.send(Reported(*attempt.reporter.take()))
     return 0 if line.send(end) else EXIT_NO_LINE
 

@@ -24,6 +24,7 @@ from workers.isolation.message import (
     End,
     Interruption,
     Job,
+    Logged,
     Raised,
     Reported,
     Returned,
@@ -209,6 +210,8 @@ class Isolated:
         match message:
             case Reported(percent, text):
                 self.attempt.reporter.report(percent, text)
+            case Logged(lines):
+                self.attempt.reporter.log.extend(lines)
             case Connected() as connected:
                 self._backends.append(connected)
             case Stack(frames):

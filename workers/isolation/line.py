@@ -9,7 +9,7 @@ from types import FrameType
 from typing import Any
 
 from apps.tasks.errors import Cancelled
-from workers.isolation.message import Interruption, Reported, Shielded, Stack, StackWanted
+from workers.isolation.message import Interruption, Logged, Reported, Shielded, Stack, StackWanted
 from workers.process.attempt import Attempt
 from workers.process.cancellation import Delivery
 from workers.process.stack import of_attempt
@@ -56,6 +56,7 @@ class Line(threading.Thread):
                     self._take(self.channel.recv())
                 if self.reporter.has_news:
                     self.send(Reported(*self.reporter.take()))
+                self.send_log()
                 if self.cancellation.is_requested:
                     self._follow_cancellation()
             except (OSError, EOFError):
@@ -84,6 +85,11 @@ class Line(threading.Thread):
 
     def _wake(self) -> None:
         signal.pthread_kill(threading.main_thread().ident or 0, SIGNAL)
+
+    def send_log(self) -> None:
+        """Send the lines that the function has logged since the last ones."""
+        if self.reporter.log is not None and (lines := self.reporter.log.take()):
+            self.send(Logged(lines))
 
     # --- For the main thread ---
 

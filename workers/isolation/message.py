@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 from dramatiq.threading import Interrupt
 
 from apps.tasks.errors import ChildError
+from apps.tasks.log_buffer import Line
 from apps.tasks.values import Claim, Frame
 from workers.isolation.limits import Limits
 from workers.process.failure import Failure
@@ -61,6 +62,12 @@ class Reported(NamedTuple):
 
     percent: int
     text: str
+
+
+class Logged(NamedTuple):
+    """Lines that the function has logged, with their numbers."""
+
+    lines: list[tuple[int, Line]]
 
 
 class Shielded(NamedTuple):

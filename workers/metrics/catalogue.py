@@ -54,6 +54,11 @@ WAITING = Family("tasks_waiting", "gauge", "Due tasks that wait for a worker pro
 OLDEST_WAITING = Family(
     "tasks_oldest_waiting_seconds", "gauge", "Seconds for which the oldest of them has been due.", ("queue",)
 )
+QUEUE_PAUSED = Family("tasks_queue_paused", "gauge", "1 while the queue is paused: its tasks wait.", ("queue",))
+ACTOR_PAUSED = Family("tasks_actor_paused", "gauge", "1 while the actor is paused: its tasks wait.", ("actor",))
+PAUSED_WAITING = Family(
+    "tasks_paused_waiting", "gauge", "Due tasks that wait for the end of a pause of their queue or actor.", ("queue",)
+)
 SCHEDULED = Family("tasks_scheduled", "gauge", "Pending tasks whose time has not come.", ("queue",))
 BACKLOG_TRUNCATED = Family(
     "tasks_backlog_truncated", "gauge", "1 if more tasks are pending than are counted: their figures are lower bounds."

@@ -15,6 +15,7 @@ from apps.tasks.metrics.limits import LimitFigures
 from apps.tasks.metrics.look import Figures
 from apps.tasks.metrics.schedules import ScheduleFigures
 from apps.tasks.models import WorkerProcess
+from apps.tasks.pauses import Paused
 from apps.tasks.presence import taken_by
 from workers.metrics import catalogue
 from workers.metrics.growth import grown
@@ -29,8 +30,14 @@ def metrics(figures: Figures, *, queues: Collection[str]) -> Iterator[Metric]:
     Parameters:
       queues: Queues that this code declares. They have figures also while nothing waits.
     """
+    paused = figures.paused or Paused()
+    if figures.paused is not None:
+        yield catalogue.QUEUE_PAUSED.of(
+            (name, float(name in paused.queues)) for name in sorted({*queues, *paused.queues})
+        )
+        yield catalogue.ACTOR_PAUSED.of((name, 1.0) for name in sorted(paused.actors))
     if figures.backlog is not None:
-        yield from _backlog(figures.backlog, queues=queues, limits=figures.limits or ())
+        yield from _backlog(figures.backlog, queues=queues, limits=figures.limits or (), paused=paused)
     if figures.limits is not None:
         yield from _limits(figures.limits)
     if figures.processes is not None:
@@ -41,12 +48,17 @@ def metrics(figures: Figures, *, queues: Collection[str]) -> Iterator[Metric]:
         yield from _events(figures.events)
 
 
-def _backlog(backlog: Backlog, *, queues: Collection[str], limits: Collection[LimitFigures]) -> Iterator[Metric]:
+def _backlog(
+    backlog: Backlog, *, queues: Collection[str], limits: Collection[LimitFigures], paused: Paused
+) -> Iterator[Metric]:
     waiting, oldest, scheduled, held, running = (defaultdict[str, float](float) for _ in range(5))
+    in_pause = defaultdict[str, float](float)
     in_line, oldest_in_line = (defaultdict[str, float](float) for _ in range(2))
     for group in backlog.waiting:
         if not group.is_due:
             scheduled[group.queue_name] += group.number
+        elif paused.of(queue_name=group.queue_name, task_name=group.task_name):
+            in_pause[group.queue_name] += group.number
         elif group.in_line:
             in_line[group.task_name] += group.number
             oldest_in_line[group.task_name] = max(oldest_in_line[group.task_name], group.oldest_seconds)
@@ -56,9 +68,10 @@ def _backlog(backlog: Backlog, *, queues: Collection[str], limits: Collection[Li
     for row in backlog.held:
         held[row.queue_name] += row.number
         running[row.queue_name] += row.running
-    names = sorted({*queues, *waiting, *scheduled, *held})
+    names = sorted({*queues, *waiting, *scheduled, *held, *in_pause})
     yield catalogue.WAITING.of((name, waiting[name]) for name in names)
     yield catalogue.OLDEST_WAITING.of((name, oldest[name]) for name in names)
+    yield catalogue.PAUSED_WAITING.of((name, in_pause[name]) for name in names)
     yield catalogue.SCHEDULED.of((name, scheduled[name]) for name in names)
     yield catalogue.HELD.of((name, held[name]) for name in names)
     yield catalogue.RUNNING.of((name, running[name]) for name in names)

@@ -98,9 +98,11 @@ def scale(request: HttpRequest) -> JsonResponse:
     except Exception as error:
         _tell("database", error)
         return _unavailable("The database does not answer.")
-    if figures.backlog is None or figures.processes is None or figures.recent is None:
+    if figures.paused is None or figures.backlog is None or figures.processes is None or figures.recent is None:
         return _unavailable(f"These cannot be read now: {', '.join(figures.errors)}.")
-    found = scales.wanted(figures.backlog, figures.recent, figures.processes, known=known, queues=queues)
+    found = scales.wanted(
+        figures.backlog, figures.recent, figures.processes, known=known, queues=queues, paused=figures.paused
+    )
     return JsonResponse(asdict(found))
 
 

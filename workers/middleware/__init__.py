@@ -19,6 +19,7 @@ DEFAULT = [
     "workers.middleware.max_waiting.MaxWaiting",
     "workers.middleware.keep.Keep",
     "workers.middleware.masking.Masking",
+    "workers.middleware.log_lines.LogLines",
     "workers.middleware.periodic.Periodic",
     "workers.middleware.unique.Unique",
     "workers.middleware.limits.Limits",

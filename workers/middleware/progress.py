@@ -75,6 +75,9 @@ class Progress(Middleware):
         if broker.runtime is not None and not broker.runtime.heartbeat.is_fresh:
             attempt.release()
             raise NotOursError("no heartbeat was confirmed lately")
+        if broker.runtime is not None and broker.runtime.holdings.paused.holds(message):
+            attempt.release()
+            raise NotOursError("its queue or actor is paused")
         if attempt.cancellation.is_requested:
             attempt.cancel()
             raise CancelledError("it was cancelled before it started")

@@ -15,6 +15,7 @@ from apps.tasks.conf import conf
 from apps.tasks.errors import Cancelled
 from apps.tasks.failures import in_words
 from apps.tasks.json_safe import json_safe
+from apps.tasks.log_buffer import Buffer
 from apps.tasks.progress import Reporter
 from apps.tasks.values import Claim, Frame, Outcome, Report, Send
 from workers.process.cancellation import Cancellation
@@ -105,6 +106,7 @@ class Attempt:
         """Note that this thread starts the attempt."""
         self.thread = threading.current_thread()
         self.started = time.monotonic()
+        self.reporter.log = Buffer(self.message)
         _thread.running = self
 
     # --- The after-hooks of the middleware speak to the attempt that their thread is ending ---

@@ -115,6 +115,9 @@ class LedgerConsumer(Consumer):
     # --- The next batch: a suspect, else what was fetched before, else what Redis has ---
 
     def _next_batch(self) -> list[ClaimedMessage]:
+        if self.is_paused:
+            self._rest()
+            return []
         if suspect := self._next_suspect():
             return [suspect]
         try:
@@ -123,6 +126,22 @@ class LedgerConsumer(Consumer):
             return self._claim(self._newest(self._attempts(self.batch.fetched))) if self.batch.fetched else []
         finally:
             self.holdings.prefetch.settle(self.queue_name, is_empty=self.is_idle)
+
+    @property
+    def is_paused(self) -> bool:
+        """Whether its queue is paused."""
+        return self.queue_name in self.holdings.paused.queues
+
+    def _rest(self) -> None:
+        """Requeue what is fetched, and fetch nothing for a moment. The queue keeps its order."""
+        if wire_ids := [wire_id for wire_id, _ in self.batch.fetched] + list(self.batch.suspects):
+            self._requeue(self.queue_name, wire_ids[::-1])
+            self.batch.clear()
+            self.batch.suspects.clear()
+        self.requeue_early()
+        self.is_idle = False
+        self.holdings.prefetch.settle(self.queue_name, is_empty=True)
+        time.sleep(REST_SECONDS)
 
     def _next_suspect(self) -> ClaimedMessage | None:
         """Claim a suspect if one may start. Offer those that may not to other processes."""
@@ -157,7 +176,7 @@ class LedgerConsumer(Consumer):
             return
         if not self.is_idle:
             share = self.holdings.prefetch.wait_for_share(self.queue_name, timeout_seconds=timeout_seconds)
-            if not share:
+            if not share or self.is_paused:
                 return
             self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=share))
             if self.batch.fetched:
@@ -181,7 +200,8 @@ class LedgerConsumer(Consumer):
             self.queue_name, self.holdings.broker_id, limit=max(prefetch.room, 1), timeout_seconds=timeout_seconds
         )
         self.is_idle = not fetched
-        share = prefetch.take_share(self.queue_name, len(fetched)) if fetched and self.holdings.may_start() else 0
+        may_keep = bool(fetched) and self.holdings.may_start() and not self.is_paused
+        share = prefetch.take_share(self.queue_name, len(fetched)) if may_keep else 0
         if excess := [wire_id for wire_id, _ in fetched[share:]]:
             self._requeue(self.queue_name, excess[::-1])
         return fetched[:share]
@@ -228,6 +248,7 @@ class LedgerConsumer(Consumer):
         not_ours: list[str] = []
         if attempts:
             named = list(attempts.values())
+            self._set_aside(named)
             held, refusals = ledger.claim(named, claim_id=batch.claim_id, worker_id=self.holdings.worker_id)
             rows = {row.task_id: row for row in held}
             suspects = [refusal.task_id for refusal in refusals if refusal.suspect]
@@ -248,6 +269,13 @@ class LedgerConsumer(Consumer):
         if not_ours:
             self._requeue_for_neighbours(not_ours, rest=not claimed)
         return claimed
+
+    def _set_aside(self, attempts: list[tuple[str, int]]) -> None:
+        """Set the tasks of paused actors aside. Their claim is refused then."""
+        from apps.tasks import ledger
+
+        if self.holdings.paused.actors:
+            ledger.set_aside(attempts, task_names=self.holdings.paused.actors)
 
     def _may_be_a_neighbours(self, wire_id: str, data: bytes) -> bool:
         return dead_letter.is_ours(wire_id, data) and self.neighbours.may_have(wire_id)
@@ -283,6 +311,7 @@ class LedgerConsumer(Consumer):
         unfit: Unfit = defaultdict(list)
         message = None
         try:
+            self._set_aside([(task_id, attempt)])
             row = ledger.claim_suspect(task_id, attempt, claim_id=suspect.claim_id, worker_id=self.holdings.worker_id)
             if row is None:
                 self.writer.ack(self.queue_name, wire_id)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Collection
 from workers.process.attempt import Attempt
 from workers.process.cancellation import Delivery
 from workers.process.fetched_batch import FetchedBatch
+from workers.process.paused import Paused
 from workers.process.prefetch import AHEAD_SECONDS, Prefetch
 from workers.process.suspects import Suspects
 
@@ -45,6 +46,7 @@ class Holdings:
         self.broker_id = str(worker_id)
         self.threads = threads
         self.may_start = may_start
+        self.paused = Paused()
         self.prefetch = Prefetch(threads=threads, long_running=self.long_running, weight_of=weight_of)
         #: Time at which attempts were claimed last, by the monotonic clock. None: never.
         self.taken_at: float | None = None

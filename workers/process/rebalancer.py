@@ -1,4 +1,4 @@
-"""Requeue claimed tasks that have not started while every thread of this process runs a long task."""
+"""Requeue claimed tasks that have not started: those of a paused queue, and all while every thread runs a long task."""
 
 import time
 from collections import defaultdict
@@ -38,7 +38,9 @@ class Rebalancer:
         return bool(self._leaving) or not self.work_queue.empty()
 
     def rebalance(self, *, end: Callable[[Attempt], None]) -> None:
-        """Release and requeue waiting tasks if no thread will be free soon. Often called, and mostly without effect.
+        """Release and requeue waiting tasks if no thread will be free soon, and paused ones in any case.
+
+        Often called, and mostly without effect.
 
         Parameters:
           end: Called with each attempt whose release did not take, since its row is locked or has changed. The writer
@@ -48,9 +50,10 @@ class Rebalancer:
         """
         from apps.tasks import ledger
 
-        if not self._leaving and not self._is_stuck():
+        if not self._leaving and not self._is_due():
             return
-        self._leaving += self._take_waiting()
+        if not self._leaving:
+            self._leaving = self._take_waiting()
         if not self._leaving:
             return
         taken = ledger.release_unstarted([attempt.claim for attempt in self._leaving])
@@ -69,19 +72,32 @@ class Rebalancer:
             }
             self.wire.requeue_as(queue_name, self.holdings.broker_id, messages)
 
-    def _is_stuck(self) -> bool:
+    def _is_due(self) -> bool:
         now = time.monotonic()
         if now < self._look_at or self.work_queue.empty():
             return False
         self._look_at = now + LOOK_SECONDS
+        return self._is_stuck() or self._has_paused()
+
+    def _is_stuck(self) -> bool:
         return self.holdings.long_running() >= self.holdings.threads
 
+    def _has_paused(self) -> bool:
+        if not self.holdings.paused:
+            return False
+        with self.work_queue.mutex:
+            return any(self.holdings.paused.holds(item.message) for item in self.work_queue.queue)
+
     def _take_waiting(self) -> list[Attempt]:
-        """Take all messages that wait for a thread off the worker's queue, in order. No thread gets them then."""
-        attempts = []
-        for item in iter_queue(self.work_queue):
+        """Take the messages that must leave off the worker's queue, in order. No thread gets them then."""
+        attempts, is_stuck = [], self._is_stuck()
+        for item in list(iter_queue(self.work_queue)):
             assert isinstance(item.message, ClaimedMessage)
             attempt = item.message.attempt
+            if not is_stuck and not self.holdings.paused.holds(item.message):
+                self.work_queue.put(item)
+                self.work_queue.task_done()
+                continue
             # An attempt that the reconciler took for forgotten has an outcome. The writer releases it, once.
             if not attempt.taken:
                 # Otherwise the reconciler would take it for the task of a dead thread.

@@ -23,6 +23,8 @@ logger = logging.getLogger(__name__)
 
 #: Seconds between two comparisons.
 RECONCILE_SECONDS = 2.0
+#: Seconds between two looks for pauses. A call in Redis brings one at once.
+PAUSES_SECONDS = 1.0
 #: Seconds that a comparison with the rows may take. It must not hang where a consumer hangs.
 COMPARE_SECONDS = 5.0
 #: Seconds after which a fetched batch that is not claimed yet is requeued for other processes.
@@ -61,6 +63,7 @@ class Reconciler(threading.Thread):
         self.stack_requests = StackRequests(holdings)
         #: Time of the next comparison, by the monotonic clock.
         self._due_at = time.monotonic() + RECONCILE_SECONDS
+        self._pauses_at = 0.0
         self._ended = threading.Event()
         self._unknown_rows: set[tuple[str, int]] = set()
         #: Unknown messages as pairs of queue and wire id, with the fetch that was under way.
@@ -76,6 +79,7 @@ class Reconciler(threading.Thread):
         while not self._ended.wait(min(RECONCILE_SECONDS, LOOK_SECONDS)):
             try:
                 self.stack_requests.answer()
+                self.look_for_pauses()
                 if time.monotonic() < self._due_at:
                     continue
                 self._due_at = time.monotonic() + RECONCILE_SECONDS
@@ -94,6 +98,14 @@ class Reconciler(threading.Thread):
                 logger.exception("reconciliation failed")
                 close_broken()
         close_broken()
+
+    def look_for_pauses(self) -> None:
+        """Read what is paused, once in `PAUSES_SECONDS`."""
+        now = time.monotonic()
+        if now >= self._pauses_at:
+            self._pauses_at = now + PAUSES_SECONDS
+            with statement_timeout(COMPARE_SECONDS):
+                self.holdings.paused.look()
 
     def replace_dead_threads(self) -> None:
         """Replace each worker and consumer thread that died, and release the tasks that it had."""

@@ -1,4 +1,4 @@
-"""A thread that learns which tasks of this process are to be cancelled."""
+"""A thread that learns which tasks of this process are to be cancelled, and what is paused."""
 
 import logging
 import threading
@@ -19,7 +19,9 @@ LOOK_SECONDS = 1.0
 
 
 class Requests(threading.Thread):
-    """Waits for calls in Redis, and asks the database which tasks are to be cancelled. The rows alone say it.
+    """Waits for calls in Redis, and asks the database which tasks are to be cancelled and what is paused.
+
+    The rows alone say it.
 
     The reconciler looks at the rows as well, so a lost call is no more than a delay.
     """
@@ -62,8 +64,9 @@ class Requests(threading.Thread):
             self.look()
 
     def look(self) -> None:
-        """Ask the database for requests, and pass them on."""
+        """Ask the database for requests and pauses, and pass them on."""
         from apps.tasks import ledger
 
+        self.holdings.paused.look()
         if self.holdings.held:
             self.holdings.cancel(ledger.cancel_requests(self.holdings.worker_id))

@@ -134,6 +134,7 @@ class Runtime:
             queues=sorted(self.worker.consumer_whitelist or self.queues()),
             threads=self.worker.worker_threads,
         )
+        self.holdings.paused.look()
         # After this thread began to use the database: it ends without waiting for a connection.
         connections.watch()
         connections.close_idle()

@@ -7,13 +7,13 @@ in one round trip. Worker threads never wait for the database: they append to a 
 import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, DataError, IntegrityError, InterfaceError
 
 from apps.core.connections import close_broken, own
-from apps.tasks import ledger, states
+from apps.tasks import ledger, log_lines, states
 from apps.tasks.failures import in_words
 from apps.tasks.signals import outcomes_written
 from apps.tasks.values import GROUP_KEY, Claim, Outcome, Settled
@@ -33,6 +33,8 @@ logger = logging.getLogger(__name__)
 GATHER_SECONDS = 0.003
 #: Outcomes in one transaction, at most.
 BATCH_LIMIT = 500
+#: Seconds between two writes of the log lines of running tasks.
+LINES_SECONDS = 0.5
 #: Seconds between two writes of progress.
 REPORT_SECONDS = 0.1
 #: Seconds that the writer sleeps while the process holds nothing, unless it is woken.
@@ -76,6 +78,9 @@ class Writer(threading.Thread):
         #: End of the last turn that reached the database, by the monotonic clock.
         self.well_at = time.monotonic()
         self._reports_due = 0.0
+        self._lines_due = 0.0
+        #: The database takes no log lines.
+        self._lines_outage = False
         self._unacked: list[tuple[str, str]] = []
         self._outage = Outage()
         self._closing = False
@@ -216,9 +221,35 @@ class Writer(threading.Thread):
             busy = ledger.report([attempt.report() for attempt in news])
             for attempt in news:
                 attempt.reporter.has_news |= attempt.claim.task_id in busy
+        if time.monotonic() >= self._lines_due:
+            self._lines_due = time.monotonic() + LINES_SECONDS
+            self._write_lines(attempt for attempt in held if attempt.outcome is None)
+
+    def _write_lines(self, attempts: Iterable[Attempt]) -> None:
+        """Write the log lines of attempts. An error does not keep their outcomes from being written."""
+        news = [attempt for attempt in attempts if (log := attempt.reporter.log) is not None and log.has_news]
+        parts = [
+            (attempt.claim.row_id, attempt.claim.attempt, part)
+            for attempt in news
+            if (part := attempt.reporter.log.part()) is not None
+        ]
+        if not parts:
+            return
+        try:
+            log_lines.write(parts)
+        except Exception as error:
+            close_broken()
+            if not self._lines_outage:
+                self._lines_outage = True
+                logger.error("log lines of tasks cannot be written count=%d error=%s", len(parts), error)
+            return
+        self._lines_outage = False
+        for attempt in news:
+            attempt.reporter.log.note_written()
 
     def write(self, batch: list[Attempt]) -> list[Attempt]:
         """Write a batch. Return the attempts whose rows another transaction has locked: they are tried again."""
+        self._write_lines(batch)
         unwritten = [attempt for attempt in batch if not attempt.written]
         outcomes = [attempt.outcome for attempt in unwritten if attempt.outcome is not None]
         deferred, stale = [], []

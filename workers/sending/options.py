@@ -51,7 +51,7 @@ READ_BY_DRAMATIQ: tuple[tuple[type[Middleware], frozenset[str]], ...] = (
 )
 
 #: Options that are True or False.
-FLAGS = ("store_results", "notify_shutdown", "pipe_ignore", "transactional", "idempotent", "isolate")
+FLAGS = ("store_results", "notify_shutdown", "pipe_ignore", "transactional", "idempotent", "isolate", "keep_logs")
 #: Options that name an actor.
 ACTORS = ("on_success", "on_failure", "on_retry_exhausted")
 #: Options of a message that are as if they were not there if they are None. `max_retries=None` means no limit.

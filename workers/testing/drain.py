@@ -108,6 +108,7 @@ class Drain:
     def __init__(self, broker: LedgerBroker) -> None:
         self.broker = broker
         self.holdings = Holdings(uuid.uuid4(), threads=1, may_start=lambda: True)
+        self.holdings.paused.look()
         wire: Any = Unplugged()
         self.writer = Writer(self.holdings, wire, Rebalancer(self.holdings, wire, Queue()))
         self.stage = Stage(broker)
@@ -129,6 +130,8 @@ class Drain:
 
     def _first(self) -> TaskStatus | None:
         due = TaskStatus.objects.due().filter(delayed=False, in_line=False).order_by("priority", "pk")
+        if paused := self.holdings.paused:
+            due = due.exclude(queue_name__in=paused.queues).exclude(task_name__in=paused.actors)
         return next((row for row in due[: len(self.refused) + 1] if self.refused.get(row.pk) != row.attempt), None)
 
     def _look_around(self) -> bool:

@@ -5,11 +5,14 @@ from django.contrib import admin
 
 from apps.tasks.admin.group import TaskGroupAdmin
 from apps.tasks.admin.limit import LimitAdmin
+from apps.tasks.admin.pause import PauseAdmin
 from apps.tasks.admin.schedule import ScheduleAdmin
 from apps.tasks.admin.task import TaskStatusAdmin
 from apps.tasks.admin.worker import WorkerProcessAdmin
 
-__all__ = ["LimitAdmin", "ScheduleAdmin", "TaskGroupAdmin", "TaskStatusAdmin", "WorkerProcessAdmin"]
+__all__ = [
+    "LimitAdmin", "PauseAdmin", "ScheduleAdmin", "TaskGroupAdmin", "TaskStatusAdmin", "WorkerProcessAdmin",
+]  # fmt: skip
 
 if apps.is_installed("django_dramatiq"):
     import django_dramatiq.admin  # noqa: F401 (registers the model below)

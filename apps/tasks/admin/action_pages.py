@@ -29,7 +29,7 @@ class OperatedAdmin(ReadOnlyAdmin):
     """Pages without forms, on which operators cancel and retry tasks through the ledger."""
 
     actions = ("cancel", "retry")
-    change_form_template = "tasks/task_page.html"
+    change_form_template = "tasks/task_page/page.html"
     has_history = True
 
     def has_operate_permission(self, request: HttpRequest) -> bool:

@@ -9,6 +9,7 @@ from django.utils.formats import date_format, number_format
 from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext as _
 
 from apps.tasks import states
 from apps.tasks.admin import theme
@@ -93,6 +94,21 @@ def timestamp(time: datetime | None, *, short: bool = False) -> SafeString | str
         exact,
         date_format(local, brief) if short else exact,
     )
+
+
+def pause_text(pause: Any) -> str:
+    """Return in a sentence since when a queue or an actor is paused, by whom and why."""
+    texts = {
+        (True, True): _("%(name)s is paused since %(time)s by %(by)s: %(why)s"),
+        (True, False): _("%(name)s is paused since %(time)s by %(by)s."),
+        (False, True): _("%(name)s is paused since %(time)s: %(why)s"),
+        (False, False): _("%(name)s is paused since %(time)s."),
+    }
+    time = date_format(timezone.localtime(pause.since), "j M, H:i")
+    # Set apart, since they may turn the direction of what follows.
+    by, why = (f"\u2068{text}\u2069" for text in (pause.by, pause.why))
+    words = {"name": pause.name, "time": time, "by": by, "why": why}
+    return texts[bool(pause.by), bool(pause.why)] % words
 
 
 def unbroken(text: str) -> SafeString:

@@ -4,7 +4,6 @@ from collections.abc import Callable, Iterator
 from datetime import timedelta
 from typing import Any, NamedTuple, TypeGuard
 
-from django.db.models import Q
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.http import urlencode
@@ -12,9 +11,9 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import ledger, masking, states
+from apps.tasks import ledger, masking
 from apps.tasks.admin import duration, elements
-from apps.tasks.models import Limit, Schedule, TaskGroup, TaskStatus
+from apps.tasks.models import Schedule, TaskGroup, TaskStatus
 from apps.tasks.values import GROUP_KEY, GroupProgress
 
 
@@ -142,31 +141,10 @@ def result(task: TaskStatus) -> Iterator[Line]:
         yield Line(_("result"), gettext("stored") if stored else gettext("not stored"), ("store_results",))
 
 
-def waits_for(task: TaskStatus) -> SafeString | None:
-    """Return in words that it waits for a place of its limit, and how many are before it. None: it does not."""
-    if task.status != states.PENDING or not task.in_line:
-        return None
-    limit = Limit.objects.filter(task_name=task.task_name).first()
-    if limit is not None and limit.concurrency == 0:
-        text = gettext("The limit of its actor is 0: no more are started")
-    else:
-        line = TaskStatus.objects.in_line().filter(task_name=task.task_name, line=task.line)
-        before = line.filter(Q(priority__lt=task.priority) | Q(priority=task.priority, pk__lt=task.pk))
-        count = before.order_by("priority", "pk")[: MOST_BEFORE + 1].count()
-        more = "+" if count > MOST_BEFORE else ""
-        text = elements.counted(BEFORE, min(count, MOST_BEFORE)).replace(" ", f"{more} ", 1)
-        text = gettext("A place of its limit: %(tasks)s") % {"tasks": text}
-    if limit is None:
-        return format_html("{}", text)
-    return elements.link(reverse("admin:tasks_limit_change", args=[limit.pk]), text)
-
-
 PARTS: tuple[Callable[[TaskStatus], Iterator[Line]], ...] = (
     priority, start, limit, retries, time_limit, group, pipeline, callbacks, schedule, result,
 )  # fmt: skip
 
-#: Tasks before it in line that are counted, at most.
-MOST_BEFORE = 1_000
 #: Options of earlier versions for groups.
 INTERNAL = ("group_completion_uuid", "group_completion_callbacks")
 
@@ -176,7 +154,6 @@ CALLBACKS = {
     "on_retry_exhausted": _("after the last retry"),
 }
 WHEN = {ledger.SUCCESS: _("when all have completed"), ledger.FINISHED: _("when all have ended")}
-BEFORE = ngettext_lazy("%(count)s task before it", "%(count)s tasks before it", "number")
 MEMBERS = ngettext_lazy("%(count)s member", "%(count)s members", "number")
 COUNTS = {
     "completed": _("%(count)s completed"),

@@ -36,12 +36,26 @@ RETRY = Waiting(
     filter_text=_("Its automatic retry"),
     condition=Q(in_line=False, delayed=True, retries__gt=0),
 )
-LIMIT = Waiting(name="limit", title=_("Limited"), filter_text=_("A place of its limit"), condition=Q(in_line=True))
-KINDS = (WORKER, DELAY, RETRY, LIMIT)
+LIMIT = Waiting(
+    name="limit",
+    title=_("Limited"),
+    filter_text=_("A place of its limit"),
+    condition=Q(in_line=True, line__isnull=False),
+)
+#: Tasks of a paused actor that a worker has set aside. Those of a paused queue count as waiting for a worker.
+PAUSE = Waiting(
+    name="pause",
+    title=_("Set aside"),
+    filter_text=_("The end of its actor's pause"),
+    condition=Q(in_line=True, line__isnull=True),
+)
+KINDS = (WORKER, DELAY, RETRY, LIMIT, PAUSE)
 
 
-def kind_of(*, in_line: bool, delayed: bool, has_retried: bool) -> Waiting:
+def kind_of(*, in_line: bool, delayed: bool, has_retried: bool, has_line: bool = True) -> Waiting:
     """Return the kind of waiting of a pending task."""
+    if in_line and not has_line:
+        return PAUSE
     if in_line:
         return LIMIT
     if not delayed:

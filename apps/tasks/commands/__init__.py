@@ -17,7 +17,7 @@ INTERRUPTED = 130
 
 EXIT_CODES = {
     DONE: "done; for follow and wait: every task completed",
-    FAILED: "a task failed, is gone or is left as it is; doctor found trouble; or it could not be done",
+    FAILED: "a task failed, is gone or is left as it is; why and doctor: something has to be done",
     WRONG: "wrong arguments, or an unknown task; nothing was changed",
     CANCELLED: "follow and wait: a task was cancelled, and none failed",
     TIMED_OUT: "follow and wait: the time of --timeout passed",

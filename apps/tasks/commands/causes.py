@@ -6,7 +6,7 @@ from typing import Any
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from apps.tasks import failures
+from apps.tasks import duration, failures
 from apps.tasks.commands import facts, options, table
 from apps.tasks.commands.screen import RED, Screen
 from apps.tasks.commands.table import Column
@@ -53,7 +53,7 @@ def _row(cause: causes.Cause, task: Any) -> tuple[str, ...]:
     now = timezone.now()
     return (
         _number(cause), task.task_name, failures.in_words(task.error_type, task.error_start).partition("\n")[0],
-        f"{facts.duration(now - cause.first_at)} ago", f"{facts.duration(now - cause.last_at)} ago", cause.cause,
+        f"{duration.in_words(now - cause.first_at)} ago", f"{duration.in_words(now - cause.last_at)} ago", cause.cause,
     )  # fmt: skip
 
 

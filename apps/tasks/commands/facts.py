@@ -9,10 +9,10 @@ from django.db import connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
-from apps.tasks import states
+from apps.tasks import failures, states
 from apps.tasks.commands import WRONG
 from apps.tasks.commands.screen import CYAN, DIM, GREEN, RED, YELLOW
-from apps.tasks.failures import in_words
+from apps.tasks.duration import in_words
 from apps.tasks.models import TaskStatus
 
 #: Characters of an id that tell a task, at least: the beginning, as the log lines of a terminal have it.
@@ -125,7 +125,7 @@ def iso(time: datetime | None) -> str | None:
 
 def error_line(task: TaskStatus) -> str:
     """Return the first line of its last failure, with the class."""
-    return in_words(task.error_type, task.error_message).partition("\n")[0]
+    return failures.in_words(task.error_type, task.error_message).partition("\n")[0]
 
 
 def state(task: TaskStatus) -> str:
@@ -151,28 +151,13 @@ STATE_COLOURS = {
 
 def ago(time: datetime | None) -> str:
     """Return a time in the past as a distance from now: `3 min`."""
-    return "-" if time is None else duration(timezone.now() - time)
+    return "-" if time is None else in_words(timezone.now() - time)
 
 
 def distance(time: datetime) -> str:
     """Return a time as a distance from now: `3 min 5 s ago`, `in 2 h 10 min`."""
     now = timezone.now()
-    return f"in {duration(time - now)}" if time > now else f"{duration(now - time)} ago"
-
-
-def duration(time: timedelta) -> str:
-    """Return a duration in one or two units: `0.28 s`, `42 s`, `3 min 5 s`, `2 h 10 min`, `4 d 3 h`."""
-    seconds = max(time.total_seconds(), 0)
-    if seconds < 9.995:
-        return f"{seconds:.2f} s"
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    days, hours = divmod(hours, 24)
-    if days:
-        return f"{days} d {hours} h"
-    if hours:
-        return f"{hours} h {minutes} min"
-    return f"{minutes} min {seconds} s" if minutes else f"{seconds} s"
+    return f"in {in_words(time - now)}" if time > now else f"{in_words(now - time)} ago"
 
 
 def ran(task: TaskStatus) -> timedelta | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from time import monotonic, sleep
 from typing import Any
 
-from apps.tasks import states
+from apps.tasks import duration, states
 from apps.tasks.commands import CANCELLED, DONE, FAILED, TIMED_OUT, facts, options
 from apps.tasks.commands.screen import DIM, RED, Screen, cut, joined, shown
 from apps.tasks.models import TaskStatus
@@ -146,7 +146,7 @@ def _bar(task: TaskStatus, screen: Screen) -> str:
     word = facts.state(task)
     bar = screen.painted("█" * done, *facts.STATE_COLOURS[word]) + screen.painted("░" * (BAR_LENGTH - done), DIM)
     ran = facts.ran(task)
-    parts = [word, "" if ran is None else facts.duration(ran), shown(task.task_name), shown(task.progress_text)]
+    parts = [word, "" if ran is None else duration.in_words(ran), shown(task.task_name), shown(task.progress_text)]
     # One column stays free: some terminals begin a new line when the last one is written.
     room = (screen.width or 0) - BAR_LENGTH - 8
     return f"{bar} {task.progress:>3} %  {cut(joined(parts), room)}"

@@ -3,12 +3,13 @@
 from argparse import ArgumentParser
 from typing import Any
 
+from apps.tasks import duration, search
 from apps.tasks.commands import facts, options, table
 from apps.tasks.commands.screen import DIM, Screen, joined
 from apps.tasks.commands.table import Column
 from apps.tasks.models import TaskStatus
 
-HELP = "the newest tasks"
+HELP = "the newest tasks that a search finds"
 COLUMNS = (
     Column(title="ID", styles=lambda cell: (DIM,)),
     Column(title="STATE", styles=lambda cell: facts.STATE_COLOURS.get(cell, ())),
@@ -23,19 +24,23 @@ SHORT_LENGTH = 8
 
 
 def add_arguments(parser: ArgumentParser) -> None:
+    options.add_words(parser)
     options.add_limit(parser, default=20)
     options.add_json(parser)
 
 
 def run(chosen: dict[str, Any], screen: Screen) -> None:
-    tasks = facts.loaded(TaskStatus.objects.order_by("-pk")[: chosen["limit"]])
+    found, rows = search.parse(" ".join(chosen["words"])), TaskStatus.objects.all()
+    tasks = facts.loaded(found.rows(rows).order_by("-pk")[: chosen["limit"]])
     if screen.as_json:
         for task in tasks:
             screen.json(facts.of(task))
     elif not tasks:
-        screen.line("There are no tasks.")
+        screen.line("There are no such tasks." if found else "There are no tasks.")
     else:
         table.write(screen, COLUMNS, [row(task) for task in tasks])
+    if not screen.as_json and found and found.is_limited(rows):
+        screen.line(screen.painted(found.limit, DIM))
 
 
 def row(task: TaskStatus) -> tuple[str, ...]:
@@ -45,7 +50,7 @@ def row(task: TaskStatus) -> tuple[str, ...]:
         facts.state(task),
         task.task_name,
         f"{task.progress} %" if task.progress else "",
-        "" if ran is None else facts.duration(ran),
+        "" if ran is None else duration.in_words(ran),
         facts.ago(task.created_at),
         note(task),
     )

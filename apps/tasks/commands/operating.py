@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.tasks import audit, ledger, states
+from apps.tasks import audit, ledger, search, states
 from apps.tasks.commands import DONE, FAILED, WRONG, facts, options
 from apps.tasks.commands.screen import BOLD, Screen, shown
 from apps.tasks.models import AuditEntry, TaskGroup, TaskGroupMember, TaskStatus
@@ -72,6 +72,7 @@ class Verb:
     def add_arguments(self, parser: ArgumentParser) -> None:
         parser.add_argument("ids", nargs="*", metavar="ID", help="id of a task, or the beginning of it")
         parser.add_argument("--group", metavar="KEY", help="the tasks of a group, by its key")
+        parser.add_argument("--search", metavar="WORDS", help='all tasks that a search finds, such as "state:failed"')
         options.add_yes(parser)
         options.add_why(parser)
         options.add_json(parser)
@@ -105,10 +106,18 @@ class Verb:
         return FAILED if not_taken else DONE
 
     def _chosen(self, chosen: dict[str, Any]) -> QuerySet[TaskStatus]:
-        if bool(chosen["ids"]) == (chosen["group"] is not None):
-            raise CommandError("Name the ids of tasks, or a group with --group KEY.", returncode=WRONG)
+        if [bool(chosen["ids"]), chosen["group"] is not None, chosen["search"] is not None].count(True) != 1:
+            raise CommandError(
+                "Name the ids of tasks, or a group with --group KEY, or a search with --search WORDS.",
+                returncode=WRONG,
+            )
         if chosen["ids"]:
             return TaskStatus.objects.filter(pk__in=[task.pk for task in facts.find_all(chosen["ids"])])
+        if chosen["search"] is not None:
+            found = search.parse(chosen["search"])
+            if not found:
+                raise CommandError("--search has no word, so it would mean all tasks.", returncode=WRONG)
+            return found.rows(TaskStatus.objects.all(), newest=None)
         key = chosen["group"]
         if not TaskGroup.objects.filter(key=key).exists():
             raise CommandError(f"Unknown group {key!r}. Nothing was changed.", returncode=WRONG)
@@ -157,7 +166,7 @@ class Verb:
             act = next((change.act for change in done.values()), self.name)
             return audit.note(act, by=by, row_ids=list(done), reason=why)
         if entry is None:
-            entry = audit.note(self.name, by=by, total=total, reason=why)
+            entry = audit.note(self.name, by=by, total=total, reason=why, query=chosen["search"] or "")
         by_act = {change.act: sorted(pk for pk, made in done.items() if made == change) for change in self.after}
         audit.note_more(entry, by_act)
         return entry

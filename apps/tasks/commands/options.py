@@ -28,6 +28,10 @@ def add_period(parser: ArgumentParser) -> None:
     parser.add_argument("--last", choices=tuple(PERIODS), default="hour", help="default: %(default)s")
 
 
+def add_words(parser: ArgumentParser) -> None:
+    parser.add_argument("words", nargs="*", metavar="WORD", help="of a search, such as state:failed or actor:NAME")
+
+
 def add_timeout(parser: ArgumentParser) -> None:
     parser.add_argument("--timeout", type=_seconds, metavar="SECONDS", help="end with exit code 4 after this time")
 

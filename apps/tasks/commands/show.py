@@ -5,7 +5,7 @@ from argparse import ArgumentParser
 from collections.abc import Iterator
 from typing import Any
 
-from apps.tasks import audit
+from apps.tasks import audit, duration, ledger, masking
 from apps.tasks.commands import facts, options
 from apps.tasks.commands.screen import BOLD, DIM, RED, Screen, cut, shown, shown_lines
 from apps.tasks.failures import in_words
@@ -31,6 +31,7 @@ def run(chosen: dict[str, Any], screen: Screen) -> None:
         screen.json(as_json(task, attempts))
         return
     screen.line(f"{screen.painted(shown(task.task_name), BOLD)}  {_state(task, screen)}")
+    screen.line(shown(ledger.why(task)))
     for name, value in lines(task):
         screen.line(f"{screen.painted(f'{name:<12}', DIM)}{cut(shown(value), LONGEST)}")
     if error := in_words(task.error_type, task.error_message):
@@ -46,9 +47,10 @@ def run(chosen: dict[str, Any], screen: Screen) -> None:
 def as_json(task: TaskStatus, attempts: list[TaskAttempt]) -> dict[str, Any]:
     args, kwargs = arguments(task)
     return facts.of(task) | {
+        "why": str(ledger.why(task)),
         "args": args,
         "kwargs": kwargs,
-        "result": task.result,
+        "result": masking.shown_result(task),
         "traceback": task.traceback,
         "worker_id": None if task.worker_id is None else str(task.worker_id),
         "attempts": [
@@ -70,7 +72,8 @@ def as_json(task: TaskStatus, attempts: list[TaskAttempt]) -> dict[str, Any]:
 
 
 def arguments(task: TaskStatus) -> tuple[Any, Any]:
-    return task.args, task.kwargs
+    """Return the arguments as people may see them."""
+    return masking.shown(task)
 
 
 def lines(task: TaskStatus) -> Iterator[tuple[str, Any]]:
@@ -85,13 +88,13 @@ def lines(task: TaskStatus) -> Iterator[tuple[str, Any]]:
         "progress": f"{task.progress} % {task.progress_text}".rstrip() if task.progress or task.progress_text else None,
         "args": json.dumps(args, ensure_ascii=False) if args else None,
         "kwargs": json.dumps(kwargs, ensure_ascii=False) if kwargs else None,
-        "result": None if task.result is None else json.dumps(task.result, ensure_ascii=False),
+        "result": None if task.result is None else json.dumps(masking.shown_result(task), ensure_ascii=False),
         "sent": _time(task.created_at),
         "due": _time(task.run_at) if task.run_at != task.created_at else None,
         "expires": _time(task.expires_at),
         "started": _time(task.started_at),
         "finished": _time(task.finished_at),
-        "ran": None if ran is None else facts.duration(ran),
+        "ran": None if ran is None else duration.in_words(ran),
         "cancelled": _time(task.cancel_requested_at),
         "retries": task.retries or None,
         "crashes": task.crashes or None,

@@ -4,8 +4,8 @@ from argparse import ArgumentParser
 from datetime import timedelta
 from typing import Any
 
-from apps.tasks import figures
-from apps.tasks.commands import facts, options, table
+from apps.tasks import duration, figures
+from apps.tasks.commands import options, table
 from apps.tasks.commands.screen import RED, YELLOW, Screen
 from apps.tasks.commands.table import Column
 from apps.tasks.figures.counts import KINDS, Counts
@@ -70,4 +70,4 @@ def _as_json(counts: Counts) -> dict[str, Any]:
 
 
 def _seconds(seconds: float | None) -> str:
-    return "-" if seconds is None else facts.duration(timedelta(seconds=seconds))
+    return "-" if seconds is None else duration.in_words(timedelta(seconds=seconds))

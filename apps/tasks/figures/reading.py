@@ -80,8 +80,12 @@ class Series:
         return _grouped((queue_name, counts) for (_actor, queue_name), counts in self.by_names.items())
 
 
-def over(period: Period) -> Series:
-    """Return the figures of a period: the last 60 minutes, 24 hours or 168 hours, the current one too."""
+def over(period: Period, *, task_name: str | None = None) -> Series:
+    """Return the figures of a period: the last 60 minutes, 24 hours or 168 hours, the current one too.
+
+    Parameters:
+      task_name: Only those of this actor. None: all.
+    """
     mark, now = _mark()
     first = floor(now, period.step) - period.length + timedelta(minutes=period.step)
     summed = mark.summed_until if mark else now
@@ -90,10 +94,12 @@ def over(period: Period) -> Series:
     else:
         # The hours that are not summed yet are read by minutes.
         chosen = Q(span=SPAN_HOUR, start__gte=first, start__lt=summed) | Q(span=MINUTE, start__gte=max(first, summed))
+    if task_name is not None:
+        chosen &= Q(task_name=task_name)
     points: dict[datetime, Counts] = {}
     by_names: dict[Names, Counts] = {}
     for start, names, counts in [*_stored(chosen), *_live(mark, now)]:
-        if start >= first:
+        if start >= first and task_name in (None, names[0]):
             points.setdefault(floor(start, period.step), Counts()).add(counts)
             by_names.setdefault(names, Counts()).add(counts)
     steps = [first + timedelta(minutes=period.step) * number for number in range(_steps(period))]
@@ -122,6 +128,14 @@ def between(since: datetime, until: datetime) -> dict[str, Counts]:
     chosen |= Q(span=MINUTE, start__gte=last, start__lt=until)
     found = [*_stored(chosen), *(_live(mark, now) if until > now - MOST_LIVE - timedelta(hours=1) else [])]
     return _grouped((names[0], counts) for start, names, counts in found if since <= start < until)
+
+
+def usual(task_name: str) -> Counts:
+    """Return the counts of an actor in the last 24 hours, up to the last minute that a relay has counted."""
+    mark, now = _mark()
+    first, summed = now - DAY.length, mark.summed_until if mark else now
+    chosen = Q(span=SPAN_HOUR, start__gte=first, start__lt=summed) | Q(span=MINUTE, start__gte=max(first, summed))
+    return Counts.together(Counts.of(row) for row in Tally.objects.filter(chosen, task_name=task_name))
 
 
 def totals() -> dict[Names, Counts]:

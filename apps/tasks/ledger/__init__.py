@@ -4,13 +4,14 @@ A transition is one guarded UPDATE that says whether it took. The guard names th
 and, for a claimed task, the attempt and the claim. A late writer therefore changes nothing.
 
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
-it a place of its limit, `work` claims and finishes it, `recover` takes it back from a worker that cannot finish it,
-`relay` finds what is due, `operate` cancels it, with the `children` that follow it, and retries it for a person.
-`retention` deletes it long after its end. `groups` reads from the rows how far groups are, and `why` of
-`apps.tasks.reasons` why a task waits.
+it a place of its limit, `aside` keeps it while its actor is paused, `work` claims and finishes it, `recover` takes it
+back from a worker that cannot finish it, `relay` finds what is due, `operate` cancels it, with the `children` that
+follow it, and retries it for a person. `retention` deletes it long after its end. `groups` reads from the rows how far
+groups are, and `why` of `apps.tasks.reasons` why a task waits.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
+from apps.tasks.ledger.aside import ASIDE_PAGE, set_aside, take_back
 from apps.tasks.ledger.children import forget_children
 from apps.tasks.ledger.groups import (
     FAILED_IDS,
@@ -52,6 +53,7 @@ from apps.tasks.ledger.work import (
 from apps.tasks.reasons import Reason, why
 
 __all__ = [
+    "ASIDE_PAGE",
     "FAILED_IDS",
     "FINISHED",
     "PAGE",
@@ -102,9 +104,11 @@ __all__ = [
     "retry_many",
     "rivals",
     "runs_of",
+    "set_aside",
     "settle_groups",
     "snoozes_of",
     "still_due",
+    "take_back",
     "take_due",
     "wait_for",
     "why",

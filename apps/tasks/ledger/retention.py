@@ -16,7 +16,7 @@ from django.db.models.fields.json import KT
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.models import TaskAttempt, TaskChild, TaskGroupMember, TaskKey, TaskStack, TaskStatus
+from apps.tasks.models import TaskAttempt, TaskChild, TaskGroupMember, TaskKey, TaskLogPart, TaskStack, TaskStatus
 from apps.tasks.values import GROUP_KEY, KEY_OPTION
 
 #: Rows that are read at once, and deleted in one transaction: a send on SQLite waits for it. Least and most of them.
@@ -178,7 +178,7 @@ def _found(rows: QuerySet[Any], column: str) -> set[str]:
 
 
 def _delete(pks: Collection[int], *, before: datetime) -> int:
-    """Delete rows with their attempts.
+    """Delete rows with their attempts and log lines.
 
     A row stays that was retried meanwhile, is locked by another transaction, or is what a row of another table names.
     """
@@ -189,6 +189,7 @@ def _delete(pks: Collection[int], *, before: datetime) -> int:
             locked = _locked(pks, before)
             _delete_only(TaskAttempt.objects.filter(task_id__in=locked))
             _delete_only(TaskStack.objects.filter(task_id__in=locked))
+            _delete_only(TaskLogPart.objects.filter(task_id__in=locked))
             return _delete_only(TaskStatus.objects.filter(pk__in=locked))
     except IntegrityError:
         ordered, middle = sorted(pks), len(pks) // 2

@@ -57,14 +57,19 @@ class Backlog:
     is_truncated: bool = False
 
 
-def read() -> Backlog:
-    """Return the unfinished tasks. Of more than twice `SAMPLE` pending rows, those at either end are counted."""
-    oldest, newest_pk, count = _walk("pk", after=0)
+def read(*, sample: int | None = None) -> Backlog:
+    """Return the unfinished tasks. Of more than twice `sample` pending rows, those at either end are counted.
+
+    Parameters:
+      sample: Pending rows that are read from either end. None: `SAMPLE`.
+    """
+    most = SAMPLE if sample is None else sample
+    oldest, newest_pk, count = _walk("pk", after=0, most=most)
     newest: list[Waiting] = []
     is_truncated = False
-    if count == SAMPLE:
-        newest, _, count = _walk("-pk", after=newest_pk)
-        is_truncated = count == SAMPLE
+    if count == most:
+        newest, _, count = _walk("-pk", after=newest_pk, most=most)
+        is_truncated = count == most
     held = TaskStatus.objects.filter(status=states.PROCESSING).order_by()
     return Backlog(
         waiting=tuple(oldest + newest),
@@ -75,8 +80,8 @@ def read() -> Backlog:
     )
 
 
-def _walk(order: str, *, after: int) -> tuple[list[Waiting], int, int]:
-    """Return up to `SAMPLE` pending rows in groups, the largest primary key of them, and their number.
+def _walk(order: str, *, after: int, most: int) -> tuple[list[Waiting], int, int]:
+    """Return up to `most` pending rows in groups, the largest primary key of them, and their number.
 
     The rows are limited before they are grouped: PostgreSQL would otherwise read all of them.
     """
@@ -84,7 +89,7 @@ def _walk(order: str, *, after: int) -> tuple[list[Waiting], int, int]:
         TaskStatus.objects.filter(status=states.PENDING, pk__gt=after)
         .order_by(order)
         .annotate(number=F("pk"), age=SecondsSince("run_at"))
-        .values("queue_name", "task_name", "in_line", "number", "age")[:SAMPLE]
+        .values("queue_name", "task_name", "in_line", "number", "age")[:most]
     )
     sql, params = rows.query.sql_with_params()
     with connections["default"].cursor() as cursor:

@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db import transaction
 
-from apps.tasks import health
+from apps.tasks import health, pauses
 from apps.tasks.metrics import backlog, events, limits, processes, recent, schedules
 from apps.tasks.models import WorkerProcess
 
@@ -30,6 +30,7 @@ class Figures:
     limits: "tuple[limits.LimitFigures, ...] | None" = None
     schedules: "tuple[schedules.ScheduleFigures, ...] | None" = None
     recent: "recent.Recent | None" = None
+    paused: pauses.Paused | None = None
     errors: dict[str, Exception] = field(default_factory=dict)
 
 
@@ -37,13 +38,14 @@ Parts = dict[str, Callable[[], Any]]
 
 #: Parts of a look for `/metrics` and for `/scale`, in their order.
 METRICS: Parts = {
+    "paused": pauses.read,
     "backlog": backlog.read,
     "processes": processes.read,
     "limits": limits.read,
     "schedules": schedules.read,
     "events": events.read,
 }
-SCALE: Parts = {"backlog": backlog.read, "processes": processes.read, "recent": recent.read}
+SCALE: Parts = {"paused": pauses.read, "backlog": backlog.read, "processes": processes.read, "recent": recent.read}
 
 
 def look(parts: Parts) -> Figures:

@@ -8,6 +8,7 @@ from apps.tasks.conf import conf
 from apps.tasks.metrics.backlog import Backlog
 from apps.tasks.metrics.recent import Recent
 from apps.tasks.models import WorkerProcess
+from apps.tasks.pauses import Paused
 from apps.tasks.presence import taken_by
 
 #: Seconds that a task of an actor counts that was not measured.
@@ -25,6 +26,7 @@ class Scale:
       reason: The same in a sentence, with its grounds.
       waiting: Due tasks that wait for a worker process. A lower bound if very many wait.
       in_line: Due tasks that wait for a place of their limit. More processes would not start them.
+      paused: Due tasks of paused queues and actors. No process starts them.
       held: Tasks that worker processes hold.
       oldest_seconds: Seconds for which the oldest waiting task has waited.
       work_seconds: Run time of the waiting tasks, as their actors were measured.
@@ -37,6 +39,7 @@ class Scale:
     reason: str
     waiting: int
     in_line: int
+    paused: int
     held: int
     oldest_seconds: float
     work_seconds: float
@@ -52,8 +55,9 @@ def wanted(
     *,
     known: Collection[str],
     queues: Collection[str] | None = None,
+    paused: Paused | None = None,
 ) -> Scale:
-    """Return the worker processes that are wanted.
+    """Return the worker processes that are wanted. A paused queue or actor wants none.
 
     Threads are added up: those that keep up with what runs, and those that start within the target what waits.
 
@@ -72,13 +76,18 @@ def wanted(
         """Return the part of a thread that starts one task within the target. No task needs more than one."""
         return min(1.0, run_seconds.get(task_name, UNMEASURED_SECONDS) / target)
 
-    due = [group for group in backlog.waiting if group.is_due and takes(group.queue_name)]
+    def is_paused(queue_name: str, task_name: str) -> bool:
+        return paused is not None and paused.of(queue_name=queue_name, task_name=task_name) is not None
+
+    all_due = [group for group in backlog.waiting if group.is_due and takes(group.queue_name)]
+    due = [group for group in all_due if not is_paused(group.queue_name, group.task_name)]
+    number_paused = sum(group.number for group in all_due) - sum(group.number for group in due)
     waiting = [group for group in due if not group.in_line]
     held = [group for group in backlog.held if takes(group.queue_name)]
     load = sum(
         pace.started / recent.seconds * run_seconds.get(pace.task_name, UNMEASURED_SECONDS)
         for pace in recent.paces
-        if takes(pace.queue_name)
+        if takes(pace.queue_name) and not is_paused(pace.queue_name, pace.task_name)
     )
     drain = sum(group.number * share(group.task_name) for group in waiting)
     keep_up = max(load, sum(group.number * share(group.task_name) for group in held))
@@ -106,11 +115,15 @@ def wanted(
     if in_line:
         waits = _counted(in_line, "more task waits", "more tasks wait")
         sentences += [f"{waits} for a place of a limit, which no worker process gives."]
+    if number_paused:
+        waits = _counted(number_paused, "more task waits", "more tasks wait")
+        sentences += [f"{waits} for the end of a pause."]
     return Scale(
         workers=workers,
         reason=" ".join(sentences),
         waiting=number,
         in_line=in_line,
+        paused=number_paused,
         held=held_number,
         oldest_seconds=round(max((group.oldest_seconds for group in waiting), default=0.0), 3),
         work_seconds=round(work_seconds, 3),

@@ -7,7 +7,9 @@ from apps.tasks.models.deploy import Deploy
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
+from apps.tasks.models.log_part import TaskLogPart
 from apps.tasks.models.pause import Pause
+from apps.tasks.models.saved_view import SavedView
 from apps.tasks.models.schedule import Schedule, ScheduleQuerySet
 from apps.tasks.models.slot import ScheduleSlot
 from apps.tasks.models.stack import TaskStack
@@ -22,6 +24,7 @@ __all__ = [
     "Limit",
     "LimitedStart",
     "Pause",
+    "SavedView",
     "Schedule",
     "ScheduleQuerySet",
     "ScheduleSlot",
@@ -32,6 +35,7 @@ __all__ = [
     "TaskGroup",
     "TaskGroupMember",
     "TaskKey",
+    "TaskLogPart",
     "TaskStack",
     "TaskStatus",
     "TaskStatusQuerySet",

@@ -353,6 +353,9 @@ class TaskStatus(BaseModel):
             models.Index(
                 fields=["finished_at", "cause"], name="tasks_failed_lately", condition=models.Q(status=states.FAILED)
             ),
+            # The list of tasks by state. A task that completes is in neither.
+            models.Index(fields=["id"], name="tasks_failed", condition=models.Q(status=states.FAILED)),
+            models.Index(fields=["id"], name="tasks_cancelled", condition=models.Q(status=states.CANCELLED)),
             # The figures, and the list by time of the end. A task is added to it once.
             models.Index(fields=["finished_at"], name="tasks_finished", condition=models.Q(finished_at__isnull=False)),
             # Limited tasks only: those that wait, by urgency and by age, those that have a place, and the starts.

@@ -1,4 +1,4 @@
-"""Facts from which a reason is told. Each is read when it is asked for, once."""
+"""Facts that a reason is made of. Each is read when it is asked for, once."""
 
 from datetime import datetime, timedelta
 from functools import cached_property
@@ -54,10 +54,6 @@ class Facts:
 
     def __init__(self, task: TaskStatus) -> None:
         self.task = task
-
-    @classmethod
-    def of(cls, task: TaskStatus) -> "Facts":
-        return cls(task)
 
     @cached_property
     def now(self) -> datetime:

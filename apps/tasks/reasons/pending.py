@@ -6,7 +6,7 @@ from datetime import timedelta
 from django.utils.translation import gettext as _
 from django.utils.translation import ngettext_lazy
 
-from apps.tasks import failures, states
+from apps.tasks import failures, masking, states
 from apps.tasks.models import Pause, WorkerProcess
 from apps.tasks.reasons import words
 from apps.tasks.reasons.facts import Facts
@@ -165,7 +165,9 @@ def limit(facts: Facts) -> Reason | None:
     use, before = facts.limit_use, facts.before_in_line
     parts = [_("It waits for a place of its limit")]
     if task.line:
-        parts = [_("It waits for a place of its limit for %(key)s") % {"key": words.cut(task.line)}]
+        parts = [
+            _("It waits for a place of its limit for %(key)s") % {"key": words.cut(masking.shown_line(task) or "")}
+        ]
     most = None if facts.limit is None else facts.limit.concurrency
     if most is not None and use.used + task.weight > most:
         parts.append(words.counted(PLACES, most, used=words.count(use.used)))

@@ -4,7 +4,7 @@ search.parse("state:failed actor:process_document error:MailRefusedError").rows(
 """
 
 from apps.tasks.search.errors import SearchError
-from apps.tasks.search.line import Term, line, quoted
+from apps.tasks.search.line import Term, line, quoted, terms
 from apps.tasks.search.search import NEWEST, Search, parse
 from apps.tasks.search.states import STATES, State
 from apps.tasks.search.words import WORDS, Word
@@ -21,4 +21,5 @@ __all__ = [
     "line",
     "parse",
     "quoted",
+    "terms",
 ]

@@ -29,15 +29,18 @@ class Anchor:
     limited: Any = ""
     always_limited: bool = False
 
-    def first(self, rows: QuerySet[Any], count: int) -> QuerySet[Any]:
-        """Return the first `count` of the rows, which have this condition. This takes a query."""
+    def first(self, rows: QuerySet[Any], count: int) -> tuple[QuerySet[Any], bool]:
+        """Return the first `count` of the rows, which have this condition, and whether there are as many.
+
+        This takes a query.
+        """
         column = self.order.removeprefix("-")
         if not column:
-            return rows
+            return rows, False
         last = rows.order_by(self.order).values_list(column, flat=True)[count - 1 : count].first()
         if last is None:
-            return rows
-        return rows.filter(**{f"{column}__{'gte' if self.order.startswith('-') else 'lte'}": last})
+            return rows, False
+        return rows.filter(**{f"{column}__{'gte' if self.order.startswith('-') else 'lte'}": last}), True
 
 
 #: Ranks of anchors.

@@ -1,9 +1,7 @@
 """Search by arguments. Hidden values are not compared, so that a search does not tell them."""
 
-import inspect
 import json
 from collections.abc import Iterator
-from functools import lru_cache
 from typing import Any
 
 import dramatiq
@@ -11,6 +9,8 @@ from django.db.models import Q, QuerySet, TextField
 from django.db.models.functions import Cast, Length
 from django.utils.translation import gettext as _
 
+from apps.tasks import masking, secret_names
+from apps.tasks.conf import conf
 from apps.tasks.search.errors import SearchError, shown
 
 #: Characters of the arguments of a task, as JSON, above which they are not searched.
@@ -18,27 +18,18 @@ MOST_CHARACTERS = 10_000
 
 
 def is_masked(name: str) -> bool:
-    """Return whether the values of arguments with this name are hidden."""
-    return False
-
-
-def seen(task_name: str, args: Any, kwargs: Any) -> tuple[Any, Any]:
-    """Return the arguments as people may see them."""
-    return args, kwargs
-
-
-@lru_cache(maxsize=1024)
-def positions(actor: dramatiq.Actor[..., Any]) -> tuple[str, ...]:
-    """Return the names of the parameters that an actor takes by position."""
-    parameters = inspect.signature(actor.fn).parameters.values()
-    return tuple(one.name for one in parameters if one.kind in (one.POSITIONAL_ONLY, one.POSITIONAL_OR_KEYWORD))
+    """Return whether arguments of this name are hidden: always, or by each actor that has one."""
+    actors = [actor for actor in _actors() if name in masking.parameters_of(actor).names]
+    if not actors:
+        return secret_names.contains_one(name, conf.TASK_MASKED_NAMES)
+    return all(masking.is_masked(actor.actor_name, name) for actor in actors)
 
 
 def named(task_name: str, args: Any, kwargs: Any) -> Iterator[tuple[str, Any]]:
     """Yield the arguments that people may see with their names. One whose name is not known has an empty one."""
-    args, kwargs = seen(task_name, args, kwargs)
+    args, kwargs = masking.arguments(task_name, args, kwargs)
     actor = dramatiq.get_broker().actors.get(task_name)
-    names = positions(actor) if actor is not None else ()
+    names = masking.parameters_of(actor).positions if actor is not None else ()
     for number, value in enumerate(args if isinstance(args, list) else []):
         yield (names[number] if number < len(names) else ""), value
     if isinstance(kwargs, dict):
@@ -91,7 +82,7 @@ def _may_have(name: str, values: list[str]) -> Q:
         in_kwargs |= Q(kwargs_text__contains=part) | Q(kwargs_text__contains=escaped)
     if not name:
         return in_args | in_kwargs
-    actors = [actor.actor_name for actor in dramatiq.get_broker().actors.values() if name in positions(actor)]
+    actors = [actor.actor_name for actor in _actors() if name in masking.parameters_of(actor).positions]
     key = json.dumps(name, ensure_ascii=False)
     in_kwargs &= Q(kwargs_text__contains=key) | Q(kwargs_text__contains=json.dumps(name))
     return in_kwargs | (in_args & Q(task_name__in=actors))
@@ -113,3 +104,7 @@ def _fits(name: str, value: Any, wanted_name: str, wanted: list[str]) -> bool:
         return json.dumps(value, ensure_ascii=False) in wanted
     except (ValueError, RecursionError):  # An integer of more than 4,300 digits.
         return False
+
+
+def _actors() -> list[dramatiq.Actor[..., Any]]:
+    return list(dramatiq.get_broker().actors.values())

@@ -1,6 +1,6 @@
 """A search: the tasks that a line of words finds."""
 
-from dataclasses import dataclass
+from dataclasses import KW_ONLY, dataclass
 from datetime import datetime
 from functools import cached_property
 from typing import Any
@@ -16,6 +16,19 @@ from apps.tasks.search.words import ARGUMENT, WORDS, Match, match
 
 #: Number of rows in which a search looks for what has no index.
 NEWEST = 10_000
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows that a search found.
+
+    Parameters:
+      is_limited: Whether there are rows in which was not looked: see `Search.limit`.
+    """
+
+    rows: QuerySet[Any]
+    _: KW_ONLY
+    is_limited: bool
 
 
 @dataclass(frozen=True)
@@ -98,7 +111,7 @@ class Search:
         """Whether an index has all that it finds, however many."""
         return not (self._others or self._arguments)
 
-    def rows(self, queryset: QuerySet[Any], *, newest: int | None = NEWEST) -> QuerySet[Any]:
+    def find(self, queryset: QuerySet[Any], *, newest: int | None = NEWEST) -> "Found":
         """Return the rows that the search finds, in the order of the given ones. They may be filtered further.
 
         Parameters:
@@ -107,18 +120,20 @@ class Search:
         if len(self.terms) == 1 and self._texts:
             of_id = queryset.filter(task_id=self._texts[0])
             if of_id.exists():
-                return of_id
-        rows = start = queryset.filter(self._anchor.condition)
-        if self._others and newest is not None:
-            rows = self._anchor.first(rows, newest)
+                return Found(of_id, is_limited=False)
+        rows, is_limited = queryset.filter(self._anchor.condition), self._anchor.always_limited
+        if not self.is_by_index and (newest is not None or self._arguments):
+            rows, is_limited = self._anchor.first(rows, newest or NEWEST)
+            is_limited |= self._anchor.always_limited
         for condition in self._others:
             rows = rows.filter(condition)
         if self._arguments:
-            few = rows if self._others and newest is not None else self._anchor.first(start, newest or NEWEST)
-            for condition in self._others:
-                few = few.filter(condition)
-            rows = rows.filter(pk__in=arguments.having(few, self._arguments))
-        return rows
+            rows = rows.filter(pk__in=arguments.having(rows, self._arguments))
+        return Found(rows, is_limited=is_limited)
+
+    def rows(self, queryset: QuerySet[Any], *, newest: int | None = NEWEST) -> QuerySet[Any]:
+        """Return the rows of `find`."""
+        return self.find(queryset, newest=newest).rows
 
     @property
     def limit(self) -> str:
@@ -126,13 +141,6 @@ class Search:
         if not self._anchor.always_limited and (self.is_by_index or not self._anchor.order):
             return ""
         return str(self._anchor.limited) % {"count": number_format(NEWEST, force_grouping=True)}
-
-    def is_limited(self, queryset: QuerySet[Any]) -> bool:
-        """Return whether there are more rows than those in which is looked. This takes a query."""
-        if not self.limit or self._anchor.always_limited:
-            return bool(self.limit)
-        more = queryset.filter(self._anchor.condition).order_by(self._anchor.order).values_list("pk")
-        return more[NEWEST : NEWEST + 1].exists()
 
 
 def _any(conditions: list[Q]) -> Q:

@@ -27,6 +27,8 @@ MOST_TASKS, MOST_PROCESSES = 10_000, 100
 INTEGER_LIMIT, BIG_INTEGER_LIMIT = 2**31, 2**63
 #: Name of the parameters that arguments have, as in `arg.document_id:7`.
 ARGUMENT = "arg."
+#: Column of worker processes with the version of their code, if they tell it.
+VERSION = "code_version"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -217,13 +219,13 @@ def _id(value: str, now: datetime) -> Match:
 
 
 def _version(value: str, now: datetime) -> Match:
-    found = WorkerProcess.objects.filter(code_version__startswith=value).order_by("-started_at")
+    found = WorkerProcess.objects.filter(**{f"{VERSION}__startswith": value}).order_by("-started_at")
     return Match(condition=Q(worker_id__in=list(found.values_list("pk", flat=True)[:MOST_TASKS])))
 
 
 def has_versions() -> bool:
     """Return whether worker processes tell their code version."""
-    return any(field.name == "code_version" for field in WorkerProcess._meta.concrete_fields)
+    return any(field.name == VERSION for field in WorkerProcess._meta.concrete_fields)
 
 
 def argument(name: str, value: str) -> Match:

@@ -8,12 +8,12 @@ from apps.tasks.statements.table import quoted_table
 
 #: Through the ORM, the columns would be read by a join of the table with itself.
 OLDEST = """
-SELECT in_line, delayed, has_retried, count(*)
+SELECT in_line, delayed, has_retried, has_line, count(*)
 FROM (
-    SELECT t.in_line, t.delayed, t.retries > 0 AS has_retried FROM {table} AS t
+    SELECT t.in_line, t.delayed, t.retries > 0 AS has_retried, t.line IS NOT NULL AS has_line FROM {table} AS t
     WHERE t.status = 'pending' ORDER BY t.id LIMIT %s
 ) AS oldest
-GROUP BY 1, 2, 3
+GROUP BY 1, 2, 3, 4
 """
 
 
@@ -23,6 +23,7 @@ class Pending(NamedTuple):
     in_line: bool
     delayed: bool
     has_retried: bool
+    has_line: bool
     number: int
 
 
@@ -30,4 +31,7 @@ def count(*, limit: int) -> list[Pending]:
     """Count the oldest pending tasks, up to a limit."""
     with connection.cursor() as cursor:
         cursor.execute(OLDEST.format(table=quoted_table()), [limit])
-        return [Pending(bool(line), bool(delayed), bool(again), n) for line, delayed, again, n in cursor.fetchall()]
+        return [
+            Pending(bool(in_line), bool(delayed), bool(again), bool(line), number)
+            for in_line, delayed, again, line, number in cursor.fetchall()
+        ]

@@ -6,6 +6,7 @@ from tests.chaos.faults import (
     disk,
     failover,
     network,
+    pauses,
     processes,
     recycling,
     redis_data,
@@ -27,13 +28,14 @@ ACTS: tuple[Act, ...] = (
     *clock.ACTS,
     *connections.ACTS,
     *versions.ACTS,
+    *pauses.ACTS,
 )
 #: Names of all faults. Some are tasks that do odd things.
 NAMES = tuple(dict.fromkeys([*(act.fault for act in ACTS), *(kind.fault for kind in KINDS if kind.fault)]))
 #: Those of a short storm: none of them needs more than a few seconds.
 SHORT = (
-    "kills", "recycling", "restarts", "cut-connections", "redis-failover", "redis-parts", "versions", "follow-ups",
-    "odd-errors", "exits", "async", "left-atomic", "owners",
+    "kills", "recycling", "restarts", "cut-connections", "redis-failover", "redis-parts", "versions", "pauses",
+    "follow-ups", "odd-errors", "exits", "async", "left-atomic", "owners",
 )  # fmt: skip
 
 __all__ = ["ACTS", "NAMES", "SHORT", "Act"]

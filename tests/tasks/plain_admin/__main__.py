@@ -96,11 +96,13 @@ def visit_tasks(client: Client) -> None:
 
     listed = visit(client, TASKS)
     assert "5 tasks" in listed.text
-    assert len(listed.with_attribute("role", "progressbar")) == 5
-    assert len([one for one in listed.with_attribute("data-kind", "danger") if one["class"] == "task-label"]) == 1
-    for query in ("status__exact=failed", "task=plain.say", "queue=default", "created=day", "q=plain"):
+    assert len([tag for tag, _ in listed.elements if tag == "progress"]) == 1
+    assert len([one for one in listed.with_attribute("data-kind", "danger") if one.get("class") == "tasks-state"]) == 1
+    for query in ("status__exact=failed", "q=state:failed+actor:say", "queue=default", "created=day", "q=plain"):
         assert "Nothing matches" not in visit(client, f"{TASKS}?{query}").text
     assert "Nothing matches" in visit(client, f"{TASKS}?q=nothing").text
+    assert "Unknown word 'stat'" in visit(client, f"{TASKS}?q=stat:failed").text
+    assert "was saved" in visit(client, f"{TASKS}views/", {"q": "state:failed", "name": "Failed"}).text
     for status, task in tasks.items():
         page = visit(client, page_of(task))
         assert TaskStatus(status=status).get_status_display() in page.text

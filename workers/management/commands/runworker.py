@@ -21,7 +21,7 @@ from workers.liveness.port import ProbePort
 from workers.liveness.probe import Door, Probe
 from workers.management.metrics_port import check_port, metrics_port, show_metrics
 from workers.process import memory, middleware_fork, weights
-from workers.process.import_path import own_path
+from workers.process.import_path import instrumenting_path, own_path
 from workers.process.main import EXIT_RECYCLED, leave, work
 from workers.process.voucher import Voucher
 from workers.supervision.supervisor import Child, Supervisor
@@ -149,7 +149,7 @@ class Command(BaseCommand):
         env = {"DATABASE_CONN_MAX_AGE": "60"} | os.environ
         # -P: a module in the folder where the command was started must not hide another one.
         django = [sys.executable, "-P", "-m", "django"]
-        env["PYTHONPATH"] = os.pathsep.join(own_path())
+        env["PYTHONPATH"] = os.pathsep.join([*instrumenting_path(), *own_path()])
         queues = [f"{name}:{weight}" for name, weight in options["queues"].items()]
         numbers = ["--threads", str(options["threads"]), "--isolated", str(options["isolated"])]
         queues = ["--queues", *queues] if queues else []

@@ -9,17 +9,19 @@ from typing import Any
 from django.core.management.base import BaseCommand, CommandError
 from django.db import DatabaseError
 
-from apps.tasks.commands import EXIT_CODES, FAILED, INTERRUPTED, WRONG, causes, listing, show, stack, stats
+from apps.tasks.commands import EXIT_CODES, FAILED, INTERRUPTED, WRONG, causes, doctor, listing, show, stack, stats, why
 from apps.tasks.commands.following import Follow, Wait
 from apps.tasks.commands.operating import CANCEL, RETRY
 from apps.tasks.commands.pausing import Pause, Resume
 from apps.tasks.commands.screen import Screen, shown
 from apps.tasks.errors import BadPauseError, TaskError, UnknownActorError, UnknownQueueError
+from apps.tasks.search import SearchError
 
 #: Subcommands by name: see `apps.tasks.commands`.
 ACTIONS: dict[str, Any] = {
     "list": listing,
     "show": show,
+    "why": why,
     "causes": causes,
     "stats": stats,
     "follow": Follow,
@@ -29,9 +31,10 @@ ACTIONS: dict[str, Any] = {
     "retry": RETRY,
     "pause": Pause,
     "resume": Resume,
+    "doctor": doctor,
 }
 #: Errors of the arguments.
-WRONG_ERRORS = (BadPauseError, UnknownActorError, UnknownQueueError)
+WRONG_ERRORS = (BadPauseError, SearchError, UnknownActorError, UnknownQueueError)
 
 
 class Command(BaseCommand):

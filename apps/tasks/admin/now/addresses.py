@@ -16,7 +16,7 @@ def retry_of(cause: str, *, span: str = "") -> str:
     """Return the address at which the failures of a cause are retried. One of another program may have none.
 
     Parameters:
-      span: A key of `filters.SPANS`. Empty: the last hour.
+      span: The name of a time of the page Failures. Empty: the last hour.
     """
     try:
         found = reverse("admin:tasks_cause_retry", args=[cause])

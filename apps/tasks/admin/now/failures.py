@@ -16,13 +16,13 @@ from django.utils.translation import gettext_lazy as _
 from apps.tasks import failures, states
 from apps.tasks.admin import elements
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
-from apps.tasks.admin.filters import SPANS
 from apps.tasks.admin.now.addresses import retry_of, tasks
 from apps.tasks.models import Deploy, TaskStatus
 from apps.tasks.statements import causes
 
-#: Columns of the page: a key of `SPANS`, and its title.
+#: Columns of the page by the names of their times in addresses: the titles, and the times.
 COLUMNS = {"hour": _("1 h"), "3h": _("3 h"), "day": _("24 h"), "week": _("7 d")}
+SPANS = {"hour": timedelta(hours=1), "3h": timedelta(hours=3), "day": timedelta(days=1), "week": timedelta(days=7)}
 #: Causes of the page, and failures that are counted for one number.
 MOST_CAUSES, MOST_COUNTED = 50, 1_000
 
@@ -41,7 +41,7 @@ class FailuresAdmin(OperatedAdmin):
             raise PermissionDenied
         request.current_app = self.admin_site.name
         now = timezone.now()
-        longest = max(span for _text, span in (SPANS[name] for name in COLUMNS))
+        longest = max(SPANS.values())
         found = causes.look(now - longest, limit=MOST_CAUSES + 1, most_counted=1, newest_first=True)
         shown = found.causes[:MOST_CAUSES]
         deploy = Deploy.objects.first()
@@ -64,7 +64,7 @@ def rows_of(
 ) -> list[dict[str, Any]]:
     """Return the rows of the page, with what the last failure of each cause says."""
     names = [one.cause for one in found]
-    times = [now - SPANS[name][1] for name in COLUMNS]
+    times = [now - SPANS[name] for name in COLUMNS]
     numbers = causes.numbers(names, times, most_counted=MOST_COUNTED)
     first = causes.first_seen(names)
     last = last_of(found)
@@ -116,6 +116,4 @@ def counted(number: int, *, most: int) -> str:
 
 def span_of(request: HttpRequest, *, usual: timedelta) -> timedelta:
     """Return the time that an address names."""
-    name = request.GET.get("span", "")
-    span: timedelta = SPANS[name][1] if name in COLUMNS else usual
-    return span
+    return SPANS.get(request.GET.get("span", ""), usual)

@@ -176,8 +176,9 @@ def count_waiting() -> tuple[Counter[str], bool]:
     """Return the number of pending tasks of each kind of waiting, of the oldest ones, and whether there are more."""
     most = CappedPaginator.cap
     found: Counter[str] = Counter()
-    for in_line, delayed, has_retried, number in pending.count(limit=most + 1):
-        found[waiting.kind_of(in_line=in_line, delayed=delayed, has_retried=has_retried).name] += number
+    for in_line, delayed, has_retried, has_line, number in pending.count(limit=most + 1):
+        kind = waiting.kind_of(in_line=in_line, delayed=delayed, has_retried=has_retried, has_line=has_line)
+        found[kind.name] += number
     return found, found.total() > most
 
 
@@ -185,6 +186,8 @@ def counts(waits: Counter[str], last_hour: Series, *, is_capped: bool) -> Iterab
     """Yield the numbers at the top, each with the address of the list that has these tasks."""
     for kind in waiting.KINDS:
         number = waits[kind.name]
+        if kind is waiting.PAUSE and not number:
+            continue
         shown = elements.number(number)
         yield {
             "title": kind.title,

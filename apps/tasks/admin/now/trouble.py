@@ -9,7 +9,7 @@ import dramatiq
 from django.urls import reverse
 from django.utils.translation import gettext as _
 
-from apps.tasks import health, presence, stalls
+from apps.tasks import health, pauses, presence, stalls
 from apps.tasks.admin import duration, elements
 from apps.tasks.admin.schedule import state
 from apps.tasks.limits import figures as limit_figures
@@ -53,6 +53,7 @@ class Look:
     needs_scheduler: bool = False
     oldest: dict[str, float] = field(default_factory=dict)
     untaken: dict[str, float] = field(default_factory=dict)
+    paused: pauses.Paused = field(default_factory=pauses.Paused)
 
     @classmethod
     def now(cls) -> "Look":
@@ -63,6 +64,7 @@ class Look:
             needs_scheduler=health.needs_scheduler(),
             oldest=oldest,
             untaken=untaken,
+            paused=pauses.read(),
         )
 
     def of_kind(self, kind: str) -> list[WorkerProcess]:
@@ -146,7 +148,7 @@ def queues(look: Look) -> Iterator[Trouble]:
         remedy = _("Let one work again, or start another.")
         yield Trouble(text=text, remedy=remedy, href=reverse("admin:tasks_workerprocess_changelist"))
         return
-    for name in sorted({*known, *look.oldest} - taken):
+    for name in sorted({*known, *look.oldest} - taken - look.paused.queues.keys()):
         waited = look.oldest.get(name)
         text = _("No living worker takes the queue %(name)s.") % {"name": name}
         if waited is not None:
@@ -154,7 +156,7 @@ def queues(look: Look) -> Iterator[Trouble]:
         command = f"manage.py runworker --queues {name}"
         yield Trouble(text=text, remedy=_("Start %(command)s.") % {"command": command}, href=_waiting(name))
     for name, waited in sorted(look.oldest.items()):
-        if name in taken and waited >= LONG_SECONDS:
+        if name in taken and name not in look.paused.queues and waited >= LONG_SECONDS:
             text = _("The oldest task of the queue %(name)s has waited for %(time)s.")
             yield Trouble(
                 text=text % {"name": name, "time": _words(waited)},
@@ -167,10 +169,27 @@ def queues(look: Look) -> Iterator[Trouble]:
             )
 
 
+def paused(look: Look) -> Iterator[Trouble]:
+    """Yield the pauses: one that is forgotten keeps its tasks for ever."""
+    for kind, found in ((pauses.QUEUE, look.paused.queues), (pauses.ACTOR, look.paused.actors)):
+        for pause in list(found.values())[:MOST]:
+            page = "queues" if kind == pauses.QUEUE else "actors"
+            texts = {pauses.QUEUE: _("The queue %(pause)s"), pauses.ACTOR: _("The actor %(pause)s")}
+            waited = look.oldest.get(pause.name) if kind == pauses.QUEUE else None
+            remedy = _("Its tasks wait until it is resumed.")
+            if waited is not None:
+                remedy = _("Its oldest task has waited for %(time)s.") % {"time": _words(waited)} + " " + remedy
+            yield Trouble(
+                text=texts[kind] % {"pause": elements.pause_text(pause)},
+                remedy=remedy,
+                href=reverse(f"admin:tasks_pause_{page}"),
+            )
+
+
 def stalled(look: Look) -> Iterator[Trouble]:
     """Yield the workers that live and take nothing."""
     known = dramatiq.get_broker().get_declared_queues()
-    found = stalls.stalled(look.workers, look.untaken, known=known)
+    found = stalls.stalled(look.workers, look.untaken, known=known, paused=look.paused.queues)
     for worker in found[:MOST]:
         why = WorkerProcess.TROUBLES.get(worker.trouble)
         text = _("The worker %(worker)s lives and takes nothing.") % {"worker": worker}
@@ -215,7 +234,7 @@ def limits(look: Look) -> Iterator[Trouble]:
         )
 
 
-PARTS = (servers, processes, stalled, queues, schedules, limits)
+PARTS = (servers, processes, stalled, queues, paused, schedules, limits)
 
 
 def _words(seconds: float) -> str:

@@ -1,177 +1,178 @@
-"""The page of one task, with all its columns and attempts."""
+"""The page of one task, and the part of it that changes while the task is unfinished."""
 
 from collections.abc import Iterator
+from hashlib import blake2b
 from typing import Any
 
-from django.contrib import admin
-from django.http import HttpRequest
-from django.utils.html import format_html
+from django.core.exceptions import PermissionDenied
+from django.db.models.functions import Right
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified
+from django.template.response import TemplateResponse
+from django.urls import URLPattern, path, reverse
+from django.utils.http import urlencode
 from django.utils.safestring import SafeString
-from django.utils.translation import gettext
+from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import failures, masking, states
-from apps.tasks.admin import duration, elements, links, options
+from apps.tasks import audit, failures, figures, masking, permission, states
+from apps.tasks.admin import elements, links, options, theme
 from apps.tasks.admin.action_pages import OperatedAdmin
-from apps.tasks.admin.held import HELD, mark_held
-from apps.tasks.admin.read_only import ReadOnlyInline
 from apps.tasks.admin.related import name_related
 from apps.tasks.admin.stack import StackAdmin
-from apps.tasks.models import TaskAttempt, TaskStatus
+from apps.tasks.admin.task_page import family, message, timeline, traces
+from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
+from apps.tasks.reasons import Facts, Page, why
 
-
-class AttemptInline(ReadOnlyInline):
-    """Attempts that did not complete, the last one first."""
-
-    model = TaskAttempt
-    permission = "tasks.view_taskstatus"
-    verbose_name_plural = _("attempts that did not complete")
-    fields = readonly_fields = ("number", "ended", "error", "ran", "worker")
-    ordering = ("-attempt",)
-    per_page = 10
-
-    @admin.display(description=_("attempt"))
-    def number(self, attempt: TaskAttempt) -> SafeString:
-        return format_html('{}<span class="task-note">{}</span>', attempt.attempt, attempt.outcome)
-
-    @admin.display(description=_("error"))
-    def error(self, attempt: TaskAttempt) -> SafeString:
-        message = elements.paragraph(failures.in_words(attempt.error_type, attempt.error_message))
-        if not attempt.traceback:
-            return message
-        return format_html(
-            '{}<details class="task-details"><summary>{}</summary>{}</details>',
-            message,
-            gettext("Traceback"),
-            elements.block(attempt.traceback),
-        )
-
-    @admin.display(description=_("duration"))
-    def ran(self, attempt: TaskAttempt) -> str:
-        return duration.in_words(attempt.ended_at - attempt.started_at) if attempt.started_at else elements.NOTHING
-
-    @admin.display(description=_("ended"))
-    def ended(self, attempt: TaskAttempt) -> str:
-        return elements.timestamp(attempt.ended_at)
-
-    @admin.display(description=_("worker"))
-    def worker(self, attempt: TaskAttempt) -> str:
-        return links.worker(attempt.worker_id)
+#: Seconds for which the sentence about an unfinished task stays as it is, if nothing else changes.
+STEADY_SECONDS = 15
 
 
 class TaskPageAdmin(StackAdmin, OperatedAdmin):
     """The page of one task."""
 
-    inlines = (AttemptInline,)
-    readonly_fields = (
-        "state", "progress_line", "about", "error", "last_traceback", "arguments", "keyword_arguments",
-        "waits_for", "said", "returned", "sent", "due", "claimed", "started", "finished", "waited", "ran",
-        "expires", "cancel_requested", "worker", "stack_frames",
-    )  # fmt: skip
+    change_form_template = "tasks/task_page/page.html"
+
+    def get_urls(self) -> list[URLPattern]:
+        view = self.admin_site.admin_view(self.changing_part)
+        return [path("<int:object_id>/part/", view, name="tasks_taskstatus_part"), *super().get_urls()]
 
     def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> TaskStatus | None:
         task: TaskStatus | None = super().get_object(request, object_id, from_field)
         if task is not None:
             name_related([task], request=request, site=self.admin_site)
-            mark_held([task])
         return task
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        return list(self._sections(obj))
+        """Return none: the template of the page shows all."""
+        return []
 
-    def _sections(self, task: TaskStatus) -> Iterator[tuple[Any, dict[str, Any]]]:
-        """Yield the sections of a task's page, without those that would be empty."""
-        waits: list[Any] = ["waits_for"] if options.waits_for(task) else []
-        yield None, {"fields": [("state", "about"), *waits, ("progress_line", "owner")]}
-        if (stack := self.stack_of(task)) is not None:
-            yield self.stack_title(stack), {"fields": ["stack_frames"]}
-        if task.error_message or task.traceback:
-            titles = {states.FAILED: _("Error"), states.COMPLETED: _("Error after it ran")}
-            fields = ["error", *(["last_traceback"] if task.traceback else [])]
-            yield titles.get(task.status, _("Error of the last attempt")), {"fields": fields}
-        if task.status == states.COMPLETED:
-            yield _("Result"), {"fields": ["returned"]}
-        message: list[Any] = [("task_name", "queue_name"), ("task_id", "priority"), "arguments", "keyword_arguments"]
-        yield _("Message"), {"fields": message}
-        if options.lines(task):
-            yield _("Options"), {"fields": ["said"]}
-        times: list[Any] = [("sent", "due"), ("claimed", "waited"), ("started", "ran"), "finished"]
-        times += ["expires"] if task.expires_at else []
-        times += ["cancel_requested"] if task.cancel_requested_at else []
-        yield elements.in_zone(_("Time (%(zone)s)")), {"fields": times}
-        runs: list[Any] = [("attempt", "worker"), ("retries", "crashes")]
-        yield _("Runs"), {"fields": runs + (["snoozes"] if task.snoozes else [])}
+    def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
+        task = kwargs.get("obj")
+        if task is not None:
+            facts = Facts(task)
+            context |= self._changing(request, task, facts) | {
+                "title": task.task_name,
+                "subtitle": None,
+                "facts": list(_columns(task)),
+                "options": options.as_list(found) if (found := options.lines(task)) else "",
+                "part_url": "" if task.is_finished else reverse("admin:tasks_taskstatus_part", args=[task.pk]),
+                "etag": self._etag(request, task, facts),
+            }
+            if permission.may(request.user, "view_arguments"):
+                context |= {
+                    "arguments": message.arguments(task),
+                    "message": elements.json_block(message.as_redis_gets_it(task)),
+                }
+            if task.status == states.FAILED and task.cause:
+                query = {"status__exact": states.FAILED, "cause": task.cause}
+                href = f"{reverse('admin:tasks_taskstatus_changelist')}?{urlencode(query)}"
+                context["cause_button"] = theme.button(_("All of this cause"), href=href, icon="filter_list")
+        response: HttpResponse = super().render_change_form(request, context, **kwargs)
+        return response
 
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        return self.inlines if obj is not None and obj.attempts.exists() else ()
+    def changing_part(self, request: HttpRequest, object_id: int) -> HttpResponse:
+        """Return the part of the page that changes. 304: it has not."""
+        if request.method not in ("GET", "HEAD"):
+            return HttpResponseNotAllowed(["GET", "HEAD"])
+        if not self.has_view_permission(request):
+            raise PermissionDenied
+        task = self.get_object(request, str(object_id))
+        if task is None:
+            gone: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
+            return gone
+        facts = Facts(task)
+        etag = self._etag(request, task, facts)
+        if request.headers.get("If-None-Match") == etag:
+            return HttpResponseNotModified(headers={"ETag": etag})
+        request.current_app = self.admin_site.name
+        context = self._changing(request, task, facts)
+        return TemplateResponse(request, "tasks/task_page/part.html", context, headers={"ETag": etag})
 
-    @admin.display(description=_("progress"))
-    def progress_line(self, task: TaskStatus) -> SafeString:
+    def _etag(self, request: HttpRequest, task: TaskStatus, facts: Facts) -> str:
+        """Return a tag of all that the part shows. The durations in it go on by themselves in the browser."""
+        stack = self.stack_of(task)
+        newest = audit.of(task)[:1]
+        parts = (
+            task.status, task.attempt, task.updated_at, task.claimed_at, task.started_at, task.cancel_requested_at,
+            stack and stack.answered_at, newest and newest[0].entry_id, get_language(),
+            int(facts.now.timestamp()) // STEADY_SECONDS if not task.is_finished else 0,
+            permission.may(request.user, "view_arguments"),
+        )  # fmt: skip
+        return f'"{blake2b(repr(parts).encode(), digest_size=12).hexdigest()}"'
+
+    def _changing(self, request: HttpRequest, task: TaskStatus, facts: Facts) -> dict[str, Any]:
+        """Return what the changing part shows, with a number of queries that does not grow with the task's life."""
+        reason = why(task, facts)
+        rows = TaskAttempt.objects.filter(task=task).defer("traceback", "cause").order_by("-attempt")
+        attempts = list(rows.annotate(trace=Right("traceback", traces.LENGTH + 1))[: timeline.MOST_ATTEMPTS])
+        for attempt in attempts:
+            attempt.traceback = attempt.trace
+        usual = figures.usual(task.task_name)
+        stack = self.stack_of(task)
+        may_see = permission.may(request.user, "view_arguments")
         name = gettext("Progress of %(task)s") % {"task": task.task_name}
-        bar = elements.progress_bar(task.progress, status=task.status, name=name)
-        return bar + elements.paragraph(task.progress_text)
+        return {
+            "task": task,
+            "state": elements.label(task.get_status_display(), kind=elements.STATUS_KINDS[task.status]),
+            "reason": reason,
+            "reason_url": address_of(reason.page),
+            "bar": elements.progress_bar(task.progress, status=task.status, name=name),
+            "zone": elements.in_zone(_("Timeline (%(zone)s)")),
+            "timeline": timeline.of(task, attempts, usual=usual, now=facts.now),
+            "stack_title": None if stack is None else self.stack_title(stack),
+            "stack": None if stack is None else self.stack_frames(task),
+            "error_title": error_title(task),
+            "error": failures.in_words(task.error_type, task.error_message),
+            "trace": traces.shown(task.traceback) if task.traceback else "",
+            "result": elements.json_block(masking.shown_result(task))
+            if task.status == states.COMPLETED and may_see
+            else "",
+            "family": family.of(task),
+            "group": next(options.group(task), None),
+            "history": audit.of(task),
+        }
 
-    @admin.display(description=_("message"))
-    def error(self, task: TaskStatus) -> SafeString:
-        return elements.paragraph(failures.in_words(task.error_type, task.error_message), is_error=True)
 
-    @admin.display(description=_("traceback"))
-    def last_traceback(self, task: TaskStatus) -> str:
-        return elements.block(task.traceback)
+def error_title(task: TaskStatus) -> Any:
+    titles = {states.FAILED: _("Error"), states.COMPLETED: _("Error after it ran")}
+    return titles.get(task.status, _("Error of the last attempt"))
 
-    @admin.display(description=_("arguments"))
-    def arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(masking.shown(task)[0]) if task.args else elements.NOTHING
 
-    @admin.display(description=_("keyword arguments"))
-    def keyword_arguments(self, task: TaskStatus) -> str:
-        return elements.json_block(masking.shown(task)[1]) if task.kwargs else elements.NOTHING
+def address_of(page: Page | None) -> str:
+    """Return the address of the page that helps. Empty: there is none."""
+    if page is None:
+        return ""
+    if page.kind in ("limit", "schedule", "worker"):
+        model = "workerprocess" if page.kind == "worker" else page.kind
+        return reverse(f"admin:tasks_{model}_change", args=[page.key])
+    if page.kind == "processes":
+        return reverse("admin:tasks_workerprocess_changelist")
+    queries = {
+        "queue": {"status__exact": states.PENDING, "queue": page.key},
+        "actor": {"status__exact": states.PENDING, "task": page.key},
+        "tasks": {"status__exact": states.PROCESSING},
+    }
+    return f"{reverse('admin:tasks_taskstatus_changelist')}?{urlencode(queries[page.kind])}"
 
-    @admin.display(description=_("waits for"))
-    def waits_for(self, task: TaskStatus) -> SafeString | None:
-        return options.waits_for(task)
 
-    @admin.display(description=_("set when sent"))
-    def said(self, task: TaskStatus) -> SafeString:
-        return options.as_list(options.lines(task))
-
-    @admin.display(description=_("result"))
-    def returned(self, task: TaskStatus) -> str:
-        return elements.json_block(masking.shown_result(task)) if task.status == states.COMPLETED else elements.NOTHING
-
-    @admin.display(description=_("created"))
-    def sent(self, task: TaskStatus) -> str:
-        return elements.timestamp(task.created_at)
-
-    @admin.display(description=_("not before"))
-    def due(self, task: Any) -> str:
-        return str(HELD) if task.is_held else elements.timestamp(task.run_at)
-
-    @admin.display(description=_("claimed"))
-    def claimed(self, task: TaskStatus) -> str:
-        return elements.timestamp(task.claimed_at)
-
-    @admin.display(description=_("started"))
-    def started(self, task: TaskStatus) -> str:
-        return elements.timestamp(task.started_at)
-
-    @admin.display(description=_("finished"))
-    def finished(self, task: TaskStatus) -> str:
-        return elements.timestamp(task.finished_at)
-
-    @admin.display(description=_("waited"))
-    def waited(self, task: TaskStatus) -> str:
-        """Return the time from its earliest start to its start."""
-        return duration.in_words(task.started_at - task.run_at) if task.started_at else elements.NOTHING
-
-    @admin.display(description=_("expires"))
-    def expires(self, task: TaskStatus) -> str:
-        return elements.timestamp(task.expires_at)
-
-    @admin.display(description=_("cancel requested"))
-    def cancel_requested(self, task: TaskStatus) -> str:
-        return elements.timestamp(task.cancel_requested_at)
-
-    @admin.display(description=_("worker"))
-    def worker(self, task: TaskStatus) -> str:
-        return links.worker(task.worker_id)
+def _columns(task: Any) -> Iterator[tuple[Any, SafeString | str]]:
+    """Yield name and value of the columns that are worth a line."""
+    yield _("about"), task.related_link or elements.NOTHING
+    if task.owner is not None:
+        yield _("owner"), str(task.owner)
+    yield _("queue"), task.queue_name
+    yield _("priority"), str(task.priority)
+    yield _("task id"), task.task_id
+    yield _("attempt"), str(task.attempt + 1)
+    for name, number in ((_("retries"), task.retries), (_("snoozes"), task.snoozes), (_("crashes"), task.crashes)):
+        if number:
+            yield name, str(number)
+    if task.expires_at is not None:
+        yield _("expires"), elements.timestamp(task.expires_at)
+    if task.worker_id is not None:
+        yield _("worker"), links.worker(task.worker_id)
+    schedule = task.options.get("schedule") if isinstance(task.options, dict) else None
+    if isinstance(schedule, str):
+        slots = ScheduleSlot.objects.filter(schedule__name=schedule, task_id=task.task_id)
+        if (slot := slots.values_list("slot", flat=True).first()) is not None:
+            yield _("slot"), elements.timestamp(slot)
