@@ -131,6 +131,11 @@ class Conf:
         60, help="Seconds for which due tasks may wait while a worker process takes none, before it counts as stalled."
     )
     WORKER_HEARTBEAT_TIMEOUT_SECONDS = Setting(10, help="Seconds a worker may stay silent before it is declared dead.")
+    CODE_VERSION = Setting(
+        "",
+        help="Version of the code, such as a commit or a tag. Empty: what the platform says, or the commit of the git "
+        "checkout.",
+    )
     HEALTH_TOKEN = Setting(
         "",
         help="Token that a request for the details of `/readyz` sends as `Authorization: Bearer ...`. Without one, "

@@ -172,6 +172,7 @@ READ_ONLY = {"add": form(NO_STAFF, NO_STAFF), "delete": form(NO_STAFF, NO_STAFF)
 
 ADMIN: dict[str, Entry] = {
     **dict.fromkeys(("admin/", "admin:index"), form(ANY_STAFF, ANY_STAFF)),
+    **dict.fromkeys(("admin:tasks_failures", "admin:tasks_deploy"), Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED)),
     "admin:tasks_now": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_cause_retry": OPERATION,
     **{
@@ -209,6 +210,7 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_alert_silence": OPERATION,
     "admin:tasks_alert_unsilence": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
     "admin:tasks_alertrule_test": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
+    **{f"admin:tasks_workerprocess_{name}": OPERATION for name in ("quiet", "resume", "stop")},
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     "admin:tasks_taskstatus_views": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
@@ -217,7 +219,7 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskstatus", "workerprocess", "alert", "auditentry")
+        for model in ("taskgroup", "taskstatus", "workerprocess", "alert", "auditentry")
         for end, entry in READ_ONLY.items()
     },
     **{

@@ -24,7 +24,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Invitation, Membership, Project, Report, Role
 from apps.projects.services import invitation_service
 from apps.tasks import audit
-from apps.tasks.models import Alert, AlertRule, Limit, Schedule
+from apps.tasks.models import Alert, AlertRule, Limit, Schedule, TaskGroup
 from apps.tasks.schedules import actions
 from tests import rows
 from tests.access.rules import ADMIN, FORBIDDEN, IN, METHODS, MISSING, NOT_ALLOWED, ROLES, SIGN_IN, STAFF, entry_of
@@ -154,6 +154,7 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "_workerprocess_": {"object_id": rows.worker_process().pk},
         "_alert_": {"object_id": alert.pk},
         "_alertrule_": {"object_id": rule.pk},
+        "_taskgroup_": {"object_id": TaskGroup.objects.create(key="packing", size=1).pk},
         "_project_": {"object_id": project.pk},
         "_membership_": {"object_id": Membership.objects.earliest("pk").pk},
         "_document_": {"object_id": document.pk},

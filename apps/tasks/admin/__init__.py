@@ -5,6 +5,7 @@ from django.contrib import admin
 
 from apps.tasks.admin.alert import AlertAdmin, AlertRuleAdmin
 from apps.tasks.admin.audit import AuditEntryAdmin
+from apps.tasks.admin.group import TaskGroupAdmin
 from apps.tasks.admin.limit import LimitAdmin
 from apps.tasks.admin.pause import PauseAdmin
 from apps.tasks.admin.schedule import ScheduleAdmin
@@ -18,6 +19,7 @@ __all__ = [
     "LimitAdmin",
     "PauseAdmin",
     "ScheduleAdmin",
+    "TaskGroupAdmin",
     "TaskStatusAdmin",
     "WorkerProcessAdmin",
 ]

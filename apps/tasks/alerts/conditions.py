@@ -98,6 +98,10 @@ def stalled(facts: Facts, rule: AlertRule) -> Found:
 def queue_untaken(facts: Facts, rule: AlertRule) -> Found:
     if not facts.workers:
         return
+    if not facts.takers:
+        text = _("All workers are quiet: they finish what they have, and all other tasks wait.")
+        yield Condition(text=text, remedy=_("Let one work again, or start another."))
+        return
     for name in sorted({*facts.known_queues, *facts.oldest} - facts.taken_queues - facts.paused.queues.keys()):
         waited = facts.oldest.get(name)
         text = _("No living worker takes the queue %(name)s.") % {"name": name}

@@ -85,6 +85,11 @@ class Facts:
         return self.of_kind(WorkerProcess.KIND_WORKER)
 
     @property
+    def takers(self) -> list[WorkerProcess]:
+        """Return the workers that take tasks: those that no operator asked to take nothing new."""
+        return [worker for worker in self.workers if not worker.wanted]
+
+    @property
     def has_relay(self) -> bool:
         return bool(self.of_kind(WorkerProcess.KIND_RELAY))
 
@@ -94,7 +99,7 @@ class Facts:
 
     @property
     def has_free_thread(self) -> bool:
-        return any(worker.busy_threads < worker.threads for worker in self.workers)
+        return any(worker.busy_threads < worker.threads for worker in self.takers)
 
     @cached_property
     def servers_away(self) -> dict[str, BaseException]:
@@ -110,7 +115,7 @@ class Facts:
 
     @cached_property
     def taken_queues(self) -> set[str]:
-        return presence.taken_by(self.workers, self.known_queues)
+        return presence.taken_by(self.takers, self.known_queues)
 
     @cached_property
     def paused(self) -> pauses.Paused:

@@ -31,7 +31,7 @@ def of(kind: str, scope: str) -> str:
     """Return the address of the list, or of the page, that explains a condition."""
     if kind == kinds.STALLED:
         return _page("tasks_workerprocess_change", args=[scope])
-    if kind in (kinds.NO_WORKER, kinds.NO_SCHEDULER):
+    if kind in (kinds.NO_WORKER, kinds.NO_SCHEDULER) or (kind == kinds.QUEUE_UNTAKEN and not scope):
         return _page("tasks_workerprocess_changelist")
     if kind in kinds.BY_SCHEDULE:
         return _page("tasks_schedule_changelist", query={"q": scope})

@@ -4,6 +4,7 @@ from apps.tasks.models.alert import Alert, AlertRule
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.audit import AuditEntry, AuditPage
 from apps.tasks.models.child import TaskChild
+from apps.tasks.models.deploy import Deploy
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
@@ -22,6 +23,7 @@ __all__ = [
     "AlertRule",
     "AuditEntry",
     "AuditPage",
+    "Deploy",
     "Limit",
     "LimitedStart",
     "Pause",

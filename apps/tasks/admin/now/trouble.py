@@ -3,21 +3,32 @@
 It is what the rules of alerts are about. A condition is shown at once, and is an alert when it has lasted.
 """
 
-from dataclasses import dataclass
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
 from django.urls import reverse
 from django.utils.translation import gettext as _
+from django.utils.translation import gettext_lazy
 
 from apps.tasks import pauses
 from apps.tasks.admin import elements
 from apps.tasks.alerts import conditions, places, rules
 from apps.tasks.alerts.facts import Facts
 from apps.tasks.models import Alert
+from apps.tasks.models import alert as kinds
 
 #: Conditions of each kind that have a sentence of their own, at most.
 MOST = 5
+#: Sentences for users who may not see the page of the thing, and so not its name, by kind.
+NAMELESS = {
+    kinds.STALLED: gettext_lazy("A worker lives and takes nothing."),
+    kinds.SCHEDULE_LATE: gettext_lazy("A schedule is late."),
+    kinds.SCHEDULE_BROKEN: gettext_lazy("A schedule is broken."),
+    kinds.MISSED_SLOT: gettext_lazy("A schedule missed slots."),
+    kinds.LIMIT_FULL: gettext_lazy("Tasks wait for a limit."),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,6 +40,7 @@ class Trouble:
       since: Time since which the alert fires. None: it has not lasted long enough, or fires no more.
       alert_href: Page of the alert.
       is_silenced: Whether staff know of it.
+      nameless: Sentence for a user who may not see that page. Empty: the same, without the link.
     """
 
     text: str
@@ -37,6 +49,7 @@ class Trouble:
     since: datetime | None = None
     alert_href: str = ""
     is_silenced: bool = False
+    nameless: Any = ""
 
 
 class Look(Facts):
@@ -56,13 +69,32 @@ def of(look: Look) -> list[Trouble]:
             alert = firing.pop((rule.pk, one.scope[:255]), None)
             told = _about(alert) if alert is not None else {}
             # In the words and in the language of this page, with the values of now.
-            found.append(Trouble(text=one.text, remedy=one.remedy, href=places.of(rule.kind, one.scope), **told))
+            told |= {"href": places.of(rule.kind, one.scope), "nameless": NAMELESS.get(rule.kind, "")}
+            found.append(Trouble(text=one.text, remedy=one.remedy, **told))
     for (_rule, _scope), alert in firing.items():
         remedy = _("All is well now. It ends when this has lasted.") if alert.cleared_at else alert.remedy
-        href = places.of(alert.kind, alert.scope)
-        found.append(Trouble(text=alert.sentence, remedy=remedy, href=href, **_about(alert)))
+        told = _about(alert) | {"href": places.of(alert.kind, alert.scope), "nameless": NAMELESS.get(alert.kind, "")}
+        found.append(Trouble(text=alert.sentence, remedy=remedy, **told))
     found += _paused(look)
     return sorted(found, key=lambda one: (one.is_silenced, one.since is None))
+
+
+def seen(found: Iterable[Trouble], *, closed: tuple[str, ...]) -> list[Trouble]:
+    """Return the trouble as a user sees it. Names of what the user may not see are left out.
+
+    Parameters:
+      closed: Starts of the addresses that the user may not open.
+    """
+    shown: dict[Trouble, None] = {}
+    for one in found:
+        if one.href.startswith(closed):
+            one = replace(one, href="")
+            if one.nameless:
+                one = Trouble(text=str(one.nameless), since=one.since, is_silenced=one.is_silenced)
+        if one.alert_href.startswith(closed):
+            one = replace(one, alert_href="")
+        shown[one] = None
+    return list(shown)
 
 
 def _no_relay(look: Look) -> list[Trouble]:
