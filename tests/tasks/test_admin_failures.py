@@ -80,7 +80,7 @@ def test_each_number_leads_to_its_tasks(admin_client: Client) -> None:
     assert len(addresses) == 5
     for address, number in zip(addresses, (4, 1, 2, 3, 4), strict=True):
         assert task.cause in address
-        assert get(admin_client, address).html.count('class="task-name"') == number
+        assert get(admin_client, address).html.count('class="action-select"') == number
 
 
 def test_all_failures_of_a_cause_are_retried_from_the_page(admin_client: Client) -> None:

@@ -51,7 +51,7 @@ def test_a_group_is_shown_with_its_progress_and_its_numbers(admin_client: Client
     tasks = reverse("admin:tasks_taskstatus_changelist")
     addresses = [str(one["href"]) for _, one in page.elements if str(one.get("href")).startswith(f"{tasks}?")]
     for address, number in zip(addresses, (6, 3, 1, 1, 1), strict=True):
-        assert get(admin_client, address).html.count('class="task-name"') == number
+        assert get(admin_client, address).html.count('class="action-select"') == number
 
 
 def test_callbacks_are_named_without_their_arguments(admin_client: Client) -> None:
