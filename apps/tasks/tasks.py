@@ -24,6 +24,7 @@ QUEUE = "default" if not conf.TASK_QUEUES or "default" in conf.TASK_QUEUES else 
     priority=-1,
     time_limit=DAY_MS,
     idempotent=True,
+    max_retries=3,
     store_results=True,
 )
 def act_on_all(entry_id: int) -> str:
