@@ -64,6 +64,7 @@ def post_alert(alert_id: int, event: str) -> dict[str, Any]:
     priority=-1,
     time_limit=DAY_MS,
     idempotent=True,
+    max_retries=3,
     store_results=True,
 )
 def act_on_all(entry_id: int) -> str:

@@ -403,11 +403,11 @@ def test_arguments_are_hidden_without_their_permission(client: Client) -> None:
     staff = staff_who_may(client, "view_taskstatus")
     page = get(staff, page_of(task))
     assert "s3cret" not in page.html
-    assert "Hidden: needs the permission tasks.view_arguments_taskstatus" in page.text
+    assert "Hidden: they need the permission" in page.text
 
     User.objects.all().delete()
     staff = staff_who_may(client, "view_taskstatus", "view_arguments_taskstatus")
-    assert get(staff, page_of(task)).html.count("s3cret") >= 3
+    assert "s3cret" in get(staff, page_of(task)).html
 
 
 def test_the_api_shows_no_arguments() -> None:

@@ -153,12 +153,13 @@ class OperatedAdmin(ReadOnlyAdmin):
         listed = copy.copy(request)
         listed.GET = query  # type: ignore[assignment]
         try:
-            matching = self.get_changelist_instance(listed).queryset
+            shown = self.get_changelist_instance(listed)
         except IncorrectLookupParameters:
             messages.error(request, gettext("The list does not know this query."))
             return HttpResponseRedirect(page)
+        matching = shown.queryset
         if not matching.exists():
-            messages.warning(request, gettext("No task matches."))
+            messages.warning(request, getattr(shown, "search_error", "") or gettext("No task matches."))
             return HttpResponseRedirect(back)
         known = Fence.of(request)
         fence = known or Fence.now()
