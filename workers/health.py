@@ -161,7 +161,8 @@ def _absent(found: health.LedgerHealth) -> Iterator[str]:
     if workers:
         declared = dramatiq.get_broker().get_declared_queues()
         paused = found.paused.queues.keys()
-        untaken = {*declared, *found.oldest} - taken_by(workers, declared) - paused
+        taken = taken_by((worker for worker in workers if not worker.wanted), declared)
+        untaken = {*declared, *found.oldest} - taken - paused
         yield from (f"queue:{name}" for name in sorted(untaken))
         if stalled(workers, found.untaken, known=declared, paused=paused):
             yield "stalled"

@@ -6,7 +6,7 @@ import uuid
 
 from django.db import DatabaseError, InterfaceError
 
-from apps.tasks import presence
+from apps.tasks import deploys, presence
 from apps.tasks.conf import conf
 from apps.tasks.values import Vitals
 from workers.process import identity, memory
@@ -39,6 +39,7 @@ class ProcessRow:
             return
         if self.id is None or not presence.beat(self.id, Vitals(memory_mb=memory.resident_mb())):
             self._register()
+        deploys.look()
         self._beat_at = now + conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS / 4
 
     def stop(self) -> None:

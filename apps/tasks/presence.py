@@ -6,12 +6,16 @@ from datetime import timedelta
 
 from django.db.models import F
 
-from apps.tasks import states
+from apps.tasks import code_version, deploys, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import TaskStatus, WorkerProcess
 from apps.tasks.values import Vitals
 
 NO_VITALS = Vitals()
+
+#: Ended processes that are kept, at most, and the time for which all of them are: messages that they had fetched may
+#: still be requeued.
+MOST_ENDED, ALL_KEPT_FOR = 1_000, timedelta(hours=1)
 
 
 def register(
@@ -26,7 +30,8 @@ def register(
     queues: list[str],
     threads: int,
 ) -> None:
-    """Record that a process starts."""
+    """Record that a process starts, and the deploy if its code is new."""
+    version = code_version.of_this_code()
     WorkerProcess.objects.create(
         id=worker_id,
         kind=kind,
@@ -37,9 +42,11 @@ def register(
         process_started=process_started,
         queues=queues,
         threads=threads,
+        code_version=version,
         started_at=ClockTimestamp(),
         beat_at=ClockTimestamp(),
     )
+    deploys.note(version)
 
 
 def beat(worker_id: uuid.UUID, vitals: Vitals = NO_VITALS) -> bool:
@@ -54,8 +61,26 @@ def beat(worker_id: uuid.UUID, vitals: Vitals = NO_VITALS) -> bool:
             tasks_done=vitals.tasks_done,
             taken_at=None if untaken_ms is None else ClockTimestamp(offset_ms=-untaken_ms),
             trouble=vitals.trouble,
+            is_quiet=vitals.is_quiet,
         )
     )
+
+
+def request(worker_id: uuid.UUID, wanted: str) -> bool:
+    """Ask a living worker to take nothing new, to stop, or, with an empty text, to work again. Return whether it took.
+
+    A request to stop stands.
+
+    Parameters:
+      wanted: A word of `WorkerProcess.WANTED_CHOICES`, or an empty text.
+    """
+    living = WorkerProcess.objects.workers().filter(pk=worker_id, stopped_at=None)
+    return bool(living.exclude(wanted=WorkerProcess.WANTED_STOP).update(wanted=wanted))
+
+
+def wanted(worker_id: uuid.UUID) -> str:
+    """Return the request that an operator made of a worker. Empty: none."""
+    return WorkerProcess.objects.filter(pk=worker_id).values_list("wanted", flat=True).first() or ""
 
 
 def vouch(*, host: str, living: Mapping[int, str], silent_seconds: float) -> int:
@@ -78,9 +103,27 @@ def vouch(*, host: str, living: Mapping[int, str], silent_seconds: float) -> int
     )
 
 
-def stop(worker_id: uuid.UUID) -> bool:
-    """Record that a process stopped or died. Return whether it lived until now."""
-    return bool(WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=ClockTimestamp()))
+def stop(worker_id: uuid.UUID, *, ended: str = "") -> bool:
+    """Record that a process stopped or died. Return whether it lived until now.
+
+    Parameters:
+      ended: How it ended, as a word of `WorkerProcess.ENDED_CHOICES`. Empty: that is not known, or is known already.
+    """
+    known = {"ended": ended} if ended else {}
+    return bool(
+        WorkerProcess.objects.filter(pk=worker_id, stopped_at=None).update(stopped_at=ClockTimestamp(), **known)
+    )
+
+
+def note_end(*, host: str, pid: int, ended: str) -> bool:
+    """Record how a process ended that could not record it. Return whether there was one. The relay tells that it died.
+
+    Parameters:
+      host: Identity of its host.
+      ended: A word of `WorkerProcess.ENDED_CHOICES`.
+    """
+    mine = WorkerProcess.objects.filter(host=host, pid=pid).order_by("-started_at").first()
+    return mine is not None and bool(WorkerProcess.objects.filter(pk=mine.pk, ended="").update(ended=ended))
 
 
 def living() -> list[WorkerProcess]:
@@ -103,13 +146,24 @@ def stopped_within(time: timedelta) -> list[WorkerProcess]:
 
 
 def forget(*, older_than: timedelta) -> int:
-    """Delete processes that stopped longer ago than that. Return their number."""
+    """Delete processes that ended longer ago than that, and all but the last `MOST_ENDED`. Return their number.
+
+    Processes that die again and again must not fill the table.
+    """
     before = ClockTimestamp(offset_ms=-older_than.total_seconds() * 1000)
-    return WorkerProcess.objects.filter(stopped_at__lt=before).delete()[0]
+    forgotten = WorkerProcess.objects.filter(stopped_at__lt=before).delete()[0]
+    ended = WorkerProcess.objects.filter(stopped_at__isnull=False).order_by("-stopped_at")
+    surplus = list(ended.values_list("pk", flat=True)[MOST_ENDED:])
+    recent = ClockTimestamp(offset_ms=-ALL_KEPT_FOR.total_seconds() * 1000)
+    # In pages: SQLite takes a limited number of values.
+    for start in range(0, len(surplus), MOST_ENDED):
+        page = surplus[start : start + MOST_ENDED]
+        forgotten += WorkerProcess.objects.filter(pk__in=page, stopped_at__lt=recent).delete()[0]
+    return forgotten
 
 
 def taken_by(workers: Iterable[WorkerProcess], known: Collection[str]) -> set[str]:
-    """Return the queues that the workers take from.
+    """Return the queues that the workers take from, once they are not quiet.
 
     Parameters:
       known: Queues that this code declares. A worker of an earlier version names none if it takes from all.
@@ -118,5 +172,5 @@ def taken_by(workers: Iterable[WorkerProcess], known: Collection[str]) -> set[st
 
 
 def untaken(workers: Iterable[WorkerProcess], known: Collection[str]) -> list[str]:
-    """Return the known queues that no worker takes, by name."""
-    return sorted(set(known) - taken_by(workers, known))
+    """Return the known queues that no worker takes, by name. Quiet workers take none."""
+    return sorted(set(known) - taken_by((worker for worker in workers if not worker.wanted), known))

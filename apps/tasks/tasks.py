@@ -1,4 +1,4 @@
-"""The task system's own task: an operator's action on very many tasks. The workers' app imports and so declares it."""
+"""Actors of the task system itself: the news of alerts, and actions of operators on very many tasks."""
 
 from collections.abc import Iterable
 from typing import Any
@@ -8,14 +8,54 @@ from django.db import transaction
 from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
+from apps.core.mail import MailRefusedError
 from apps.tasks import actions, audit, progress
+from apps.tasks.alerts.webhook import WebhookRefusedError
 from apps.tasks.audit import By
 from apps.tasks.conf import conf
 from apps.tasks.models import AuditEntry
 
-DAY_MS = 24 * 60 * 60 * 1_000
-#: The queue `default`, or the first one of a project that declares others alone.
+MINUTE_MS = 60_000
+DAY_MS = 24 * 60 * MINUTE_MS
+#: Queue of these actors: `default`, or the first one of a project that declares others alone.
 QUEUE = "default" if not conf.TASK_QUEUES or "default" in conf.TASK_QUEUES else next(iter(conf.TASK_QUEUES))
+
+
+@dramatiq.actor(
+    actor_name="tasks.mail_alert",
+    queue_name=QUEUE,
+    # About two hours for a mail server that is down.
+    max_retries=8,
+    time_limit=2 * MINUTE_MS,
+    idempotent=True,
+    min_backoff=MINUTE_MS // 2,
+    max_backoff=30 * MINUTE_MS,
+    related_to="tasks.Alert",
+    throws=(MailRefusedError,),
+)
+def mail_alert(alert_id: int, event: str) -> dict[str, Any]:
+    """Mail that an alert started or ended. News that nobody needs any more is left out."""
+    from apps.tasks.alerts import delivery
+
+    return {"note": delivery.mail(alert_id, event)}
+
+
+@dramatiq.actor(
+    actor_name="tasks.post_alert",
+    queue_name=QUEUE,
+    max_retries=8,
+    time_limit=2 * MINUTE_MS,
+    idempotent=True,
+    min_backoff=MINUTE_MS // 2,
+    max_backoff=30 * MINUTE_MS,
+    related_to="tasks.Alert",
+    throws=(WebhookRefusedError,),
+)
+def post_alert(alert_id: int, event: str) -> dict[str, Any]:
+    """Post that an alert started or ended to the webhook. News that nobody needs any more is left out."""
+    from apps.tasks.alerts import delivery
+
+    return {"note": delivery.post(alert_id, event)}
 
 
 @dramatiq.actor(

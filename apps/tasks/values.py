@@ -178,6 +178,7 @@ class Vitals:
       tasks_done: Runs that have ended.
       untaken_ms: Milliseconds since it took a task, or had no thread free for one. None: never.
       trouble: Why it cannot work, as a word of `WorkerProcess.TROUBLES`. Empty: it can.
+      is_quiet: Whether it takes no tasks, as an operator asked.
     """
 
     memory_mb: int = 0
@@ -185,6 +186,7 @@ class Vitals:
     tasks_done: int = 0
     untaken_ms: float | None = None
     trouble: str = ""
+    is_quiet: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)

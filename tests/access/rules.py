@@ -122,6 +122,7 @@ SITE: dict[str, Entry] = {
     "pages:end-session": POSTED,
     "pages:recovery-codes": POSTED,
     "pages:remove-two-factor": POSTED,
+    "pages:tasks": page(GET=SIGNED_IN),
     "pages:cancel-task": page(GET_POST=EDITORS),
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
@@ -171,6 +172,7 @@ READ_ONLY = {"add": form(NO_STAFF, NO_STAFF), "delete": form(NO_STAFF, NO_STAFF)
 
 ADMIN: dict[str, Entry] = {
     **dict.fromkeys(("admin/", "admin:index"), form(ANY_STAFF, ANY_STAFF)),
+    **dict.fromkeys(("admin:tasks_failures", "admin:tasks_deploy"), Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED)),
     "admin:tasks_now": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_cause_retry": OPERATION,
     **{
@@ -205,6 +207,10 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_schedule_delete": form(SUPERUSER, SUPERUSER),
     "admin:tasks_schedule_preview": form(CHANGE, CHANGE),
     **{f"admin:tasks_schedule_{name}": ACTION for name in ("run", "pause", "resume", "undo")},
+    "admin:tasks_alert_silence": OPERATION,
+    "admin:tasks_alert_unsilence": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
+    "admin:tasks_alertrule_test": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
+    **{f"admin:tasks_workerprocess_{name}": OPERATION for name in ("quiet", "resume", "stop")},
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
     "admin:tasks_taskstatus_views": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
@@ -213,7 +219,7 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskstatus", "workerprocess", "auditentry")
+        for model in ("taskgroup", "taskstatus", "workerprocess", "alert", "auditentry")
         for end, entry in READ_ONLY.items()
     },
     **{

@@ -24,7 +24,7 @@ from apps.documents.services.document_service import DocumentService
 from apps.projects.models import Invitation, Membership, Project, Report, Role
 from apps.projects.services import invitation_service
 from apps.tasks import audit
-from apps.tasks.models import Limit, Schedule
+from apps.tasks.models import Alert, AlertRule, Limit, Schedule, TaskGroup
 from apps.tasks.schedules import actions
 from tests import rows
 from tests.access.rules import ADMIN, FORBIDDEN, IN, METHODS, MISSING, NOT_ALLOWED, ROLES, SIGN_IN, STAFF, entry_of
@@ -129,6 +129,8 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
     throttle = Throttle.objects.create(
         scope="address", digest="x", address="192.0.2.1", free_at=timezone.now() + timedelta(hours=1)
     )
+    rule, now = AlertRule.objects.create(name="Mine", kind="no_worker"), timezone.now()
+    alert = Alert.objects.create(rule=rule, kind=rule.kind, noticed_at=now, checked_at=now, started_at=now)
     key, _secret = issue(users["writer"], name="Program")
     return {
         "": {"url": "nothing", "app_label": "documents", "content_type_id": 1, "object_id": 1, "uidb64": "MQ"},
@@ -150,6 +152,9 @@ def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
         "_limit_": {"object_id": Limit.objects.create(task_name="matrix.limited").pk},
         "_auditentry_": {"object_id": entry.pk},
         "_workerprocess_": {"object_id": rows.worker_process().pk},
+        "_alert_": {"object_id": alert.pk},
+        "_alertrule_": {"object_id": rule.pk},
+        "_taskgroup_": {"object_id": TaskGroup.objects.create(key="packing", size=1).pk},
         "_project_": {"object_id": project.pk},
         "_membership_": {"object_id": Membership.objects.earliest("pk").pk},
         "_document_": {"object_id": document.pk},

@@ -55,7 +55,7 @@ def confirm(client: Client, page: Page, *, address: str = TASKS, **answers: str)
         if tag == "input" and attributes.get("type") == "hidden" and attributes["name"] != "csrfmiddlewaretoken":
             form.setdefault(str(attributes["name"]), []).append(str(attributes["value"]))
     assert "is_confirmed" in form, "it asks"
-    return post(client, address, form | answers)
+    return post(client, address, {**form, **answers})
 
 
 def do(client: Client, action: str, *tasks: TaskStatus, address: str = TASKS, **form: object) -> Page:

@@ -15,7 +15,7 @@ from apps.tasks import figures, health, states
 from apps.tasks.admin.now import page as now_page
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.failures import cause_of
-from apps.tasks.models import Limit, Schedule, TallyMark, TaskStatus
+from apps.tasks.models import Deploy, Limit, Schedule, TallyMark, TaskStatus
 from apps.tasks.schedules import declared
 from tests import rows
 from tests.pages import Page, get, statements
@@ -211,6 +211,55 @@ def test_a_chart_and_figures_are_shown_for_each_period(admin_client: Client) -> 
         assert len(page.with_attribute("aria-current", "true")) == 1
 
 
+def test_deploys_are_marked_in_the_chart_with_a_text_and_a_link(admin_client: Client) -> None:
+    rows.task(status="completed", started_at=timezone.now(), finished_at=timezone.now())
+    for number, (version, minutes) in enumerate((("old", 90), (SCRIPT, 30), ("4f2a9c", 10)), 1):
+        Deploy.objects.create(number=number, version=version, at=timezone.now() - timedelta(minutes=minutes))
+    page = get(admin_client, NOW)
+    assert page.html.count('class="now-deploy"') == 2
+    assert SCRIPT not in page.html
+    at = timezone.localtime(timezone.now() - timedelta(minutes=10))
+    assert f"4f2a9c {at:%H:%M}" in page.text
+    assert links(page, "deploy/?number=3")
+    assert get(admin_client, NOW, period="day").html.count('class="now-deploy"') == 3
+
+
+def test_a_single_run_is_told_as_long_as_it_was(admin_client: Client) -> None:
+    at = timezone.now()
+    rows.task(
+        status="completed", run_at=at - timedelta(seconds=9.1), started_at=at - timedelta(seconds=9.1), finished_at=at
+    )
+    while figures.keep_up():
+        pass
+    assert "Run half within 9.10 s , 95 % within 9.10 s" in get(admin_client, NOW).text
+
+
+def test_waits_and_runs_have_a_chart_for_each_period(admin_client: Client) -> None:
+    assert 'class="now-half"' not in get(admin_client, NOW).html
+    at = timezone.now() - timedelta(minutes=2)
+    rows.task(status="completed", run_at=at, started_at=at, finished_at=at + timedelta(seconds=4))
+    while figures.keep_up():
+        pass
+    for period in ("hour", "day", "week"):
+        html = get(admin_client, NOW, period=period).html
+        assert html.count('class="now-half"') == html.count('class="now-most"') == 2
+
+
+def test_the_page_is_small(admin_client: Client) -> None:
+    living()
+    for hours in range(0, 168, 2):
+        at = timezone.now() - timedelta(hours=hours)
+        for status in ("completed", "failed"):
+            rows.task(status=status, run_at=at, started_at=at, finished_at=at + timedelta(seconds=3))
+    while figures.keep_up():
+        pass
+    for number in range(10):
+        failed(f"app.Error{number}Error", "x" * 160)
+    for address in (NOW, f"{NOW}?period=week"):
+        assert len(get(admin_client, address).html.encode()) < 85_000
+    assert len(get(admin_client, reverse("admin:tasks_now"), part=1, period="week").html.encode()) < 60_000
+
+
 # --- Causes ---
 
 
@@ -330,6 +379,43 @@ def test_read_only_staff_see_no_buttons(client: Client) -> None:
     assert links(page, "/retry/") == []
     assert links(page, "cause=")
     assert client.post(reverse("admin:tasks_cause_retry", args=[task.cause])).status_code == 403
+
+
+def test_names_are_shown_to_those_who_may_see_their_pages(client: Client) -> None:
+    living()
+    rows.task()
+    rows.worker_process("hidden-host", trouble="claims")
+    late = timezone.now() - timedelta(minutes=5)
+    for name in ("hidden-one", "hidden-two"):
+        Schedule.objects.create(
+            name=name,
+            cron="61 * * * *",
+            next_at=late,
+            task_name="aiwriting.debug_task",
+            anchor_at=late,
+            decided_until=late,
+        )
+    user = User.objects.create_user("rosa", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename="view_taskstatus"))
+    client.force_login(user)
+    page = get(client, NOW)
+    assert "hidden-" not in page.html
+    assert page.text.count("A schedule is broken.") == 1
+    assert "A worker lives and takes nothing." in page.text
+    assert "Next schedules" not in page.text
+    user.user_permissions.set(Permission.objects.filter(codename__in=["view_taskstatus", "view_schedule"]))
+    page = get(client, NOW)
+    assert "The schedule hidden-one is broken." in page.text
+    assert "Next schedules" in page.text
+    assert "hidden-host" not in page.html
+
+
+def test_workers_that_are_all_quiet_are_told(admin_client: Client) -> None:
+    rows.worker_process(wanted="quiet", is_quiet=True)
+    rows.worker_process(kind="relay")
+    assert "All workers are quiet" in get(admin_client, NOW).text
+    living()
+    assert "All workers are quiet" not in get(admin_client, NOW).text
 
 
 # --- Cost ---

@@ -6,13 +6,16 @@ from typing import Any
 
 import dramatiq
 import pytest
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import Permission
 from django.test import Client
 from django.urls import reverse
 from django.utils import timezone
 
-from apps.tasks.models import WorkerProcess
+from apps.accounts.models import User
+from apps.tasks.models import AuditEntry, WorkerProcess
 from tests import rows
-from tests.pages import get, statements
+from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
 
@@ -33,7 +36,7 @@ def test_a_worker_lives_is_silent_or_has_stopped(admin_client: Client, settings:
     silence = now - timedelta(seconds=11)
     rows.worker_process("a", started_at=now - timedelta(hours=1), beat_at=now + timedelta(minutes=1))
     rows.worker_process("b", started_at=now - timedelta(hours=2), beat_at=silence)
-    rows.worker_process("c", started_at=now - timedelta(hours=3), beat_at=silence, stopped_at=now)
+    rows.worker_process("c", started_at=now - timedelta(hours=3), beat_at=silence, stopped_at=now, ended="stopped")
 
     html = get(admin_client, WORKERS).html
 
@@ -132,8 +135,9 @@ def test_a_worker_is_shown_with_its_memory_its_busy_threads_and_what_it_has_done
     worker = rows.worker_process(threads=8, busy_threads=3, memory_mb=1412, tasks_done=18231)
     for address in (WORKERS, page_of(worker)):
         text = get(admin_client, address).text
-        for expected in ("8, 3 busy", "1,412 MB", "18,231"):
+        for expected in ("8, 3 busy", "1,412 MB"):
             assert expected in text
+    assert "18,231" in text
     rows.worker_process("relay-host", kind="relay", threads=0, memory_mb=88)
     relay = get(admin_client, page_of(WorkerProcess.objects.get(kind="relay"))).text
     assert "88 MB" in relay
@@ -151,3 +155,140 @@ def test_a_worker_that_is_stuck_says_why(admin_client: Client, trouble: str, sen
     WorkerProcess.objects.update(trouble="")
     assert "Stuck" not in get(admin_client, WORKERS).text
     assert "Trouble" not in get(admin_client, page_of(worker)).text
+
+
+# --- Now and at the end ---
+
+
+def test_a_process_is_shown_with_the_tasks_that_it_runs_now(admin_client: Client) -> None:
+    worker, other = rows.worker_process(), rows.worker_process("web-2")
+    at = timezone.now() - timedelta(minutes=9)
+    tasks = [
+        rows.task(
+            f"acting.run_{number}", status="processing", worker_id=worker.pk, started_at=at + timedelta(seconds=number),
+            progress=40, progress_text=f"Step {number}",
+        )
+        for number in range(4)
+    ]  # fmt: skip
+    rows.task("acting.claimed", status="processing", worker_id=worker.pk)
+    rows.task("acting.done", status="completed", worker_id=worker.pk, started_at=at)
+    listed = get(admin_client, WORKERS)
+    assert "acting.run_0 acting.run_1 and 2 more" in listed.text
+    shown = get(admin_client, page_of(worker))
+    for number, task in enumerate(tasks):
+        assert f"acting.run_{number} 40% 8 min" in shown.text or f"acting.run_{number} 40% 9 min" in shown.text
+        assert f"Step {number}" in shown.text
+        assert reverse("admin:tasks_taskstatus_change", args=[task.pk]) in shown.html
+    assert "acting.claimed" not in shown.text
+    assert "acting.done" not in shown.text
+    assert "acting.run" not in get(admin_client, page_of(other)).text
+
+
+def test_staff_who_may_not_see_tasks_do_not_see_what_a_process_runs(client: Client) -> None:
+    worker = rows.worker_process()
+    rows.task("acting.secret", status="processing", worker_id=worker.pk, started_at=timezone.now())
+    client.force_login(staff("view_workerprocess"))
+    for address in (WORKERS, page_of(worker)):
+        assert "acting.secret" not in get(client, address).html
+
+
+@pytest.mark.parametrize(
+    ("ended", "words"),
+    [
+        ("stopped", "Stopped"), ("recycled", "Replaced after its number of tasks"), ("memory", "above its limit"),
+        ("killed", "Died Killed from outside"), ("oom", "Died Killed, as the machine had no memory left"),
+        ("crashed", "Died Crashed"), ("silent", "Died Declared dead"), ("", "Died No supervisor saw how"),
+    ],
+)  # fmt: skip
+def test_an_ended_process_says_how_it_ended(admin_client: Client, ended: str, words: str) -> None:
+    worker = rows.worker_process(stopped_at=timezone.now(), ended=ended)
+    assert words in get(admin_client, WORKERS).text
+    assert words in get(admin_client, page_of(worker)).text
+    assert words in get(admin_client, WORKERS, ended="yes").text
+    assert "web-1" not in get(admin_client, WORKERS, ended="no").text
+
+
+def test_a_process_is_shown_with_the_version_of_its_code(admin_client: Client) -> None:
+    rows.worker_process("a", code_version="4f2a9c01d2e3")
+    rows.worker_process("b")
+    text = get(admin_client, WORKERS).text
+    assert "a:4121 4f2a9c01d2e3" in text
+    assert "b:4121 version not known" in text
+
+
+# --- Requests ---
+
+
+def staff(*permissions: str) -> User:
+    user = User.objects.create_user("rosa", is_staff=True)
+    user.user_permissions.set(Permission.objects.filter(codename__in=permissions))
+    return user
+
+
+def request_of(worker: WorkerProcess, name: str) -> str:
+    return reverse(f"admin:tasks_workerprocess_{name}", args=[worker.pk])
+
+
+def test_a_request_asks_first_and_is_written_into_the_row(admin_client: Client) -> None:
+    worker = rows.worker_process()
+    rows.task("acting.held", status="processing", worker_id=worker.pk, started_at=timezone.now())
+    question = get(admin_client, request_of(worker, "quiet")).text
+    assert "Let web-1:4121 take nothing new?" in question
+    assert "No other worker takes tasks: all new ones wait." in question
+    assert "acting.held" in question
+    for name, wanted, state in (
+        ("quiet", "quiet", "Living is asked"),
+        ("resume", "", "Living"),
+        ("stop", "stop", "Stopping"),
+    ):
+        answer = admin_client.post(request_of(worker, name), follow=True)
+        worker.refresh_from_db()
+        assert worker.wanted == wanted
+        assert state in Page(answer.content.decode()).text
+    entries = LogEntry.objects.order_by("pk").values_list("change_message", flat=True)
+    assert list(entries) == ["Asked to take nothing new.", "Asked to work again.", "Asked to stop."]
+    acts = AuditEntry.objects.order_by("pk").values_list("verb", "name", "target")
+    assert list(acts) == [(verb, "admin", f"worker:{worker.pk}") for verb in ("quiet", "resume", "stop")]
+    history = reverse("admin:tasks_workerprocess_history", args=[worker.pk])
+    assert "Asked to stop." in get(admin_client, history).text
+
+
+def test_a_quiet_process_offers_to_work_again(admin_client: Client) -> None:
+    worker = rows.worker_process(wanted="quiet", is_quiet=True)
+    page = get(admin_client, page_of(worker))
+    assert "Quiet takes nothing new" in page.text
+    assert request_of(worker, "resume") in page.html
+    assert request_of(worker, "stop") in page.html
+    assert request_of(worker, "quiet") not in page.html
+
+
+@pytest.mark.parametrize("values", [{"stopped_at": timezone.now()}, {"kind": "relay"}, {"wanted": "stop"}])
+def test_a_process_that_cannot_be_asked_is_left_as_it_is(admin_client: Client, values: dict[str, Any]) -> None:
+    worker = rows.worker_process(**values)
+    assert request_of(worker, "stop") not in get(admin_client, page_of(worker)).html
+    before = WorkerProcess.objects.values().get()
+    for method in (admin_client.get, admin_client.post):
+        assert "is left as it is" in Page(method(request_of(worker, "quiet"), follow=True).content.decode()).text
+    assert WorkerProcess.objects.values().get() == before
+
+
+def test_read_only_staff_see_no_buttons_and_are_refused(client: Client) -> None:
+    worker = rows.worker_process()
+    client.force_login(staff("view_workerprocess"))
+    assert "/stop/" not in get(client, page_of(worker)).html
+    for name in ("quiet", "resume", "stop"):
+        assert client.post(request_of(worker, name)).status_code == 403
+        assert client.get(request_of(worker, name)).status_code == 403
+    worker.refresh_from_db()
+    assert worker.wanted == ""
+
+
+def test_the_pages_take_as_many_statements_however_many_tasks_run(admin_client: Client) -> None:
+    worker = rows.worker_process()
+    rows.task(status="processing", worker_id=worker.pk, started_at=timezone.now())
+    few = [len(statements(admin_client, address)) for address in (WORKERS, page_of(worker))]
+    for number in range(12):
+        another = rows.worker_process(f"web-{number}")
+        for pk in (worker.pk, another.pk):
+            rows.task(status="processing", worker_id=pk, started_at=timezone.now())
+    assert [len(statements(admin_client, address)) for address in (WORKERS, page_of(worker))] == few

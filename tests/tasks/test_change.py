@@ -72,7 +72,7 @@ def test_a_limited_task_becomes_the_first_of_its_line_and_of_no_other() -> None:
 
 
 def test_a_line_whose_first_is_as_urgent_as_can_be_keeps_its_order() -> None:
-    values = {"task_name": "acting.limited", "line": "", "in_line": True}
+    values: dict[str, Any] = {"task_name": "acting.limited", "line": "", "in_line": True}
     rows.task(priority=ledger.LEAST_PRIORITY, **values)
     second = rows.task(**values)
     assert ledger.run_now([second.pk]) == {second.pk}

@@ -13,7 +13,7 @@ from django.utils import timezone
 from apps.tasks import figures, ledger, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.figures import Counts, counting, tally
-from apps.tasks.figures.buckets import BOUNDS_SECONDS, BUCKETS, quantile
+from apps.tasks.figures.buckets import BOUNDS_SECONDS, BUCKETS
 from apps.tasks.ledger import Kept, Retention
 from apps.tasks.models import Tally, TallyMark, TaskAttempt, TaskStatus
 from apps.tasks.models.tally import DAY, EVER, HOUR, MINUTE
@@ -423,19 +423,31 @@ def test_a_reading_takes_few_statements(django_assert_num_queries) -> None:
             figures.over(period)
 
 
-@pytest.mark.parametrize(
-    ("counts", "part", "seconds"),
-    [
-        ({0: 10}, 0.5, 0.005),
-        ({5: 100}, 0.5, 0.75),
-        ({5: 50, 7: 50}, 0.95, 2.5 + 2.5 * 0.9),
-        ({BUCKETS - 1: 1}, 0.5, BOUNDS_SECONDS[-1]),
-        ({}, 0.5, None),
-    ],
-)
-def test_quantiles_are_read_from_the_buckets(counts: dict[int, int], part: float, seconds: float | None) -> None:
-    found = quantile([counts.get(number, 0) for number in range(BUCKETS)], part)
-    assert found == (None if seconds is None else pytest.approx(seconds))
+@pytest.mark.parametrize("hours", [0.2, 1.5, 5])
+def test_the_counts_between_two_times_are_those_of_the_rows(hours: float) -> None:
+    since = tally.floor(timezone.now() - timedelta(hours=hours), MINUTE)
+    until = since + timedelta(hours=1, minutes=7)
+    expected: Counter[str] = Counter()
+    for number in range(40):
+        at = since - timedelta(minutes=40) + timedelta(minutes=5 * number, seconds=3)
+        if at < timezone.now():
+            name = f"a.{number % 3}"
+            ended(at, task_name=name)
+            expected[name] += since <= at < until
+    keep_up()
+    found = figures.between(since, until)
+    assert {name: counts.completed for name, counts in found.items()} == {k: v for k, v in expected.items() if v}
+
+
+def test_the_counts_between_times_of_long_ago_are_those_of_whole_hours() -> None:
+    while figures.keep_up():
+        pass
+    since = tally.floor(timezone.now() - timedelta(days=20), HOUR)
+    for hour in range(-1, 5):
+        at = since + timedelta(hours=hour)
+        Tally.objects.create(span=HOUR, start=at, task_name="a", queue_name="default", completed=10 ** max(hour, 0))
+    found = figures.between(since + timedelta(minutes=20), since + timedelta(hours=2, minutes=20))
+    assert found["a"].completed == 111
 
 
 # --- Deletion ---

@@ -14,6 +14,9 @@ from apps.tasks.values import Vitals
 
 logger = logging.getLogger(__name__)
 
+#: Seconds between two beats, at most. With each one the process reads what operators ask of it.
+MOST_SECONDS = 1.5
+
 
 def boot_seconds() -> float:
     """Return the seconds since the machine started, by a clock that runs while the machine sleeps."""
@@ -23,12 +26,13 @@ def boot_seconds() -> float:
 
 
 class Heartbeat(threading.Thread):
-    """Beats four times within the timeout.
+    """Beats four times within the timeout, and at least once in `MOST_SECONDS`.
 
     Parameters:
       timeout_seconds: Seconds a worker may stay silent before it is declared dead.
       on_refused: Called once if the process was declared dead. Its tasks belong to other workers then.
       vitals: Returns the figures that each beat writes.
+      on_wanted: Called at each beat with the request of an operator. An empty text is none.
     """
 
     def __init__(
@@ -38,12 +42,14 @@ class Heartbeat(threading.Thread):
         timeout_seconds: float,
         on_refused: Callable[[], None],
         vitals: Callable[[], Vitals] = Vitals,
+        on_wanted: Callable[[str], object] | None = None,
     ) -> None:
         super().__init__(name="heartbeat", daemon=True)
         self.worker_id = worker_id
         self.timeout_seconds = timeout_seconds
         self.on_refused = on_refused
         self.vitals = vitals
+        self.on_wanted = on_wanted
         self._confirmed = boot_seconds()
         self._ended = threading.Event()
 
@@ -59,7 +65,7 @@ class Heartbeat(threading.Thread):
 
     def run(self) -> None:
         own(repeats=True)
-        while not self._ended.wait(self.timeout_seconds / 4):
+        while not self._ended.wait(min(self.timeout_seconds / 4, MOST_SECONDS)):
             if not self.beat():
                 break
         close_broken()
@@ -85,6 +91,8 @@ class Heartbeat(threading.Thread):
                 self.on_refused()
                 return False
             self._confirmed = asked
+            if self.on_wanted is not None:
+                self.on_wanted(presence.wanted(self.worker_id))
         except (DatabaseError, InterfaceError) as error:
             logger.error("no heartbeat, database does not answer error=%s", error)
             close_broken()

@@ -23,7 +23,8 @@ CONSUMER_SECONDS = 1.0
 CLOSING_SECONDS = 3.0
 #: Exit code of a process in which a thread died that all tasks need. A supervisor replaces it.
 EXIT_THREAD_DIED = 70
-#: Exit code of a process that is to be replaced by a fresh one: it had its tasks, or holds too much memory.
+#: Exit code of a process that is to be replaced by a fresh one: it had its tasks, holds too much memory, or an operator
+#: asked it to stop.
 EXIT_RECYCLED = 79
 #: Exit code of a process that was declared dead. A supervisor replaces it by one with a new identity.
 EXIT_DECLARED_DEAD = 75
@@ -57,16 +58,18 @@ def work(
     # Full collections need not look at the modules and models, which live as long as the process.
     gc.collect()
     gc.freeze()
-    code = _watch(broker.runtime, stop)
+    runtime = broker.runtime
+    code = _watch(runtime, stop)
     if code == EXIT_THREAD_DIED:
         # A running task may be to blame. It is not released, which would cost it nothing: the relay counts a crash.
-        broker.runtime.writer.close(timeout_seconds=CLOSING_SECONDS)
+        runtime.writer.close(timeout_seconds=CLOSING_SECONDS)
         return code
     # The tasks of a recycled process have ended, but for those that never will.
     drains = {0: drain_seconds, EXIT_RECYCLED: CONSUMER_SECONDS}
     stop_worker(worker, drain_seconds=drains.get(code, 0))
     broker.close()
-    return code
+    # Its supervisor was not asked to stop. It starts another process in its place.
+    return EXIT_RECYCLED if runtime.is_stop_requested and not code else code
 
 
 def _watch(runtime: Any, stop: StopRequest) -> int:

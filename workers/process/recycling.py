@@ -3,6 +3,7 @@
 import logging
 import random
 
+from apps.tasks.models import WorkerProcess
 from workers.process import memory
 from workers.process.holdings import Holdings
 
@@ -20,6 +21,8 @@ class Recycling:
         self.max_tasks = 0
         self.max_memory_mb = 0
         self._is_due = False
+        #: How the process ends, as a word of `WorkerProcess.ENDED_CHOICES`. Empty: it is not recycled.
+        self.ended = ""
 
     def limit(self, *, tasks: int, memory_mb: int) -> None:
         """Set the limits. 0: none.
@@ -45,6 +48,8 @@ class Recycling:
         used_mb = memory.resident_mb()
         self._is_due = self.is_due or used_mb > self.max_memory_mb
         if self._is_due:
+            is_by_tasks = self.max_tasks and self.holdings.done >= self.max_tasks
+            self.ended = WorkerProcess.ENDED_RECYCLED if is_by_tasks else WorkerProcess.ENDED_MEMORY
             logger.info(
                 "worker is recycled worker=%s tasks=%d memory_mb=%d",
                 self.holdings.worker_id, self.holdings.done, used_mb,

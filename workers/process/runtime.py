@@ -2,6 +2,8 @@
 
 import contextlib
 import logging
+import os
+import signal
 import threading
 import time
 import uuid
@@ -16,6 +18,7 @@ from dramatiq.common import iter_queue
 
 from apps.core import connections
 from apps.tasks.conf import conf
+from apps.tasks.models import WorkerProcess
 from apps.tasks.signals import worker_stopping
 from workers.process import fork, identity, time_limits
 from workers.process.consumer import LedgerConsumer
@@ -67,11 +70,16 @@ class Runtime:
         self.stopping = threading.Event()
         #: Set when a relay has declared this process dead.
         self.refused = threading.Event()
+        #: Set while an operator wants the process to take nothing new.
+        self.quiet = threading.Event()
+        #: Whether an operator asked the process to stop.
+        self.is_stop_requested = False
         self.heartbeat = Heartbeat(
             self.worker_id,
             timeout_seconds=conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS,
             on_refused=self._refuse,
             vitals=lambda: self.vital_signs.read(),
+            on_wanted=self._take_request,
         )
         self.holdings = Holdings(
             self.worker_id,
@@ -87,7 +95,8 @@ class Runtime:
             self.writer,
             worker,
             actors=actors,
-            is_ending=lambda: self.stopping.is_set() or self.recycling.is_due,
+            is_ending=lambda: self.stopping.is_set() or self.recycling.is_due or self.quiet.is_set(),
+            is_quiet=self.quiet.is_set,
             is_fresh=lambda: self.heartbeat.is_fresh,
         )
         self.requests = Requests(self.holdings, wire)
@@ -95,7 +104,8 @@ class Runtime:
 
     def may_start(self) -> bool:
         """Return whether tasks may be fetched and started now."""
-        return not self.stopping.is_set() and self.heartbeat.is_fresh and not self.recycling.is_due
+        is_to_end = self.stopping.is_set() or self.quiet.is_set() or self.recycling.is_due
+        return not is_to_end and self.heartbeat.is_fresh
 
     def consumer(self, queue_name: str, *, timeout_seconds: float) -> LedgerConsumer:
         """Return a consumer of one queue."""
@@ -144,6 +154,9 @@ class Runtime:
     def stop_fetching(self) -> None:
         """Fetch nothing from now on and end the wait of every consumer."""
         self.stopping.set()
+        self._wake_consumers()
+
+    def _wake_consumers(self) -> None:
         with contextlib.suppress(redis.RedisError):  # Away or full: each consumer wakes by itself seconds later.
             self.wire.wake(self.holdings.broker_id, count=len(self.worker.consumers))
 
@@ -182,9 +195,27 @@ class Runtime:
             logger.error("redis does not answer, a relay requeues what was fetched error=%s", error)
         finally:
             self.heartbeat.stop(timeout_seconds=max(deadline - time.monotonic(), 0))
-            presence.stop(self.worker_id)
+            presence.stop(self.worker_id, ended=self.recycling.ended or WorkerProcess.ENDED_STOPPED)
             connections.unwatch()
             worker_stopping.send_robust(type(self), timeout_seconds=max(deadline - time.monotonic(), 0))
+
+    def _take_request(self, wanted: str) -> None:
+        """Do as an operator wants. The heartbeat passes the request on at each beat."""
+        if wanted == WorkerProcess.WANTED_STOP:
+            if not self.is_stop_requested:
+                self.is_stop_requested = True
+                logger.info("worker is asked to stop worker=%s", self.worker_id)
+                os.kill(os.getpid(), signal.SIGTERM)
+        elif wanted == WorkerProcess.WANTED_QUIET:
+            if not self.quiet.is_set():
+                self.quiet.set()
+                logger.info("worker is quiet worker=%s", self.worker_id)
+                self._wake_consumers()
+            # Others take them. A consumer may have claimed some since the last beat.
+            self.release_waiting()
+        elif self.quiet.is_set():
+            self.quiet.clear()
+            logger.info("worker takes tasks again worker=%s", self.worker_id)
 
     def _refuse(self) -> None:
         self.stopping.set()

@@ -24,6 +24,7 @@ class VitalSigns:
       worker: Dramatiq's worker, which has the consumers.
       actors: The known actors by name.
       is_ending: Returns whether the process takes no more tasks, as it stops or is to be replaced.
+      is_quiet: Returns whether it takes no tasks, as an operator asked.
       is_fresh: Returns whether a heartbeat was confirmed lately. While none is, the database is to blame.
     """
 
@@ -35,6 +36,7 @@ class VitalSigns:
         *,
         actors: Mapping[str, Actor[..., Any]],
         is_ending: Callable[[], bool],
+        is_quiet: Callable[[], bool] = lambda: False,
         is_fresh: Callable[[], bool] = lambda: True,
     ) -> None:
         self.holdings = holdings
@@ -42,6 +44,7 @@ class VitalSigns:
         self.worker = worker
         self.actors = actors
         self.is_ending = is_ending
+        self.is_quiet = is_quiet
         self.is_fresh = is_fresh
         #: Last time at which the database was to blame, by the monotonic clock.
         self.excused_at = time.monotonic()
@@ -63,6 +66,7 @@ class VitalSigns:
             tasks_done=self.holdings.done,
             untaken_ms=self._untaken_ms(),
             trouble=self._trouble(),
+            is_quiet=self.is_quiet(),
         )
 
     def _untaken_ms(self) -> float | None:

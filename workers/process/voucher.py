@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Callable, Iterable
+from queue import Empty, SimpleQueue
 
 from django.db import DatabaseError, InterfaceError
 
@@ -10,6 +11,7 @@ from apps.core.connections import close_broken
 from apps.tasks import presence
 from apps.tasks.conf import conf
 from workers.process import identity
+from workers.process.endings import Endings
 
 logger = logging.getLogger(__name__)
 
@@ -20,6 +22,8 @@ class Voucher(threading.Thread):
     C code that does not release Python's lock stops every thread of its process, the heartbeat too. A relay of the same
     host looks into the process table. A relay of another host would declare the process dead.
 
+    It also records how a process ended that could not record it.
+
     Parameters:
       pids: Returns the pids of the processes. Frozen ones and zombies are left out.
     """
@@ -29,16 +33,43 @@ class Voucher(threading.Thread):
         self.pids = pids
         self.timeout_seconds = conf.WORKER_HEARTBEAT_TIMEOUT_SECONDS
         self._host = identity.host()
+        self._endings = Endings()
+        #: Pids of processes that ended, and how.
+        self._dead: SimpleQueue[tuple[int, str]] = SimpleQueue()
         self._ended = threading.Event()
 
     def stop(self) -> None:
         """End the thread."""
         self._ended.set()
 
+    def bury(self, pid: int, returncode: int) -> None:
+        """Note the end of a process. The thread records it.
+
+        Parameters:
+          returncode: Its exit code. Negative: the signal that ended it.
+        """
+        if ended := self._endings.of(returncode):
+            self._dead.put((pid, ended))
+
     def run(self) -> None:
         while not self._ended.wait(self.timeout_seconds / 4):
             self.vouch()
+            self.record()
         close_broken()
+
+    def record(self) -> None:
+        """Record the ends that were noted."""
+        self._endings.look()
+        while True:
+            try:
+                pid, ended = self._dead.get_nowait()
+            except Empty:
+                return
+            try:
+                presence.note_end(host=self._host, pid=pid, ended=ended)
+            except (DatabaseError, InterfaceError) as error:
+                logger.error("cannot record the end of a process, database does not answer pid=%d error=%s", pid, error)
+                close_broken()
 
     def vouch(self) -> int:
         """Beat for each process that lives and was silent for a third of the timeout. Return their number."""

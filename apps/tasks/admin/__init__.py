@@ -3,7 +3,9 @@
 from django.apps import apps
 from django.contrib import admin
 
+from apps.tasks.admin.alert import AlertAdmin, AlertRuleAdmin
 from apps.tasks.admin.audit import AuditEntryAdmin
+from apps.tasks.admin.group import TaskGroupAdmin
 from apps.tasks.admin.limit import LimitAdmin
 from apps.tasks.admin.pause import PauseAdmin
 from apps.tasks.admin.schedule import ScheduleAdmin
@@ -11,10 +13,13 @@ from apps.tasks.admin.task import TaskStatusAdmin
 from apps.tasks.admin.worker import WorkerProcessAdmin
 
 __all__ = [
+    "AlertAdmin",
+    "AlertRuleAdmin",
     "AuditEntryAdmin",
     "LimitAdmin",
     "PauseAdmin",
     "ScheduleAdmin",
+    "TaskGroupAdmin",
     "TaskStatusAdmin",
     "WorkerProcessAdmin",
 ]

@@ -90,7 +90,8 @@ class OperatedAdmin(ReadOnlyAdmin):
 
     def get_actions(self, request: HttpRequest) -> dict[str, Any]:
         """Return the actions that the user may take on selected tasks."""
-        return super().get_actions(request) | {
+        found: dict[str, Any] = super().get_actions(request)
+        return found | {
             action.name: (_on_selected(action), action.name, action.selected) for action in permitted(request)
         }
 

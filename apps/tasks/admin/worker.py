@@ -1,22 +1,28 @@
 """Pages of worker, relay and scheduler processes: the list, and one process."""
 
+from collections.abc import Iterable
 from typing import Any
 
 import dramatiq
 from django.contrib import admin, messages
-from django.db.models import BooleanField, ExpressionWrapper, Q, QuerySet
+from django.db.models import BooleanField, ExpressionWrapper, F, Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.timezone import localtime
 from django.utils.translation import gettext, ngettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks.admin import elements, theme
-from apps.tasks.admin.read_only import ReadOnlyAdmin
+from apps.tasks.admin import elements, running, theme
+from apps.tasks.admin.requests import RequestsAdmin
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
 from apps.tasks.presence import untaken
+
+#: Ends that are no trouble.
+PLANNED = (WorkerProcess.ENDED_STOPPED, WorkerProcess.ENDED_RECYCLED, WorkerProcess.ENDED_MEMORY)
 
 
 def warn_of_idle_queues(request: HttpRequest) -> None:
@@ -31,24 +37,67 @@ def warn_of_idle_queues(request: HttpRequest) -> None:
         messages.warning(request, text % {"names": ", ".join(names)})
 
 
+class ProcessChangeList(theme.ChangeList):  # type: ignore[misc]
+    """Processes with the tasks that they run, in one query for the page."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        self.full_result_count = self.result_count
+        name_running(self.result_list, request)
+
+
+def name_running(processes: Iterable[Any], request: HttpRequest) -> None:
+    """Give each process its `running` tasks. None: the user may not see tasks."""
+    processes = list(processes)
+    may_see = request.user.has_perm("tasks.view_taskstatus")
+    living = [process.pk for process in processes if process.stopped_at is None]
+    found = running.by_worker(living) if may_see and living else {}
+    for process in processes:
+        process.running = found.get(process.pk, []) if may_see else None
+
+
+class EndedFilter(theme.DropdownFilter):  # type: ignore[misc]
+    """Processes that live, or that ended."""
+
+    title = _("life")
+    parameter_name = "ended"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, Any]]:
+        return [("no", _("Lives")), ("yes", _("Ended"))]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Any]) -> QuerySet[Any]:
+        if self.value() not in ("no", "yes"):
+            return queryset
+        return queryset.filter(stopped_at__isnull=self.value() == "no")
+
+
 @admin.register(WorkerProcess)
-class WorkerProcessAdmin(ReadOnlyAdmin):
+class WorkerProcessAdmin(RequestsAdmin):
     """Worker, relay and scheduler processes, alive or gone."""
 
     empty_title = _("No workers yet")
     empty_text = _("A worker, relay or scheduler process appears here when it starts.")
     list_display = (
-        "hostname", "pid", "kind", "state", "queue_names", "thread_count", "memory", "done",
-        "started_briefly", "last_beat_briefly",
+        "process", "kind", "state", "runs", "queue_names", "thread_count", "memory", "started_briefly",
     )  # fmt: skip
-    list_filter = (("kind", theme.ChoicesFilter),)
+    list_filter = (("kind", theme.ChoicesFilter), EndedFilter)
     list_filter_submit = True
     show_facets = admin.ShowFacets.NEVER
     list_per_page = 50
     sortable_by = ()
-    search_fields = ("hostname",)
-    search_help_text = _("Host name")
-    ordering = ("-started_at",)
+    search_fields = ("hostname", "code_version")
+    search_help_text = _("Host name or code version")
+    #: Those that live, then those that ended last.
+    ordering = (F("stopped_at").desc(nulls_first=True), "-started_at")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[theme.ChangeList]:
+        return ProcessChangeList
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        found = super().get_object(request, object_id, from_field)
+        if found is not None:
+            name_running([found], request)
+        return found
 
     def changelist_view(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         if request.method == "GET":
@@ -63,9 +112,11 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
         return queryset.annotate(beats_now=ExpressionWrapper(beats, output_field=BooleanField()))
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
-        process: list[Any] = [("kind", "state"), ("hostname", "pid")]
+        process: list[Any] = [("kind", "state"), ("hostname", "pid"), "version"]
         if obj is None or obj.kind == WorkerProcess.KIND_WORKER:
             process += [("queue_names", "thread_count"), ("memory", "done"), "tasks"]
+            if obj is not None and obj.stopped_at is None and obj.running is not None:
+                process.append("runs_now")
         else:
             process.append("memory")
         if obj is not None and obj.trouble:
@@ -79,18 +130,29 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> list[str]:
         return [
             "kind", "state", "queue_names", "thread_count", "tasks", "memory", "done", "trouble_in_words", "started",
-            "last_beat", "stopped",
+            "last_beat", "stopped", "version", "runs_now",
         ]  # fmt: skip
+
+    @admin.display(description=_("process"))
+    def process(self, worker: WorkerProcess) -> SafeString:
+        return elements.named(f"{worker.hostname}:{worker.pid}", worker.code_version or gettext("version not known"))
 
     @admin.display(description=_("state"))
     def state(self, worker: Any) -> SafeString:
-        if worker.stopped_at is not None:
-            return elements.label(gettext("Stopped"), kind="default")
-        if worker.trouble and worker.beats_now:
-            return elements.label(gettext("Stuck"), kind="danger")
-        if worker.beats_now:
-            return elements.label(gettext("Living"), kind="success")
-        return elements.label(gettext("Silent"), kind="warning")
+        text, kind, note = _state(worker)
+        return format_html('{}<span class="task-note">{}</span>', elements.label(text, kind=kind), note)
+
+    @admin.display(description=_("runs now"))
+    def runs(self, worker: Any) -> SafeString | str:
+        return running.briefly(worker.running or [], more_url=_tasks_url(worker, status__exact="processing"))
+
+    @admin.display(description=_("runs now"))
+    def runs_now(self, worker: Any) -> SafeString | str:
+        return running.at_length(worker.running or [])
+
+    @admin.display(description=_("code version"))
+    def version(self, worker: WorkerProcess) -> str:
+        return worker.code_version or gettext("Not known. Set CODE_VERSION.")
 
     @admin.display(description=_("queues"))
     def queue_names(self, worker: WorkerProcess) -> str:
@@ -129,13 +191,9 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
     def last_beat(self, worker: WorkerProcess) -> str:
         return elements.timestamp(worker.beat_at)
 
-    @admin.display(description=_("started"))
+    @admin.display(description=_("since"))
     def started_briefly(self, worker: WorkerProcess) -> str:
         return elements.timestamp(worker.started_at, short=True)
-
-    @admin.display(description=_("last heartbeat"))
-    def last_beat_briefly(self, worker: WorkerProcess) -> str:
-        return elements.timestamp(worker.beat_at, short=True)
 
     @admin.display(description=_("stopped"))
     def stopped(self, worker: WorkerProcess) -> str:
@@ -143,5 +201,32 @@ class WorkerProcessAdmin(ReadOnlyAdmin):
 
     @admin.display(description=_("tasks"))
     def tasks(self, worker: WorkerProcess) -> SafeString:
-        url = reverse("admin:tasks_taskstatus_changelist", query={"worker_id__exact": str(worker.pk)})
-        return elements.link(url, gettext("Tasks that it holds or ended"))
+        return elements.link(_tasks_url(worker), gettext("Tasks that it holds or ended"))
+
+
+def _tasks_url(worker: WorkerProcess, **query: str) -> str:
+    found: str = reverse("admin:tasks_taskstatus_changelist", query={"worker_id__exact": str(worker.pk), **query})
+    return found
+
+
+def _state(worker: Any) -> tuple[str, str, Any]:
+    """Return the state of a process in a word, the kind of its label, and a note."""
+    if worker.stopped_at is not None:
+        is_planned = worker.ended in PLANNED
+        how = worker.get_ended_display() if worker.ended else gettext("No supervisor saw how")
+        text = gettext("Stopped") if is_planned else gettext("Died")
+        return text, "default" if is_planned else "danger", how if how != text else ""
+    if not worker.beats_now:
+        return (
+            gettext("Silent"),
+            "warning",
+            gettext("since %(time)s") % {"time": localtime(worker.beat_at).strftime("%H:%M:%S")},
+        )
+    if worker.trouble:
+        return gettext("Stuck"), "danger", WorkerProcess.TROUBLES.get(worker.trouble, worker.trouble)
+    if worker.wanted == WorkerProcess.WANTED_STOP:
+        return gettext("Stopping"), "warning", ""
+    if worker.is_quiet:
+        return gettext("Quiet"), "warning", gettext("takes nothing new")
+    note = gettext("is asked to take nothing new") if worker.wanted else ""
+    return gettext("Living"), "success", note

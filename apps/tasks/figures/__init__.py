@@ -6,7 +6,7 @@ metrics read them with `over` and `totals`.
 
 from apps.tasks.figures.buckets import BOUNDS_SECONDS
 from apps.tasks.figures.counts import KINDS, Counts
-from apps.tasks.figures.reading import DAY, HOUR, PERIODS, WEEK, Period, Point, Series, over, totals, usual
+from apps.tasks.figures.reading import DAY, HOUR, PERIODS, WEEK, Period, Point, Series, between, over, totals, usual
 from apps.tasks.figures.tally import forget, keep_up, settled_until
 
 __all__ = [
@@ -20,6 +20,7 @@ __all__ = [
     "Period",
     "Point",
     "Series",
+    "between",
     "forget",
     "keep_up",
     "over",

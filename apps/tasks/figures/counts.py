@@ -65,11 +65,11 @@ class Counts:
 
     def wait_quantile(self, part: float) -> float | None:
         """Return the seconds within which a part of the ended tasks had started. None: none had."""
-        return quantile(self.waits, part)
+        return quantile(self.waits, part, total_seconds=self.wait_ms / 1000)
 
     def run_quantile(self, part: float) -> float | None:
         """Return the seconds within which a part of the ended tasks ran. None: none had started."""
-        return quantile(self.runs, part)
+        return quantile(self.runs, part, total_seconds=self.run_ms / 1000)
 
 
 def _padded(counts: Any) -> list[int]:

@@ -11,7 +11,7 @@ from django.utils import timezone
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.figures.counting import count
 from apps.tasks.figures.counts import Counts
-from apps.tasks.figures.tally import floor
+from apps.tasks.figures.tally import KEPT, floor
 from apps.tasks.models import Tally, TallyMark
 from apps.tasks.models.tally import EVER, MINUTE
 from apps.tasks.models.tally import HOUR as SPAN_HOUR
@@ -110,6 +110,24 @@ def over(period: Period, *, task_name: str | None = None) -> Series:
         counted_until=mark.counted_until if mark else None,
         is_behind=mark is None or now - mark.counted_until > MOST_LIVE,
     )
+
+
+def between(since: datetime, until: datetime) -> dict[str, Counts]:
+    """Return the counts of each actor between two times, to the minute. Those of long ago are to the hour.
+
+    Whole hours are read from their sums, where there are some.
+    """
+    mark, now = _mark()
+    step = MINUTE if since > now - KEPT[MINUTE] + timedelta(hours=1) else SPAN_HOUR
+    since, until = floor(since, step), floor(until + timedelta(minutes=step, microseconds=-1), step)
+    summed = floor(mark.summed_until if mark else now, SPAN_HOUR)
+    first = floor(since + timedelta(minutes=SPAN_HOUR, microseconds=-1), SPAN_HOUR)
+    last = max(first, min(floor(until, SPAN_HOUR), summed))
+    chosen = Q(span=SPAN_HOUR, start__gte=first, start__lt=last)
+    chosen |= Q(span=MINUTE, start__gte=since, start__lt=min(first, until))
+    chosen |= Q(span=MINUTE, start__gte=last, start__lt=until)
+    found = [*_stored(chosen), *(_live(mark, now) if until > now - MOST_LIVE - timedelta(hours=1) else [])]
+    return _grouped((names[0], counts) for start, names, counts in found if since <= start < until)
 
 
 def usual(task_name: str) -> Counts:

@@ -1,8 +1,10 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
+from apps.tasks.models.alert import Alert, AlertRule
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.audit import AuditEntry, AuditPage
 from apps.tasks.models.child import TaskChild
+from apps.tasks.models.deploy import Deploy
 from apps.tasks.models.group import TaskGroup, TaskGroupMember
 from apps.tasks.models.key import TaskKey
 from apps.tasks.models.limit import Limit, LimitedStart
@@ -17,8 +19,11 @@ from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
+    "Alert",
+    "AlertRule",
     "AuditEntry",
     "AuditPage",
+    "Deploy",
     "Limit",
     "LimitedStart",
     "Pause",

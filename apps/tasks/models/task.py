@@ -349,6 +349,10 @@ class TaskStatus(BaseModel):
             models.Index(
                 fields=["cause", "finished_at"], name="tasks_failed_cause", condition=models.Q(status=states.FAILED)
             ),
+            # Causes by time, from the index alone.
+            models.Index(
+                fields=["finished_at", "cause"], name="tasks_failed_lately", condition=models.Q(status=states.FAILED)
+            ),
             # The list of tasks by state. A task that completes is in neither.
             models.Index(fields=["id"], name="tasks_failed", condition=models.Q(status=states.FAILED)),
             models.Index(fields=["id"], name="tasks_cancelled", condition=models.Q(status=states.CANCELLED)),

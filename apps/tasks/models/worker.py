@@ -39,6 +39,23 @@ class WorkerProcess(models.Model):
 
     KIND_CHOICES = [(KIND_WORKER, _("Worker")), (KIND_RELAY, _("Relay")), (KIND_SCHEDULER, _("Scheduler"))]
 
+    #: Words of `wanted`.
+    WANTED_QUIET, WANTED_STOP = "quiet", "stop"
+    WANTED_CHOICES = [(WANTED_QUIET, _("Take nothing new")), (WANTED_STOP, _("Stop"))]
+
+    #: Words of `ended`.
+    ENDED_STOPPED, ENDED_RECYCLED, ENDED_MEMORY = "stopped", "recycled", "memory"
+    ENDED_KILLED, ENDED_OUT_OF_MEMORY, ENDED_CRASHED, ENDED_SILENT = "killed", "oom", "crashed", "silent"
+    ENDED_CHOICES = [
+        (ENDED_STOPPED, _("Stopped")),
+        (ENDED_RECYCLED, _("Replaced after its number of tasks")),
+        (ENDED_MEMORY, _("Replaced above its limit of memory")),
+        (ENDED_KILLED, _("Killed from outside")),
+        (ENDED_OUT_OF_MEMORY, _("Killed, as the machine had no memory left")),
+        (ENDED_CRASHED, _("Crashed")),
+        (ENDED_SILENT, _("Declared dead while it was silent")),
+    ]
+
     #: Words of `trouble`.
     TROUBLE_CLAIMS = "claims"
     TROUBLE_WRITER = "writer"
@@ -139,6 +156,44 @@ class WorkerProcess(models.Model):
         null=True,
         blank=True,
         help_text=_("End of the process, in UTC. Written by the worker when it stops or by the relay if it died."),
+    )
+
+    code_version = models.CharField(
+        _("code version"),
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_("Version of its code. Written by the process when it starts. Empty: it is not known."),
+    )
+    wanted = models.CharField(
+        _("wanted"),
+        max_length=10,
+        choices=WANTED_CHOICES,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "What an operator asked it to do. Written by staff. The worker reads it with each heartbeat. Empty: work."
+        ),
+    )
+    is_quiet = models.BooleanField(
+        _("quiet"),
+        default=False,
+        db_default=False,
+        help_text=_("Whether it takes no tasks, as an operator asked. Written by the worker with each heartbeat."),
+    )
+    ended = models.CharField(
+        _("ended"),
+        max_length=10,
+        choices=ENDED_CHOICES,
+        blank=True,
+        default="",
+        db_default="",
+        help_text=_(
+            "How the process ended. Written by the process when it stops or by its supervisor if it died. Empty: it "
+            "lives, or no supervisor saw its end."
+        ),
     )
 
     objects = WorkerProcessQuerySet.as_manager()

@@ -119,6 +119,7 @@ class Command(BaseCommand):
             workers = [child.name for child in children if child.stop_order == WORKERS]
             voucher = Voucher(lambda: [pid for name in workers if (pid := supervisor.pid(name)) is not None])
             voucher.start()
+            supervisor.on_exit = lambda child, pid, returncode: voucher.bury(pid, returncode)
             with _probe(voucher.pids, doors):
                 sys.exit(supervisor.run())
 

@@ -3,31 +3,32 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
 from django.core.exceptions import PermissionDenied
-from django.db.models.functions import Left
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
-from django.urls import NoReverseMatch, URLPattern, path, reverse
+from django.urls import URLPattern, path, reverse
 from django.utils import timezone
 from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import failures, figures, permission, states
+from apps.tasks import figures, permission, states
 from apps.tasks.admin import duration, elements, hidden_time, waiting
-from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
+from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.actions import CANCEL, RETRY
-from apps.tasks.admin.now import chart, trouble
+from apps.tasks.admin.now import chart, failures, trouble
+from apps.tasks.admin.now.addresses import retry_of, tasks
+from apps.tasks.admin.now.failures import FailuresAdmin
+from apps.tasks.admin.now.since import SinceAdmin
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.schedule import state as schedule_state
-from apps.tasks.figures import Series
-from apps.tasks.models import Limit, Schedule, TaskStatus, WorkerProcess
+from apps.tasks.figures import Counts, Series
+from apps.tasks.models import Alert, Limit, Schedule, TaskStatus, WorkerProcess
 from apps.tasks.statements import causes, pending
 
 #: Time in which the shown causes made tasks fail.
@@ -48,7 +49,7 @@ kept_parts: dict[tuple[Any, ...], tuple[float, str]] = {}
 WORKERS = ngettext_lazy("%(count)s worker", "%(count)s workers", "number")
 
 
-class NowAdmin(OperatedAdmin):
+class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
     """The page of the dashboard, beside the list of tasks."""
 
     def get_urls(self) -> list[URLPattern]:
@@ -86,7 +87,7 @@ class NowAdmin(OperatedAdmin):
             raise PermissionDenied
         now = timezone.now()
         # Those that the question was about. Later failures were not meant.
-        since = hidden_time.parse(request.POST.get("since")) or now - LATELY
+        since = hidden_time.parse(request.POST.get("since")) or now - failures.span_of(request, usual=LATELY)
         until = hidden_time.parse(request.POST.get("until")) or now
         failed = self.get_queryset(request).filter(status=states.FAILED, cause=cause)
         back = reverse("admin:tasks_now")
@@ -116,7 +117,7 @@ class NowAdmin(OperatedAdmin):
 
     def _closed(self, request: HttpRequest) -> tuple[str, ...]:
         """Return how the addresses begin that this user may not open."""
-        admins = [self.admin_site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit)]
+        admins = [self.admin_site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit, Alert)]
         return tuple(
             reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_changelist")
             for one in admins
@@ -134,11 +135,13 @@ class NowAdmin(OperatedAdmin):
             "period": period.name,
             "periods": [(one.name, text, one is period) for one, text in PERIODS.items()],
             "period_text": IN_WORDS[period],
-            "troubles": [replace(one, href="") if one.href.startswith(closed) else one for one in trouble.of(look)],
+            "troubles": trouble.seen(trouble.of(look), closed=closed),
             "is_empty": not TaskStatus.objects.exists(),
             "processes": processes(look),
             "counts": list(counts(waits, last_hour, is_capped=is_capped)),
-            "chart": chart.of(series),
+            "chart": chart.of(series, chart.deploys_of(series)),
+            "deploy_url": reverse("admin:tasks_deploy"),
+            "failures_url": reverse("admin:tasks_failures"),
             "is_behind": series.is_behind and series.counted_until is not None,
             "counted_until": elements.timestamp(series.counted_until),
             "times": times(series),
@@ -147,7 +150,7 @@ class NowAdmin(OperatedAdmin):
             "may_retry": permission.may(request.user, RETRY.name),
             "may_cancel": permission.may(request.user, CANCEL.name),
             "running": running(),
-            "schedules": schedules(look),
+            "schedules": [] if schedules_url.startswith(closed) else schedules(look),
             "tasks_url": tasks(),
             "schedules_url": "" if schedules_url.startswith(closed) else schedules_url,
             "workers_url": "" if workers_url.startswith(closed) else workers_url,
@@ -169,12 +172,6 @@ def index(request: HttpRequest) -> HttpResponse:
 
 def _period(request: HttpRequest) -> figures.Period:
     return figures.PERIODS.get(request.GET.get("period", ""), figures.HOUR)
-
-
-def tasks(**query: Any) -> str:
-    """Return the address of the list of tasks with these filters."""
-    found = reverse("admin:tasks_taskstatus_changelist")
-    return f"{found}?{urlencode(query)}" if query else found
 
 
 # --- Counts --------------------------------------------------------------------------------------
@@ -219,12 +216,21 @@ def counts(waits: Counter[str], last_hour: Series, *, is_capped: bool) -> Iterab
         }
 
 
-def times(series: Series) -> list[tuple[Any, Any, Any]]:
-    """Return how long tasks waited and ran: half of them, and 95 of 100."""
+def times(series: Series) -> list[dict[str, Any]]:
+    """Return the times within which half of the tasks, and 95 of 100, waited and ran, each with its chart."""
     total = series.total
     return [
-        (_("Wait"), _seconds(total.wait_quantile(0.5)), _seconds(total.wait_quantile(0.95))),
-        (_("Run"), _seconds(total.run_quantile(0.5)), _seconds(total.run_quantile(0.95))),
+        {
+            "name": name,
+            "title": title,
+            "median": _seconds(quantile(total, 0.5)),
+            "most": _seconds(quantile(total, 0.95)),
+            "chart": chart.lines(series, quantile),
+        }
+        for name, title, quantile in (
+            ("wait", _("Wait"), Counts.wait_quantile),
+            ("run", _("Run"), Counts.run_quantile),
+        )
     ]
 
 
@@ -281,20 +287,17 @@ def lately_failed(since: datetime) -> list[dict[str, Any]]:
     """Return the causes of the failures since a time, each with its last error."""
     most = CappedPaginator.cap
     found = causes.since(since, limit=MOST_CAUSES, most_counted=most)
-    columns = TaskStatus.objects.only("pk", "task_name", "error_type").annotate(
-        error_start=Left("error_message", ERROR_START_LENGTH)
-    )
-    last = columns.in_bulk([cause.pk for cause in found])
+    last = failures.last_of(found)
     return [
         {
-            "number": elements.number(min(cause.number, most)) + ("+" if cause.number > most else ""),
+            "number": failures.counted(cause.number, most=most),
             "name": last[cause.pk].task_name,
-            "error": failures.in_words(last[cause.pk].error_type, last[cause.pk].error_start).partition("\n")[0],
+            "error": failures.said(last[cause.pk]),
             "first": _clock(cause.first_at),
             "last": _clock(cause.last_at),
             "is_one": cause.number == 1,
             "see": tasks(status__exact=states.FAILED, cause=cause.cause, ended="hour"),
-            "retry": _retry_url(cause.cause),
+            "retry": retry_of(cause.cause),
         }
         for cause in found
         if cause.pk in last
@@ -333,14 +336,6 @@ def schedules(look: trouble.Look) -> list[dict[str, Any]]:
         }
         for one in coming[:MOST_SCHEDULES]
     ]
-
-
-def _retry_url(cause: str) -> str:
-    """Return the address at which the failures of a cause are retried. One of another program may have none."""
-    try:
-        return reverse("admin:tasks_cause_retry", args=[cause])
-    except NoReverseMatch:
-        return ""
 
 
 def _clock(at: datetime) -> str:

@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.admin import theme
+from apps.tasks.admin.schedule import tracker
 from apps.tasks.admin.schedule.actions import ActionsMixin
 from apps.tasks.admin.schedule.columns import ColumnsMixin, FieldsMixin
 from apps.tasks.admin.schedule.filters import OriginFilter, StateFilter
@@ -32,8 +33,10 @@ class ScheduleChangeList(theme.ChangeList):  # type: ignore[misc]
         self.full_result_count = self.result_count
         ids = [row.last_task_id for row in self.result_list if row.last_task_id]
         tasks = {task.task_id: task for task in TaskStatus.objects.filter(task_id__in=ids).only("task_id", "status")}
+        trackers = tracker.of(row.pk for row in self.result_list)
         for row in self.result_list:
             row.last_task = tasks.get(row.last_task_id)
+            row.last_slots = trackers.get(row.pk, [])
 
 
 def _actor_name(request: HttpRequest, schedule: Schedule | None) -> str:

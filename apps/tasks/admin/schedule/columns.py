@@ -12,7 +12,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import masking
 from apps.tasks.admin import elements, links
-from apps.tasks.admin.schedule import preview, state
+from apps.tasks.admin.schedule import preview, state, tracker
 from apps.tasks.admin.schedule.form import TIME_FIELDS, interval_in_words
 from apps.tasks.models import Schedule
 
@@ -51,13 +51,15 @@ class ColumnsMixin:
 
     @admin.display(description=elements.in_zone(_("last run (%(zone)s)")))
     def last_run(self, schedule: Any) -> SafeString | str:
+        slots = tracker.drawn(schedule.last_slots)
         if schedule.last_slot is None:
-            return elements.NOTHING
+            return slots or elements.NOTHING
         task = schedule.last_task
         return format_html(
-            '<span class="schedule-last">{} {}</span>',
+            '<span><span class="schedule-last">{} {}</span>{}</span>',
             elements.timestamp(schedule.last_slot, short=True),
             links.task(schedule.last_task_id, pk=task.pk if task else None, status=task.status if task else None),
+            slots,
         )
 
     @admin.display(description=_("missed"), ordering="missed_count")

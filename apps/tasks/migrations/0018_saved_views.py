@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0015_audit_and_permissions"),
+        ("tasks", "0017_index_of_failures"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
