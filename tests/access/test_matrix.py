@@ -63,9 +63,9 @@ def filled(pattern: str, values: dict[str, Any]) -> str:
 #: Methods by which a request may change something.
 CHANGING = ("POST", "PATCH", "DELETE")
 #: Tables of the own account and session, and of limits, whose rows are made from the code by whoever looks first.
-OWN_TABLES = ("django_session", "accounts_throttle", "accounts_user", "accounts_session", "tasks_limit")
-#: At which whoever may see tasks asks a worker for a stack.
-WRITTEN_BY_VIEWERS = {"admin:tasks_taskstatus_stack"}
+OWN_TABLES = ("django_session", "accounts_throttle", "accounts_user", "accounts_browsersession", "tasks_limit")
+#: At which whoever may see tasks asks a worker for a stack, and whoever has an invitation accepts it.
+WRITTEN_BY_VIEWERS = {"admin:tasks_taskstatus_stack", "pages:invitation"}
 #: Parameters that are no keys of rows.
 NO_KEYS = {"url", "app_label", "kind", "content_type_id", "token", "uidb64", "cause"}
 
