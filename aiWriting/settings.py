@@ -72,7 +72,8 @@ MIDDLEWARE = [
     "aiWriting.http_headers.security_headers",  # Early: refusals of the others have the headers, too.
     "aiWriting.http_headers.ProgramsUseHTTPS",
     "django.middleware.security.SecurityMiddleware",
-    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "aiWriting.compression.StaticFiles",
+    "aiWriting.compression.CompressedPages",
     "aiWriting.http_headers.no_store",  # After the static files, which may be kept.
     "django.contrib.sessions.middleware.SessionMiddleware",
     "aiWriting.known_hosts.KnownHosts",
@@ -95,6 +96,7 @@ WSGI_APPLICATION = "aiWriting.wsgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "aiWriting" / "templates"],  # Before those of the admin's theme.
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [
@@ -214,7 +216,12 @@ FILE_STORAGE_URL = environment.text("FILE_STORAGE_URL", "database:")
 _file_storage = file_storage.backend(FILE_STORAGE_URL, name="FILE_STORAGE_URL")
 STORAGES: dict[str, dict[str, Any]] = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
-    "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
+    "staticfiles": {
+        # Names with hashes, which browsers keep for ever, and compressed files beside them.
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_ROOT
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
     "manuscripts": _file_storage,
     "reports": _file_storage,
 }
@@ -231,6 +238,8 @@ if EMAIL_USE_TLS and EMAIL_USE_SSL:
     raise ImproperlyConfigured("EMAIL_USE_TLS and EMAIL_USE_SSL are both yes, and a server speaks one of the two.")
 #: Seconds before a silent mail server fails the attempt. Without a limit it would hold a worker thread for ever.
 EMAIL_TIMEOUT = environment.integer("EMAIL_TIMEOUT", 30, minimum=1)
+#: First part of the subject of mails to those who run the site.
+EMAIL_SUBJECT_PREFIX = "[aiWriting] "
 # Without a server, mails go to the log.
 EMAIL_BACKEND = environment.text(
     "EMAIL_BACKEND",
@@ -304,6 +313,16 @@ TASK_KEEP_CANCELLED_DAYS = environment.integer(
 TASK_KEEP_FAILED_DAYS = environment.integer(
     "TASK_KEEP_FAILED_DAYS", Conf.TASK_KEEP_FAILED_DAYS.default, maximum=MOST_DAYS
 )
+TASK_KEEP_ALERTS_DAYS = environment.integer(
+    "TASK_KEEP_ALERTS_DAYS", Conf.TASK_KEEP_ALERTS_DAYS.default, maximum=MOST_DAYS
+)
+TASK_ALERT_EMAILS = environment.words("TASK_ALERT_EMAILS")
+TASK_ALERT_WEBHOOK = environment.text("TASK_ALERT_WEBHOOK") and environment.url(
+    "TASK_ALERT_WEBHOOK", "", schemes=("https", "http")
+)
+TASK_ALERT_SECRET = environment.text("TASK_ALERT_SECRET")
+TASK_ALERT_NETWORKS = environment.networks("TASK_ALERT_NETWORKS")
+TASK_ALERT_ORIGIN = environment.text("TASK_ALERT_ORIGIN", PUBLIC_ORIGIN)
 TASK_RESULT_EXPIRES_DAYS = environment.integer(
     "TASK_RESULT_EXPIRES_DAYS", Conf.TASK_RESULT_EXPIRES_DAYS.default, maximum=MOST_DAYS
 )

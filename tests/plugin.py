@@ -67,6 +67,12 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="number of random cron texts that are compared with the manual; default: %(default)s",
     )
     group.addoption(
+        "--acted-on",
+        type=int,
+        default=4_000,
+        help="failed tasks that are retried at once by tests/tasks/test_act_on_all.py; default: %(default)s",
+    )
+    group.addoption(
         "--unique-sends",
         type=int,
         default=60,

@@ -72,13 +72,17 @@ class WorkersConfig(AppConfig):
         wrong = [str(message) for message in found if not message.is_silenced()]
         if wrong:
             raise ImproperlyConfigured("\n".join(wrong))
-        _ = conf.METRICS_NETWORKS  # A wrong network must not wait for the first request.
+        # A wrong value must not wait for the first request, or for the first alert.
+        _ = conf.METRICS_NETWORKS, conf.TASK_ALERT_NETWORKS, conf.TASK_ALERT_EMAILS
 
     def ready(self) -> None:
         """Import every app's `tasks.py`, so that each process type knows the same actors. Carry news to the workers."""
-        from apps.tasks.health import servers  # Not at the top: it imports models.
+        # Not at the top: they import models.
+        from apps.tasks.health import servers
+        from workers import alerts
 
         servers["Redis"] = _redis_error
+        alerts.register()
         cancel_requested.connect(_call, dispatch_uid="workers")
         pauses_changed.connect(_call_all, dispatch_uid="workers")
         ignored = {*IGNORED_MODULES, *getattr(settings, "DRAMATIQ_IGNORED_MODULES", ())}

@@ -16,10 +16,12 @@ from django.db import DatabaseError, InterfaceError, connection
 
 from apps.core.connections import close_broken
 from apps.tasks import audit, figures, health, ledger, pauses, presence, stacks, stalls
+from apps.tasks.alerts import checking
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus, WorkerProcess
 from workers import group_callbacks, neighbours
 from workers.admission import Admissions
+from workers.alerts import AlertWatch
 from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.figures import FiguresThread
@@ -97,6 +99,7 @@ class Relay:
         self.sightings: dict[uuid.UUID, Sighting] = {}
         self._last_look = 0.0
         self._audit = Audit(broker, beat=lambda: self.row.beat())
+        self._alerts = AlertWatch()
         self._admissions: Admissions | None = None
         self._figures: FiguresThread | None = None
         self._retention = ledger.Retention()
@@ -122,6 +125,8 @@ class Relay:
                 if not self._failing and self._is_admitting():
                     self.row.beat()
                 self._count()
+                # First: the rest may end with the error of a Redis that is away.
+                self._every(checking.LOOK_SECONDS, self._alerts.look)
                 self._do(self.publish_due)
                 self._every(RESCUE_SECONDS, self.rescue)
                 if self.is_new_redis():
@@ -345,10 +350,10 @@ class Relay:
         done.deleted = done.emptied = 0
 
     def forget(self) -> int:
-        """Delete old rows: of stopped workers, ended groups, keys of ended tasks, starts that no rate counts, notes."""
+        """Delete old rows: of stopped workers, ended groups and alerts, keys of tasks, uncounted starts, notes."""
         ledger.forget_starts()
         if conf.TASK_KEEP_AUDIT_DAYS:
             audit.forget(older_than=timedelta(days=conf.TASK_KEEP_AUDIT_DAYS))
         stacks.forget(older_than=STACKS_KEPT_FOR)
         forgotten = presence.forget(older_than=KEPT_FOR) + ledger.forget_groups(older_than=KEPT_FOR)
-        return forgotten + ledger.forget_keys() + ledger.forget_children()
+        return forgotten + ledger.forget_keys() + ledger.forget_children() + checking.forget()

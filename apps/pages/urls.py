@@ -39,6 +39,7 @@ urlpatterns = [
     path("projects/<int:pk>/members/<int:user_id>/hand-over/", members.hand_over, name="hand-over"),
     path("projects/<int:pk>/invitations/<int:invitation_id>/withdraw/", members.withdraw, name="withdraw-invitation"),
     path("invitations/<str:token>/", members.invitation, name="invitation"),
+    path("tasks/", tasks.show, name="tasks"),
     # Without NUL, which PostgreSQL refuses.
     re_path(r"^tasks/(?P<task_id>[^/\x00]+)/cancel/$", tasks.cancel, name="cancel-task"),
     path("documents/<int:pk>/", documents.show, name="document"),

@@ -12,6 +12,7 @@ import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from itertools import islice
 from typing import Any
 
 from django.db import transaction
@@ -49,6 +50,8 @@ VERBS: dict[str, Any] = {
 
 #: Row ids of one page. Each page is changed in a transaction of its own.
 ROWS = 1_000
+#: Pages that are kept by one statement.
+PLANNED = 20
 #: Entries about one task that are shown.
 MOST_SHOWN = 50
 #: Rows that are deleted at once.
@@ -211,7 +214,9 @@ def has(page: AuditPage, row_id: int) -> bool:
 
 def plan(entry: AuditEntry, row_ids: Iterable[int]) -> None:
     """Keep the rows that an act is going to change, given in order. Each page is open until it has its turn."""
-    AuditPage.objects.bulk_create(_pages(entry, row_ids, change=""), batch_size=100)
+    pages = _pages(entry, row_ids, change="")
+    while some := list(islice(pages, PLANNED)):
+        AuditPage.objects.bulk_create(some)
 
 
 def forget(*, older_than: timedelta) -> int:

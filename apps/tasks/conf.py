@@ -12,6 +12,7 @@ from django.conf import settings
 from django.core.signals import setting_changed
 
 from apps.tasks import log_level, networks, queues, secret_names
+from apps.tasks.alerts import addresses
 
 T = TypeVar("T")
 
@@ -72,6 +73,20 @@ class Conf:
     TASK_KEEP_CANCELLED_DAYS = Setting(30, help="Days that cancelled tasks are kept. 0: for ever.")
     TASK_KEEP_FAILED_DAYS = Setting(90, help="Days that failed tasks are kept. 0: for ever.")
     TASK_RESULT_EXPIRES_DAYS = Setting(0, help="Days that the results of completed tasks are kept. 0: as their tasks.")
+    TASK_KEEP_ALERTS_DAYS = Setting(90, help="Days that ended alerts are kept. 0: for ever.")
+    TASK_ALERT_EMAILS: Setting[tuple[str, ...]] = Setting(
+        (),
+        help="Addresses that alerts are mailed to, unless their rule names others. None of them: those of `ADMINS`.",
+        read=addresses.of_setting,
+    )
+    TASK_ALERT_WEBHOOK = Setting("", help="Address that alerts are posted to, unless their rule names another one.")
+    TASK_ALERT_SECRET = Setting("", help="Secret that signs what is posted to webhooks. Empty: it is not signed.")
+    TASK_ALERT_NETWORKS: Setting[tuple[networks.Network, ...]] = Setting(
+        (),
+        help="Networks inside to which webhooks may lead, also without TLS. All other addresses inside are refused.",
+        read=lambda value: networks.parsed(value, name="TASK_ALERT_NETWORKS"),
+    )
+    TASK_ALERT_ORIGIN = Setting("", help="Origin of links in alerts, such as https://example.com. Empty: no links.")
     TASK_KEEP_AUDIT_DAYS = Setting(365, help="Days that notes of who did what are kept. 0: for ever.")
     TASK_TIME_LIMIT_MS = Setting(
         30 * 60 * 1000, help="Milliseconds that a task may run unless its actor sets `time_limit`."

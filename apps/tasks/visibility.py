@@ -20,6 +20,8 @@ from typing import Any
 from django.apps import apps
 from django.db.models import Exists, OuterRef, QuerySet
 
+from apps.tasks import permission
+
 #: Return the rows of a model that a user sees.
 Rule = Callable[[Any], "QuerySet[Any]"]
 
@@ -41,13 +43,13 @@ def register(label: str, rule: Rule, *, may_cancel: Rule | None = None) -> None:
 
 
 def may_cancel(user: Any, task: Any) -> bool:
-    """Return whether a user who sees the task may cancel it: its owner, and staff who may change tasks.
+    """Return whether a user who sees the task may cancel it: its owner, and staff with the permission.
 
     Of a model with a rule for it, the rule counts in addition.
     """
     if task.owner_id is not None and task.owner_id == user.pk:
         return True
-    if user.is_active and (user.is_superuser or (user.is_staff and user.has_perm("tasks.change_taskstatus"))):
+    if permission.may(user, "cancel"):
         return True
     rule = _may_cancel.get(task.related_object_type)
     return rule is not None and rule(user).filter(pk=task.related_object_id).exists()

@@ -73,7 +73,8 @@ def list_ms(count: int) -> dict[str, float]:
     for name, line in VIEWS.items():
         found[name] = _p95(client, address, {"q": line})
     found["all, last page"] = _p95(client, address, {"p": str(min(count // 50, 200))})
-    found["failed, last page"] = _p95(client, address, {"q": "state:failed", "p": str(min(count // 2_000 + 1, 200))})
+    last = min(max(count // 2_000, 1), 200)
+    found["failed, last page"] = _p95(client, address, {"q": "state:failed", "p": str(last)})
     found["oldest first"] = _p95(client, address, {"o": "1"})
     return found
 

@@ -122,6 +122,7 @@ SITE: dict[str, Entry] = {
     "pages:end-session": POSTED,
     "pages:recovery-codes": POSTED,
     "pages:remove-two-factor": POSTED,
+    "pages:tasks": page(GET=SIGNED_IN),
     "pages:cancel-task": page(GET_POST=EDITORS),
     "pages:document": page(GET=READERS),
     "pages:rename-document": page(GET_POST=EDITORS),
@@ -206,19 +207,27 @@ ADMIN: dict[str, Entry] = {
     "admin:tasks_schedule_delete": form(SUPERUSER, SUPERUSER),
     "admin:tasks_schedule_preview": form(CHANGE, CHANGE),
     **{f"admin:tasks_schedule_{name}": ACTION for name in ("run", "pause", "resume", "undo")},
+    "admin:tasks_alert_silence": OPERATION,
+    "admin:tasks_alert_unsilence": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
+    "admin:tasks_alertrule_test": Entry({"POST": CHANGE}, STAFF_NOT_ALLOWED),
     **{f"admin:tasks_workerprocess_{name}": OPERATION for name in ("quiet", "resume", "stop")},
     # Limits are declared in the code. One of code that is not there may be deleted.
     "admin:tasks_limit_add": form(NO_STAFF, NO_STAFF),
-    **{f"admin:tasks_taskstatus_{name}": OPERATION for name in ("cancel", "retry")},
     "admin:tasks_taskstatus_views": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_part": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_log": Entry({"GET HEAD": VIEW}, STAFF_NOT_ALLOWED),
     "admin:tasks_taskstatus_stack": Entry({"POST": VIEW}, STAFF_NOT_ALLOWED),
     **{
         f"admin:tasks_{model}_{end}": entry
-        for model in ("taskgroup", "taskstatus", "workerprocess")
+        for model in ("taskgroup", "taskstatus", "workerprocess", "alert", "auditentry")
         for end, entry in READ_ONLY.items()
     },
+    **{
+        f"admin:tasks_taskstatus_{name}": OPERATION
+        for name in ("cancel", "retry", "run_now", "priority", "queue", "delete")
+    },
+    # Without the name of an action it leads back, and says so.
+    "admin:tasks_taskstatus_all": Entry({"GET HEAD POST": VIEW}, STAFF_NOT_ALLOWED),
 }
 
 

@@ -149,8 +149,8 @@ def test_the_style_sheet_has_all_colours_of_the_theme() -> None:
     assert isinstance(path, str)
     sheet = Path(path).read_text()
     for name, weights in CONFIG_DEFAULTS["COLORS"].items():
-        for weight, value in weights.items():
-            assert f"--color-{name}-{weight}: {value};" in sheet
+        for weight in weights:
+            assert f"--color-{name}-{weight}: " in sheet
 
 
 def test_every_static_file_that_a_page_names_exists(admin_client: Client, addresses: list[str]) -> None:
@@ -170,3 +170,16 @@ def test_no_style_sheet_loads_anything_from_another_host(admin_client: Client, a
             # An XML namespace in an inlined picture is a name, not an address.
             text = sheet.read().replace("http://www.w3.org/2000/svg", "")
         assert re.findall(r"url\(\s*['\"]?(?:https?:)?//[^)]*\)|@import[^;]*//[^;]*;", text) == [], load
+
+
+def test_the_admin_has_the_pencil_and_the_paper_of_the_writers_pages() -> None:
+    sheets = [finders.find(f"{name}.css") for name in ("aiwriting/admin", "pages/page")]
+    admin, pages = (Path(str(path)).read_text() for path in sheets)
+    for name, colour in (
+        ("primary-600", "pencil: #2547c4"),
+        ("primary-400", "pencil: #9db1ff"),
+        ("base-50", "paper: #fbfbf9"),
+        ("base-900", "paper: #14161a"),
+    ):
+        assert f"--{colour};" in pages
+        assert f"--color-{name}: {colour.partition(' ')[2]};" in admin

@@ -32,12 +32,16 @@ from tests.waiting import wait_until
 pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 MINUTES = int(os.environ.get("SOAK_MINUTES", "60"))
-TASKS_A_SECOND, REQUESTS_A_SECOND = 20, 5
+TASKS_A_SECOND, REQUESTS_A_SECOND = 10, 5
 #: Minutes until caches are full and the first rows are deleted, at most. The figures before do not count.
 WARM_UP_MINUTES = 15
 #: Figures that are compared: the median of so many minutes after the warm-up and of as many at the end.
 COMPARED_MINUTES = 5
 KEPT = timedelta(minutes=10)
+#: A younger process is the child of an isolated task, and counts as none.
+CHILD_SECONDS = 30
+#: Processes below the ones of the Procfile, by a word of their command lines.
+ROLES = {"--single": "worker process", "runrelay": "relay", "isolation.server": "server of isolated tasks"}
 LONG_AGO = timedelta(days=400)
 #: A figure may grow by this share, and a small one by this number, before the run fails.
 MOST_GROWTH, LEAST_GROWTH = 0.1, {"memory, MB": 8.0, "descriptors": 8.0, "connections": 4.0, "MB": 4.0}
@@ -68,22 +72,24 @@ def send(number: int) -> None:
 
 
 def grow_old() -> None:
-    """Let the tasks that ended a while ago have ended long ago."""
+    """Let the tasks that ended a while ago have lived long ago."""
     now = timezone.now()
-    TaskStatus.objects.filter(finished_at__lt=now - KEPT, finished_at__gt=now - LONG_AGO / 2).update(
-        finished_at=F("finished_at") - LONG_AGO
-    )
+    ended = TaskStatus.objects.filter(finished_at__lt=now - KEPT, finished_at__gt=now - LONG_AGO / 2)
+    ended.update(**{name: F(name) - LONG_AGO for name in ("created_at", "run_at", "started_at", "finished_at")})
 
 
 def look(site: Site, client: "redis.Redis") -> Sample:
     """Return the figures of all processes, of the servers and of the tables now."""
     found: defaultdict[tuple[str, str], float] = defaultdict(float)
+    now = time.time()
     for name, command, _port in site.running:
         root = psutil.Process(command.pid)
         for process in (root, *root.children(recursive=True)):
             with contextlib.suppress(psutil.NoSuchProcess):
-                found["memory, MB", name] += process.memory_info().rss / 1e6
-                found["descriptors", name] += process.num_fds()
+                if now - process.create_time() > CHILD_SECONDS:
+                    role = next((role for word, role in ROLES.items() if word in " ".join(process.cmdline())), name)
+                    found["memory, MB", role] += process.memory_info().rss / 1e6
+                    found["descriptors", role] += process.num_fds()
     found["connections", "Redis"] = client.info("clients")["connected_clients"]
     found["memory, MB", "Redis"] = client.info("memory")["used_memory"] / 1e6
     with connection.cursor() as cursor:

@@ -64,7 +64,7 @@ def test_a_draft_can_be_processed(browser: Client, document: Document, jane: Use
     assert (task.related_object_id, task.owner) == (document.pk, jane)
     page = get(browser, address(document))
     assert page.with_attribute("data-task", task.task_id)
-    assert "Waiting for its turn" in page.text
+    assert "Waiting: no tasks are being worked on at the moment" in page.text
 
 
 def test_processing_from_the_project_leads_back_to_it(browser: Client, document: Document) -> None:
@@ -98,8 +98,8 @@ def test_earlier_figures_are_shown_beside_a_failure(browser: Client, document: D
 @pytest.mark.parametrize(
     ("values", "text"),
     [
-        ({"status": states.PENDING}, "Waiting for its turn"),
-        ({"status": states.PENDING, "retries": 1}, "It did not work; it will be tried again soon"),
+        ({"status": states.PENDING}, "Waiting: no tasks are being worked on at the moment"),
+        ({"status": states.PENDING, "retries": 1}, "Waiting: no tasks are being worked on at the moment"),
         ({"status": states.PROCESSING}, "Beginning"),
         ({"status": states.PROCESSING, "progress": 41, "progress_text": "Page 3 of 9"}, "Page 3 of 9"),
     ],

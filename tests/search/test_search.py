@@ -322,6 +322,7 @@ def test_a_search_says_what_it_is_limited_to(line: str, limit: str) -> None:
 
     assert parsed.limit == limit
     assert not parsed.find(TaskStatus.objects.all()).is_limited
+    assert not parsed.is_limited(TaskStatus.objects.all())
 
 
 def test_no_search_reads_more_than_its_limit_of_the_table(django_assert_max_num_queries: Any) -> None:

@@ -38,7 +38,7 @@ def test_the_lines_of_the_newest_attempt_are_on_the_page_and_those_of_others_are
     log(task, "second try", attempt=1, level=40)
     log(task, "reads", "writes", attempt=2)
     text = get(admin_client, page_of(task)).text
-    assert "Log of attempt 2" in text
+    assert "Log of attempt 3" in text
     assert text.index("reads") < text.index("writes") < text.index("second try") < text.index("first try")
     assert "ERROR" in text
 

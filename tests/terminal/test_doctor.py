@@ -5,6 +5,7 @@ import json
 import pytest
 from django.core import checks
 from django.db import DatabaseError
+from django.db.migrations.executor import MigrationExecutor
 from django.utils import timezone
 
 from apps.tasks import health, pauses
@@ -44,7 +45,7 @@ def test_the_trouble_of_the_dashboard_ends_with_1(monkeypatch) -> None:
 
 
 def test_a_missing_migration_and_a_failed_check_are_trouble(monkeypatch) -> None:
-    monkeypatch.setattr(doctor.MigrationExecutor, "migration_plan", lambda self, targets: [("tasks.0099_later", False)])
+    monkeypatch.setattr(MigrationExecutor, "migration_plan", lambda self, targets: [("tasks.0099_later", False)])
     failed = [checks.Error("It is wrong.", hint="Mend it.", id="x.E001"), checks.Warning("It is odd.", id="x.W001")]
     monkeypatch.setattr(checks, "run_checks", lambda **options: failed)
     code, lines = end("doctor", "--json")
@@ -57,13 +58,13 @@ def test_a_missing_migration_and_a_failed_check_are_trouble(monkeypatch) -> None
     ]
 
 
-def test_a_pause_is_no_trouble_but_told() -> None:
+def test_a_pause_is_told_with_who_and_why() -> None:
     pauses.pause("queue", "documents", by="jane", why="the disk is full")
     code, lines = end("doctor")
-    assert code == 0
-    (line,) = [line for line in lines if line.startswith("warning")]
-    assert "The queue documents is paused, " in line
-    assert "by jane: the disk is full. manage.py tasks resume --queue documents lets its tasks run." in line
+    assert code == 1
+    (line,) = [line for line in lines if line.startswith("trouble")]
+    for part in ("The queue documents", "jane", "the disk is full", "Its tasks wait until it is resumed."):
+        assert part in line
 
 
 def test_a_database_that_is_away_is_the_only_finding(monkeypatch) -> None:

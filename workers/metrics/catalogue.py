@@ -105,6 +105,8 @@ SCHEDULE_BROKEN = Family(
     "tasks_schedule_broken", "gauge", "1 if the schedule's last slot could not be fired.", ("schedule",)
 )
 
+ALERTS_FIRING = Family("tasks_alerts_firing", "gauge", "Alerts that fire, the silenced ones too.", ("kind",))
+
 # --- The process that answers ---
 
 PUBLISH_FAILURES = Family(

@@ -15,6 +15,7 @@ from apps.tasks.metrics.limits import LimitFigures
 from apps.tasks.metrics.look import Figures
 from apps.tasks.metrics.schedules import ScheduleFigures
 from apps.tasks.models import WorkerProcess
+from apps.tasks.models.alert import KINDS
 from apps.tasks.pauses import Paused
 from apps.tasks.presence import taken_by
 from workers.metrics import catalogue
@@ -44,6 +45,9 @@ def metrics(figures: Figures, *, queues: Collection[str]) -> Iterator[Metric]:
         yield from _processes(figures.processes, queues=queues)
     if figures.schedules is not None:
         yield from _schedules(figures.schedules)
+    if figures.alerts is not None:
+        firing = figures.alerts
+        yield catalogue.ALERTS_FIRING.of((kind, firing.get(kind, 0)) for kind in KINDS)
     if figures.events is not None:
         yield from _events(figures.events)
 

@@ -20,6 +20,7 @@ from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
 from apps.projects.access import require
 from apps.projects.models import Role
+from apps.tasks import ledger, states
 
 #: Number of chapters on one page.
 SHOWN_CHAPTERS = 400
@@ -71,6 +72,7 @@ def document_page(request: WriterRequest, pk: int, **filled_in: Any) -> HttpResp
         "manuscript": (manuscript := Manuscript.without_text.filter(document=document).first()),
         "readings": (manuscript and manuscript.readings) or (),
         "task": task,
+        "why": ledger.why(task).owner_text if task is not None and task.status == states.PENDING else "",
         "analysis": analysis,
         "chapters": chapters,
         "chapter_notes": chapter_notes(chapters, analysis=analysis) if analysis else (),

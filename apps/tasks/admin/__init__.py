@@ -3,6 +3,8 @@
 from django.apps import apps
 from django.contrib import admin
 
+from apps.tasks.admin.alert import AlertAdmin, AlertRuleAdmin
+from apps.tasks.admin.audit import AuditEntryAdmin
 from apps.tasks.admin.group import TaskGroupAdmin
 from apps.tasks.admin.limit import LimitAdmin
 from apps.tasks.admin.pause import PauseAdmin
@@ -11,8 +13,16 @@ from apps.tasks.admin.task import TaskStatusAdmin
 from apps.tasks.admin.worker import WorkerProcessAdmin
 
 __all__ = [
-    "LimitAdmin", "PauseAdmin", "ScheduleAdmin", "TaskGroupAdmin", "TaskStatusAdmin", "WorkerProcessAdmin",
-]  # fmt: skip
+    "AlertAdmin",
+    "AlertRuleAdmin",
+    "AuditEntryAdmin",
+    "LimitAdmin",
+    "PauseAdmin",
+    "ScheduleAdmin",
+    "TaskGroupAdmin",
+    "TaskStatusAdmin",
+    "WorkerProcessAdmin",
+]
 
 if apps.is_installed("django_dramatiq"):
     import django_dramatiq.admin  # noqa: F401 (registers the model below)

@@ -71,16 +71,16 @@ def section(task: TaskStatus) -> SafeString | str:
     earlier = [attempt for attempt in attempts if attempt != newest]
     context = {
         "lines": _lines(task, log_lines.of(task, newest, limit=SHOWN_LINES), live_attempt=newest),
-        "title": gettext("Log of attempt %(number)s") % {"number": newest} if earlier else gettext("Log"),
+        "title": gettext("Log of attempt %(number)s") % {"number": newest + 1} if earlier else gettext("Log"),
         "earlier": [
             {
-                "title": gettext("Attempt %(number)s") % {"number": attempt},
+                "title": gettext("Attempt %(number)s") % {"number": attempt + 1},
                 "lines": _lines(task, log_lines.of(task, attempt, limit=SHOWN_OF_EARLIER)),
             }
             for attempt in earlier[:EARLIER_ATTEMPTS]
         ],
         "others": [
-            {"number": attempt, "href": _address(task, attempt=attempt)} for attempt in earlier[EARLIER_ATTEMPTS:]
+            {"number": attempt + 1, "href": _address(task, attempt=attempt)} for attempt in earlier[EARLIER_ATTEMPTS:]
         ],
         "stopped": gettext("Not renewed since"),
     }

@@ -33,6 +33,9 @@ def lines(task: TaskStatus) -> list[Line]:
     """Return the options of a task's send. Options without words of their own are in a last line, as JSON."""
     found = [line for part in PARTS for line in part(task)]
     told = {name for line in found for name in line.names}
+    if getattr(task, "hides_arguments", False):
+        # Options without words of their own may quote arguments.
+        return found
     options = masking.shown_options(task)
     if not isinstance(options, dict):
         return [*found, Line(_("options"), elements.json_block(options))]

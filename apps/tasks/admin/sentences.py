@@ -23,9 +23,17 @@ class Sentence:
     counted: Any
     note: Any = None
 
-    def about(self, count: int, *, alone: bool = False, **values: Any) -> str:
+    def about(self, count: int, *, alone: bool = False, is_capped: bool = False, **values: Any) -> str:
+        """Return the sentence.
+
+        Parameters:
+          alone: No other task could be meant.
+          is_capped: There are more of them than were counted.
+        """
         is_alone = alone and count == 1
         text = str(self.alone % values) if is_alone else elements.counted(self.counted, count, **values)
+        if is_capped:
+            text = text.replace(elements.number(count), elements.number(count) + "+", 1)
         return text if self.note is None else f"{text} {elements.counted(self.note, count)}"
 
 
@@ -103,6 +111,69 @@ CANCELLED = Reason(
     counted=ngettext_lazy("%(count)s was cancelled already", "%(count)s were cancelled already", "number"),
 )
 
+DUE = Reason(
+    shared=ngettext_lazy(
+        "it is due already, and waits for a worker or for the end of a pause",
+        "they are due already, and wait for a worker or for the end of a pause",
+        "number",
+    ),
+    counted=ngettext_lazy("%(count)s is due already", "%(count)s are due already", "number"),
+)
+AFTER_PREVIOUS_RUN = Reason(
+    shared=ngettext_lazy(
+        "it waits for the previous run of its schedule",
+        "they wait for the previous runs of their schedules",
+        "number",
+    ),
+    counted=ngettext_lazy(
+        "%(count)s waits for the previous run of its schedule",
+        "%(count)s wait for the previous runs of their schedules",
+        "number",
+    ),
+)
+SAME = Reason(
+    shared=ngettext_lazy(
+        "it has that value already, or is locked by another transaction",
+        "they have that value already, or are locked by another transaction",
+        "number",
+    ),
+    counted=ngettext_lazy(
+        "%(count)s has that value already, or is locked by another transaction",
+        "%(count)s have that value already, or are locked by another transaction",
+        "number",
+    ),
+)
+UNFINISHED = Reason(
+    shared=ngettext_lazy("it is not finished (cancel it first)", "they are not finished (cancel them first)", "number"),
+    counted=ngettext_lazy(
+        "%(count)s is not finished (cancel it first)", "%(count)s are not finished (cancel them first)", "number"
+    ),
+)
+NEEDED = Reason(
+    shared=ngettext_lazy(
+        "it is still needed by its group, its unique key or its children",
+        "they are still needed by their groups, their unique keys or their children",
+        "number",
+    ),
+    counted=ngettext_lazy(
+        "%(count)s is still needed by its group, its unique key or its children",
+        "%(count)s are still needed by their groups, their unique keys or their children",
+        "number",
+    ),
+)
+NOT_COUNTED = Reason(
+    shared=ngettext_lazy(
+        "it ended lately, and the relay counts it for the figures within ten minutes",
+        "they ended lately, and the relay counts them for the figures within ten minutes",
+        "number",
+    ),
+    counted=ngettext_lazy(
+        "%(count)s ended lately and is not counted for the figures yet",
+        "%(count)s ended lately and are not counted for the figures yet",
+        "number",
+    ),
+)
+
 # --- Cancel --------------------------------------------------------------------------------------
 
 CANCEL_QUESTION = Sentence(
@@ -165,4 +236,84 @@ WILL_RETRY = Sentence(
 DID_RETRY = Sentence(
     alone=_("The task was retried."),
     counted=ngettext_lazy("%(count)s task was retried.", "%(count)s tasks were retried.", "number"),
+)
+
+# --- Run now -------------------------------------------------------------------------------------
+
+RUN_NOW_QUESTION = Sentence(
+    alone=_("Run this task now?"),
+    counted=ngettext_lazy("Run %(count)s task now?", "Run %(count)s tasks now?", "number"),
+)
+WILL_RUN_NOW = Sentence(
+    alone=_("The task is due at once. If it waits for a place of its limit, it becomes the first of its line."),
+    counted=ngettext_lazy(
+        "%(count)s task is due at once. If it waits for a place of its limit, it becomes the first of its line.",
+        "%(count)s tasks are due at once. Those that wait for a place of their limit become the first of their line.",
+        "number",
+    ),
+)
+DID_RUN_NOW = Sentence(
+    alone=_("The task runs as soon as a worker is free."),
+    counted=ngettext_lazy(
+        "%(count)s task runs as soon as a worker is free.", "%(count)s tasks run as soon as workers are free.", "number"
+    ),
+)
+
+# --- Priority and queue --------------------------------------------------------------------------
+
+PRIORITY_QUESTION = Sentence(
+    alone=_("Change the priority of this task?"),
+    counted=ngettext_lazy(
+        "Change the priority of %(count)s task?", "Change the priority of %(count)s tasks?", "number"
+    ),
+)
+WILL_SET_PRIORITY = Sentence(
+    alone=_("The task waits, and gets the priority below."),
+    counted=ngettext_lazy(
+        "%(count)s task waits, and gets the priority below.",
+        "%(count)s tasks wait, and get the priority below.",
+        "number",
+    ),
+)
+DID_SET_PRIORITY = Sentence(
+    alone=_("The task has the priority %(value)s now."),
+    counted=ngettext_lazy(
+        "%(count)s task has the priority %(value)s now.", "%(count)s tasks have the priority %(value)s now.", "number"
+    ),
+)
+QUEUE_QUESTION = Sentence(
+    alone=_("Change the queue of this task?"),
+    counted=ngettext_lazy("Change the queue of %(count)s task?", "Change the queue of %(count)s tasks?", "number"),
+)
+WILL_SET_QUEUE = Sentence(
+    alone=_("The task waits, and moves to the queue below."),
+    counted=ngettext_lazy(
+        "%(count)s task waits, and moves to the queue below.",
+        "%(count)s tasks wait, and move to the queue below.",
+        "number",
+    ),
+)
+DID_SET_QUEUE = Sentence(
+    alone=_("The task is on the queue %(value)s now."),
+    counted=ngettext_lazy(
+        "%(count)s task is on the queue %(value)s now.", "%(count)s tasks are on the queue %(value)s now.", "number"
+    ),
+)
+
+# --- Delete --------------------------------------------------------------------------------------
+
+DELETE_QUESTION = Sentence(
+    alone=_("Delete this task?"), counted=ngettext_lazy("Delete %(count)s task?", "Delete %(count)s tasks?", "number")
+)
+WILL_DELETE = Sentence(
+    alone=_("The task is deleted for good, with its result, its error and its attempts."),
+    counted=ngettext_lazy(
+        "%(count)s task is deleted for good, with its result, its error and its attempts.",
+        "%(count)s tasks are deleted for good, with their results, errors and attempts.",
+        "number",
+    ),
+)
+DID_DELETE = Sentence(
+    alone=_("The task was deleted."),
+    counted=ngettext_lazy("%(count)s task was deleted.", "%(count)s tasks were deleted.", "number"),
 )

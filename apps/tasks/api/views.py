@@ -20,7 +20,7 @@ from apps.core.api.body import LimitedBody
 from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
 from apps.core.permission import sees_all
-from apps.tasks import ledger, visibility
+from apps.tasks import actions, audit, visibility
 from apps.tasks.api import events, streams
 from apps.tasks.api.serializers import (
     StaffTaskDetailSerializer,
@@ -94,7 +94,7 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         task = self.get_object()
         if not visibility.may_cancel(self._user(), task):
             raise PermissionDenied(_("You see this task, and only its owner may cancel it."))
-        is_cancelled = ledger.cancel(task_id)
+        is_cancelled = actions.cancel(task_id, by=audit.by_user(self._user(), door=audit.API))
         task = self.get_object()
         if not is_cancelled and task.is_finished:
             raise EndedError(task.get_status_display())

@@ -12,7 +12,7 @@ from django.core import checks
 from django.db import DatabaseError, connection
 from django.db.migrations.executor import MigrationExecutor
 
-from apps.tasks import health, pauses
+from apps.tasks import health
 from apps.tasks.commands import DONE, FAILED, facts, options
 from apps.tasks.commands.screen import GREEN, RED, YELLOW, Screen, shown
 from apps.tasks.models import WorkerProcess
@@ -65,7 +65,6 @@ def look() -> Iterator[Finding]:
     yield from _servers()
     yield from _trouble()
     yield from _processes()
-    yield from _pauses()
     yield from _checks()
     text = f"Django {django.get_version()}, Dramatiq {dramatiq.__version__}"
     yield Finding(level=OK, part="versions", text=text)
@@ -114,18 +113,6 @@ def _processes() -> Iterator[Finding]:
         if process.kind == WorkerProcess.KIND_WORKER:
             text += f", {process.busy_threads} of {process.threads} threads busy, {process.memory_mb} MB"
         yield Finding(level=OK, part=process.kind, text=f"{text}.")
-
-
-def _pauses() -> Iterator[Finding]:
-    paused = pauses.read()
-    for pause in [*paused.queues.values(), *paused.actors.values()]:
-        text = f"The {pause.kind} {pause.name} is paused, {facts.distance(pause.since)} by {pause.by or 'a program'}"
-        yield Finding(
-            level=WARNING,
-            part="pauses",
-            text=f"{text}: {pause.why}." if pause.why else f"{text}.",
-            remedy=f"manage.py tasks resume --{pause.kind} {pause.name} lets its tasks run.",
-        )
 
 
 def _checks() -> Iterator[Finding]:

@@ -30,17 +30,18 @@ def add_arguments(parser: ArgumentParser) -> None:
 
 
 def run(chosen: dict[str, Any], screen: Screen) -> None:
-    found, rows = search.parse(" ".join(chosen["words"])), TaskStatus.objects.all()
-    tasks = facts.loaded(found.rows(rows).order_by("-pk")[: chosen["limit"]])
+    line = search.parse(" ".join(chosen["words"]))
+    found = line.find(TaskStatus.objects.all())
+    tasks = facts.loaded(found.rows.order_by("-pk")[: chosen["limit"]])
     if screen.as_json:
         for task in tasks:
             screen.json(facts.of(task))
     elif not tasks:
-        screen.line("There are no such tasks." if found else "There are no tasks.")
+        screen.line("There are no such tasks." if line else "There are no tasks.")
     else:
         table.write(screen, COLUMNS, [row(task) for task in tasks])
-    if not screen.as_json and found and found.is_limited(rows):
-        screen.line(screen.painted(found.limit, DIM))
+    if not screen.as_json and line and found.is_limited:
+        screen.line(screen.painted(line.limit, DIM))
 
 
 def row(task: TaskStatus) -> tuple[str, ...]:

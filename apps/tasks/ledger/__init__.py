@@ -5,13 +5,22 @@ and, for a claimed task, the attempt and the claim. A late writer therefore chan
 
 The modules follow the life of a task: `record` inserts it unless `keys` finds one that stands for it, `admission` gives
 it a place of its limit, `aside` keeps it while its actor is paused, `work` claims and finishes it, `recover` takes it
-back from a worker that cannot finish it, `relay` finds what is due, `operate` cancels it, with the `children` that
-follow it, and retries it for a person. `retention` deletes it long after its end. `groups` reads from the rows how far
-groups are, and `why` of `apps.tasks.reasons` why a task waits.
+back from a worker that cannot finish it, `relay` finds what is due. For a person, `operate` cancels it, with the
+`children` that follow it, and retries it, and `change` gives it another time, priority or queue. `retention` deletes it
+long after its end. `groups` reads from the rows how far groups are, and `why` of `apps.tasks.reasons` why a task waits.
 """
 
 from apps.tasks.ledger.admission import Admission, admit, forget_starts
 from apps.tasks.ledger.aside import ASIDE_PAGE, set_aside, take_back
+from apps.tasks.ledger.change import (
+    LARGEST_PRIORITY,
+    LEAST_PRIORITY,
+    change_priority,
+    change_queue,
+    held,
+    may_run_now,
+    run_now,
+)
 from apps.tasks.ledger.children import forget_children
 from apps.tasks.ledger.groups import (
     FAILED_IDS,
@@ -37,7 +46,7 @@ from apps.tasks.ledger.recover import (
     rescue,
 )
 from apps.tasks.ledger.relay import Waiting, due_after, due_again, expire_waiting, move, runs_of, still_due, take_due
-from apps.tasks.ledger.retention import Kept, Retention
+from apps.tasks.ledger.retention import Kept, Retention, delete_ended, still_needed
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.ledger.work import (
     Crashes,
@@ -56,6 +65,8 @@ __all__ = [
     "ASIDE_PAGE",
     "FAILED_IDS",
     "FINISHED",
+    "LARGEST_PRIORITY",
+    "LEAST_PRIORITY",
     "PAGE",
     "SUCCESS",
     "Admission",
@@ -71,11 +82,14 @@ __all__ = [
     "cancel_group",
     "cancel_many",
     "cancel_requests",
+    "change_priority",
+    "change_queue",
     "claim",
     "claim_suspect",
     "count_waiting",
     "crashes_of",
     "dead_letter",
+    "delete_ended",
     "due_after",
     "due_again",
     "expire_waiting",
@@ -84,9 +98,11 @@ __all__ = [
     "forget_groups",
     "forget_keys",
     "forget_starts",
+    "held",
     "held_by",
     "lock_waiting",
     "may",
+    "may_run_now",
     "move",
     "not_new",
     "open_group",
@@ -103,11 +119,13 @@ __all__ = [
     "retry",
     "retry_many",
     "rivals",
+    "run_now",
     "runs_of",
     "set_aside",
     "settle_groups",
     "snoozes_of",
     "still_due",
+    "still_needed",
     "take_back",
     "take_due",
     "wait_for",

@@ -139,12 +139,36 @@ class Retention:
         return len(passed) == rows
 
 
+def delete_ended(row_ids: Collection[int], *, before: datetime) -> set[int]:
+    """Delete ended tasks for a person. Return the row ids that are gone now.
+
+    Missing are unfinished tasks, those that `still_needed` returns, and rows locked by another transaction.
+
+    Parameters:
+      before: Only what ended until this time.
+    """
+    ended = TaskStatus.objects.filter(pk__in=row_ids, status__in=states.TERMINAL, finished_at__lte=before)
+    with transaction.atomic():
+        pks = set(_not_needed(_old(ended)))
+        _delete(pks, before=before)
+        return pks - set(TaskStatus.objects.filter(pk__in=pks).values_list("pk", flat=True))
+
+
+def still_needed(row_ids: Collection[int]) -> set[int]:
+    """Return the ended tasks that a group, a key of a unique send or a child still reads."""
+    found = _old(TaskStatus.objects.filter(pk__in=row_ids, status__in=states.TERMINAL))
+    return {row.pk for row in found} - set(_not_needed(found))
+
+
 def _read(*, after: int, limit: int) -> list[Old]:
-    rows = TaskStatus.objects.filter(pk__gt=after).order_by("pk")
+    return _old(TaskStatus.objects.filter(pk__gt=after), limit=limit)
+
+
+def _old(rows: Any, *, limit: int | None = None) -> list[Old]:
     has_result = ExpressionWrapper(Q(result__isnull=False), output_field=BooleanField())
     columns: Any = ("pk", "task_id", "task_name", "status", "created_at", "finished_at")
     options = (KT(f"options__{name}") for name in (GROUP_KEY, KEY_OPTION))
-    found: Any = rows.values_list(*columns, has_result, *options, ClockTimestamp())
+    found: Any = rows.order_by("pk").values_list(*columns, has_result, *options, ClockTimestamp())
     return [Old(*row) for row in found[:limit]]
 
 

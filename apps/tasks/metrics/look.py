@@ -9,7 +9,7 @@ from typing import Any
 from django.db import transaction
 
 from apps.tasks import health, pauses
-from apps.tasks.metrics import backlog, events, limits, processes, recent, schedules
+from apps.tasks.metrics import alerts, backlog, events, limits, processes, recent, schedules
 from apps.tasks.models import WorkerProcess
 
 #: Seconds after which no further part is read.
@@ -30,6 +30,7 @@ class Figures:
     limits: "tuple[limits.LimitFigures, ...] | None" = None
     schedules: "tuple[schedules.ScheduleFigures, ...] | None" = None
     recent: "recent.Recent | None" = None
+    alerts: dict[str, int] | None = None
     paused: pauses.Paused | None = None
     errors: dict[str, Exception] = field(default_factory=dict)
 
@@ -44,6 +45,7 @@ METRICS: Parts = {
     "limits": limits.read,
     "schedules": schedules.read,
     "events": events.read,
+    "alerts": alerts.read,
 }
 SCALE: Parts = {"paused": pauses.read, "backlog": backlog.read, "processes": processes.read, "recent": recent.read}
 

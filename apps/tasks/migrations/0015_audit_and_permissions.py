@@ -52,7 +52,7 @@ class Migration(migrations.Migration):
     dependencies = [
         ("auth", "0001_initial"),
         ("contenttypes", "0002_remove_content_type_name"),
-        ("tasks", "0013_log_parts"),
+        ("tasks", "0014_alerts"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

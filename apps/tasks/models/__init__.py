@@ -1,5 +1,6 @@
 """Rows of tasks, workers and schedules. `apps.tasks.ledger` alone writes those of tasks."""
 
+from apps.tasks.models.alert import Alert, AlertRule
 from apps.tasks.models.attempt import TaskAttempt
 from apps.tasks.models.audit import AuditEntry, AuditPage
 from apps.tasks.models.child import TaskChild
@@ -18,6 +19,8 @@ from apps.tasks.models.task import TaskStatus, TaskStatusQuerySet
 from apps.tasks.models.worker import WorkerProcess, WorkerProcessQuerySet
 
 __all__ = [
+    "Alert",
+    "AlertRule",
     "AuditEntry",
     "AuditPage",
     "Deploy",

@@ -108,13 +108,13 @@ def not_due(facts: Facts) -> Reason | None:
         }  # fmt: skip
         values["error"] = words.cut(failures.in_words(task.error_type, task.error_message))
         text = _("Its automatic retry %(number)s is due at %(time)s, in %(wait)s, after %(error)s.")
-        owner_text = _("It did not work. It will be tried again at %(time)s.")
+        owner_text = _("It did not work. It will be tried again in %(wait)s.")
     elif task.snoozes:
         text = _("It put itself off until %(time)s, in %(wait)s.")
-        owner_text = _("Waiting until %(time)s.")
+        owner_text = _("Waiting: it starts in %(wait)s.")
     else:
         text = _("It is not due until %(time)s, in %(wait)s.")
-        owner_text = _("Waiting until %(time)s.")
+        owner_text = _("Waiting: it starts in %(wait)s.")
     return Reason(
         kind="retry" if is_retry else "snooze" if task.snoozes else "delay",
         text=text % values,

@@ -135,6 +135,12 @@ class Search:
         """Return the rows of `find`."""
         return self.find(queryset, newest=newest).rows
 
+    def is_limited(self, queryset: QuerySet[Any]) -> bool:
+        """Return whether there are rows in which `find` does not look. This takes a query."""
+        if not self.limit or self._anchor.always_limited:
+            return bool(self.limit)
+        return self._anchor.first(queryset.filter(self._anchor.condition), NEWEST)[1]
+
     @property
     def limit(self) -> str:
         """Sentence that says in which rows is looked, or an empty text: all that there are are found."""

@@ -15,6 +15,11 @@ FROM (
 ) AS oldest
 GROUP BY 1, 2, 3, 4
 """
+NEWEST = """
+SELECT queue_name, count(*)
+FROM (SELECT t.queue_name FROM {table} AS t WHERE t.status = 'pending' ORDER BY t.id DESC LIMIT %s) AS newest
+GROUP BY 1
+"""
 
 
 class Pending(NamedTuple):
@@ -35,3 +40,10 @@ def count(*, limit: int) -> list[Pending]:
             Pending(bool(in_line), bool(delayed), bool(again), bool(line), number)
             for in_line, delayed, again, line, number in cursor.fetchall()
         ]
+
+
+def by_queue(*, limit: int) -> dict[str, int]:
+    """Count the newest pending tasks by queue, up to a limit."""
+    with connection.cursor() as cursor:
+        cursor.execute(NEWEST.format(table=quoted_table()), [limit])
+        return dict(cursor.fetchall())

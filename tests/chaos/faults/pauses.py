@@ -31,8 +31,8 @@ def write(world: World, statement: str) -> None:
             with world.database.connect() as link:
                 link.execute(statement)
         else:
-            with closing(sqlite3.connect(world.database.path, timeout=5)) as link, link:
-                link.execute(statement)
+            with closing(sqlite3.connect(world.database.path, timeout=5)) as file, file:
+                file.execute(statement)
     except (psycopg.Error, sqlite3.Error) as error:
         raise RuntimeError(str(error)) from error
 

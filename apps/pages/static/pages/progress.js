@@ -12,10 +12,12 @@ const FIRST_POLL_MS = 500;
 const POLL_MS = 2_000;
 const SLOWEST_POLL_MS = 15_000;
 const ANNOUNCE_MS = 10_000;
+const WHY_MS = 5_000;
 
 const followed = new Map();
 let pollTimer = 0;
 let pollMs = FIRST_POLL_MS;
+let whyTimer = 0;
 
 const AWAY = "No connection at the moment; trying again.";
 const GONE = "This page has changed, or you are no longer signed in. Reload it.";
@@ -31,6 +33,28 @@ export const follow = (root) => {
         if (!followed.has(element)) followed.set(element, null);
     }
     distribute();
+    askWhy();
+};
+
+/** Ask from time to time why the first task that waits does so. No event tells it: the reason may be a worker's death. */
+const askWhy = () => {
+    const element = [...followed.keys()].find((one) => one.isConnected && one.dataset.pending && one.dataset.why);
+    if (whyTimer || document.hidden || !element) return;
+    whyTimer = setTimeout(async () => {
+        whyTimer = 0;
+        try {
+            const address = `/api/tasks/${encodeURIComponent(element.dataset.task)}/`;
+            const response = await fetch(address, { headers: { Accept: "application/json" }, cache: "no-store" });
+            const task = response.ok ? await response.json() : {};
+            if (task.why && element.isConnected) {
+                element.dataset.why = task.why;
+                draw(element, task);
+            }
+        } catch {
+            // The connection has a sentence of its own.
+        }
+        askWhy();
+    }, WHY_MS);
 };
 
 const distribute = () => {
@@ -81,9 +105,11 @@ const listen = (element) => {
 };
 
 const draw = (element, task) => {
+    element.dataset.pending = task.status === "pending" ? "yes" : "";
     let text = task.cancel_requested_at ? "Stopping" : task.progress_text;
     if (!text) {
-        if (task.retries) text = "It did not work; it will be tried again soon";
+        if (task.status === "pending" && element.dataset.why) text = element.dataset.why;
+        else if (task.retries) text = "It did not work; it will be tried again soon";
         else text = task.status === "pending" ? "Waiting for its turn" : "Beginning";
     }
     show(element, { progress: task.progress, text });
@@ -138,8 +164,9 @@ document.addEventListener("visibilitychange", () => {
             followed.set(element, null);
         }
         clearTimeout(pollTimer);
-        pollTimer = 0;
+        clearTimeout(whyTimer);
+        pollTimer = whyTimer = 0;
     } else if (followed.size) {
-        refresh().then(react).then(distribute);
+        refresh().then(react).then(distribute).then(askWhy);
     }
 });

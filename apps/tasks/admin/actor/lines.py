@@ -12,7 +12,8 @@ from apps.tasks.admin import duration, elements
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH
 from apps.tasks.admin.actor import options
 from apps.tasks.admin.now import chart
-from apps.tasks.admin.now.page import ENDED, tasks
+from apps.tasks.admin.now.addresses import tasks
+from apps.tasks.admin.now.page import ENDED
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.figures import Counts, Period
 from apps.tasks.models import Pause, TaskStatus

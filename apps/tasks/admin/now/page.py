@@ -3,7 +3,7 @@
 import time
 from collections import Counter
 from collections.abc import Iterable
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.contrib import admin
@@ -13,15 +13,14 @@ from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime
 from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import figures, states
-from apps.tasks.admin import duration, elements, waiting
+from apps.tasks import figures, permission, states
+from apps.tasks.admin import duration, elements, hidden_time, waiting
 from apps.tasks.admin.action_pages import OperatedAdmin
-from apps.tasks.admin.actions import RETRY
+from apps.tasks.admin.actions import CANCEL, RETRY
 from apps.tasks.admin.now import chart, failures, trouble
 from apps.tasks.admin.now.addresses import retry_of, tasks
 from apps.tasks.admin.now.failures import FailuresAdmin
@@ -29,7 +28,7 @@ from apps.tasks.admin.now.since import SinceAdmin
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.schedule import state as schedule_state
 from apps.tasks.figures import Counts, Series
-from apps.tasks.models import Limit, Schedule, TaskStatus, WorkerProcess
+from apps.tasks.models import Alert, Limit, Schedule, TaskStatus, WorkerProcess
 from apps.tasks.statements import causes, pending
 
 #: Time in which the shown causes made tasks fail.
@@ -84,24 +83,29 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
         """Retry the tasks that failed lately for one cause. Ask first."""
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-        if not self.has_operate_permission(request):
+        if not permission.may(request.user, RETRY.name):
             raise PermissionDenied
         now = timezone.now()
         # Those that the question was about. Later failures were not meant.
-        since = _time(request.POST.get("since")) or now - failures.span_of(request, usual=LATELY)
-        until = _time(request.POST.get("until")) or now
+        since = hidden_time.parse(request.POST.get("since")) or now - failures.span_of(request, usual=LATELY)
+        until = hidden_time.parse(request.POST.get("until")) or now
         failed = self.get_queryset(request).filter(status=states.FAILED, cause=cause)
-        selection = RETRY.select(failed.filter(finished_at__gte=since, finished_at__lte=until))
         back = reverse("admin:tasks_now")
-        if selection.row_ids and "since" not in request.POST:
-            hidden = [("since", since.isoformat()), ("until", until.isoformat())]
-            return self._confirm(request, selection, back=back, hidden=hidden)
-        self._run(request, selection)
-        return HttpResponseRedirect(back)
+        answer = self.ask_or_run(
+            request,
+            RETRY,
+            failed.filter(finished_at__gte=since, finished_at__lte=until),
+            is_confirmed="since" in request.POST,
+            hidden=[("since", since.isoformat()), ("until", until.isoformat())],
+            back=back,
+            query=urlencode({"status__exact": states.FAILED, "cause": cause}),
+        )
+        return answer.page or HttpResponseRedirect(back)
 
     def _part(self, request: HttpRequest) -> str:
         """Return the part that changes. Pages that ask within `KEPT_SECONDS` get the same: many may be open."""
-        seen_by = (self.admin_site.name, self.has_operate_permission(request), self._closed(request))
+        may = tuple(permission.may(request.user, name) for name in (RETRY.name, CANCEL.name))
+        seen_by = (self.admin_site.name, may, self._closed(request))
         key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
         made_at, found = kept_parts.get(key, (0.0, ""))
         if not found or time.monotonic() - made_at > KEPT_SECONDS:
@@ -113,7 +117,7 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
 
     def _closed(self, request: HttpRequest) -> tuple[str, ...]:
         """Return how the addresses begin that this user may not open."""
-        admins = [self.admin_site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit)]
+        admins = [self.admin_site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit, Alert)]
         return tuple(
             reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_changelist")
             for one in admins
@@ -143,7 +147,8 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
             "times": times(series),
             "actors": actors(series),
             "causes": lately_failed(timezone.now() - LATELY),
-            "may_operate": self.has_operate_permission(request),
+            "may_retry": permission.may(request.user, RETRY.name),
+            "may_cancel": permission.may(request.user, CANCEL.name),
             "running": running(),
             "schedules": [] if schedules_url.startswith(closed) else schedules(look),
             "tasks_url": tasks(),
@@ -335,13 +340,3 @@ def schedules(look: trouble.Look) -> list[dict[str, Any]]:
 
 def _clock(at: datetime) -> str:
     return timezone.localtime(at).strftime("%H:%M")
-
-
-def _time(text: str | None) -> datetime | None:
-    """Return a time of a hidden field. None: there is none, or another program filled it in."""
-    try:
-        found = parse_datetime(text or "")
-        # At either end of all times, another time zone may have no such time.
-        return found.astimezone(UTC) if found is not None and found.tzinfo else None
-    except (ValueError, OverflowError):
-        return None

@@ -10,7 +10,7 @@ from django.utils.translation import gettext, ngettext_lazy
 
 from apps.tasks import figures, pauses, presence, states
 from apps.tasks.admin import duration, elements
-from apps.tasks.admin.now.page import tasks
+from apps.tasks.admin.now.addresses import tasks
 from apps.tasks.figures import Counts
 from apps.tasks.metrics import backlog
 from apps.tasks.models import Pause, WorkerProcess

@@ -11,6 +11,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
+from apps.tasks import permission
 from apps.tasks.admin import elements, theme
 from apps.tasks.admin.held import mark_held
 from apps.tasks.admin.paginator import CappedPaginator
@@ -105,7 +106,7 @@ class TaskChangeList(theme.ChangeList):  # type: ignore[misc]
         return [
             {"title": title % {"count": count}, "href": f"{page}?{urlencode({'verb': name, 'q': str(self.shown)})}"}
             for name, title, states in ON_ALL
-            if not chosen or chosen & states
+            if (not chosen or chosen & states) and permission.may(request.user, name)
         ]
 
 

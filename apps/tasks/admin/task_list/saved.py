@@ -82,9 +82,8 @@ class SavedViewsAdmin(OperatedAdmin):
         if _mine(request).exclude(name=name).count() >= MOST:
             return messages.ERROR, _("You have %(most)s views. Delete one first.") % {"most": MOST}
         values = {"line": str(parsed), "is_shared": is_shared}
-        _mine(request).update_or_create(
-            name=name, defaults=values, create_defaults={**values, "user_id": request.user.pk}
-        )
+        user_id: Any = request.user.pk
+        SavedView.objects.update_or_create(user_id=user_id, name=name, defaults=values)
         return messages.SUCCESS, _('The view "%(name)s" was saved.') % {"name": name}
 
 

@@ -40,6 +40,7 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
         task: TaskStatus | None = super().get_object(request, object_id, from_field)
         if task is not None:
             name_related([task], request=request, site=self.admin_site)
+            task.hides_arguments = not permission.may(request.user, "view_arguments")  # type: ignore[attr-defined]
         return task
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:

@@ -114,7 +114,7 @@ class Scale:
             runs.append(((task.finished_at or now) - task.started_at).total_seconds())
         self.longest = max([*runs, self.usual_run or 0.0, 0.001])
 
-    def run(self, lasted: timedelta, *, shows_usual: bool = True) -> SafeString:
+    def run(self, lasted: timedelta, *, shows_usual: bool = True, goes_on: bool = False) -> SafeString:
         share = min(WIDTH, max(1, round(WIDTH * lasted.total_seconds() / self.longest)))
         mark: Any = ""
         if self.usual_run is not None:
@@ -122,7 +122,7 @@ class Scale:
         return format_html(
             '<span>{}{}</span><svg class="task-bar" viewBox="0 0 {} 8" preserveAspectRatio="none" aria-hidden="true">'
             '<rect width="{}" height="8"/>{}</svg>',
-            _("ran %(time)s") % {"time": duration.in_words(lasted)},
+            (_("for %(time)s") if goes_on else _("ran %(time)s")) % {"time": duration.in_words(lasted)},
             self._usual(self.usual_run) if shows_usual else "",
             WIDTH, share, mark,
         )  # fmt: skip
@@ -172,9 +172,10 @@ def _current(task: TaskStatus, scale: Scale, now: datetime) -> Iterator[Event]:
             kind="runs",
             title=_("Runs"),
             note=elements.paragraph(task.progress_text) if task.progress_text else "",
-            lasted=scale.run(now - task.started_at),
+            lasted=scale.run(now - task.started_at, goes_on=True),
         )
-    if task.cancel_requested_at is not None and task.cancel_requested_at != task.finished_at:
+    # A task that waits is cancelled at once.
+    if task.cancel_requested_at is not None and (task.started_at is not None or not task.is_finished):
         yield Event(kind="waits", title=_("Cancellation requested"), at=task.cancel_requested_at)
     if task.is_finished:
         ran = None

@@ -10,7 +10,7 @@ earlier = import_module("apps.tasks.migrations.0011_indexes_of_figures")
 class Migration(migrations.Migration):
     atomic = False
 
-    dependencies = [("tasks", "0017_saved_views")]
+    dependencies = [("tasks", "0018_saved_views")]
 
     operations = [
         earlier.AddIndexConcurrently(

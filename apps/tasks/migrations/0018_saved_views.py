@@ -5,7 +5,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("tasks", "0016_index_of_failures"),
+        ("tasks", "0017_index_of_failures"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
