@@ -115,7 +115,7 @@ class RequestsAdmin(ReadOnlyAdmin):
     def get_urls(self) -> list[URLPattern]:
         view = self.admin_site.admin_view(self._request)
         own = [
-            path(f"<uuid:object_id>/{one.name}/", view, {"made": one}, name=f"tasks_workerprocess_{one.name}")
+            path(f"<str:object_id>/{one.name}/", view, {"made": one}, name=f"tasks_workerprocess_{one.name}")
             for one in REQUESTS
         ]
         return [*own, *super().get_urls()]
