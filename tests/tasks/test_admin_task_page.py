@@ -1,6 +1,7 @@
 """The page of one task: its sentence, its timeline, its relatives, its message, and the part that is renewed."""
 
 import json
+from bisect import bisect
 from datetime import timedelta
 from typing import Any
 
@@ -12,8 +13,10 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.tasks import audit, health, ledger, reasons, states
+from apps.tasks import audit, figures, health, ledger, reasons, states
 from apps.tasks.admin.task_page.page import address_of
+from apps.tasks.duration import in_words
+from apps.tasks.figures.counts import Counts
 from apps.tasks.models import Limit, Schedule, ScheduleSlot, Tally, TallyMark, TaskChild, TaskStatus
 from tests import rows
 from tests.pages import Page, get, statements
@@ -83,7 +86,10 @@ def test_each_reason_leads_to_a_page_that_exists(admin_client: Client, kind: str
 def test_the_timeline_tells_the_life_of_a_task_with_its_usual_times(admin_client: Client) -> None:
     now = timezone.now()
     worker = rows.worker_process()
-    runs = [0] * 6 + [10] + [0] * 9  # 1 to 2.5 s
+    counts = Counts()
+    counts.runs[bisect(figures.BOUNDS_SECONDS, 1.5)] = 10
+    usual = f"usual {in_words(timedelta(seconds=counts.run_quantile(0.5) or 0))}"
+    runs = counts.runs
     span = {"start": now - timedelta(hours=1), "task_name": "a.b", "queue_name": "default"}
     Tally.objects.create(span=60, completed=10, runs=runs, waits=runs, **span)
     TallyMark.objects.create(counted_until=now, settled_until=now, summed_until=now)
@@ -103,9 +109,9 @@ def test_the_timeline_tells_the_life_of_a_task_with_its_usual_times(admin_client
     assert str(worker.pk)[:8] in first
     assert "Due" in due
     assert "Handed to a worker" in handed
-    assert "waited 10 s, usual 1.75 s" in started
+    assert f"waited 10 s, {usual}" in started
     assert "Failed" in failed
-    assert "ran 1 min 0 s, usual 1.75 s" in failed
+    assert f"ran 1 min 0 s, {usual}" in failed
 
 
 def test_calls_of_libraries_are_folded_in_a_traceback_which_stays_whole(admin_client: Client) -> None:
