@@ -53,7 +53,7 @@ def test_an_operator_cancels_all_waiting_tasks_and_retries_one_which_a_worker_ru
     wait_until(lambda: TaskStatus.objects.filter(pk=failed.pk, status="completed").exists())
 
     page.reload()
-    expect(page.get_by_text("Completed", exact=True)).to_be_visible()
+    expect(page.get_by_text("Completed", exact=True).first).to_be_visible()
     expect(page.get_by_role("link", name="Retry")).to_have_count(0)
     expect(page.get_by_text("Retried by jane (admin)")).to_be_visible()
     assert {task.pk for task in waiting} == set(
