@@ -32,6 +32,12 @@ def _of_tasks(title: str, *, view: str, icon: str) -> dict[str, Any]:
     }
 
 
+def _is_about_tasks(request: HttpRequest) -> bool:
+    """Return whether a page is the list of tasks, or is about one. *Failures* and others lie below its address."""
+    match = request.resolver_match
+    return match is not None and (match.url_name or "").startswith("tasks_taskstatus_")
+
+
 UNFOLD = {
     "SITE_TITLE": "aiWriting",
     "SITE_HEADER": "aiWriting",
@@ -54,7 +60,7 @@ UNFOLD = {
                         "link": reverse_lazy("admin:index"),
                         "permission": lambda request: request.user.has_perm("tasks.view_taskstatus"),
                     },
-                    _page("Tasks", model="tasks.taskstatus", icon="task_alt"),
+                    {**_page("Tasks", model="tasks.taskstatus", icon="task_alt"), "active": _is_about_tasks},
                     _of_tasks("Failures", view="tasks_failures", icon="error"),
                     _of_tasks("Queues", view="tasks_pause_queues", icon="stacks"),
                     _of_tasks("Actors", view="tasks_pause_actors", icon="function"),
