@@ -104,8 +104,8 @@ def test_a_task_for_a_full_queue_is_refused_beside_the_button(
 def test_a_page_whose_work_a_full_queue_refuses_says_when_to_try_again(
     client: Client, settings: Settings, broker: object
 ) -> None:
-    settings.TASK_QUEUES = settings.TASK_QUEUES | {"default": {"max_waiting": 1}}
-    rows.task()
+    settings.TASK_QUEUES = settings.TASK_QUEUES | {"mail": {"max_waiting": 1}}
+    rows.task(queue_name="mail")
     response = client.post("/sign-in/forgotten/", {"email": "jane@example.com"})
     assert "Too many tasks are waiting at the moment. Try again in 10 seconds." in page_of(response, status=429).text
     assert response.headers["Retry-After"] == "10"

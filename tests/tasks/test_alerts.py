@@ -258,7 +258,7 @@ def test_poison_is_told_by_actor() -> None:
 def test_a_task_that_runs_for_longer_than_usual_is_told_once_an_actor() -> None:
     buckets = [0] * 16
     buckets[8] = 100  # 5 to 10 seconds.
-    tally("acting.slow", span=HOUR, runs=buckets)
+    tally("acting.slow", span=HOUR, runs=buckets, run_ms=750_000)
     for minutes in (2, 9):
         rows.task("acting.slow", status="processing", started_at=timezone.now() - timedelta(minutes=minutes))
     rows.task("acting.unknown", status="processing", started_at=timezone.now() - timedelta(hours=5))

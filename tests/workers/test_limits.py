@@ -179,7 +179,9 @@ def test_the_next_task_of_a_pipeline_and_a_callback_may_be_limited(limited, decl
 
 def test_a_key_function_that_fails_refuses_the_send(limited, broker) -> None:
     actor = limited(concurrency=1, limit_key=lambda key="": [key])
-    with pytest.raises(BadArgumentsError, match=r"the limit_key of acting.wait returned '\*\*\*'"):  # `key` is a masked name.
+    with pytest.raises(
+        BadArgumentsError, match=r"the limit_key of acting.wait returned '\*\*\*'"
+    ):  # `key` is a masked name.
         actor.send("a")
     with pytest.raises(BadArgumentsError):
         broker.send_many([actor.message("a")])

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.tasks import actions, figures, ledger, states, tasks
+from apps.tasks import actions, figures, ledger, states
 from apps.tasks.admin import elements, sentences
 from apps.tasks.admin.sentences import Reason, Sentence
 from apps.tasks.audit import By
@@ -161,6 +161,8 @@ class Selection:
 
     def start(self, *, by: By, value: Any = None, reason: str = "", query: str = "") -> str:
         """Send the task that acts on all of them. Return its id."""
+        from apps.tasks import tasks  # Not at the top: a project whose broker is not ours cannot declare its actors.
+
         row_ids = array("q", self.matching.order_by("pk").values_list("pk", flat=True).iterator(chunk_size=LIMIT))
         return tasks.start(
             self.action.act, row_ids, number=len(row_ids), by=by, value=value, reason=reason, query=query

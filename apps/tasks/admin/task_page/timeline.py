@@ -153,7 +153,7 @@ def _attempt(attempt: TaskAttempt, scale: Scale) -> Event:
 
 def _current(task: TaskStatus, scale: Scale, now: datetime) -> Iterator[Event]:
     """Yield the events of the current attempt."""
-    if task.run_at > task.created_at + timedelta(seconds=1) or task.status == states.PENDING:
+    if task.run_at - task.created_at > timedelta(seconds=1) or task.status == states.PENDING:
         yield Event(kind="waits", title=_("Due") if task.run_at <= now else _("Not before"), at=task.run_at)
     if task.status == states.PENDING:
         if task.in_line:
