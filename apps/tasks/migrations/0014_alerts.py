@@ -292,7 +292,7 @@ class Migration(migrations.Migration):
                     "mailed_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Time at which its start was mailed, in UTC.",
+                        help_text="Time at which its start was mailed, in UTC. Written by the task that mails it.",
                         null=True,
                         verbose_name="mailed at",
                     ),
@@ -301,7 +301,7 @@ class Migration(migrations.Migration):
                     "posted_at",
                     models.DateTimeField(
                         blank=True,
-                        help_text="Time at which its start was posted to the webhook, in UTC.",
+                        help_text="Time at which its start was posted to the webhook, in UTC. Written by the task that posts it.",
                         null=True,
                         verbose_name="posted at",
                     ),
@@ -338,7 +338,7 @@ class Migration(migrations.Migration):
                     models.ForeignKey(
                         blank=True,
                         db_index=False,
-                        help_text="User who silenced it.",
+                        help_text="User who silenced it. Written by the page.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",

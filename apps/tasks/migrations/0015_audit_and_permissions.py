@@ -78,13 +78,14 @@ class Migration(migrations.Migration):
                 (
                     "at",
                     models.DateTimeField(
-                        help_text="Time of the act, in UTC by the database's clock.", verbose_name="time"
+                        help_text="Time of the act, in UTC by the database's clock. Written with the act.",
+                        verbose_name="time",
                     ),
                 ),
                 (
                     "verb",
                     models.CharField(
-                        help_text="Name of the act, one of `apps.tasks.audit.VERBS`.",
+                        help_text="Name of the act, one of `apps.tasks.audit.VERBS`. Written with the act.",
                         max_length=30,
                         verbose_name="action",
                     ),
@@ -92,7 +93,7 @@ class Migration(migrations.Migration):
                 (
                     "name",
                     models.CharField(
-                        help_text="Name of the user then, or of the system user of the terminal.",
+                        help_text="Name of the user then, or of the system user of the terminal. Written with the act.",
                         max_length=255,
                         verbose_name="by",
                     ),
@@ -107,7 +108,7 @@ class Migration(migrations.Migration):
                             ("terminal", "terminal"),
                             ("system", "task system"),
                         ],
-                        help_text="Where the act came from.",
+                        help_text="Where the act came from. Written with the act.",
                         max_length=10,
                         verbose_name="from",
                     ),
@@ -117,7 +118,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="What it was done to, such as `queue:documents`. Of one task: its actor and its id.",
+                        help_text="What it was done to, such as `queue:documents`. Of one task: its actor and its id. Written with the act.",
                         max_length=255,
                         verbose_name="what",
                     ),
@@ -126,7 +127,7 @@ class Migration(migrations.Migration):
                     "row_id",
                     models.BigIntegerField(
                         blank=True,
-                        help_text="Row of the task. Empty: several tasks, or none.",
+                        help_text="Row of the task. Empty: several tasks, or none. Written with the act.",
                         null=True,
                         verbose_name="row id",
                     ),
@@ -134,14 +135,16 @@ class Migration(migrations.Migration):
                 (
                     "number",
                     models.PositiveIntegerField(
-                        default=0, help_text="Number of tasks that it changed.", verbose_name="number"
+                        default=0,
+                        help_text="Number of tasks that it changed. Written with each page of them.",
+                        verbose_name="number",
                     ),
                 ),
                 (
                     "total",
                     models.PositiveIntegerField(
                         default=0,
-                        help_text="Number of tasks that it was to change, as they were when it began.",
+                        help_text="Number of tasks that it was to change, as they were when it began. Written with the act.",
                         verbose_name="of",
                     ),
                 ),
@@ -150,7 +153,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="New value, such as a priority or a queue.",
+                        help_text="New value, such as a priority or a queue. Written with the act.",
                         max_length=255,
                         verbose_name="value",
                     ),
@@ -160,7 +163,7 @@ class Migration(migrations.Migration):
                     models.TextField(
                         blank=True,
                         default="",
-                        help_text="Query of the list whose tasks were meant, as in its address.",
+                        help_text="Query of the list whose tasks were meant, as in its address. Written with the act.",
                         verbose_name="query",
                     ),
                 ),
@@ -169,7 +172,7 @@ class Migration(migrations.Migration):
                     models.TextField(
                         blank=True,
                         default="",
-                        help_text="Reason in the person's words.",
+                        help_text="Reason in the person's words. Written by the person.",
                         max_length=1000,
                         verbose_name="reason",
                     ),
@@ -179,7 +182,7 @@ class Migration(migrations.Migration):
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="Task that carries the act out. Empty: it was done at once.",
+                        help_text="Task that carries the act out. Empty: it was done at once. Written with the act.",
                         max_length=255,
                         verbose_name="task id",
                     ),
@@ -188,7 +191,7 @@ class Migration(migrations.Migration):
                     "user",
                     models.ForeignKey(
                         blank=True,
-                        help_text="User who acted. Empty: the terminal, or the user is deleted.",
+                        help_text="User who acted. Empty: the terminal, or the user is deleted. Written with the act.",
                         null=True,
                         on_delete=django.db.models.deletion.SET_NULL,
                         related_name="+",
@@ -207,23 +210,34 @@ class Migration(migrations.Migration):
             name="AuditPage",
             fields=[
                 ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
-                ("first", models.BigIntegerField(help_text="Smallest row id.", verbose_name="first")),
-                ("last", models.BigIntegerField(help_text="Largest row id.", verbose_name="last")),
+                (
+                    "first",
+                    models.BigIntegerField(help_text="Smallest row id. Written with the act.", verbose_name="first"),
+                ),
+                (
+                    "last",
+                    models.BigIntegerField(help_text="Largest row id. Written with the act.", verbose_name="last"),
+                ),
                 (
                     "runs",
                     models.JSONField(
                         default=list,
-                        help_text="Row ids as a JSON list of pairs: the first one, and how many follow on.",
+                        help_text="Row ids as a JSON list of pairs: the first one, and how many follow on. Written with the act.",
                         verbose_name="runs",
                     ),
                 ),
-                ("number", models.PositiveIntegerField(help_text="Number of row ids.", verbose_name="number")),
+                (
+                    "number",
+                    models.PositiveIntegerField(
+                        help_text="Number of row ids. Written with the act.", verbose_name="number"
+                    ),
+                ),
                 (
                     "change",
                     models.CharField(
                         blank=True,
                         default="",
-                        help_text="What became of these tasks, one of `apps.tasks.audit.VERBS`. Empty: they have their turn yet.",
+                        help_text="What became of these tasks, one of `apps.tasks.audit.VERBS`. Empty: they have their turn yet. Written when they have had it.",
                         max_length=30,
                         verbose_name="change",
                     ),
@@ -231,7 +245,7 @@ class Migration(migrations.Migration):
                 (
                     "entry",
                     models.ForeignKey(
-                        help_text="Act that they belong to.",
+                        help_text="Act that they belong to. Written with the act.",
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="pages",
                         to="tasks.auditentry",

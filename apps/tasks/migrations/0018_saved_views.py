@@ -39,7 +39,9 @@ class Migration(migrations.Migration):
                 (
                     "created_at",
                     models.DateTimeField(
-                        auto_now_add=True, help_text="Time of the save, in UTC.", verbose_name="created at"
+                        auto_now_add=True,
+                        help_text="Time of the save, in UTC. Written by the page.",
+                        verbose_name="created at",
                     ),
                 ),
                 (

@@ -252,10 +252,16 @@ class Alert(BaseModel):
         _("ended at"), null=True, blank=True, help_text=_("End of the alert, in UTC. Written by the relay.")
     )
     mailed_at = models.DateTimeField(
-        _("mailed at"), null=True, blank=True, help_text=_("Time at which its start was mailed, in UTC.")
+        _("mailed at"),
+        null=True,
+        blank=True,
+        help_text=_("Time at which its start was mailed, in UTC. Written by the task that mails it."),
     )
     posted_at = models.DateTimeField(
-        _("posted at"), null=True, blank=True, help_text=_("Time at which its start was posted to the webhook, in UTC.")
+        _("posted at"),
+        null=True,
+        blank=True,
+        help_text=_("Time at which its start was posted to the webhook, in UTC. Written by the task that posts it."),
     )
     silenced_at = models.DateTimeField(
         _("silenced at"), null=True, blank=True, help_text=_("Time of the silence, in UTC. Written by staff.")
@@ -274,7 +280,7 @@ class Alert(BaseModel):
         on_delete=models.SET_NULL,
         related_name="+",
         db_index=False,
-        help_text=_("User who silenced it."),
+        help_text=_("User who silenced it. Written by the page."),
     )
     silence_reason = models.CharField(
         _("reason of the silence"), max_length=255, blank=True, help_text=_("Reason of the silence. Written by staff.")

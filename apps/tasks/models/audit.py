@@ -27,9 +27,13 @@ class AuditEntry(models.Model):
         (SYSTEM, _("task system")),
     ]
 
-    at = models.DateTimeField(_("time"), help_text=_("Time of the act, in UTC by the database's clock."))
+    at = models.DateTimeField(
+        _("time"), help_text=_("Time of the act, in UTC by the database's clock. Written with the act.")
+    )
     verb = models.CharField(
-        _("action"), max_length=30, help_text=_("Name of the act, one of `apps.tasks.audit.VERBS`.")
+        _("action"),
+        max_length=30,
+        help_text=_("Name of the act, one of `apps.tasks.audit.VERBS`. Written with the act."),
     )
     user = models.ForeignKey(
         settings.AUTH_USER_MODEL,
@@ -38,41 +42,65 @@ class AuditEntry(models.Model):
         blank=True,
         on_delete=models.SET_NULL,
         related_name="+",
-        help_text=_("User who acted. Empty: the terminal, or the user is deleted."),
+        help_text=_("User who acted. Empty: the terminal, or the user is deleted. Written with the act."),
     )
     name = models.CharField(
-        _("by"), max_length=255, help_text=_("Name of the user then, or of the system user of the terminal.")
+        _("by"),
+        max_length=255,
+        help_text=_("Name of the user then, or of the system user of the terminal. Written with the act."),
     )
-    door = models.CharField(_("from"), max_length=10, choices=DOORS, help_text=_("Where the act came from."))
+    door = models.CharField(
+        _("from"), max_length=10, choices=DOORS, help_text=_("Where the act came from. Written with the act.")
+    )
     target = models.CharField(
         _("what"),
         max_length=255,
         blank=True,
         default="",
-        help_text=_("What it was done to, such as `queue:documents`. Of one task: its actor and its id."),
+        help_text=_(
+            "What it was done to, such as `queue:documents`. Of one task: its actor and its id. Written with the act."
+        ),
     )
     row_id = models.BigIntegerField(
-        _("row id"), null=True, blank=True, help_text=_("Row of the task. Empty: several tasks, or none.")
+        _("row id"),
+        null=True,
+        blank=True,
+        help_text=_("Row of the task. Empty: several tasks, or none. Written with the act."),
     )
-    number = models.PositiveIntegerField(_("number"), default=0, help_text=_("Number of tasks that it changed."))
+    number = models.PositiveIntegerField(
+        _("number"), default=0, help_text=_("Number of tasks that it changed. Written with each page of them.")
+    )
     total = models.PositiveIntegerField(
-        _("of"), default=0, help_text=_("Number of tasks that it was to change, as they were when it began.")
+        _("of"),
+        default=0,
+        help_text=_("Number of tasks that it was to change, as they were when it began. Written with the act."),
     )
     value = models.CharField(
-        _("value"), max_length=255, blank=True, default="", help_text=_("New value, such as a priority or a queue.")
+        _("value"),
+        max_length=255,
+        blank=True,
+        default="",
+        help_text=_("New value, such as a priority or a queue. Written with the act."),
     )
     query = models.TextField(
-        _("query"), blank=True, default="", help_text=_("Query of the list whose tasks were meant, as in its address.")
+        _("query"),
+        blank=True,
+        default="",
+        help_text=_("Query of the list whose tasks were meant, as in its address. Written with the act."),
     )
     reason = models.TextField(
-        _("reason"), max_length=REASON_MAX_LENGTH, blank=True, default="", help_text=_("Reason in the person's words.")
+        _("reason"),
+        max_length=REASON_MAX_LENGTH,
+        blank=True,
+        default="",
+        help_text=_("Reason in the person's words. Written by the person."),
     )
     task_id = models.CharField(
         _("task id"),
         max_length=255,
         blank=True,
         default="",
-        help_text=_("Task that carries the act out. Empty: it was done at once."),
+        help_text=_("Task that carries the act out. Empty: it was done at once. Written with the act."),
     )
 
     class Meta:
@@ -100,20 +128,25 @@ class AuditPage(models.Model):
         verbose_name=_("entry"),
         on_delete=models.CASCADE,
         related_name="pages",
-        help_text=_("Act that they belong to."),
+        help_text=_("Act that they belong to. Written with the act."),
     )
-    first = models.BigIntegerField(_("first"), help_text=_("Smallest row id."))
-    last = models.BigIntegerField(_("last"), help_text=_("Largest row id."))
+    first = models.BigIntegerField(_("first"), help_text=_("Smallest row id. Written with the act."))
+    last = models.BigIntegerField(_("last"), help_text=_("Largest row id. Written with the act."))
     runs = models.JSONField(
-        _("runs"), default=list, help_text=_("Row ids as a JSON list of pairs: the first one, and how many follow on.")
+        _("runs"),
+        default=list,
+        help_text=_("Row ids as a JSON list of pairs: the first one, and how many follow on. Written with the act."),
     )
-    number = models.PositiveIntegerField(_("number"), help_text=_("Number of row ids."))
+    number = models.PositiveIntegerField(_("number"), help_text=_("Number of row ids. Written with the act."))
     change = models.CharField(
         _("change"),
         max_length=30,
         blank=True,
         default="",
-        help_text=_("What became of these tasks, one of `apps.tasks.audit.VERBS`. Empty: they have their turn yet."),
+        help_text=_(
+            "What became of these tasks, one of `apps.tasks.audit.VERBS`. Empty: they have their turn yet. Written "
+            "when they have had it."
+        ),
     )
 
     class Meta:

@@ -22,7 +22,9 @@ class SavedView(models.Model):
     is_shared = models.BooleanField(
         _("shared"), default=False, help_text=_("Whether all users who see tasks see it. Written by its user.")
     )
-    created_at = models.DateTimeField(_("created at"), auto_now_add=True, help_text=_("Time of the save, in UTC."))
+    created_at = models.DateTimeField(
+        _("created at"), auto_now_add=True, help_text=_("Time of the save, in UTC. Written by the page.")
+    )
 
     class Meta:
         ordering = ["name", "pk"]
