@@ -119,7 +119,7 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
             "reason_url": address_of(reason.page),
             "bar": elements.progress_bar(task.progress, status=task.status, name=name),
             "zone": elements.in_zone(_("Timeline (%(zone)s)")),
-            "timeline": timeline.of(task, attempts, usual=usual, now=facts.now),
+            "timeline": timeline.of(task, attempts, usual=usual, now=facts.now, is_held=reason.kind == "schedule"),
             "stack_title": None if stack is None else self.stack_title(stack),
             "stack": None if stack is None else self.stack_frames(task),
             "error_title": error_title(task),

@@ -79,12 +79,15 @@ class Timeline:
     after: list[Event]
 
 
-def of(task: TaskStatus, attempts: Sequence[TaskAttempt], *, usual: Counts, now: datetime) -> Timeline:
+def of(
+    task: TaskStatus, attempts: Sequence[TaskAttempt], *, usual: Counts, now: datetime, is_held: bool = False
+) -> Timeline:
     """Return the timeline of a task.
 
     Parameters:
       attempts: Its last attempts that did not complete, the newest first.
       usual: Counts of its actor.
+      is_held: Whether it waits for the previous run of its schedule: its time says nothing then.
     """
     scale = Scale(task, attempts, usual=usual, now=now)
     ended = [_attempt(attempt, scale) for attempt in reversed(attempts)]
@@ -96,7 +99,7 @@ def of(task: TaskStatus, attempts: Sequence[TaskAttempt], *, usual: Counts, now:
         before=[Event(kind="sent", title=_("Sent"), at=task.created_at)],
         folded=folded,
         folded_title=elements.counted(EARLIER, len(folded)),
-        after=[*open_ones, *_current(task, scale, now)],
+        after=[*open_ones, *_current(task, scale, now, is_held=is_held)],
     )
 
 
@@ -151,9 +154,11 @@ def _attempt(attempt: TaskAttempt, scale: Scale) -> Event:
     )
 
 
-def _current(task: TaskStatus, scale: Scale, now: datetime) -> Iterator[Event]:
+def _current(task: TaskStatus, scale: Scale, now: datetime, *, is_held: bool) -> Iterator[Event]:
     """Yield the events of the current attempt."""
-    if task.run_at - task.created_at > timedelta(seconds=1) or task.status == states.PENDING:
+    if is_held:
+        yield Event(kind="waits", title=_("Waits for its schedule"))
+    elif task.run_at - task.created_at > timedelta(seconds=1) or task.status == states.PENDING:
         yield Event(kind="waits", title=_("Due") if task.run_at <= now else _("Not before"), at=task.run_at)
     if task.status == states.PENDING:
         if task.in_line:
