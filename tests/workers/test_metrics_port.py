@@ -108,11 +108,20 @@ def test_a_port_for_nobody_is_refused(command: str) -> None:
 
 
 @pytest.mark.once
+def socket_above_a_free_port() -> socket.socket:
+    """Return a server on a port whose neighbour below is free."""
+    while True:
+        taken = socket.create_server(("", 0))
+        with contextlib.suppress(OSError), socket.create_server(("", taken.getsockname()[1] - 1)):
+            return taken
+        taken.close()
+
+
 def test_each_process_needs_a_port(settings: Settings) -> None:
     settings.METRICS_TOKEN = "open sesame"
     with pytest.raises(CommandError, match="--metrics-port is 65534, must be 1 to 65532"):
         call_command("runworker", metrics_port=65_534, processes=3)
-    with socket.create_server(("", 0)) as taken:
+    with socket_above_a_free_port() as taken:
         number = taken.getsockname()[1]
         with pytest.raises(CommandError, match=f"--metrics-port {number} cannot be used: Address already in use"):
             call_command("runworker", metrics_port=number - 1, processes=2)
