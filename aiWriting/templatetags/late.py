@@ -8,7 +8,7 @@ from django.utils.safestring import SafeString, mark_safe
 register = template.Library()
 
 #: The start of a script that has a file, and would hold up the page.
-BLOCKING = re.compile(r"<script(?=[^>]*\ssrc=)(?![^>]*\s(?:defer|async|type)\b)")
+BLOCKING = re.compile(r"<script(?=[^<>]*\ssrc=)(?![^<>]*\s(?:defer|async|type)\b)")
 
 
 @register.filter

@@ -47,7 +47,7 @@ def checks_table() -> list[str]:
     found = []
     functions = [function for module in (checks, declarations, servers) for _, function in inspect.getmembers(module)]
     for function in filter(inspect.isfunction, functions):
-        found += re.findall(r"(tasks\.[EW]\d{3}): ([^\n]+?\.)(?=\s|$)", function.__doc__ or "")
+        found += re.findall(r"(tasks\.[EIW]\d{3}): ([^\n]+?\.)(?=\s|$)", function.__doc__ or "")
     return [f"| `{number}` | {meaning} |" for number, meaning in sorted(set(found))]
 
 

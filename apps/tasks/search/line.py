@@ -67,7 +67,7 @@ def no_value(word: str) -> SearchError:
 
 def quoted(value: str) -> str:
     """Return a value as it is written in a line: in quotes if it needs them."""
-    if value and not re.search(r'[\s"]', value) and not re.match(r"[A-Za-z][\w.-]*:(?!//)\S", value):
+    if value and not re.search(r'[\s"]', value) and not re.match(r"\A[A-Za-z][\w.-]*:(?!//)\S", value):
         return value
     return '"{}"'.format(re.sub(r'(["\\])', r"\\\1", value))
 
