@@ -198,7 +198,7 @@ def test_hidden_arguments_cannot_be_searched(monkeypatch: pytest.MonkeyPatch) ->
         ("about:document", "'document' is no object, must be like document/7"),
         ("about:document/x", "must be like document/7"),
         ("about:document/99999999999999999999", "must be like document/7"),
-        ("about:dokument/7", "Unknown kind of object 'dokument', must be one of: document, .*mean 'document'"),
+        ("about:dokument/7", "Unknown kind of object 'dokument', must be one of: alert, document, .*mean 'document'"),
         ("priority:high", "'high' is no priority, must be a whole number from -2147483648 to 2147483647"),
         ("priority:2147483648", "is no priority"),
         ("priority:٣", "is no priority"),
