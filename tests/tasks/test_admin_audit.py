@@ -10,7 +10,7 @@ from apps.tasks import audit
 from tests import rows
 from tests.pages import get
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 LIST = reverse("admin:tasks_auditentry_changelist")
 ROSA = audit.By(name="rosa", door=audit.API)

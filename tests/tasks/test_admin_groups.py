@@ -12,7 +12,7 @@ from apps.tasks.models import TaskGroup, TaskGroupMember
 from tests import rows
 from tests.pages import get, statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 GROUPS = reverse("admin:tasks_taskgroup_changelist")
 SCRIPT = "<script>alert(1)</script>"

@@ -16,7 +16,7 @@ from apps.tasks.schedules import actions
 from tests import rows
 from tests.pages import get, statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 TASKS = reverse("admin:tasks_taskstatus_changelist")
 

@@ -13,7 +13,7 @@ from apps.tasks.models import Schedule, ScheduleSlot
 from tests import rows
 from tests.pages import get, statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 SCHEDULES = reverse("admin:tasks_schedule_changelist")
 NOW = timezone.now()

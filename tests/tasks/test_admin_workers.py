@@ -17,7 +17,7 @@ from apps.tasks.models import AuditEntry, WorkerProcess
 from tests import rows
 from tests.pages import Page, get, statements
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 WORKERS = reverse("admin:tasks_workerprocess_changelist")
 

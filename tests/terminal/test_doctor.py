@@ -13,7 +13,7 @@ from apps.tasks.commands import doctor
 from tests import rows
 from tests.terminal import end
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 
 @pytest.fixture(autouse=True)

@@ -9,7 +9,7 @@ from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.terminal import Terminal, end, objects
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 
 @pytest.fixture

@@ -19,7 +19,7 @@ from tests import rows
 from tests.terminal import Terminal, end, objects, run
 from workers.management.commands.tasks import ACTIONS
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 HOSTILE = "<script>\x1b[31m\u202e" + "x" * 1_000_000
 

@@ -14,7 +14,7 @@ from tests import rows
 from tests.acting import tasks
 from tests.terminal import Terminal, end, objects, run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 
 def statuses(**of: Any) -> set[str]:

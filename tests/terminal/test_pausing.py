@@ -9,7 +9,7 @@ from apps.tasks import pauses
 from apps.tasks.models import AuditEntry, Pause
 from tests.terminal import objects, run
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 
 def test_a_queue_is_paused_and_resumed_with_who_and_why() -> None:
