@@ -11,8 +11,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import ledger, masking
-from apps.tasks.admin import duration, elements
+from apps.tasks import duration, ledger, masking
+from apps.tasks.admin import elements
 from apps.tasks.models import Schedule, TaskGroup, TaskStatus
 from apps.tasks.values import GROUP_KEY, GroupProgress
 

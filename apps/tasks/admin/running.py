@@ -11,8 +11,8 @@ from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 
-from apps.tasks import states
-from apps.tasks.admin import duration, elements
+from apps.tasks import duration, states
+from apps.tasks.admin import elements
 from apps.tasks.models import TaskStatus
 
 #: Tasks that are read for a page, at most. A process runs as many as it has threads.

@@ -7,8 +7,8 @@ import dramatiq
 from django.db.models.functions import Left
 from django.utils import timezone
 
-from apps.tasks import failures, figures, pauses, states
-from apps.tasks.admin import duration, elements
+from apps.tasks import duration, failures, figures, pauses, states
+from apps.tasks.admin import elements
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH
 from apps.tasks.admin.actor import options
 from apps.tasks.admin.now import chart

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks.admin import duration
+from apps.tasks import duration
 
 #: Options that are times in milliseconds, or timedeltas.
 TIMES = {

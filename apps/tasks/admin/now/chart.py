@@ -12,7 +12,8 @@ from django.utils.html import escape
 from django.utils.safestring import SafeString, mark_safe
 from django.utils.translation import gettext as _
 
-from apps.tasks.admin import duration, elements
+from apps.tasks import duration
+from apps.tasks.admin import elements
 from apps.tasks.figures import DAY, HOUR, WEEK, Counts, Period, Series
 from apps.tasks.models import Deploy
 

@@ -17,8 +17,8 @@ from django.utils.http import urlencode
 from django.utils.translation import get_language, gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import figures, permission, states
-from apps.tasks.admin import duration, elements, hidden_time, waiting
+from apps.tasks import duration, figures, permission, states
+from apps.tasks.admin import elements, hidden_time, waiting
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.actions import CANCEL, RETRY
 from apps.tasks.admin.now import chart, failures, trouble

@@ -15,8 +15,8 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import code_version, figures
-from apps.tasks.admin import duration, elements, row_key
+from apps.tasks import code_version, duration, figures
+from apps.tasks.admin import elements, row_key
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.now import failures
 from apps.tasks.admin.now.addresses import tasks

@@ -8,8 +8,8 @@ from typing import Any
 from django.urls import reverse
 from django.utils.translation import gettext, ngettext_lazy
 
-from apps.tasks import figures, pauses, presence, states
-from apps.tasks.admin import duration, elements
+from apps.tasks import duration, figures, pauses, presence, states
+from apps.tasks.admin import elements
 from apps.tasks.admin.now.addresses import tasks
 from apps.tasks.figures import Counts
 from apps.tasks.metrics import backlog

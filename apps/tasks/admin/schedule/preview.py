@@ -12,7 +12,8 @@ from django.utils.formats import date_format
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
-from apps.tasks.admin import duration, row_key
+from apps.tasks import duration
+from apps.tasks.admin import row_key
 from apps.tasks.admin.schedule.form import interval_in_words
 from apps.tasks.models import Schedule
 from apps.tasks.schedules import clock

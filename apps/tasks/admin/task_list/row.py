@@ -12,8 +12,8 @@ from django.utils.formats import date_format
 from django.utils.text import Truncator
 from django.utils.translation import gettext, ngettext_lazy
 
-from apps.tasks import failures, states
-from apps.tasks.admin import duration, elements
+from apps.tasks import duration, failures, states
+from apps.tasks.admin import elements
 from apps.tasks.admin.held import HELD
 from apps.tasks.models import TaskStatus
 from apps.tasks.search import arguments

@@ -10,8 +10,8 @@ from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy, ngettext_lazy
 
-from apps.tasks import failures, states
-from apps.tasks.admin import duration, elements, links
+from apps.tasks import duration, failures, states
+from apps.tasks.admin import elements, links
 from apps.tasks.admin.task_page import traces
 from apps.tasks.figures import Counts
 from apps.tasks.models import TaskAttempt, TaskStatus

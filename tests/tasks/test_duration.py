@@ -2,7 +2,7 @@ from datetime import timedelta
 
 import pytest
 
-from apps.tasks.admin.duration import in_words
+from apps.tasks.duration import in_words
 
 
 @pytest.mark.parametrize(
