@@ -102,8 +102,9 @@ def _trouble() -> Iterator[Finding]:
     """Yield the trouble of the dashboard."""
     # Not at the top: the other subcommands need no admin.
     from apps.tasks.admin.now import trouble
+    from apps.tasks.alerts.facts import Facts
 
-    for one in trouble.of(trouble.Look.now()):
+    for one in trouble.of(Facts()):
         yield Finding(level=TROUBLE, part="tasks", text=one.text, remedy=one.remedy)
 
 

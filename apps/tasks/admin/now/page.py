@@ -27,6 +27,7 @@ from apps.tasks.admin.now.failures import FailuresAdmin
 from apps.tasks.admin.now.since import SinceAdmin
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.schedule import state as schedule_state
+from apps.tasks.alerts.facts import Facts
 from apps.tasks.figures import Counts, Series
 from apps.tasks.models import Alert, Limit, Schedule, TaskStatus, WorkerProcess
 from apps.tasks.statements import causes, pending
@@ -128,7 +129,7 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
         period, closed = _period(request), self._closed(request)
         workers_url = reverse("admin:tasks_workerprocess_changelist")
         schedules_url = reverse("admin:tasks_schedule_changelist")
-        series, look = figures.over(period), trouble.Look.now()
+        series, look = figures.over(period), Facts()
         last_hour = series if period is figures.HOUR else figures.over(figures.HOUR)
         waits, is_capped = count_waiting()
         return {
@@ -260,7 +261,7 @@ def _seconds(seconds: float | None) -> str:
 # --- Tables --------------------------------------------------------------------------------------
 
 
-def processes(look: trouble.Look) -> list[dict[str, Any]]:
+def processes(look: Facts) -> list[dict[str, Any]]:
     """Return the living processes in a line: workers with their free threads, relay and scheduler."""
     workers = look.workers
     threads = sum(worker.threads for worker in workers)
@@ -325,7 +326,7 @@ def running() -> list[dict[str, Any]]:
     ]
 
 
-def schedules(look: trouble.Look) -> list[dict[str, Any]]:
+def schedules(look: Facts) -> list[dict[str, Any]]:
     """Return the schedules that come next."""
     coming = [one for one in look.schedules if schedule_state.of(one) in (schedule_state.ON, schedule_state.LATE)]
     return [

@@ -52,15 +52,7 @@ class Trouble:
     nameless: Any = ""
 
 
-class Look(Facts):
-    """Facts from which trouble is told."""
-
-    @classmethod
-    def now(cls) -> "Look":
-        return cls()
-
-
-def of(look: Look) -> list[Trouble]:
+def of(look: Facts) -> list[Trouble]:
     """Return the trouble: alerts that fire first, then what has not lasted yet. Silenced alerts come last."""
     firing = _firing()
     found = _no_relay(look)
@@ -97,7 +89,7 @@ def seen(found: Iterable[Trouble], *, closed: tuple[str, ...]) -> list[Trouble]:
     return list(shown)
 
 
-def _no_relay(look: Look) -> list[Trouble]:
+def _no_relay(look: Facts) -> list[Trouble]:
     """Return the trouble of which no rule can be: relays look at the rules."""
     if look.has_relay or not look.workers:
         return []
@@ -110,7 +102,7 @@ def _no_relay(look: Look) -> list[Trouble]:
     ]
 
 
-def _paused(look: Look) -> list[Trouble]:
+def _paused(look: Facts) -> list[Trouble]:
     """Return the pauses: one that is forgotten keeps its tasks for ever."""
     found = []
     for kind, paused in ((pauses.QUEUE, look.paused.queues), (pauses.ACTOR, look.paused.actors)):
