@@ -11,7 +11,7 @@ from django.core.management.base import CommandError
 from django.db import transaction
 from django.db.models import Q, QuerySet
 
-from apps.tasks import audit, ledger, search, states
+from apps.tasks import actions, audit, ledger, search, states
 from apps.tasks.commands import DONE, FAILED, WRONG, facts, options
 from apps.tasks.commands.screen import BOLD, Screen, shown
 from apps.tasks.models import AuditEntry, TaskGroup, TaskGroupMember, TaskStatus
@@ -198,7 +198,7 @@ class Verb:
 CANCEL = Verb(
     name="cancel",
     help="cancel waiting tasks, and ask the workers of running ones to",
-    may=ledger.may(states.CANCEL) | (ledger.may(states.CANCEL_CLAIMED) & Q(cancel_requested_at=None)),
+    may=actions.CANCEL.may(),
     before={
         states.PENDING: "waiting: cancelled at once",
         states.PROCESSING: "held by a worker: interrupted as soon as their code lets them, and not retried",
@@ -217,7 +217,7 @@ CANCEL = Verb(
 RETRY = Verb(
     name="retry",
     help="run failed and cancelled tasks again, from their beginning and with the same arguments",
-    may=ledger.may(states.RETRY_BY_HAND),
+    may=actions.RETRY.may(),
     before={
         states.FAILED: "failed: run again from their beginning, and their effects, such as mails, happen again",
         states.CANCELLED: "cancelled: run again from their beginning",
