@@ -21,15 +21,19 @@ FRAME_LIMIT = 30
 class LogHandler(logging.Handler):
     """Adds each record to the log of the attempt that emitted it, in memory. Other records are not looked at.
 
-    It has no lock, since it shares nothing.
+    It takes no lock for a record, since it shares nothing.
     """
 
     def __init__(self) -> None:
         super().__init__(level=conf.TASK_LOG_LEVEL)
         self._busy = threading.local()
 
-    def createLock(self) -> None:  # noqa: N802 - The name is logging's.
-        self.lock = None
+    def handle(self, record: logging.LogRecord) -> bool:
+        passed = self.filter(record)
+        if passed:
+            # Since Python 3.12 a filter may answer another record in place of this one.
+            self.emit(passed if isinstance(passed, logging.LogRecord) else record)
+        return bool(passed)
 
     def emit(self, record: logging.LogRecord) -> None:
         reporter = progress.current()
