@@ -57,7 +57,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--fuzz-requests",
         type=int,
-        default=400,
+        default=120,
         help="number of random requests to all addresses of the site, on each database; default: %(default)s",
     )
     group.addoption(
