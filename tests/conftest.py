@@ -18,6 +18,7 @@ from django.test import TransactionTestCase
 from dramatiq import Worker
 from hypothesis import settings as hypothesis_settings
 from pytest_django import Settings
+from whitenoise.middleware import WhiteNoiseMiddleware
 
 from aiWriting.environment import BASE_DIR
 from apps.accounts.sign_in.hashing import Argon2Hasher
@@ -38,6 +39,20 @@ PBKDF2PasswordHasher.iterations = 1
 Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
 
 TransactionTestCase._fixture_teardown = delete_rows  # type: ignore[attr-defined]
+
+# Each client of a test has a middleware of its own, which would look for the static files anew.
+_static_files: dict[str, Any] = {}
+
+
+def _add_files_once(self: WhiteNoiseMiddleware) -> None:
+    if not _static_files:
+        _add_files_from_finders(self)
+        _static_files.update(self.files)
+    self.files |= _static_files
+
+
+_add_files_from_finders = WhiteNoiseMiddleware.add_files_from_finders
+WhiteNoiseMiddleware.add_files_from_finders = _add_files_once
 
 # A busy machine says nothing about the speed of the code.
 results.DEFAULT_TIMEOUT = int(PATIENCE_SECONDS * 1000)  # type: ignore[attr-defined]
