@@ -63,8 +63,8 @@ STALL_SECONDS = 5.0
 FORGET_SECONDS = 600.0
 #: Seconds of a pass in which tasks are deleted that ended long ago, about.
 DELETE_SECONDS = 0.05
-#: Pause after deletions, at least, in multiples of their own duration. On a busy machine they take long.
-DELETE_REST = 4
+#: Pause after deletions, at least, in multiples of their own duration. On SQLite nobody else writes meanwhile.
+DELETE_REST = 9
 #: Seconds until more tasks are old enough.
 REST_SECONDS = 60.0
 #: Rows that are published in one page.

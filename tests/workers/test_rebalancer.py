@@ -242,8 +242,13 @@ def test_suspects_do_not_wait_behind_a_long_suspect(working, broker, ended, gate
     TaskStatus.objects.update(crashes=1)
     broker.runtime.stopping.clear()
     wait_until(lambda: TaskStatus.objects.get(task_id=long.message_id).started_at)
-    fetched = wait_until(lambda: broker.wire.wait_and_fetch("slow", "idle", limit=9, timeout_seconds=1))
-    assert [wire_id for wire_id, _ in fetched] == [f"{message.message_id}:0" for message in short]
+    fetched: set[str] = set()
+
+    def has_all() -> bool:
+        fetched.update(wire_id for wire_id, _ in broker.wire.wait_and_fetch("slow", "idle", limit=9, timeout_seconds=1))
+        return fetched == {f"{message.message_id}:0" for message in short}
+
+    wait_until(has_all)
     assert TaskStatus.objects.get(task_id=long.message_id).status == "processing"
     gate.open()
     broker.wire.requeue("slow", "idle")

@@ -18,6 +18,7 @@ from aiWriting import environment
 from aiWriting.environment import BASE_DIR
 from tests import rows
 from tests.acting import tasks
+from tests.waiting import PATIENCE_SECONDS
 from workers import neighbours
 from workers.relay import Relay
 from workers.wire import message as wire_message
@@ -145,7 +146,8 @@ def tls_url(redis_client) -> Iterator[str]:
         ({"ssl_ca_certs": str(CERTIFICATE)}, True),
     ],
 )
-def test_options_of_tls_reach_every_connection(broker, tls_url, options, is_let_in) -> None:
+def test_options_of_tls_reach_every_connection(broker, tls_url, monkeypatch, options, is_let_in) -> None:
+    monkeypatch.setattr("workers.wire.queue.PUBLISH_TIMEOUT_SECONDS", PATIENCE_SECONDS)
     wire = WireQueue(environment.with_query(tls_url, options), namespace=broker.namespace)
     assert answers(wire) is is_let_in
     assert wire.publish([message(1), message(2)]) is is_let_in
