@@ -97,6 +97,13 @@ def on_a_queue_without_a_worker() -> TaskStatus:
     return waiting(queue_name="slow")
 
 
+def on_a_queue_whose_worker_is_quiet() -> TaskStatus:
+    living("worker", "relay", wanted="quiet", is_quiet=True)
+    rows.worker_process(wanted="stop")
+    rows.worker_process(queues=["slow"])
+    return waiting()
+
+
 def before_a_worker_in_trouble() -> TaskStatus:
     living("worker", "relay", trouble="claims")
     return waiting()
@@ -289,6 +296,9 @@ CASES: list[tuple[Callable[[], TaskStatus], str, str, str, str]] = [
     (without_a_worker, "no_worker", "No worker lives.", "Start manage.py runworker.", NO_ONE),
     (on_a_queue_without_a_worker, "no_worker", "No living worker takes its queue slow.",
      "Start manage.py runworker --queues slow.", NO_ONE),
+    (on_a_queue_whose_worker_is_quiet, "no_worker",
+     "All workers of its queue default are quiet or stop: they take nothing new.",
+     "Let one work again, or start another.", NO_ONE),
     (before_a_worker_in_trouble, "stalled", "Its worker web-1:4121 lives and takes nothing. It cannot claim tasks.",
      "Look at its log, then stop it with SIGTERM: its supervisor starts another.", NO_ONE),
     (before_a_worker_that_takes_nothing, "stalled", "Its worker web-1:4121 lives and takes nothing.",

@@ -16,8 +16,9 @@ from apps.tasks import health, pauses, presence, states
 from apps.tasks.clock import ClockTimestamp, SecondsSince
 from apps.tasks.conf import conf
 from apps.tasks.figures import Counts
-from apps.tasks.models import Limit, Schedule, ScheduleSlot, Tally, TaskAttempt, TaskStatus, WorkerProcess
+from apps.tasks.models import Limit, Schedule, ScheduleSlot, Tally, TaskAttempt, TaskStatus
 from apps.tasks.models.tally import HOUR, MINUTE
+from apps.tasks.processes import Processes
 from apps.tasks.statements import lines, pending
 
 #: Pending tasks that are read from either end of the queues, and running ones, at most.
@@ -58,11 +59,10 @@ class Running(NamedTuple):
     runs: int
 
 
-class Facts:
+class Facts(Processes):
     """One look. Each fact is read when a rule asks for it, once.
 
     Parameters:
-      processes: Processes that beat, as rows of `with_idle_time`.
       schedules: All schedules.
     """
 
@@ -71,31 +71,7 @@ class Facts:
         self.poison = lru_cache(self._poison)
         self.missed = lru_cache(self._missed)
 
-    # --- Processes ---
-
-    @cached_property
-    def processes(self) -> list[WorkerProcess]:
-        return list(WorkerProcess.objects.beating().with_idle_time())
-
-    def of_kind(self, kind: str) -> list[WorkerProcess]:
-        return [process for process in self.processes if process.kind == kind]
-
-    @property
-    def workers(self) -> list[WorkerProcess]:
-        return self.of_kind(WorkerProcess.KIND_WORKER)
-
-    @property
-    def takers(self) -> list[WorkerProcess]:
-        """Return the workers that take tasks: those that no operator asked to take nothing new."""
-        return [worker for worker in self.workers if not worker.wanted]
-
-    @property
-    def has_relay(self) -> bool:
-        return bool(self.of_kind(WorkerProcess.KIND_RELAY))
-
-    @property
-    def has_scheduler(self) -> bool:
-        return bool(self.of_kind(WorkerProcess.KIND_SCHEDULER))
+    # --- Processes and servers ---
 
     @property
     def has_free_thread(self) -> bool:

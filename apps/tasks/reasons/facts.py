@@ -13,6 +13,7 @@ from apps.tasks import health, pauses, presence, stalls, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.limits.rate import BadRateError, Rate
 from apps.tasks.models import Limit, LimitedStart, Pause, ScheduleSlot, TaskStatus, WorkerProcess
+from apps.tasks.processes import Processes
 
 #: Tasks before a task that are counted, at most.
 MOST_BEFORE = 1_000
@@ -45,7 +46,7 @@ class LimitUse(NamedTuple):
     rate: Rate | None
 
 
-class Facts:
+class Facts(Processes):
     """Facts about one task.
 
     Parameters:
@@ -67,32 +68,21 @@ class Facts:
         return self.now - self.task.run_at
 
     @cached_property
-    def processes(self) -> list[WorkerProcess]:
-        """The workers, relays and schedulers that beat."""
-        return list(WorkerProcess.objects.beating().with_idle_time())
-
-    def of_kind(self, kind: str) -> list[WorkerProcess]:
-        return [process for process in self.processes if process.kind == kind]
-
-    @property
-    def workers(self) -> list[WorkerProcess]:
-        return self.of_kind(WorkerProcess.KIND_WORKER)
-
-    @property
-    def has_relay(self) -> bool:
-        return bool(self.of_kind(WorkerProcess.KIND_RELAY))
-
-    @cached_property
-    def takers(self) -> list[WorkerProcess]:
-        """The living workers that take from the task's queue."""
+    def queue_workers(self) -> list[WorkerProcess]:
+        """The living workers of the task's queue, quiet and stopping ones included."""
         known = dramatiq.get_broker().get_declared_queues()
         return [one for one in self.workers if self.task.queue_name in presence.taken_by([one], known)]
+
+    @cached_property
+    def queue_takers(self) -> list[WorkerProcess]:
+        """Those of them that take tasks."""
+        return [one for one in self.takers if one in self.queue_workers]
 
     @cached_property
     def idle_takers(self) -> list[WorkerProcess]:
         """Those of them that cannot work, or take nothing although this task waits for them."""
         waiting = {self.task.queue_name: self.waited.total_seconds()}
-        return stalls.stalled(self.takers, waiting, known=dramatiq.get_broker().get_declared_queues())
+        return stalls.stalled(self.queue_takers, waiting, known=dramatiq.get_broker().get_declared_queues())
 
     @cached_property
     def pause(self) -> Pause | None:

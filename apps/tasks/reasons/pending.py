@@ -48,14 +48,15 @@ def held(facts: Facts) -> Reason | None:
     """Return that its schedule waits for the previous run. Its time is far away, whatever the schedule is."""
     if facts.waited > timedelta() or (slot := facts.holding_slot) is None:
         return None
-    has_scheduler = bool(facts.of_kind(WorkerProcess.KIND_SCHEDULER))
     return Reason(
         kind="schedule",
         text=_("It waits for the previous run of its schedule %(name)s.") % {"name": slot.schedule.name},
-        remedy="" if has_scheduler else _("No scheduler lives: start %(command)s.") % {"command": START["scheduler"]},
+        remedy=""
+        if facts.has_scheduler
+        else _("No scheduler lives: start %(command)s.") % {"command": START["scheduler"]},
         owner_text=_("Waiting for the run before it."),
         page=Page("schedule", slot.schedule.pk),
-        is_trouble=not has_scheduler,
+        is_trouble=not facts.has_scheduler,
     )
 
 
@@ -90,7 +91,7 @@ def paused(facts: Facts) -> Reason | None:
         text=text + (f": {words.cut(pause.why)}." if pause.why else "."),
         remedy=remedy,
         owner_text=_("Waiting: this kind of work is paused at the moment."),
-        page=Page(pause.kind, pause.name),
+        page=Page("queues") if pause.kind == Pause.KIND_QUEUE else Page("actor", pause.name),
         is_trouble=True,
     )
 
@@ -198,9 +199,18 @@ def relay(facts: Facts) -> Reason | None:
 
 
 def worker(facts: Facts) -> Reason | None:
-    if facts.takers:
+    if facts.queue_takers:
         return None
     name = facts.task.queue_name
+    if facts.queue_workers:
+        return Reason(
+            kind="no_worker",
+            text=_("All workers of its queue %(name)s are quiet or stop: they take nothing new.") % {"name": name},
+            remedy=_("Let one work again, or start another."),
+            owner_text=_no_one(),
+            page=Page("processes"),
+            is_trouble=True,
+        )
     text = _("No living worker takes its queue %(name)s.") if facts.workers else _("No worker lives.")
     command = START["queue"] % {"name": name} if facts.workers else START["worker"]
     return Reason(
@@ -214,12 +224,12 @@ def worker(facts: Facts) -> Reason | None:
 
 
 def stalled(facts: Facts) -> Reason | None:
-    if len(facts.idle_takers) < len(facts.takers):
+    if len(facts.idle_takers) < len(facts.queue_takers):
         return None
     first = facts.idle_takers[0]
     trouble = WorkerProcess.TROUBLES.get(first.trouble)
     text = _("Its worker %(worker)s lives and takes nothing.")
-    if len(facts.takers) > 1:
+    if len(facts.queue_takers) > 1:
         text = _("The workers of its queue live and take nothing, such as %(worker)s.")
     return Reason(
         kind="stalled",
@@ -245,9 +255,9 @@ def suspect(facts: Facts) -> Reason | None:
 
 
 def busy(facts: Facts) -> Reason | None:
-    if any(one.busy_threads < one.threads for one in facts.takers):
+    if any(one.busy_threads < one.threads for one in facts.queue_takers):
         return None
-    threads = sum(one.threads for one in facts.takers)
+    threads = sum(one.threads for one in facts.queue_takers)
     text = _("%(threads)s of the workers on its queue are busy")
     if threads == 1:
         text = _("%(threads)s of the worker on its queue is busy")

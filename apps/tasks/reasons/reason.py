@@ -8,7 +8,7 @@ class Page(NamedTuple):
     """A page of the admin that helps.
 
     Parameters:
-      kind: `actor`, `limit`, `processes`, `queue`, `schedule`, `tasks` or `worker`.
+      kind: `actor`, `limit`, `processes`, `queue` (its waiting tasks), `queues`, `schedule`, `tasks` or `worker`.
       key: Primary key or name of the row that it is about. None: the page of all.
     """
 
