@@ -4,7 +4,7 @@ The admin, the API, the pages of writers and the terminal act through these func
 that acts on very many.
 """
 
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -137,13 +137,24 @@ def cancel(task_id: str, *, by: By, reason: str = "") -> bool:
 def run(
     action: Action, row_ids: Collection[int], *, by: By, value: Any = None, reason: str = "", query: str = ""
 ) -> Changed:
-    """Act on tasks in pages, each in a transaction of its own with its notes. Return what became of which.
+    """Act on tasks as `pages` does. Return what became of which."""
+    done = Changed()
+    for changed in pages(action, row_ids, by=by, value=value, reason=reason, query=query):
+        for change, found in changed.items():
+            done.setdefault(change, set()).update(found)
+    return done
+
+
+def pages(
+    action: Action, row_ids: Collection[int], *, by: By, value: Any = None, reason: str = "", query: str = ""
+) -> Iterator[Changed]:
+    """Act on tasks in pages, each in a transaction of its own with its notes. Yield what became of which.
 
     Parameters:
       query: Query of the list whose tasks are meant.
     """
     shown = "" if value is None else str(value)
-    rows, done, entry = list(row_ids), Changed(), None
+    rows, entry = list(row_ids), None
     for start in range(0, len(rows), ledger.PAGE):
         page = rows[start : start + ledger.PAGE]
         # The name of a task that is deleted is noted, too.
@@ -157,9 +168,7 @@ def run(
                 if entry is None:
                     entry = audit.note(action.name, by=by, value=shown, reason=reason, query=query, total=len(rows))
                 audit.note_more(entry, changed)
-        for change, found in changed.items():
-            done.setdefault(change, set()).update(found)
-    return done
+        yield changed
 
 
 def _name(row_id: int) -> str:

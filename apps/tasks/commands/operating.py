@@ -3,18 +3,17 @@
 import sys
 from argparse import ArgumentParser
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from django.core.management.base import CommandError
-from django.db import transaction
-from django.db.models import Q, QuerySet
+from django.db.models import QuerySet
 
 from apps.tasks import actions, audit, ledger, search, states
 from apps.tasks.commands import DONE, FAILED, WRONG, facts, options
 from apps.tasks.commands.screen import BOLD, Screen, shown
-from apps.tasks.models import AuditEntry, TaskGroup, TaskGroupMember, TaskStatus
+from apps.tasks.models import TaskGroup, TaskGroupMember, TaskStatus
 
 #: Words for tasks that are left as they are, by their state.
 LEFT = {
@@ -48,22 +47,22 @@ class Verb:
     """A change of tasks.
 
     Parameters:
-      name: Word of the command.
+      act: The action, whose name is the word of the command.
       help: Its line in the help.
-      may: Condition for the rows that it can change.
       before: Words for the change of tasks, by their state.
       after: Changes that it makes.
       left: Words for tasks that are left as they are, by their state, where they differ from `LEFT`.
-      change: Changes rows in one transaction. Returns the row ids that took, for each of `after`.
     """
 
-    name: str
+    act: actions.Action
     help: str
-    may: Q
     before: dict[str, str]
     after: tuple[Change, ...]
     left: dict[str, str]
-    change: Callable[[Sequence[int]], Iterable[set[int]]]
+
+    @property
+    def name(self) -> str:
+        return self.act.name
 
     @property
     def HELP(self) -> str:  # noqa: N802 (As the modules of other subcommands have it.)
@@ -84,16 +83,16 @@ class Verb:
           CommandError: A task is unknown, none is named, or the question was not answered with yes.
         """
         rows = self._chosen(chosen)
-        row_ids = list(rows.filter(self.may).order_by("-pk").values_list("pk", flat=True))
-        left = Counter(rows.exclude(self.may).order_by().values_list("status", flat=True).iterator())
+        may = self.act.may()
+        row_ids = list(rows.filter(may).order_by("-pk").values_list("pk", flat=True))
+        left = Counter(rows.exclude(may).order_by().values_list("status", flat=True).iterator())
         if len(row_ids) > 1 and not chosen["yes"]:
             self._ask(row_ids, left, screen)
+        changes = {change.act: change for change in self.after}
         done: dict[int, Change] = {}
-        entry: AuditEntry | None = None
-        for start in range(0, len(row_ids), ledger.PAGE):
-            with transaction.atomic():
-                page = self._change_page(row_ids[start : start + ledger.PAGE])
-                entry = self._note(page, entry, chosen, total=len(row_ids))
+        meant = {"by": audit.by_terminal(), "reason": chosen["why"], "query": chosen["search"] or ""}
+        for changed in actions.pages(self.act, row_ids, **meant):
+            page = {pk: changes[act] for act, pks in changed.items() for pk in pks}
             done |= page
             if screen.as_json:
                 for task in facts.loaded(TaskStatus.objects.filter(pk__in=page)):
@@ -153,24 +152,6 @@ class Verb:
             found.update(status for status in rows.values_list("status", flat=True) if status in self.before)
         return found
 
-    def _change_page(self, row_ids: Sequence[int]) -> dict[int, Change]:
-        """Return the change of each row that took."""
-        return {pk: change for change, pks in zip(self.after, self.change(row_ids), strict=True) for pk in pks}
-
-    def _note(
-        self, done: dict[int, Change], entry: AuditEntry | None, chosen: dict[str, Any], *, total: int
-    ) -> AuditEntry:
-        """Note the changes of a page in the audit. Return its entry, for the next page."""
-        by, why = audit.by_terminal(), chosen["why"]
-        if total == 1:
-            act = next((change.act for change in done.values()), self.name)
-            return audit.note(act, by=by, row_ids=list(done), reason=why)
-        if entry is None:
-            entry = audit.note(self.name, by=by, total=total, reason=why, query=chosen["search"] or "")
-        by_act = {change.act: sorted(pk for pk, made in done.items() if made == change) for change in self.after}
-        audit.note_more(entry, by_act)
-        return entry
-
     def _left(self, left: Counter[str]) -> list[str]:
         words = LEFT | self.left
         return [f"{number:,} left as they are: they {words[status]}" for status, number in left.most_common()]
@@ -196,9 +177,8 @@ class Verb:
 
 
 CANCEL = Verb(
-    name="cancel",
+    act=actions.CANCEL,
     help="cancel waiting tasks, and ask the workers of running ones to",
-    may=actions.CANCEL.may(),
     before={
         states.PENDING: "waiting: cancelled at once",
         states.PROCESSING: "held by a worker: interrupted as soon as their code lets them, and not retried",
@@ -212,12 +192,10 @@ CANCEL = Verb(
         ),
     ),
     left={states.PROCESSING: "are being cancelled already"},
-    change=ledger.cancel_many,
 )
 RETRY = Verb(
-    name="retry",
+    act=actions.RETRY,
     help="run failed and cancelled tasks again, from their beginning and with the same arguments",
-    may=actions.RETRY.may(),
     before={
         states.FAILED: "failed: run again from their beginning, and their effects, such as mails, happen again",
         states.CANCELLED: "cancelled: run again from their beginning",
@@ -230,5 +208,4 @@ RETRY = Verb(
         ),
     ),
     left={},
-    change=lambda row_ids: [ledger.retry_many(row_ids)],
 )
