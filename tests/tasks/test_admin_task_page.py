@@ -13,7 +13,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.tasks import audit, figures, health, ledger, reasons, states
+from apps.tasks import audit, figures, health, ledger, pauses, reasons, states
 from apps.tasks.admin.task_page.page import address_of
 from apps.tasks.duration import in_words
 from apps.tasks.figures.counts import Counts
@@ -67,7 +67,7 @@ def test_the_page_begins_with_the_reason_what_helps_and_a_link(admin_client: Cli
     assert why.with_attribute("href", reverse("admin:tasks_workerprocess_changelist"))
 
 
-@pytest.mark.parametrize("kind", ["limit", "processes", "queue", "actor", "schedule", "worker", "tasks"])
+@pytest.mark.parametrize("kind", ["limit", "processes", "queue", "queues", "actor", "schedule", "worker", "tasks"])
 def test_each_reason_leads_to_a_page_that_exists(admin_client: Client, kind: str) -> None:
     now = timezone.now()
     times = {"anchor_at": now, "decided_until": now}
@@ -75,9 +75,22 @@ def test_each_reason_leads_to_a_page_that_exists(admin_client: Client, kind: str
         "limit": Limit.objects.create(task_name="a.b", concurrency=1).pk,
         "worker": rows.worker_process().pk,
         "schedule": Schedule.objects.create(name="n", task_name="a.b", cron="0 3 * * *", **times).pk,
-        "queue": "documents", "actor": "a.b",
+        "queue": "documents", "actor": "tasks.mail_alert",
     }  # fmt: skip
     assert admin_client.get(address_of(reasons.Page(kind, keys.get(kind)))).status_code == 200
+
+
+def test_a_pause_leads_to_the_page_that_ends_it(admin_client: Client) -> None:
+    rows.pause(pauses.QUEUE, "documents")
+    rows.pause(pauses.ACTOR, "tasks.mail_alert")
+    for task, page, verb in (
+        (rows.task(queue_name="documents"), reverse("admin:tasks_pause_queues"), "Resume documents"),
+        (rows.task("tasks.mail_alert"), f"{reverse('admin:tasks_pause_actor')}?name=tasks.mail_alert",
+         "Resume tasks.mail_alert"),
+    ):  # fmt: skip
+        why = part(get(admin_client, address(task)), "why")
+        assert [one["href"] for tag, one in why.elements if tag == "a"] == [page]
+        assert get(admin_client, page).with_attribute("aria-label", verb)
 
 
 # --- The timeline ---

@@ -1,21 +1,39 @@
-"""Links to pages of tasks and workers, whose rows may be deleted by now."""
+"""Links to pages of tasks and workers, whose rows may be deleted by now, and which a user may not be let in to."""
 
 from typing import Any
 
+from django.contrib.admin.sites import AdminSite
+from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
 
 from apps.tasks.admin import elements
-from apps.tasks.models import TaskStatus
+from apps.tasks.models import Alert, Limit, Schedule, TaskStatus, WorkerProcess
 
 
-def worker(worker_id: Any) -> SafeString | str:
-    """Return the start of a worker's id as a link to its page."""
+def closed(request: HttpRequest, site: AdminSite) -> tuple[str, ...]:
+    """Return how the addresses begin that the user may not open."""
+    admins = [site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit, Alert)]
+    return tuple(
+        reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_changelist")
+        for one in admins
+        if not one.has_view_permission(request)
+    )
+
+
+def worker(worker_id: Any, *, closed: tuple[str, ...] = ()) -> SafeString | str:
+    """Return the start of a worker's id as a link to its page.
+
+    Parameters:
+      closed: Starts of the addresses that the user may not open.
+    """
     if worker_id is None:
         return elements.NOTHING
     url = reverse("admin:tasks_workerprocess_change", args=[worker_id])
+    if url.startswith(closed):
+        return str(worker_id)[:8]
     return format_html('<a href="{}" class="text-link" title="{}">{}</a>', url, worker_id, str(worker_id)[:8])
 
 

@@ -13,7 +13,7 @@ from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import audit, figures, pauses, permission, purging
-from apps.tasks.admin import elements, theme
+from apps.tasks.admin import elements, links, theme
 from apps.tasks.admin.actor import lines as actor_lines
 from apps.tasks.admin.now.page import IN_WORDS, PERIODS
 from apps.tasks.admin.queue import lines as queue_lines
@@ -130,6 +130,7 @@ class PauseAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         request.current_app = self.admin_site.name
         period = _period(request)
+        workers_url = reverse("admin:tasks_workerprocess_changelist")
         context = {
             **self.admin_site.each_context(request),
             **shown(),
@@ -137,6 +138,7 @@ class PauseAdmin(ReadOnlyAdmin):
             "media": self.media,
             "may_pause": _may(request, PAUSE),
             "may_purge": _may(request, PURGE),
+            "workers_url": "" if workers_url.startswith(links.closed(request, self.admin_site)) else workers_url,
             "periods": [(one.name, text, one is period) for one, text in PERIODS.items()],
             "period_text": IN_WORDS[period],
         }

@@ -13,9 +13,10 @@ from django.utils import timezone
 from django.utils.translation import gettext
 from django.utils.translation import gettext_lazy as _
 
-from apps.tasks import failures, states
+from apps.tasks import failures, permission, states
 from apps.tasks.admin import elements
 from apps.tasks.admin.action_pages import ERROR_START_LENGTH, OperatedAdmin
+from apps.tasks.admin.actions import RETRY
 from apps.tasks.admin.now.addresses import retry_of, tasks
 from apps.tasks.models import Deploy, TaskStatus
 from apps.tasks.statements import causes
@@ -50,7 +51,7 @@ class FailuresAdmin(OperatedAdmin):
             "title": gettext("Failures"),
             "media": self.media,
             "columns": list(COLUMNS.values()),
-            "causes": rows_of(shown, now=now, deploy=deploy, may_retry=self.has_operate_permission(request)),
+            "causes": rows_of(shown, now=now, deploy=deploy, may_retry=permission.may(request.user, RETRY.name)),
             "is_capped": len(found.causes) > MOST_CAUSES or found.is_partial,
             "most": elements.number(MOST_CAUSES),
             "deploy": deploy,

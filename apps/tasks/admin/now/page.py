@@ -18,7 +18,7 @@ from django.utils.translation import get_language, gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import duration, figures, permission, states
-from apps.tasks.admin import elements, hidden_time, waiting
+from apps.tasks.admin import elements, hidden_time, links, waiting
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.actions import CANCEL, RETRY
 from apps.tasks.admin.now import chart, failures, trouble
@@ -29,7 +29,7 @@ from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.admin.schedule import state as schedule_state
 from apps.tasks.alerts.facts import Facts
 from apps.tasks.figures import Counts, Series
-from apps.tasks.models import Alert, Limit, Schedule, TaskStatus, WorkerProcess
+from apps.tasks.models import TaskStatus, WorkerProcess
 from apps.tasks.statements import causes, pending
 
 #: Time in which the shown causes made tasks fail.
@@ -84,7 +84,7 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
         """Retry the tasks that failed lately for one cause. Ask first."""
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-        if not permission.may(request.user, RETRY.name):
+        if not self.has_view_permission(request) or not permission.may(request.user, RETRY.name):
             raise PermissionDenied
         now = timezone.now()
         # Those that the question was about. Later failures were not meant.
@@ -106,7 +106,7 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
     def _part(self, request: HttpRequest) -> str:
         """Return the part that changes. Pages that ask within `KEPT_SECONDS` get the same: many may be open."""
         may = tuple(permission.may(request.user, name) for name in (RETRY.name, CANCEL.name))
-        seen_by = (self.admin_site.name, may, self._closed(request))
+        seen_by = (self.admin_site.name, may, links.closed(request, self.admin_site))
         key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
         made_at, found = kept_parts.get(key, (0.0, ""))
         if not found or time.monotonic() - made_at > KEPT_SECONDS:
@@ -116,17 +116,8 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
             kept_parts[key] = time.monotonic(), found
         return found
 
-    def _closed(self, request: HttpRequest) -> tuple[str, ...]:
-        """Return how the addresses begin that this user may not open."""
-        admins = [self.admin_site.get_model_admin(model) for model in (WorkerProcess, Schedule, Limit, Alert)]
-        return tuple(
-            reverse(f"admin:{one.opts.app_label}_{one.opts.model_name}_changelist")
-            for one in admins
-            if not one.has_view_permission(request)
-        )
-
     def _shown(self, request: HttpRequest) -> dict[str, Any]:
-        period, closed = _period(request), self._closed(request)
+        period, closed = _period(request), links.closed(request, self.admin_site)
         workers_url = reverse("admin:tasks_workerprocess_changelist")
         schedules_url = reverse("admin:tasks_schedule_changelist")
         series, look = figures.over(period), Facts()

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.urls import reverse
 from django.utils.translation import gettext, ngettext_lazy
 
 from apps.tasks import duration, figures, pauses, presence, states
@@ -95,5 +94,4 @@ def _line(
         "workers": elements.counted(WORKERS, len(workers)) if workers else gettext("no worker"),
         "threads": elements.counted(THREADS, sum(worker.threads for worker in workers)) if workers else "",
         "is_unserved": not workers and pause is None,
-        "workers_url": reverse("admin:tasks_workerprocess_changelist"),
     }

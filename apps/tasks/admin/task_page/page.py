@@ -41,6 +41,7 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
         if task is not None:
             name_related([task], request=request, site=self.admin_site)
             task.hides_arguments = not permission.may(request.user, "view_arguments")  # type: ignore[attr-defined]
+            task.closed = links.closed(request, self.admin_site)  # type: ignore[attr-defined]
         return task
 
     def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
@@ -109,6 +110,7 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
         for attempt in attempts:
             attempt.traceback = attempt.trace
         usual = figures.usual(task.task_name)
+        closed: tuple[str, ...] = task.closed  # type: ignore[attr-defined]
         stack = self.stack_of(task)
         may_see = permission.may(request.user, "view_arguments")
         name = gettext("Progress of %(task)s") % {"task": task.task_name}
@@ -116,10 +118,12 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
             "task": task,
             "state": elements.label(task.get_status_display(), kind=elements.STATUS_KINDS[task.status]),
             "reason": reason,
-            "reason_url": address_of(reason.page),
+            "reason_url": "" if (url := address_of(reason.page)).startswith(closed) else url,
             "bar": elements.progress_bar(task.progress, status=task.status, name=name),
             "zone": elements.in_zone(_("Timeline (%(zone)s)")),
-            "timeline": timeline.of(task, attempts, usual=usual, now=facts.now, is_held=reason.kind == "schedule"),
+            "timeline": timeline.of(
+                task, attempts, usual=usual, now=facts.now, is_held=reason.kind == "schedule", closed=closed
+            ),
             "stack_title": None if stack is None else self.stack_title(stack),
             "stack": None if stack is None else self.stack_frames(task),
             "error_title": error_title(task),
@@ -146,11 +150,12 @@ def address_of(page: Page | None) -> str:
     if page.kind in ("limit", "schedule", "worker"):
         model = "workerprocess" if page.kind == "worker" else page.kind
         return reverse(f"admin:tasks_{model}_change", args=[page.key])
-    if page.kind == "processes":
-        return reverse("admin:tasks_workerprocess_changelist")
+    if page.kind == "actor":
+        return f"{reverse('admin:tasks_pause_actor')}?{urlencode({'name': page.key})}"
+    if page.kind in ("processes", "queues"):
+        return reverse(f"admin:tasks_{'pause_queues' if page.kind == 'queues' else 'workerprocess_changelist'}")
     queries = {
         "queue": {"status__exact": states.PENDING, "queue": page.key},
-        "actor": {"status__exact": states.PENDING, "task": page.key},
         "tasks": {"status__exact": states.PROCESSING},
     }
     return f"{reverse('admin:tasks_taskstatus_changelist')}?{urlencode(queries[page.kind])}"
@@ -171,7 +176,7 @@ def _columns(task: Any) -> Iterator[tuple[Any, SafeString | str]]:
     if task.expires_at is not None:
         yield _("expires"), elements.timestamp(task.expires_at)
     if task.worker_id is not None:
-        yield _("worker"), links.worker(task.worker_id)
+        yield _("worker"), links.worker(task.worker_id, closed=task.closed)
     schedule = task.options.get("schedule") if isinstance(task.options, dict) else None
     if isinstance(schedule, str):
         slots = ScheduleSlot.objects.filter(schedule__name=schedule, task_id=task.task_id)

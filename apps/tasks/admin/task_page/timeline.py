@@ -80,7 +80,13 @@ class Timeline:
 
 
 def of(
-    task: TaskStatus, attempts: Sequence[TaskAttempt], *, usual: Counts, now: datetime, is_held: bool = False
+    task: TaskStatus,
+    attempts: Sequence[TaskAttempt],
+    *,
+    usual: Counts,
+    now: datetime,
+    is_held: bool = False,
+    closed: tuple[str, ...] = (),
 ) -> Timeline:
     """Return the timeline of a task.
 
@@ -88,9 +94,10 @@ def of(
       attempts: Its last attempts that did not complete, the newest first.
       usual: Counts of its actor.
       is_held: Whether it waits for the previous run of its schedule: its time says nothing then.
+      closed: Starts of the addresses that the user may not open.
     """
     scale = Scale(task, attempts, usual=usual, now=now)
-    ended = [_attempt(attempt, scale) for attempt in reversed(attempts)]
+    ended = [_attempt(attempt, scale, closed) for attempt in reversed(attempts)]
     # The outcome of the last attempt is told by the end of the task.
     if attempts and task.is_finished and attempts[0].outcome in LAST:
         ended = ended[:-1]
@@ -99,7 +106,7 @@ def of(
         before=[Event(kind="sent", title=_("Sent"), at=task.created_at)],
         folded=folded,
         folded_title=elements.counted(EARLIER, len(folded)),
-        after=[*open_ones, *_current(task, scale, now, is_held=is_held)],
+        after=[*open_ones, *_current(task, scale, now, closed, is_held=is_held)],
     )
 
 
@@ -140,7 +147,7 @@ class Scale:
         return _(", usual %(time)s") % {"time": duration.in_words(timedelta(seconds=seconds))}
 
 
-def _attempt(attempt: TaskAttempt, scale: Scale) -> Event:
+def _attempt(attempt: TaskAttempt, scale: Scale, closed: tuple[str, ...]) -> Event:
     outcome = OUTCOMES.get(attempt.outcome, attempt.outcome)
     words = failures.in_words(attempt.error_type, attempt.error_message)
     note = elements.paragraph(words, is_error=True) if words else ""
@@ -150,11 +157,13 @@ def _attempt(attempt: TaskAttempt, scale: Scale) -> Event:
         at=attempt.ended_at,
         note=format_html("{}{}", note, traces.details(attempt.traceback)),
         lasted=scale.run(attempt.ended_at - attempt.started_at, shows_usual=False) if attempt.started_at else "",
-        worker=links.worker(attempt.worker_id) if attempt.worker_id else "",
+        worker=links.worker(attempt.worker_id, closed=closed) if attempt.worker_id else "",
     )
 
 
-def _current(task: TaskStatus, scale: Scale, now: datetime, *, is_held: bool) -> Iterator[Event]:
+def _current(
+    task: TaskStatus, scale: Scale, now: datetime, closed: tuple[str, ...], *, is_held: bool
+) -> Iterator[Event]:
     """Yield the events of the current attempt."""
     if is_held:
         yield Event(kind="waits", title=_("Waits for its schedule"))
@@ -166,7 +175,7 @@ def _current(task: TaskStatus, scale: Scale, now: datetime, *, is_held: bool) ->
         if task.cancel_requested_at is not None:
             yield Event(kind="waits", title=_("Cancellation requested"), at=task.cancel_requested_at)
         return
-    worker = links.worker(task.worker_id) if task.worker_id else ""
+    worker = links.worker(task.worker_id, closed=closed) if task.worker_id else ""
     if task.claimed_at is not None:
         yield Event(kind="waits", title=_("Handed to a worker"), at=task.claimed_at, worker=worker)
     if task.started_at is not None:
