@@ -2,7 +2,7 @@
 
 from typing import Any
 
-#: Permission for each act on tasks, on queues and on actors, and to see what a task was given and what it returned.
+#: Permission for each act on tasks, on queues and on actors, and to see what a task was given, logged and returned.
 NEEDED = {
     "view": "tasks.view_taskstatus",
     "cancel": "tasks.cancel_taskstatus",

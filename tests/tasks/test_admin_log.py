@@ -109,13 +109,21 @@ def test_an_address_that_makes_no_sense_shows_what_there_is(admin_client: Client
     assert "only" in get(admin_client, log_of(task), **query).html
 
 
-def test_only_staff_who_may_see_tasks_see_their_lines(client: Client) -> None:
-    task = rows.task(status="processing")
+def test_only_staff_who_may_see_what_a_task_was_given_see_its_lines(client: Client) -> None:
+    task = rows.task(status="processing", args=["isbn 1"])
+    log(task, "reads isbn 1")
     user = User.objects.create_user("rosa", is_staff=True)
     client.force_login(user)
     assert client.get(log_of(task)).status_code == 403
     user.user_permissions.set(Permission.objects.filter(codename="view_taskstatus"))
-    assert client.get(log_of(task)).status_code == 200
+    assert client.get(log_of(task)).status_code == 403
+    page = get(client, page_of(task))
+    assert "isbn 1" not in page.html
+    assert "its log lines are: they need the permission" in page.text
+    assert log_of(task) not in page.html
+    user.user_permissions.add(Permission.objects.get(codename="view_arguments_taskstatus"))
+    assert "reads isbn 1" in get(client, log_of(task)).html
+    assert "reads isbn 1" in get(client, page_of(task)).html
     assert client.post(log_of(task)).status_code == 405
     task.delete()
     assert client.get(reverse("admin:tasks_taskstatus_log", args=[1])).status_code == 302

@@ -190,7 +190,7 @@ def test_staff_without_the_permission_do_not_see_arguments_and_results(client: C
     task = rows.task(status=states.COMPLETED, args=["a-secret"], kwargs={"x": "a-secret"}, result="a-secret")
     page = get(client, address(task))
     assert "a-secret" not in page.html
-    assert "Hidden: they need the permission" in page.text
+    assert "they need the permission “Can view arguments of task”" in page.text
 
 
 def test_the_history_is_in_place(admin_client: Client) -> None:

@@ -403,7 +403,7 @@ def test_arguments_are_hidden_without_their_permission(client: Client) -> None:
     staff = staff_who_may(client, "view_taskstatus")
     page = get(staff, page_of(task))
     assert "s3cret" not in page.html
-    assert "Hidden: they need the permission" in page.text
+    assert "they need the permission “Can view arguments of task”" in page.text
 
     User.objects.all().delete()
     staff = staff_who_may(client, "view_taskstatus", "view_arguments_taskstatus")

@@ -122,6 +122,18 @@ def test_staff_see_the_traceback_and_whose_it_is_but_not_the_message(jane: Write
     assert "secret" not in answer.content.decode()
 
 
+def test_staff_see_results_with_the_permission_to_see_what_a_task_was_given(jane: Writer) -> None:
+    task = sent(jane)
+    TaskStatus.objects.update(status="completed", result={"isbn": 1})
+    of_one = f"/api/tasks/{task.task_id}/"
+    for permissions, result in (([VIEW], None), ([VIEW, "tasks.view_arguments_taskstatus"], {"isbn": 1})):
+        staff = writer("staff", is_staff=True, permissions=permissions)
+        assert staff.get(of_one).json()["result"] == result
+        assert staff.get("/api/tasks/").json()["results"][0]["result"] == result
+        assert ("isbn" in staff.get(f"{of_one}events/").content.decode()) == (result is not None)
+        staff.user.delete()
+
+
 @pytest.mark.parametrize("suffix", ["", "events/"])
 def test_another_users_task_looks_like_a_missing_one(jane: Writer, emily: Writer, suffix: str) -> None:
     theirs = emily.get(f"/api/tasks/{sent(jane).task_id}/{suffix}")

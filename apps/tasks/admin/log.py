@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext, ngettext_lazy
 
-from apps.tasks import log_buffer, log_lines, states
+from apps.tasks import log_buffer, log_lines, permission, states
 from apps.tasks.admin import elements, theme
 from apps.tasks.models import TaskStatus
 
@@ -42,7 +42,7 @@ class LogAdmin(theme.ModelAdmin):
         """Return the lines of an attempt as text or, with `?after`, those after a number for the page."""
         if request.method not in ("GET", "HEAD"):
             return HttpResponseNotAllowed(["GET", "HEAD"])
-        if not self.has_view_permission(request):
+        if not self.has_view_permission(request) or not permission.may(request.user, "view_arguments"):
             raise PermissionDenied
         task = self.get_queryset(request).filter(pk=object_id).first()
         if task is None:
@@ -57,7 +57,8 @@ class LogAdmin(theme.ModelAdmin):
 
     def render_change_form(self, request: HttpRequest, context: dict[str, Any], **kwargs: Any) -> HttpResponse:
         task = kwargs.get("obj")
-        context["log_section"] = "" if task is None else section(task)
+        may_see = permission.may(request.user, "view_arguments")
+        context["log_section"] = section(task) if task is not None and may_see else ""
         response: HttpResponse = super().render_change_form(request, context, **kwargs)
         return response
 

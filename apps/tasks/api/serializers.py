@@ -65,6 +65,13 @@ class StaffTaskSerializer(MaskedSerializer):
         fields: tuple[str, ...] = (*SHOWN_FIELDS, "owner", "traceback")
 
 
+class StaffTaskWithoutResultSerializer(StaffTaskSerializer):
+    """A task as staff see it who may see all tasks, but not what they were given, logged and returned."""
+
+    def to_representation(self, instance: TaskStatus) -> dict[str, Any]:
+        return {**super().to_representation(instance), "result": None}
+
+
 class TaskDetailSerializer(TaskSerializer):
     """One task as users see it, with the reason for which it waits."""
 
@@ -87,6 +94,10 @@ class StaffTaskDetailSerializer(StaffTaskSerializer):
 
     def get_why(self, task: TaskStatus) -> str | None:
         return str(ledger.why(task)) if task.status == states.PENDING else None
+
+
+class StaffTaskDetailWithoutResultSerializer(StaffTaskDetailSerializer, StaffTaskWithoutResultSerializer):
+    """One task as staff see it who may see all tasks, but not what they were given, logged and returned."""
 
 
 class TaskQuerySerializer(serializers.Serializer[Any]):

@@ -20,11 +20,13 @@ from apps.core.api.body import LimitedBody
 from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
 from apps.core.permission import sees_all
-from apps.tasks import actions, audit, visibility
+from apps.tasks import actions, audit, permission, visibility
 from apps.tasks.api import events, streams
 from apps.tasks.api.serializers import (
     StaffTaskDetailSerializer,
+    StaffTaskDetailWithoutResultSerializer,
     StaffTaskSerializer,
+    StaffTaskWithoutResultSerializer,
     TaskDetailSerializer,
     TaskQuerySerializer,
     TaskSerializer,
@@ -73,10 +75,12 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         return found.visible_to(self._user()).defer("args", "kwargs", "options")
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
-        is_staff = sees_all(self._user(), TaskStatus)
-        if self.action == "retrieve":
-            return StaffTaskDetailSerializer if is_staff else TaskDetailSerializer
-        return StaffTaskSerializer if is_staff else TaskSerializer
+        one = self.action == "retrieve"
+        if not sees_all(self._user(), TaskStatus):
+            return TaskDetailSerializer if one else TaskSerializer
+        if permission.may(self._user(), "view_arguments"):
+            return StaffTaskDetailSerializer if one else StaffTaskSerializer
+        return StaffTaskDetailWithoutResultSerializer if one else StaffTaskWithoutResultSerializer
 
     @action(detail=True)
     def events(self, request: Request, task_id: str) -> HttpResponseBase:
