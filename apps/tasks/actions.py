@@ -116,7 +116,17 @@ DELETE = Action(
     change=lambda row_ids, _value: {"delete": ledger.delete_ended(row_ids, before=figures.settled_until())},
     of_ended=True,
 )
+#: What `purging` does to the tasks that wait in a queue. Those that a worker has taken meanwhile are left.
+PURGE = Action(
+    name="purge",
+    may=lambda: ledger.may(states.CANCEL),
+    change=lambda row_ids, _value: dict(
+        zip(("cancel", "request_cancel"), ledger.cancel_many(_waiting(row_ids)), strict=True)
+    ),
+)
 ACTIONS: Mapping[str, Action] = {one.name: one for one in (CANCEL, RETRY, RUN_NOW, PRIORITY, QUEUE, DELETE)}
+#: Those that a task may carry out.
+PLANNED: Mapping[str, Action] = {**ACTIONS, PURGE.name: PURGE}
 
 
 def cancel(task_id: str, *, by: By, reason: str = "") -> bool:
@@ -134,31 +144,37 @@ def cancel(task_id: str, *, by: By, reason: str = "") -> bool:
     return is_cancelled
 
 
-def run(
-    action: Action, row_ids: Collection[int], *, by: By, value: Any = None, reason: str = "", query: str = ""
-) -> Changed:
+def run(action: Action, row_ids: Collection[int], **meant: Any) -> Changed:
     """Act on tasks as `pages` does. Return what became of which."""
     done = Changed()
-    for changed in pages(action, row_ids, by=by, value=value, reason=reason, query=query):
+    for changed in pages(action, row_ids, **meant):
         for change, found in changed.items():
             done.setdefault(change, set()).update(found)
     return done
 
 
 def pages(
-    action: Action, row_ids: Collection[int], *, by: By, value: Any = None, reason: str = "", query: str = ""
+    action: Action,
+    row_ids: Collection[int],
+    *,
+    by: By,
+    value: Any = None,
+    reason: str = "",
+    query: str = "",
+    target: str = "",
 ) -> Iterator[Changed]:
     """Act on tasks in pages, each in a transaction of its own with its notes. Yield what became of which.
 
     Parameters:
       query: Query of the list whose tasks are meant.
+      target: Queue of the tasks, if they are all of one that is meant.
     """
     shown = "" if value is None else str(value)
     rows, entry = list(row_ids), None
     for start in range(0, len(rows), ledger.PAGE):
         page = rows[start : start + ledger.PAGE]
         # The name of a task that is deleted is noted, too.
-        alone = _name(page[0]) if len(rows) == 1 else ""
+        alone = _name(page[0]) if len(rows) == 1 and not target else ""
         with transaction.atomic():
             changed = {change: found for change, found in action.change(page, value).items() if found}
             if alone:
@@ -166,9 +182,15 @@ def pages(
                     audit.note(change, by=by, row_ids=found, target=alone, value=shown, reason=reason)
             elif changed:
                 if entry is None:
-                    entry = audit.note(action.name, by=by, value=shown, reason=reason, query=query, total=len(rows))
+                    entry = audit.note(
+                        action.name, by=by, target=target, value=shown, reason=reason, query=query, total=len(rows)
+                    )
                 audit.note_more(entry, changed)
         yield changed
+
+
+def _waiting(row_ids: Collection[int]) -> list[int]:
+    return list(TaskStatus.objects.filter(pk__in=row_ids, status=states.PENDING).values_list("pk", flat=True))
 
 
 def _name(row_id: int) -> str:
@@ -184,16 +206,26 @@ def ended_until(at: datetime) -> Q:
 
 
 def plan(
-    action: Action, row_ids: Iterable[int], *, number: int, by: By, value: Any = None, reason: str = "", query: str = ""
+    action: Action,
+    row_ids: Iterable[int],
+    *,
+    number: int,
+    by: By,
+    value: Any = None,
+    reason: str = "",
+    query: str = "",
+    target: str = "",
 ) -> AuditEntry:
     """Keep which tasks an action is going to change: those that match now. `go_on` changes them, page by page.
 
     Parameters:
+      action: One of `PLANNED`.
       row_ids: In order.
+      target: Queue of the tasks, if they are all of one that is meant.
     """
     shown = "" if value is None else str(value)
     with transaction.atomic():
-        entry = audit.note(action.name, by=by, value=shown, reason=reason, query=query, total=number)
+        entry = audit.note(action.name, by=by, target=target, value=shown, reason=reason, query=query, total=number)
         audit.plan(entry, row_ids)
     return entry
 
@@ -204,7 +236,7 @@ def go_on(entry: AuditEntry) -> bool:
     The page is settled in the transaction that changes its tasks. So a worker that goes on after another one died
     changes no task twice, and a task that ended anew meanwhile is left as it is.
     """
-    action = ACTIONS[entry.verb]
+    action = PLANNED[entry.verb]
     value = action.parse(entry.value) if action.parse else None
     planned = AuditPage.objects.filter(entry=entry, change="")
     with transaction.atomic():

@@ -95,15 +95,18 @@ def start(
     value: Any = None,
     reason: str = "",
     query: str = "",
+    target: str = "",
 ) -> str:
     """Send the task that acts on very many tasks, those that match now. Return its id.
 
     Parameters:
       row_ids: In order.
       number: Their number.
+      target: As in `actions.plan`.
     """
+    words = {"value": value, "reason": reason, "query": query, "target": target}
     with transaction.atomic():
-        entry = actions.plan(action, row_ids, number=number, by=by, value=value, reason=reason, query=query)
+        entry = actions.plan(action, row_ids, number=number, by=by, **words)
         message = act_on_all.send_with_options(args=(entry.pk,), owner_id=by.user_id)
         AuditEntry.objects.filter(pk=entry.pk).update(task_id=message.message_id)
     return str(message.message_id)

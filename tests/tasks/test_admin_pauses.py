@@ -11,8 +11,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from apps.accounts.models import User
-from apps.tasks import audit, purging, states
-from apps.tasks.errors import PurgeError
+from apps.tasks import actions, audit, purging, states
 from apps.tasks.figures.buckets import BUCKETS
 from apps.tasks.models import AuditEntry, Pause, TaskStatus
 from tests import rows
@@ -259,26 +258,43 @@ def test_a_purge_cancels_what_waited_when_it_was_asked(admin_client: Client) -> 
     assert [noted.verb for noted in audit.of(waiting[0])] == ["cancel"]
 
 
-def test_a_purge_goes_on_over_chunks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_purge_goes_on_over_pages(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("apps.tasks.ledger.PAGE", 2)
     for _ in range(5):
         rows.task(queue_name="documents")
-    assert purging.purge("documents", by=audit.By(name="root", door=audit.TERMINAL)) == 5
-    assert AuditEntry.objects.get().number == 5
+    assert purging.purge("documents", by=audit.By(name="root", door=audit.TERMINAL)) == (5, "")
+    entry = AuditEntry.objects.get()
+    assert (entry.verb, entry.target, entry.number) == ("purge", "queue:documents", 5)
 
 
-def test_too_many_to_purge_are_refused_kindly(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_long_queue_is_purged_by_a_task(admin_client: Client, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(purging, "MOST", 3)
-    for _ in range(4):
-        rows.task(queue_name="documents")
+    monkeypatch.setattr(audit, "ROWS", 2)
+    waiting = [rows.task(queue_name="documents") for _ in range(5)]
     address = verb("purge", "queue", "documents")
-    for text in (get_following(admin_client, address), told(admin_client, address)):
-        assert "More than 3 tasks wait in the queue, too many to cancel at once." in text
-    with pytest.raises(PurgeError):
-        purging.purge("documents", by=audit.By(name="root", door=audit.TERMINAL))
-    assert TaskStatus.objects.filter(status=states.PENDING).count() == 4
-    assert not AuditEntry.objects.exists()
-    assert "More than 3 tasks wait." in get(admin_client, verb("pause", "queue", "documents")).text
+    page = get(admin_client, address)
+    assert "More than 3 tasks wait. They are too many for one request. A task does it" in page.text
+    (newest,) = page.with_attribute("name", "newest")
+    assert newest["value"] == str(waiting[-1].pk)
+    later = rows.task(queue_name="documents")
+    answer = admin_client.post(address, {"newest": newest["value"], "reason": "Sent by mistake"})
+    task = TaskStatus.objects.get(task_name="tasks.act_on_all")
+    assert answer["Location"] == reverse("admin:tasks_taskstatus_change", args=[task.pk])
+    assert "A task cancels 5 tasks: this is its page." in get(admin_client, answer["Location"]).text
+    # A worker takes one before its turn.
+    TaskStatus.objects.filter(pk=waiting[0].pk).update(status="processing")
+    entry = AuditEntry.objects.get()
+    while actions.go_on(entry):
+        pass
+    found = {row.pk: row.status for row in TaskStatus.objects.all()}
+    assert {found[row.pk] for row in waiting[1:]} == {"cancelled"}
+    assert (found[waiting[0].pk], found[later.pk]) == ("processing", "pending")
+    assert TaskStatus.objects.get(pk=waiting[0].pk).cancel_requested_at is None
+    entry.refresh_from_db()
+    assert (entry.verb, entry.target, entry.number, entry.reason, entry.task_id) == (
+        "purge", "queue:documents", 4, "Sent by mistake", task.task_id,
+    )  # fmt: skip
+    assert "Purged" in get(admin_client, reverse("admin:tasks_auditentry_changelist")).text
 
 
 @pytest.mark.parametrize("newest", ["", "x", "-1", "9" * 40, "²"])

@@ -22,7 +22,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import audit, permission
 from apps.tasks.actions import ended_until
-from apps.tasks.admin import elements, hidden_time, row_key, theme
+from apps.tasks.admin import elements, hidden_time, links, row_key, theme
 from apps.tasks.admin.actions import ACTIONS, BY_NAME, DELETE, Action, ActionForm, Selection
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.failures import in_words
@@ -173,7 +173,7 @@ class OperatedAdmin(ReadOnlyAdmin):
             back=back,
             query=query.urlencode(),
         )
-        return answer.page or HttpResponseRedirect(_page_of(answer.task_id) if answer.task_id else back)
+        return answer.page or HttpResponseRedirect(links.page_of(answer.task_id) if answer.task_id else back)
 
     def ask_or_run(
         self,
@@ -212,7 +212,7 @@ class OperatedAdmin(ReadOnlyAdmin):
             return Answer()
         task_id = selection.start(**meant)
         sentence = gettext('A task does it: <a href="{url}" class="text-link">see how far it is</a>.')
-        messages.success(request, format_html(sentence, url=_page_of(task_id)))
+        messages.success(request, format_html(sentence, url=links.page_of(task_id)))
         return Answer(task_id=task_id)
 
     def _tell(self, request: HttpRequest, results: Sequence[tuple[int, str]]) -> None:
@@ -304,11 +304,3 @@ def _on_selected(action: Action) -> Callable[..., HttpResponse | None]:
         return model_admin.run_on_selected(request, queryset, action)
 
     return run
-
-
-def _page_of(task_id: str) -> str:
-    """Return the address of a task's page."""
-    pk = TaskStatus.objects.filter(task_id=task_id).values_list("pk", flat=True).first()
-    if pk is None:
-        return reverse("admin:tasks_taskstatus_changelist")
-    return reverse("admin:tasks_taskstatus_change", args=[pk])

@@ -21,6 +21,7 @@ from apps.tasks.models import TaskStatus
 #: Largest number of tasks that are acted on within the request, which takes 1 to 2 s. A task acts on more.
 LIMIT = 10_000
 
+TOO_MANY: Any = gettext_lazy("They are too many for one request. A task does it, and its page shows how far it is.")
 #: A level of `django.contrib.messages`, and a sentence.
 Message = tuple[int, str]
 
@@ -139,7 +140,7 @@ class Selection:
             if counts[change]
         ]
         if self.has_more:
-            found.append(_("They are too many for one request. A task does it, and its page shows how far it is."))
+            found.append(TOO_MANY)
         return [*found, *self._left(self.left)]
 
     def refuse(self) -> list[Message]:

@@ -50,3 +50,11 @@ def task(task_id: str, *, pk: int | None, status: str | None) -> SafeString | st
     text = dict(TaskStatus.STATUS_CHOICES)[status]
     url = reverse("admin:tasks_taskstatus_change", args=[pk])
     return format_html('<a href="{}">{}</a>', url, elements.label(text, kind=elements.STATUS_KINDS[status]))
+
+
+def page_of(task_id: str) -> str:
+    """Return the address of a task's page, or of the list if there is no row."""
+    pk = TaskStatus.objects.filter(task_id=task_id).values_list("pk", flat=True).first()
+    if pk is None:
+        return reverse("admin:tasks_taskstatus_changelist")
+    return reverse("admin:tasks_taskstatus_change", args=[pk])

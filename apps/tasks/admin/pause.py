@@ -13,7 +13,8 @@ from django.utils.translation import gettext, ngettext_lazy
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import audit, figures, pauses, permission, purging
-from apps.tasks.admin import elements, links, theme
+from apps.tasks.admin import elements, links, row_key, theme
+from apps.tasks.admin.actions import TOO_MANY
 from apps.tasks.admin.actor import lines as actor_lines
 from apps.tasks.admin.now.page import IN_WORDS, PERIODS
 from apps.tasks.admin.queue import lines as queue_lines
@@ -25,6 +26,9 @@ WAIT = ngettext_lazy("%(count)s task waits.", "%(count)s tasks wait.", "number")
 MANY = ngettext_lazy("More than %(count)s task waits.", "More than %(count)s tasks wait.", "number")
 RUN = ngettext_lazy(
     "%(count)s task runs. It goes on to its end.", "%(count)s tasks run. They go on to their end.", "number"
+)
+PURGING = ngettext_lazy(
+    "A task cancels %(count)s task: this is its page.", "A task cancels %(count)s tasks: this is its page.", "number"
 )
 PURGED = ngettext_lazy("%(count)s task was cancelled.", "%(count)s tasks were cancelled.", "number")
 
@@ -150,7 +154,7 @@ class PauseAdmin(ReadOnlyAdmin):
         """Pause, resume or purge. Ask first."""
         if request.method not in ("GET", "HEAD", "POST"):
             return HttpResponseNotAllowed(["GET", "HEAD", "POST"])
-        if not _may(request, verb):
+        if not self.has_view_permission(request) or not _may(request, verb):
             raise PermissionDenied
         kind, name = request.GET.get("kind", ""), request.GET.get("name", "")
         back = reverse("admin:tasks_pause_actors" if kind == pauses.ACTOR else "admin:tasks_pause_queues")
@@ -160,8 +164,9 @@ class PauseAdmin(ReadOnlyAdmin):
             if kind not in verb.kinds:
                 raise PurgeError(gettext("Only a queue can be purged."))
             if request.method == "POST":
-                messages.success(request, self._done(request, verb, kind, name))
-                return HttpResponseRedirect(back)
+                told, task_id = self._done(request, verb, kind, name)
+                messages.success(request, told)
+                return HttpResponseRedirect(links.page_of(task_id) if task_id else back)
             sentences, newest = _before(verb, kind, name)
         except TaskError as error:
             messages.error(request, str(error))
@@ -185,19 +190,23 @@ class PauseAdmin(ReadOnlyAdmin):
         }
         return TemplateResponse(request, "tasks/pause/question.html", context)
 
-    def _done(self, request: HttpRequest, verb: Verb, kind: str, name: str) -> str:
-        """Do it. Return what was done, in a sentence. Raises: TaskError: It cannot be done."""
+    def _done(self, request: HttpRequest, verb: Verb, kind: str, name: str) -> tuple[str, str]:
+        """Do it. Return what was done, in a sentence, and the id of a task that does it, if there is one.
+
+        Raises:
+          TaskError: It cannot be done.
+        """
         by, why = audit.by_user(request.user, door=audit.ADMIN), request.POST.get("reason", "")
         words = {"name": name}
         if verb is PURGE:
             newest = request.POST.get("newest", "")
-            number = purging.purge(name, by=by, why=why, newest=int(newest) if newest.isdecimal() else None)
-            return elements.counted(PURGED, number)
+            purged = purging.purge(name, by=by, why=why, newest=row_key.parse(newest))
+            return elements.counted(PURGING if purged.task_id else PURGED, purged.number), purged.task_id
         if verb is RESUME:
             ended = pauses.resume(kind, name, by=by, why=why)
-            return (gettext("%(name)s was not paused.") if ended is None else gettext("%(name)s runs again.")) % words
-        found = pauses.pause(kind, name, by=by, why=why)
-        return elements.pause_text(found)
+            text = gettext("%(name)s was not paused.") if ended is None else gettext("%(name)s runs again.")
+            return text % words, ""
+        return elements.pause_text(pauses.pause(kind, name, by=by, why=why)), ""
 
 
 def _period(request: HttpRequest) -> figures.Period:
@@ -227,7 +236,7 @@ def _before(verb: Verb, kind: str, name: str) -> tuple[list[Any], int]:
             sentences.insert(0, elements.pause_text(found))
     else:
         if is_capped:
-            raise PurgeError(purging.too_many())
+            sentences.append(TOO_MANY)
         sentences += [
             _("They are cancelled and stay in the list of tasks, where they can be retried."),
             _("Tasks that are sent from now on are not meant."),
