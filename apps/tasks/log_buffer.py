@@ -1,7 +1,6 @@
 """Log lines of a running attempt, until the writer of its worker writes them."""
 
 import itertools
-import json
 from collections.abc import Iterable
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -53,9 +52,6 @@ class Part(NamedTuple):
     def size(self) -> int:
         return sum(line.size for line in self.lines)
 
-    def as_json(self) -> str:
-        return json.dumps(self.lines, ensure_ascii=False, separators=(",", ":"))
-
 
 def is_kept(actor_name: str) -> bool:
     """Return whether the lines of an actor's tasks are kept."""
@@ -97,7 +93,8 @@ class Buffer:
 
     def add(self, line: Line) -> None:
         """Add a line without the secret arguments of the task. The oldest lines make room for it."""
-        line = line._replace(text=masking.without(self._secrets, line.text))
+        if self._secrets:
+            line = line._replace(text=masking.without(self._secrets, line.text))
         self._waiting.append((next(self._numbers), line))
         self._size += line.size
         while len(self._waiting) > conf.TASK_LOG_LINES or self._size > MOST_BYTES:
@@ -136,7 +133,7 @@ class Buffer:
         if self._part is None and (taken := self.take()):
             part = Part(taken[0][0], [line for _, line in taken], 0)
             self._kept.append((part.first, len(part.lines), part.size))
-            self._part = part._replace(drop_before=self._drop())
+            self._part = part._replace(drop_before=first) if (first := self._drop()) else part
         return self._part
 
     def note_written(self) -> None:

@@ -11,6 +11,7 @@ from django.db.models import Max, Q
 from apps.tasks.conf import conf
 from apps.tasks.log_buffer import MOST_BYTES, Line, Part
 from apps.tasks.models import TaskLogPart, TaskStatus
+from apps.tasks.statements import of_this_database
 
 #: Bytes of lines from which they are written in several statements.
 CHUNK_BYTES = 4_000_000
@@ -109,16 +110,9 @@ def write(parts: Sequence[tuple[int, int, Part]]) -> None:
       parts: Row id and attempt of each part.
     """
     for chunk in _chunks(parts):
-        TaskLogPart.objects.bulk_create(
-            [
-                TaskLogPart(
-                    task_id=row_id, attempt=attempt, first=part.first, count=len(part.lines), lines=part.as_json()
-                )
-                for row_id, attempt, part in chunk
-            ],
-            # The answer to an earlier try may have been lost.
-            ignore_conflicts=True,
-        )
+        rows = [(row_id, attempt, part.first, part.lines) for row_id, attempt, part in chunk]
+        # The answer to an earlier try may have been lost: a part that is there stays.
+        of_this_database().insert_lines(json.dumps(rows, ensure_ascii=False, separators=(",", ":")))
     if old := [(row_id, attempt, part.drop_before) for row_id, attempt, part in parts if part.drop_before]:
         TaskLogPart.objects.filter(_any_of(old)).delete()
 

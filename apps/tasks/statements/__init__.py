@@ -1,4 +1,4 @@
-"""The four statements that run for every task, written by hand: one module a database, the same functions in both.
+"""The statements that run for every task, written by hand: one module a database, the same functions in both.
 
 They are moves like the ledger's others, which go through the ORM. A batch of any size is one statement.
 """

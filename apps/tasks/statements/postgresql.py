@@ -21,6 +21,7 @@ from django.db import OperationalError, connection
 from psycopg.errors import DeadlockDetected, LockNotAvailable
 
 from apps.tasks.json_safe import COMPACT
+from apps.tasks.models import TaskLogPart
 from apps.tasks.statements.direct import Statement
 from apps.tasks.statements.table import owner_sql, owner_type, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
@@ -74,6 +75,16 @@ ON CONFLICT (task_id) DO NOTHING
 RETURNING task_id
 """
 
+
+#: The text of the lines is cut out of the batch as it is.
+INSERT_LINES = Statement(f"""
+INSERT INTO {quoted_table(TaskLogPart)} (task_id, attempt, first, count, lines)
+SELECT
+    (m.part ->> 0)::bigint, (m.part ->> 1)::int, (m.part ->> 2)::int, json_array_length(m.part -> 3),
+    (m.part -> 3)::text
+FROM json_array_elements($1::json) AS m (part)
+ON CONFLICT DO NOTHING
+""")
 
 INSERT = Statement(_insert_sql(is_limited=False))
 INSERT_LIMITED = Statement(_insert_sql(is_limited=True))
@@ -281,3 +292,12 @@ def report(reports: Sequence[Report]) -> set[int]:
         for news in reports
     ]  # fmt: skip
     return {row_id for (row_id,) in REPORT.execute(json.dumps(batch))}
+
+
+def insert_lines(parts: str) -> None:
+    """Insert parts of logs. One that is there already is left as it is.
+
+    Parameters:
+      parts: JSON list of row id, attempt, number of the first line, and lines.
+    """
+    INSERT_LINES.execute(parts)

@@ -10,6 +10,7 @@ from django.db import connection, transaction
 from django.utils import timezone
 
 from apps.tasks.json_safe import COMPACT
+from apps.tasks.models import TaskLogPart
 from apps.tasks.statements.table import owner_key, owner_sql, owner_value, quoted_table
 from apps.tasks.values import Held, Outcome, Report, Send
 
@@ -72,6 +73,12 @@ FROM (
 WHERE t.id = m.id AND t.attempt = m.attempt AND t.claim_id = m.claim_id AND t.status = 'processing'
 """
 
+
+INSERT_LINES = f"""
+INSERT INTO {quoted_table(TaskLogPart)} (task_id, attempt, first, count, lines)
+SELECT value ->> 0, value ->> 1, value ->> 2, json_array_length(value, '$[3]'), value -> 3 FROM json_each(%s) WHERE true
+ON CONFLICT DO NOTHING
+"""
 
 #: The rows that this transaction inserted last: keys only rise.
 NEWEST = f"SELECT task_id FROM {TABLE} ORDER BY id DESC LIMIT %s"
@@ -157,6 +164,16 @@ def report(reports: Sequence[Report]) -> set[int]:
     with connection.cursor() as cursor:
         cursor.execute(REPORT, [_later(now, 0), json.dumps(rows)])
     return {news.claim.row_id for news in reports}
+
+
+def insert_lines(parts: str) -> None:
+    """Insert parts of logs. One that is there already is left as it is.
+
+    Parameters:
+      parts: JSON list of row id, attempt, number of the first line, and lines.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute(INSERT_LINES, [parts])
 
 
 def _later(timestamp: datetime, milliseconds: float) -> str:

@@ -1,17 +1,18 @@
-"""Names and types of the table of tasks, as the model and the project's user model have them."""
+"""Names of tables, and types of the table of tasks, as the model and the project's user model have them."""
 
 from typing import Any
 
 from django.db import DEFAULT_DB_ALIAS, connections
+from django.db.models import Model
 
 from apps.tasks.models import TaskStatus
 
 OWNER: Any = TaskStatus._meta.get_field("owner")
 
 
-def quoted_table() -> str:
-    """Return the table's name, quoted for the database."""
-    return connections[DEFAULT_DB_ALIAS].ops.quote_name(TaskStatus._meta.db_table)
+def quoted_table(model: type[Model] = TaskStatus) -> str:
+    """Return the name of a model's table, quoted for the database."""
+    return connections[DEFAULT_DB_ALIAS].ops.quote_name(model._meta.db_table)
 
 
 def owner_type() -> str:
