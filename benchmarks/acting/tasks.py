@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import logging
 import os
 import time
 
@@ -12,10 +13,21 @@ from apps.tasks import progress
 from benchmarks.rig.holding import hold_until
 from benchmarks.rig.journal import mark
 
+logger = logging.getLogger(__name__)
+#: Of all others the benchmarks show warnings alone.
+logger.setLevel(logging.INFO)
+
 
 @dramatiq.actor(actor_name="benchmarks.noop")
 def noop(number: int) -> None:
     mark(number)
+
+
+@dramatiq.actor(actor_name="benchmarks.tell")
+def tell(number: int) -> None:
+    """Log a line."""
+    mark(number)
+    logger.info("reads chapter %d", number)
 
 
 @dramatiq.actor(actor_name="benchmarks.noop_at_once", concurrency=64)

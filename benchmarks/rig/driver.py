@@ -193,6 +193,20 @@ class Calls:
         found: dict[str, float] = import_module("benchmarks.systems.task_list").list_ms(count)
         return found
 
+    def dashboard_session(self, count: int) -> dict[str, str]:
+        """Make a table of this number of tasks. Return the path and the cookie of an open page of the dashboard."""
+        found: dict[str, str] = import_module("benchmarks.systems.dashboard").session(count)
+        return found
+
+    def dashboard(self, times: int) -> dict[str, float]:
+        """Return the milliseconds, the statements and the bytes of the dashboard."""
+        found: dict[str, float] = import_module("benchmarks.systems.dashboard").measured(times)
+        return found
+
+    def beat(self) -> None:
+        """Let the processes that the dashboard shows beat."""
+        import_module("benchmarks.systems.dashboard").beat()
+
     def send_waits_ms(self, first: int, count: int, every_seconds: float) -> list[float]:
         """Send no-op tasks at a steady rate. Return the milliseconds that each send took."""
         began, waits = time.monotonic(), []

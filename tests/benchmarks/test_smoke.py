@@ -23,6 +23,7 @@ SEND_MEASURES = ("send, one by one", "send_many", "a send in a transaction")
 #: Beginnings of the measures that must be there for each of our set-ups.
 MEASURES = (
     *SEND_MEASURES, "an admission", "consume", "consume with a limit", "a place stays free", "processor time",
+    "a log line",
     "isolated, rate", "isolated, processor time", "isolated, start", "isolated, memory",
     "progress reports",
     "a row of", "old tasks deleted", "a step of deletion", "a send beside deletion", "rate of workers beside deletion",
@@ -31,6 +32,7 @@ MEASURES = (
     "cancelled in progress.track, p99", "cancelled in time.sleep(1), p50",
     "worst wait", "consume with", "rate while many wait", "memory of a worker",
     "slots sent late, spread, p50", "slots sent late, at once, p99", "idle scheduler, share of a core",
+    "dashboard, alone", "dashboard, shared", "dashboard, size", "50 open pages",
     "idle, share of a core", "idle, Redis commands", "a killed worker", "a vanished host",
     "the novel as txt, time", "the novel as pdf, worker's peak", "50 MB of text, time",
 )  # fmt: skip
