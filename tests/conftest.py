@@ -25,6 +25,7 @@ from apps.accounts.sign_in.hashing import Argon2Hasher
 from apps.documents.readers import isolated, slots
 from apps.projects.models import Project
 from apps.tasks import results
+from apps.tasks.admin.now import part
 from tests import rows
 from tests.clients import Writer, writer
 from tests.commands import RunningCommand, environment, manage
@@ -37,6 +38,9 @@ from workers.broker import LedgerBroker
 #: The real costs take a part of a second. Hashes contain theirs, so other processes can check them.
 PBKDF2PasswordHasher.iterations = 1
 Argon2Hasher.memory_cost, Argon2Hasher.time_cost = 8, 1
+
+# No test sees the dashboard of another one.
+part.KEPT_SECONDS = part.FRESH_SECONDS = -1.0
 
 TransactionTestCase._fixture_teardown = delete_rows  # type: ignore[attr-defined]
 

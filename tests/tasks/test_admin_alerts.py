@@ -11,7 +11,6 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.tasks import health
-from apps.tasks.admin.now import page as now_page
 from apps.tasks.alerts import rules
 from apps.tasks.models import Alert, AlertRule, AuditEntry, TaskStatus
 from apps.tasks.models import alert as kinds
@@ -29,7 +28,6 @@ HOSTILE = "<script>alert(1)</script> \u202egnp"
 @pytest.fixture(autouse=True)
 def _without_servers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(health, "servers", {})
-    now_page.kept_parts.clear()
 
 
 def rule(kind: str = kinds.FAILURES) -> AlertRule:

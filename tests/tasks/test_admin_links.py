@@ -10,7 +10,6 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.tasks import health, pauses, permission
-from apps.tasks.admin.now import page as now_page
 from apps.tasks.models import Limit, Schedule
 from tests import rows
 from tests.pages import get
@@ -22,10 +21,9 @@ ACTS = ("cancel", "retry", "priority", "pause")
 
 
 @pytest.fixture(autouse=True)
-def afresh(monkeypatch) -> None:
-    """No server is looked at, and no earlier answer is given again."""
+def without_servers(monkeypatch) -> None:
+    """Redis is looked at by tests of its own."""
     monkeypatch.setattr(health, "servers", {})
-    now_page.kept_parts.clear()
 
 
 def fill() -> list[str]:

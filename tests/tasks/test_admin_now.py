@@ -1,7 +1,10 @@
 """The dashboard of the admin: trouble, counts, causes, the longest runs and the next schedules."""
 
+import gzip
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
 from django.contrib.auth.models import Permission
@@ -12,7 +15,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.tasks import figures, health, states
-from apps.tasks.admin.now import page as now_page
+from apps.tasks.admin.now import part
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.failures import cause_of
 from apps.tasks.models import Deploy, Limit, Schedule, TallyMark, TaskStatus
@@ -30,7 +33,6 @@ SCRIPT = "<script>alert(1)</script>"
 def without_servers(monkeypatch) -> None:
     """Redis is looked at by tests of its own."""
     monkeypatch.setattr(health, "servers", {})
-    now_page.kept_parts.clear()
 
 
 def living() -> None:
@@ -206,7 +208,7 @@ def test_a_chart_and_figures_are_shown_for_each_period(admin_client: Client) -> 
         pass
     for period, bars in (("hour", 60), ("day", 24), ("week", 168), ("nonsense", 60)):
         page = get(admin_client, NOW, period=period)
-        assert page.html.count('class="now-room"') == bars
+        assert page.html.split('class="now-room"')[1].split("</g>")[0].count("<rect") == bars
         assert "1 completed and 0 failed" in page.text
         assert len(page.with_attribute("aria-current", "true")) == 1
 
@@ -256,8 +258,8 @@ def test_the_page_is_small(admin_client: Client) -> None:
     for number in range(10):
         failed(f"app.Error{number}Error", "x" * 160)
     for address in (NOW, f"{NOW}?period=week"):
-        assert len(get(admin_client, address).html.encode()) < 85_000
-    assert len(get(admin_client, reverse("admin:tasks_now"), part=1, period="week").html.encode()) < 60_000
+        assert len(get(admin_client, address).html.encode()) < 60_000
+    assert len(get(admin_client, reverse("admin:tasks_now"), part=1, period="week").html.encode()) < 40_000
 
 
 # --- Causes ---
@@ -451,12 +453,70 @@ def test_no_statement_reads_the_table(admin_client: Client) -> None:
             assert not [line for line in scans if line.split()[1] in ("t", "tasks_taskstatus")], (sql, plan)
 
 
-def test_pages_that_ask_at_the_same_time_share_one_answer(admin_client: Client, django_assert_max_num_queries) -> None:
-    part = {"part": "1"}
-    get(admin_client, reverse("admin:tasks_now"), **part)
+def test_pages_that_ask_at_the_same_time_share_one_answer(
+    admin_client: Client, django_assert_max_num_queries, monkeypatch
+) -> None:
+    address = reverse("admin:tasks_now")
+    part.clear()
+    assert counts(get(admin_client, address))["Waiting"] == "0"
     rows.task()
+    monkeypatch.setattr(part, "KEPT_SECONDS", 600.0)
+    monkeypatch.setattr(part, "FRESH_SECONDS", 600.0)
     with django_assert_max_num_queries(3):
-        assert counts(get(admin_client, reverse("admin:tasks_now"), **part))["Waiting"] == "0"
+        assert counts(get(admin_client, address, part=1))["Waiting"] == "0"
+    with django_assert_max_num_queries(3):
+        assert counts(get(admin_client, address))["Waiting"] == "0"
+    monkeypatch.setattr(part, "KEPT_SECONDS", -1.0)
+    assert counts(get(admin_client, address, part=1))["Waiting"] == "1"
+
+
+def test_the_page_after_an_act_shows_what_became_of_it(admin_client: Client, monkeypatch) -> None:
+    monkeypatch.setattr(part, "FRESH_SECONDS", 600.0)
+    part.clear()
+    task = failed("KeyError", "'isbn'")
+    get(admin_client, NOW)
+    address = reverse("admin:tasks_cause_retry", args=[task.cause])
+    form = {str(one["name"]): one["value"] for one in get(admin_client, address).with_attribute("type", "hidden")}
+    answer = admin_client.post(address, form, follow=True)
+    assert counts(Page(answer.content.decode()))["Delayed"] == "1"
+
+
+def test_while_one_request_makes_the_part_others_get_the_last_one(admin_client: Client, monkeypatch) -> None:
+    part.clear()
+    address = reverse("admin:tasks_now")
+    monkeypatch.setattr(part, "KEPT_SECONDS", 600.0)
+    get(admin_client, address, part=1)
+    rows.task()
+    [last] = part.kept.values()
+    part.kept.update((key, replace(last, made_at=last.made_at - 602)) for key in list(part.kept))
+    with part.making:
+        assert counts(get(admin_client, address, part=1))["Waiting"] == "0"
+    assert counts(get(admin_client, address, part=1))["Waiting"] == "1"
+
+
+@pytest.mark.parametrize("encoding", ["identity", "gzip"])
+def test_the_part_is_sent_again_only_if_something_changed(
+    admin_client: Client, monkeypatch: pytest.MonkeyPatch, encoding: str
+) -> None:
+    living()
+    rows.task(status="processing", started_at=timezone.now())
+    rows.pause("queue", "documents")
+    rows.task(queue_name="documents", run_at=timezone.now() - timedelta(seconds=4))
+    monkeypatch.setattr(part, "STEADY_SECONDS", 10**9)
+    assert "Its oldest task has waited for" in get(admin_client, NOW).text
+    [root] = get(admin_client, NOW).with_attribute("id", "now")
+    address, etag = str(root["data-url"]), str(root["data-etag"])
+    headers = {"Accept-Encoding": encoding}
+    answer = admin_client.get(address, headers=headers | {"If-None-Match": etag})
+    assert (answer.status_code, answer.content) == (304, b"")
+    assert unquote(answer["As-Of"]).startswith(f"{timezone.localtime():%-d %b %Y}")
+    rows.task()
+    answer = admin_client.get(address, headers=headers | {"If-None-Match": etag})
+    assert answer.status_code == 200
+    shown = gzip.decompress(answer.content) if encoding == "gzip" else answer.content
+    assert counts(Page(shown.decode()))["Waiting"] == "2"
+    answer = admin_client.get(address, headers=headers | {"If-None-Match": answer["ETag"]})
+    assert answer.status_code == 304
 
 
 def test_no_link_leads_where_the_user_may_not_go(client: Client) -> None:

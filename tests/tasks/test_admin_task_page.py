@@ -226,7 +226,9 @@ def test_the_part_is_sent_again_only_if_something_changed(admin_client: Client, 
     assert answer.status_code == 200
     assert "Its cancellation was requested" in answer.content.decode()
     assert "<html" not in answer.content.decode()
-    assert admin_client.get(url, headers={"If-None-Match": answer["ETag"]}).status_code == 304
+    # Compression makes the tag weak.
+    for tag in (answer["ETag"], f"W/{answer['ETag']}"):
+        assert admin_client.get(url, headers={"If-None-Match": tag}).status_code == 304
     assert admin_client.post(url).status_code == 405
 
 

@@ -86,14 +86,18 @@ def timestamp(time: datetime | None, *, short: bool = False) -> SafeString | str
     if time is None:
         return NOTHING
     local = timezone.localtime(time)
-    exact = date_format(local, "j M Y, H:i:s")
     brief = "j M, H:i" if local.year == timezone.localtime().year else "j M Y, H:i"
     return format_html(
         '<time datetime="{}" title="{}" class="task-unbroken">{}</time>',
         local.isoformat(),
-        exact,
-        date_format(local, brief) if short else exact,
+        exact(time),
+        date_format(local, brief) if short else exact(time),
     )
+
+
+def exact(time: datetime) -> str:
+    """Return a time as plain text, to the second."""
+    return date_format(timezone.localtime(time), "j M Y, H:i:s")
 
 
 def pause_text(pause: Any) -> str:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from operator import add
 from typing import Any
 
 from apps.tasks.figures.buckets import BUCKETS, quantile
@@ -10,6 +11,8 @@ from apps.tasks.figures.buckets import BUCKETS, quantile
 KINDS = ("sent", "started", "completed", "failed", "retried", "cancelled", "rescued")
 #: Columns of a tally that have a number.
 NUMBERS = (*KINDS, "wait_ms", "run_ms")
+#: Columns of a tally that are counts, in the order of the fields of `Counts`.
+COLUMNS = (*NUMBERS, "waits", "runs")
 
 
 @dataclass(slots=True)
@@ -41,9 +44,12 @@ class Counts:
     @classmethod
     def of(cls, row: Any) -> "Counts":
         """Return the counts of a row of `Tally`. One of another version may have fewer buckets, an odd one none."""
-        found = cls(**{name: getattr(row, name) for name in NUMBERS})
-        found.waits, found.runs = _padded(row.waits), _padded(row.runs)
-        return found
+        return cls.read(*(getattr(row, name) for name in COLUMNS))
+
+    @classmethod
+    def read(cls, *values: Any) -> "Counts":
+        """Return the counts of the values of `COLUMNS`."""
+        return cls(*values[:-2], *map(_padded, values[-2:]))
 
     @classmethod
     def together(cls, parts: Iterable["Counts"]) -> "Counts":
@@ -54,14 +60,26 @@ class Counts:
 
     def add(self, other: "Counts", times: int = 1) -> None:
         """Add other counts, or take them off with `times=-1`."""
-        for name in NUMBERS:
-            setattr(self, name, getattr(self, name) + times * getattr(other, name))
-        self.waits = [mine + times * its for mine, its in zip(self.waits, other.waits, strict=True)]
-        self.runs = [mine + times * its for mine, its in zip(self.runs, other.runs, strict=True)]
+        # Written out: a page adds a thousand of them.
+        self.sent += times * other.sent
+        self.started += times * other.started
+        self.completed += times * other.completed
+        self.failed += times * other.failed
+        self.retried += times * other.retried
+        self.cancelled += times * other.cancelled
+        self.rescued += times * other.rescued
+        self.wait_ms += times * other.wait_ms
+        self.run_ms += times * other.run_ms
+        if times == 1:
+            self.waits = list(map(add, self.waits, other.waits))
+            self.runs = list(map(add, self.runs, other.runs))
+        else:
+            self.waits = [mine + times * its for mine, its in zip(self.waits, other.waits, strict=True)]
+            self.runs = [mine + times * its for mine, its in zip(self.runs, other.runs, strict=True)]
 
     def columns(self) -> dict[str, Any]:
         """Return the values of a row of `Tally`."""
-        return {name: getattr(self, name) for name in (*NUMBERS, "waits", "runs")}
+        return {name: getattr(self, name) for name in COLUMNS}
 
     def wait_quantile(self, part: float) -> float | None:
         """Return the seconds within which a part of the ended tasks had started. None: none had."""

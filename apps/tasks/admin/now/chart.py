@@ -86,9 +86,7 @@ def of(series: Series, deploys: Sequence[Deploy] = ()) -> Chart:
             "done": point.counts.completed,
             "failed": point.counts.failed,
         }
-        titles.append(
-            f'<rect class="now-room" x="{left}" width="{width}" height="{HEIGHT}"><title>{escape(title)}</title></rect>'
-        )
+        titles.append(f'<rect x="{left}" width="{width}" height="{HEIGHT}"><title>{escape(title)}</title></rect>')
     marks = list(_marks(series, deploys))
     return Chart(
         # Hundreds of elements: a template would take ten times as long.
@@ -96,7 +94,7 @@ def of(series: Series, deploys: Sequence[Deploy] = ()) -> Chart:
             (
                 f'<path class="now-done" d="{"".join(done)}"/>' if done else "",
                 f'<path class="now-failed" d="{"".join(failed)}"/>' if failed else "",
-                *titles,
+                f'<g class="now-room">{"".join(titles)}</g>',
                 *(drawn for drawn, _mark in marks),
             )
         ),

@@ -1,15 +1,13 @@
 """The page, and its address."""
 
-import time
 from collections import Counter
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
-from django.template.loader import render_to_string
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
 from django.utils import timezone
@@ -21,7 +19,7 @@ from apps.tasks import duration, figures, permission, states
 from apps.tasks.admin import elements, hidden_time, links, waiting
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.actions import CANCEL, RETRY
-from apps.tasks.admin.now import chart, failures, trouble
+from apps.tasks.admin.now import chart, failures, part, trouble
 from apps.tasks.admin.now.addresses import retry_of, tasks
 from apps.tasks.admin.now.failures import FailuresAdmin
 from apps.tasks.admin.now.since import SinceAdmin
@@ -41,11 +39,6 @@ PERIODS = {figures.HOUR: _("1 h"), figures.DAY: _("24 h"), figures.WEEK: _("7 d"
 IN_WORDS = {figures.HOUR: _("last hour"), figures.DAY: _("last 24 hours"), figures.WEEK: _("last 7 days")}
 #: Value of the filter by the time of the end that fits a period.
 ENDED = {figures.HOUR: "hour", figures.DAY: "day", figures.WEEK: "week"}
-
-#: Seconds for which the changing part is given again, and number of its versions that are kept.
-KEPT_SECONDS, MOST_PARTS = 2.0, 50
-#: The changing part and the time at which it was made, by all that it depends on.
-kept_parts: dict[tuple[Any, ...], tuple[float, str]] = {}
 
 WORKERS = ngettext_lazy("%(count)s worker", "%(count)s workers", "number")
 
@@ -69,16 +62,19 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
             raise PermissionDenied
         request.current_app = self.admin_site.name
         if "part" in request.GET:
-            return HttpResponse(self._part(request))
-        shown = self._shown(request)
+            return self._part(request, most_seconds=part.KEPT_SECONDS).answer(request)
+        # A message tells what the user has just done: the page is of afterwards.
+        found = self._part(request, most_seconds=-1 if len(messages.get_messages(request)) else part.FRESH_SECONDS)
         context = {
             **self.admin_site.each_context(request),
-            **shown,
             "title": gettext("Now"),
             "media": self.media,
-            "part_url": f"{reverse('admin:tasks_now')}?{urlencode({'period': shown['period'], 'part': 1})}",
+            "part": found,
+            "part_url": f"{reverse('admin:tasks_now')}?period={_period(request).name}&part=1",
         }
-        return TemplateResponse(request, "tasks/now/page.html", context)
+        answer = TemplateResponse(request, "tasks/now/page.html", context)
+        answer.add_post_render_callback(part.without_indentation)
+        return answer
 
     def retry_cause(self, request: HttpRequest, cause: str) -> HttpResponse:
         """Retry the tasks that failed lately for one cause. Ask first."""
@@ -103,18 +99,16 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
         )
         return answer.page or HttpResponseRedirect(back)
 
-    def _part(self, request: HttpRequest) -> str:
-        """Return the part that changes. Pages that ask within `KEPT_SECONDS` get the same: many may be open."""
+    def _part(self, request: HttpRequest, *, most_seconds: float) -> part.Part:
+        """Return the part that changes, as all users with these permissions see it."""
         may = tuple(permission.may(request.user, name) for name in (RETRY.name, CANCEL.name))
         seen_by = (self.admin_site.name, may, links.closed(request, self.admin_site))
         key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
-        made_at, found = kept_parts.get(key, (0.0, ""))
-        if not found or time.monotonic() - made_at > KEPT_SECONDS:
-            if len(kept_parts) >= MOST_PARTS:
-                kept_parts.clear()
-            found = render_to_string("tasks/now/part.html", self._shown(request), request)
-            kept_parts[key] = time.monotonic(), found
-        return found
+
+        def make() -> part.Part:
+            return part.render(self._shown(request), request, at=timezone.now())
+
+        return part.shared(key, make, most_seconds=most_seconds)
 
     def _shown(self, request: HttpRequest) -> dict[str, Any]:
         period, closed = _period(request), links.closed(request, self.admin_site)
@@ -146,7 +140,6 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
             "tasks_url": tasks(),
             "schedules_url": "" if schedules_url.startswith(closed) else schedules_url,
             "workers_url": "" if workers_url.startswith(closed) else workers_url,
-            "at": elements.timestamp(timezone.now()),
         }
 
 

@@ -6,9 +6,10 @@ from typing import Any
 
 from django.core.exceptions import PermissionDenied
 from django.db.models.functions import Right
-from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseNotModified
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.template.response import TemplateResponse
 from django.urls import URLPattern, path, reverse
+from django.utils.cache import get_conditional_response
 from django.utils.http import urlencode
 from django.utils.safestring import SafeString
 from django.utils.translation import get_language, gettext
@@ -84,8 +85,8 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
             return gone
         facts = Facts(task)
         etag = self._etag(request, task, facts)
-        if request.headers.get("If-None-Match") == etag:
-            return HttpResponseNotModified(headers={"ETag": etag})
+        if unchanged := get_conditional_response(request, etag=etag):  # Compression makes tags weak.
+            return unchanged
         request.current_app = self.admin_site.name
         context = self._changing(request, task, facts)
         return TemplateResponse(request, "tasks/task_page/part.html", context, headers={"ETag": etag})

@@ -4,6 +4,7 @@ const LOOK_MS = 5000;
 const now = document.getElementById("now");
 let timer = 0;
 let renewed = new Date();
+let etag = now.dataset.etag;
 
 function show(html) {
     const fresh = new DOMParser().parseFromString(html, "text/html");
@@ -24,10 +25,17 @@ function show(html) {
 
 async function look() {
     try {
-        const answer = await fetch(now.dataset.url, { headers: { Accept: "text/html" } });
+        const headers = { Accept: "text/html", "If-None-Match": etag };
+        const answer = await fetch(now.dataset.url, { headers, cache: "no-store" });
         // A session that has ended leads to the page for signing in.
-        if (!answer.ok || answer.redirected) throw new Error(`status ${answer.status}`);
-        show(await answer.text());
+        if ((!answer.ok && answer.status !== 304) || answer.redirected) throw new Error(`status ${answer.status}`);
+        if (answer.status !== 304) {
+            show(await answer.text());
+            etag = answer.headers.get("ETag");
+        } else {
+            const time = now.querySelector(".now-at time");
+            if (time) time.textContent = decodeURIComponent(answer.headers.get("As-Of"));
+        }
         renewed = new Date();
     } catch {
         const at = now.querySelector(".now-at");
