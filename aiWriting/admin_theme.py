@@ -78,7 +78,7 @@ UNFOLD = {
                 "title": "Writing",
                 "items": [
                     _page("Projects", model="projects.project", icon="folder"),
-                    _page("Members", model="projects.membership", icon="group_add"),
+                    _page("Memberships", model="projects.membership", icon="group_add"),
                     _page("Documents", model="documents.document", icon="description"),
                 ],
             },

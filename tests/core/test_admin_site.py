@@ -6,6 +6,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.staticfiles import finders
@@ -123,6 +124,17 @@ def test_the_side_bar_shows_the_permitted_pages(client: Client) -> None:
 
     linked = [model for model in LISTS if f'href="{list_of(model)}"' in html]
     assert linked == ["tasks_taskstatus", "documents_document"]
+
+
+@pytest.mark.once
+def test_each_page_has_the_title_of_its_entry_in_the_side_bar(admin_client: Client) -> None:
+    entries = [entry for group in settings.UNFOLD["SIDEBAR"]["navigation"] for entry in group["items"]]
+    titles = {}
+    for entry in entries:
+        html = get(admin_client, str(entry["link"])).html
+        heading = Page(f"<h1{html.split('<h1')[1].split('</h1>')[0]}").text
+        titles[entry["title"]] = heading.rpartition("chevron_right")[2].strip()
+    assert {word: title for word, title in titles.items() if word != title} == {}
 
 
 # --- What pages load -----------------------------------------------------------------------------

@@ -27,7 +27,7 @@ def page_of(worker: WorkerProcess) -> str:
 
 
 def test_an_empty_list_says_that_there_are_no_workers_yet(admin_client: Client) -> None:
-    assert "No workers yet" in get(admin_client, WORKERS).text
+    assert "No processes yet" in get(admin_client, WORKERS).text
 
 
 def test_a_worker_lives_is_silent_or_has_stopped(admin_client: Client, settings: Any) -> None:

@@ -75,7 +75,7 @@ class EndedFilter(theme.DropdownFilter):  # type: ignore[misc]
 class WorkerProcessAdmin(RequestsAdmin):
     """Worker, relay and scheduler processes, alive or gone."""
 
-    empty_title = _("No workers yet")
+    empty_title = _("No processes yet")
     empty_text = _("A worker, relay or scheduler process appears here when it starts.")
     list_display = (
         "process", "kind", "state", "runs", "queue_names", "thread_count", "memory", "started_briefly",

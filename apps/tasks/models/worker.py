@@ -200,8 +200,8 @@ class WorkerProcess(models.Model):
 
     class Meta:
         ordering = ["-started_at"]
-        verbose_name = _("worker process")
-        verbose_name_plural = _("worker processes")
+        verbose_name = _("process")
+        verbose_name_plural = _("processes")
 
     def __str__(self) -> str:
         return f"{self.hostname}:{self.pid}"
