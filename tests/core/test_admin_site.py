@@ -2,23 +2,27 @@
 
 import re
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
 from django.apps import apps
-from django.conf import settings
 from django.contrib import admin
 from django.contrib.auth.models import Permission
 from django.contrib.staticfiles import finders
 from django.test import Client
 from django.urls import reverse
+from django.utils import timezone
 from unfold.settings import CONFIG_DEFAULTS
 
+from aiWriting.admin_theme import UNFOLD
 from apps.accounts.models import User
 from tests import rows
 from tests.pages import Page, get
 
 pytestmark = pytest.mark.django_db
+
+SIDEBAR: Any = UNFOLD["SIDEBAR"]
 
 LISTS = [
     "tasks_taskstatus", "tasks_workerprocess", "projects_project", "documents_document", "accounts_user", "auth_group",
@@ -128,7 +132,7 @@ def test_the_side_bar_shows_the_permitted_pages(client: Client) -> None:
 
 @pytest.mark.once
 def test_each_page_has_the_title_of_its_entry_in_the_side_bar(admin_client: Client) -> None:
-    entries = [entry for group in settings.UNFOLD["SIDEBAR"]["navigation"] for entry in group["items"]]
+    entries = [entry for group in SIDEBAR["navigation"] for entry in group["items"]]
     titles = {}
     for entry in entries:
         html = get(admin_client, str(entry["link"])).html
@@ -147,6 +151,16 @@ def test_no_page_loads_anything_from_another_host(admin_client: Client, addresse
         assert [address for address in page.loads if urlsplit(address).netloc] == []
         styles = "".join(re.findall(r"<style.*?</style>", page.html, re.DOTALL))
         assert not re.search(r"@import|url\(", styles)
+
+
+def test_pages_of_our_own_load_no_scripts_of_forms_and_lists(admin_client: Client) -> None:
+    task = rows.task(status="failed", cause="c", error_type="E", finished_at=timezone.now())
+    names = ["index", "tasks_failures", "tasks_deploy", "tasks_pause_queues", "tasks_pause_actors"]
+    question = reverse("admin:tasks_taskstatus_retry", args=[task.pk])
+    for address in [*(reverse(f"admin:{name}") for name in names), question]:
+        page = get(admin_client, address)
+        assert any("tasks/admin" in path for path in page.loads)
+        assert not [path for path in page.loads if "/admin/js/" in path], address
 
 
 def test_no_page_has_inline_code(admin_client: Client, addresses: list[str]) -> None:

@@ -241,7 +241,7 @@ class OperatedAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": selection.question,
             "opts": self.opts,
-            "media": self.media,
+            "media": self.styles,
             "sentences": selection.before,
             "form": form,
             "hidden": hidden,

@@ -139,7 +139,7 @@ class PauseAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             **shown(),
             "title": title,
-            "media": self.media,
+            "media": self.styles,
             "may_pause": _may(request, PAUSE),
             "may_purge": _may(request, PURGE),
             "workers_url": "" if workers_url.startswith(links.closed(request, self.admin_site)) else workers_url,
@@ -181,7 +181,7 @@ class PauseAdmin(ReadOnlyAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": verb.question[kind] % {"name": name},
-            "media": self.media,
+            "media": self.styles,
             "sentences": sentences,
             "reason": reason.render("reason", ""),
             "newest": newest,

@@ -169,7 +169,7 @@ class RequestsAdmin(ReadOnlyAdmin):
             **self.admin_site.each_context(request),
             "title": made.question % {"process": process},
             "opts": self.opts,
-            "media": self.media,
+            "media": self.styles,
             "sentences": [*sentences, *([ALONE] if is_alone else [])],
             "no": theme.button(
                 _("No, take me back"), href=reverse("admin:tasks_workerprocess_change", args=[process.pk])

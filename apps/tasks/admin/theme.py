@@ -63,6 +63,11 @@ class ModelAdmin(BaseModelAdmin):  # type: ignore[misc]
     class Media:
         css = {"all": ["tasks/admin.css"] if HAS_UNFOLD else ["tasks/admin.css", "tasks/plain.css"]}
 
+    @property
+    def styles(self) -> forms.Media:
+        """Media of a page of our own: without Django's scripts for forms and lists, 85 kB compressed."""
+        return forms.Media(css=self.media._css)
+
 
 #: The look of Django's widgets.
 DRESSED: dict[type[forms.Widget], Any] = {

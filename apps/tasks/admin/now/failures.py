@@ -49,7 +49,7 @@ class FailuresAdmin(OperatedAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Failures"),
-            "media": self.media,
+            "media": self.styles,
             "columns": list(COLUMNS.values()),
             "causes": rows_of(shown, now=now, deploy=deploy, may_retry=permission.may(request.user, RETRY.name)),
             "is_capped": len(found.causes) > MOST_CAUSES or found.is_partial,

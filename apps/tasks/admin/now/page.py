@@ -68,7 +68,7 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Now"),
-            "media": self.media,
+            "media": self.styles,
             "part": found,
             "part_url": f"{reverse('admin:tasks_now')}?period={_period(request).name}&part=1",
         }

@@ -75,7 +75,7 @@ class SinceAdmin(OperatedAdmin):
         context = {
             **self.admin_site.each_context(request),
             "title": gettext("Since the deploy"),
-            "media": self.media,
+            "media": self.styles,
             "columns": COLUMNS,
             "deploy": deploy,
             "version": code_version.of_this_code(),
