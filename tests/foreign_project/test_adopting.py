@@ -88,7 +88,7 @@ def test_the_packages_are_those_that_the_folders_import() -> None:
 
 
 def test_each_block_is_in_a_project() -> None:
-    used = {"", *(f"on {name}" for name in DATABASE_NAMES.values()), *(one for kind in KINDS for one in kind.variants)}
+    used = {"", *(f"on {name}" for name in DATABASE_NAMES.values()), *(one for kind in KINDS.values() for one in kind.variants)}
     assert {variant_of(block) for block in blocks("python")} == used
 
 
