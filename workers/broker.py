@@ -49,10 +49,15 @@ COLUMN_OPTIONS = (
     "requeue_timestamp", *unique.OPTIONS, *WIRE_OPTIONS,
 )  # fmt: skip
 
+#: Those that a retry keeps nevertheless: no column has them.
+KEPT = ("requeue_timestamp",)
+
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
 ACK_SIGNALS = ("ack", "nack")
 #: Signals after an actor has returned or raised. Whatever a hook raises then, the attempt has to end.
 ENDING_SIGNALS = ("process_message", "skip_message", *ACK_SIGNALS)
+#: Signal before an actor is called, and those after which its thread has called all hooks of its message.
+PROCESSING, ENDS = "process_message", ("process_message", "skip_message")
 
 #: Milliseconds that a join waits, unless it says otherwise.
 JOIN_MS = 60_000
@@ -88,6 +93,8 @@ class LedgerBroker(RedisBroker):
     # --- Signals ---
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        if signal == PROCESSING:
+            Attempt.note_processing(args[0])
         for middleware in self._listeners(f"before_{signal}"):
             try:
                 getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
@@ -104,6 +111,8 @@ class LedgerBroker(RedisBroker):
                 raise
             except BaseException as error:
                 self._note_broken_hook(middleware, signal, error)
+        if signal in ENDS:
+            Attempt.note_processing(None)
 
     def _note_broken_hook(self, middleware: Middleware, signal: str, error: BaseException) -> None:
         """Log the error of an after-hook. The outcome of the attempt that ends, if one does, tells it as well."""
@@ -186,11 +195,10 @@ class LedgerBroker(RedisBroker):
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
           Cancelled: The task that sends is cancelled: before the send, or after it.
         """
+        own = Attempt.of(message)
+        if own is not None:
+            return self._enqueue_again(own, message, delay=delay)
         attempt = Attempt.ending()
-        if attempt is not None and attempt.message.message_id == message.message_id:
-            # `Retries` enqueues the message itself again: that is a move of its row.
-            attempt.retry(delay_ms=delay or 0)
-            return sent(message)
         with progress.shielded():
             self.emit_before("enqueue", message, delay)
             if attempt is not None:
@@ -202,6 +210,22 @@ class LedgerBroker(RedisBroker):
                 found = sent(message, known_as=known.get(0))
             self.emit_after("enqueue", found, delay)
         return found
+
+    def _enqueue_again(self, attempt: Attempt, message: Any, *, delay: Any) -> SentMessage:
+        """Let a task run again whose own message was enqueued: a retry, or a middleware or its actor put it off.
+
+        Raises:
+          BadArgumentsError: The delay is none, or the message differs in more than its options.
+          FollowUpError: JSON cannot carry the options that a middleware has set.
+          EndedError: The end of the attempt is written.
+        """
+        with progress.shielded():
+            self.emit_before("enqueue", message, delay)
+            following.check_again(attempt.message, message)
+            delay_ms = times.delay_ms(message.actor_name, delay)
+            attempt.retry(delay_ms=delay_ms, options=_options_of_retry(message))
+            self.emit_after("enqueue", message, delay)
+        return sent(message)
 
     def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
         """Record many messages with one insert and publish them with one call. All are checked before any is sent.
@@ -445,6 +469,18 @@ def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> Non
 def _without_columns(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that have no column of their own."""
     return {name: value for name, value in options.items() if name not in COLUMN_OPTIONS}
+
+
+def _options_of_retry(message: Any) -> dict[str, Any]:
+    """Return the options that the row keeps for the next attempt. Raises: FollowUpError: JSON cannot carry them."""
+    options = {name: value for name, value in message.options.items() if name not in COLUMN_OPTIONS or name in KEPT}
+    try:
+        kept: dict[str, Any] = json_safe(options)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FollowUpError(
+            f"{message.actor_name} cannot be enqueued again: {Failure.of(error).error_message}"
+        ) from error
+    return kept
 
 
 def _with_key(options: dict[str, Any], key: Unique | None) -> dict[str, Any]:
