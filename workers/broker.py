@@ -26,12 +26,14 @@ from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
 from apps.tasks.log_context import with_request
+from apps.tasks.results import failure_of
 from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
-from workers.sending import arguments, following, options, times, unique
+from workers.sending import arguments, elsewhere, following, options, times, unique
 from workers.sending.actor import adopt
 from workers.sending.back_pressure import BackPressure
+from workers.sending.elsewhere import ActorElsewhere
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
 from workers.sending.sent_message import SentMessage, sent
 from workers.wire.message import WIRE_OPTIONS
@@ -43,10 +45,10 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Options of a message that have columns of their own.
+#: Options of a message that have columns of their own, or are for its send alone.
 COLUMN_OPTIONS = (
     "owner_id", "priority", "weight", "delay", "eta", "max_age", "expires", "retries", "traceback",
-    "requeue_timestamp", *unique.OPTIONS, *WIRE_OPTIONS,
+    "requeue_timestamp", elsewhere.OPTION, *unique.OPTIONS, *WIRE_OPTIONS,
 )  # fmt: skip
 
 #: Those that a retry keeps nevertheless: no column has them.
@@ -187,7 +189,7 @@ class LedgerBroker(RedisBroker):
           that follows a task is recorded with its outcome, and always new here.
 
         Raises:
-          ActorNotFound: No actor of that name is declared.
+          ActorNotFound: No actor of that name is declared, and the message has not the option `elsewhere`.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
           UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
@@ -289,13 +291,15 @@ class LedgerBroker(RedisBroker):
 
     def send_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
-        actor, given = self.get_actor(message.actor_name), message.options
+        given = message.options
+        is_elsewhere = elsewhere.OPTION in given and message.actor_name not in self.actors
+        actor: Any = ActorElsewhere(message) if is_elsewhere else self.get_actor(message.actor_name)
         plain = arguments.plain_options(message) if given else given
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         priority = arguments.priority_of(message, actor)
         arguments.check_columns(message, priority=priority)
         queue_name = q_name(message.queue_name)
-        if conf.TASK_QUEUES:
+        if conf.TASK_QUEUES and not is_elsewhere:
             queues.check_known(queue_name, conf.TASK_QUEUES)
         related_type, related_id = _related(actor, bound)
         if "pipe_target" in given:
@@ -407,22 +411,37 @@ class LedgerBroker(RedisBroker):
         return self.runtime.consumer(queue_name, timeout_seconds=timeout / 1000)
 
     def flush(self, queue_name: str) -> None:
-        """Drop the messages that wait in Redis. The rows stay, and the relay publishes them again."""
-        self.wire.workers.delete(self.wire.messages_key(queue_name))
-        self.wire.contents.abandon(queue_name)
+        """Cancel the tasks of a queue that wait, and drop their messages. Those that a worker has claimed stay.
+
+        A task whose row another transaction has locked stays, too.
+        """
+        from apps.tasks import ledger
+        from apps.tasks.models import TaskStatus
+
+        waiting = TaskStatus.objects.filter(queue_name=queue_name, status=states.PENDING).order_by("pk")
+        last = 0
+        while row_ids := list(waiting.filter(pk__gt=last).values_list("pk", flat=True)[: ledger.PAGE]):
+            ledger.cancel_many(row_ids)
+            last = row_ids[-1]
+        self.wire.forget(queue_name)
 
     def flush_all(self) -> None:
+        """Cancel the tasks of all declared queues that wait, and drop their messages."""
         for queue_name in self.queues:
             self.flush(queue_name)
 
-    def join(self, queue_name: str, *, interval: int = 100, timeout: int | None = JOIN_MS) -> None:
+    def join(
+        self, queue_name: str, *, interval: int = 100, timeout: int | None = JOIN_MS, fail_fast: bool = False
+    ) -> None:
         """Wait until no task of the queue is unfinished. For tests.
 
         Parameters:
           interval: Milliseconds between two looks.
           timeout: Milliseconds to wait. None: for ever.
+          fail_fast: Raise as soon as a task of the queue has failed, also if that was before the call.
 
         Raises:
+          ResultFailure: With `fail_fast`, a task has failed.
           QueueNotFound: No such queue is declared.
           QueueJoinTimeout: After the time, or at once if all that is left begins later than that.
         """
@@ -432,7 +451,12 @@ class LedgerBroker(RedisBroker):
         self._check_queue(queue_name)
         unfinished = TaskStatus.objects.unfinished().filter(queue_name=queue_name)
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        while unfinished.exists():
+        failed = TaskStatus.objects.filter(queue_name=queue_name, status=states.FAILED).order_by("pk")
+        while True:
+            if fail_fast and (row := failed.first()) is not None:
+                raise failure_of(row)
+            if not unfinished.exists():
+                return
             if deadline is not None:
                 left_ms = max((deadline - time.monotonic()) * 1000, 0)
                 is_later = Q(status=states.PENDING, run_at__gt=ClockTimestamp(offset_ms=left_ms))
