@@ -431,7 +431,7 @@ class LedgerBroker(RedisBroker):
             self.flush(queue_name)
 
     def join(
-        self, queue_name: str, *, interval: int = 100, timeout: int | None = JOIN_MS, fail_fast: bool = False
+        self, queue_name: str, *, interval: int = 20, timeout: int | None = JOIN_MS, fail_fast: bool = False
     ) -> None:
         """Wait until no task of the queue is unfinished. For tests.
 

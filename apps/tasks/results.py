@@ -20,6 +20,8 @@ def failure_of(row: Any) -> ResultFailure:
     # Dramatiq's field has the name of the class alone. Without an exception the status says more than nothing.
     name = row.error_type.rpartition(".")[2] or row.status
     words = "the task was cancelled" if row.status == states.CANCELLED else "the task failed"
+    if row.error_type and row.status == states.FAILED:
+        return ResultFailure(f"actor raised {name}: {row.error_message}", name, row.error_message)
     told = in_words(row.error_type, row.error_message)
     return ResultFailure(f"{words}: {told}" if told else words, name, row.error_message)
 
