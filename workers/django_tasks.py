@@ -18,7 +18,7 @@ import django
 import dramatiq
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import close_old_connections, connections, transaction
+from django.db import close_old_connections, connection, connections, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from dramatiq.middleware import CurrentMessage
@@ -54,6 +54,9 @@ DEFAULT_OPTIONS = {"max_retries": 0}
 #: Class of the error of a task that ended without an exception, such as one that expired or was cancelled.
 NO_EXCEPTION = "apps.tasks.errors.TaskError"
 
+
+#: Types whose values JSON carries as they are.
+PLAIN = frozenset({int, str, bool, float, type(None)})
 
 #: Dotted paths of the tasks that this process knows.
 _paths: set[str] = set()
@@ -99,22 +102,22 @@ class LedgerBackend(BaseTaskBackend):
 
     def _actor_of(self, task: Task[..., Any]) -> Any:
         broker: Any = dramatiq.get_broker()
-        if task.module_path not in broker.actors:
+        path = task.module_path
+        if path not in broker.actors:
             for queue_name in self.queues:
                 broker.declare_queue(queue_name)
             options: dict[str, Any] = DEFAULT_OPTIONS | self.options | dict(getattr(task, "actor_options", {}))
-            declare = dramatiq.actor(
-                actor_name=task.module_path, queue_name=task.queue_name, priority=-task.priority, **options
-            )
+            declare = dramatiq.actor(actor_name=path, queue_name=task.queue_name, priority=-task.priority, **options)
             declare(self._function_of(task))
-            _paths.add(task.module_path)
-        return broker.actors[task.module_path]
+            _paths.add(path)
+        return broker.actors[path]
 
     def _function_of(self, task: Task[..., Any]) -> Callable[..., Any]:
         """Return the function of the task's actor. It looks like the task's own, without the context."""
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            if task.takes_context or task_started.receivers:
+            is_in_worker = CurrentMessage.get_current_message() is not None
+            if task.takes_context or (is_in_worker and task_started.receivers):
                 result = self._running_result(task)
                 task_started.send(type(self), task_result=result)
                 if task.takes_context:
@@ -152,8 +155,8 @@ class LedgerBackend(BaseTaskBackend):
             self.validate_task(task)
             self._valid.add(known)
         broker: Any = dramatiq.get_broker()
-        arguments: Any = normalize_json(list(args))
-        named: Any = normalize_json(dict(kwargs))
+        arguments: Any = _normalized(list(args))
+        named: Any = _normalized(dict(kwargs))
         actor = self._actor_of(task)
         # Without options a send is cheaper.
         options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
@@ -182,7 +185,10 @@ class LedgerBackend(BaseTaskBackend):
             errors=[],
             worker_ids=[],
         )
-        transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
+        if connection.in_atomic_block or not connection.autocommit:
+            transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
+        else:
+            task_enqueued.send_robust(type(self), task_result=result)
         return result
 
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
@@ -247,6 +253,12 @@ class LedgerBackend(BaseTaskBackend):
                 id="tasks.E010",
             )
         ]
+
+
+def _normalized(values: Any) -> Any:
+    """Return what JSON makes of arguments, which is mostly what they are."""
+    each = values.values() if isinstance(values, dict) else values
+    return values if all(type(one) in PLAIN for one in each) else normalize_json(values)
 
 
 def _shown(timestamp: Any) -> Any:

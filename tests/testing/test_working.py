@@ -70,7 +70,7 @@ def test_join_raises_the_failure_of_a_task_if_asked(broker: LedgerBroker) -> Non
     TaskStatus.objects.filter(task_id=failed.message_id).update(
         status="failed", error_type="builtins.KeyError", error_message="no"
     )
-    with pytest.raises(ResultFailure, match="^actor raised KeyError: no$"):
+    with pytest.raises(ResultFailure, match=r"^actor raised KeyError: no$"):
         broker.join("default", fail_fast=True)
 
 

@@ -21,7 +21,8 @@ def perform(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> Any:
       Others: What the actor raises.
     """
     broker: Any = dramatiq.get_broker()
-    send = broker.send_of(checked(actor).message(*args, **kwargs))
+    actor = checked(actor)
+    send = broker.send_of(actor.message(*args, **kwargs))
     given = json_safe({"args": send.args, "kwargs": send.kwargs})
     with in_this_thread():
         result = actor(*given["args"], **given["kwargs"])

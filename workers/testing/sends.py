@@ -3,6 +3,7 @@
 import inspect
 from typing import Any
 
+import dramatiq
 from dramatiq import Actor
 
 from apps.tasks.json_safe import json_safe
@@ -27,7 +28,8 @@ def sent(actor: Actor[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> 
         if args or kwargs:
             raise MisuseError("sent() needs an actor to look for arguments: sent(actor, ...)")
         return list(TaskStatus.objects.order_by("pk"))
-    wanted = {name: _as_json(value) for name, value in _bound(checked(actor), args, kwargs).items()}
+    actor = checked(actor)
+    wanted = {name: _as_json(value) for name, value in _bound(actor, args, kwargs).items()}
     rows = TaskStatus.objects.filter(task_name=actor.actor_name).order_by("pk")
     return [row for row in rows if _has(row, actor, wanted)]
 
@@ -39,7 +41,8 @@ def assert_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> TaskSta
       AssertionError: None was. It lists those that were sent.
       MisuseError: As `sent`.
     """
-    found = sent(checked(actor), *args, **kwargs)
+    actor = checked(actor)
+    found = sent(actor, *args, **kwargs)
     if not found:
         raise AssertionError(f"{_call(actor.actor_name, args, kwargs)} was not sent. {_listed(sent())}")
     return found[-1]
@@ -52,15 +55,22 @@ def refute_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> None:
       AssertionError: One was.
       MisuseError: As `sent`.
     """
-    if found := sent(checked(actor), *args, **kwargs):
+    actor = checked(actor)
+    if found := sent(actor, *args, **kwargs):
         raise AssertionError(f"{_call(actor.actor_name, args, kwargs)} was sent. {_listed(found)}")
 
 
 def checked(actor: Any) -> Actor[..., Any]:
-    """Return the actor. Raises: MisuseError: It is none."""
-    if not isinstance(actor, Actor):
-        raise MisuseError(f"The first argument must be an actor, the function under @dramatiq.actor, not {actor!r}.")
-    return actor
+    """Return the actor, or that of a task of Django's API. Raises: MisuseError: It is none."""
+    if isinstance(actor, Actor):
+        return actor
+    found = dramatiq.get_broker().actors.get(getattr(actor, "module_path", ""))
+    if found is None:
+        raise MisuseError(
+            "The first argument must be an actor or a task, the function under @dramatiq.actor or @task, not "
+            f"{actor!r}."
+        )
+    return found
 
 
 def _bound(actor: Actor[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
