@@ -9,9 +9,11 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from functools import partial
-from queue import Queue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 import django
@@ -28,6 +30,7 @@ from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
 from apps.tasks.signals import outcomes_written, worker_stopping
 from apps.tasks.values import Outcome
+from workers.process.attempt import Attempt
 
 # Django 6 has the API itself. The types are its own.
 if TYPE_CHECKING or django.VERSION >= (6, 0):
@@ -55,6 +58,10 @@ DEFAULT_OPTIONS = {"max_retries": 0}
 NO_EXCEPTION = "apps.tasks.errors.TaskError"
 
 
+#: Option of a message whose priority is not its actor's: the task's.
+PRIORITY_OPTION = "task_priority"
+#: Ends whose rows are read at once, at most.
+MANY = 200
 #: Types whose values JSON carries as they are.
 PLAIN = frozenset({int, str, bool, float, type(None)})
 
@@ -137,10 +144,33 @@ class LedgerBackend(BaseTaskBackend):
         message = CurrentMessage.get_current_message()
         if message is None:
             raise RuntimeError(f"{task.module_path} runs outside of a worker: call its function with .call()")
-        result = self.get_result(message.message_id)
         now = timezone.now()
+        attempt = Attempt.current()
+        if attempt is not None and not attempt.claim.attempt:
+            # Of a first attempt the message tells all: reading the row would cost more than most tasks.
+            return self._first_result(task, attempt, started_at=_shown(now))
+        result = self.get_result(message.message_id)
         _set(result, status=TaskResultStatus.RUNNING, last_attempted_at=now, started_at=result.started_at or now)
         return result
+
+    def _first_result(self, task: Task[..., Any], attempt: Attempt, *, started_at: Any) -> TaskResult[Any, Any]:
+        """Return the result of a task that runs for the first time."""
+        message = attempt.message
+        priority = message.options.get(PRIORITY_OPTION, task.priority)
+        return TaskResult(
+            task=_as_sent(task, priority=priority, queue_name=message.queue_name, backend=self.alias),
+            id=message.message_id,
+            status=TaskResultStatus.RUNNING,
+            enqueued_at=_shown(datetime.fromtimestamp(message.message_timestamp / 1000, UTC)),
+            started_at=started_at,
+            finished_at=None,
+            last_attempted_at=started_at,
+            args=list(message.args),
+            kwargs=message.kwargs,
+            backend=self.alias,
+            errors=[],
+            worker_ids=[str(attempt.claim.worker_id)],
+        )
 
     def enqueue(self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> TaskResult[Any, Any]:
         """Record a task in the caller's transaction. Workers see it when that commits.
@@ -160,12 +190,15 @@ class LedgerBackend(BaseTaskBackend):
         actor = self._actor_of(task)
         # Without options a send is cheaper.
         options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
+        is_urgent = bool(options)
         run_after = task.run_after
         if run_after is not None:
             run_after = timezone.make_aware(run_after) if timezone.is_naive(run_after) else run_after
             if run_after > timezone.now():
                 options["delay"] = run_after
         message = actor.message_with_options(args=tuple(arguments), kwargs=named, **options)
+        if is_urgent:
+            message.options[PRIORITY_OPTION] = task.priority
         if message.queue_name != task.queue_name:
             message = message.copy(queue_name=task.queue_name)
         sent = broker.enqueue(message, delay=message.options.get("delay"))
@@ -204,10 +237,14 @@ class LedgerBackend(BaseTaskBackend):
         task = None if row is None else _task_named(row.task_name)
         if row is None or task is None:
             raise TaskResultDoesNotExist(result_id)
-        return self._result_of(row, task)
+        return self.result_of(row, task)
 
-    def _result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any, Any]:
-        ended = [one for one in row.attempts.order_by("attempt") if one.started_at is not None or one.error_type]
+    def result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any, Any]:
+        """Return the result of a row's task."""
+        # A first attempt that has not failed has no row of its own.
+        has_attempts = row.attempt or row.status in (states.FAILED, states.CANCELLED)
+        attempts = row.attempts.order_by("attempt") if has_attempts else []
+        ended = [one for one in attempts if one.started_at is not None or one.error_type]
         starts = [one.started_at for one in ended if one.started_at is not None]
         workers = [str(one.worker_id) for one in ended if one.worker_id]
         is_counted = any(one.attempt == row.attempt for one in ended)
@@ -220,7 +257,8 @@ class LedgerBackend(BaseTaskBackend):
             errors.append(_error(row))
         is_due = row.run_at <= row.created_at
         result: TaskResult[Any, Any] = TaskResult(
-            task=task.using(
+            task=_as_sent(
+                task,
                 priority=-row.priority,
                 queue_name=row.queue_name,
                 run_after=None if is_due or row.status != states.PENDING else _shown(row.run_at),
@@ -253,6 +291,11 @@ class LedgerBackend(BaseTaskBackend):
                 id="tasks.E010",
             )
         ]
+
+
+def _as_sent(task: Any, **changes: Any) -> Any:
+    """Return the task as it was sent. Making another one reads the signature of its function."""
+    return task if all(getattr(task, name) == value for name, value in changes.items()) else task.using(**changes)
 
 
 def _normalized(values: Any) -> Any:
@@ -313,8 +356,8 @@ class FinishedSignals:
         """Take the ends that a worker process wrote."""
         ended = [one for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths]
         if may_block:
-            for one in ended:
-                self._send(one.claim.task_id)
+            if ended:
+                self._send([one.claim.task_id for one in ended])
             return
         for one in ended:
             self._task_ids.put(one.claim.task_id)
@@ -324,16 +367,25 @@ class FinishedSignals:
 
     def _run(self) -> None:
         while True:
-            task_id = self._task_ids.get()
+            task_ids = self._take()
             try:
                 close_old_connections()
-                self._send(task_id)
+                self._send(task_ids)
             except Exception:
-                logger.exception("task_finished was not sent id=%s", task_id)
+                logger.exception("task_finished was not sent count=%d first=%s", len(task_ids), task_ids[0])
             finally:
                 if self._task_ids.empty():
                     connections.close_all()
-                self._task_ids.task_done()
+                for _ in task_ids:
+                    self._task_ids.task_done()
+
+    def _take(self) -> list[str]:
+        """Wait for the next end, and return it with those that came meanwhile."""
+        task_ids = [self._task_ids.get()]
+        with suppress(Empty):
+            while len(task_ids) < MANY:
+                task_ids.append(self._task_ids.get_nowait())
+        return task_ids
 
     def settle(self, sender: object, *, timeout_seconds: float, **kwargs: object) -> None:
         """Wait for the signals of a worker process that stops. The thread ends with the process."""
@@ -342,17 +394,23 @@ class FinishedSignals:
             if not is_done.wait_for(lambda: not self._task_ids.unfinished_tasks, timeout_seconds):
                 logger.warning("task_finished is not sent for all count=%d", self._task_ids.unfinished_tasks)
 
-    def _send(self, task_id: str) -> None:
+    def _send(self, task_ids: list[str]) -> None:
+        from apps.tasks.models import TaskStatus
+
         backend = next((one for one in task_backends.all() if isinstance(one, LedgerBackend)), None)
         if backend is None:
             return
-        try:
-            result = backend.get_result(task_id)
-        except TaskResultDoesNotExist:  # Cleaned up since.
-            return
-        for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
-            if isinstance(answer, Exception):
-                logger.error("receiver of task_finished failed id=%s receiver=%r error=%r", task_id, receiver, answer)
+        rows = TaskStatus.objects.in_bulk(task_ids, field_name="task_id")
+        for row in (rows[task_id] for task_id in task_ids if task_id in rows):  # Others were cleaned up since.
+            task = _task_named(row.task_name)
+            if task is None:
+                continue
+            result = backend.result_of(row, task)
+            for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
+                if isinstance(answer, Exception):
+                    logger.error(
+                        "receiver of task_finished failed id=%s receiver=%r error=%r", row.task_id, receiver, answer
+                    )
 
 
 _finished = FinishedSignals()

@@ -67,7 +67,7 @@ def _rundramatiq(processes: int, threads: int) -> list[tuple[str, ...]]:
 
 def _db_worker(processes: int, threads: int) -> list[tuple[str, ...]]:
     # A worker has one thread.
-    return [_run("django", "db_worker", "--no-startup-delay")] * (2 * processes)
+    return [_run("django", "db_worker", "--no-startup-delay")] * processes
 
 
 def _huey(processes: int, threads: int) -> list[tuple[str, ...]]:

@@ -242,7 +242,8 @@ def test_a_wrong_address_is_told_at_the_form(client: Client) -> None:
 
 
 def test_a_refused_mail_fails_the_task_for_good() -> None:
-    assert send_password_mail.actor_options["throws"] == (MailRefusedError,)
+    task: Any = send_password_mail
+    assert task.actor_options["throws"] == (MailRefusedError,)
 
 
 # --- A change by the user ------------------------------------------------------------------------

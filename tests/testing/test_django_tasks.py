@@ -31,4 +31,4 @@ class DjangoTasksTests(TestCase):
 
     def test_what_is_no_task_is_refused(self) -> None:
         with self.assertRaisesMessage(MisuseError, "must be an actor or a task"):
-            sent(tasks.add.func)
+            sent(tasks.add.func)  # type: ignore[arg-type]

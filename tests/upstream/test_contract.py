@@ -23,7 +23,8 @@ PATIENCE_MS = 30_000
 
 def test_a_pipeline_has_the_results_of_its_messages(install) -> None:
     install()
-    pipe = tasks.add.message(1, 2) | tasks.add.message(10) | tasks.add.message(100)
+    add: Any = tasks.add
+    pipe = add.message(1, 2) | add.message(10) | add.message(100)
     pipe.run()
     assert pipe.get_result(block=True, timeout=PATIENCE_MS) == 113
     assert list(pipe.get_results()) == [3, 13, 113]

@@ -8,7 +8,7 @@ from tests.acting import tasks
 
 
 @pytest.mark.usefixtures("broker", "booted")
-class TestWithAWorker(DramatiqTestCase):
+class TestWithAWorker(DramatiqTestCase):  # type: ignore[misc]
     def setUp(self) -> None:
         super().setUp()
         self.addCleanup(self.broker.middleware.pop)  # Dramatiq adds one for each worker.

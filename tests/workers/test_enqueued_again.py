@@ -38,6 +38,12 @@ def add_middleware(broker: LedgerBroker) -> Iterator[Callable[..., None]]:
         broker.middleware.remove(middleware)
 
 
+def say_message() -> Any:
+    """Return a message that gets the result before it as its argument."""
+    actor: Any = tasks.say
+    return actor.message()
+
+
 # --- A retry is an enqueue -----------------------------------------------------------------------
 
 
@@ -156,10 +162,10 @@ def test_an_actor_puts_itself_off_and_nothing_follows_before_its_end(declare, br
         Effect.objects.create(nonce="", task_id=message.message_id, attempt=message.options["attempt"], pid=0)
         if message.options["attempt"] < 2:
             broker.enqueue(message, delay=1)
-        return message.options["attempt"]
+        return int(message.options["attempt"])
 
     first = declare(waits, max_retries=0, **options).message()
-    pipe = first | tasks.say.message()
+    pipe: Any = dramatiq.pipeline([first, say_message()])
     pipe.run()
     assert ended(pipe.messages[1]).result == 2
     row = ended(first)
@@ -215,7 +221,7 @@ class Refuses(Middleware):
 @pytest.mark.parametrize(("hook", "effects"), [("before_process_message", 0), ("after_process_message", 1)])
 def test_a_task_that_a_middleware_fails_has_failed(add_middleware, ended, before, hook, effects) -> None:
     add_middleware(Refuses(hook), before=before)
-    pipe: Any = dramatiq.pipeline([tasks.effect.message("no"), tasks.say.message()])
+    pipe: Any = dramatiq.pipeline([tasks.effect.message("no"), say_message()])
     pipe.run()
     row = ended(pipe.messages[0])
     assert (row.status, row.result, row.error_message) == ("failed", None, "A middleware refused it.")

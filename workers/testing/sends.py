@@ -1,7 +1,7 @@
 """Tasks that were sent, as a test asks for them."""
 
 import inspect
-from typing import Any
+from typing import Any, Protocol
 
 import dramatiq
 from dramatiq import Actor
@@ -10,11 +10,23 @@ from apps.tasks.json_safe import json_safe
 from apps.tasks.models import TaskStatus
 from workers.testing.errors import MisuseError
 
+
+class DjangoTask(Protocol):
+    """A task of Django's Tasks API, whichever package has the API."""
+
+    @property
+    def module_path(self) -> str:
+        """Dotted path of its function."""
+
+
+#: Parameters of the functions here.
+Sendable = Actor[..., Any] | DjangoTask
+
 #: Tasks that an error lists.
 LISTED = 20
 
 
-def sent(actor: Actor[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> list[TaskStatus]:
+def sent(actor: Sendable | None = None, /, *args: Any, **kwargs: Any) -> list[TaskStatus]:
     """Return the tasks of an actor that were sent with these arguments, in their order, whatever became of them.
 
     Parameters:
@@ -34,7 +46,7 @@ def sent(actor: Actor[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> 
     return [row for row in rows if _has(row, actor, wanted)]
 
 
-def assert_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> TaskStatus:
+def assert_sent(actor: Sendable, /, *args: Any, **kwargs: Any) -> TaskStatus:
     """Return the last task of an actor that was sent with these arguments.
 
     Raises:
@@ -48,7 +60,7 @@ def assert_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> TaskSta
     return found[-1]
 
 
-def refute_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> None:
+def refute_sent(actor: Sendable, /, *args: Any, **kwargs: Any) -> None:
     """Check that no task of an actor was sent with these arguments.
 
     Raises:
