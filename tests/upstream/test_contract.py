@@ -1,5 +1,6 @@
 """Parts of Dramatiq's contract that no other test of this project is about."""
 
+import threading
 from typing import Any
 
 import dramatiq
@@ -67,17 +68,16 @@ def test_a_generic_actor_performs(install, broker) -> None:
 def test_a_task_over_a_rate_limiter_of_dramatiq_is_retried(install, declare, ended) -> None:
     install()
     limiter = ConcurrentRateLimiter(StubLimiterBackend(), "alone", limit=1)
-    begun: list[int] = []
+    begun = threading.Event()
 
     def alone() -> str:
-        begun.append(1)
+        begun.set()
         with limiter.acquire():
             return "done"
 
     with limiter.acquire():
         message = declare(alone, max_retries=None, min_backoff=1, max_backoff=2).send()
-        while not begun:
-            pass
+        assert begun.wait(PATIENCE_MS / 1000)
     assert ended(message).result == "done"
 
 
