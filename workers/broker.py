@@ -460,7 +460,8 @@ class LedgerBroker(RedisBroker):
             if deadline is not None:
                 left_ms = max((deadline - time.monotonic()) * 1000, 0)
                 is_later = Q(status=states.PENDING, run_at__gt=ClockTimestamp(offset_ms=left_ms))
-                if not left_ms or not unfinished.exclude(is_later).exists():
+                # The last task may end between two looks.
+                if not left_ms or (not unfinished.exclude(is_later).exists() and unfinished.exists()):
                     raise QueueJoinTimeout(_join_error(queue_name, unfinished.order_by("pk")))
             time.sleep(interval / 1000)
 

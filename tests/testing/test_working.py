@@ -64,6 +64,20 @@ def test_join_does_not_wait_for_a_task_that_is_later_than_its_time_out(broker: L
 
 
 @pytest.mark.django_db
+def test_join_does_not_raise_for_a_task_that_ends_between_its_looks(broker: LedgerBroker, monkeypatch) -> None:
+    acting.say.send("ends")
+    rows = TaskStatus.objects.all()
+    exclude = type(rows).exclude
+
+    def ends_first(found, *args):
+        rows.update(status="completed")
+        return exclude(found, *args)
+
+    monkeypatch.setattr(type(rows), "exclude", ends_first)
+    broker.join("default")
+
+
+@pytest.mark.django_db
 def test_join_raises_the_failure_of_a_task_if_asked(broker: LedgerBroker) -> None:
     acting.say.send("waits")
     failed = acting.say.send("fails")
