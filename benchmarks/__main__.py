@@ -21,6 +21,7 @@ NAMES = (
     "isolate",
     "progress",
     "pickup",
+    "tasks_api",
     "cancel",
     "volume",
     "retention",

@@ -32,7 +32,7 @@ def run(rig: Rig) -> list[Figure]:
     for number in rig.rounds():
         drained = {}
         for system in systems:
-            found = drained[system.name] = _drained(rig, system)
+            found = drained[system.name] = drain_noops(rig, system)
             text = f"{found.count:,} tasks, {found.per_second:,.0f}/s, {found.processor_ms:.2f} ms"
             rig.log_round("consume", number, system, text)
         rates.append({name: found.per_second for name, found in drained.items()})
@@ -58,7 +58,7 @@ def run(rig: Rig) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _drained(rig: Rig, system: System) -> Drained:
+def drain_noops(rig: Rig, system: System) -> Drained:
     count = rig.amount(12_000, quick=500)
     system.clear()
     with system.workers() as workers:

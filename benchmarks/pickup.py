@@ -29,7 +29,7 @@ def run(rig: Rig) -> list[Figure]:
     for number in rig.rounds():
         turn: dict[str, dict[str, float]] = {measure: {} for measure in MEASURES}
         for system in systems:
-            for measure, value in zip(MEASURES, _milliseconds(rig, system, number), strict=True):
+            for measure, value in zip(MEASURES, milliseconds(rig, system, number), strict=True):
                 turn[measure][system.name] = value
         for measure, values in turn.items():
             rounds[measure].append(values)
@@ -42,10 +42,10 @@ def run(rig: Rig) -> list[Figure]:
     ]
 
 
-def _milliseconds(rig: Rig, system: System, number: int) -> tuple[float, float, float, float]:
+def milliseconds(rig: Rig, system: System, number: int, *, processes: int = 2) -> tuple[float, float, float, float]:
     idle_seconds = 0.2 if rig.is_quick else 3.0
     system.clear()
-    with system.workers() as workers:
+    with system.workers(processes=processes) as workers:
         steady = _latencies(system, workers, count=rig.amount(200, quick=8), every=STEADY_SECONDS, lead=0.2)
         cold = _latencies(system, workers, count=rig.amount(8, quick=2), every=idle_seconds, lead=idle_seconds)
         system.settle(workers)

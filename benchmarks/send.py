@@ -28,7 +28,7 @@ def run(rig: Rig) -> list[Figure]:
     manies: list[dict[str, float]] = []
     added: list[dict[str, float]] = []
     for number in rig.rounds():
-        single = {setup.name: _one_by_one(rig, setup, number) for setup in SETUPS if rig.is_available(setup)}
+        single = {setup.name: one_by_one(rig, setup, number) for setup in SETUPS if rig.is_available(setup)}
         singles.append(single)
         manies.append({DRAMATIQ.name: single[DRAMATIQ.name]} | {ours.name: _many(rig, ours, number) for ours in OURS})
         added.append({setup.name: _added(rig, setup, number) for setup in IN_TRANSACTION if rig.is_available(setup)})
@@ -46,7 +46,7 @@ def run(rig: Rig) -> list[Figure]:
     ]  # fmt: skip
 
 
-def _one_by_one(rig: Rig, setup: Setup, number: int) -> float:
+def one_by_one(rig: Rig, setup: Setup, number: int) -> float:
     system = rig.system(setup)
     count = rig.amount(2_000, quick=50)
     system.clear()

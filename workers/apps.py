@@ -12,13 +12,19 @@ from django.conf import settings
 from django.core.exceptions import ImproperlyConfigured
 from django.core.signals import setting_changed
 from django.utils.module_loading import module_has_submodule
+from dramatiq.broker import MessageProxy
+from dramatiq.middleware import Middleware
+from dramatiq.results import Results
 
 from apps.tasks import states
 from apps.tasks.conf import conf
+from apps.tasks.errors import TaskError
+from apps.tasks.results import RowBackend
 from apps.tasks.signals import cancel_requested, ended_by_ledger, pauses_changed
 from workers import checks
 from workers.checks import declarations as declarations
 from workers.checks import servers as servers
+from workers.wire.message import from_row
 
 #: Modules whose actors are not declared. This one cleans a table that stays empty.
 IGNORED_MODULES = ("django_dramatiq.tasks",)
@@ -41,6 +47,28 @@ def _call_all(sender: object, **kwargs: object) -> None:
 def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
     broker: Any = dramatiq.get_broker()
     broker.emit_after("ledger_end", task_ids, move)
+    if _hears_of_nacks(broker):
+        _nack(broker, task_ids)
+
+
+def _nack(broker: Any, task_ids: list[str]) -> None:
+    """Call the hooks of a message that failed, as for one that Dramatiq moves to its dead letters."""
+    from apps.tasks.models import TaskStatus  # Not at the top: they are not loaded yet.
+
+    for row in TaskStatus.objects.filter(task_id__in=task_ids).iterator():
+        message = MessageProxy(from_row(row))
+        message.stuff_exception(TaskError(row.error_message or "It was cancelled."))
+        message.fail()
+        broker.emit_after("nack", message)
+
+
+def _hears_of_nacks(broker: Any) -> bool:
+    """Return whether a middleware counts or keeps failures. Dramatiq's results need not, if they are the rows."""
+    return any(
+        type(middleware).after_nack is not Middleware.after_nack
+        for middleware in broker.middleware
+        if not (isinstance(middleware, Results) and isinstance(middleware.backend, RowBackend))
+    )
 
 
 def _follow_eager(sender: object, *, setting: str, **kwargs: object) -> None:
@@ -91,7 +119,7 @@ class WorkersConfig(AppConfig):
             if config.module and path not in ignored and module_has_submodule(config.module, "tasks"):
                 import_module(path)
         broker: Any = dramatiq.get_broker()
-        if any(hasattr(middleware, "after_ledger_end") for middleware in broker.middleware):
+        if any(hasattr(one, "after_ledger_end") for one in broker.middleware) or _hears_of_nacks(broker):
             ended_by_ledger.connect(_tell_middleware, dispatch_uid="workers")
         setting_changed.connect(_follow_eager, dispatch_uid="workers.testing")
         if conf.TASK_EAGER:

@@ -26,12 +26,14 @@ from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
 from apps.tasks.log_context import with_request
+from apps.tasks.results import failure_of
 from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
-from workers.sending import arguments, following, options, times, unique
+from workers.sending import arguments, elsewhere, following, options, times, unique
 from workers.sending.actor import adopt
 from workers.sending.back_pressure import BackPressure
+from workers.sending.elsewhere import ActorElsewhere
 from workers.sending.on_commit import is_by_hand, pack_sends, publish_on_commit
 from workers.sending.sent_message import SentMessage, sent
 from workers.wire.message import WIRE_OPTIONS
@@ -43,16 +45,21 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger(__name__)
 
-#: Options of a message that have columns of their own.
+#: Options of a message that have columns of their own, or are for its send alone.
 COLUMN_OPTIONS = (
     "owner_id", "priority", "weight", "delay", "eta", "max_age", "expires", "retries", "traceback",
-    "requeue_timestamp", *unique.OPTIONS, *WIRE_OPTIONS,
+    "requeue_timestamp", elsewhere.OPTION, *unique.OPTIONS, *WIRE_OPTIONS,
 )  # fmt: skip
+
+#: Those that a retry keeps nevertheless: no column has them.
+KEPT = ("requeue_timestamp",)
 
 #: Signals around the ack of a message. A hook that kept a message from it would keep the attempt for ever.
 ACK_SIGNALS = ("ack", "nack")
 #: Signals after an actor has returned or raised. Whatever a hook raises then, the attempt has to end.
 ENDING_SIGNALS = ("process_message", "skip_message", *ACK_SIGNALS)
+#: Signal before an actor is called, and those after which its thread has called all hooks of its message.
+PROCESSING, ENDS = "process_message", ("process_message", "skip_message")
 
 #: Milliseconds that a join waits, unless it says otherwise.
 JOIN_MS = 60_000
@@ -88,6 +95,8 @@ class LedgerBroker(RedisBroker):
     # --- Signals ---
 
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
+        if signal == PROCESSING:
+            Attempt.note_processing(args[0])
         for middleware in self._listeners(f"before_{signal}"):
             try:
                 getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
@@ -104,6 +113,8 @@ class LedgerBroker(RedisBroker):
                 raise
             except BaseException as error:
                 self._note_broken_hook(middleware, signal, error)
+        if signal in ENDS:
+            Attempt.note_processing(None)
 
     def _note_broken_hook(self, middleware: Middleware, signal: str, error: BaseException) -> None:
         """Log the error of an after-hook. The outcome of the attempt that ends, if one does, tells it as well."""
@@ -178,7 +189,7 @@ class LedgerBroker(RedisBroker):
           that follows a task is recorded with its outcome, and always new here.
 
         Raises:
-          ActorNotFound: No actor of that name is declared.
+          ActorNotFound: No actor of that name is declared, and the message has not the option `elsewhere`.
           BadArgumentsError: The actor cannot be called with the message's arguments, or JSON cannot carry them.
           TooLargeError: The arguments have more than `TASK_MAX_ARGUMENT_BYTES`.
           UnknownQueueError: `TASK_QUEUES` declares queues, and not the message's.
@@ -186,11 +197,10 @@ class LedgerBroker(RedisBroker):
           FollowUpError: The message follows a task that ends, and JSON cannot carry its arguments.
           Cancelled: The task that sends is cancelled: before the send, or after it.
         """
+        own = Attempt.of(message)
+        if own is not None:
+            return self._enqueue_again(own, message, delay=delay)
         attempt = Attempt.ending()
-        if attempt is not None and attempt.message.message_id == message.message_id:
-            # `Retries` enqueues the message itself again: that is a move of its row.
-            attempt.retry(delay_ms=delay or 0)
-            return sent(message)
         with progress.shielded():
             self.emit_before("enqueue", message, delay)
             if attempt is not None:
@@ -202,6 +212,22 @@ class LedgerBroker(RedisBroker):
                 found = sent(message, known_as=known.get(0))
             self.emit_after("enqueue", found, delay)
         return found
+
+    def _enqueue_again(self, attempt: Attempt, message: Any, *, delay: Any) -> SentMessage:
+        """Let a task run again whose own message was enqueued: a retry, or a middleware or its actor put it off.
+
+        Raises:
+          BadArgumentsError: The delay is none, or the message differs in more than its options.
+          FollowUpError: JSON cannot carry the options that a middleware has set.
+          EndedError: The end of the attempt is written.
+        """
+        with progress.shielded():
+            self.emit_before("enqueue", message, delay)
+            following.check_again(attempt.message, message)
+            delay_ms = times.delay_ms(message.actor_name, delay)
+            attempt.retry(delay_ms=delay_ms, options=_options_of_retry(message))
+            self.emit_after("enqueue", message, delay)
+        return sent(message)
 
     def send_many(self, messages: Iterable[Message[Any]]) -> list[SentMessage]:
         """Record many messages with one insert and publish them with one call. All are checked before any is sent.
@@ -265,13 +291,15 @@ class LedgerBroker(RedisBroker):
 
     def send_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return the message as the ledger records it, checked. Raises: As `enqueue`."""
-        actor, given = self.get_actor(message.actor_name), message.options
+        given = message.options
+        is_elsewhere = elsewhere.OPTION in given and message.actor_name not in self.actors
+        actor: Any = ActorElsewhere(message) if is_elsewhere else self.get_actor(message.actor_name)
         plain = arguments.plain_options(message) if given else given
         bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         priority = arguments.priority_of(message, actor)
         arguments.check_columns(message, priority=priority)
         queue_name = q_name(message.queue_name)
-        if conf.TASK_QUEUES:
+        if conf.TASK_QUEUES and not is_elsewhere:
             queues.check_known(queue_name, conf.TASK_QUEUES)
         related_type, related_id = _related(actor, bound)
         if "pipe_target" in given:
@@ -383,22 +411,37 @@ class LedgerBroker(RedisBroker):
         return self.runtime.consumer(queue_name, timeout_seconds=timeout / 1000)
 
     def flush(self, queue_name: str) -> None:
-        """Drop the messages that wait in Redis. The rows stay, and the relay publishes them again."""
-        self.wire.workers.delete(self.wire.messages_key(queue_name))
-        self.wire.contents.abandon(queue_name)
+        """Cancel the tasks of a queue that wait, and drop their messages. Those that a worker has claimed stay.
+
+        A task whose row another transaction has locked stays, too.
+        """
+        from apps.tasks import ledger
+        from apps.tasks.models import TaskStatus
+
+        waiting = TaskStatus.objects.filter(queue_name=queue_name, status=states.PENDING).order_by("pk")
+        last = 0
+        while row_ids := list(waiting.filter(pk__gt=last).values_list("pk", flat=True)[: ledger.PAGE]):
+            ledger.cancel_many(row_ids)
+            last = row_ids[-1]
+        self.wire.forget(queue_name)
 
     def flush_all(self) -> None:
+        """Cancel the tasks of all declared queues that wait, and drop their messages."""
         for queue_name in self.queues:
             self.flush(queue_name)
 
-    def join(self, queue_name: str, *, interval: int = 100, timeout: int | None = JOIN_MS) -> None:
+    def join(
+        self, queue_name: str, *, interval: int = 20, timeout: int | None = JOIN_MS, fail_fast: bool = False
+    ) -> None:
         """Wait until no task of the queue is unfinished. For tests.
 
         Parameters:
           interval: Milliseconds between two looks.
           timeout: Milliseconds to wait. None: for ever.
+          fail_fast: Raise as soon as a task of the queue has failed, also if that was before the call.
 
         Raises:
+          ResultFailure: With `fail_fast`, a task has failed.
           QueueNotFound: No such queue is declared.
           QueueJoinTimeout: After the time, or at once if all that is left begins later than that.
         """
@@ -408,11 +451,17 @@ class LedgerBroker(RedisBroker):
         self._check_queue(queue_name)
         unfinished = TaskStatus.objects.unfinished().filter(queue_name=queue_name)
         deadline = None if timeout is None else time.monotonic() + timeout / 1000
-        while unfinished.exists():
+        failed = TaskStatus.objects.filter(queue_name=queue_name, status=states.FAILED).order_by("pk")
+        while True:
+            if fail_fast and (row := failed.first()) is not None:
+                raise failure_of(row)
+            if not unfinished.exists():
+                return
             if deadline is not None:
                 left_ms = max((deadline - time.monotonic()) * 1000, 0)
                 is_later = Q(status=states.PENDING, run_at__gt=ClockTimestamp(offset_ms=left_ms))
-                if not left_ms or not unfinished.exclude(is_later).exists():
+                # The last task may end between two looks.
+                if not left_ms or (not unfinished.exclude(is_later).exists() and unfinished.exists()):
                     raise QueueJoinTimeout(_join_error(queue_name, unfinished.order_by("pk")))
             time.sleep(interval / 1000)
 
@@ -445,6 +494,18 @@ def _log_broken_hook(hook: str, middleware: Middleware, failure: Failure) -> Non
 def _without_columns(options: dict[str, Any]) -> dict[str, Any]:
     """Return the options that have no column of their own."""
     return {name: value for name, value in options.items() if name not in COLUMN_OPTIONS}
+
+
+def _options_of_retry(message: Any) -> dict[str, Any]:
+    """Return the options that the row keeps for the next attempt. Raises: FollowUpError: JSON cannot carry them."""
+    options = {name: value for name, value in message.options.items() if name not in COLUMN_OPTIONS or name in KEPT}
+    try:
+        kept: dict[str, Any] = json_safe(options)
+    except (TypeError, ValueError, RecursionError) as error:
+        raise FollowUpError(
+            f"{message.actor_name} cannot be enqueued again: {Failure.of(error).error_message}"
+        ) from error
+    return kept
 
 
 def _with_key(options: dict[str, Any], key: Unique | None) -> dict[str, Any]:

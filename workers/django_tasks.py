@@ -9,16 +9,18 @@ import inspect
 import logging
 import threading
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
 from functools import partial
-from queue import Queue
+from queue import Empty, Queue
 from typing import TYPE_CHECKING, Any
 
 import django
 import dramatiq
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import close_old_connections, connections, transaction
+from django.db import close_old_connections, connection, connections, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from dramatiq.middleware import CurrentMessage
@@ -28,6 +30,7 @@ from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
 from apps.tasks.signals import outcomes_written, worker_stopping
 from apps.tasks.values import Outcome
+from workers.process.attempt import Attempt
 
 # Django 6 has the API itself. The types are its own.
 if TYPE_CHECKING or django.VERSION >= (6, 0):
@@ -54,6 +57,13 @@ DEFAULT_OPTIONS = {"max_retries": 0}
 #: Class of the error of a task that ended without an exception, such as one that expired or was cancelled.
 NO_EXCEPTION = "apps.tasks.errors.TaskError"
 
+
+#: Option of a message whose priority is not its actor's: the task's.
+PRIORITY_OPTION = "task_priority"
+#: Ends whose rows are read at once, at most.
+MANY = 200
+#: Types whose values JSON carries as they are.
+PLAIN = frozenset({int, str, bool, float, type(None)})
 
 #: Dotted paths of the tasks that this process knows.
 _paths: set[str] = set()
@@ -99,22 +109,22 @@ class LedgerBackend(BaseTaskBackend):
 
     def _actor_of(self, task: Task[..., Any]) -> Any:
         broker: Any = dramatiq.get_broker()
-        if task.module_path not in broker.actors:
+        path = task.module_path
+        if path not in broker.actors:
             for queue_name in self.queues:
                 broker.declare_queue(queue_name)
             options: dict[str, Any] = DEFAULT_OPTIONS | self.options | dict(getattr(task, "actor_options", {}))
-            declare = dramatiq.actor(
-                actor_name=task.module_path, queue_name=task.queue_name, priority=-task.priority, **options
-            )
+            declare = dramatiq.actor(actor_name=path, queue_name=task.queue_name, priority=-task.priority, **options)
             declare(self._function_of(task))
-            _paths.add(task.module_path)
-        return broker.actors[task.module_path]
+            _paths.add(path)
+        return broker.actors[path]
 
     def _function_of(self, task: Task[..., Any]) -> Callable[..., Any]:
         """Return the function of the task's actor. It looks like the task's own, without the context."""
 
         def run(*args: Any, **kwargs: Any) -> Any:
-            if task.takes_context or task_started.receivers:
+            is_in_worker = CurrentMessage.get_current_message() is not None
+            if task.takes_context or (is_in_worker and task_started.receivers):
                 result = self._running_result(task)
                 task_started.send(type(self), task_result=result)
                 if task.takes_context:
@@ -134,10 +144,33 @@ class LedgerBackend(BaseTaskBackend):
         message = CurrentMessage.get_current_message()
         if message is None:
             raise RuntimeError(f"{task.module_path} runs outside of a worker: call its function with .call()")
-        result = self.get_result(message.message_id)
         now = timezone.now()
+        attempt = Attempt.current()
+        if attempt is not None and not attempt.claim.attempt:
+            # Of a first attempt the message tells all: reading the row would cost more than most tasks.
+            return self._first_result(task, attempt, started_at=_shown(now))
+        result = self.get_result(message.message_id)
         _set(result, status=TaskResultStatus.RUNNING, last_attempted_at=now, started_at=result.started_at or now)
         return result
+
+    def _first_result(self, task: Task[..., Any], attempt: Attempt, *, started_at: Any) -> TaskResult[Any, Any]:
+        """Return the result of a task that runs for the first time."""
+        message = attempt.message
+        priority = message.options.get(PRIORITY_OPTION, task.priority)
+        return TaskResult(
+            task=_as_sent(task, priority=priority, queue_name=message.queue_name, backend=self.alias),
+            id=message.message_id,
+            status=TaskResultStatus.RUNNING,
+            enqueued_at=_shown(datetime.fromtimestamp(message.message_timestamp / 1000, UTC)),
+            started_at=started_at,
+            finished_at=None,
+            last_attempted_at=started_at,
+            args=list(message.args),
+            kwargs=message.kwargs,
+            backend=self.alias,
+            errors=[],
+            worker_ids=[str(attempt.claim.worker_id)],
+        )
 
     def enqueue(self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> TaskResult[Any, Any]:
         """Record a task in the caller's transaction. Workers see it when that commits.
@@ -152,17 +185,20 @@ class LedgerBackend(BaseTaskBackend):
             self.validate_task(task)
             self._valid.add(known)
         broker: Any = dramatiq.get_broker()
-        arguments: Any = normalize_json(list(args))
-        named: Any = normalize_json(dict(kwargs))
+        arguments: Any = _normalized(list(args))
+        named: Any = _normalized(dict(kwargs))
         actor = self._actor_of(task)
         # Without options a send is cheaper.
         options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
+        is_urgent = bool(options)
         run_after = task.run_after
         if run_after is not None:
             run_after = timezone.make_aware(run_after) if timezone.is_naive(run_after) else run_after
             if run_after > timezone.now():
                 options["delay"] = run_after
         message = actor.message_with_options(args=tuple(arguments), kwargs=named, **options)
+        if is_urgent:
+            message.options[PRIORITY_OPTION] = task.priority
         if message.queue_name != task.queue_name:
             message = message.copy(queue_name=task.queue_name)
         sent = broker.enqueue(message, delay=message.options.get("delay"))
@@ -182,7 +218,10 @@ class LedgerBackend(BaseTaskBackend):
             errors=[],
             worker_ids=[],
         )
-        transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
+        if connection.in_atomic_block or not connection.autocommit:
+            transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
+        else:
+            task_enqueued.send_robust(type(self), task_result=result)
         return result
 
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
@@ -198,10 +237,14 @@ class LedgerBackend(BaseTaskBackend):
         task = None if row is None else _task_named(row.task_name)
         if row is None or task is None:
             raise TaskResultDoesNotExist(result_id)
-        return self._result_of(row, task)
+        return self.result_of(row, task)
 
-    def _result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any, Any]:
-        ended = [one for one in row.attempts.order_by("attempt") if one.started_at is not None or one.error_type]
+    def result_of(self, row: Any, task: LedgerTask) -> TaskResult[Any, Any]:
+        """Return the result of a row's task."""
+        # A first attempt that has not failed has no row of its own.
+        has_attempts = row.attempt or row.status in (states.FAILED, states.CANCELLED)
+        attempts = row.attempts.order_by("attempt") if has_attempts else []
+        ended = [one for one in attempts if one.started_at is not None or one.error_type]
         starts = [one.started_at for one in ended if one.started_at is not None]
         workers = [str(one.worker_id) for one in ended if one.worker_id]
         is_counted = any(one.attempt == row.attempt for one in ended)
@@ -214,7 +257,8 @@ class LedgerBackend(BaseTaskBackend):
             errors.append(_error(row))
         is_due = row.run_at <= row.created_at
         result: TaskResult[Any, Any] = TaskResult(
-            task=task.using(
+            task=_as_sent(
+                task,
                 priority=-row.priority,
                 queue_name=row.queue_name,
                 run_after=None if is_due or row.status != states.PENDING else _shown(row.run_at),
@@ -247,6 +291,17 @@ class LedgerBackend(BaseTaskBackend):
                 id="tasks.E010",
             )
         ]
+
+
+def _as_sent(task: Any, **changes: Any) -> Any:
+    """Return the task as it was sent. Making another one reads the signature of its function."""
+    return task if all(getattr(task, name) == value for name, value in changes.items()) else task.using(**changes)
+
+
+def _normalized(values: Any) -> Any:
+    """Return what JSON makes of arguments, which is mostly what they are."""
+    each = values.values() if isinstance(values, dict) else values
+    return values if all(type(one) in PLAIN for one in each) else normalize_json(values)
 
 
 def _shown(timestamp: Any) -> Any:
@@ -301,8 +356,8 @@ class FinishedSignals:
         """Take the ends that a worker process wrote."""
         ended = [one for one in outcomes if one.move.target in states.TERMINAL and one.task_name in _paths]
         if may_block:
-            for one in ended:
-                self._send(one.claim.task_id)
+            if ended:
+                self._send([one.claim.task_id for one in ended])
             return
         for one in ended:
             self._task_ids.put(one.claim.task_id)
@@ -312,16 +367,25 @@ class FinishedSignals:
 
     def _run(self) -> None:
         while True:
-            task_id = self._task_ids.get()
+            task_ids = self._take()
             try:
                 close_old_connections()
-                self._send(task_id)
+                self._send(task_ids)
             except Exception:
-                logger.exception("task_finished was not sent id=%s", task_id)
+                logger.exception("task_finished was not sent count=%d first=%s", len(task_ids), task_ids[0])
             finally:
                 if self._task_ids.empty():
                     connections.close_all()
-                self._task_ids.task_done()
+                for _ in task_ids:
+                    self._task_ids.task_done()
+
+    def _take(self) -> list[str]:
+        """Wait for the next end, and return it with those that came meanwhile."""
+        task_ids = [self._task_ids.get()]
+        with suppress(Empty):
+            while len(task_ids) < MANY:
+                task_ids.append(self._task_ids.get_nowait())
+        return task_ids
 
     def settle(self, sender: object, *, timeout_seconds: float, **kwargs: object) -> None:
         """Wait for the signals of a worker process that stops. The thread ends with the process."""
@@ -330,17 +394,23 @@ class FinishedSignals:
             if not is_done.wait_for(lambda: not self._task_ids.unfinished_tasks, timeout_seconds):
                 logger.warning("task_finished is not sent for all count=%d", self._task_ids.unfinished_tasks)
 
-    def _send(self, task_id: str) -> None:
+    def _send(self, task_ids: list[str]) -> None:
+        from apps.tasks.models import TaskStatus
+
         backend = next((one for one in task_backends.all() if isinstance(one, LedgerBackend)), None)
         if backend is None:
             return
-        try:
-            result = backend.get_result(task_id)
-        except TaskResultDoesNotExist:  # Cleaned up since.
-            return
-        for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
-            if isinstance(answer, Exception):
-                logger.error("receiver of task_finished failed id=%s receiver=%r error=%r", task_id, receiver, answer)
+        rows = TaskStatus.objects.in_bulk(task_ids, field_name="task_id")
+        for row in (rows[task_id] for task_id in task_ids if task_id in rows):  # Others were cleaned up since.
+            task = _task_named(row.task_name)
+            if task is None:
+                continue
+            result = backend.result_of(row, task)
+            for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
+                if isinstance(answer, Exception):
+                    logger.error(
+                        "receiver of task_finished failed id=%s receiver=%r error=%r", row.task_id, receiver, answer
+                    )
 
 
 _finished = FinishedSignals()

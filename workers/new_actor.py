@@ -5,7 +5,6 @@ import builtins
 import importlib
 import keyword
 import re
-import sysconfig
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from django.apps import AppConfig, apps
 from django.db.models import IntegerField, Model
 from django.utils.module_loading import module_has_submodule
 
+from apps.core.installed_app import is_installed
 from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
 from apps.tasks.queues import did_you_mean
@@ -107,10 +107,7 @@ def _parsed(name: str) -> tuple[AppConfig, str]:
 
 
 def _is_of_the_project(config: AppConfig) -> bool:
-    if config.name in FOLDERS:
-        return False
-    installed = [Path(sysconfig.get_path(name)).resolve() for name in ("purelib", "platlib", "stdlib")]
-    return not any(Path(config.path).resolve().is_relative_to(path) for path in installed)
+    return config.name not in FOLDERS and not is_installed(config)
 
 
 def _refuse_existing(config: AppConfig, function: str) -> None:

@@ -1,4 +1,4 @@
-"""The actors of accounts. Each loads by id, calls one service and returns small JSON.
+"""The actors of accounts, and a task of Django's Tasks API. Each loads by id, calls one service and returns small JSON.
 
 Every process imports this module at its start, so services are imported on use.
 """
@@ -6,14 +6,14 @@ Every process imports this module at its start, so services are imported on use.
 from typing import Any
 
 import dramatiq
+from django_tasks import task
 
 from apps.core.mail import MailRefusedError
 
 MINUTE_MS = 60 * 1_000
 
 
-@dramatiq.actor(
-    actor_name="accounts.send_password_mail",
+@task(
     queue_name="mail",
     # An hour for a mail server that is down or defers the mail. The link is made anew for each attempt.
     max_retries=6,

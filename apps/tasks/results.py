@@ -15,6 +15,17 @@ FIRST_PAUSE_SECONDS = 0.01
 LAST_PAUSE_SECONDS = 0.5
 
 
+def failure_of(row: Any) -> ResultFailure:
+    """Return Dramatiq's error of a task that failed or was cancelled."""
+    # Dramatiq's field has the name of the class alone. Without an exception the status says more than nothing.
+    name = row.error_type.rpartition(".")[2] or row.status
+    words = "the task was cancelled" if row.status == states.CANCELLED else "the task failed"
+    if row.error_type and row.status == states.FAILED:
+        return ResultFailure(f"actor raised {name}: {row.error_message}", name, row.error_message)
+    told = in_words(row.error_type, row.error_message)
+    return ResultFailure(f"{words}: {told}" if told else words, name, row.error_message)
+
+
 class RowBackend(ResultBackend):
     """Reads results from `TaskStatus`. The writer puts them there with the outcome, so storing is empty here."""
 
@@ -49,17 +60,12 @@ class RowBackend(ResultBackend):
         from apps.tasks.models import TaskStatus
 
         columns = ("status", "result", "error_type", "error_message")
-        row = TaskStatus.objects.filter(task_id=task_id).values(*columns).first()
-        if row is None or row["status"] in states.UNFINISHED:
+        row = TaskStatus.objects.filter(task_id=task_id).only(*columns).first()
+        if row is None or row.status in states.UNFINISHED:
             return Missing
-        if row["status"] == states.COMPLETED:
-            return row["result"]
-        error_type, message = row["error_type"], row["error_message"]
-        # Dramatiq's field has the name of the class alone. Without an exception the status says more than nothing.
-        name = error_type.rpartition(".")[2] or row["status"]
-        words = "the task was cancelled" if row["status"] == states.CANCELLED else "the task failed"
-        told = in_words(error_type, message)
-        raise ResultFailure(f"{words}: {told}" if told else words, name, message)
+        if row.status == states.COMPLETED:
+            return row.result
+        raise failure_of(row)
 
     def store_result(self, message: Any, result: Any, ttl: int) -> None:
         """The outcome carries the result."""

@@ -77,6 +77,7 @@ class Held(NamedTuple):
       args, kwargs, options: JSON texts, as they were written.
       sent_ms: Time of the send, in milliseconds since 1970.
       line: Key of its actor's limit. None: it has none.
+      traceback: Of the last error. Empty: there was none.
     """
 
     task_id: str
@@ -90,6 +91,7 @@ class Held(NamedTuple):
     retries: int
     sent_ms: float
     line: str | None = None
+    traceback: str = ""
 
 
 class Claim(NamedTuple):
@@ -135,6 +137,7 @@ class Outcome(NamedTuple):
       percent, text: Last report. COMPLETE writes 100 whatever was reported.
       sends: Messages that belong to the outcome. They are recorded in the same commit.
       line: Key of its actor's limit, which has a place free now. None: it has none.
+      options: With RETRY and SNOOZE, options of the message that was enqueued again. None: they stay.
     """
 
     claim: Claim
@@ -150,6 +153,7 @@ class Outcome(NamedTuple):
     text: str = ""
     sends: tuple[Send, ...] = ()
     line: str | None = None
+    options: dict[str, Any] | None = None
 
 
 class Settled(NamedTuple):

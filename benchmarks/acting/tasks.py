@@ -10,6 +10,7 @@ import dramatiq
 from django.db import connection
 
 from apps.tasks import progress
+from benchmarks.acting import django_tasks as django_tasks
 from benchmarks.rig.holding import hold_until
 from benchmarks.rig.journal import mark
 

@@ -10,6 +10,8 @@ from tests.commands import manage
 #: Returns the commands for a number of worker processes and a number of threads.
 Workers = Callable[[int, int], list[tuple[str, ...]]]
 OUR_MODULE = "benchmarks.systems.aiwriting"
+#: The same system by Django's Tasks API.
+API_MODULE = "benchmarks.systems.aiwriting_django_tasks"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,7 +40,7 @@ class Setup:
 
     @property
     def is_ours(self) -> bool:
-        return self.module == OUR_MODULE
+        return self.module in (OUR_MODULE, API_MODULE)
 
     @property
     def missing(self) -> list[str]:
@@ -61,6 +63,11 @@ def _dramatiq(processes: int, threads: int) -> list[tuple[str, ...]]:
 
 def _rundramatiq(processes: int, threads: int) -> list[tuple[str, ...]]:
     return [_run("django", "rundramatiq", "--processes", str(processes), "--threads", str(threads))]
+
+
+def _db_worker(processes: int, threads: int) -> list[tuple[str, ...]]:
+    # A worker has one thread.
+    return [_run("django", "db_worker", "--no-startup-delay")] * processes
 
 
 def _huey(processes: int, threads: int) -> list[tuple[str, ...]]:
@@ -132,6 +139,17 @@ ADMIN_SQLITE = _admin("sqlite", "SQLite")
 POSTGRESQL = _ours("postgresql", "PostgreSQL")
 SQLITE = _ours("sqlite", "SQLite")
 OURS = (POSTGRESQL, SQLITE)
+TASKS_API = replace(POSTGRESQL, name="aiWriting, Django's Tasks API", module=API_MODULE)
+DJANGO_TASKS_DB = Setup(
+    name="django-tasks-db, PostgreSQL",
+    module="benchmarks.systems.django_tasks_db.sender",
+    workers=_db_worker,
+    database="postgresql",
+    done="SUCCESSFUL",
+    packages=("django_tasks_db",),
+    variables={"DJANGO_SETTINGS_MODULE": "benchmarks.systems.django_tasks_db.settings"},
+    is_slow=True,
+)
 #: The same, with actors that run in child processes.
 ISOLATED = tuple(
     replace(setup, name=f"{setup.name}, isolated", variables={**setup.variables, "BENCHMARKS_ISOLATED": "1"})

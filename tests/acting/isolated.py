@@ -53,6 +53,16 @@ def isolated_effect(nonce: str) -> dict[str, Any]:
     return {"pid": os.getpid(), "sent": effect.send(f"{nonce} sent").message_id, "current": message.message_id}
 
 
+@_actor("isolated_again", isolate=True)
+def isolated_again() -> int:
+    """Enqueue its own message once."""
+    message = CurrentMessage.get_current_message()
+    assert message is not None
+    if not message.options["attempt"]:
+        dramatiq.get_broker().enqueue(message, delay=1)
+    return int(message.options["attempt"])
+
+
 @_actor("isolated_hello", isolate=True)
 async def isolated_hello(name: str) -> str:
     progress.set(50, "Half-way")

@@ -214,6 +214,7 @@ def test_the_code_runs(
     assert list(sent.values_list("task_name", flat=True)) == [
         "documents.process_document",
         *["documents.find_word"] * 8,
+        "billing.charge",
         "projects.count_documents",
     ]
     assert here["task_id"] == list(sent)[-1].task_id

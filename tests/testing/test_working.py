@@ -7,6 +7,7 @@ import dramatiq
 import pytest
 from django.db import connection
 from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+from dramatiq.results import ResultFailure
 
 from apps.tasks import states
 from apps.tasks.models import TaskStatus
@@ -60,6 +61,43 @@ def test_join_does_not_wait_for_a_task_that_is_later_than_its_time_out(broker: L
     acting.say.send_with_options(args=("later",), delay=3_600_000)
     with pytest.raises(QueueJoinTimeout, match=r"acting\.say"):
         dramatiq.get_broker().join("default")
+
+
+@pytest.mark.django_db
+def test_join_does_not_raise_for_a_task_that_ends_between_its_looks(broker: LedgerBroker, monkeypatch) -> None:
+    acting.say.send("ends")
+    rows = TaskStatus.objects.all()
+    exclude = type(rows).exclude
+
+    def ends_first(found, *args):
+        rows.update(status="completed")
+        return exclude(found, *args)
+
+    monkeypatch.setattr(type(rows), "exclude", ends_first)
+    broker.join("default")
+
+
+@pytest.mark.django_db
+def test_join_raises_the_failure_of_a_task_if_asked(broker: LedgerBroker) -> None:
+    acting.say.send("waits")
+    failed = acting.say.send("fails")
+    TaskStatus.objects.filter(task_id=failed.message_id).update(
+        status="failed", error_type="builtins.KeyError", error_message="no"
+    )
+    with pytest.raises(ResultFailure, match=r"^actor raised KeyError: no$"):
+        broker.join("default", fail_fast=True)
+
+
+@pytest.mark.django_db
+def test_a_flush_drops_what_waits_and_not_what_a_worker_has(broker: LedgerBroker) -> None:
+    waiting, running, other = acting.say.send("waits"), acting.say.send("runs"), acting.wait_at.send("gate", "n")
+    TaskStatus.objects.filter(task_id=running.message_id).update(status="processing")
+    broker.flush("default")
+    status = dict(TaskStatus.objects.values_list("task_id", "status"))
+    assert [status[one.message_id] for one in (waiting, running, other)] == ["cancelled", "processing", "pending"]
+    assert broker.wire.contents.present("default", [f"{waiting.message_id}:0"]) == [False]
+    broker.flush_all()
+    assert TaskStatus.objects.get(task_id=other.message_id).status == "cancelled"
 
 
 @pytest.mark.django_db

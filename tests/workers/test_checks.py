@@ -2,12 +2,14 @@
 
 import math
 import re
+import sysconfig
 from contextlib import contextmanager
 from datetime import timedelta
 
 import dramatiq
 import pytest
 from django.apps import apps
+from django.conf import settings
 from django.core.checks import Tags, run_checks
 from django.core.exceptions import ImproperlyConfigured
 from django.db import OperationalError, connection, connections
@@ -23,6 +25,7 @@ from apps.tasks.schedules import allowed
 from tests import rows
 from workers import checks
 from workers.apps import WorkersConfig
+from workers.checks import declarations
 from workers.middleware.ending import Ending
 from workers.middleware.lifecycle import Lifecycle
 from workers.middleware.progress import Progress
@@ -66,6 +69,12 @@ def test_an_actor_without_the_prefix_of_its_app_is_an_error_that_suggests_the_na
         (message,) = checks.check_names()
     assert message.id == "tasks.E001"
     assert message.hint == "Declare it with actor_name='documents.nothing'."
+
+
+def test_the_actor_of_an_installed_package_keeps_its_name_and_its_options(declared, monkeypatch) -> None:
+    with declared(actor_name="process"):
+        monkeypatch.setattr(sysconfig, "get_path", lambda name: str(settings.BASE_DIR))
+        assert checks.check_names() == declarations.check_retries() == []
 
 
 def test_an_unknown_related_model_is_an_error_that_lists_the_known_ones(declared) -> None:

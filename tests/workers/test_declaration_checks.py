@@ -34,7 +34,7 @@ def found(broker, monkeypatch):
         given = {name: value for name, value in {**RIGHT, **options}.items() if name not in without}
         actor = dramatiq.actor(function, **given)
         try:
-            monkeypatch.setattr(declarations, "actors", lambda: [actor])
+            monkeypatch.setattr(declarations, "own_actors", lambda: [actor])
             return [message for message in run_checks(tags=["tasks"]) if _is_declaration(message.id)]
         finally:
             monkeypatch.undo()

@@ -89,6 +89,23 @@ def test_a_group_calls_an_unknown_actor_back_with_a_row(declare, wait_until, tra
 
 
 @both_kinds
+@pytest.mark.parametrize("hook", ["pipe", "on_success"])
+def test_what_follows_with_arguments_that_its_actor_does_not_take_is_a_row_that_says_why(
+    declare, wait_until, transactional, hook
+) -> None:
+    def takes_none() -> None:
+        pass
+
+    declare(takes_none, max_retries=0)
+    options = {} if hook == "pipe" else {hook: "acting.takes_none"}
+    first = declare(lambda_named("first"), transactional=transactional, max_retries=0, **options).message()
+    dramatiq.pipeline([first, *([message_for("acting.takes_none")] if hook == "pipe" else [])]).run()
+    row = wait_until(lambda: of("acting.takes_none").exclude(error_message="").first())
+    assert row.error_message.startswith("No worker has a version of the actor that takes these arguments.")
+    assert of("acting.first").get().status == "completed"
+
+
+@both_kinds
 def test_the_next_of_a_pipeline_gets_the_result_as_it_is_stored(declare, ended, transactional) -> None:
     def first() -> Any:
         return {1: ("a\x00b", "\ud800"), "deep": [[[]]]}

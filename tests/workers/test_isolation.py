@@ -71,6 +71,11 @@ def test_the_row_shows_the_progress_of_a_child_while_it_runs(isolated, gate, wai
     assert message.get_result(block=True, timeout=30_000) == "n"
 
 
+def test_a_task_puts_itself_off(isolated, ended) -> None:
+    row = ended(isolated.isolated_again.send())
+    assert (row.status, row.result, row.snoozes) == ("completed", 1, 1)
+
+
 def test_an_async_task_has_an_event_loop_of_its_own(isolated, ended) -> None:
     row = ended(isolated.isolated_hello.send("Ada"))
     assert row.status == "completed", row.error_message

@@ -21,6 +21,11 @@ pytestmark = [pytest.mark.django_db(transaction=True)]
 class Listener(Middleware):
     def __init__(self) -> None:
         self.heard: list[tuple[str, str]] = []
+        #: Reasons of failed messages, by id.
+        self.nacked: dict[str, str | None] = {}
+
+    def after_nack(self, broker: Any, message: Any) -> None:
+        self.nacked[message.message_id] = str(message._exception) if message.failed else None
 
     def after_ledger_end(self, broker: Any, task_ids: Collection[str], move: states.Move) -> None:
         self.heard += [(task_id, move.name) for task_id in task_ids]
@@ -50,6 +55,7 @@ def test_a_task_that_expires_is_told_by_the_relay_and_by_the_claim(listener) -> 
     TaskStatus.objects.filter(task_id=by_claim).update(expires_at=timezone.now())
     ledger.claim([(by_claim, 0)], claim_id=uuid.uuid4(), worker_id=uuid.uuid4())
     assert listener.heard == [(by_relay, "expire"), (by_claim, "expire")]
+    assert listener.nacked == dict.fromkeys((by_relay, by_claim), "It was not started before it expired.")
 
 
 def test_a_task_that_no_worker_knows_is_told_when_it_is_given_up(listener) -> None:

@@ -47,7 +47,7 @@ def test_waiting_for_a_result_inside_the_sending_transaction_is_refused() -> Non
 
 def test_a_failure_raises_dramatiqs_own_error() -> None:
     message = tasks.expected.send()
-    with pytest.raises(ResultFailure, match=r"^the task failed: KeyError: 'expected'$") as raised:
+    with pytest.raises(ResultFailure, match=r"^actor raised KeyError: 'expected'$") as raised:
         message.get_result(block=True)
     assert (raised.value.orig_exc_type, raised.value.orig_exc_msg) == ("KeyError", "'expected'")
 

@@ -163,11 +163,11 @@ def test_a_queue_of_priority_0_has_the_keys_of_before(publish, fetch, broker) ->
     assert keys(broker) == {f"{QUEUE}.msgs"}
 
 
-def test_a_flush_leaves_nothing(publish, fetch, broker) -> None:
+def test_a_queue_that_is_forgotten_leaves_nothing(publish, fetch, broker) -> None:
     for priority in (-1, 0, 5):
         publish(priority, range(20))
     fetch(12)
-    broker.flush(QUEUE)
+    broker.wire.forget(QUEUE)
     assert keys(broker) == set()
 
 

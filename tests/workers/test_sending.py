@@ -316,6 +316,19 @@ def test_an_unknown_actor_is_refused(broker) -> None:
     assert not TaskStatus.objects.exists()
 
 
+def test_an_actor_of_another_program_gets_its_task_if_the_message_says_so(broker, settings) -> None:
+    settings.TASK_QUEUES = {"default": {}}
+    message: dramatiq.Message = dramatiq.Message(
+        queue_name="billing", actor_name="billing.charge", args=(7,), kwargs={}, options={"elsewhere": True}
+    )
+    broker.enqueue(message)
+    row = TaskStatus.objects.get(task_id=message.message_id)
+    assert (row.task_name, row.queue_name, row.args, row.options) == ("billing.charge", "billing", [7], {})
+    assert broker.wire.contents.present("billing", [f"{message.message_id}:0"]) == [True]
+    with pytest.raises(BadArgumentsError, match=r"argument 1 for billing\.charge"):
+        broker.enqueue(message.copy(args=({1},)))
+
+
 class NotJSON:
     pass
 

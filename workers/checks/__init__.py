@@ -9,7 +9,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 import dramatiq
-from django.apps import apps
+from django.apps import AppConfig, apps
 from django.conf import settings
 from django.contrib.auth import get_permission_codename
 from django.core.checks import CheckMessage, Error, Tags, Warning, register
@@ -19,6 +19,7 @@ from dramatiq.middleware import Callbacks, Pipelines, Retries
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 
 from apps.core.connections import POSTGRESQL_OPTIONS
+from apps.core.installed_app import is_installed
 from apps.tasks.conf import MOST_DAYS, SETTINGS, conf
 from apps.tasks.errors import BadCronError
 from apps.tasks.queues import did_you_mean
@@ -57,12 +58,22 @@ def actors() -> list[Actor[..., Any]]:
     return [actor for _, actor in sorted(dramatiq.get_broker().actors.items())]
 
 
+def own_actors() -> list[Actor[..., Any]]:
+    """Return the declared actors without those of installed packages, whose code this project cannot change."""
+    return [actor for actor in actors() if (config := app_of(actor)) is None or not is_installed(config)]
+
+
+def app_of(actor: Actor[..., Any]) -> AppConfig | None:
+    """Return the app in which an actor's function is. None: it is in none."""
+    return apps.get_containing_app_config(inspect.unwrap(actor.fn).__module__)
+
+
 @register("tasks")
 def check_names(**kwargs: Any) -> list[CheckMessage]:
     """tasks.E001: An actor's name begins with the label of its app, or is the dotted path of its function."""
     messages: list[CheckMessage] = []
-    for actor in actors():
-        config = apps.get_containing_app_config(actor.fn.__module__)
+    for actor in own_actors():
+        config = app_of(actor)
         path = f"{actor.fn.__module__}.{actor.fn.__qualname__}"
         if config is not None and not actor.actor_name.startswith((f"{config.label}.", path)):
             messages.append(

@@ -16,7 +16,7 @@ from django.db.models import Model
 from dramatiq import Actor
 
 from apps.tasks.conf import conf
-from workers.checks import actors
+from workers.checks import own_actors
 from workers.isolation.limits import limits_of
 
 #: Options of an actor that say what a restart of its worker does to it.
@@ -32,7 +32,7 @@ def check_retries(**kwargs: Any) -> list[CheckMessage]:
             hint="Add max_retries=3, or the number that suits it. 0: no automatic retry.",
             id="tasks.W011",
         )
-        for actor in actors()
+        for actor in own_actors()
         if actor.options.get("max_retries") is None and not actor.options.get("retry_when")
     ]
 
@@ -46,7 +46,7 @@ def check_explicit_time_limits(**kwargs: Any) -> list[CheckMessage]:
             hint="Add time_limit=20_000, or the milliseconds that suit it.",
             id="tasks.W012",
         )
-        for actor in actors()
+        for actor in own_actors()
         if _time_limit_ms(actor) is None
     ]
 
@@ -55,7 +55,7 @@ def check_explicit_time_limits(**kwargs: Any) -> list[CheckMessage]:
 def check_restarts(**kwargs: Any) -> list[CheckMessage]:
     """tasks.W013: An actor that may outlast `WORKER_DRAIN_SECONDS` says what a restart does to it."""
     messages: list[CheckMessage] = []
-    for actor in actors():
+    for actor in own_actors():
         limit_ms = _time_limit_ms(actor)
         if limit_ms is None or limit_ms <= conf.WORKER_DRAIN_SECONDS * 1000 or _survives_a_restart(actor):
             continue
@@ -75,7 +75,7 @@ def check_restarts(**kwargs: Any) -> list[CheckMessage]:
 def check_annotations(**kwargs: Any) -> list[CheckMessage]:
     """tasks.W014: Each argument of an actor has an annotation."""
     messages: list[CheckMessage] = []
-    for actor in actors():
+    for actor in own_actors():
         parameters = inspect.signature(inspect.unwrap(actor.fn)).parameters.values()
         if bare := [one.name for one in parameters if one.annotation is one.empty]:
             messages.append(
@@ -92,7 +92,7 @@ def check_annotations(**kwargs: Any) -> list[CheckMessage]:
 def check_arguments(**kwargs: Any) -> list[CheckMessage]:
     """tasks.W015: No argument of an actor is a model."""
     messages: list[CheckMessage] = []
-    for actor in actors():
+    for actor in own_actors():
         messages += [
             Warning(
                 f"The argument {name!r} of the actor {actor.actor_name!r} is a {model}: a send with one is refused.",
@@ -109,7 +109,7 @@ def check_arguments(**kwargs: Any) -> list[CheckMessage]:
 def check_modules(**kwargs: Any) -> list[CheckMessage]:
     """tasks.W016: An actor is in the `tasks.py` of an app."""
     messages: list[CheckMessage] = []
-    for actor in actors():
+    for actor in own_actors():
         module = inspect.unwrap(actor.fn).__module__
         config = apps.get_containing_app_config(module)
         right = f"{config.name}.tasks" if config is not None else "the tasks.py of an app"
@@ -129,7 +129,7 @@ def check_modules(**kwargs: Any) -> list[CheckMessage]:
 def check_imports(**kwargs: Any) -> list[CheckMessage]:
     """tasks.W017: `tasks.py` and the models that it imports at module level do not import each other."""
     messages: list[CheckMessage] = []
-    for name in sorted({inspect.unwrap(actor.fn).__module__ for actor in actors()}):
+    for name in sorted({inspect.unwrap(actor.fn).__module__ for actor in own_actors()}):
         module = sys.modules.get(name)
         for models in _models_imported_by(module) if module is not None else ():
             if _leads_to(models, name):

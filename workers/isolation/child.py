@@ -102,10 +102,12 @@ def _work(channel: Connection) -> int:
         error = raised
     if os.getpid() != pid:
         return 0  # A process that the function forked has returned from it, too.
+    put_off = None if attempt.put_off_ms is None else (attempt.put_off_ms, attempt.options or {})
     if error is None:
-        end: Returned | Raised = Returned(pack_result(result), attempt.written)
+        end: Returned | Raised = Returned(pack_result(result), attempt.written, put_off)
     else:
-        end = Raised(pack_exception(error), Failure.of(error), attempt.written, attempt.cancellation.ends(error))
+        is_cancelled = attempt.cancellation.ends(error)
+        end = Raised(pack_exception(error), Failure.of(error), attempt.written, is_cancelled, put_off)
     broker.emit_after("child_work", message, result=result, exception=error)
     with suppress(Exception):
         broker.wire.settle()

@@ -223,6 +223,9 @@ class Isolated:
                 self._kill_at = time.monotonic() + GRACE_SECONDS
             case Returned() | Raised() as end:
                 self._end = end
+                if end.put_off is not None:
+                    delay_ms, options = end.put_off
+                    self.attempt.retry(delay_ms=delay_ms, options=options)
                 if end.written:
                     self.attempt.decide(result=None, exception=None, store_result=False)
                     self.attempt.written = True
@@ -235,9 +238,9 @@ class Isolated:
             # A statement may still run in the server of the database, though its process is gone.
             backends.end(self._backends)
         match self._end:
-            case Returned(result):
+            case Returned(result, _, _):
                 return unpack_result(result)
-            case Raised(packed, failure, _, cancelled):
+            case Raised(packed, failure, _, cancelled, _):
                 error = unpack_exception(packed)
                 if isinstance(error, MemoryError) and self.job.limits.memory_bytes is not None:
                     raise OverMemoryLimitError(f"over its memory limit of {self.job.limits.memory_text} ({REFUSED})")

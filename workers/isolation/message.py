@@ -87,10 +87,12 @@ class Returned(NamedTuple):
     Parameters:
       result: As a pickle, see `pack_result`.
       written: Its outcome was committed with the writes of the function.
+      put_off: The task's own message was enqueued again: milliseconds to wait, and options for the row.
     """
 
     result: bytes
     written: bool
+    put_off: tuple[int, dict[str, Any]] | None = None
 
 
 class Raised(NamedTuple):
@@ -99,12 +101,14 @@ class Raised(NamedTuple):
     Parameters:
       exception: As a pickle, see `pack_exception`.
       cancelled: The cancellation of the task had reached it.
+      put_off: As of `Returned`.
     """
 
     exception: bytes
     failure: Failure
     written: bool
     cancelled: bool = False
+    put_off: tuple[int, dict[str, Any]] | None = None
 
 
 class Verdict(NamedTuple):

@@ -51,9 +51,11 @@ def follow(broker: "Broker", message: MessageProxy, actor_name: str, told: Any) 
 def is_settled(message: MessageProxy) -> bool:
     """Return whether nothing has to follow any more.
 
-    It is recorded in the actor's own transaction, or the task is snoozed or cancelled.
+    It is recorded in the actor's own transaction, or the task is snoozed, put off or cancelled. A middleware that
+    fails a task stops what follows it, too.
     """
     if not isinstance(message, ClaimedMessage):
         return False
     attempt = message.attempt
-    return attempt.written or attempt.is_cancelled or attempt.snooze_ms is not None
+    is_put_off = attempt.snooze_ms is not None or attempt.put_off_ms is not None
+    return attempt.written or attempt.is_cancelled or is_put_off or (message.failed and message.exception is None)

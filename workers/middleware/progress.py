@@ -13,7 +13,7 @@ from apps.tasks import progress, states
 from apps.tasks.errors import TaskError
 from apps.tasks.failures import in_words
 from apps.tasks.log_context import fields_of
-from workers.process.attempt import MESSAGE_START_LENGTH, Attempt, ClaimedMessage, is_a
+from workers.process.attempt import MESSAGE_START_LENGTH, REFUSED, Attempt, ClaimedMessage, is_a
 from workers.process.withheld import withheld, withhold_arguments
 from workers.sending import arguments
 
@@ -98,7 +98,7 @@ class Progress(Middleware):
         Attempt.end_ending()
         progress.unbind()
         if message.failed and exception is None:
-            attempt.skip("A middleware refused it.", failed=True)
+            attempt.skip(REFUSED, failed=True)
         actor = broker.actors.get(message.actor_name)
         default = actor.options.get("store_results", True) if actor else True
         attempt.decide(result=result, exception=exception, store_result=message.options.get("store_results", default))

@@ -49,6 +49,12 @@ class Tracing(Middleware):
         return set()
 
     def before_enqueue(self, broker: Broker, message: Message[Any], delay: Any) -> None:
+        if isinstance(message, ClaimedMessage):
+            # A retry belongs to the send of its task, as its row says, and not to the attempt before it.
+            for name in _propagator.fields:
+                message.options.pop(name, None)
+            message.options.update(vars(message).get("sent_in", {}))
+            return
         if trace.get_current_span() is trace.INVALID_SPAN:
             # A trace begins with a request, or with a span of the project's own.
             return
@@ -82,6 +88,9 @@ class Tracing(Middleware):
         span = _tracer().start_span(f"run {message.actor_name}", parent, SpanKind.CONSUMER, attributes)
         inside = trace.set_span_in_context(span, parent)
         # For the child of an isolated task, which gets the message. The row has the context of the send.
+        vars(message)["sent_in"] = {
+            name: message.options[name] for name in _propagator.fields if name in message.options
+        }
         _propagator.inject(message.options, inside)
         vars(message)["span"] = span, context.attach(inside)
 

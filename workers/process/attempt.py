@@ -12,7 +12,7 @@ from dramatiq.middleware import Shutdown
 
 from apps.tasks import masking, states
 from apps.tasks.conf import conf
-from apps.tasks.errors import Cancelled
+from apps.tasks.errors import Cancelled, TaskError
 from apps.tasks.failures import in_words
 from apps.tasks.json_safe import json_safe
 from apps.tasks.log_buffer import Buffer
@@ -26,10 +26,17 @@ logger = logging.getLogger(__name__)
 #: Characters of an error in a log line.
 MESSAGE_START_LENGTH = 300
 
+#: Error of a task that a middleware failed.
+REFUSED = "A middleware refused it."
+
 #: Longest delay of an automatic retry, in milliseconds: a year. Dates have an end.
 LONGEST_RETRY_MS = 365 * 24 * 60 * 60 * 1000
 
 _thread = threading.local()
+
+
+class EndedError(TaskError):
+    """The message of a task was enqueued again after its end was written."""
 
 
 class Attempt:
@@ -37,8 +44,8 @@ class Attempt:
 
     __slots__ = (
         "broken_hooks", "child_failure", "claim", "failure", "in_transaction", "is_cancelled", "is_expected",
-        "is_in_child", "is_suspect", "line", "message", "outcome", "owner_id", "reporter", "retry_delay_ms", "sends",
-        "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread", "written",
+        "is_in_child", "is_suspect", "line", "message", "options", "outcome", "owner_id", "put_off_ms", "reporter",
+        "retry_delay_ms", "sends", "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -58,6 +65,10 @@ class Attempt:
         self.reporter = Reporter(Cancellation(), message=message)
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
+        #: Milliseconds for which its message was enqueued again before its end began. None: it was not.
+        self.put_off_ms: int | None = None
+        #: Options of the message that was enqueued again, for the row. None: it was not.
+        self.options: dict[str, Any] | None = None
         #: Milliseconds for which it puts itself off. None: it does not.
         self.snooze_ms: int | None = None
         #: Exception that ended it, in texts. They are made once: making them runs code of the exception.
@@ -123,7 +134,7 @@ class Attempt:
         if self.is_cancelled:
             self.cancellation.finish()
         self.sends.clear()
-        self.retry_delay_ms, self.snooze_ms, self.failure, self.is_expected = None, None, None, False
+        self.retry_delay_ms, self.snooze_ms, self.failure, self.is_expected = self.put_off_ms, None, None, False
         self.broken_hooks.clear()
         _thread.ending = self
 
@@ -138,9 +149,64 @@ class Attempt:
         _thread.ending = None
         _thread.running = None
 
-    def retry(self, *, delay_ms: int) -> None:
-        """Ask for an automatic retry of the failed attempt."""
+    @staticmethod
+    def note_processing(message: MessageProxy | None) -> None:
+        """Note the message whose hooks this thread calls. None: it has called them all."""
+        _thread.processing = message.attempt if isinstance(message, ClaimedMessage) else None
+
+    @staticmethod
+    def of(message: Message[Any] | MessageProxy) -> "Attempt | None":
+        """Return the attempt whose own message this is, or a copy of it. None: it is another one."""
+        if isinstance(message, ClaimedMessage):
+            return message.attempt
+        attempt: Attempt | None = getattr(_thread, "processing", None) or Attempt.current()
+        if attempt is None or message.options.get("redis_message_id") != attempt.wire_id:
+            return None
+        return attempt
+
+    def retry(self, *, delay_ms: int, options: dict[str, Any]) -> None:
+        """Let the task run again, since its message was enqueued again.
+
+        It is an automatic retry of an attempt that fails. Any other is put off, without a failure and without an end.
+
+        Parameters:
+          options: Options of the message, for the row.
+
+        Raises:
+          EndedError: The end of the attempt is written.
+        """
         self.retry_delay_ms = min(max(delay_ms, 0), LONGEST_RETRY_MS)
+        self.options = options
+        if self.outcome is not None:
+            self._put_off_late()
+        elif Attempt.ending() is not self:
+            self.put_off_ms = self.retry_delay_ms
+
+    def _put_off_late(self) -> None:
+        """Put the task off though its outcome is settled: the hook of a middleware comes after that."""
+        if self.written or self.taken:
+            raise EndedError("its message was enqueued again after its end was written")
+        assert self.outcome is not None, "there is an outcome to replace"
+        if move := {states.COMPLETE: states.SNOOZE, states.FAIL: states.RETRY}.get(self.outcome.move):
+            self._replace(move=move, delay_ms=self.retry_delay_ms or 0, options=self.options)
+
+    def refuse(self) -> None:
+        """Fail the attempt, which completed, since a middleware says so."""
+        if self.outcome is None or self.outcome.move is not states.COMPLETE:
+            return
+        if self.written or self.taken:
+            logger.error("task completed before a middleware failed it id=%s", self.claim.task_id)
+        else:
+            self._replace(move=states.FAIL, result=None, error_message=REFUSED, sends=())
+
+    def _replace(self, *, move: states.Move, **values: Any) -> None:
+        """Replace the outcome, whose log line is written."""
+        assert self.outcome is not None, "there is an outcome to replace"
+        logger.info(
+            "task ends otherwise id=%s actor=%s status=%s attempt=%d",
+            self.claim.task_id, self.message.actor_name, move.target, self.claim.attempt,
+        )  # fmt: skip
+        self.outcome = self.outcome._replace(move=move, **values)
 
     def note_broken_hook(self, name: str, *, is_following: bool, failure: Failure) -> None:
         """Note that an after-hook failed. The outcome tells it.
@@ -174,6 +240,8 @@ class Attempt:
             self._settle(states.SNOOZE, delay_ms=self.snooze_ms)
         elif exception is not None:
             self._fail(self.failure_of(exception))
+        elif self.retry_delay_ms is not None:
+            self._settle(states.SNOOZE, delay_ms=self.retry_delay_ms)
         else:
             try:
                 kept = json_safe(result) if store_result else None
@@ -233,7 +301,9 @@ class Attempt:
     def skip(self, reason: str, *, failed: bool) -> None:
         """Settle the outcome of a message that a middleware skipped."""
         if self.outcome is None:
-            if failed:
+            if self.retry_delay_ms is not None:
+                self._settle(states.SNOOZE, delay_ms=self.retry_delay_ms)
+            elif failed:
                 self._settle(states.FAIL, error_message=reason or "It was skipped.")
             else:
                 self._settle(states.COMPLETE, text=reason or "It was skipped.")
@@ -290,6 +360,7 @@ class Attempt:
             error_message=error_message,
             sends=tuple(self.sends),
             line=self.line,
+            options=self.options if move in (states.RETRY, states.SNOOZE) else None,
             **values,
         )
         # After the outcome: a request that comes now sees it, or is seen here. The function may not even have begun.
@@ -328,6 +399,11 @@ class ClaimedMessage(MessageProxy):
     def __init__(self, attempt: Attempt) -> None:
         super().__init__(attempt.message)
         self.attempt = attempt
+
+    def fail(self) -> None:
+        """Let the task fail, unless its actor has raised: what follows from that is decided by then."""
+        super().fail()
+        self.attempt.refuse()
 
     @property
     def owner_id(self) -> Any:

@@ -61,7 +61,7 @@ class BackPressure:
         queues = conf.TASK_QUEUES
         for send in sends:
             queue = queues.get(send.queue_name)
-            if (queue is not None and queue.max_waiting) or self.actors[send.task_name].options.get("max_waiting"):
+            if (queue is not None and queue.max_waiting) or self._of_actor(send.task_name):
                 break
         else:
             return None
@@ -95,7 +95,7 @@ class BackPressure:
     def _limits(self, send: Send) -> Iterator[Limit]:
         queue = conf.TASK_QUEUES.get(send.queue_name)
         of_queue = None if queue is None else queue.max_waiting
-        of_actor = self.actors[send.task_name].options.get("max_waiting")
+        of_actor = self._of_actor(send.task_name)
         # The slot of a schedule comes once, and its scheduler is no caller who could wait.
         if (of_queue is None and of_actor is None) or "slot" in send.options:
             return
@@ -103,6 +103,11 @@ class BackPressure:
             yield Limit("queue_name", send.queue_name, of_queue)
         if of_actor is not None:
             yield Limit("task_name", send.task_name, of_actor)
+
+    def _of_actor(self, task_name: str) -> int | None:
+        """Return the limit of an actor. None: it has none, or another program has the actor."""
+        actor = self.actors.get(task_name)
+        return None if actor is None else actor.options.get("max_waiting")
 
     def _spend(self, limit: Limit, number: int) -> bool:
         """Take from the room that this process remembers. Return whether there is enough of it."""

@@ -5,6 +5,7 @@ from typing import Any
 
 from dramatiq import Actor, Message
 
+from apps.tasks.errors import BadArgumentsError
 from apps.tasks.limits import declared as limits
 from workers.sending import arguments, times
 
@@ -40,6 +41,20 @@ def check_next(
             return
         _check_options(known, message)
         actor, target = known, message.options.get("pipe_target")
+
+
+def check_again(own: Message[Any], message: Any) -> None:
+    """Check the message of a task that is enqueued again. Its row keeps actor, queue and arguments.
+
+    Raises:
+      BadArgumentsError: One of them differs.
+    """
+    for name in ("actor_name", "queue_name", "args", "kwargs"):
+        if getattr(own, name) != getattr(message, name):
+            raise BadArgumentsError(
+                f"{own.actor_name} enqueues its own message with another {name}, which its row cannot take: send a new "
+                "message"
+            )
 
 
 def _message_of(target: Any) -> Message[Any] | None:

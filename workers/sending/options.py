@@ -50,6 +50,9 @@ READ_BY_DRAMATIQ: tuple[tuple[type[Middleware], frozenset[str]], ...] = (
     (TimeLimit, frozenset({"time_limit"})),
 )
 
+#: Options that the middleware of other packages reads from a message and does not say, by the name of its class.
+READ_BY_OTHERS = {"periodiq.PeriodiqMiddleware": ("scheduled_at",)}
+
 #: Options that are True or False.
 FLAGS = ("store_results", "notify_shutdown", "pipe_ignore", "transactional", "idempotent", "isolate", "keep_logs")
 #: Options that name an actor.
@@ -116,7 +119,8 @@ def _read_from_messages(middleware: Middleware) -> Iterable[str]:
         if isinstance(middleware, kind):
             inherited: Any = kind.actor_options
             return names.union(middleware.actor_options - inherited.fget(middleware))
-    return middleware.actor_options
+    kind = type(middleware)
+    return middleware.actor_options.union(READ_BY_OTHERS.get(f"{kind.__module__}.{kind.__name__}", ()))
 
 
 def checked(actor: Actor[..., Any], given: dict[str, Any]) -> dict[str, Any]:

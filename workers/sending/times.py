@@ -4,6 +4,7 @@ The options of a message have them as JSON carries them, so that they survive in
 number of milliseconds, and an instant (`eta`, `expires`) is a number of milliseconds since 1970.
 """
 
+import math
 import time
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
@@ -211,6 +212,18 @@ def clipped(value: Any) -> int | None:
     if isinstance(value, timedelta):
         value = rounded_up(value)
     return min(max(int(value), 0), LONGEST_MS) if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def delay_ms(actor_name: str, delay: Any) -> int:
+    """Return the milliseconds for which a message that is enqueued again waits.
+
+    Raises:
+      BadOptionError: The delay is no number of milliseconds and no timedelta.
+    """
+    if isinstance(delay, float) and math.isfinite(delay):
+        delay = math.ceil(delay)  # Computed from a rate, perhaps.
+    found = 0 if delay is None else clipped(delay)
+    return _span_ms(actor_name, "delay", delay, or_else=" or a timedelta") if found is None else found
 
 
 def _now_ms() -> int:

@@ -101,7 +101,8 @@ def _threads(threads: int) -> Iterator[None]:
         stop.set()
         relay.join()
         relays.DUE_SECONDS = due_seconds
-        broker.flush_all()
+        for queue_name in broker.queues:
+            broker.wire.forget(queue_name)
 
 
 @cache

@@ -3,14 +3,13 @@
 from typing import Any
 
 import dramatiq
-from dramatiq import Actor
 
 from apps.tasks.json_safe import json_safe
 from workers.testing.coroutines import in_this_thread
-from workers.testing.sends import checked
+from workers.testing.sends import Sendable, checked
 
 
-def perform(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> Any:
+def perform(actor: Sendable, /, *args: Any, **kwargs: Any) -> Any:
     """Run an actor in this thread and return its result. Arguments and result are what JSON makes of them.
 
     No row is written. Nothing is retried, and no callback is sent.
@@ -21,7 +20,8 @@ def perform(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> Any:
       Others: What the actor raises.
     """
     broker: Any = dramatiq.get_broker()
-    send = broker.send_of(checked(actor).message(*args, **kwargs))
+    actor = checked(actor)
+    send = broker.send_of(actor.message(*args, **kwargs))
     given = json_safe({"args": send.args, "kwargs": send.kwargs})
     with in_this_thread():
         result = actor(*given["args"], **given["kwargs"])

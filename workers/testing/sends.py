@@ -1,19 +1,32 @@
 """Tasks that were sent, as a test asks for them."""
 
 import inspect
-from typing import Any
+from typing import Any, Protocol
 
+import dramatiq
 from dramatiq import Actor
 
 from apps.tasks.json_safe import json_safe
 from apps.tasks.models import TaskStatus
 from workers.testing.errors import MisuseError
 
+
+class DjangoTask(Protocol):
+    """A task of Django's Tasks API, whichever package has the API."""
+
+    @property
+    def module_path(self) -> str:
+        """Dotted path of its function."""
+
+
+#: Parameters of the functions here.
+Sendable = Actor[..., Any] | DjangoTask
+
 #: Tasks that an error lists.
 LISTED = 20
 
 
-def sent(actor: Actor[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> list[TaskStatus]:
+def sent(actor: Sendable | None = None, /, *args: Any, **kwargs: Any) -> list[TaskStatus]:
     """Return the tasks of an actor that were sent with these arguments, in their order, whatever became of them.
 
     Parameters:
@@ -27,40 +40,49 @@ def sent(actor: Actor[..., Any] | None = None, /, *args: Any, **kwargs: Any) -> 
         if args or kwargs:
             raise MisuseError("sent() needs an actor to look for arguments: sent(actor, ...)")
         return list(TaskStatus.objects.order_by("pk"))
-    wanted = {name: _as_json(value) for name, value in _bound(checked(actor), args, kwargs).items()}
+    actor = checked(actor)
+    wanted = {name: _as_json(value) for name, value in _bound(actor, args, kwargs).items()}
     rows = TaskStatus.objects.filter(task_name=actor.actor_name).order_by("pk")
     return [row for row in rows if _has(row, actor, wanted)]
 
 
-def assert_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> TaskStatus:
+def assert_sent(actor: Sendable, /, *args: Any, **kwargs: Any) -> TaskStatus:
     """Return the last task of an actor that was sent with these arguments.
 
     Raises:
       AssertionError: None was. It lists those that were sent.
       MisuseError: As `sent`.
     """
-    found = sent(checked(actor), *args, **kwargs)
+    actor = checked(actor)
+    found = sent(actor, *args, **kwargs)
     if not found:
         raise AssertionError(f"{_call(actor.actor_name, args, kwargs)} was not sent. {_listed(sent())}")
     return found[-1]
 
 
-def refute_sent(actor: Actor[..., Any], /, *args: Any, **kwargs: Any) -> None:
+def refute_sent(actor: Sendable, /, *args: Any, **kwargs: Any) -> None:
     """Check that no task of an actor was sent with these arguments.
 
     Raises:
       AssertionError: One was.
       MisuseError: As `sent`.
     """
-    if found := sent(checked(actor), *args, **kwargs):
+    actor = checked(actor)
+    if found := sent(actor, *args, **kwargs):
         raise AssertionError(f"{_call(actor.actor_name, args, kwargs)} was sent. {_listed(found)}")
 
 
 def checked(actor: Any) -> Actor[..., Any]:
-    """Return the actor. Raises: MisuseError: It is none."""
-    if not isinstance(actor, Actor):
-        raise MisuseError(f"The first argument must be an actor, the function under @dramatiq.actor, not {actor!r}.")
-    return actor
+    """Return the actor, or that of a task of Django's API. Raises: MisuseError: It is none."""
+    if isinstance(actor, Actor):
+        return actor
+    found = dramatiq.get_broker().actors.get(getattr(actor, "module_path", ""))
+    if found is None:
+        raise MisuseError(
+            "The first argument must be an actor or a task, the function under @dramatiq.actor or @task, not "
+            f"{actor!r}."
+        )
+    return found
 
 
 def _bound(actor: Actor[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:

@@ -16,6 +16,8 @@ from workers.wire.keys import level_word
 
 #: Options that belong to one publication of a message, not to the message.
 WIRE_OPTIONS = ("redis_message_id", "attempt")
+#: Option of a message whose last attempt failed. Its row has it, and Redis does not.
+TRACEBACK_OPTION = "traceback"
 
 #: Characters of a task id, at most.
 MAX_ID_LENGTH = 255
@@ -53,7 +55,9 @@ def for_attempt(message: Message[Any], attempt: int, *, retries: int = 0) -> Mes
     options = _options(message.message_id, attempt)
     if retries:
         options["retries"] = retries
-    return message.copy(options=options)
+    found = message.copy(options=options)
+    found.options.pop(TRACEBACK_OPTION, None)
+    return found
 
 
 def words_of(message: Message[Any], *, priority: int = 0) -> Words:
@@ -129,6 +133,8 @@ def from_held(held: Held, attempt: int) -> Message[Any]:
     options |= _options(held.task_id, attempt)
     if held.retries:
         options["retries"] = held.retries
+    if held.traceback:
+        options[TRACEBACK_OPTION] = held.traceback
     return Message(held.queue_name, held.task_name, tuple(args), kwargs, options, held.task_id, sent_ms)
 
 
@@ -138,8 +144,9 @@ def is_of(data: bytes, held: Held, message: Message[Any]) -> bool:
     Parameters:
       message: The row's message.
     """
+    options = {name: value for name, value in message.options.items() if name != TRACEBACK_OPTION}
     own = (
-        COMPACT.encode(message.options)
+        COMPACT.encode(options)
         if held.retries or held.options != "{}"
         else (
             f'{{"redis_message_id":"{held.task_id}:{message.options["attempt"]}","attempt":{message.options["attempt"]}}}'
@@ -154,7 +161,7 @@ def is_of(data: bytes, held: Held, message: Message[Any]) -> bool:
     try:  # Written by another encoder.
         found = decode(data)
         return (found.queue_name, found.actor_name, found.args, found.kwargs, found.options, found.message_id) == (
-            message.queue_name, message.actor_name, message.args, message.kwargs, message.options, message.message_id
+            message.queue_name, message.actor_name, message.args, message.kwargs, options, message.message_id
         )  # fmt: skip
     except (DecodeError, RecursionError):
         return False

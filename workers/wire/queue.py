@@ -196,6 +196,11 @@ class WireQueue(Keys):
                 self.workers.delete(key)  # One look answers all calls until now.
         return is_called
 
+    def forget(self, queue_name: str) -> None:
+        """Delete the messages of a queue. The relay publishes those again whose rows still wait."""
+        self.workers.delete(self.messages_key(queue_name))
+        self.contents.abandon(queue_name)
+
     def ack(self, broker_id: str, wire_ids: Iterable[tuple[str, str]]) -> None:
         """Delete messages, given as pairs of queue and wire id."""
         by_queue: defaultdict[str, list[str]] = defaultdict(list)

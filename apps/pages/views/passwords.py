@@ -35,7 +35,7 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     form = ForgottenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         user_ids = reset.users_to_mail(request, email=form.cleaned_data["email"])
-        send_password_mail.send(user_ids, origin_of(request))
+        send_password_mail.enqueue(user_ids, origin_of(request))
         return render(request, "pages/forgotten_sent.html", {"email": form.cleaned_data["email"]})
     return render(request, "pages/forgotten.html", {"form": form})
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Case, DurationField, ExpressionWrapper, F, Max, Q, TextField, Value, When
-from django.db.models.functions import Cast, Coalesce
+from django.db.models.functions import Cast, Coalesce, Least
 
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
@@ -19,6 +19,9 @@ from apps.tasks.ledger.record import record
 from apps.tasks.ledger.rows import HAS_LINE, UNCLAIMED, by_keys, expire, lock_free, may, pending_again, tell_ended
 from apps.tasks.models import TaskAttempt, TaskStatus
 from apps.tasks.values import Claim, Held, Outcome, Report, Settled
+
+#: Snoozes that the column can count. A middleware may put a task off for ever.
+MOST_SNOOZES = 32_767
 
 TAKEN = Settled(took=True)
 DEFERRED = Settled(took=False, deferred=True)
@@ -119,8 +122,9 @@ def crashes_of(task_ids: Sequence[str]) -> dict[str, Crashes]:
 def _claimed_with(claim_id: uuid.UUID, task_ids: Sequence[str]) -> list[Held]:
     rows = TaskStatus.objects.filter(task_id__in=task_ids, claim_id=claim_id, status=states.PROCESSING)
     texts = [Cast(name, TextField()) for name in ("args", "kwargs", "options")]
-    columns: Any = ("task_id", "pk", "owner_id", "task_name", "queue_name", *texts, "retries", "created_at", "line")
-    found: Any = [(*row, sent_at.timestamp() * 1000, line) for *row, sent_at, line in rows.values_list(*columns)]
+    columns: Any = ("task_id", "pk", "owner_id", "task_name", "queue_name", *texts, "retries")
+    columns += ("created_at", "line", "traceback")
+    found: Any = [(*row[:-3], row[-3].timestamp() * 1000, *row[-2:]) for row in rows.values_list(*columns)]
     return [Held(*row) for row in found]
 
 
@@ -252,7 +256,8 @@ def _finish(outcome: Outcome) -> Settled:
     elif move is states.SNOOZE:
         # The error of an earlier attempt stays. An error of this one is that of a broken hook.
         values = (_error(outcome) if outcome.error_message else {}) | pending_again()
-        values |= {"run_at": ClockTimestamp(offset_ms=outcome.delay_ms), "snoozes": F("snoozes") + 1}
+        snoozes = Least(F("snoozes") + 1, MOST_SNOOZES)
+        values |= {"run_at": ClockTimestamp(offset_ms=outcome.delay_ms), "snoozes": snoozes}
     elif move is states.RETRY:
         values |= UNCLAIMED | {
             "attempt": F("attempt") + 1,
@@ -274,6 +279,8 @@ def _finish(outcome: Outcome) -> Settled:
         if outcome.ran_ms is not None:
             # Once it is written it stays: rates count it.
             values["started_at"] = Coalesce("started_at", ClockTimestamp(offset_ms=-outcome.ran_ms))
+    if outcome.options is not None:
+        values["options"] = outcome.options
     starts: list[Any] = []
     if outcome.line is not None and move.target == states.PENDING and outcome.ran_ms is not None:
         started_at = ClockTimestamp(offset_ms=-outcome.ran_ms)

@@ -146,7 +146,7 @@ CLAIMABLE = """
     AND (t.expires_at IS NULL OR t.expires_at > now.at) AND t.cancel_requested_at IS NULL
     AND NOT t.in_line AND (t.line IS NULL OR NOT t.delayed){unlocked}
 RETURNING t.task_id, t.id, t.owner_id, t.task_name, t.queue_name, t.args::text, t.kwargs::text, t.options::text,
-    t.retries, date_part('epoch', t.created_at) * 1000, t.line
+    t.retries, date_part('epoch', t.created_at) * 1000, t.line, t.traceback
 """
 
 CLAIM = OptimisticUpdate(

@@ -44,7 +44,7 @@ WHERE t.task_id = m.task_id AND t.attempt = m.attempt AND t.status = 'pending' A
     AND t.run_at <= %s AND (t.expires_at IS NULL OR t.expires_at > %s) AND t.cancel_requested_at IS NULL
     AND NOT t.in_line AND (t.line IS NULL OR NOT t.delayed)
 RETURNING task_id, id, owner_id, task_name, queue_name, args, kwargs, options, retries,
-    (julianday(created_at) - 2440587.5) * 86400000, line
+    (julianday(created_at) - 2440587.5) * 86400000, line, traceback
 """
 
 COMPLETE = f"""

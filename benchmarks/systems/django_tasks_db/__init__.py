@@ -1,0 +1,1 @@
+"""django-tasks-db: Django's Tasks API with rows, which its workers ask for."""

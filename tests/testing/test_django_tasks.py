@@ -1,0 +1,34 @@
+"""The testing kit with tasks of Django's Tasks API."""
+
+from django.test import TestCase
+
+from tests.acting import django_tasks as tasks
+from workers.testing import MisuseError, assert_sent, perform, refute_sent, run_due, run_tasks, sent
+
+
+class DjangoTasksTests(TestCase):
+    def test_a_send_is_found_by_its_arguments_and_runs(self) -> None:
+        result = tasks.add.enqueue(1, second=2)
+        assert assert_sent(tasks.add, first=1).task_id == result.id
+        refute_sent(tasks.add, 2)
+        refute_sent(tasks.give)
+        [task] = run_due()
+        assert task.result == 3
+        assert tasks.add.get_result(result.id).return_value == 3
+
+    def test_retries_run_with_their_context(self) -> None:
+        tasks.succeed_at.enqueue(2)
+        assert [task.status for task in run_tasks()] == ["pending", "completed"]
+
+    def test_one_task_runs_alone(self) -> None:
+        assert perform(tasks.add, 1, 2) == 3
+        assert perform(tasks.add_later, 1, 2) == 3
+        assert sent() == []
+
+    def test_a_task_with_a_context_needs_a_row(self) -> None:
+        with self.assertRaisesMessage(RuntimeError, "runs outside of a worker"):
+            perform(tasks.succeed_at, 1)
+
+    def test_what_is_no_task_is_refused(self) -> None:
+        with self.assertRaisesMessage(MisuseError, "must be an actor or a task"):
+            sent(tasks.add.func)  # type: ignore[arg-type]

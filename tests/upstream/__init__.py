@@ -1,0 +1,1 @@
+"""Other people's middleware and tests for Dramatiq, on this broker."""
