@@ -73,6 +73,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="failed tasks that are retried at once by tests/tasks/test_act_on_all.py; default: %(default)s",
     )
     group.addoption(
+        "--every-look",
+        action="store_true",
+        help="look at every page in both themes and widths, which takes minutes; default: at one of each kind",
+    )
+    group.addoption(
         "--unique-sends",
         type=int,
         default=60,

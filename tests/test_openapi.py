@@ -10,8 +10,8 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
 from tests import openapi
+from tests.access.addresses import addresses, filled
 from tests.access.rules import METHODS, SITE
-from tests.access.test_matrix import addresses, filled
 
 #: Addresses of the API that are about the API.
 NOT_DESCRIBED = {"api-root", "api-schema", "api/any"}

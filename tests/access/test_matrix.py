@@ -4,60 +4,25 @@ import logging
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
-from datetime import timedelta
 from typing import Any
 
 import pytest
-from django.contrib.auth.models import AnonymousUser, Group, Permission
-from django.core.files.base import ContentFile
+from django.contrib.auth.models import AnonymousUser, Permission
 from django.db import connection, transaction
 from django.http import HttpRequest
 from django.template.response import SimpleTemplateResponse
 from django.test import Client
-from django.urls import URLPattern, URLResolver, get_resolver
-from django.utils import timezone
 
-from apps.accounts.models import Allowance, User
-from apps.accounts.sign_in.model import Throttle
-from apps.accounts.tokens.issuing import issue
-from apps.documents.services.document_service import DocumentService
-from apps.projects.models import Invitation, Membership, Project, Report, Role
-from apps.projects.services import invitation_service
-from apps.tasks import audit
-from apps.tasks.models import Alert, AlertRule, Limit, Schedule, TaskGroup
-from apps.tasks.schedules import actions
-from tests import rows
+from apps.accounts.models import User
+from tests.access.addresses import PARAMETER, addresses, filled, values_of
 from tests.access.rules import ADMIN, FORBIDDEN, IN, METHODS, MISSING, NOT_ALLOWED, ROLES, SIGN_IN, STAFF, entry_of
+from tests.access.site import make_site
 
 #: Permissions are the same on every database.
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
-#: A parameter in a pattern: `<int:pk>`, or `(?P<pk>[^/.]+)`.
-PARAMETER = re.compile(r"\(\?P<(\w+)>(?:[^()\[\]]|\[[^\]]*\])*\)|<(?:\w+:)?(\w+)>")
 #: A primary key and a task id without a row.
 GONE, GONE_TASK = 987_654_321, "00000000-0000-4000-8000-000000000000"
-
-
-def addresses(patterns: Any = None, prefix: str = "", namespace: str = "") -> Iterator[tuple[str, str]]:
-    """Yield the name and the pattern of every address of the site."""
-    for found in get_resolver().url_patterns if patterns is None else patterns:
-        here = prefix + str(found.pattern)
-        if isinstance(found, URLResolver):
-            yield from addresses(found.url_patterns, here, found.namespace or namespace)
-        else:
-            assert isinstance(found, URLPattern)
-            name = f"{namespace}:{found.name or ''}" if namespace else found.name or ""
-            if (here, name) == ("api/", ""):
-                yield "api/any", "api/nothing"
-            else:
-                yield {"admin/(?P<url>.*)$": "admin/any"}.get(here, name or here), here
-
-
-def filled(pattern: str, values: dict[str, Any]) -> str:
-    """Return the path of a pattern with these values of its parameters."""
-    return "/" + PARAMETER.sub(lambda found: str(values[found[1] or found[2]]), pattern).replace("^", "").replace(
-        "$", ""
-    )
 
 
 #: Methods by which a request may change something.
@@ -103,72 +68,6 @@ def clients(users: dict[str, User], monkeypatch: pytest.MonkeyPatch) -> dict[str
     return {role: Client(raise_request_exception=False, ROLE=role) for role in ROLES}
 
 
-@pytest.fixture
-def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
-    """A site with one row of everything: the parameters of its addresses, by a part of their names."""
-    project = Project.objects.create(name="Novels", owner=users["writer"])
-    for role in (Role.EDITOR, Role.READER):
-        Membership.objects.create(project=project, user=users[role.value], role=role)
-    document = DocumentService.create(project=project, title="Emma", text="Emma Woodhouse, handsome, clever, and rich.")
-    report = Report(project=project)
-    report.html.save("report.html", ContentFile(b"<p>"), save=False)
-    report.pdf.save("report.pdf", ContentFile(b"%PDF-"), save=False)
-    report.save()
-    task = rows.task(about=document, owner=users["writer"])
-    entry = audit.note("cancel", by=audit.by_user(users["staff"], door=audit.ADMIN), row_ids=[task.pk])
-    token = invitation_service.new_token()
-    invitation = Invitation.objects.create(
-        project=project, invited_by=users["writer"], email="a@example.com", role=Role.READER,
-        token_hash=invitation_service.hash_of(token), expires_at=timezone.now() + invitation_service.LIFETIME,
-    )  # fmt: skip
-    schedule = Schedule(
-        name="mine", task_name="documents.process_document", kwargs={"document_id": 1}, cron="0 8 * * *"
-    )
-    actions.make(schedule)
-    allowance = Allowance.objects.create(user=users["writer"])
-    throttle = Throttle.objects.create(
-        scope="address", digest="x", address="192.0.2.1", free_at=timezone.now() + timedelta(hours=1)
-    )
-    rule, now = AlertRule.objects.create(name="Mine", kind="no_worker"), timezone.now()
-    alert = Alert.objects.create(rule=rule, kind=rule.kind, noticed_at=now, checked_at=now, started_at=now)
-    key, _secret = issue(users["writer"], name="Program")
-    return {
-        "": {"url": "nothing", "app_label": "documents", "content_type_id": 1, "object_id": 1, "uidb64": "MQ"},
-        "cause": {"cause": "c"},
-        "pages:": {"pk": project.pk, "user_id": users["reader"].pk, "invitation_id": invitation.pk, "token": token},
-        "project-": {"pk": project.pk},
-        "report-": {"project_id": project.pk, "kind": "html"},
-        "document": {"pk": document.pk},
-        "cancel-task": {"task_id": task.task_id},
-        "task-": {"task_id": task.task_id},
-        "_user_": {"object_id": users["writer"].pk, "id": users["writer"].pk},
-        "_allowance_": {"object_id": allowance.pk},
-        "_throttle_": {"object_id": throttle.pk},
-        "_group_": {"object_id": Group.objects.create(name="support").pk},
-        "revoke-token": {"pk": key.pk},
-        "_apitoken_": {"object_id": key.pk},
-        "_taskstatus_": {"object_id": task.pk},
-        "_schedule_": {"object_id": schedule.pk},
-        "_limit_": {"object_id": Limit.objects.create(task_name="matrix.limited").pk},
-        "_auditentry_": {"object_id": entry.pk},
-        "_workerprocess_": {"object_id": rows.worker_process().pk},
-        "_alert_": {"object_id": alert.pk},
-        "_alertrule_": {"object_id": rule.pk},
-        "_taskgroup_": {"object_id": TaskGroup.objects.create(key="packing", size=1).pk},
-        "_project_": {"object_id": project.pk},
-        "_membership_": {"object_id": Membership.objects.earliest("pk").pk},
-        "_document_": {"object_id": document.pk},
-    }  # fmt: skip
-
-
-def values_of(name: str, site: dict[str, dict[str, Any]]) -> dict[str, Any]:
-    """Return the parameters of the address of that name."""
-    found: dict[str, Any] = {}
-    for part, values in site.items():
-        found |= values if part in name else {}
-    return found
-
-
 def ask(client: Client, method: str, path: str) -> Any:
     """Send a request and undo what it changed."""
     content_type = "application/json" if path.startswith("/api/") else "application/x-www-form-urlencoded"
@@ -196,6 +95,11 @@ def kind_of(answer: Any) -> str:
     return {403: FORBIDDEN, 404: MISSING, 405: NOT_ALLOWED}.get(
         answer.status_code, IN if answer.status_code < 404 else str(answer.status_code)
     )
+
+
+@pytest.fixture
+def site(users: dict[str, User]) -> dict[str, dict[str, Any]]:
+    return make_site(users)
 
 
 @pytest.fixture

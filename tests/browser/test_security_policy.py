@@ -9,7 +9,6 @@ from django.urls import reverse
 from playwright.sync_api import Page, expect
 
 from apps.accounts.models import User
-from apps.accounts.tokens.issuing import issue
 from tests import rows
 from tests.browser.conftest import Seen
 
@@ -27,25 +26,6 @@ def opened(new_page: NewPage, client: Client, jane: User, address: str) -> Page:
     name = settings.SESSION_COOKIE_NAME
     page.context.add_cookies([{"name": name, "value": client.cookies[name].value, "url": address}])
     return page
-
-
-def test_pages_of_each_kind_violate_nothing(opened: Page, jane: User, seen: Seen) -> None:
-    """Tests without a browser look for inline code in all pages. These have scripts that add to the page."""
-    document = rows.document()
-    task = rows.task(about=document, error_message="It broke.", traceback="Traceback")
-    token, _ = issue(jane, name="Backup")
-    for path in [
-        f"/projects/{document.project.pk}/",
-        f"/account/tokens/{token.pk}/revoke/",
-        reverse("admin:index"),
-        reverse("admin:accounts_user_change", args=[jane.pk]),
-        reverse("admin:tasks_schedule_add"),
-        reverse("admin:tasks_taskstatus_changelist"),
-        reverse("admin:tasks_taskstatus_change", args=[task.pk]),
-        reverse("admin:projects_project_delete", args=[document.project.pk]),
-    ]:
-        opened.goto(path)
-        assert (path, seen.unexpected) == (path, [])
 
 
 def test_the_admins_theme_works_under_its_policy(opened: Page, jane: User) -> None:

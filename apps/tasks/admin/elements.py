@@ -10,6 +10,7 @@ from django.utils.functional import lazy
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 from django.utils.translation import gettext as _
+from django.utils.translation import ngettext_lazy
 
 from apps.tasks import states
 from apps.tasks.admin import theme
@@ -26,6 +27,8 @@ STATUS_KINDS = {
 NOTHING = "-"
 #: Length in characters above which JSON is indented.
 LINE_LENGTH = 80
+#: Characters of a text that a page shows, at most. It may have megabytes.
+MOST_TEXT = 100_000
 
 label = theme.label
 
@@ -50,9 +53,17 @@ def named(name: Any, note: Any) -> SafeString:
     return format_html('<span class="task-name">{}</span><span class="task-note">{}</span>', name, note)
 
 
+def cut(text: str) -> str:
+    """Return the start of a text that is too long for a page, and how much is missing."""
+    if len(text) <= MOST_TEXT:
+        return text
+    missing = counted(ngettext_lazy("%(count)s character", "%(count)s characters", "number"), len(text) - MOST_TEXT)
+    return _("%(text)s… and %(missing)s more") % {"text": text[:MOST_TEXT], "missing": missing}
+
+
 def paragraph(text: Any, *, is_error: bool = False) -> SafeString:
     """Return text that keeps its line breaks."""
-    return format_html('<p class="task-text{}">{}</p>', " task-error" if is_error else "", text)
+    return format_html('<p class="task-text{}">{}</p>', " task-error" if is_error else "", cut(str(text)))
 
 
 def link(href: str, text: Any) -> SafeString:
@@ -122,7 +133,7 @@ def unbroken(text: str) -> SafeString:
 
 def block(text: str) -> SafeString | str:
     """Return text as it is, line by line, in a box that scrolls."""
-    return format_html('<pre class="task-block" tabindex="0">{}</pre>', text) if text else NOTHING
+    return format_html('<pre class="task-block" tabindex="0">{}</pre>', cut(text)) if text else NOTHING
 
 
 def json_block(value: Any) -> SafeString | str:

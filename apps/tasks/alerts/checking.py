@@ -18,6 +18,7 @@ from apps.tasks.alerts.facts import Facts
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.conf import conf
 from apps.tasks.models import Alert, AlertRule
+from apps.tasks.one_line import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -95,7 +96,7 @@ def _notice(found: list[tuple[AlertRule, Condition]]) -> None:
 
 
 def _told(one: Condition) -> dict[str, Any]:
-    words = {"sentence": telling.one_line(one.text), "remedy": telling.one_line(one.remedy)}
+    words = {"sentence": one_line(one.text), "remedy": one_line(one.remedy)}
     return {**words, "value": one.value, "worst": one.value}
 
 
@@ -126,7 +127,7 @@ def _start(alert: Alert, one: Condition) -> bool:
             return False  # Another relay was first.
         if not _go_on_silently(alert):
             sending.send(alert, telling.STARTED)
-    logger.warning("alert started rule=%s scope=%s %s", *_names(alert), telling.one_line(one.text))
+    logger.warning("alert started rule=%s scope=%s %s", *_names(alert), one_line(one.text))
     return True
 
 
@@ -167,4 +168,4 @@ def _pass(alert: Any, *, is_watched: bool) -> bool:
 
 
 def _names(alert: Alert) -> tuple[str, str]:
-    return telling.one_line(alert.rule.name if alert.rule is not None else "-"), telling.one_line(alert.scope) or "-"
+    return one_line(alert.rule.name if alert.rule is not None else "-"), one_line(alert.scope) or "-"

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from apps.tasks.alerts import telling
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import Alert
+from apps.tasks.one_line import one_line
 
 logger = logging.getLogger(__name__)
 
@@ -57,5 +58,5 @@ def deliver_at_once(alert_ids: list[int]) -> None:
             try:
                 deliver(alert_id, telling.STARTED, channel=channel)
             except Exception as error:
-                reason = telling.one_line(f"{type(error).__name__}: {error}", 200)
+                reason = one_line(f"{type(error).__name__}: {error}", 200)
                 logger.warning("alert not told by the relay alert=%s channel=%s error=%s", alert_id, channel, reason)

@@ -1,6 +1,5 @@
 """News of alerts, as a mail and as JSON. Each is sent by a task of its own: see `apps.tasks.tasks`."""
 
-import unicodedata
 from datetime import UTC, datetime
 from typing import Any
 
@@ -15,22 +14,12 @@ from apps.tasks.alerts import addresses, places, webhook
 from apps.tasks.alerts.conditions import value_in_words
 from apps.tasks.conf import conf
 from apps.tasks.models import Alert, AlertRule
+from apps.tasks.one_line import one_line
 
 #: Events of an alert, and of a test.
 STARTED, ENDED, TEST = "started", "ended", "test"
-#: Characters of a subject, and of each text in a mail or in JSON.
-SUBJECT_LENGTH, TEXT_LENGTH = 150, 1_000
-#: Characters that change the direction of the text around them.
-DIRECTIONS = {*map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
-
-
-def one_line(text: str, length: int = TEXT_LENGTH) -> str:
-    """Return a text of others as one line: without control characters, and without changes of direction."""
-    shown = "".join(
-        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in text if char not in DIRECTIONS
-    )
-    line = " ".join(shown.encode(errors="replace").decode().split())
-    return line if len(line) <= length else f"{line[: length - 1]}…"
+#: Characters of a subject.
+SUBJECT_LENGTH = 150
 
 
 def recipients(rule: AlertRule | None) -> list[str]:

@@ -6,6 +6,7 @@ from django.utils.translation import gettext as _
 from apps.tasks.alerts import sending, telling
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.models import Alert, AlertRule
+from apps.tasks.one_line import one_line
 
 
 def send(rule: AlertRule) -> list[str]:
@@ -20,7 +21,7 @@ def send(rule: AlertRule) -> list[str]:
     sentence = _("This is a test of the rule %(rule)s. Nothing is wrong.") % {"rule": rule.name}
     with transaction.atomic():
         alert = Alert.objects.create(
-            rule=rule, kind=rule.kind, scope="", sentence=telling.one_line(sentence),
+            rule=rule, kind=rule.kind, scope="", sentence=one_line(sentence),
             noticed_at=now, checked_at=now, started_at=now, ended_at=now,
         )  # fmt: skip
         sending.send(alert, telling.TEST)

@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
+from apps.tasks.one_line import one_line
+
 
 class Page(NamedTuple):
     """A page of the admin that helps.
@@ -18,7 +20,7 @@ class Page(NamedTuple):
 
 @dataclass(frozen=True, kw_only=True)
 class Reason:
-    """Why a task waits, runs or has ended.
+    """Why a task waits, runs or has ended. Its texts may name things of others, which cannot turn or break them.
 
     Parameters:
       kind: Word for programs, such as `retry` or `no_worker`.
@@ -35,6 +37,10 @@ class Reason:
     owner_text: str = ""
     page: Page | None = None
     is_trouble: bool = False
+
+    def __post_init__(self) -> None:
+        for name in ("text", "remedy", "owner_text"):
+            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.text} {self.remedy}".rstrip()

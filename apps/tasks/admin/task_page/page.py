@@ -128,7 +128,7 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
             "stack_title": None if stack is None else self.stack_title(stack),
             "stack": None if stack is None else self.stack_frames(task),
             "error_title": error_title(task),
-            "error": failures.in_words(task.error_type, task.error_message),
+            "error": elements.cut(failures.in_words(task.error_type, task.error_message)),
             "trace": traces.shown(task.traceback) if task.traceback else "",
             "result": elements.json_block(masking.shown_result(task))
             if task.status == states.COMPLETED and may_see

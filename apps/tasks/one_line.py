@@ -1,0 +1,22 @@
+"""Texts of others as one line of a sentence, a mail or a log."""
+
+import unicodedata
+
+#: Characters that change the direction of the text around them.
+DIRECTIONS = {*map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
+#: Characters of a line, at most.
+LENGTH = 1_000
+
+
+def one_line(text: str, length: int = LENGTH) -> str:
+    """Return a text of others as one line: without control characters, and without changes of direction."""
+    text = str(text)
+    if len(text) <= length and text.isascii() and text.isprintable():
+        return " ".join(text.split())
+    # The text may have megabytes. Its end is not looked at.
+    start = text[: 4 * length]
+    shown = "".join(
+        " " if unicodedata.category(char) in ("Cc", "Zl", "Zp") else char for char in start if char not in DIRECTIONS
+    )
+    line = " ".join(shown.encode(errors="replace").decode().split())
+    return line if len(line) <= length and start == text else f"{line[: length - 1]}…"
