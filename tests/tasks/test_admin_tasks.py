@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.tasks import states
+from apps.tasks.admin import elements, theme
 from apps.tasks.admin.paginator import CappedPaginator
 from apps.tasks.models import TaskStatus
 from apps.tasks.search import STATES
@@ -343,11 +344,18 @@ def test_a_page_of_a_snoozed_task_shows_how_often_and_until_when(admin_client: C
     assert "Snoozes" not in get(admin_client, page_of(rows.task())).text
 
 
-@pytest.mark.parametrize("status", states.STATES)
-def test_a_page_shows_a_task_of_which_little_is_known(admin_client: Client, status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "word"),
+    [
+        ("pending", "Waiting"), ("processing", "Running"), ("completed", "Done"), ("failed", "Failed"),
+        ("cancelled", "Cancelled"),
+    ],
+)  # fmt: skip
+def test_a_page_shows_a_task_of_which_little_is_known(admin_client: Client, status: str, word: str) -> None:
+    """Its state is called as in the list."""
     page = get(admin_client, page_of(rows.task(status=status)))
-
-    assert TaskStatus(status=status).get_status_display() in page.text
+    state = theme.label(word, kind=elements.STATUS_KINDS[status])
+    assert f"<p>{state} <strong>" in page.html
     assert len(page.with_attribute("role", "progressbar")) == 1
 
 

@@ -65,6 +65,12 @@ def row(task: Any) -> dict[str, Any]:
     }
 
 
+def state_label(task: Any) -> str:
+    """Return the label of a task that `mark_held` marked, with the word that the list and its search have for it."""
+    state = state_of(task)
+    return elements.label(STATES[state].title, kind=KINDS.get(state, elements.STATUS_KINDS[task.status]))
+
+
 def state_of(task: Any) -> str:
     """Return the name of the task's state among the words of a search."""
     if task.status != states.PENDING:

@@ -20,6 +20,7 @@ from apps.tasks.admin import elements, links, options, theme
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.related import name_related
 from apps.tasks.admin.stack import StackAdmin
+from apps.tasks.admin.task_list.row import state_label
 from apps.tasks.admin.task_page import family, message, timeline, traces
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 from apps.tasks.reasons import Facts, Page, why
@@ -115,9 +116,10 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
         stack = self.stack_of(task)
         may_see = permission.may(request.user, "view_arguments")
         name = gettext("Progress of %(task)s") % {"task": task.task_name}
+        task.is_held = reason.kind == "schedule"  # type: ignore[attr-defined]
         return {
             "task": task,
-            "state": elements.label(task.get_status_display(), kind=elements.STATUS_KINDS[task.status]),
+            "state": state_label(task),
             "reason": reason,
             "reason_url": "" if (url := address_of(reason.page)).startswith(closed) else url,
             "bar": elements.progress_bar(task.progress, status=task.status, name=name),
