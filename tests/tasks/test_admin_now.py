@@ -195,6 +195,15 @@ def test_each_number_is_a_link_to_the_list_that_has_as_many(admin_client: Client
         assert shown.html.count('class="action-select"') == int(number), title
 
 
+def test_a_search_leads_to_the_list(admin_client: Client) -> None:
+    """ "Why is document 7 not done?" takes two steps: the search and the task."""
+    task = rows.task("documents.process_document", args=[7])
+    page = get(admin_client, NOW)
+    [form] = [attributes for tag, attributes in page.elements if tag == "form" and attributes.get("role") == "search"]
+    found = get(admin_client, form["action"], q="arg.document_id:7")
+    assert links(found, f"/{task.pk}/")
+
+
 def test_more_waiting_tasks_than_are_counted_are_said_to_be_more(admin_client: Client, monkeypatch) -> None:
     monkeypatch.setattr(CappedPaginator, "cap", 3)
     for _ in range(5):

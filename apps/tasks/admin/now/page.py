@@ -70,6 +70,7 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
             "title": gettext("Now"),
             "media": self.styles,
             "part": found,
+            "tasks_url": tasks(),
             "part_url": f"{reverse('admin:tasks_now')}?period={_period(request).name}&part=1",
         }
         answer = TemplateResponse(request, "tasks/now/page.html", context)
