@@ -44,7 +44,7 @@ def _call_all(sender: object, **kwargs: object) -> None:
     _call(sender, worker_ids=[worker.pk for worker in workers])
 
 
-def _tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
+def tell_middleware(sender: object, *, task_ids: list[str], move: states.Move, **kwargs: object) -> None:
     broker: Any = dramatiq.get_broker()
     broker.emit_after("ledger_end", task_ids, move)
     if _hears_of_nacks(broker):
@@ -120,7 +120,7 @@ class WorkersConfig(AppConfig):
                 import_module(path)
         broker: Any = dramatiq.get_broker()
         if any(hasattr(one, "after_ledger_end") for one in broker.middleware) or _hears_of_nacks(broker):
-            ended_by_ledger.connect(_tell_middleware, dispatch_uid="workers")
+            ended_by_ledger.connect(tell_middleware, dispatch_uid="workers")
         setting_changed.connect(_follow_eager, dispatch_uid="workers.testing")
         if conf.TASK_EAGER:
             _follow_eager(None, setting="TASK_EAGER")

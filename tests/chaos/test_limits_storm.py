@@ -48,7 +48,8 @@ def test_no_limit_is_exceeded_whatever_dies(actors, command, broker: LedgerBroke
     broker.send_many([message for actor in actors for message in messages_of(actor, seconds=seconds)])
     relay = command("runrelay", LOG_LEVEL="WARNING")
     workers = [start(command) for _ in range(WORKERS)]
-    wait_until(lambda: TaskStatus.objects.filter(status="completed").exists())
+    for actor in actors:
+        wait_until(TaskStatus.objects.filter(task_name=actor.actor_name, status="completed").exists)
     began = time.monotonic()
     kill_at, wipe_at = began + KILL_SECONDS / 2, began + WIPE_SECONDS / 3
     kills = wipes = 0

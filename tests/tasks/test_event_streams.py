@@ -1,5 +1,6 @@
 """Number of event streams that a user has open at once."""
 
+import asyncio
 import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import ExitStack
@@ -73,6 +74,7 @@ def test_open_streams_are_counted_with_and_without_a_limit(
     port: int, jane: Writer, settings: Settings, wait_until: Callable[..., Any], limit: int
 ) -> None:
     settings.TASK_EVENT_STREAMS = limit
+    gc.collect()  # Streams of other tests that never began.
     wait_until(lambda: not streams.count())
     with follow(port, jane), follow(port, writer("emily")):
         assert streams.count() == 2
@@ -106,6 +108,31 @@ def test_a_response_that_never_starts_to_stream_makes_room() -> None:
     del response
     gc.collect()
     counted("jane")
+
+
+def test_a_stream_that_is_cut_off_makes_room_while_its_error_is_kept() -> None:
+    began = asyncio.Event()
+
+    async def silent() -> AsyncIterator[bytes]:
+        began.set()
+        await asyncio.Event().wait()
+        yield b"event"
+
+    async def read() -> None:
+        response = streams.counted(StreamingHttpResponse(silent()), user_id="jane", limit=1)
+        async for _event in response:  # type: ignore[attr-defined]
+            pass
+
+    async def cut_off() -> None:
+        reading = asyncio.create_task(read())
+        await began.wait()
+        reading.cancel()
+        await reading
+
+    with pytest.raises(asyncio.CancelledError) as kept:
+        asyncio.run(cut_off())
+    counted("jane")
+    del kept
 
 
 def test_zero_is_no_limit() -> None:

@@ -15,7 +15,7 @@ from dramatiq.results.errors import ResultMissing
 from apps.tasks import ledger, states
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
-from workers.apps import _tell_middleware
+from workers.apps import tell_middleware
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -103,6 +103,6 @@ def test_a_result_that_is_kept_elsewhere_tells_of_a_task_that_the_ledger_ended(b
         backend.get_result(message)
     ledger.cancel(message.message_id)
     assert TaskStatus.objects.get().status == states.CANCELLED
-    _tell_middleware(None, task_ids=[message.message_id], move=states.CANCEL)
+    tell_middleware(None, task_ids=[message.message_id], move=states.CANCEL)
     with pytest.raises(ResultFailure, match=r"It was cancelled\."):
         backend.get_result(message)

@@ -131,7 +131,7 @@ def test_an_outcome_is_written_although_its_thread_died_before_the_writer_had_it
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")
-def test_an_outcome_that_the_writer_gets_twice_is_written_once(working, broker, ended, monkeypatch) -> None:
+def test_an_outcome_that_the_writer_gets_twice_is_written_once(working, broker, ended, monkeypatch, wait_until) -> None:
     end = type(broker.runtime.writer).end
 
     def twice(self: Any, attempt: Any) -> None:
@@ -140,7 +140,7 @@ def test_an_outcome_that_the_writer_gets_twice_is_written_once(working, broker, 
 
     monkeypatch.setattr(type(broker.runtime.writer), "end", twice)
     assert [ended(tasks.add.send(n, n)).result for n in range(3)] == [0, 2, 4]
-    assert broker.runtime.holdings.prefetch.held == 0
+    wait_until(lambda: broker.runtime.holdings.prefetch.held == 0)
 
 
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnhandledThreadExceptionWarning")

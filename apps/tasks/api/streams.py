@@ -3,7 +3,7 @@
 import threading
 import weakref
 from collections import Counter
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -54,8 +54,9 @@ def counted(response: HttpResponseBase, *, user_id: Any, limit: int) -> HttpResp
         _open[user_id] += 1
     place = _Place()
     # The stream alone refers to it, so it goes with the stream, also if a client leaves before the first event.
-    weakref.finalize(place, _leave, user_id).atexit = False
-    response.streaming_content = _passed_on(response.streaming_content, place)
+    leave = weakref.finalize(place, _leave, user_id)
+    leave.atexit = False
+    response.streaming_content = _passed_on(response.streaming_content, place, leave)
     return response
 
 
@@ -69,10 +70,14 @@ class _Place:
     """The place of one stream."""
 
 
-async def _passed_on(events: Any, place: _Place) -> AsyncIterator[bytes]:
-    async with aclosing(events):
-        async for event in events:
-            yield event
+async def _passed_on(events: Any, place: _Place, leave: Callable[[], object]) -> AsyncIterator[bytes]:
+    try:
+        async with aclosing(events):
+            async for event in events:
+                yield event
+    finally:
+        # At once: the error of a stream that was cut off keeps its place until the next collection of garbage.
+        leave()
 
 
 def _leave(user_id: Any) -> None:

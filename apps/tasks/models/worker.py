@@ -8,6 +8,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.conf import conf
+from apps.tasks.queues import NAME_MAX_LENGTH
 
 
 class WorkerProcessQuerySet(models.QuerySet["WorkerProcess"]):
@@ -210,4 +211,5 @@ class WorkerProcess(models.Model):
     def queue_names(self) -> list[str]:
         """Return the queues that it takes from. Empty: all, as a value of another kind."""
         found: object = self.queues
-        return [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+        names = [name for name in found if isinstance(name, str)] if isinstance(found, list) else []
+        return [name[:NAME_MAX_LENGTH] for name in names]
