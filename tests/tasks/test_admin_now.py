@@ -200,7 +200,7 @@ def test_a_search_leads_to_the_list(admin_client: Client) -> None:
     task = rows.task("documents.process_document", args=[7])
     page = get(admin_client, NOW)
     [form] = [attributes for tag, attributes in page.elements if tag == "form" and attributes.get("role") == "search"]
-    found = get(admin_client, form["action"], q="arg.document_id:7")
+    found = get(admin_client, str(form["action"]), q="arg.document_id:7")
     assert links(found, f"/{task.pk}/")
 
 

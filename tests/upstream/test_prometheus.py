@@ -25,7 +25,7 @@ def count(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, install: Any, broker:
     def count(name: str, actor: Any) -> float:
         labels = {"queue_name": actor.queue_name, "actor_name": actor.actor_name}
         samples = [one for metric in getattr(middleware, name).collect() for one in metric.samples]
-        return sum(one.value for one in samples if one.labels == labels and not one.name.endswith("_created"))
+        return float(sum(one.value for one in samples if one.labels == labels and not one.name.endswith("_created")))
 
     return count
 
