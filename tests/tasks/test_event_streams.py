@@ -17,6 +17,7 @@ from apps.tasks.api.streams import TooManyStreamsError
 from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.clients import Writer, writer
+from tests.waiting import PATIENCE_SECONDS
 from tests.web import EventStream, serving
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -119,19 +120,19 @@ def test_a_stream_that_is_cut_off_makes_room_while_its_error_is_kept() -> None:
         yield b"event"
 
     async def read() -> None:
-        response = streams.counted(StreamingHttpResponse(silent()), user_id="jane", limit=1)
+        response = streams.counted(StreamingHttpResponse(silent()), user_id="charlotte", limit=1)
         async for _event in response:  # type: ignore[attr-defined]
             pass
 
     async def cut_off() -> None:
         reading = asyncio.create_task(read())
-        await began.wait()
+        await asyncio.wait_for(began.wait(), PATIENCE_SECONDS)
         reading.cancel()
         await reading
 
     with pytest.raises(asyncio.CancelledError) as kept:
         asyncio.run(cut_off())
-    counted("jane")
+    counted("charlotte")
     del kept
 
 
