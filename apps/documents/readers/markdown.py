@@ -26,12 +26,12 @@ _FURTHER_MARKS = re.compile(
     r"|\{--[^{}\n]{0,500}--\}|\{>>[^{}\n]{0,500}<<\}|\{(?:\+\+|~~|==)|(?:\+\+|~~|==)\}",
     re.MULTILINE | re.IGNORECASE,
 )
-#: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian. Bounded, so that
-#: no line takes long.
+#: A note with its indented lines, the mark of a note, a note in the text, and a comment of Obsidian. Bounded, and no
+#: note in the text has another one, so that no line takes long.
 _NOTES = re.compile(
     r"^ {0,3}\[\^[^\]\n]{1,100}\]:.*+(?>(?:\n(?>(?:[^\S\n]*+\n)*)(?:\t|  )[^\S\n]*+\S.*"
     r"|\n(?!\t|  |[^\S\n]*+(?:\n|\Z|\[\^|#|>|[-*+] )).+)*)"
-    r"|\[\^[^\]\s]{1,100}\]|\^\[[^\]\n]{0,1000}\]|%%(?s:.*?)%%",
+    r"|\[\^[^\]\s]{1,100}\]|\^\[(?:[^\]\n^]|\^(?!\[)){0,1000}+\]|%%(?s:.*?)%%",
     re.MULTILINE,
 )
 _FENCE = re.compile(r"^ {0,3}(```+|~~~+)")
