@@ -22,6 +22,7 @@ from whitenoise.middleware import WhiteNoiseMiddleware
 
 from aiWriting.environment import BASE_DIR
 from apps.accounts.sign_in.hashing import Argon2Hasher
+from apps.core import request_id
 from apps.documents.readers import isolated, slots
 from apps.projects.models import Project
 from apps.tasks import results
@@ -64,6 +65,12 @@ hypothesis_settings.register_profile("patient", deadline=None)
 hypothesis_settings.load_profile("patient")
 
 RUNNING = pytest.StashKey[list[RunningCommand]]()
+
+
+@pytest.fixture(autouse=True)
+def no_request() -> None:
+    """The id of a request stays in its thread, so that the next test would send in the name of that request."""
+    request_id.bind("")
 
 
 @pytest.fixture
