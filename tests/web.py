@@ -17,7 +17,7 @@ TIMEOUT_SECONDS = 60
 
 
 @contextmanager
-def serving(application: Any = None, *, http: Any = "auto", grace_seconds: int = 1) -> Iterator[int]:
+def serving(application: Any = None, *, http: Any = "auto", grace_seconds: int = 5) -> Iterator[int]:
     """Serve the site without its outermost layer, or another ASGI application. The value is the port.
 
     Parameters:
