@@ -144,7 +144,9 @@ def is_of(data: bytes, held: Held, message: Message[Any]) -> bool:
     Parameters:
       message: The row's message.
     """
-    options = {name: value for name, value in message.options.items() if name != TRACEBACK_OPTION}
+    options = message.options
+    if TRACEBACK_OPTION in options:
+        options = {name: value for name, value in options.items() if name != TRACEBACK_OPTION}
     own = (
         COMPACT.encode(options)
         if held.retries or held.options != "{}"
