@@ -60,7 +60,9 @@ def actors() -> list[Actor[..., Any]]:
 
 def own_actors() -> list[Actor[..., Any]]:
     """Return the declared actors without those of installed packages, whose code this project cannot change."""
-    return [actor for actor in actors() if (config := app_of(actor)) is None or not is_installed(config)]
+    found = [(actor, app_of(actor)) for actor in actors()]
+    installed = {config for config in {config for _, config in found} if config is not None and is_installed(config)}
+    return [actor for actor, config in found if config not in installed]
 
 
 def app_of(actor: Actor[..., Any]) -> AppConfig | None:

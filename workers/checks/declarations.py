@@ -16,7 +16,7 @@ from django.db.models import Model
 from dramatiq import Actor
 
 from apps.tasks.conf import conf
-from workers.checks import own_actors
+from workers.checks import app_of, own_actors
 from workers.isolation.limits import limits_of
 
 #: Options of an actor that say what a restart of its worker does to it.
@@ -111,7 +111,7 @@ def check_modules(**kwargs: Any) -> list[CheckMessage]:
     messages: list[CheckMessage] = []
     for actor in own_actors():
         module = inspect.unwrap(actor.fn).__module__
-        config = apps.get_containing_app_config(module)
+        config = app_of(actor)
         right = f"{config.name}.tasks" if config is not None else "the tasks.py of an app"
         if config is not None and (module == right or module.startswith(f"{right}.")):
             continue
