@@ -85,7 +85,7 @@ def queue_of(text: str) -> str:
 CANCEL = Action(
     name="cancel",
     may=lambda: ledger.may(states.CANCEL) | (ledger.may(states.CANCEL_CLAIMED) & Q(cancel_requested_at=None)),
-    change=lambda row_ids, _value: dict(zip(("cancel", "request_cancel"), ledger.cancel_many(row_ids), strict=True)),
+    change=lambda row_ids, _value: _cancelled(row_ids),
 )
 RETRY = Action(
     name="retry",
@@ -120,9 +120,7 @@ DELETE = Action(
 PURGE = Action(
     name="purge",
     may=lambda: ledger.may(states.CANCEL),
-    change=lambda row_ids, _value: dict(
-        zip(("cancel", "request_cancel"), ledger.cancel_many(_waiting(row_ids)), strict=True)
-    ),
+    change=lambda row_ids, _value: _cancelled(_waiting(row_ids)),
 )
 ACTIONS: Mapping[str, Action] = {one.name: one for one in (CANCEL, RETRY, RUN_NOW, PRIORITY, QUEUE, DELETE)}
 #: Those that a task may carry out.
@@ -189,6 +187,10 @@ def pages(
         yield changed
 
 
+def _cancelled(row_ids: Collection[int]) -> Changed:
+    return dict(zip(("cancel", "request_cancel"), ledger.cancel_many(row_ids), strict=True))
+
+
 def _waiting(row_ids: Collection[int]) -> list[int]:
     return list(TaskStatus.objects.filter(pk__in=row_ids, status=states.PENDING).values_list("pk", flat=True))
 
@@ -221,6 +223,7 @@ def plan(
     Parameters:
       action: One of `PLANNED`.
       row_ids: In order.
+      number: Their number.
       target: Queue of the tasks, if they are all of one that is meant.
     """
     shown = "" if value is None else str(value)

@@ -86,27 +86,10 @@ def act_on_all(entry_id: int) -> str:
     return _told(entry, entry.total)
 
 
-def start(
-    action: actions.Action,
-    row_ids: Iterable[int],
-    *,
-    number: int,
-    by: By,
-    value: Any = None,
-    reason: str = "",
-    query: str = "",
-    target: str = "",
-) -> str:
-    """Send the task that acts on very many tasks, those that match now. Return its id.
-
-    Parameters:
-      row_ids: In order.
-      number: Their number.
-      target: As in `actions.plan`.
-    """
-    words = {"value": value, "reason": reason, "query": query, "target": target}
+def start(action: actions.Action, row_ids: Iterable[int], *, by: By, **meant: Any) -> str:
+    """Send the task that acts on very many tasks, those that `actions.plan` keeps. Return its id."""
     with transaction.atomic():
-        entry = actions.plan(action, row_ids, number=number, by=by, **words)
+        entry = actions.plan(action, row_ids, by=by, **meant)
         message = act_on_all.send_with_options(args=(entry.pk,), owner_id=by.user_id)
         AuditEntry.objects.filter(pk=entry.pk).update(task_id=message.message_id)
     return str(message.message_id)
