@@ -466,7 +466,7 @@ def test_pages_that_ask_at_the_same_time_share_one_answer(
     admin_client: Client, django_assert_max_num_queries, monkeypatch
 ) -> None:
     address = reverse("admin:tasks_now")
-    part.clear()
+    part.kept.clear()
     assert counts(get(admin_client, address))["Waiting"] == "0"
     rows.task()
     monkeypatch.setattr(part, "KEPT_SECONDS", 600.0)
@@ -481,7 +481,7 @@ def test_pages_that_ask_at_the_same_time_share_one_answer(
 
 def test_the_page_after_an_act_shows_what_became_of_it(admin_client: Client, monkeypatch) -> None:
     monkeypatch.setattr(part, "FRESH_SECONDS", 600.0)
-    part.clear()
+    part.kept.clear()
     task = failed("KeyError", "'isbn'")
     get(admin_client, NOW)
     address = reverse("admin:tasks_cause_retry", args=[task.cause])
@@ -491,7 +491,7 @@ def test_the_page_after_an_act_shows_what_became_of_it(admin_client: Client, mon
 
 
 def test_while_one_request_makes_the_part_others_get_the_last_one(admin_client: Client, monkeypatch) -> None:
-    part.clear()
+    part.kept.clear()
     address = reverse("admin:tasks_now")
     monkeypatch.setattr(part, "KEPT_SECONDS", 600.0)
     get(admin_client, address, part=1)
@@ -511,7 +511,7 @@ def test_the_part_is_sent_again_only_if_something_changed(
     rows.task(status="processing", started_at=timezone.now())
     rows.pause("queue", "documents")
     rows.task(queue_name="documents", run_at=timezone.now() - timedelta(seconds=4))
-    monkeypatch.setattr(part, "STEADY_SECONDS", 10**9)
+    monkeypatch.setattr("apps.tasks.admin.etag.STEADY_SECONDS", 10**9)
     assert "Its oldest task has waited for" in get(admin_client, NOW).text
     [root] = get(admin_client, NOW).with_attribute("id", "now")
     address, etag = str(root["data-url"]), str(root["data-etag"])

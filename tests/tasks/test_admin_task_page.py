@@ -214,7 +214,7 @@ def test_the_slot_of_its_schedule_is_told(admin_client: Client) -> None:
 
 
 def test_the_part_is_sent_again_only_if_something_changed(admin_client: Client, monkeypatch) -> None:
-    monkeypatch.setattr("apps.tasks.admin.task_page.page.STEADY_SECONDS", 10**9)
+    monkeypatch.setattr("apps.tasks.admin.etag.STEADY_SECONDS", 10**9)
     task = rows.task(status=states.PROCESSING, started_at=timezone.now(), worker_id=rows.worker_process().pk)
     page = get(admin_client, address(task))
     [root] = page.with_attribute("id", "task-page")

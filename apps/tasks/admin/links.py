@@ -23,6 +23,15 @@ def closed(request: HttpRequest, site: AdminSite) -> tuple[str, ...]:
     )
 
 
+def unless_closed(url: str, closed: tuple[str, ...]) -> str:
+    """Return an address, or an empty text if the user may not open it.
+
+    Parameters:
+      closed: Starts of the addresses that the user may not open.
+    """
+    return "" if url.startswith(closed) else url
+
+
 def worker(worker_id: Any, *, closed: tuple[str, ...] = ()) -> SafeString | str:
     """Return the start of a worker's id as a link to its page.
 
@@ -31,8 +40,8 @@ def worker(worker_id: Any, *, closed: tuple[str, ...] = ()) -> SafeString | str:
     """
     if worker_id is None:
         return elements.NOTHING
-    url = reverse("admin:tasks_workerprocess_change", args=[worker_id])
-    if url.startswith(closed):
+    url = unless_closed(reverse("admin:tasks_workerprocess_change", args=[worker_id]), closed)
+    if not url:
         return str(worker_id)[:8]
     return format_html('<a href="{}" class="text-link" title="{}">{}</a>', url, worker_id, str(worker_id)[:8])
 

@@ -134,7 +134,7 @@ class PauseAdmin(ReadOnlyAdmin):
             raise PermissionDenied
         request.current_app = self.admin_site.name
         period = _period(request)
-        workers_url = reverse("admin:tasks_workerprocess_changelist")
+        closed = links.closed(request, self.admin_site)
         context = {
             **self.admin_site.each_context(request),
             **shown(),
@@ -142,7 +142,7 @@ class PauseAdmin(ReadOnlyAdmin):
             "media": self.styles,
             "may_pause": _may(request, PAUSE),
             "may_purge": _may(request, PURGE),
-            "workers_url": "" if workers_url.startswith(links.closed(request, self.admin_site)) else workers_url,
+            "workers_url": links.unless_closed(reverse("admin:tasks_workerprocess_changelist"), closed),
             "periods": [(one.name, text, one is period) for one, text in PERIODS.items()],
             "period_text": IN_WORDS[period],
         }

@@ -103,18 +103,18 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
     def _part(self, request: HttpRequest, *, most_seconds: float) -> part.Part:
         """Return the part that changes, as all users with these permissions see it."""
         may = tuple(permission.may(request.user, name) for name in (RETRY.name, CANCEL.name))
-        seen_by = (self.admin_site.name, may, links.closed(request, self.admin_site))
+        closed = links.closed(request, self.admin_site)
+        seen_by = (self.admin_site.name, may, closed)
         key = (*seen_by, _period(request).name, get_language(), timezone.get_current_timezone_name())
 
         def make() -> part.Part:
-            return part.render(self._shown(request), request, at=timezone.now())
+            return part.render(self._shown(request, closed), request, at=timezone.now())
 
         return part.shared(key, make, most_seconds=most_seconds)
 
-    def _shown(self, request: HttpRequest) -> dict[str, Any]:
-        period, closed = _period(request), links.closed(request, self.admin_site)
-        workers_url = reverse("admin:tasks_workerprocess_changelist")
-        schedules_url = reverse("admin:tasks_schedule_changelist")
+    def _shown(self, request: HttpRequest, closed: tuple[str, ...]) -> dict[str, Any]:
+        period = _period(request)
+        schedules_url = links.unless_closed(reverse("admin:tasks_schedule_changelist"), closed)
         series, look = figures.over(period), Facts()
         last_hour = series if period is figures.HOUR else figures.over(figures.HOUR)
         waits, is_capped = count_waiting()
@@ -137,10 +137,10 @@ class NowAdmin(FailuresAdmin, SinceAdmin, OperatedAdmin):
             "may_retry": permission.may(request.user, RETRY.name),
             "may_cancel": permission.may(request.user, CANCEL.name),
             "running": running(),
-            "schedules": [] if schedules_url.startswith(closed) else schedules(look),
+            "schedules": schedules(look) if schedules_url else [],
             "tasks_url": tasks(),
-            "schedules_url": "" if schedules_url.startswith(closed) else schedules_url,
-            "workers_url": "" if workers_url.startswith(closed) else workers_url,
+            "schedules_url": schedules_url,
+            "workers_url": links.unless_closed(reverse("admin:tasks_workerprocess_changelist"), closed),
         }
 
 

@@ -9,7 +9,6 @@ from collections.abc import Callable, Hashable
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cached_property
-from hashlib import blake2b
 from typing import Any
 from urllib.parse import quote
 
@@ -18,7 +17,7 @@ from django.template.loader import render_to_string
 from django.utils.cache import get_conditional_response, patch_vary_headers
 from django.utils.safestring import SafeString, mark_safe
 
-from apps.tasks.admin import elements
+from apps.tasks.admin import elements, etag
 
 #: Seconds for which a part is given to open pages that ask for it again, and to a page that is opened.
 KEPT_SECONDS, FRESH_SECONDS = 2.0, 1.0
@@ -26,8 +25,6 @@ KEPT_SECONDS, FRESH_SECONDS = 2.0, 1.0
 PATIENCE_SECONDS = 5.0
 #: Number of parts that are kept.
 MOST = 50
-#: Seconds for which times that grow stay as they are on a page, if nothing else changes.
-STEADY_SECONDS = 15
 
 #: Indentation of a template.
 INDENT = re.compile(r"\n\s+")
@@ -89,31 +86,25 @@ def shared(key: Hashable, make: Callable[[], Part], *, most_seconds: float) -> P
             making.release()
 
 
-def clear() -> None:
-    """Forget all parts."""
-    kept.clear()
-
-
 def render(shown: dict[str, Any], request: HttpRequest, *, at: datetime) -> Part:
     """Return the part.
 
     Parameters:
       shown: The context of the template.
       at: The time of the part. It does not change the tag, and neither do the times of running tasks and the numbers in
-        sentences about trouble, such as how long a task has waited, for `STEADY_SECONDS`.
+        sentences about trouble, such as how long a task has waited, for `etag.STEADY_SECONDS`.
     """
     texts = [elements.timestamp(at), *(task["time"] for task in shown["running"])]
     marks = [f"\x00{number}\x00" for number in range(len(texts))]
     running = [task | {"time": mark} for task, mark in zip(shown["running"], marks[1:], strict=True)]
     context = {**shown, "running": running, "at": marks[0]}
     html = _without_indentation(render_to_string("tasks/now/part.html", context, request))
-    steady = int(time.time()) // STEADY_SECONDS if running or shown["troubles"] else 0
+    steady = etag.steady(time.time()) if running or shown["troubles"] else 0
     troubles, end, others = html.partition("</section>")
-    told = f"{steady} {NUMBER.sub('', troubles)}{end}{others}"
-    tag = blake2b(told.encode(), digest_size=12).hexdigest()
+    tag = etag.of(f"{steady} {NUMBER.sub('', troubles)}{end}{others}")
     for mark, text in zip(marks, texts, strict=True):
         html = html.replace(mark, text)
-    return Part(html=mark_safe(html), at=elements.exact(at), etag=f'"{tag}"')  # noqa: S308 - rendered above
+    return Part(html=mark_safe(html), at=elements.exact(at), etag=tag)  # noqa: S308 - rendered above
 
 
 def without_indentation(answer: HttpResponse) -> None:

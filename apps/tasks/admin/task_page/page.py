@@ -1,7 +1,6 @@
 """The page of one task, and the part of it that changes while the task is unfinished."""
 
 from collections.abc import Iterator
-from hashlib import blake2b
 from typing import Any
 
 from django.core.exceptions import PermissionDenied
@@ -16,7 +15,7 @@ from django.utils.translation import get_language, gettext
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import audit, failures, figures, masking, permission, states
-from apps.tasks.admin import elements, links, options, theme
+from apps.tasks.admin import elements, etag, links, options, theme
 from apps.tasks.admin.action_pages import OperatedAdmin
 from apps.tasks.admin.related import name_related
 from apps.tasks.admin.stack import StackAdmin
@@ -24,9 +23,6 @@ from apps.tasks.admin.task_list.row import state_label
 from apps.tasks.admin.task_page import family, message, timeline, traces
 from apps.tasks.models import ScheduleSlot, TaskAttempt, TaskStatus
 from apps.tasks.reasons import Facts, Page, why
-
-#: Seconds for which the sentence about an unfinished task stays as it is, if nothing else changes.
-STEADY_SECONDS = 15
 
 
 class TaskPageAdmin(StackAdmin, OperatedAdmin):
@@ -85,12 +81,12 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
             gone: HttpResponse = self._get_obj_does_not_exist_redirect(request, self.opts, str(object_id))
             return gone
         facts = Facts(task)
-        etag = self._etag(request, task, facts)
-        if unchanged := get_conditional_response(request, etag=etag):  # Compression makes tags weak.
+        tag = self._etag(request, task, facts)
+        if unchanged := get_conditional_response(request, etag=tag):  # Compression makes tags weak.
             return unchanged
         request.current_app = self.admin_site.name
         context = self._changing(request, task, facts)
-        return TemplateResponse(request, "tasks/task_page/part.html", context, headers={"ETag": etag})
+        return TemplateResponse(request, "tasks/task_page/part.html", context, headers={"ETag": tag})
 
     def _etag(self, request: HttpRequest, task: TaskStatus, facts: Facts) -> str:
         """Return a tag of all that the part shows. The durations in it go on by themselves in the browser."""
@@ -99,10 +95,10 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
         parts = (
             task.status, task.attempt, task.updated_at, task.claimed_at, task.started_at, task.cancel_requested_at,
             stack and stack.answered_at, newest and newest[0].entry_id, get_language(),
-            int(facts.now.timestamp()) // STEADY_SECONDS if not task.is_finished else 0,
+            etag.steady(facts.now.timestamp()) if not task.is_finished else 0,
             permission.may(request.user, "view_arguments"),
         )  # fmt: skip
-        return f'"{blake2b(repr(parts).encode(), digest_size=12).hexdigest()}"'
+        return etag.of(repr(parts))
 
     def _changing(self, request: HttpRequest, task: TaskStatus, facts: Facts) -> dict[str, Any]:
         """Return what the changing part shows, with a number of queries that does not grow with the task's life."""
@@ -116,17 +112,16 @@ class TaskPageAdmin(StackAdmin, OperatedAdmin):
         stack = self.stack_of(task)
         may_see = permission.may(request.user, "view_arguments")
         name = gettext("Progress of %(task)s") % {"task": task.task_name}
-        task.is_held = reason.kind == "schedule"  # type: ignore[attr-defined]
+        is_held = reason.kind == "schedule"
+        task.is_held = is_held  # type: ignore[attr-defined]
         return {
             "task": task,
             "state": state_label(task),
             "reason": reason,
-            "reason_url": "" if (url := address_of(reason.page)).startswith(closed) else url,
+            "reason_url": links.unless_closed(address_of(reason.page), closed),
             "bar": elements.progress_bar(task.progress, status=task.status, name=name),
             "zone": elements.in_zone(_("Timeline (%(zone)s)")),
-            "timeline": timeline.of(
-                task, attempts, usual=usual, now=facts.now, is_held=reason.kind == "schedule", closed=closed
-            ),
+            "timeline": timeline.of(task, attempts, usual=usual, now=facts.now, is_held=is_held, closed=closed),
             "stack_title": None if stack is None else self.stack_title(stack),
             "stack": None if stack is None else self.stack_frames(task),
             "error_title": error_title(task),
