@@ -170,9 +170,13 @@ def test_a_search_takes_as_many_statements_whatever_it_finds(admin_client: Clien
     for query in ("state:failed", "queue:default error:KeyError", "arg.document_id:1", "text"):
         rows.task(status=states.FAILED, error_type="KeyError", error_message="text", kwargs={"document_id": 1})
         few = statements(admin_client, TASKS, q=query)
-        for _ in range(20):
+        for _ in range(10):
             rows.task(status=states.FAILED, error_type="KeyError", error_message="text", kwargs={"document_id": 1})
         assert len(statements(admin_client, TASKS, q=query)) == len(few) <= 18
+    for _ in range(10):
+        rows.task(error_message="text")
+    # The rows of one page of several are found by their keys.
+    assert len(statements(admin_client, TASKS, q=query)) == len(few) + 1
 
 
 # --- Saved views ---------------------------------------------------------------------------------

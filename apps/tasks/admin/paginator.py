@@ -3,7 +3,8 @@
 from functools import cached_property
 from typing import Any
 
-from django.core.paginator import Paginator
+from django.core.paginator import Page, Paginator
+from django.db.models import F
 
 from apps.tasks.admin import theme
 
@@ -30,3 +31,12 @@ class CappedPaginator(Paginator):
     def is_capped(self) -> bool:
         """Whether there are more rows than `cap`."""
         return self._counted > self.cap
+
+    def page(self, number: int | str) -> Page[Any]:
+        """Return a page. SQLite sorts whole rows, however many, to show 50 of them: so it sorts their keys first."""
+        page: Page[Any] = super().page(number)
+        rows: Any = page.object_list
+        page.object_list = self.object_list.filter(
+            pk__in=list(rows.annotate(key=F("pk")).values_list("key", flat=True))
+        )
+        return page

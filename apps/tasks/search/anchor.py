@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Q, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import states
@@ -37,7 +37,9 @@ class Anchor:
         column = self.order.removeprefix("-")
         if not column:
             return rows, False
-        last = rows.order_by(self.order).values_list(column, flat=True)[count - 1 : count].first()
+        # By another name, so that it is sorted by the column, which has an index, and not by what is read of it.
+        found = rows.order_by(self.order).annotate(last=F(column)).values_list("last", flat=True)
+        last = found[count - 1 : count].first()
         if last is None:
             return rows, False
         return rows.filter(**{f"{column}__{'gte' if self.order.startswith('-') else 'lte'}": last}), True
