@@ -20,7 +20,7 @@ from django.utils.safestring import SafeString, mark_safe
 from apps.tasks.admin import elements, etag
 
 #: Seconds for which a part is given to open pages that ask for it again, and to a page that is opened.
-KEPT_SECONDS, FRESH_SECONDS = 2.0, 1.0
+KEPT_SECONDS, FRESH_SECONDS = 4.0, 1.0
 #: Seconds for which it is given in addition while another request makes the next one.
 PATIENCE_SECONDS = 5.0
 #: Number of parts that are kept.
