@@ -14,8 +14,8 @@ logger = logging.getLogger(__name__)
 class BusyMiddleware(MiddlewareMixin):
     """Answers 429 with the time after which another try may help, on any page."""
 
-    #: The last in the list, so that all of them run in the thread of the view: no view is a coroutine. As coroutines they
-    #: would go to that thread and back two dozen times a request.
+    #: The last in the list, so that all of them run in the thread of the view: no view is a coroutine. As coroutines
+    #: they would go to that thread and back two dozen times a request.
     async_capable = False
 
     def process_exception(self, request: HttpRequest, exception: Exception) -> HttpResponse | None:
