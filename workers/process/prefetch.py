@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from workers.process.shares import Shares
 
 #: Messages that a process holds at most for each of its free threads.
-MOST_PER_THREAD = 16
+MOST_PER_THREAD = 64
 #: Seconds of work that a process may hold for each free thread beside what it runs. A task that has run longer than
 #: this is long, and its thread counts as taken.
 AHEAD_SECONDS = 0.05
