@@ -97,18 +97,20 @@ class LedgerBroker(RedisBroker):
     def emit_before(self, signal: str, *args: Any, **kwargs: Any) -> None:
         if signal == PROCESSING:
             Attempt.note_processing(args[0])
-        for middleware in self._listeners(f"before_{signal}"):
+        hook = f"before_{signal}"
+        for middleware in self._listeners(hook):
             try:
-                getattr(middleware, f"before_{signal}")(self, *args, **kwargs)
+                getattr(middleware, hook)(self, *args, **kwargs)
             except Exception as error:
                 if isinstance(error, MiddlewareError) and signal not in ACK_SIGNALS:
                     raise
-                _log_broken_hook(f"before_{signal}", middleware, Failure.of(error))
+                _log_broken_hook(hook, middleware, Failure.of(error))
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
-        for middleware in reversed(self._listeners(f"after_{signal}")):
+        hook = f"after_{signal}"
+        for middleware in reversed(self._listeners(hook)):
             try:
-                getattr(middleware, f"after_{signal}")(self, *args, **kwargs)
+                getattr(middleware, hook)(self, *args, **kwargs)
             except Interrupt:
                 raise
             except BaseException as error:

@@ -21,11 +21,9 @@ class Callbacks(middleware.Callbacks):
     def after_process_message(
         self, broker: "Broker", message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        if is_settled(message):
-            return
         hook = "on_success" if exception is None else "on_failure"
         name = message.options.get(hook) or broker.get_actor(message.actor_name).options.get(hook)
-        if not name:
+        if not name or is_settled(message):
             return
         if exception is None:
             follow(broker, message, name, result)

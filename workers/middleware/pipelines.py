@@ -17,5 +17,5 @@ class Pipelines(middleware.Pipelines):
     def after_process_message(
         self, broker: "Broker", message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:
-        if not is_settled(message):
+        if message.options.get("pipe_target") is not None and not is_settled(message):
             super().after_process_message(broker, message, result=result, exception=exception)

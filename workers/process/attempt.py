@@ -43,9 +43,10 @@ class Attempt:
     """State of an attempt that this process holds."""
 
     __slots__ = (
-        "broken_hooks", "child_failure", "claim", "failure", "in_transaction", "is_cancelled", "is_expected",
-        "is_in_child", "is_suspect", "line", "message", "options", "outcome", "owner_id", "put_off_ms", "reporter",
-        "retry_delay_ms", "sends", "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread", "written",
+        "broken_hooks", "cancellation", "child_failure", "claim", "failure", "in_transaction", "is_cancelled",
+        "is_expected", "is_in_child", "is_suspect", "line", "message", "options", "outcome", "owner_id", "put_off_ms",
+        "reporter", "retry_delay_ms", "sends", "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread",
+        "written",
     )  # fmt: skip
 
     def __init__(
@@ -62,7 +63,9 @@ class Attempt:
         self.owner_id = owner_id
         #: Key of its actor's limit. None: it has none.
         self.line = line
-        self.reporter = Reporter(Cancellation(), message=message)
+        #: The way by which a request to cancel reaches it.
+        self.cancellation = Cancellation()
+        self.reporter = Reporter(self.cancellation, message=message)
         self.sends: list[Send] = []
         self.retry_delay_ms: int | None = None
         #: Milliseconds for which its message was enqueued again before its end began. None: it was not.
@@ -99,13 +102,6 @@ class Attempt:
         self.child_failure: Failure | None = None
         #: The actor ended by its cancellation.
         self.is_cancelled = False
-
-    @property
-    def cancellation(self) -> Cancellation:
-        """The way by which a request to cancel reaches it."""
-        found = self.reporter.cancellation
-        assert isinstance(found, Cancellation)
-        return found
 
     @staticmethod
     def current() -> "Attempt | None":
@@ -397,8 +393,12 @@ class ClaimedMessage(MessageProxy):
     """A message whose task this process has claimed."""
 
     def __init__(self, attempt: Attempt) -> None:
-        super().__init__(attempt.message)
+        message = attempt.message
+        super().__init__(message)
         self.attempt = attempt
+        # A proxy looks up what it has not: two dozen times a task.
+        self.actor_name, self.queue_name, self.message_id = message.actor_name, message.queue_name, message.message_id
+        self.args, self.kwargs, self.options = message.args, message.kwargs, message.options
 
     def fail(self) -> None:
         """Let the task fail, unless its actor has raised: what follows from that is decided by then."""

@@ -4,7 +4,7 @@ import logging
 import time
 import uuid
 from collections import defaultdict, deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
 
@@ -49,6 +49,7 @@ class LedgerConsumer(Consumer):
     Parameters:
       actors: The known actors by name.
       timeout_seconds: Seconds to wait for a message before the consumer thread looks around.
+      hand_over: Gives a batch to the worker threads. None: Dramatiq's consumer thread does it, one by one.
     """
 
     def __init__(
@@ -60,6 +61,7 @@ class LedgerConsumer(Consumer):
         writer: Writer,
         actors: Mapping[str, Actor[..., Any]],
         timeout_seconds: float,
+        hand_over: Callable[[list[ClaimedMessage]], object] | None = None,
     ) -> None:
         self.queue_name = queue_name
         self.holdings = holdings
@@ -67,6 +69,7 @@ class LedgerConsumer(Consumer):
         self.writer = writer
         self.actors = actors
         self.timeout_seconds = timeout_seconds
+        self.hand_over = hand_over
         self.batch = holdings.batch_of(queue_name)
         self.neighbours = Neighbours(wire)
         self.ready: deque[ClaimedMessage] = deque()
@@ -82,7 +85,7 @@ class LedgerConsumer(Consumer):
     def __next__(self) -> MessageProxy | None:
         if not self.ready:
             try:
-                self.ready.extend(self._next_batch())
+                batch = self._next_batch()
             except UNREACHABLE as error:
                 raise ConnectionClosed(error) from None
             except (DatabaseError, InterfaceError) as error:
@@ -90,6 +93,10 @@ class LedgerConsumer(Consumer):
                 close_broken()
                 time.sleep(PAUSE_SECONDS)
                 return None
+            if self.hand_over is None:
+                self.ready.extend(batch)
+            elif batch:
+                self.hand_over(batch)
         self.well_at = time.monotonic()
         return self.ready.popleft() if self.ready else None
 
@@ -332,13 +339,7 @@ class LedgerConsumer(Consumer):
         return claimed
 
     def _claim_of(self, row: Held, attempt: int, claim_id: uuid.UUID) -> Claim:
-        return Claim(
-            task_id=row.task_id,
-            row_id=row.row_id,
-            attempt=attempt,
-            claim_id=claim_id,
-            worker_id=self.holdings.worker_id,
-        )
+        return Claim(row.task_id, row.row_id, attempt, claim_id, self.holdings.worker_id)
 
     def _message_of(self, wire_id: str, data: bytes, claim: Claim, row: Held, unfit: Unfit) -> Message[Any] | None:
         """Return the message that a claimed row says. None: it cannot run here, and was settled or is added to `unfit`.

@@ -3,13 +3,12 @@
 import time
 from collections import defaultdict
 from collections.abc import Callable
-from queue import Queue
-from typing import Any
 
 from dramatiq.common import iter_queue
 
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.holdings import Holdings
+from workers.process.work_queue import WorkQueue
 from workers.wire.message import for_attempt
 from workers.wire.queue import WireQueue
 
@@ -24,7 +23,7 @@ class Rebalancer:
       work_queue: The worker's queue, from which its threads take messages.
     """
 
-    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: "Queue[Any]") -> None:
+    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: WorkQueue) -> None:
         self.holdings = holdings
         self.wire = wire
         self.work_queue = work_queue
@@ -85,8 +84,7 @@ class Rebalancer:
     def _has_paused(self) -> bool:
         if not self.holdings.paused:
             return False
-        with self.work_queue.mutex:
-            return any(self.holdings.paused.holds(item.message) for item in self.work_queue.queue)
+        return any(self.holdings.paused.holds(item.message) for item in self.work_queue.waiting)
 
     def _take_waiting(self) -> list[Attempt]:
         """Take the messages that must leave off the worker's queue, in order. No thread gets them then."""

@@ -14,6 +14,7 @@ from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.consumer import LedgerConsumer
 from workers.process.holdings import Holdings
 from workers.process.stack_requests import LOOK_SECONDS, StackRequests
+from workers.process.work_queue import WorkQueue
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.message import wire_id_of
@@ -39,6 +40,7 @@ class Reconciler(threading.Thread):
 
     Parameters:
       worker: Dramatiq's worker, whose dead worker and consumer threads are replaced.
+      work_queue: The worker's queue, from which its threads take messages.
       queues: Returns the names of the declared queues.
       stopping: Set when the process stops.
     """
@@ -49,6 +51,7 @@ class Reconciler(threading.Thread):
         wire: WireQueue,
         writer: Writer,
         worker: Worker,
+        work_queue: WorkQueue,
         *,
         queues: Callable[[], Iterable[str]],
         stopping: threading.Event,
@@ -58,6 +61,7 @@ class Reconciler(threading.Thread):
         self.wire = wire
         self.writer = writer
         self.worker = worker
+        self.work_queue = work_queue
         self.queues = queues
         self.stopping = stopping
         self.stack_requests = StackRequests(holdings)
@@ -152,8 +156,7 @@ class Reconciler(threading.Thread):
 
     def _waiting(self) -> set[Attempt]:
         """Return the attempts that wait for a worker thread."""
-        with self.worker.work_queue.mutex:
-            messages = [item.message for item in self.worker.work_queue.queue]
+        messages = [item.message for item in self.work_queue.waiting]
         for thread in list(self.worker.consumers.values()):
             if isinstance(thread.consumer, LedgerConsumer):
                 messages += list(thread.consumer.ready)

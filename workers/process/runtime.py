@@ -8,19 +8,20 @@ import threading
 import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
-from queue import Queue
 from types import MappingProxyType
 from typing import Any
 
 import redis
 from dramatiq import Actor, Worker
 from dramatiq.common import iter_queue
+from dramatiq.worker import _WorkQueueItem as WorkQueueItem
 
 from apps.core import connections
 from apps.tasks.conf import conf
 from apps.tasks.models import WorkerProcess
 from apps.tasks.signals import worker_stopping
 from workers.process import fork, identity, time_limits
+from workers.process.attempt import ClaimedMessage
 from workers.process.consumer import LedgerConsumer
 from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
@@ -30,6 +31,7 @@ from workers.process.recycling import Recycling
 from workers.process.requests import Requests
 from workers.process.vitals import VitalSigns
 from workers.process.weights import weight_of
+from workers.process.work_queue import WorkQueue
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
 from workers.wire.queue import WireQueue
@@ -60,9 +62,7 @@ class Runtime:
         settle_groups: Callable[[list[str]], object] = lambda task_ids: None,
     ) -> None:
         self.worker = worker
-        # In the order in which Redis handed the messages out, which knows the priorities of all. The worker's own queue
-        # would sort those of this process once more, and never come to the last one while there are others.
-        worker.work_queue = Queue()  # type: ignore[assignment]
+        self.work_queue = worker.work_queue = WorkQueue()  # type: ignore[assignment]
         self.wire = wire
         self.actors = actors
         self.queues = queues
@@ -88,7 +88,7 @@ class Runtime:
             weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
         )
         self.recycling = Recycling(self.holdings)
-        self.rebalancer = Rebalancer(self.holdings, wire, worker.work_queue)
+        self.rebalancer = Rebalancer(self.holdings, wire, self.work_queue)
         self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
         self.vital_signs = VitalSigns(
             self.holdings,
@@ -100,7 +100,9 @@ class Runtime:
             is_fresh=lambda: self.heartbeat.is_fresh,
         )
         self.requests = Requests(self.holdings, wire)
-        self.reconciler = Reconciler(self.holdings, wire, self.writer, worker, queues=queues, stopping=self.stopping)
+        self.reconciler = Reconciler(
+            self.holdings, wire, self.writer, worker, self.work_queue, queues=queues, stopping=self.stopping
+        )
 
     def may_start(self) -> bool:
         """Return whether tasks may be fetched and started now."""
@@ -116,7 +118,11 @@ class Runtime:
             writer=self.writer,
             actors=self.actors,
             timeout_seconds=timeout_seconds,
+            hand_over=self._hand_over,
         )
+
+    def _hand_over(self, messages: list[ClaimedMessage]) -> None:
+        self.work_queue.put_all(WorkQueueItem(0, message) for message in messages)
 
     def start(self) -> None:
         """Register the process and start its threads."""
@@ -162,9 +168,9 @@ class Runtime:
 
     def release_waiting(self) -> None:
         """Release the claimed tasks that wait for a thread."""
-        for item in iter_queue(self.worker.work_queue):
+        for item in iter_queue(self.work_queue):
             self.worker.consumers[item.message.queue_name].requeue_messages([item.message])
-            self.worker.work_queue.task_done()
+            self.work_queue.task_done()
 
     def finish(self) -> bool:
         """Release the tasks that wait for a thread. Return whether no other is left, but for overdue ones."""

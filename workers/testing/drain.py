@@ -6,7 +6,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
-from queue import Queue
 from types import SimpleNamespace
 from typing import Any
 
@@ -27,6 +26,7 @@ from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.dead_letter import why_unfit
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
+from workers.process.work_queue import WorkQueue
 from workers.process.writer import Writer
 from workers.testing.clock import advance
 from workers.testing.coroutines import in_this_thread
@@ -110,7 +110,7 @@ class Drain:
         self.holdings = Holdings(uuid.uuid4(), threads=1, may_start=lambda: True)
         self.holdings.paused.look()
         wire: Any = Unplugged()
-        self.writer = Writer(self.holdings, wire, Rebalancer(self.holdings, wire, Queue()))
+        self.writer = Writer(self.holdings, wire, Rebalancer(self.holdings, wire, WorkQueue()))
         self.stage = Stage(broker)
         self.admissions = Admissions(wire, actors=broker.actors, publish=len)
         #: Attempts that cannot be claimed, by key of their row.
