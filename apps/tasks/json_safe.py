@@ -23,7 +23,7 @@ class CompactEncoder(json.JSONEncoder):
 
 
 COMPACT = CompactEncoder()
-_scan = json.JSONDecoder().scan_once
+_scan = json.JSONDecoder().scan_once  # type: ignore[attr-defined]
 
 #: Replaces a NUL.
 REPLACEMENT = "\ufffd"

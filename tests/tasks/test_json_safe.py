@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from apps.tasks.json_safe import COMPACT, clean_text, json_safe
+from apps.tasks.json_safe import COMPACT, clean_text, from_compact, json_safe
 
 
 @pytest.mark.parametrize(("text", "cleaned"), [("a\x00b", "a\ufffdb"), ("\ud800", "?"), ("é\U0001f600", "é\U0001f600")])
@@ -53,3 +53,16 @@ def test_what_json_cannot_write_is_refused_and_not_half_written() -> None:
         COMPACT.encode([1, {2}])
     with pytest.raises(RecursionError):
         COMPACT.encode(endless)
+
+
+@pytest.mark.parametrize(
+    "text", ["null", "[1,2.5]", '{"a":[{}]}', " [1, 2]\n", '"\\ud800"', "-0.0", "[12345678901234567890]"]
+)
+def test_a_text_is_read_as_by_the_standard_library(text: str) -> None:
+    assert repr(from_compact(text)) == repr(json.loads(text))
+
+
+@pytest.mark.parametrize("text", ["", "[", "[1]]", "[1] x", "{'a': 1}", "nul"])
+def test_a_text_that_is_no_json_is_refused(text: str) -> None:
+    with pytest.raises(ValueError, match=r"line 1 column"):
+        from_compact(text)

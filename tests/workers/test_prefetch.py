@@ -19,7 +19,7 @@ def test_a_new_process_takes_one_task_a_thread() -> None:
 
 
 def test_a_process_takes_many_short_tasks() -> None:
-    assert used_to(0.001).limit == 8 * MOST_PER_THREAD
+    assert used_to(0.0005).limit == 8 * MOST_PER_THREAD
 
 
 def test_tasks_taken_ahead_of_the_threads_are_a_short_time_of_work() -> None:
@@ -32,16 +32,16 @@ def test_a_process_takes_one_long_task_a_thread() -> None:
 
 
 def test_no_task_is_taken_ahead_of_a_thread_that_runs_a_long_task() -> None:
-    assert used_to(0.001, long_running=1).limit == 8 + 7 * (MOST_PER_THREAD - 1)
-    assert used_to(0.001, long_running=8).limit == 8
+    assert used_to(0.0005, long_running=1).limit == 8 + 7 * (MOST_PER_THREAD - 1)
+    assert used_to(0.0005, long_running=8).limit == 8
 
 
 def test_one_long_task_among_many_short_ones_is_soon_forgotten() -> None:
-    prefetch = used_to(0.001)
+    prefetch = used_to(0.0005)
     prefetch.ran(3600)
     assert prefetch.limit < 8 * MOST_PER_THREAD
-    for _ in range(30):
-        prefetch.ran(0.001)
+    for _ in range(60):
+        prefetch.ran(0.0005)
     assert prefetch.limit == 8 * MOST_PER_THREAD
 
 
