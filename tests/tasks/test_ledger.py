@@ -64,6 +64,16 @@ def test_a_recorded_send_is_pending_and_due() -> None:
     assert TaskStatus.objects.due().get() == task
 
 
+@pytest.mark.parametrize("at_once", [1, 30])
+def test_the_times_of_a_send_are_of_one_instant(at_once: int) -> None:
+    send = Send(task_id="", task_name="acting.effect", queue_name="default", delay_ms=500, max_age_ms=250)
+    for first in range(0, 30, at_once):
+        ledger.record([send._replace(task_id=f"{number}") for number in range(first, first + at_once)])
+    for task in TaskStatus.objects.all():
+        spans = [timedelta(milliseconds=span) for span in (0, 500, 750)]
+        assert [task.updated_at, task.run_at, task.expires_at] == [task.created_at + span for span in spans]
+
+
 def test_a_known_task_id_is_left_as_it_is() -> None:
     task = recorded(args=(1,))
     ledger.record([Send(task_id=task.task_id, task_name="acting.other", queue_name="default", args=(2,))])

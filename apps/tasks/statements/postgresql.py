@@ -39,11 +39,11 @@ COLUMNS = """
 def _insert_one_sql(owner: str) -> str:
     return f"""
 INSERT INTO {TABLE} ({COLUMNS})
-VALUES (
-    $1, $2, $3, $4, $5, $6, $7, clock_timestamp() + $8::bigint * INTERVAL '1 millisecond', $9,
-    clock_timestamp() + $10::bigint * INTERVAL '1 millisecond', {owner}, $12, $13,
-    'pending', 0, '', '', '', 0, 0, 0, clock_timestamp(), clock_timestamp()
-)
+SELECT
+    $1, $2, $3, $4, $5, $6, $7, now.at + $8::bigint * INTERVAL '1 millisecond', $9,
+    now.at + $10::bigint * INTERVAL '1 millisecond', {owner}, $12, $13,
+    'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
+FROM (SELECT clock_timestamp() AS at) AS now
 ON CONFLICT (task_id) DO NOTHING
 """
 
