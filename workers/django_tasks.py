@@ -25,7 +25,7 @@ from django.utils import timezone
 from django.utils.module_loading import import_string
 from dramatiq.middleware import CurrentMessage
 
-from apps.tasks import states
+from apps.tasks import errors, states
 from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
 from apps.tasks.signals import outcomes_written, worker_stopping
@@ -34,14 +34,14 @@ from workers.process.attempt import Attempt
 
 # Django 6 has the API itself. The types are its own.
 if TYPE_CHECKING or django.VERSION >= (6, 0):
-    from django.tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
+    from django.tasks import TaskContext, TaskResult, TaskResultStatus
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import Task, TaskError
     from django.tasks.exceptions import TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
 else:
-    from django_tasks import TaskContext, TaskResult, TaskResultStatus, task_backends
+    from django_tasks import TaskContext, TaskResult, TaskResultStatus
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskError
     from django_tasks.exceptions import TaskResultDoesNotExist
@@ -74,6 +74,14 @@ class LedgerTask(Task):
     """A task of Django's API with options of our actors: `@task(max_retries=3, time_limit=60_000)`."""
 
     actor_options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LedgerResult(TaskResult):  # type: ignore[misc]
+    """A result of a row. Those of one state are equal."""
+
+    #: By the sender's clock until the row is read, which has the database's.
+    enqueued_at: datetime | None = field(compare=False)
 
 
 class LedgerBackend(BaseTaskBackend):
@@ -157,7 +165,7 @@ class LedgerBackend(BaseTaskBackend):
         """Return the result of a task that runs for the first time."""
         message = attempt.message
         priority = message.options.get(PRIORITY_OPTION, task.priority)
-        return TaskResult(
+        return LedgerResult(
             task=_as_sent(task, priority=priority, queue_name=message.queue_name, backend=self.alias),
             id=message.message_id,
             status=TaskResultStatus.RUNNING,
@@ -204,7 +212,7 @@ class LedgerBackend(BaseTaskBackend):
         sent = broker.enqueue(message, delay=message.options.get("delay"))
         if sent.message_id != message.message_id:
             return self.get_result(sent.message_id)
-        result: TaskResult[Any, Any] = TaskResult(
+        result = LedgerResult(
             task=task,
             id=message.message_id,
             status=TaskResultStatus.READY,
@@ -245,18 +253,19 @@ class LedgerBackend(BaseTaskBackend):
         has_attempts = row.attempt or row.status in (states.FAILED, states.CANCELLED)
         attempts = row.attempts.order_by("attempt") if has_attempts else []
         ended = [one for one in attempts if one.started_at is not None or one.error_type]
-        starts = [one.started_at for one in ended if one.started_at is not None]
+        starts = {one.attempt: one.started_at for one in ended if one.started_at is not None}
+        if row.started_at:
+            # The attempt's own record is written a moment after the row's end.
+            starts[row.attempt] = row.started_at
         workers = [str(one.worker_id) for one in ended if one.worker_id]
         is_counted = any(one.attempt == row.attempt for one in ended)
         if not is_counted and row.worker_id:
             workers.append(str(row.worker_id))
-        if not is_counted and row.started_at:
-            starts.append(row.started_at)
         errors = [_error(one) for one in ended if one.error_type or one.error_message]
         if row.status in (states.FAILED, states.CANCELLED) and not (is_counted and errors):
             errors.append(_error(row))
         is_due = row.run_at <= row.created_at
-        result: TaskResult[Any, Any] = TaskResult(
+        result = LedgerResult(
             task=_as_sent(
                 task,
                 priority=-row.priority,
@@ -267,9 +276,9 @@ class LedgerBackend(BaseTaskBackend):
             id=row.task_id,
             status=_status(row),
             enqueued_at=_shown(row.created_at),
-            started_at=_shown(min(starts, default=None)),
+            started_at=_shown(min(starts.values(), default=None)),
             finished_at=_shown(row.finished_at),
-            last_attempted_at=_shown(max(starts, default=None)),
+            last_attempted_at=_shown(max(starts.values(), default=None)),
             args=row.args,
             kwargs=row.kwargs,
             backend=self.alias,
@@ -397,20 +406,26 @@ class FinishedSignals:
     def _send(self, task_ids: list[str]) -> None:
         from apps.tasks.models import TaskStatus
 
-        backend = next((one for one in task_backends.all() if isinstance(one, LedgerBackend)), None)
-        if backend is None:
-            return
         rows = TaskStatus.objects.in_bulk(task_ids, field_name="task_id")
         for row in (rows[task_id] for task_id in task_ids if task_id in rows):  # Others were cleaned up since.
             task = _task_named(row.task_name)
             if task is None:
                 continue
+            backend: Any = task.get_backend()
             result = backend.result_of(row, task)
-            for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
-                if isinstance(answer, Exception):
-                    logger.error(
-                        "receiver of task_finished failed id=%s receiver=%r error=%r", row.task_id, receiver, answer
-                    )
+            try:
+                if result.status == TaskResultStatus.FAILED:
+                    raise errors.TaskError(result.errors[-1].traceback)
+                _tell_finished(backend, result)
+            except errors.TaskError:
+                # As if its exception were handled here: Django's own receiver logs that.
+                _tell_finished(backend, result)
+
+
+def _tell_finished(backend: LedgerBackend, result: TaskResult[Any, Any]) -> None:
+    for receiver, answer in task_finished.send_robust(type(backend), task_result=result):
+        if isinstance(answer, Exception):
+            logger.error("receiver of task_finished failed id=%s receiver=%r error=%r", result.id, receiver, answer)
 
 
 _finished = FinishedSignals()

@@ -1,5 +1,6 @@
 """Tasks of Django's Tasks API, as a third-party app declares them."""
 
+import sys
 from typing import Any
 
 from django_tasks import task
@@ -30,6 +31,11 @@ def give_no_json() -> Any:
 @task
 def fail(text: str) -> None:
     raise ValueError(text)
+
+
+@task
+def leave(text: str) -> None:
+    sys.exit(text)
 
 
 @task(max_retries=2, min_backoff=1, max_backoff=2)

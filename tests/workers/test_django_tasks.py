@@ -74,6 +74,11 @@ def test_a_task_is_a_row_under_its_own_path() -> None:
         _ = result.return_value
 
 
+def test_a_result_equals_the_one_that_is_read_again() -> None:
+    for result in (tasks.add.enqueue(1), tasks.give.using(priority=5).enqueue({"a": [1]})):
+        assert default_task_backend.get_result(result.id) == result
+
+
 def test_a_send_belongs_to_the_transaction_of_its_caller() -> None:
     with transaction.atomic():
         result = tasks.add.enqueue(1)
@@ -265,6 +270,22 @@ def test_a_task_fails_once_unless_it_says_otherwise(ended: Ended) -> None:
     assert "no luck" in error.traceback
 
 
+@pytest.mark.parametrize("name", ["fail", "leave"])
+def test_the_log_of_a_failed_task_has_its_traceback(
+    ended: Ended, wait_until: Callable[..., Any], caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    result = ended(getattr(tasks, name).enqueue("no luck"))
+    logged = wait_until(lambda: [one for one in caplog.records if one.name == "django_tasks" and one.exc_info])
+    assert str(logged[0].exc_info[1]).endswith(f"{result.errors[0].exception_class.__name__}: no luck\n")
+
+
+def test_a_failed_task_starts_before_it_ends_however_late_its_attempt_was_written(ended: Ended) -> None:
+    result = ended(tasks.fail.enqueue("no luck"))
+    row_of(result).attempts.update(started_at=result.finished_at + timedelta(seconds=1))
+    result.refresh()
+    assert result.started_at == result.last_attempted_at == row_of(result).started_at
+
+
 def test_a_return_value_that_json_does_not_know_fails_the_task(ended: Ended) -> None:
     result = ended(tasks.give_no_json.enqueue())
     assert [error.exception_class for error in result.errors] == [TypeError]
@@ -316,6 +337,28 @@ def test_task_finished_is_sent_once_after_the_end_is_committed(
     finally:
         task_finished.disconnect(note)
     assert seen == [(result.id, status, True)]
+
+
+def test_task_finished_names_the_backend_of_the_task(
+    working: None, wait_until: Callable[..., Any], settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.TASKS = {**settings.TASKS, "other": settings.TASKS["default"]}
+    module = ModuleType("others")
+    monkeypatch.setitem(sys.modules, "others", module)
+    exec("from django_tasks import task\n\n@task(backend='other')\ndef act():\n    pass", module.__dict__)
+    seen: list[Any] = []
+
+    def note(task_result: Any, **signal: Any) -> None:
+        seen.append((task_result.id, task_result.backend, task_result.task.backend))
+
+    task_finished.connect(note)
+    try:
+        result = module.act.enqueue()
+        wait_until(lambda: seen)
+    finally:
+        task_finished.disconnect(note)
+        del dramatiq.get_broker().actors["others.act"]
+    assert seen == [(result.id, "other", "other")]
 
 
 def test_task_finished_is_sent_of_a_task_that_is_cancelled_in_place_of_its_retry(
