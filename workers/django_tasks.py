@@ -20,7 +20,7 @@ import django
 import dramatiq
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
-from django.db import close_old_connections, connection, connections, transaction
+from django.db import close_old_connections, connections, transaction
 from django.utils import timezone
 from django.utils.module_loading import import_string
 from dramatiq.middleware import CurrentMessage
@@ -78,10 +78,13 @@ class LedgerTask(Task):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LedgerResult(TaskResult):  # type: ignore[misc]
-    """A result of a row. Those of one state are equal."""
+    """A result whose arguments are what JSON carries already. Django's own makes them so at each send."""
 
     #: By the sender's clock until the row is read, which has the database's.
     enqueued_at: datetime | None = field(compare=False)
+
+    def __post_init__(self) -> None:
+        pass
 
 
 class LedgerBackend(BaseTaskBackend):
@@ -97,8 +100,8 @@ class LedgerBackend(BaseTaskBackend):
 
     def __init__(self, alias: str, params: dict[str, Any]) -> None:
         super().__init__(alias, params)
-        #: Functions, priorities and queues that were found valid. Reading a signature at each send is slow.
-        self._valid: set[tuple[Any, ...]] = set()
+        #: Actors by function, priority and queue that were found valid. Reading a signature at each send is slow.
+        self._actors: dict[tuple[Any, ...], Any] = {}
 
     def task_class(self, **parameters: Any) -> LedgerTask:  # type: ignore[override]
         """Return a task. Parameters that Django does not know are options of its actor."""
@@ -173,8 +176,8 @@ class LedgerBackend(BaseTaskBackend):
             started_at=started_at,
             finished_at=None,
             last_attempted_at=started_at,
-            args=list(message.args),
-            kwargs=message.kwargs,
+            args=_normalized(list(message.args)),
+            kwargs=_normalized(dict(message.kwargs)),
             backend=self.alias,
             errors=[],
             worker_ids=[str(attempt.claim.worker_id)],
@@ -188,14 +191,14 @@ class LedgerBackend(BaseTaskBackend):
           TypeError: JSON cannot carry an argument.
           Others: As `LedgerBroker.enqueue`.
         """
-        known = (task.func, task.priority, task.queue_name)
-        if known not in self._valid:
-            self.validate_task(task)
-            self._valid.add(known)
         broker: Any = dramatiq.get_broker()
+        known = (task.func, task.priority, task.queue_name)
+        actor = self._actors.get(known)
+        if actor is None or broker.actors.get(actor.actor_name) is not actor:
+            self.validate_task(task)
+            actor = self._actors[known] = self._actor_of(task)
         arguments: Any = _normalized(list(args))
         named: Any = _normalized(dict(kwargs))
-        actor = self._actor_of(task)
         # Without options a send is cheaper.
         options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
         is_urgent = bool(options)
@@ -216,7 +219,7 @@ class LedgerBackend(BaseTaskBackend):
             task=task,
             id=message.message_id,
             status=TaskResultStatus.READY,
-            enqueued_at=_shown(timezone.now()),
+            enqueued_at=timezone.now(),
             started_at=None,
             finished_at=None,
             last_attempted_at=None,
@@ -226,7 +229,8 @@ class LedgerBackend(BaseTaskBackend):
             errors=[],
             worker_ids=[],
         )
-        if connection.in_atomic_block or not connection.autocommit:
+        database = transaction.get_connection()
+        if database.in_atomic_block or not database.autocommit:
             transaction.on_commit(partial(task_enqueued.send, type(self), task_result=result), robust=True)
         else:
             task_enqueued.send_robust(type(self), task_result=result)
@@ -310,7 +314,7 @@ def _as_sent(task: Any, **changes: Any) -> Any:
 def _normalized(values: Any) -> Any:
     """Return what JSON makes of arguments, which is mostly what they are."""
     each = values.values() if isinstance(values, dict) else values
-    return values if all(type(one) in PLAIN for one in each) else normalize_json(values)
+    return values if PLAIN.issuperset(map(type, each)) else normalize_json(values)
 
 
 def _shown(timestamp: Any) -> Any:
