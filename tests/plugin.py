@@ -52,6 +52,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         metavar="FAULT,...",
         help="faults of the storm, or all (tests/chaos/faults)",
     )
+    group.addoption(
+        "--chaos-sends",
+        metavar="FAULT,...",
+        help="send only the kinds of these faults in the storm, such as django-tasks; default: all kinds",
+    )
     group.addoption("--chaos-record", metavar="DIR", help="directory for the history and the verdict of the storm")
     group.addoption("--seed", type=int, default=1, help="seed of the storms; default: %(default)s")
     group.addoption(

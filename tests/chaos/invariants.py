@@ -200,6 +200,26 @@ def effect_lost(seen: Seen) -> Iterator[Any]:
             yield _told(row)
 
 
+#: States of a row in the end, by the status that a sender read before.
+ENDS = {"SUCCESSFUL": states.COMPLETED, "FAILED": states.FAILED}
+
+
+@invariant("read otherwise than it ended")
+def read_otherwise(seen: Seen) -> Iterator[Any]:
+    """A result that a sender reads by Django's Tasks API is that of a row, and an end that it tells is the last one."""
+    for note in seen.reads:
+        row, status = seen.rows.get(note["task_id"]), note["status"]
+        if row is None:
+            is_right = status == "unknown"
+        elif status in ENDS:
+            is_right = row.status == ENDS[status] and note["value"] == (row.result and int(row.result))
+        else:
+            # A commit whose sender lost the answer may come late.
+            is_right = status != "unknown" or seen.words.get(row.nonce or "") != "sent"
+        if not is_right:
+            yield {"read": note, "row": row and _told(row)}
+
+
 @invariant("harmed by another task")
 def harmed_by_another(seen: Seen) -> Iterator[Any]:
     """A task that leaves its connection inside a transaction, or ends its event loop, harms no task after it."""

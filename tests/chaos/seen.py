@@ -32,6 +32,8 @@ class Seen:
         self.words: dict[str, str] = {}
         self.starts: defaultdict[str, list[Start]] = defaultdict(list)
         self.wrote: set[tuple[str, int]] = set()
+        #: Results of Django's Tasks API, as their senders read them.
+        self.reads: list[dict[str, Any]] = []
         for note in history.notes:
             self._take(note)
 
@@ -47,6 +49,8 @@ class Seen:
             case "start":
                 start = Start(note["task_id"], note["attempt"], note["nonce"], note["at"])
                 self.starts[start.task_id].append(start)
+            case "read":
+                self.reads.append(note)
             case "wrote":
                 self.wrote.add((note["task_id"], note["attempt"]))
 

@@ -1,6 +1,6 @@
 """A process that sends, rolls back and writes a journal.
 
-    python -m tests.chaos.sender NAME SEED TRANSACTIONS_A_SECOND FAULT,...
+    python -m tests.chaos.sender NAME SEED TRANSACTIONS_A_SECOND FAULT,... ONLY,...
 
 The ledger is compared with the journal: `sending` before the commit, then `sent` or `rolled-back`. A transaction that a
 kill interrupted in between may be either, but not half.
@@ -11,6 +11,7 @@ import sys
 import time
 from collections.abc import Sequence
 from dataclasses import asdict
+from typing import Any
 
 import django
 
@@ -31,17 +32,20 @@ class Sender:
     Parameters:
       seed: Determines the tasks, together with the name.
       faults: Names of the faults whose kinds of sends are sent.
+      only: Names of those whose kinds alone are sent. Empty: kinds of no fault are sent as well.
     """
 
-    def __init__(self, name: str, seed: str, *, faults: Sequence[str]) -> None:
+    def __init__(self, name: str, seed: str, *, faults: Sequence[str], only: Sequence[str] = ()) -> None:
         self.name = name
         self.random = random.Random(f"{seed} {name}")
         self.journal = journal.of_this_process()
-        self.kinds = [kind for kind in KINDS if not kind.fault or kind.fault in faults]
+        self.kinds = [kind for kind in KINDS if kind.fault in (only or ("", *faults))]
         self.count = 0
         self.owners: list[int] = []
         #: Tasks to cancel, with the time at which each is due.
         self.to_cancel: list[tuple[float, str]] = []
+        #: Results of Django's Tasks API to read, with the time at which each is due.
+        self.to_read: list[tuple[float, Any]] = []
 
     def nonce(self) -> str:
         self.count += 1
@@ -60,6 +64,26 @@ class Sender:
         for due in [one for one in self.to_cancel if one[0] <= time.monotonic()]:
             ledger.cancel(due[1])
             self.to_cancel.remove(due)
+
+    def read_later(self, result: Any) -> None:
+        self.to_read.append((time.monotonic() + self.random.uniform(0, 20), result))
+
+    def read_due(self) -> None:
+        """Read the results that are due, until their ends. Those of rolled-back sends do not exist."""
+        from django_tasks.exceptions import TaskResultDoesNotExist
+
+        for due in [one for one in self.to_read if one[0] <= time.monotonic()]:
+            result = due[1]
+            try:
+                result.refresh()
+                status = str(result.status)
+            except TaskResultDoesNotExist:
+                status = "unknown"
+            value = result.return_value if status == "SUCCESSFUL" else None
+            self.journal.note("read", task_id=result.id, status=status, value=value)
+            self.to_read.remove(due)
+            if status in ("READY", "RUNNING"):
+                self.read_later(result)
 
     def send_one(self) -> list[Planned]:
         """Send tasks of a random kind."""
@@ -116,6 +140,7 @@ class Sender:
                     self.change_owners()
                 self.step()
                 self.cancel_due()
+                self.read_due()
             except (DatabaseError, InterfaceError):
                 # It may have been committed or not. The journal says "sending".
                 connection.close()
@@ -125,5 +150,5 @@ class Sender:
 
 if __name__ == "__main__":
     django.setup()
-    name, seed, per_second, faults = sys.argv[1:5]
-    Sender(name, seed, faults=faults.split(",")).run(per_second=float(per_second))
+    name, seed, per_second, faults, only = sys.argv[1:6]
+    Sender(name, seed, faults=faults.split(","), only=only.split(",") if only else ()).run(per_second=float(per_second))

@@ -3,7 +3,10 @@
 import random
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from datetime import timedelta
 from typing import Any, Protocol, cast
+
+from django.utils import timezone
 
 from workers.broker import LedgerBroker
 
@@ -34,6 +37,7 @@ class Numbered(Protocol):
     def nonce(self) -> str: ...
     def owner(self) -> int | None: ...
     def cancel_later(self, task_id: str) -> None: ...
+    def read_later(self, result: Any) -> None: ...
 
 
 #: Keys of unique sends.
@@ -57,6 +61,12 @@ class Kind:
 
 def _tasks() -> Any:
     from tests.chaos import tasks
+
+    return tasks
+
+
+def _third_party() -> Any:
+    from tests.chaos.third_party import tasks
 
     return tasks
 
@@ -264,6 +274,31 @@ def boxed(sender: Numbered) -> list[Planned]:
     return [Planned(nonce=nonce, ends=("failed",), reason="over its hard time limit of 0.3 s")]
 
 
+def enqueue(name: str) -> Send:
+    """Return a send of a task of Django's Tasks API, whose result the sender reads soon."""
+
+    def send(sender: Numbered) -> list[Planned]:
+        nonce = sender.nonce()
+        sender.read_later(getattr(_third_party(), name).enqueue(nonce))
+        return [Planned(nonce=nonce)]
+
+    return send
+
+
+def enqueue_later(sender: Numbered) -> list[Planned]:
+    nonce, delay_ms = sender.nonce(), sender.random.choice([0, 0, 300, 2_000])
+    run_after = timezone.now() + timedelta(milliseconds=delay_ms)
+    task = _third_party().work.using(run_after=run_after, priority=sender.random.choice([-100, -3, 0, 20, 100]))
+    sender.read_later(task.enqueue(nonce, seconds=sender.random.choice([0, 0.05, 0.5])))
+    return [Planned(nonce=nonce, delay_ms=delay_ms)]
+
+
+def enqueue_failure(sender: Numbered) -> list[Planned]:
+    nonce = sender.nonce()
+    sender.read_later(_third_party().fail.enqueue(nonce))
+    return [Planned(nonce=nonce, ends=("failed",), reason="on purpose")]
+
+
 KINDS = (
     Kind(weight=50, send=work),
     Kind(weight=1, send=long),
@@ -299,4 +334,10 @@ KINDS = (
     Kind(weight=0.3, send=boxed, fault="isolation"),
     Kind(weight=3, send=owned, fault="owners"),
     Kind(weight=3, send=versioned, fault="versions"),
+    Kind(weight=6, send=enqueue("work"), fault="django-tasks"),
+    Kind(weight=3, send=enqueue("flaky"), fault="django-tasks"),
+    Kind(weight=3, send=enqueue("look"), fault="django-tasks"),
+    Kind(weight=2, send=enqueue("work_later"), fault="django-tasks"),
+    Kind(weight=5, send=enqueue_later, fault="django-tasks"),
+    Kind(weight=2, send=enqueue_failure, fault="django-tasks"),
 )

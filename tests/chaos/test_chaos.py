@@ -20,6 +20,7 @@ from django.db import connection
 from tests.chaos import faults, journal
 from tests.chaos.history import History
 from tests.chaos.rows import Rows
+from tests.chaos.sends import KINDS
 from tests.chaos.verdict import judge
 from tests.chaos.world import World
 from tests.plugin import SERVERS
@@ -31,6 +32,8 @@ pytestmark = [pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 PER_SECOND = {"sqlite": 4.0, "postgresql": 15.0}
 #: Minutes of a storm, unless `--chaos-minutes` says otherwise.
 SHORT_MINUTES = 0.2
+#: Faults that have kinds of sends.
+SENT = {kind.fault for kind in KINDS if kind.fault}
 #: Seconds after the storm in which a task that waits must get on for the wait to go on.
 STALL_SECONDS = 65
 #: Seconds to wait after the storm, at most.
@@ -49,10 +52,18 @@ def test_no_task_is_lost_in_a_storm(request: pytest.FixtureRequest, tmp_path: Pa
     elif options.chaos_faults is None and options.chaos_minutes is None:
         wanted = set(faults.SHORT)
     assert wanted <= set(faults.NAMES), f"--chaos-faults must be of: {', '.join(faults.NAMES)}"
+    only = set(options.chaos_sends.split(",")) if options.chaos_sends else set()
+    assert only <= SENT, f"--chaos-sends must be of: {', '.join(sorted(SENT))}"
     name = str(connection.settings_dict["NAME"])
     connection.close()
     world = World(
-        tmp_path, servers, database=name, seed=options.seed, faults=wanted, per_second=PER_SECOND[connection.vendor]
+        tmp_path,
+        servers,
+        database=name,
+        seed=options.seed,
+        faults=wanted,
+        per_second=PER_SECOND[connection.vendor],
+        only=only,
     )
     rows, calm_at = Rows(world.database), 0.0
     try:

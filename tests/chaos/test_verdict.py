@@ -188,6 +188,29 @@ def test_an_effect_that_is_gone_is_found(history: History) -> None:
     assert broken(history, effects=[]) == {"effect lost"}
 
 
+def was_read(status: str, value: Any = None) -> dict[str, Any]:
+    return {"word": "read", "at": 20, "task_id": "id-a", "status": status, "value": value}
+
+
+@pytest.mark.parametrize("wrong", [was_read("unknown"), was_read("FAILED"), was_read("SUCCESSFUL", 1)])
+def test_a_result_that_is_read_otherwise_than_its_task_ends_is_found(history: History, wrong: Any) -> None:
+    for right in (was_read("READY"), was_read("RUNNING"), was_read("SUCCESSFUL", 0)):
+        assert broken(history, notes=[*history.notes, right]) == set()
+    assert broken(history, notes=[*history.notes, wrong]) == {"read otherwise than it ended"}
+
+
+@pytest.mark.parametrize("status", ["READY", "SUCCESSFUL"])
+def test_a_result_of_a_send_that_was_rolled_back_is_found(history: History, status: str) -> None:
+    notes = [{**history.notes[0], "keeps": []}, {"word": "rolled-back", "nonces": ["a"]}]
+    changes: dict[str, Any] = {"rows": [], "effects": []}
+    assert broken(history, notes=[*notes, was_read("unknown")], **changes) == set()
+    assert broken(history, notes=[*notes, was_read(status)], **changes) == {"read otherwise than it ended"}
+
+
+def test_a_result_may_be_unknown_until_a_late_commit(history: History) -> None:
+    assert broken(history, notes=[history.notes[0], *started("a"), was_read("unknown")]) == set()
+
+
 def test_a_task_that_another_one_harmed_is_found(history: History) -> None:
     ended = Ended(row_id=1, attempt=0, outcome="retry", pid=7, ended_at=13, error="the connection is closed")
     assert broken(history, ended=[ended]) == {"harmed by another task"}

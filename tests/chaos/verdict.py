@@ -55,6 +55,7 @@ def judge(history: History) -> Verdict:
         "cancelled while they ran": sum(
             row.status == states.CANCELLED and row.started_at is not None for row in seen.rows.values()
         ),
+        "results read": dict(Counter(note["status"] for note in seen.reads)),
         "slots fired": sum(1 for row in seen.rows.values() if row.slot),
         "waiting with a reason": sum(row.status in states.UNFINISHED and says_why(row) for row in seen.rows.values()),
         "attempts that did not complete": dict(Counter(ended.outcome for ended in history.ended)),

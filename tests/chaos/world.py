@@ -65,15 +65,25 @@ class World:
       database: Name of the session's database, or path of its file.
       faults: Names of the faults that are wanted.
       per_second: Transactions per second of each sender.
+      only: Names of faults whose kinds of sends alone are sent. Empty: all that are wanted.
     """
 
     def __init__(
-        self, directory: Path, servers: Servers, *, database: str, seed: int, faults: Collection[str], per_second: float
+        self,
+        directory: Path,
+        servers: Servers,
+        *,
+        database: str,
+        seed: int,
+        faults: Collection[str],
+        per_second: float,
+        only: Collection[str] = (),
     ) -> None:
         self.directory = directory
         self.servers = servers
         self.seed = seed
         self.per_second = per_second
+        self.only = only
         self.random = random.Random(seed)
         #: Why a fault cannot happen here, by its name.
         self.skipped: dict[str, str] = {}
@@ -179,7 +189,8 @@ class World:
             sender = f"{name.split()[1]}.{self.generation}"
             argv = (
                 sys.executable, "-m", "tests.chaos.sender",
-                sender, str(self.seed), str(self.per_second), ",".join(sorted(self.wanted)),
+                sender, str(self.seed), str(self.per_second),
+                ",".join(sorted(self.wanted)), ",".join(sorted(self.only)),
             )  # fmt: skip
         with (self.directory / f"{name.replace(' ', '-')}.log").open("ab") as log:
             self.started[name] = time.monotonic()
@@ -201,9 +212,9 @@ class World:
         return environment(
             DATABASE_URL=self.database.url(database.port if database else None),
             REDIS_URL=self.redis.url(self.proxies["redis"].port),
-            EXTRA_APPS="tests.acting,tests.chaos",
+            EXTRA_APPS="tests.acting,tests.chaos,tests.chaos.third_party",
             EXTRA_QUEUES="slow,poison,limited,chaos,chaos-old,chaos-new",
-            DJANGO_SETTINGS_MODULE="aiWriting.settings",
+            DJANGO_SETTINGS_MODULE="tests.chaos.settings",
             TASK_MAX_CRASHES="100000",
             WORKER_HEARTBEAT_TIMEOUT_SECONDS=str(HEARTBEAT_SECONDS),
             WORKER_DRAIN_SECONDS="2",

@@ -35,7 +35,7 @@ NAMES = tuple(dict.fromkeys([*(act.fault for act in ACTS), *(kind.fault for kind
 #: Those of a short storm: none of them needs more than a few seconds.
 SHORT = (
     "kills", "recycling", "restarts", "cut-connections", "redis-failover", "redis-parts", "versions", "pauses",
-    "follow-ups", "odd-errors", "exits", "async", "left-atomic", "owners",
+    "follow-ups", "odd-errors", "exits", "async", "left-atomic", "owners", "django-tasks",
 )  # fmt: skip
 
 __all__ = ["ACTS", "NAMES", "SHORT", "Act"]
