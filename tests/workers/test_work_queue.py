@@ -4,7 +4,8 @@ import threading
 from queue import Empty
 
 import pytest
-from dramatiq.common import QueueJoinTimeout, iter_queue, join_queue
+from dramatiq import QueueJoinTimeout
+from dramatiq.common import iter_queue, join_queue
 
 from tests.waiting import wait_until
 from workers.process.work_queue import WorkQueue
@@ -35,7 +36,7 @@ def test_a_thread_that_waits_gets_an_item_at_once(put) -> None:
     queue, found = WorkQueue(), []
     thread = threading.Thread(target=lambda: found.append(queue.get()))
     thread.start()
-    wait_until(lambda: bool(queue.not_empty._waiters))
+    wait_until(lambda: bool(queue.not_empty._waiters))  # type: ignore[attr-defined]
     put(queue, "a")
     thread.join(10)
     assert found == ["a"]
