@@ -109,6 +109,11 @@ class TaskExtension(OpenApiSerializerExtension):
         schema["required"] = [name for name in schema["required"] if name not in ("owner", "traceback")]
         why = "Why it waits, in a sentence. Null unless it is pending. Only where one task is asked for."
         schema["properties"]["why"] = {"type": "string", "nullable": True, "readOnly": True, "description": why}
+        cut = (
+            "Whether the result (null then), the error or the traceback has more than 1,000 characters. The task's own "
+            "address has all of them. Only in a list."
+        )
+        schema["properties"]["is_cut"] = {"type": "boolean", "readOnly": True, "description": cut}
         schema["description"] = "A task. `owner` and `traceback` are for staff who may see all tasks."
         return schema
 

@@ -8,6 +8,7 @@ from pytest_django.fixtures import DjangoAssertNumQueries
 
 from apps.accounts.models import User
 from apps.tasks import ledger, states
+from apps.tasks.api import short as short_texts
 from apps.tasks.models import TaskStatus
 from apps.tasks.values import Claim, Outcome, Send
 from tests.clients import Writer, writer
@@ -132,6 +133,24 @@ def test_staff_see_results_with_the_permission_to_see_what_a_task_was_given(jane
         assert staff.get("/api/tasks/").json()["results"][0]["result"] == result
         assert ("isbn" in staff.get(f"{of_one}events/").content.decode()) == (result is not None)
         staff.user.delete()
+
+
+def test_a_list_leaves_long_texts_to_the_tasks_own_address(jane: Writer) -> None:
+    long, short = sent(jane), sent(jane)
+    texts = {"error_message": "No." + "x" * short_texts.MOST, "traceback": "x" * short_texts.MOST + "ValueError: No."}
+    TaskStatus.objects.filter(pk=long.pk).update(status="failed", result={"words": "x" * 1_000_000}, **texts)
+    TaskStatus.objects.filter(pk=short.pk).update(status="completed", result={"words": "x" * 900})
+    staff = writer("staff", is_staff=True, permissions=[VIEW, "tasks.view_arguments_taskstatus"])
+    for reader in (jane, staff):
+        answer = reader.get("/api/tasks/")
+        assert len(answer.content) < 10_000
+        whole, cut = answer.json()["results"]
+        assert (whole["is_cut"], whole["result"]) == (False, {"words": "x" * 900})
+        assert (cut["is_cut"], cut["result"], cut["error_message"][:4]) == (True, None, "No.x")
+        one = reader.get(f"/api/tasks/{long.task_id}/").json()
+        assert (one["result"], one["error_message"]) == ({"words": "x" * 1_000_000}, texts["error_message"])
+        assert "is_cut" not in one
+    assert cut["traceback"].endswith("xValueError: No.")
 
 
 @pytest.mark.parametrize("suffix", ["", "events/"])

@@ -33,8 +33,8 @@ from apps.tasks.models import TaskStatus
 logger = logging.getLogger(__name__)
 
 Answer = TypeVar("Answer")
-#: A serializer of tasks.
-Serializer = type[BaseSerializer[TaskStatus]]
+#: Makes the JSON of a task, as a user may see it.
+Serializer = Callable[[TaskStatus], BaseSerializer[TaskStatus]]
 
 #: Seconds between two looks at the rows.
 LOOK_SECONDS = 0.3
@@ -72,9 +72,9 @@ class Seen:
         news = event("progress", self.json, id=self.id)
         return news + event("end", self.json, id=END_ID) if self.is_finished else news
 
-    def shown_by(self, serializer: Serializer) -> "Seen":
-        """Return the same state with the JSON of a serializer. Only that of staff is made anew, for each stream."""
-        return self if serializer is TaskSerializer else replace(self, json=json_of(self.task, serializer))
+    def shown_by(self, staff: Serializer | None) -> "Seen":
+        """Return the same state as staff see it, for whom the JSON is made anew for each stream. None: as its owner."""
+        return self if staff is None else replace(self, json=json_of(self.task, staff))
 
 
 def json_of(task: TaskStatus, serializer: Serializer) -> bytes:
@@ -96,25 +96,25 @@ def event(name: str, data: bytes, *, id: str) -> bytes:
     return b"id: %s\nevent: %s\ndata: %s\n\n" % (id.encode(), name.encode(), data)
 
 
-def response(request: Request, task: TaskStatus, *, serializer: Serializer) -> HttpResponseBase:
+def response(request: Request, task: TaskStatus, *, staff: Serializer | None) -> HttpResponseBase:
     """Return the stream of a task that the user may see now.
 
     Parameters:
-      serializer: Makes the task's JSON, as the user may see it.
+      staff: Makes the task's JSON for a user who sees all tasks. None: the user is its owner.
     """
-    first = seen(task).shown_by(serializer)
+    first = seen(task).shown_by(staff)
     if request.method == "HEAD":
         return HttpResponse(content_type=CONTENT_TYPE, headers=HEADERS)
     if isinstance(request._request, ASGIRequest):
         follower = Follower.of(request, task.task_id)
-        news = stream(first, follower=follower, serializer=serializer)
+        news = stream(first, follower=follower, staff=staff)
         return StreamingHttpResponse(news, content_type=CONTENT_TYPE, headers=HEADERS)
     # A stream would take one of WSGI's few threads for as long as the task lasts.
     once = b"retry: %d\n" % RECONNECT_MS + first.events()
     return HttpResponse(once, content_type=CONTENT_TYPE, headers=HEADERS)
 
 
-async def stream(first: Seen, *, follower: Follower, serializer: Serializer = TaskSerializer) -> AsyncIterator[bytes]:
+async def stream(first: Seen, *, follower: Follower, staff: Serializer | None = None) -> AsyncIterator[bytes]:
     """Yield the events of a task as they come, until the task ends or the user may not follow it any more."""
     # The connection with which the request was signed in would stay open as long as the stream does.
     await sync_to_async(close_idle)()
@@ -134,7 +134,7 @@ async def stream(first: Seen, *, follower: Follower, serializer: Serializer = Ta
                 return
             try:
                 found = await looks.look(first.task_id)
-                now = found and found.shown_by(serializer)
+                now = found and found.shown_by(staff)
             except DatabaseError as error:
                 logger.warning("events wait for the database task_id=%s error=%s", first.task_id, error)
     # The task was deleted or the user may not follow it any more, so the client should not come back.

@@ -38,10 +38,17 @@ SHOWN_FIELDS = (
 
 
 class MaskedSerializer(serializers.ModelSerializer[TaskStatus]):
-    """A task whose result has no secrets."""
+    """A task whose result has no secrets.
+
+    With `hides_result` in its context, the reader may not see what tasks were given, logged and returned.
+    """
 
     def to_representation(self, instance: TaskStatus) -> dict[str, Any]:
-        return {**super().to_representation(instance), "result": masking.shown_result(instance)}
+        shown: dict[str, Any] = super().to_representation(instance)
+        shown["result"] = None if self.context.get("hides_result") else masking.shown_result(instance)
+        if (is_cut := getattr(instance, "is_cut", None)) is not None:
+            shown["is_cut"] = is_cut
+        return shown
 
 
 class TaskSerializer(MaskedSerializer):
@@ -63,13 +70,6 @@ class StaffTaskSerializer(MaskedSerializer):
     class Meta:
         model = TaskStatus
         fields: tuple[str, ...] = (*SHOWN_FIELDS, "owner", "traceback")
-
-
-class StaffTaskWithoutResultSerializer(StaffTaskSerializer):
-    """A task as staff see it who may see all tasks, but not what they were given, logged and returned."""
-
-    def to_representation(self, instance: TaskStatus) -> dict[str, Any]:
-        return {**super().to_representation(instance), "result": None}
 
 
 class TaskDetailSerializer(TaskSerializer):
@@ -94,10 +94,6 @@ class StaffTaskDetailSerializer(StaffTaskSerializer):
 
     def get_why(self, task: TaskStatus) -> str | None:
         return str(ledger.why(task)) if task.status == states.PENDING else None
-
-
-class StaffTaskDetailWithoutResultSerializer(StaffTaskDetailSerializer, StaffTaskWithoutResultSerializer):
-    """One task as staff see it who may see all tasks, but not what they were given, logged and returned."""
 
 
 class TaskQuerySerializer(serializers.Serializer[Any]):

@@ -1,8 +1,10 @@
 """Tasks through the API: to see, and to cancel."""
 
+from functools import partial
 from typing import Any
 
 from django.contrib.auth.models import AbstractBaseUser
+from django.db.models import QuerySet
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.utils.translation import gettext as _
@@ -21,19 +23,17 @@ from apps.core.api.formats import AlwaysJSON
 from apps.core.api.pages import Pages
 from apps.core.permission import sees_all
 from apps.tasks import actions, audit, permission, visibility
-from apps.tasks.api import events, streams
+from apps.tasks.api import events, short, streams
 from apps.tasks.api.serializers import (
     StaffTaskDetailSerializer,
-    StaffTaskDetailWithoutResultSerializer,
     StaffTaskSerializer,
-    StaffTaskWithoutResultSerializer,
     TaskDetailSerializer,
     TaskQuerySerializer,
     TaskSerializer,
 )
 from apps.tasks.conf import conf
 from apps.tasks.errors import TaskError
-from apps.tasks.models import TaskStatus, TaskStatusQuerySet
+from apps.tasks.models import TaskStatus
 
 
 def task_started(request: Request, task_id: str, *, what: str) -> Response:
@@ -65,22 +65,26 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
     renderer_classes = (JSONRenderer,)
     content_negotiation_class = AlwaysJSON
 
-    def get_queryset(self) -> TaskStatusQuerySet:
+    def get_queryset(self) -> QuerySet[Any]:
         if self.action != "list":
-            found = TaskStatus.objects.filter(task_id=self.kwargs["task_id"])
-        else:
-            query = TaskQuerySerializer(data=self.request.query_params)
-            query.is_valid(raise_exception=True)
-            found = TaskStatus.objects.filter(**query.validated_data).order_by("-id")
-        return found.visible_to(self._user()).defer("args", "kwargs", "options")
+            found = TaskStatus.objects.filter(task_id=self.kwargs["task_id"]).visible_to(self._user())
+            return found.defer("args", "kwargs", "options")
+        query = TaskQuerySerializer(data=self.request.query_params)
+        query.is_valid(raise_exception=True)
+        return short.read(TaskStatus.objects.filter(**query.validated_data).visible_to(self._user()).order_by("-id"))
+
+    def paginate_queryset(self, queryset: Any) -> Any:
+        page = super().paginate_queryset(queryset)
+        return None if page is None else [short.fill(task) for task in page]
 
     def get_serializer_class(self) -> type[BaseSerializer[TaskStatus]]:
         one = self.action == "retrieve"
         if not sees_all(self._user(), TaskStatus):
             return TaskDetailSerializer if one else TaskSerializer
-        if permission.may(self._user(), "view_arguments"):
-            return StaffTaskDetailSerializer if one else StaffTaskSerializer
-        return StaffTaskDetailWithoutResultSerializer if one else StaffTaskWithoutResultSerializer
+        return StaffTaskDetailSerializer if one else StaffTaskSerializer
+
+    def get_serializer_context(self) -> dict[str, Any]:
+        return {**super().get_serializer_context(), **self._hidden()}
 
     @action(detail=True)
     def events(self, request: Request, task_id: str) -> HttpResponseBase:
@@ -89,7 +93,9 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
         if request.headers.get("Last-Event-ID") == events.END_ID and task.is_finished:
             # An EventSource connects again after the end of its stream. This answer stops it.
             return HttpResponse(status=status.HTTP_204_NO_CONTENT)
-        response = events.response(request, task, serializer=self.get_serializer_class())
+        serializer = partial(self.get_serializer_class(), context=self._hidden())
+        staff = serializer if sees_all(self._user(), TaskStatus) else None
+        response = events.response(request, task, staff=staff)
         return streams.counted(response, user_id=self._user().pk, limit=self.event_streams_limit())
 
     @action(detail=True, methods=["post"])
@@ -108,6 +114,11 @@ class TaskViewSet(LimitedBody, viewsets.ReadOnlyModelViewSet[TaskStatus]):
     def event_streams_limit(self) -> int:
         """Return the number of event streams that the user may have open at once in this process. 0: no limit."""
         return conf.TASK_EVENT_STREAMS
+
+    def _hidden(self) -> dict[str, bool]:
+        """Return the context of a serializer for this user, without the request."""
+        user = self._user()
+        return {"hides_result": sees_all(user, TaskStatus) and not permission.may(user, "view_arguments")}
 
     def _user(self) -> Any:
         assert isinstance(self.request.user, AbstractBaseUser), "the permission classes refuse anonymous users"
