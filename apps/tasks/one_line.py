@@ -1,6 +1,7 @@
 """Texts of others as one line of a sentence, a mail or a log."""
 
 import unicodedata
+from typing import ClassVar
 
 #: Characters that change the direction of the text around them.
 DIRECTIONS = {*map(chr, (0x061C, 0x200E, 0x200F, *range(0x202A, 0x202F), *range(0x2066, 0x206A)))}
@@ -20,3 +21,16 @@ def one_line(text: str, length: int = LENGTH) -> str:
     )
     line = " ".join(shown.encode(errors="replace").decode().split())
     return line if len(line) <= length and start == text else f"{line[: length - 1]}…"
+
+
+class OneLined:
+    """A base for frozen dataclasses: each of the texts that `ONE_LINE` names is one line.
+
+    So names of others in a sentence can neither turn nor break it.
+    """
+
+    ONE_LINE: ClassVar[tuple[str, ...]] = ("text", "remedy")
+
+    def __post_init__(self) -> None:
+        for name in self.ONE_LINE:
+            object.__setattr__(self, name, one_line(getattr(self, name)))

@@ -96,8 +96,7 @@ def _notice(found: list[tuple[AlertRule, Condition]]) -> None:
 
 
 def _told(one: Condition) -> dict[str, Any]:
-    words = {"sentence": one_line(one.text), "remedy": one_line(one.remedy)}
-    return {**words, "value": one.value, "worst": one.value}
+    return {"sentence": one.text, "remedy": one.remedy, "value": one.value, "worst": one.value}
 
 
 def _go_on(alert: Any, rule: AlertRule, one: Condition) -> bool:
@@ -127,7 +126,7 @@ def _start(alert: Alert, one: Condition) -> bool:
             return False  # Another relay was first.
         if not _go_on_silently(alert):
             sending.send(alert, telling.STARTED)
-    logger.warning("alert started rule=%s scope=%s %s", *_names(alert), one_line(one.text))
+    logger.warning("alert started rule=%s scope=%s %s", *_names(alert), one.text)
     return True
 
 

@@ -15,6 +15,7 @@ from apps.tasks.alerts.facts import Facts
 from apps.tasks.limits import figures as limit_figures
 from apps.tasks.models import AlertRule, WorkerProcess
 from apps.tasks.models import alert as kinds
+from apps.tasks.one_line import OneLined
 from apps.tasks.schedules import checking, clock
 
 #: Conditions of one rule that become alerts, at most: the worst ones. A storm must not become a storm of mails.
@@ -22,7 +23,7 @@ MOST = 20
 
 
 @dataclass(frozen=True, kw_only=True)
-class Condition:
+class Condition(OneLined):
     """A thing that is wrong now.
 
     Parameters:

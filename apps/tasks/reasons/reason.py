@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-from apps.tasks.one_line import one_line
+from apps.tasks.one_line import OneLined
 
 
 class Page(NamedTuple):
@@ -19,7 +19,7 @@ class Page(NamedTuple):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Reason:
+class Reason(OneLined):
     """Why a task waits, runs or has ended. Its texts may name things of others, which cannot turn or break them.
 
     Parameters:
@@ -31,16 +31,14 @@ class Reason:
       is_trouble: Whether the task goes on only if something is done.
     """
 
+    ONE_LINE = ("text", "remedy", "owner_text")
+
     kind: str
     text: str
     remedy: str = ""
     owner_text: str = ""
     page: Page | None = None
     is_trouble: bool = False
-
-    def __post_init__(self) -> None:
-        for name in ("text", "remedy", "owner_text"):
-            object.__setattr__(self, name, one_line(getattr(self, name)))
 
     def __str__(self) -> str:
         return f"{self.text} {self.remedy}".rstrip()

@@ -18,7 +18,7 @@ from apps.tasks.alerts import conditions, places, rules
 from apps.tasks.alerts.facts import Facts
 from apps.tasks.models import Alert
 from apps.tasks.models import alert as kinds
-from apps.tasks.one_line import one_line
+from apps.tasks.one_line import OneLined
 
 #: Conditions of each kind that have a sentence of their own, at most.
 MOST = 5
@@ -33,7 +33,7 @@ NAMELESS = {
 
 
 @dataclass(frozen=True, kw_only=True)
-class Trouble:
+class Trouble(OneLined):
     """A sentence about what is wrong, and one that says what to do. Names of others cannot turn or break them.
 
     Parameters:
@@ -51,10 +51,6 @@ class Trouble:
     alert_href: str = ""
     is_silenced: bool = False
     nameless: Any = ""
-
-    def __post_init__(self) -> None:
-        for name in ("text", "remedy"):
-            object.__setattr__(self, name, one_line(getattr(self, name)))
 
 
 def of(look: Facts) -> list[Trouble]:
