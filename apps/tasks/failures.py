@@ -30,6 +30,11 @@ def cause_of(task_name: str, error_type: str, error_message: str) -> str:
     return blake2b(text.encode(errors="replace"), digest_size=8).hexdigest()
 
 
+def in_short(error_type: str, error_message: str) -> str:
+    """Return the first line of the failure, with the name of the class alone: `MailRefusedError: 550 No such user`."""
+    return in_words(error_type.rpartition(".")[2], error_message).partition("\n")[0]
+
+
 def in_words(error_type: str, error_message: str) -> str:
     """Return the failure as Python prints an exception: `KeyError: 'isbn'`."""
     if not error_type:

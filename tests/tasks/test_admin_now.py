@@ -280,7 +280,7 @@ def test_failures_are_grouped_by_their_causes_the_most_frequent_first(admin_clie
     failed("KeyError", "'isbn'")
     failed("KeyError", "'old'", minutes=90, task_name="acting.other")
     text = get(admin_client, NOW).text
-    first, second = text.index("app.MailRefusedError: 550 mailbox of user 0"), text.index("KeyError: 'isbn'")
+    first, second = text.index(" MailRefusedError: 550 mailbox of user 0"), text.index("KeyError: 'isbn'")
     assert first < second
     assert "acting.other" not in text.split("Why it failed")[1].split("Runs longest")[0]
 

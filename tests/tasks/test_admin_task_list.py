@@ -52,7 +52,7 @@ def test_a_row_says_what_is_known_of_a_task(admin_client: Client) -> None:
 
     assert cells(get(admin_client, TASKS)) == [
         [
-            "", "Failed", "documents.process_document document_id=7, force=true app.mail.MailRefusedError: 550 no",
+            "", "Failed", "documents.process_document document_id=7, force=true MailRefusedError: 550 no",
             "Mansfield Park jane", "slow 10", "4 of 8", "2 min 0 s", "7 min 0 s", "3 h ago",
         ]
     ]  # fmt: skip

@@ -300,6 +300,19 @@ def test_a_full_disk_and_full_memory_are_told(monkeypatch: pytest.MonkeyPatch) -
     assert [one.scope for one in found(kinds.DISK_FULL)] == ["/srv"]
 
 
+def test_a_broken_schedule_is_told_without_the_names_of_all_actors() -> None:
+    now = timezone.now()
+    Schedule.objects.create(name="gone", task_name="acting.gone", cron="0 8 * * *", anchor_at=now, decided_until=now)
+    [one] = found(kinds.SCHEDULE_BROKEN)
+    assert one.remedy.startswith("Unknown actor 'acting.gone', must be one of: ")
+    assert len(one.remedy) == conditions.REMEDY_LENGTH
+
+
+@pytest.mark.parametrize(("value", "words"), [(60.0, "60 times"), (2.5, "2.5 times")])
+def test_a_multiple_has_a_fraction_only_if_it_needs_one(value: float, words: str) -> None:
+    assert conditions.value_in_words(kinds.TIMES, value) == words
+
+
 def test_a_storm_is_told_by_its_worst_parts() -> None:
     for number in range(30):
         tally(f"acting.actor{number}", failed=20 + number, completed=10)

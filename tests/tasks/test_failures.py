@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from apps.tasks.failures import cause_of, in_words
+from apps.tasks.failures import cause_of, in_short, in_words
 
 
 @pytest.mark.parametrize(
@@ -71,3 +71,9 @@ def test_a_cause_takes_any_text() -> None:
 )
 def test_a_failure_reads_like_an_exception(error_type: str, error_message: str, line: str) -> None:
     assert in_words(error_type, error_message) == line
+
+
+def test_a_failure_in_short_has_the_name_of_the_class_alone() -> None:
+    assert in_short("app.mail.MailRefusedError", "550 no such user\nSorry.") == "MailRefusedError: 550 no such user"
+    assert in_short("app.mail.MailRefusedError", "") == "MailRefusedError"
+    assert in_short("", "Cancelled.") == "Cancelled."

@@ -25,7 +25,7 @@ from apps.tasks.actions import ended_until
 from apps.tasks.admin import elements, hidden_time, links, row_key, theme
 from apps.tasks.admin.actions import ACTIONS, BY_NAME, DELETE, Action, ActionForm, Selection
 from apps.tasks.admin.read_only import ReadOnlyAdmin
-from apps.tasks.failures import in_words
+from apps.tasks.failures import in_short
 from apps.tasks.models import TaskStatus
 
 #: Number of tasks that the confirmation names.
@@ -252,7 +252,7 @@ class OperatedAdmin(ReadOnlyAdmin):
                     "task": task,
                     "label": elements.label(task.get_status_display(), kind=elements.STATUS_KINDS[task.status]),
                     "created": elements.timestamp(task.created_at, short=True),
-                    "error": in_words(task.error_type, task.error_start),
+                    "error": in_short(task.error_type, task.error_start),
                 }
                 for task in named
             ],

@@ -20,8 +20,8 @@ from apps.tasks.values import GroupProgress
 
 #: Members that are counted for one page of the list, at most. A group's own page counts all.
 MOST_MEMBERS = 20_000
-#: Length in characters of the start of a key that the list shows.
-KEY_LENGTH = 12
+#: Length in characters of the start of a key that the list shows. A UUID has 36.
+KEY_LENGTH = 40
 MEMBERS = ngettext_lazy("%(count)s member", "%(count)s members", "number")
 CALLBACKS = ngettext_lazy("%(count)s callback", "%(count)s callbacks", "number")
 

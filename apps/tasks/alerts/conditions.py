@@ -15,11 +15,13 @@ from apps.tasks.alerts.facts import Facts
 from apps.tasks.limits import figures as limit_figures
 from apps.tasks.models import AlertRule, WorkerProcess
 from apps.tasks.models import alert as kinds
-from apps.tasks.one_line import OneLined
+from apps.tasks.one_line import OneLined, one_line
 from apps.tasks.schedules import checking, clock
 
 #: Conditions of one rule that become alerts, at most: the worst ones. A storm must not become a storm of mails.
 MOST = 20
+#: Characters of an error that is the remedy, at most. Its page has all of it.
+REMEDY_LENGTH = 200
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -224,7 +226,7 @@ def schedule_broken(facts: Facts, rule: AlertRule) -> Found:
             yield Condition(
                 scope=schedule.name,
                 text=_("The schedule %(name)s is broken.") % {"name": schedule.name},
-                remedy=message,
+                remedy=one_line(message, REMEDY_LENGTH),  # It may list all actors.
             )
 
 
@@ -312,7 +314,7 @@ def value_in_words(unit: str, value: float) -> str:
         kinds.PERCENT: lambda: f"{number(value)} %",
         kinds.TASKS: lambda: ngettext("%(count)s task", "%(count)s tasks", int(value)) % {"count": number(value)},
         kinds.SLOTS: lambda: ngettext("%(count)s slot", "%(count)s slots", int(value)) % {"count": number(value)},
-        kinds.TIMES: lambda: _("%(count)s times") % {"count": number_format(value, None if value % 1 == 0 else 1)},
+        kinds.TIMES: lambda: _("%(count)s times") % {"count": number_format(value, 1 if value % 1 else 0)},
     }
     return str(words[unit]()) if unit else ""
 

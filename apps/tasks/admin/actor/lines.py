@@ -116,7 +116,7 @@ def _causes(name: str, period: Period) -> list[dict[str, Any]]:
     return [
         {
             "number": elements.number(min(cause.number, most)) + ("+" if cause.number > most else ""),
-            "error": failures.in_words(last[cause.pk].error_type, last[cause.pk].error_start).partition("\n")[0],
+            "error": failures.in_short(last[cause.pk].error_type, last[cause.pk].error_start),
             "last": elements.timestamp(cause.last_at, short=True),
             "see": tasks(status__exact=states.FAILED, cause=cause.cause, ended=ENDED[period]),
         }

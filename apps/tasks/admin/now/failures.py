@@ -107,7 +107,7 @@ def is_new(first_at: datetime, deploy: Deploy) -> bool:
 
 def said(task: Any) -> str:
     """Return the first line of an error, with its class."""
-    return failures.in_words(task.error_type, task.error_start).partition("\n")[0]
+    return failures.in_short(task.error_type, task.error_start)
 
 
 def counted(number: int, *, most: int) -> str:

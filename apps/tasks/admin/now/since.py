@@ -97,7 +97,7 @@ class SinceAdmin(OperatedAdmin):
             "is_over": following is not None or spans.until == spans.at + LONGEST,
             "before_text": duration.in_words(spans.at - spans.before),
             "since_text": duration.in_words(spans.until - spans.at),
-            "actors": found[:MOST_ACTORS],
+            "actors": [one | {"cells": zip(COLUMNS, one["cells"], strict=True)} for one in found[:MOST_ACTORS]],
             "more": max(0, len(found) - MOST_ACTORS),
             "new_causes": new_causes(spans),
         }

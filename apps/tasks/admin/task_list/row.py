@@ -97,7 +97,7 @@ def note(task: Any, now: datetime) -> Any:
     """Return the step of a task, its error or the time that it waits for."""
     error = ""
     if task.error_start or task.error_type:
-        message = failures.in_words(task.error_type, task.error_start).partition("\n")[0]
+        message = failures.in_short(task.error_type, task.error_start)
         error = Truncator(message).chars(ERROR_LENGTH)
     if task.status == states.PENDING and task.run_at > now:
         due = HELD if task.is_held else gettext("Not before %(time)s") % {"time": _exact(task.run_at)}
