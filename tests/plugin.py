@@ -83,6 +83,11 @@ def pytest_addoption(parser: pytest.Parser) -> None:
         help="look at every page in both themes and widths, which takes minutes; default: at one of each kind",
     )
     group.addoption(
+        "--pictures",
+        metavar="DIR",
+        help="take pictures of the control room into this directory (tests/browser/test_pictures.py); default: none",
+    )
+    group.addoption(
         "--unique-sends",
         type=int,
         default=60,
