@@ -10,8 +10,8 @@ from typing import Any
 
 from apps.tasks.log_context import TASK_FIELDS
 
-#: Characters that begin a new line or steer a terminal.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029]")
+#: Characters that begin a new line, steer a terminal, or change the direction of the text around them.
+CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
 #: Attributes of every record, and two that libraries add and that repeat others.
 USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "request", "color_message"}
 #: Words of a terminal for the move that ended an attempt. The others are called by their names.
@@ -21,7 +21,14 @@ RED, YELLOW, GREEN, DIM = 31, 33, 32, 2
 SHORT_ID_LENGTH = 8
 
 
-class LineFormatter(logging.Formatter):
+class ReadableFormatter(logging.Formatter):
+    """Escapes what would steer a terminal in a traceback, too, whose last lines are texts of others."""
+
+    def formatException(self, ei: Any) -> str:  # noqa: N802 (Its name in logging.)
+        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
+
+
+class LineFormatter(ReadableFormatter):
     """Has timestamps in UTC. It escapes control characters, so that no value in a message forges a line."""
 
     def formatTime(self, record: logging.LogRecord, datefmt: str | None = None) -> str:  # noqa: N802 (Its name in logging.)
@@ -53,7 +60,7 @@ class JSONFormatter(logging.Formatter):
             return json.dumps({name: _text(value) for name, value in line.items()})
 
 
-class TerminalFormatter(logging.Formatter):
+class TerminalFormatter(ReadableFormatter):
     """Short lines for people, in local time: `20:41:15 ok        documents.process_document 3.8 s 2ad60f39`.
 
     Parameters:

@@ -32,13 +32,24 @@ def test_a_line_has_its_time_in_utc() -> None:
     assert line("done id=%s", 7) == "1970-01-01T00:00:01.500+00:00 WARNING apps.some done id=7"
 
 
-@pytest.mark.parametrize("character", ["\n", "\r", "\x1b", "\x85", "\u2028"])
+@pytest.mark.parametrize("character", ["\n", "\r", "\x00", "\x1b", "\x85", "\u2028", "\u202e", "\u2066"])
 def test_no_value_begins_a_line_or_steers_a_terminal(character: str) -> None:
     found = line("refused name=%s", f"x{character}2026-01-01 forged")
 
     assert character not in found
     assert len(found.splitlines()) == 1
     assert "2026-01-01 forged" in found
+
+
+@pytest.mark.parametrize("formatter", [LineFormatter(), TerminalFormatter(coloured=False)], ids=["text", "terminal"])
+def test_no_traceback_steers_a_terminal(formatter: logging.Formatter) -> None:
+    try:
+        raise ValueError("red \x1b[31m\x00\u202e\rover\nnext")
+    except ValueError:
+        record = logging.LogRecord("apps.some", logging.ERROR, "path", 1, "no", (), sys.exc_info())
+    found = formatter.format(record)
+    assert r"ValueError: red \x1b[31m\x00\u202e\rover" in found
+    assert found.splitlines()[-1] == "next"
 
 
 PROGRAM = """
