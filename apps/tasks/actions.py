@@ -206,6 +206,9 @@ def ended_until(at: datetime) -> Q:
 
 # --- Very many tasks, by a task of its own --------------------------------------------------------
 
+#: Name of the actor that acts on very many.
+ACTOR = "tasks.act_on_all"
+
 
 def plan(
     action: Action,

@@ -9,21 +9,18 @@ from django.utils.formats import number_format
 from django.utils.translation import gettext as _
 
 from apps.core.mail import MailRefusedError
-from apps.tasks import actions, audit, progress
+from apps.tasks import actions, audit, own_queue, progress
 from apps.tasks.alerts.webhook import WebhookRefusedError
 from apps.tasks.audit import By
-from apps.tasks.conf import conf
 from apps.tasks.models import AuditEntry
 
 MINUTE_MS = 60_000
 DAY_MS = 24 * 60 * MINUTE_MS
-#: Queue of these actors: `default`, or the first one of a project that declares others alone.
-QUEUE = "default" if not conf.TASK_QUEUES or "default" in conf.TASK_QUEUES else next(iter(conf.TASK_QUEUES))
 
 
 @dramatiq.actor(
     actor_name="tasks.mail_alert",
-    queue_name=QUEUE,
+    queue_name=own_queue.USUAL,
     # About two hours for a mail server that is down.
     max_retries=8,
     time_limit=2 * MINUTE_MS,
@@ -42,7 +39,7 @@ def mail_alert(alert_id: int, event: str) -> dict[str, Any]:
 
 @dramatiq.actor(
     actor_name="tasks.post_alert",
-    queue_name=QUEUE,
+    queue_name=own_queue.USUAL,
     max_retries=8,
     time_limit=2 * MINUTE_MS,
     idempotent=True,
@@ -59,8 +56,8 @@ def post_alert(alert_id: int, event: str) -> dict[str, Any]:
 
 
 @dramatiq.actor(
-    actor_name="tasks.act_on_all",
-    queue_name=QUEUE,
+    actor_name=actions.ACTOR,
+    queue_name=own_queue.USUAL,
     priority=-1,
     time_limit=DAY_MS,
     idempotent=True,
@@ -90,7 +87,7 @@ def start(action: actions.Action, row_ids: Iterable[int], *, by: By, **meant: An
     """Send the task that acts on very many tasks, those that `actions.plan` keeps. Return its id."""
     with transaction.atomic():
         entry = actions.plan(action, row_ids, by=by, **meant)
-        message = act_on_all.send_with_options(args=(entry.pk,), owner_id=by.user_id)
+        message = own_queue.send(act_on_all, entry.pk, owner_id=by.user_id)
         AuditEntry.objects.filter(pk=entry.pk).update(task_id=message.message_id)
     return str(message.message_id)
 

@@ -12,7 +12,7 @@ from django.utils.http import urlencode
 
 from apps.accounts.models import User
 from apps.tasks import actions as tasks_actions
-from apps.tasks import audit, permission, states
+from apps.tasks import audit, ledger, permission, states
 from apps.tasks.admin import actions
 from apps.tasks.errors import Cancelled
 from apps.tasks.models import AuditEntry, AuditPage, TallyMark, TaskStatus
@@ -237,6 +237,35 @@ def test_very_many_are_acted_on_by_a_task_with_progress(admin_client: Client, ac
     entry.refresh_from_db()
     assert entry.number == 5
     assert all([act.verb for act in audit.of(one)] == [action] for one in matching)
+
+
+@pytest.mark.usefixtures("few")
+def test_the_task_takes_another_queue_while_its_own_is_paused_and_else_says_that_it_waits(admin_client: Client) -> None:
+    def retry_all() -> tuple[str, TaskStatus, str]:
+        for _ in range(3):
+            row_for("retry")
+        page = get(admin_client, all_url("retry"))
+        told = post(admin_client, all_url("retry"), hidden(page) | answers("retry")).text
+        task = TaskStatus.objects.filter(task_name=act_on_all.actor_name).latest("pk")
+        TaskStatus.objects.exclude(task_name=act_on_all.actor_name).delete()
+        return page.text, task, told
+
+    starts = "The task starts once default is resumed. default is paused since"
+    pause = rows.pause("queue", "default")
+    page, task, told = retry_all()
+    assert starts in page
+    assert starts in told
+    assert task.queue_name == "default"
+    assert ledger.why(task).kind == "paused"
+
+    rows.worker_process(queues=["default", "mail"])
+    page, task, told = retry_all()
+    assert starts not in page + told
+    assert task.queue_name == "mail"
+    pause.delete()
+    assert retry_all()[1].queue_name == "default"
+    rows.pause("actor", act_on_all.actor_name)
+    assert f"The task starts once {act_on_all.actor_name} is resumed." in retry_all()[2]
 
 
 @pytest.mark.usefixtures("few")

@@ -11,8 +11,8 @@ from django.db.models import F
 from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
-from apps.tasks import health, states, tasks
-from apps.tasks.alerts import checking, conditions, delivery, facts, places, rules
+from apps.tasks import health, own_queue, states
+from apps.tasks.alerts import checking, conditions, delivery, facts, places, rules, sending
 from apps.tasks.models import Alert, AlertRule, Limit, Schedule, ScheduleSlot, Tally, TaskAttempt, TaskStatus
 from apps.tasks.models import alert as kinds
 from apps.tasks.models.tally import HOUR, MINUTE
@@ -174,7 +174,7 @@ def test_the_news_is_recorded_with_the_start_or_not_at_all(no_worker: AlertRule,
     def refuse(*args: Any) -> None:
         raise RuntimeError("no")
 
-    monkeypatch.setattr(tasks.mail_alert, "send", refuse)
+    monkeypatch.setattr(own_queue, "send", refuse)
     with pytest.raises(RuntimeError):
         checking.check()
     assert Alert.objects.get().started_at is None
@@ -352,6 +352,16 @@ def test_a_silenced_alert_and_the_next_one_of_its_kind_are_not_told(no_worker: A
 
 
 # --- Telling ---
+
+
+def test_a_pause_of_the_usual_queue_holds_no_news_back(no_worker: AlertRule) -> None:
+    rows.pause("queue", "default")
+    assert not checking.check().can_be_told
+    rows.worker_process(queues=["mail"])
+    assert checking.check().can_be_told
+    sending.send(Alert.objects.create(rule=no_worker, kind=no_worker.kind, noticed_at=timezone.now(),
+                                      checked_at=timezone.now()), "started")  # fmt: skip
+    assert TaskStatus.objects.get(task_name="tasks.mail_alert").queue_name == "mail"
 
 
 def test_a_start_and_an_end_are_mailed_once_each(no_worker: AlertRule, settings: Any) -> None:

@@ -23,7 +23,7 @@ from django.utils.translation import gettext_lazy as _
 from apps.tasks import audit, permission
 from apps.tasks.actions import ended_until
 from apps.tasks.admin import elements, hidden_time, links, row_key, theme
-from apps.tasks.admin.actions import ACTIONS, BY_NAME, DELETE, Action, ActionForm, Selection
+from apps.tasks.admin.actions import ACTIONS, BY_NAME, DELETE, Action, ActionForm, Selection, held_up
 from apps.tasks.admin.read_only import ReadOnlyAdmin
 from apps.tasks.failures import in_short
 from apps.tasks.models import TaskStatus
@@ -213,6 +213,7 @@ class OperatedAdmin(ReadOnlyAdmin):
         task_id = selection.start(**meant)
         sentence = gettext('A task does it: <a href="{url}" class="text-link">see how far it is</a>.')
         messages.success(request, format_html(sentence, url=links.page_of(task_id)))
+        self._tell(request, [(messages.WARNING, text) for text in held_up()])
         return Answer(task_id=task_id)
 
     def _tell(self, request: HttpRequest, results: Sequence[tuple[int, str]]) -> None:

@@ -12,7 +12,7 @@ from django.db.models import QuerySet
 from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 
-from apps.tasks import actions, figures, ledger, states
+from apps.tasks import actions, figures, ledger, own_queue, pauses, states
 from apps.tasks.admin import elements, sentences
 from apps.tasks.admin.sentences import Reason, Sentence
 from apps.tasks.audit import By
@@ -22,6 +22,7 @@ from apps.tasks.models import TaskStatus
 LIMIT = 10_000
 
 TOO_MANY: Any = gettext_lazy("They are too many for one request. A task does it, and its page shows how far it is.")
+PAUSED: Any = gettext_lazy("The task starts once %(name)s is resumed. %(pause)s")
 #: A level of `django.contrib.messages`, and a sentence.
 Message = tuple[int, str]
 
@@ -41,6 +42,12 @@ class Change:
     before: Sentence
     after: Sentence
     level: int = messages.SUCCESS
+
+
+def held_up() -> list[str]:
+    """Return a sentence about the pause for which a task that acts on very many would wait, if there is one."""
+    pause = own_queue.pause_of(actions.ACTOR, pauses.read())
+    return [] if pause is None else [PAUSED % {"name": pause.name, "pause": elements.pause_text(pause)}]
 
 
 def none_refused(row_ids: Collection[int]) -> Counter[Reason]:
@@ -140,7 +147,7 @@ class Selection:
             if counts[change]
         ]
         if self.has_more:
-            found.append(TOO_MANY)
+            found += [TOO_MANY, *held_up()]
         return [*found, *self._left(self.left)]
 
     def refuse(self) -> list[Message]:

@@ -14,7 +14,7 @@ from django.utils.translation import gettext_lazy as _
 
 from apps.tasks import audit, figures, pauses, permission, purging
 from apps.tasks.admin import elements, links, row_key, theme
-from apps.tasks.admin.actions import TOO_MANY
+from apps.tasks.admin.actions import TOO_MANY, held_up
 from apps.tasks.admin.actor import lines as actor_lines
 from apps.tasks.admin.now.page import IN_WORDS, PERIODS
 from apps.tasks.admin.queue import lines as queue_lines
@@ -166,6 +166,8 @@ class PauseAdmin(ReadOnlyAdmin):
             if request.method == "POST":
                 told, task_id = self._done(request, verb, kind, name)
                 messages.success(request, told)
+                for text in held_up() if task_id else ():
+                    messages.warning(request, text)
                 return HttpResponseRedirect(links.page_of(task_id) if task_id else back)
             sentences, newest = _before(verb, kind, name)
         except TaskError as error:
@@ -236,7 +238,7 @@ def _before(verb: Verb, kind: str, name: str) -> tuple[list[Any], int]:
             sentences.insert(0, elements.pause_text(found))
     else:
         if is_capped:
-            sentences.append(TOO_MANY)
+            sentences += [TOO_MANY, *held_up()]
         sentences += [
             _("They are cancelled and stay in the list of tasks, where they can be retried."),
             _("Tasks that are sent from now on are not meant."),

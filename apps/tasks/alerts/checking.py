@@ -12,6 +12,7 @@ from django.db import transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
 
+from apps.tasks import own_queue
 from apps.tasks.alerts import conditions, rules, sending, telling
 from apps.tasks.alerts.conditions import Condition
 from apps.tasks.alerts.facts import Facts
@@ -56,7 +57,8 @@ def check() -> News:
     if new := [key for key in found if key not in known]:
         _notice([found[key] for key in new])
         known = _open()
-    news = News([], [], can_be_told=bool(facts.workers) and not facts.servers_away)
+    is_held = own_queue.choose(facts.paused) in facts.paused.queues
+    news = News([], [], can_be_told=bool(facts.workers) and not facts.servers_away and not is_held)
     enabled = {rule.pk for rule, _but in chosen}
     for key, alert in known.items():
         if key in found:

@@ -3,6 +3,7 @@
 import dramatiq
 from django.utils.translation import gettext as _
 
+from apps.tasks import own_queue
 from apps.tasks.alerts import telling
 from apps.tasks.alerts.facts import TELLING
 from apps.tasks.models import Alert, AlertRule
@@ -21,4 +22,4 @@ def send(alert: Alert, event: str) -> None:
     The actors are found by their names. The admin imports this module before the broker can declare any.
     """
     for name in channels_of(alert.rule):
-        dramatiq.get_broker().get_actor(name).send(alert.pk, event)
+        own_queue.send(dramatiq.get_broker().get_actor(name), alert.pk, event)
