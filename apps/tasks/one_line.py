@@ -23,6 +23,12 @@ def one_line(text: str, length: int = LENGTH) -> str:
     return line if len(line) <= length and start == text else f"{line[: length - 1]}…"
 
 
+def sentence(text: str) -> str:
+    """Return a text of others as one line that ends as a sentence does."""
+    line = one_line(text)
+    return line if line.endswith((".", "!", "?", "…")) else f"{line}."
+
+
 class OneLined:
     """A base for frozen dataclasses: each of the texts that `ONE_LINE` names is one line.
 

@@ -240,9 +240,16 @@ def running() -> TaskStatus:
     return task
 
 
-def cancelled_while_it_runs() -> TaskStatus:
+def just_cancelled_while_it_runs() -> TaskStatus:
     task = running()
     ledger.cancel(task.task_id)
+    task.refresh_from_db()
+    return task
+
+
+def cancelled_while_it_runs() -> TaskStatus:
+    task = just_cancelled_while_it_runs()
+    TaskStatus.objects.filter(pk=task.pk).update(cancel_requested_at=timezone.now() - timedelta(seconds=9))
     task.refresh_from_db()
     return task
 
@@ -342,6 +349,8 @@ CASES: list[tuple[Callable[[], TaskStatus], str, str, str, str]] = [
      "The worker web-1:4121 holds it and has not started it: its 8 threads are busy.", "",
      "Waiting for its turn: it is next."),
     (running, "running", "It runs for # on web-1:4121.", "", "Chapter 3 of 61"),
+    (just_cancelled_while_it_runs, "cancel", "Its cancellation was requested # s ago. Its worker interrupts it.", "",
+     "Stopping"),
     (cancelled_while_it_runs, "cancel", "Its cancellation was requested # s ago, and its code has not heeded that.",
      "Code outside of Python, such as a library in C, returns first. Its stack shows where it is.", "Stopping"),
     (cancelled_before_it_starts, "cancel", "Its cancellation was requested # s ago. It does not start.", "",

@@ -15,7 +15,7 @@ from apps.tasks.alerts.facts import Facts
 from apps.tasks.limits import figures as limit_figures
 from apps.tasks.models import AlertRule, WorkerProcess
 from apps.tasks.models import alert as kinds
-from apps.tasks.one_line import OneLined, one_line
+from apps.tasks.one_line import OneLined, one_line, sentence
 from apps.tasks.schedules import checking, clock
 
 #: Conditions of one rule that become alerts, at most: the worst ones. A storm must not become a storm of mails.
@@ -226,7 +226,7 @@ def schedule_broken(facts: Facts, rule: AlertRule) -> Found:
             yield Condition(
                 scope=schedule.name,
                 text=_("The schedule %(name)s is broken.") % {"name": schedule.name},
-                remedy=one_line(message, REMEDY_LENGTH),  # It may list all actors.
+                remedy=sentence(one_line(message, REMEDY_LENGTH)),  # It may list all actors.
             )
 
 

@@ -11,6 +11,8 @@ from apps.tasks.reasons import words
 from apps.tasks.reasons.facts import Facts
 from apps.tasks.reasons.reason import Page, Reason
 
+#: Time that the code of a task has to heed a cancellation.
+PATIENCE = timedelta(seconds=5)
 THREADS = ngettext_lazy("its %(count)s thread is busy", "its %(count)s threads are busy", "number")
 
 
@@ -54,13 +56,16 @@ def _cancelled(facts: Facts) -> Reason | None:
     requested_at = facts.task.cancel_requested_at
     if requested_at is None:
         return None
+    since = facts.now - requested_at
     text, remedy = _("Its cancellation was requested %(time)s ago. It does not start."), ""
-    if facts.task.started_at is not None:
+    if facts.task.started_at is not None and since < PATIENCE:
+        text = _("Its cancellation was requested %(time)s ago. Its worker interrupts it.")
+    elif facts.task.started_at is not None:
         text = _("Its cancellation was requested %(time)s ago, and its code has not heeded that.")
         remedy = _("Code outside of Python, such as a library in C, returns first. Its stack shows where it is.")
     return Reason(
         kind="cancel",
-        text=text % {"time": words.lasting(facts.now - requested_at)},
+        text=text % {"time": words.lasting(since)},
         remedy=remedy,
         owner_text=_("Stopping"),
         page=_worker(facts),

@@ -18,7 +18,7 @@ from apps.tasks.alerts import conditions, places, rules
 from apps.tasks.alerts.facts import Facts
 from apps.tasks.models import Alert
 from apps.tasks.models import alert as kinds
-from apps.tasks.one_line import OneLined
+from apps.tasks.one_line import OneLined, sentence
 
 #: Conditions of each kind that have a sentence of their own, at most.
 MOST = 5
@@ -116,7 +116,7 @@ def _paused(look: Facts) -> list[Trouble]:
                 words = {"time": conditions.in_words(waited)}
                 remedy = _("Its oldest task has waited for %(time)s.") % words + " " + remedy
             text = texts[kind] % {"pause": elements.pause_text(pause)}
-            found.append(Trouble(text=text, remedy=remedy, href=reverse(f"admin:tasks_pause_{page}")))
+            found.append(Trouble(text=sentence(text), remedy=remedy, href=reverse(f"admin:tasks_pause_{page}")))
     return found
 
 
