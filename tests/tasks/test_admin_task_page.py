@@ -17,7 +17,7 @@ from apps.tasks import audit, figures, health, ledger, pauses, reasons, states
 from apps.tasks.admin.task_page.page import address_of
 from apps.tasks.duration import in_words
 from apps.tasks.figures.counts import Counts
-from apps.tasks.models import Limit, Schedule, ScheduleSlot, Tally, TallyMark, TaskChild, TaskStatus
+from apps.tasks.models import Limit, Schedule, ScheduleSlot, Tally, TallyMark, TaskChild, TaskGroup, TaskStatus
 from tests import rows
 from tests.pages import Page, get, statements
 from workers.wire.message import words_of_row
@@ -255,3 +255,9 @@ def test_the_page_costs_as_many_statements_for_a_long_life_as_for_a_short_one(ad
     assert len(few) <= 30
     for sql in many:
         assert "COUNT(" not in sql.upper() or "WHERE" in sql.upper()
+
+
+def test_pages_on_which_nothing_is_saved_have_no_bar_for_it(admin_client: Client) -> None:
+    group = TaskGroup.objects.create(key="packing", size=1)
+    for row in (rows.task(), rows.worker_process(), group):
+        assert not get(admin_client, address(row)).with_attribute("id", "submit-row"), row

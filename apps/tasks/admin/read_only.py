@@ -24,6 +24,7 @@ class ReadOnlyAdmin(ReadOnly, theme.ModelAdmin):
     """Pages without buttons to add, change or delete."""
 
     change_list_template = "tasks/list.html"
+    change_form_template = "tasks/read_only.html"
     #: Title and text of a list without rows.
     empty_title: Any = ""
     empty_text: Any = ""
