@@ -85,7 +85,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--pictures",
         metavar="DIR",
-        help="take pictures of the control room into this directory (tests/browser/test_pictures.py); default: none",
+        help="directory for pictures of the control room (tests/browser/test_every_page.py); default: none are kept",
     )
     group.addoption(
         "--unique-sends",

@@ -3,6 +3,8 @@
 import math
 import smtplib
 import uuid
+from collections import defaultdict
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -11,7 +13,7 @@ from django.utils import timezone
 from apps.accounts.models import User
 from apps.projects.models import Project
 from apps.tasks import audit
-from apps.tasks.failures import cause_of
+from apps.tasks.failures import cause_of, in_words
 from apps.tasks.figures.buckets import BUCKETS
 from apps.tasks.log_buffer import Line, Part
 from apps.tasks.log_lines import write
@@ -39,6 +41,12 @@ PROCESS, REPORT, MAIL, INVITE = (
     "projects.send_invitation",
 )  # fmt: skip
 QUEUES = {PROCESS: "documents", REPORT: "default", MAIL: "mail", INVITE: "mail"}
+#: Arguments by actor, of a number.
+GIVEN: dict[str, Callable[[int], dict[str, Any]]] = {
+    PROCESS: lambda number: {"document_id": number},
+    REPORT: lambda number: {"project_id": number},
+    MAIL: lambda number: {"owner_id": number, "report_type": "summary"},
+}
 #: Tasks of a minute, milliseconds of a run, and the bucket of most runs, by actor.
 RATES = {PROCESS: (9, 6_200, 8), REPORT: (4, 1_900, 6), MAIL: (14, 240, 3), INVITE: (2, 180, 3)}
 TRACEBACK = f"""Traceback (most recent call last):
@@ -50,7 +58,6 @@ TRACEBACK = f"""Traceback (most recent call last):
     return bool(message.send())
   File "{smtplib.__file__}", line 901, in sendmail
     raise SMTPRecipientsRefused(senderrs)
-apps.projects.errors.MailRefusedError: 550 mailbox of user 17 is full
 """
 #: Actor, class and message, with the number of failures in the last hour.
 CAUSES = (
@@ -69,28 +76,39 @@ def beat() -> None:
 def make_busy(owner: User) -> None:
     """Make the rows of a busy evening."""
     now = timezone.now()
-    project = Project.objects.create(name="Novels", owner=owner)
     worker_ids = _processes(now)
+    project = Project.objects.create(name="Novels", owner=owner)
     documents = [rows.document(title, project=project) for title in NOVELS]
-    running = [
-        _running(documents[number % len(NOVELS)], owner, now, worker_ids[number % 2], number) for number in range(6)
+    failed = [_failed(*CAUSES[1][:3], number, owner, now, minutes=7 * number + 3) for number in (1, 0)]
+    # Seconds since the send, the function that makes the row, and its number. The oldest task has the least id.
+    plan: list[tuple[float, Callable[..., TaskStatus], int]] = [
+        *((25 * number + 12, _done, number) for number in range(24)),
+        *((9 * number + 5, _running, number) for number in range(6)),
+        *((3 * number + 1, _waiting, number) for number in range(11)),
+        *((35 * number + 9, _limited, number) for number in range(5)),
+        *((80 * number + 20, _delayed, number) for number in range(3)),
+        *((90 * number + 70, _retrying, number) for number in range(3)),
     ]
-    _waiting(documents, owner, now)
-    done = [_done(documents[number % len(NOVELS)], owner, now, number) for number in range(24)]
-    failed = [_failed(*CAUSES[1][:3], number, owner, now, minutes=7 * number + 3) for number in range(2)]
+    made: defaultdict[str, list[TaskStatus]] = defaultdict(list)
+    for seconds, make, number in sorted(plan, key=lambda one: -one[0]):
+        sent_at = now - timedelta(seconds=seconds)
+        worker_id, document = worker_ids[number % 2], documents[number % len(NOVELS)]
+        task = make(number, document, owner=owner, sent_at=sent_at, now=now, worker_id=worker_id)
+        TaskStatus.objects.filter(pk=task.pk).update(created_at=sent_at)
+        made[task.status].insert(0, task)
+    running, done = made["processing"], made["completed"]
     _figures(now)
     _schedules(done, now)
     _group(done[:5] + running[:2])
-    Limit.objects.create(task_name=MAIL, concurrency=4, rate_limit="60/m")
-    Limit.objects.create(task_name=REPORT, concurrency=2)
+    Limit.objects.update_or_create(task_name=MAIL, defaults={"concurrency": 4, "rate_limit": "60/m"})
+    Limit.objects.update_or_create(task_name=REPORT, defaults={"concurrency": 2})
     SavedView.objects.create(name="Refused mail", line="state:failed queue:mail", user=owner)
     by = audit.By(name="rosa", door=audit.ADMIN)
     audit.note("retry", by=by, row_ids=[task.pk for task in failed], reason="The file has been mended", query="cause=c")
     audit.note("priority", by=audit.by_user(owner, door=audit.ADMIN), row_ids=[running[0].pk], value="-5")
     for kind, name in (("failures", "Many failures"), ("no_worker", "No worker"), ("slow_task", "Slow task")):
-        AlertRule.objects.create(
-            name=name, kind=kind, threshold=20, window_minutes=10, least_runs=20, hold_seconds=60, clear_seconds=60
-        )
+        values = {"threshold": 20, "window_minutes": 10, "least_runs": 20, "hold_seconds": 60, "clear_seconds": 60}
+        AlertRule.objects.update_or_create(name=name, defaults={"kind": kind, **values})
 
 
 def make_burning(owner: User) -> None:
@@ -103,14 +121,14 @@ def make_burning(owner: User) -> None:
         ]
     Tally.objects.filter(task_name=MAIL, start__gte=now - timedelta(minutes=12)).update(failed=11, completed=3)
     hanging = rows.task(
-        REPORT, status="processing", owner=owner, kwargs={"project_id": 7}, progress=40, attempt=1,
+        REPORT, status="processing", owner=owner, kwargs={"project_id": 7}, progress=40,
         progress_text="Waiting for the printer", started_at=now - timedelta(minutes=47),
         claimed_at=now - timedelta(minutes=47), worker_id=WorkerProcess.objects.get(hostname="web-2").pk,
         run_at=now - timedelta(minutes=47),
     )  # fmt: skip
     rows.pause("queue", "mail", by="rosa", why="The mail server is being moved", since=now - timedelta(minutes=21))
     for number in range(14):
-        rows.task(MAIL, queue_name="mail", run_at=now - timedelta(minutes=number), kwargs={"owner_id": number})
+        rows.task(MAIL, queue_name="mail", run_at=now - timedelta(minutes=number), kwargs=GIVEN[MAIL](number))
     WorkerProcess.objects.filter(kind="relay").update(stopped_at=now, ended=WorkerProcess.ENDED_OUT_OF_MEMORY)
     Schedule.objects.create(
         name="Monthly report", task_name="projects.send_weekly_report", kwargs={"report_type": 7}, cron="0 6 1 * *",
@@ -123,14 +141,18 @@ def make_burning(owner: User) -> None:
 # --- Tasks ---------------------------------------------------------------------------------------
 
 
-def _running(document: Any, owner: User, now: datetime, worker_id: uuid.UUID, number: int) -> TaskStatus:
-    started = now - timedelta(seconds=4 + 9 * number)
+def _about(document: Any, owner: User) -> dict[str, Any]:
+    return {"queue_name": "documents", "about": document, "owner": owner, "kwargs": {"document_id": document.pk}}
+
+
+def _running(
+    number: int, document: Any, *, owner: User, sent_at: datetime, worker_id: uuid.UUID, **_others: Any
+) -> TaskStatus:
+    started = sent_at + timedelta(seconds=0.8)
     task = rows.task(
-        PROCESS, queue_name="documents", status="processing", about=document, owner=owner, attempt=1,
-        kwargs={"document_id": document.pk}, progress=15 * (number + 1), progress_text=f"Chapter {7 + number} of 61",
-        started_at=started, claimed_at=started, worker_id=worker_id, run_at=started - timedelta(seconds=1),
+        PROCESS, status="processing", progress=15 * (number + 1), progress_text=f"Chapter {7 + number} of 61",
+        started_at=started, claimed_at=started, worker_id=worker_id, run_at=sent_at, **_about(document, owner),
     )  # fmt: skip
-    TaskStatus.objects.filter(pk=task.pk).update(created_at=started - timedelta(seconds=1))
     at = int(started.timestamp() * 1_000)
     texts = (
         f"opened {document.title.lower().replace(' ', '-')}.docx, 312 kB", "found 61 chapters by their headings",
@@ -139,56 +161,56 @@ def _running(document: Any, owner: User, now: datetime, worker_id: uuid.UUID, nu
     lines = [
         Line(at + 340 * place, (20, 20, 30, 20)[place], "documents.reading", text) for place, text in enumerate(texts)
     ]
-    write([(task.pk, 1, Part(0, lines, 0))])
+    write([(task.pk, 0, Part(0, lines, 0))])
     return task
 
 
-def _waiting(documents: list[Any], owner: User, now: datetime) -> None:
-    for number in range(11):
-        document = documents[number % len(NOVELS)]
-        rows.task(
-            PROCESS, queue_name="documents", about=document, owner=owner, kwargs={"document_id": document.pk},
-            run_at=now - timedelta(seconds=number),
-        )  # fmt: skip
-    for number in range(3):
-        rows.task(MAIL, queue_name="mail", delayed=True, run_at=now + timedelta(hours=number + 1), args=[number, "sum"])
-        rows.task(
-            PROCESS, queue_name="documents", delayed=True, retries=number + 1, attempt=number + 1,
-            kwargs={"document_id": 7}, error_type="KeyError", error_message="'isbn'",
-            run_at=now + timedelta(minutes=number + 1),
-        )  # fmt: skip
-    for number in range(5):
-        rows.task(MAIL, queue_name="mail", line="", in_line=True, args=[number + 40, "summary"])
-
-
-def _done(document: Any, owner: User, now: datetime, number: int) -> TaskStatus:
-    ended = now - timedelta(seconds=25 * number + 5)
-    started = ended - timedelta(milliseconds=5_200 + 370 * (number % 7))
-    task = rows.task(
-        PROCESS, queue_name="documents", status="completed", owner=owner, progress=100, about=document, attempt=1,
-        kwargs={"document_id": document.pk}, result={"document_id": document.pk, "words": 121_533, "chapters": 61},
-        run_at=started - timedelta(milliseconds=40), started_at=started, finished_at=ended,
+def _done(number: int, document: Any, *, owner: User, sent_at: datetime, **_others: Any) -> TaskStatus:
+    started = sent_at + timedelta(milliseconds=40 + 7 * number)
+    return rows.task(
+        PROCESS, status="completed", progress=100, run_at=sent_at, started_at=started,
+        finished_at=started + timedelta(milliseconds=5_200 + 370 * (number % 7)),
+        result={"document_id": document.pk, "words": 121_533, "chapters": 61}, **_about(document, owner),
     )  # fmt: skip
-    TaskStatus.objects.filter(pk=task.pk).update(created_at=started - timedelta(milliseconds=45))
-    return task
+
+
+def _waiting(_number: int, document: Any, *, owner: User, sent_at: datetime, **_others: Any) -> TaskStatus:
+    return rows.task(PROCESS, run_at=sent_at, **_about(document, owner))
+
+
+def _limited(number: int, _document: Any, *, sent_at: datetime, **_others: Any) -> TaskStatus:
+    return rows.task(MAIL, queue_name="mail", line="", in_line=True, run_at=sent_at, args=[number + 40, "summary"])
+
+
+def _delayed(number: int, _document: Any, *, now: datetime, **_others: Any) -> TaskStatus:
+    due = now + timedelta(hours=number + 1)
+    return rows.task(MAIL, queue_name="mail", delayed=True, run_at=due, args=[number + 7, "summary"])
+
+
+def _retrying(number: int, document: Any, *, owner: User, now: datetime, **_others: Any) -> TaskStatus:
+    return rows.task(
+        PROCESS, delayed=True, retries=number + 1, attempt=number + 1, error_type="KeyError", error_message="'isbn'",
+        run_at=now + timedelta(minutes=number + 1), **_about(document, owner),
+    )  # fmt: skip
 
 
 def _failed(
     name: str, error_type: str, message: str, number: int, owner: User, now: datetime, *, minutes: int
 ) -> TaskStatus:
     error, ended = message.format(number + 1), now - timedelta(minutes=minutes + 1)
+    traceback = f"{TRACEBACK}{in_words(error_type, error)}\n"
     started = ended - timedelta(seconds=4)
     task = rows.task(
         name, status="failed", queue_name=QUEUES[name], error_type=error_type, error_message=error, owner=owner,
-        cause=cause_of(name, error_type, error), finished_at=ended, started_at=started, kwargs={"owner_id": number + 1},
-        traceback=TRACEBACK, retries=3, attempt=3, progress=60, run_at=started - timedelta(seconds=1),
+        cause=cause_of(name, error_type, error), finished_at=ended, started_at=started, kwargs=GIVEN[name](number + 1),
+        traceback=traceback, retries=3, attempt=3, progress=60, run_at=started - timedelta(seconds=1),
     )  # fmt: skip
     TaskStatus.objects.filter(pk=task.pk).update(created_at=started - timedelta(minutes=4))
     for attempt in range(3):
         before = started - timedelta(seconds=70 * (3 - attempt))
         TaskAttempt.objects.create(
             task=task, attempt=attempt, outcome="retry", error_message=error, error_type=error_type,
-            traceback=TRACEBACK, started_at=before, ended_at=before + timedelta(seconds=4),
+            traceback=traceback, started_at=before, ended_at=before + timedelta(seconds=4),
         )  # fmt: skip
     return task
 
@@ -248,21 +270,24 @@ def _counts(name: str, step: int, *, minutes: int) -> dict[str, Any]:
 
 def _schedules(tasks: list[TaskStatus], now: datetime) -> None:
     common = {"anchor_at": now, "decided_until": now}
+    today = now.replace(hour=0, minute=0, second=0, microsecond=0)
     clean = Schedule.objects.create(
         name="Clean up", task_name="documents.clean_expired_documents", cron="0 3 * * *",
-        next_at=now + timedelta(hours=6), **common,
+        next_at=today + timedelta(days=1, hours=3), **common,
     )  # fmt: skip
+    monday = today - timedelta(days=today.weekday()) + timedelta(hours=8)
     weekly = Schedule.objects.create(
         name="Weekly report", task_name="projects.send_weekly_report", cron="0 8 * * 1",
-        next_at=now + timedelta(days=2), time_zone="Europe/London", **common,
+        next_at=monday + timedelta(days=7), time_zone="Europe/London", **common,
     )  # fmt: skip
     Schedule.objects.create(
         name="Every ten minutes", task_name="documents.clean_expired_documents", interval_seconds=600, enabled=False,
         **common,
     )  # fmt: skip
-    for schedule, step in ((clean, timedelta(days=1)), (weekly, timedelta(days=7))):
+    for schedule, days in ((clean, 1), (weekly, 7)):
+        assert schedule.next_at
         for number in range(30):
-            at = now - number * step - timedelta(hours=2)
+            at = schedule.next_at - timedelta(days=days * (number + 1))
             outcome = ScheduleSlot.MISSED if number == 11 else ScheduleSlot.FIRED
             ScheduleSlot.objects.create(
                 schedule=schedule, slot=at, first_slot=at, outcome=outcome,

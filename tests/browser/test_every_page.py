@@ -5,6 +5,7 @@ of 200 %, run nothing that a text smuggles in, and have nothing that axe calls s
 """
 
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tests.access import busy, hostile
 from tests.access.addresses import addresses, filled, values_of
 from tests.access.rules import IN, STAFF, entry_of
 from tests.access.site import make_site
+from tests.browser import pictures, room
 from tests.browser.conftest import Seen
 
 pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
@@ -134,3 +136,30 @@ def every_look_at(page: Page) -> Iterator[str]:
     page.evaluate("document.documentElement.classList.add('dark')")
     yield from (f"dark: {one}" for one in violations(page, COLOURS))
     page.emulate_media(color_scheme="light")
+
+
+def test_pictures_are_taken(
+    signed_in: Callable[..., Page], jane: User, seen: Seen, pytestconfig: pytest.Config, tmp_path: Path
+) -> None:
+    """Take each page of the control room empty, busy and burning, in both themes and widths, into `--pictures`.
+
+    Without it, take one page, so that the rows are tried.
+    """
+    folder = pytestconfig.getoption("--pictures")
+    User.objects.filter(pk=jane.pk).update(is_staff=True, is_superuser=True)
+    if folder is None:
+        room.make_busy(jane)
+        room.make_burning(jane)
+        pictures.take(signed_in("/account/"), {"now": "/admin/"}, tmp_path, scheme="light", seen=seen)
+        return
+    conditions: dict[str, Callable[[User], None]] = {
+        "empty": lambda _user: None, "busy": room.make_busy, "burning": room.make_burning,
+    }  # fmt: skip
+    for condition, make in conditions.items():
+        make(jane)
+        found, target = pictures.pages(), Path(folder) / condition
+        target.mkdir(parents=True, exist_ok=True)
+        for scheme in ("light", "dark"):
+            page = signed_in("/account/", color_scheme=scheme, reduced_motion="reduce")
+            pictures.take(page, found, target, scheme=scheme, seen=seen)
+            page.context.close()

@@ -1,22 +1,13 @@
-"""Pictures of the control room, for eyes: each page empty, busy and burning, in both themes and widths.
+"""Pictures of the control room, for eyes. CONTRIBUTING.md says how to take them."""
 
-`bin/test tests/browser/test_pictures.py --pictures /tmp/pictures` takes them. Those of the README are taken from them:
-see CONTRIBUTING.md.
-"""
-
-from collections.abc import Callable
 from pathlib import Path
 
-import pytest
 from django.urls import reverse
 from playwright.sync_api import Page
 
-from apps.accounts.models import User
 from apps.tasks.models import Alert, AlertRule, Schedule, TaskGroup, TaskStatus, WorkerProcess
 from tests.browser import room
 from tests.browser.conftest import Seen
-
-pytestmark = [pytest.mark.once, pytest.mark.processes, pytest.mark.django_db(transaction=True)]
 
 WIDTHS = {1300: 900, 390: 844}
 
@@ -61,28 +52,13 @@ def pages() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("condition", ["empty", "busy", "burning"])
-def test_pictures_are_taken(
-    signed_in: Callable[..., Page], jane: User, seen: Seen, pytestconfig: pytest.Config, condition: str
-) -> None:
-    folder = pytestconfig.getoption("--pictures")
-    if folder is None:
-        pytest.skip("--pictures DIR takes them")
-    User.objects.filter(pk=jane.pk).update(is_staff=True, is_superuser=True)
-    if condition != "empty":
-        room.make_busy(jane)
-    if condition == "burning":
-        room.make_burning(jane)
-    target = Path(folder) / condition
-    target.mkdir(parents=True, exist_ok=True)
-    found = pages()
-    for scheme in ("light", "dark"):
-        page = signed_in("/account/", color_scheme=scheme, reduced_motion="reduce")
-        for name, path in found.items():
-            room.beat()
-            page.goto(path)
-            for width, height in WIDTHS.items():
-                page.set_viewport_size({"width": width, "height": height})
-                # To hide the caret, Playwright would add a style, which the policy of our pages may block.
-                page.screenshot(path=target / f"{name}-{width}-{scheme}.png", full_page=True, caret="initial")
-            assert seen.errors == [], name
+def take(page: Page, found: dict[str, str], target: Path, *, scheme: str, seen: Seen) -> None:
+    """Take a picture of each page in each width."""
+    for name, path in found.items():
+        room.beat()
+        page.goto(path)
+        for width, height in WIDTHS.items():
+            page.set_viewport_size({"width": width, "height": height})
+            # To hide the caret, Playwright would add a style, which the policy of our pages may block.
+            page.screenshot(path=target / f"{name}-{width}-{scheme}.png", full_page=True, caret="initial")
+        assert seen.errors == [], name
