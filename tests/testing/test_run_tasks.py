@@ -6,16 +6,19 @@ from typing import Any
 
 import dramatiq
 import pytest
-from django.db import transaction
+from django.db import connection, connections, transaction
 from django.test import TestCase, TransactionTestCase
 from django_tasks.signals import task_finished
+from dramatiq.results import Results
 
-from apps.tasks import groups, pauses, states
-from apps.tasks.models import TaskStatus
+from apps.tasks import groups, ledger, pauses, progress, states
+from apps.tasks.errors import Cancelled
+from apps.tasks.models import TaskChild, TaskStatus
 from tests.acting import django_tasks
 from tests.acting import tasks as acting
 from tests.acting.models import Effect
-from workers.testing import MisuseError, advance, run_due, run_tasks
+from workers.broker import LedgerBroker
+from workers.testing import MisuseError, advance, perform, run_due, run_tasks
 
 
 @pytest.mark.django_db  # On both databases.
@@ -193,6 +196,58 @@ def test_ctrl_c_ends_the_test(declared: Any) -> None:
 
 
 @pytest.mark.django_db
+@pytest.mark.parametrize("close", [lambda: connection.close(), lambda: connections.close_all()])
+def test_nothing_closes_the_connection_of_the_test(declared: Any, close: Any) -> None:
+    def cancels_itself() -> None:
+        close()
+        raise Cancelled
+
+    actor = declared(cancels_itself, max_retries=0)
+    Effect.objects.create(nonce="a", task_id="1", attempt=0, pid=1)
+    actor.send()
+    assert [row.status for row in run_due()] == [states.CANCELLED]
+    with pytest.raises(Cancelled):
+        perform(actor)
+    assert Effect.objects.exists()
+
+
+def cancel_with_ledger(task_id: str) -> None:
+    assert ledger.cancel(task_id) is False
+
+
+def cancel_with_its_parent(task_id: str) -> None:
+    parent = acting.say.send("parent")
+    TaskChild.objects.create(task_id=task_id, parent_id=parent.message_id)
+    assert ledger.cancel(parent.message_id) is True
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("cancel", [cancel_with_ledger, cancel_with_its_parent])
+def test_a_request_to_cancel_reaches_the_task_that_runs(declared: Any, cancel: Any) -> None:
+    done: list[str] = []
+
+    def cancellable() -> None:
+        for step in progress.track(["first", "second", "third"]):
+            done.append(step)
+            if step == "second":
+                cancel(message.message_id)
+
+    message = declared(cancellable).send()
+    [row] = run_due()
+    assert (row.status, row.progress, done) == (states.CANCELLED, 66, ["first", "second"])
+
+
+@pytest.mark.django_db
+def test_a_cancelled_task_is_not_retried(declared: Any) -> None:
+    def fails() -> None:
+        ledger.cancel(message.message_id)
+        raise LookupError
+
+    message = declared(fails).send()
+    assert [row.status for row in run_tasks()] == [states.CANCELLED]
+
+
+@pytest.mark.django_db
 def test_an_isolated_actor_runs_in_this_process(declared: Any) -> None:
     pids: list[int] = []
 
@@ -244,3 +299,32 @@ class TestSignalsOfDjangoTasks(TestCase):
         finally:
             task_finished.disconnect(note)
         assert seen == [(result.id, "SUCCESSFUL", threading.current_thread())]
+
+
+@pytest.mark.django_db
+def test_no_line_says_that_a_result_was_discarded(
+    broker: LedgerBroker, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    acting.say.send("kept without the middleware of results")
+    with monkeypatch.context() as patch:
+        patch.setattr(broker, "middleware", [one for one in broker.middleware if not isinstance(one, Results)])
+        assert [row.result for row in run_due()] == ["kept without the middleware of results"]
+    [results] = [one for one in broker.middleware if isinstance(one, Results)]
+    monkeypatch.setattr(results, "store_results", False)
+    acting.say.send("kept with its default")
+    assert [row.result for row in run_due()] == ["kept with its default"]
+    assert "returned a value" not in caplog.text
+
+
+@pytest.mark.django_db
+def test_an_error_is_logged_once_without_the_calls_of_libraries(
+    declared: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    def fails() -> None:
+        raise LookupError("not there")
+
+    declared(fails, max_retries=1, min_backoff=1, max_backoff=1).send()
+    run_tasks()
+    assert caplog.text.count("LookupError: not there\n") == 1
+    assert "workers/middleware" not in caplog.text
+    assert "dramatiq/actor.py" not in caplog.text

@@ -1,7 +1,11 @@
 """`working`: a worker and a relay beside the test."""
 
+import logging
 import os
+import socket
 import threading
+import uuid
+from typing import Any
 
 import dramatiq
 import pytest
@@ -14,7 +18,7 @@ from apps.tasks.models import TaskStatus
 from tests.acting import tasks as acting
 from tests.acting.models import Effect
 from workers.broker import LedgerBroker
-from workers.testing import MisuseError, run_due, working
+from workers.testing import MisuseError, live, run_due, working
 
 
 @pytest.mark.django_db(transaction=True)
@@ -46,6 +50,35 @@ def test_a_database_in_memory_is_refused(monkeypatch: pytest.MonkeyPatch) -> Non
     monkeypatch.setattr(connection, "is_in_memory_db", lambda: True)
     with pytest.raises(MisuseError, match="in memory"), working():
         pass
+
+
+@pytest.mark.once
+@pytest.mark.django_db(transaction=True)
+def test_a_redis_that_does_not_answer_is_named_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as unheard:
+        unheard.bind(("127.0.0.1", 0))
+        address = f"127.0.0.1:{unheard.getsockname()[1]}"
+        away = LedgerBroker(url=f"redis://:secret@{address}")
+        monkeypatch.setattr(live, "_broker", lambda: away)
+        with pytest.raises(MisuseError, match=f"the one at {address} does not answer") as caught, working():
+            pass
+    assert "secret" not in str(caught.value)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_earlier_tests_left_in_redis_is_forgotten(
+    broker: LedgerBroker, caplog: pytest.LogCaptureFixture, wait_until: Any
+) -> None:
+    acting.say.send("rows of the last test")
+    TaskStatus.objects.all().delete()
+    broker.wire.processes(add=[f"{uuid.uuid4()} worker:1"])
+    message = acting.say.send("sent before the worker starts")
+    caplog.set_level(logging.WARNING)
+    with working():
+        assert message.get_result(block=True) == "sent before the worker starts"
+        # The relay of this test announces itself, and looks for others then.
+        wait_until(lambda: broker.wire.processes())
+    assert caplog.messages == []
 
 
 @pytest.mark.processes

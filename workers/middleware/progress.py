@@ -14,7 +14,7 @@ from apps.tasks.errors import TaskError
 from apps.tasks.failures import in_words
 from apps.tasks.log_context import fields_of
 from workers.process.attempt import MESSAGE_START_LENGTH, REFUSED, Attempt, ClaimedMessage, is_a
-from workers.process.withheld import withheld, withhold_arguments
+from workers.process.withheld import withheld, withhold
 from workers.sending import arguments
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ class Progress(Middleware):
         return {"store_results"}
 
     def before_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
-        withhold_arguments()
+        withhold()
 
     def after_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
         actor.logger.addFilter(withheld)

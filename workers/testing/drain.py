@@ -26,13 +26,16 @@ from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.dead_letter import why_unfit
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
+from workers.process.withheld import withhold
 from workers.process.work_queue import WorkQueue
 from workers.process.writer import Writer
 from workers.testing.clock import advance
 from workers.testing.coroutines import in_this_thread
 from workers.testing.errors import MisuseError
 from workers.testing.hooks import check_at_top
-from workers.testing.stage import Stage
+from workers.testing.log import folded
+from workers.testing.requests import noticed
+from workers.testing.stage import Stage, kept_open
 from workers.wire.message import from_held, from_row
 
 #: Runs of one call, unless it says otherwise.
@@ -82,7 +85,7 @@ def _drain(name: str, *, raise_errors: bool, at_most: int, waits: bool) -> list[
     if broker.runtime is not None:
         raise MisuseError(f"{name} was called while a worker runs in this process, which takes the tasks: wait for it.")
     found: list[TaskStatus] = []
-    with _draining(), in_this_thread():
+    with _draining(), in_this_thread(), kept_open(), folded():
         drain = Drain(broker)
         while drain.run_next(raise_errors=raise_errors, found=found) or (waits and drain.wait()):
             if len(found) >= at_most and drain.next_row() is not None:
@@ -112,6 +115,7 @@ class Drain:
         wire: Any = Unplugged()
         self.writer = Writer(self.holdings, wire, Rebalancer(self.holdings, wire, WorkQueue()))
         self.stage = Stage(broker)
+        withhold()
         self.admissions = Admissions(wire, actors=broker.actors, publish=len)
         #: Attempts that cannot be claimed, by key of their row.
         self.refused: dict[int, int] = {}
@@ -191,7 +195,8 @@ class Drain:
     def _run(self, attempt: Attempt) -> BaseException | None:
         """Run an attempt and write its outcome. Return what its actor raised."""
         self.stage.raised = None
-        self.thread.process_message(ClaimedMessage(attempt))
+        with noticed(attempt):
+            self.thread.process_message(ClaimedMessage(attempt))
         return self.stage.raised
 
     def end(self, message: MessageProxy) -> None:

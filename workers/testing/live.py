@@ -13,15 +13,18 @@ from pathlib import Path
 from typing import Any
 
 import dramatiq
+import redis
 from django.conf import settings
 from django.db import connections, transaction
 from dramatiq import Worker
 
-from apps.tasks import presence
+from apps.tasks import ledger, presence
 from apps.tasks.models import WorkerProcess
 from workers import relay as relays
+from workers.audit import Audit
 from workers.broker import LedgerBroker
 from workers.testing.errors import MisuseError
+from workers.wire.queue import WireQueue
 
 #: Seconds between two looks of the relay for due tasks.
 DUE_SECONDS = 0.02
@@ -53,9 +56,11 @@ def working(*, threads: int = 4, processes: int = 0) -> Iterator[None]:
         start takes seconds.
 
     Raises:
-      MisuseError: A transaction is open, in which no worker would see a task. Or the database is in memory.
+      MisuseError: A transaction is open, in which no worker would see a task. Or the database is in memory, or Redis
+        does not answer.
     """
     _check(is_running=_broker().runtime is not None)
+    _clear(_broker().wire)
     with _processes(processes, threads) if processes else _threads(threads):
         yield
 
@@ -80,6 +85,29 @@ def _check(*, is_running: bool) -> None:
             "The test's SQLite database is in memory, where other threads cannot use it: name a file in "
             'DATABASES["default"]["TEST"] = {"NAME": BASE_DIR / "test.sqlite3"}.'
         )
+
+
+def _clear(wire: WireQueue) -> None:
+    """Forget what earlier tests left in Redis, and publish the messages of this test again.
+
+    Raises:
+      MisuseError: Redis does not answer.
+    """
+    try:
+        wire.forget_processes()
+        for queue_name in _broker().queues:
+            wire.forget(queue_name)
+        pk = 0
+        while rows := ledger.due_after(pk, limit=relays.PAGE):
+            Audit(_broker()).publish(rows)
+            pk = rows[-1].pk
+    except redis.RedisError as error:
+        server = wire.workers.connection_pool.connection_kwargs
+        address = server.get("path") or f"{server.get('host')}:{server.get('port')}"
+        raise MisuseError(
+            f"working() needs Redis, and the one at {address} does not answer ({error}). Start it, or let the settings "
+            "of DRAMATIQ_BROKER name another one. run_due() needs none."
+        ) from None
 
 
 @contextmanager

@@ -7,6 +7,7 @@ import dramatiq
 from apps.tasks.json_safe import json_safe
 from workers.testing.coroutines import in_this_thread
 from workers.testing.sends import Sendable, checked
+from workers.testing.stage import kept_open
 
 
 def perform(actor: Sendable, /, *args: Any, **kwargs: Any) -> Any:
@@ -23,6 +24,6 @@ def perform(actor: Sendable, /, *args: Any, **kwargs: Any) -> Any:
     actor = checked(actor)
     send = broker.send_of(actor.message(*args, **kwargs))
     given = json_safe({"args": send.args, "kwargs": send.kwargs})
-    with in_this_thread():
+    with in_this_thread(), kept_open():
         result = actor(*given["args"], **given["kwargs"])
     return json_safe(result) if actor.options.get("store_results", True) else result

@@ -1,8 +1,10 @@
 """The broker as a worker thread sees it in a test: each actor runs in a savepoint of the test's transaction."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
-from django.db import transaction
+from django.db import connections, transaction
 from dramatiq import Actor
 
 from workers.broker import LedgerBroker
@@ -68,3 +70,19 @@ def is_aborted() -> bool:
     database: Any = transaction.get_connection()
     server = getattr(database.connection, "pgconn", None)
     return database.needs_rollback or (server is not None and server.transaction_status == ABORTED)
+
+
+@contextmanager
+def kept_open() -> Iterator[None]:
+    """Let nothing in the block close a connection with the transaction of a test, which would lose it.
+
+    In a worker a thread closes its connection after an interrupt, and opens another one.
+    """
+    kept = [one for one in connections.all(initialized_only=True) if one.in_atomic_block and "close" not in vars(one)]
+    for one in kept:
+        one.close = lambda: None  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        for one in kept:
+            del one.close

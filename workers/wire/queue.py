@@ -323,6 +323,11 @@ class WireQueue(Keys):
             found = self._processes(keys=[f"{self.namespace}:__processes__"], args=[PROCESS_SECONDS, *add])
         return [one.decode(errors="replace") for one in found]
 
+    def forget_processes(self) -> None:
+        """Forget the processes that used the namespace lately. The relay of each database announces its own again."""
+        with self._guard:
+            self.workers.delete(f"{self.namespace}:__processes__")
+
     # --- The server ---
 
     def mode(self) -> str:
