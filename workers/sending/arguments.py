@@ -1,5 +1,6 @@
 """Checks the arguments of a message at the send, where they can still be mended."""
 
+import difflib
 import inspect
 import math
 import uuid
@@ -12,6 +13,7 @@ from dramatiq import Actor, Message
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.json_safe import COMPACT, clean_text
+from workers.sending import annotations
 from workers.sending.times import TIMES, check_time, shown, whole_number
 from workers.wire.message import MAX_ID_LENGTH
 
@@ -65,7 +67,8 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
       The arguments by name, in the actor's order.
 
     Raises:
-      BadArgumentsError: An argument is missing or unknown, or JSON does not know a value.
+      BadArgumentsError: An argument is missing or unknown, of another type than the actor's function says, or JSON does
+        not know a value.
       TooLargeError: The arguments as JSON have more than `max_bytes`.
     """
     by_name = bound(actor, message)
@@ -73,6 +76,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
         _check_value(actor, f"argument {position + 1}", value)
     for name, value in message.kwargs.items():
         _check_value(actor, f"argument {name!r}", value)
+    annotations.check(actor, by_name)
     for name, value in options.items():
         if name in NUMBERS and value is not None:
             whole_number(actor.actor_name, f"option {name!r}", value)
@@ -220,7 +224,21 @@ def bound(actor: Actor[..., Any], message: Message[Any]) -> dict[str, Any]:
     except TypeError as error:
         raise BadArgumentsError(
             f"{actor.actor_name}{_signature(actor)} cannot be called with {_call(message)}: {error}"
+            f"{_unknown(actor, message)}"
         ) from None
+
+
+def _unknown(actor: Actor[..., Any], message: Message[Any]) -> str:
+    """Return the rest of an error, which says of unknown names what was probably meant. Empty: all are known."""
+    parameters = _signature(actor).parameters
+    if any(one.kind is one.VAR_KEYWORD for one in parameters.values()):
+        return ""
+    told = ""
+    for name in message.kwargs:
+        if name not in parameters and len(name) <= SHOWN_NAME_LENGTH:
+            close = difflib.get_close_matches(name, [one for one in parameters if one not in message.kwargs], n=1)
+            told += f"; it has no parameter {name!r}" + "".join(f", did you mean {one!r}?" for one in close)
+    return told
 
 
 def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int = 0) -> None:
