@@ -7,6 +7,7 @@ from __future__ import annotations  # Classes of Django 6 take no parameters in 
 
 import inspect
 import logging
+import pkgutil
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
@@ -31,6 +32,7 @@ from apps.tasks.json_safe import clean_text
 from apps.tasks.signals import outcomes_written, worker_stopping
 from apps.tasks.values import Outcome
 from workers.process.attempt import Attempt
+from workers.sending.actor import check_loop
 
 # Django 6 has the API itself. The types are its own.
 if TYPE_CHECKING or django.VERSION >= (6, 0):
@@ -85,6 +87,22 @@ class LedgerResult(TaskResult):  # type: ignore[misc]
 
     def __post_init__(self) -> None:
         pass
+
+
+class LedgerTaskError(TaskError):
+    """An error whose class may be inside another one, as `Order.DoesNotExist` is."""
+
+    @property
+    def exception_class(self) -> type[BaseException]:
+        """Class of the exception. Raises: ImportError, ValueError: This process has no such class."""
+        try:
+            return super().exception_class
+        except ImportError:
+            with suppress(AttributeError, ValueError):
+                found = pkgutil.resolve_name(self.exception_class_path)
+                if isinstance(found, type) and issubclass(found, BaseException):
+                    return found
+            raise
 
 
 class LedgerBackend(BaseTaskBackend):
@@ -236,6 +254,18 @@ class LedgerBackend(BaseTaskBackend):
             task_enqueued.send_robust(type(self), task_result=result)
         return result
 
+    async def aenqueue(
+        self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]
+    ) -> TaskResult[Any, Any]:
+        """Record a task from async code.
+
+        Raises:
+          AsyncTransactionError: As `asend` of an actor.
+          Others: As `enqueue`.
+        """
+        check_loop(task.module_path)
+        return await super().aenqueue(task, args, kwargs)
+
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
         """Return the result of a task, whatever its state.
 
@@ -349,7 +379,7 @@ def _error(ended: Any) -> TaskError:
     """Return the error of a row or an attempt. Names of built-in exceptions have no module in the ledger."""
     name = ended.error_type or NO_EXCEPTION
     path = name if "." in name else f"builtins.{name}"
-    return TaskError(exception_class_path=path, traceback=ended.traceback or ended.error_message)
+    return LedgerTaskError(exception_class_path=path, traceback=ended.traceback or ended.error_message)
 
 
 class FinishedSignals:

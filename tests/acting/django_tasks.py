@@ -38,6 +38,13 @@ def leave(text: str) -> None:
     sys.exit(text)
 
 
+@task
+def not_there() -> None:
+    from tests.acting.models import Effect
+
+    Effect.objects.get(nonce="not there")
+
+
 @task(max_retries=2, min_backoff=1, max_backoff=2)
 def fail_often() -> None:
     raise KeyError("again")

@@ -1,8 +1,15 @@
 """The testing kit with tasks of Django's Tasks API."""
 
+import asyncio
+from dataclasses import replace
+
+import pytest
+from asgiref.sync import async_to_sync
 from django.test import TestCase
 
+from apps.tasks.errors import AsyncTransactionError
 from tests.acting import django_tasks as tasks
+from tests.acting.models import Effect
 from workers.testing import MisuseError, assert_sent, perform, refute_sent, run_due, run_tasks, sent
 
 
@@ -24,6 +31,23 @@ class DjangoTasksTests(TestCase):
         assert perform(tasks.add, 1, 2) == 3
         assert perform(tasks.add_later, 1, 2) == 3
         assert sent() == []
+
+    def test_the_class_of_an_error_may_be_inside_another_one(self) -> None:
+        result = tasks.not_there.enqueue()
+        run_due()
+        result.refresh()
+        [error] = result.errors
+        assert error.exception_class_path == "tests.acting.models.Effect.DoesNotExist"
+        assert error.exception_class is Effect.DoesNotExist
+        broken = replace(error, exception_class_path="tests.acting.models.Effect.Gone")
+        with pytest.raises(ImportError):
+            _ = broken.exception_class
+
+    def test_a_loop_inside_the_transaction_is_refused_at_once(self) -> None:
+        with self.assertRaisesMessage(AsyncTransactionError, "async_to_sync instead of asyncio.run"):
+            asyncio.run(tasks.add.aenqueue(1))
+        result = async_to_sync(tasks.add.aenqueue)(1)
+        assert assert_sent(tasks.add).task_id == result.id
 
     def test_a_task_with_a_context_needs_a_row(self) -> None:
         with self.assertRaisesMessage(RuntimeError, "runs outside of a worker"):

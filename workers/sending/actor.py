@@ -97,13 +97,25 @@ class LedgerActor(Actor[P, R]):
           AsyncTransactionError: The thread of the event loop is inside a transaction, which has other connections.
           Others: As `send_with_options`.
         """
-        if _loop_is_in_transaction():
-            raise AsyncTransactionError(
-                f"{self.actor_name} was sent from async code whose event loop runs inside transaction.atomic(). "
-                "Another thread would write the row, outside of that transaction. Start the loop with "
-                "asgiref.sync.async_to_sync instead of asyncio.run, or send inside a function that sync_to_async calls."
-            )
+        check_loop(self.actor_name)
         return await sync_to_async(self.send_with_options)(**call)
+
+
+def check_loop(name: str) -> None:
+    """Check that async code may send.
+
+    Parameters:
+      name: Name of the actor or the task.
+
+    Raises:
+      AsyncTransactionError: The thread of the event loop is inside a transaction, which has other connections.
+    """
+    if _loop_is_in_transaction():
+        raise AsyncTransactionError(
+            f"{name} was sent from async code whose event loop runs inside transaction.atomic(). Another thread would "
+            "write the row, outside of that transaction. Start the loop with asgiref.sync.async_to_sync instead of "
+            "asyncio.run, or send inside a function that sync_to_async calls."
+        )
 
 
 def _loop_is_in_transaction() -> bool:
