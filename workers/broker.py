@@ -15,7 +15,7 @@ from django.db.models import Q
 from dramatiq import Actor, Message
 from dramatiq.brokers.redis import RedisBroker
 from dramatiq.common import q_name
-from dramatiq.errors import QueueJoinTimeout, QueueNotFound
+from dramatiq.errors import ActorNotFound, QueueJoinTimeout, QueueNotFound
 from dramatiq.middleware import Callbacks, CurrentMessage, Middleware, MiddlewareError, Pipelines, Retries
 from dramatiq.middleware.group_callbacks import GroupCallbacks
 from dramatiq.threading import Interrupt
@@ -26,7 +26,8 @@ from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
 from apps.tasks.json_safe import json_safe
 from apps.tasks.limits import declared as limits
 from apps.tasks.log_context import with_request
-from apps.tasks.results import failure_of
+from apps.tasks.queues import did_you_mean
+from apps.tasks.results import IN_A_TEST, failure_of
 from apps.tasks.values import KEY_OPTION, PARENT_OPTION, Send, Unique
 from workers.process.attempt import Attempt
 from workers.process.failure import Failure
@@ -163,6 +164,21 @@ class LedgerBroker(RedisBroker):
             queues.check_known(actor.queue_name, conf.TASK_QUEUES, of=actor.actor_name)
         adopt(actor)
         super().declare_actor(actor)
+
+    def get_actor(self, actor_name: str) -> Actor[..., Any]:
+        """Return a declared actor.
+
+        Raises:
+          ActorNotFound: None has the name. It says which ones there are.
+        """
+        if (found := self.actors.get(actor_name)) is not None:
+            return found
+        close = did_you_mean(actor_name, self.actors)
+        apps = sorted({name.rpartition(".")[0] for name in self.actors} - {""})
+        raise ActorNotFound(
+            f"Unknown actor {times.shown(actor_name)}{close}"
+            + ("" if close else f", must be one of the {len(self.actors)} actors of: {', '.join(apps)}")
+        )
 
     def declare_queue(self, queue_name: str) -> None:
         """Declare a queue. There are no delay queues: a delay is a row.
@@ -445,6 +461,7 @@ class LedgerBroker(RedisBroker):
         Raises:
           ResultFailure: With `fail_fast`, a task has failed.
           QueueNotFound: No such queue is declared.
+          RuntimeError: A transaction is open, and a task of the queue is unfinished.
           QueueJoinTimeout: After the time, or at once if all that is left begins later than that.
         """
         from apps.tasks.clock import ClockTimestamp
@@ -459,6 +476,11 @@ class LedgerBroker(RedisBroker):
                 raise failure_of(row)
             if not unfinished.exists():
                 return
+            if transaction.get_connection().in_atomic_block:
+                raise RuntimeError(
+                    f"join({queue_name!r}) cannot succeed inside a transaction, of which a worker sees no task: leave "
+                    f"it first. {IN_A_TEST}"
+                )
             if deadline is not None:
                 left_ms = max((deadline - time.monotonic()) * 1000, 0)
                 is_later = Q(status=states.PENDING, run_at__gt=ClockTimestamp(offset_ms=left_ms))

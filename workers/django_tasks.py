@@ -29,23 +29,26 @@ from dramatiq.middleware import CurrentMessage
 from apps.tasks import errors, states
 from apps.tasks.conf import conf
 from apps.tasks.json_safe import clean_text
+from apps.tasks.queues import did_you_mean
 from apps.tasks.signals import outcomes_written, worker_stopping
 from apps.tasks.values import Outcome
 from workers.process.attempt import Attempt
 from workers.sending.actor import check_loop
+from workers.sending.arguments import check_value
 
 # Django 6 has the API itself. The types are its own.
 if TYPE_CHECKING or django.VERSION >= (6, 0):
     from django.tasks import TaskContext, TaskResult, TaskResultStatus
     from django.tasks.backends.base import BaseTaskBackend
     from django.tasks.base import Task, TaskError
-    from django.tasks.exceptions import TaskResultDoesNotExist
+    from django.tasks.exceptions import InvalidTask, TaskResultDoesNotExist
     from django.tasks.signals import task_enqueued, task_finished, task_started
     from django.utils.json import normalize_json
 else:
     from django_tasks import TaskContext, TaskResult, TaskResultStatus
     from django_tasks.backends.base import BaseTaskBackend
     from django_tasks.base import Task, TaskError
+    from django_tasks.exceptions import InvalidTaskError as InvalidTask
     from django_tasks.exceptions import TaskResultDoesNotExist
     from django_tasks.signals import task_enqueued, task_finished, task_started
     from django_tasks.utils import normalize_json
@@ -59,6 +62,15 @@ DEFAULT_OPTIONS = {"max_retries": 0}
 #: Class of the error of a task that ended without an exception, such as one that expired or was cancelled.
 NO_EXCEPTION = "apps.tasks.errors.TaskError"
 
+
+#: Ways to send an actor, and those of a task.
+SENDS = {
+    "send": "write enqueue(...)",
+    "send_with_options": "write using(priority=..., queue_name=..., run_after=...).enqueue(...)",
+    "asend": "write await aenqueue(...)",
+    "delay": "write enqueue(...)",
+    "apply_async": "write using(...).enqueue(...)",
+}
 
 #: Option of a message whose priority is not its actor's: the task's.
 PRIORITY_OPTION = "task_priority"
@@ -76,6 +88,13 @@ class LedgerTask(Task):
     """A task of Django's API with options of our actors: `@task(max_retries=3, time_limit=60_000)`."""
 
     actor_options: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    def __getattr__(self, name: str) -> Any:
+        if name in SENDS:
+            raise AttributeError(
+                f"{self.func.__name__} is a task of Django's API and has no {name}: {SENDS[name]}", name=name, obj=self
+            )
+        raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}", name=name, obj=self)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -133,8 +152,21 @@ class LedgerBackend(BaseTaskBackend):
           InvalidTask: Django's rules forbid it. The backport's name is InvalidTaskError.
           BadOptionError, UnknownQueueError: As the declaration of an actor.
         """
+        self._check_types(task)
         super().validate_task(task)
         self._actor_of(task)
+
+    def _check_types(self, task: Task[..., Any]) -> None:
+        """Refuse values that Django compares without a look at their types, and name the queues."""
+        if type(task.priority) not in (int, float):
+            raise InvalidTask(f"priority is {task.priority!r}, must be a whole number from -100 to 100, higher first")
+        if task.run_after is not None and not isinstance(task.run_after, datetime):
+            raise InvalidTask(f"run_after is {task.run_after!r}, must be a datetime: timezone.now() + timedelta(...)")
+        if self.queues and task.queue_name not in self.queues:
+            raise InvalidTask(
+                f"Queue {task.queue_name!r} is not valid for backend. Must be one of its QUEUES: "
+                f"{', '.join(sorted(self.queues))}{did_you_mean(task.queue_name, self.queues)}"
+            )
 
     def _actor_of(self, task: Task[..., Any]) -> Any:
         broker: Any = dramatiq.get_broker()
@@ -172,19 +204,22 @@ class LedgerBackend(BaseTaskBackend):
         """Return the result of the task that this thread runs. Its row may not tell its start yet."""
         message = CurrentMessage.get_current_message()
         if message is None:
-            raise RuntimeError(f"{task.module_path} runs outside of a worker: call its function with .call()")
+            raise RuntimeError(f"{task.module_path} runs outside of a worker: use perform() of workers.testing")
         now = timezone.now()
         attempt = Attempt.current()
-        if attempt is not None and not attempt.claim.attempt:
-            # Of a first attempt the message tells all: reading the row would cost more than most tasks.
-            return self._first_result(task, attempt, started_at=_shown(now))
+        if attempt is None or not attempt.claim.attempt:
+            # Of a first attempt the message tells all: reading the row would cost more than most tasks. Without an
+            # attempt a test performs the task.
+            worker_id = "" if attempt is None else str(attempt.claim.worker_id)
+            return self._first_result(task, message, worker_id=worker_id, started_at=_shown(now))
         result = self.get_result(message.message_id)
         _set(result, status=TaskResultStatus.RUNNING, last_attempted_at=now, started_at=result.started_at or now)
         return result
 
-    def _first_result(self, task: Task[..., Any], attempt: Attempt, *, started_at: Any) -> TaskResult[Any, Any]:
+    def _first_result(
+        self, task: Task[..., Any], message: Any, *, worker_id: str, started_at: Any
+    ) -> TaskResult[Any, Any]:
         """Return the result of a task that runs for the first time."""
-        message = attempt.message
         priority = message.options.get(PRIORITY_OPTION, task.priority)
         return LedgerResult(
             task=_as_sent(task, priority=priority, queue_name=message.queue_name, backend=self.alias),
@@ -194,11 +229,11 @@ class LedgerBackend(BaseTaskBackend):
             started_at=started_at,
             finished_at=None,
             last_attempted_at=started_at,
-            args=_normalized(list(message.args)),
-            kwargs=_normalized(dict(message.kwargs)),
+            args=_normalized(task, list(message.args)),
+            kwargs=_normalized(task, dict(message.kwargs)),
             backend=self.alias,
             errors=[],
-            worker_ids=[str(attempt.claim.worker_id)],
+            worker_ids=[worker_id],
         )
 
     def enqueue(self, task: Task[..., Any], args: Iterable[Any], kwargs: Mapping[str, Any]) -> TaskResult[Any, Any]:
@@ -215,8 +250,8 @@ class LedgerBackend(BaseTaskBackend):
         if actor is None or broker.actors.get(actor.actor_name) is not actor:
             self.validate_task(task)
             actor = self._actors[known] = self._actor_of(task)
-        arguments: Any = _normalized(list(args))
-        named: Any = _normalized(dict(kwargs))
+        arguments: Any = _normalized(task, list(args))
+        named: Any = _normalized(task, dict(kwargs))
         # Without options a send is cheaper.
         options: dict[str, Any] = {} if actor.priority == -task.priority else {"priority": -task.priority}
         is_urgent = bool(options)
@@ -341,10 +376,17 @@ def _as_sent(task: Any, **changes: Any) -> Any:
     return task if all(getattr(task, name) == value for name, value in changes.items()) else task.using(**changes)
 
 
-def _normalized(values: Any) -> Any:
+def _normalized(task: Task[..., Any], values: Any) -> Any:
     """Return what JSON makes of arguments, which is mostly what they are."""
     each = values.values() if isinstance(values, dict) else values
-    return values if PLAIN.issuperset(map(type, each)) else normalize_json(values)
+    if PLAIN.issuperset(map(type, each)):
+        return values
+    try:
+        return normalize_json(values)
+    except TypeError:
+        for name, value in values.items() if isinstance(values, dict) else enumerate(values, start=1):
+            check_value(task.module_path, f"argument {name!r}", value)
+        raise
 
 
 def _shown(timestamp: Any) -> Any:

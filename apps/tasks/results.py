@@ -13,6 +13,8 @@ from apps.tasks.failures import in_words
 #: Pauses between two looks at the row while a reader waits, in seconds: the first and the longest.
 FIRST_PAUSE_SECONDS = 0.01
 LAST_PAUSE_SECONDS = 0.5
+#: Advice for code whose transaction is that of a test case.
+IN_A_TEST = "In a test, run_due() of workers.testing runs the task first."
 
 
 def failure_of(row: Any) -> ResultFailure:
@@ -39,17 +41,22 @@ class RowBackend(ResultBackend):
           ResultMissing: The task is unfinished, and `block` is False.
           ResultTimeout: The task did not finish in time.
           ResultFailure: The task failed or was cancelled.
-          RuntimeError: The transaction that sent the message is still open, so no worker can see it.
+          RuntimeError: It is unfinished, and a transaction is open, which may be the one that sent it.
         """
         deadline = time.monotonic() + (DEFAULT_TIMEOUT if timeout is None else timeout) / 1000
         pause = FIRST_PAUSE_SECONDS
-        if block and transaction.get_connection().in_atomic_block:
-            raise RuntimeError(
-                "get_result(block=True) cannot succeed inside a transaction: the message is published when it commits"
-            )
         while (result := self._find(message.message_id)) is Missing:
+            is_inside = transaction.get_connection().in_atomic_block
+            if block and is_inside:
+                raise RuntimeError(
+                    "get_result(block=True) cannot succeed inside a transaction: the message is published when it "
+                    f"commits. {IN_A_TEST}"
+                )
             if not block:
-                raise ResultMissing(message)
+                raise ResultMissing(
+                    f"{message.actor_name} {message.message_id} has not ended. "
+                    + (IN_A_TEST if is_inside else "get_result(block=True) waits for it.")
+                )
             if time.monotonic() + pause > deadline:
                 raise ResultTimeout(message)
             time.sleep(pause)

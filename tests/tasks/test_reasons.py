@@ -274,6 +274,11 @@ def completed() -> TaskStatus:
     return waiting(status=states.COMPLETED, started_at=now - MINUTE, finished_at=now)
 
 
+def completed_at_last() -> TaskStatus:
+    now = timezone.now()
+    return waiting(status=states.COMPLETED, retries=3, started_at=now - MINUTE, finished_at=now)
+
+
 def failed() -> TaskStatus:
     return waiting(
         status=states.FAILED, retries=3, error_type="KeyError", error_message="'isbn'", finished_at=timezone.now()
@@ -361,6 +366,8 @@ CASES: list[tuple[Callable[[], TaskStatus], str, str, str, str]] = [
      "The worker that holds it is gone, and no relay lives that takes the task back.", "Start manage.py runrelay.",
      "It was interrupted. It will be tried again soon."),
     (completed, "completed", "It completed at # after 1 min 0 s.", "", "Done"),
+    (completed_at_last, "completed",
+     "It completed at # after 3 automatic retries, and its last attempt took 1 min 0 s.", "", "Done"),
     (failed, "failed", "It failed at # after 3 automatic retries: KeyError: 'isbn'.", "",
      "Something went wrong on our side. If it happens again, tell support that it was task #."),
     (cancelled, "cancelled", "It was cancelled at # before it started.", "", "Cancelled"),

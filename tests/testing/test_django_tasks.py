@@ -1,11 +1,14 @@
 """The testing kit with tasks of Django's Tasks API."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import TestCase
+from django_tasks.exceptions import InvalidTaskError
 
 from apps.tasks.errors import AsyncTransactionError
 from tests.acting import django_tasks as tasks
@@ -49,9 +52,30 @@ class DjangoTasksTests(TestCase):
         result = async_to_sync(tasks.add.aenqueue)(1)
         assert assert_sent(tasks.add).task_id == result.id
 
-    def test_a_task_with_a_context_needs_a_row(self) -> None:
-        with self.assertRaisesMessage(RuntimeError, "runs outside of a worker"):
-            perform(tasks.succeed_at, 1)
+    def test_a_task_with_a_context_runs_alone_as_its_first_attempt(self) -> None:
+        attempt, _, errors = perform(tasks.succeed_at, 1)
+        assert (attempt, errors) == (1, 0)
+        with pytest.raises(LookupError, match="too early"):
+            perform(tasks.succeed_at, 2)
+
+    def test_what_a_task_cannot_be_sent_with_is_told(self) -> None:
+        wrong: list[tuple[Callable[[], object], type[Exception], str]] = [
+            (lambda: tasks.give.enqueue(Effect(pk=1)), TypeError, "argument 1 for .*the Effect itself; send effect.id"),
+            (lambda: tasks.give.enqueue(value={1}), TypeError, r"argument 'value' for .*set.*\(send a list\)"),
+            (lambda: tasks.give.using(priority="high"), InvalidTaskError, "priority is 'high', must be a whole number"),  # type: ignore[arg-type]
+            (lambda: tasks.give.using(run_after=timedelta(1)), InvalidTaskError, "run_after is .*, must be a datetime"),  # type: ignore[arg-type]
+            (lambda: tasks.give.using(queue_name="defalt"), InvalidTaskError, "Must be one of.*did you mean 'default'"),
+            (
+                lambda: tasks.give.send(1),
+                AttributeError,
+                "is a task of Django's API and has no send: write enqueue",
+            ),  # type: ignore[attr-defined]
+            (lambda: tasks.give.sned(1), AttributeError, "object has no attribute 'sned'"),  # type: ignore[attr-defined]
+        ]
+        for send, kind, told in wrong:
+            with pytest.raises(kind, match=told):
+                send()
+        refute_sent(tasks.give)
 
     def test_what_is_no_task_is_refused(self) -> None:
         with self.assertRaisesMessage(MisuseError, "must be an actor or a task"):

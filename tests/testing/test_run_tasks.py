@@ -9,8 +9,9 @@ import pytest
 from django.db import connection, connections, transaction
 from django.test import TestCase, TransactionTestCase
 from django_tasks.signals import task_finished
-from dramatiq.results import Results
+from dramatiq.results import ResultMissing, Results
 
+from apps.documents.tasks import clean_expired_documents
 from apps.tasks import groups, ledger, pauses, progress, states
 from apps.tasks.errors import Cancelled
 from apps.tasks.models import TaskChild, TaskStatus
@@ -18,7 +19,7 @@ from tests.acting import django_tasks
 from tests.acting import tasks as acting
 from tests.acting.models import Effect
 from workers.broker import LedgerBroker
-from workers.testing import MisuseError, advance, perform, run_due, run_tasks
+from workers.testing import MisuseError, advance, perform, run_due, run_schedule, run_tasks
 
 
 @pytest.mark.django_db  # On both databases.
@@ -98,6 +99,40 @@ class TestInATestCase(TestCase):
     def test_an_open_block_is_refused(self) -> None:
         with transaction.atomic(), pytest.raises(MisuseError, match="leave the block"):
             run_due()
+
+    def test_what_is_no_span_of_time_is_refused(self) -> None:
+        for wrong, told in (({"mins": 1}, "mins=1"), ({"minutes": "1"}, "minutes='1'")):
+            with pytest.raises(MisuseError, match=rf"advance\({told}\) is no span of time\. .*advance\(minutes=5\)"):
+                advance(**wrong)
+        with pytest.raises(MisuseError, match=r"advance\(5\) is no span"):
+            advance(5)  # type: ignore[arg-type]
+
+    def test_all_that_is_due_runs_and_no_actor_is_taken(self) -> None:
+        for run in (run_due, run_tasks):
+            with pytest.raises(MisuseError, match=r"takes no Actor.*perform\(actor, \.\.\.\) runs one actor alone"):
+                run(acting.say)  # type: ignore[arg-type]
+
+    def test_a_result_is_there_after_its_task_and_not_before(self) -> None:
+        message = acting.say.send("told")
+        with pytest.raises(ResultMissing, match=r"acting\.say .* has not ended\. In a test, run_due\(\)"):
+            message.get_result()
+        with pytest.raises(RuntimeError, match=r"inside a transaction.* In a test, run_due\(\)"):
+            message.get_result(block=True)
+        with pytest.raises(RuntimeError, match=r"join\('default'\) cannot succeed inside a transaction"):
+            dramatiq.get_broker().join("default")
+        run_due()
+        assert message.get_result(block=True) == message.get_result() == "told"
+        dramatiq.get_broker().join("default")
+
+    def test_a_declared_schedule_sends_its_task_with_its_arguments(self) -> None:
+        for schedule in ("documents.clean_expired_documents", clean_expired_documents):
+            row = run_schedule(schedule)
+            assert (row.status, row.options["schedule"]) == (states.COMPLETED, "documents.clean_expired_documents")
+        with pytest.raises(
+            MisuseError,
+            match=r"Unknown schedule 'documents\.clean_expired', .*did you mean 'documents\.",
+        ):
+            run_schedule("documents.clean_expired")
 
     def test_a_clock_goes_forward_only(self) -> None:
         for wrong in ({}, {"minutes": -1}):

@@ -4,6 +4,7 @@ from typing import Any
 from unittest import mock
 
 import pytest
+from dramatiq.middleware import CurrentMessage
 
 from apps.tasks.errors import BadArgumentsError
 from tests.acting import tasks as acting
@@ -19,6 +20,8 @@ def test_a_task_is_found_by_some_of_its_arguments_however_they_were_given() -> N
         assert len(sent(acting.add, *args, **kwargs)) == 1
     assert sent(acting.add, 2) == []
     refute_sent(acting.add, right=3)
+    with pytest.raises(AssertionError, match=r"^acting\.add was sent\."):
+        refute_sent(acting.add)
     refute_sent(acting.say)
 
 
@@ -72,5 +75,10 @@ def test_perform_raises_what_the_actor_raises_and_what_a_send_would() -> None:
         perform(acting.add, 1)
     with pytest.raises(BadArgumentsError):
         perform(acting.say, object())
-    with pytest.raises(TypeError):
+    with pytest.raises(TypeError, match=r"acting\.say_odd returned what JSON cannot carry"):
         perform(acting.say_odd, "object")
+
+
+def test_perform_has_a_message() -> None:
+    assert perform(acting.fail_times, 0) == 0
+    assert CurrentMessage.get_current_message() is None

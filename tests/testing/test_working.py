@@ -78,7 +78,8 @@ def test_what_earlier_tests_left_in_redis_is_forgotten(
         assert message.get_result(block=True) == "sent before the worker starts"
         # The relay of this test announces itself, and looks for others then.
         wait_until(lambda: broker.wire.processes())
-    assert caplog.messages == []
+    told = [one.message for one in caplog.records if one.name != "workers.broker"]  # It boots more than once here.
+    assert told == []
 
 
 @pytest.mark.processes
@@ -96,7 +97,7 @@ def test_join_does_not_wait_for_a_task_that_is_later_than_its_time_out(broker: L
         dramatiq.get_broker().join("default")
 
 
-@pytest.mark.django_db
+@pytest.mark.django_db(transaction=True)
 def test_join_does_not_raise_for_a_task_that_ends_between_its_looks(broker: LedgerBroker, monkeypatch) -> None:
     acting.say.send("ends")
     rows = TaskStatus.objects.all()

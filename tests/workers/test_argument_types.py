@@ -6,9 +6,10 @@ from typing import TYPE_CHECKING, Any, Optional
 import dramatiq
 import pytest
 from django.db import models
+from dramatiq.errors import ActorNotFound
 
 from apps.tasks import states
-from apps.tasks.errors import BadArgumentsError
+from apps.tasks.errors import BadArgumentsError, BadOptionError
 from apps.tasks.models import TaskStatus
 from tests.acting import django_tasks
 from tests.acting import tasks as acting
@@ -133,6 +134,22 @@ def test_a_row_of_before_runs_as_it_is(broker: LedgerBroker) -> None:
     TaskStatus.objects.filter(task_id=message.message_id).update(args=["a", "b"])
     [row] = run_due()
     assert (row.status, row.result) == (states.COMPLETED, "ab")
+
+
+@pytest.mark.once
+def test_a_positional_argument_beside_options_is_refused() -> None:
+    for send in (acting.add.send_with_options, acting.add.message_with_options):
+        with pytest.raises(BadOptionError, match=r"acting\.add .*must be: send_with_options\(args=\(\.\.\.,\)"):
+            send(7)  # type: ignore[arg-type]
+
+
+@pytest.mark.once
+def test_an_unknown_actor_is_told_with_what_was_meant(broker: LedgerBroker) -> None:
+    message = acting.add.message(1, 2).copy(actor_name="acting.ad")
+    with pytest.raises(ActorNotFound, match=r"Unknown actor 'acting\.ad' \(did you mean 'acting\.add'\?\)"):
+        broker.enqueue(message)
+    with pytest.raises(ActorNotFound, match=r"Unknown actor 'zzz', must be one of the \d+ actors of: .*acting, "):
+        broker.enqueue(message.copy(actor_name="zzz"))
 
 
 def test_an_unknown_name_is_told_with_what_was_meant() -> None:

@@ -124,7 +124,8 @@ def test_an_unknown_option_of_a_message_is_refused_with_what_was_meant(broker, n
     said = both_ways(**{name: 5})
     assert said.startswith("unknown option of a message for acting.effect: ")
     assert words in said
-    assert said.endswith(f"Must be one of: {', '.join(sorted({*OF_MESSAGES, 'args', 'kwargs'}))}.")
+    listed = f" Must be one of: {', '.join(sorted({*OF_MESSAGES, 'args', 'kwargs'}))}."
+    assert said.endswith(listed) == ("there is no such option" in said)
 
 
 def test_each_unknown_option_is_named(broker) -> None:
@@ -263,7 +264,7 @@ def test_an_unknown_option_of_an_actor_is_refused_with_what_was_meant(broker, de
     said = refused(lambda: declare(odd, **{name: 5}))
     assert said.startswith("unknown option of the actor acting.odd: ")
     assert words in said
-    assert "Must be one of: actor_class, actor_name, " in said
+    assert ("Must be one of: actor_class, actor_name, " in said) == ("there is no such option" in said)
     assert said.endswith("An option of another middleware needs that middleware in DRAMATIQ_BROKER.")
     assert "acting.odd" not in broker.actors
 

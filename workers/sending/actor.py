@@ -3,14 +3,14 @@
 import asyncio
 import types
 from functools import cache
-from typing import Any, ParamSpec, TypeVar
+from typing import Any, Never, ParamSpec, TypeVar
 
 from asgiref.sync import sync_to_async
 from django.core.exceptions import SynchronousOnlyOperation
 from django.db import connections
 from dramatiq import Actor, Message
 
-from apps.tasks.errors import AsyncTransactionError
+from apps.tasks.errors import AsyncTransactionError, BadOptionError
 from workers.sending import options as message_options
 from workers.sending.arguments import check_columns
 from workers.sending.counterparts import METHODS_OF_OTHERS
@@ -33,7 +33,7 @@ class LedgerActor(Actor[P, R]):
 
     def message_with_options(
         self,
-        *,
+        *given: Never,
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
         message_id: str | None = None,
@@ -49,6 +49,11 @@ class LedgerActor(Actor[P, R]):
           BadOptionError: An option is unknown, belongs on the actor, or its value is wrong.
           BadArgumentsError: No row can have the id.
         """
+        if given:
+            raise BadOptionError(
+                f"{self.actor_name} was sent with positional arguments and options, must be: "
+                "send_with_options(args=(...,), kwargs={...}, ...) or send(...)"
+            )
         if type(args) is not tuple or (kwargs is not None and type(kwargs) is not dict):
             message_options.check_call(self.actor_name, args, kwargs)
         if options:
@@ -60,7 +65,12 @@ class LedgerActor(Actor[P, R]):
         return message
 
     def send_with_options(
-        self, *, args: tuple[Any, ...] = (), kwargs: dict[str, Any] | None = None, delay: Any = None, **options: Any
+        self,
+        *given: Never,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+        delay: Any = None,
+        **options: Any,
     ) -> Message[R]:
         """Send a message with options.
 
@@ -73,7 +83,7 @@ class LedgerActor(Actor[P, R]):
         """
         if delay is not None:
             options["delay"] = delay
-        message = self.message_with_options(args=args, kwargs=kwargs, **options)
+        message = self.message_with_options(*given, args=args, kwargs=kwargs, **options)
         try:
             return self.broker.enqueue(message, delay=message.options.get("delay"))
         except SynchronousOnlyOperation as error:

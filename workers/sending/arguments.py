@@ -73,9 +73,9 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
     """
     by_name = bound(actor, message)
     for position, value in enumerate(message.args):
-        _check_value(actor, f"argument {position + 1}", value)
+        check_value(actor.actor_name, f"argument {position + 1}", value)
     for name, value in message.kwargs.items():
-        _check_value(actor, f"argument {name!r}", value)
+        check_value(actor.actor_name, f"argument {name!r}", value)
     annotations.check(actor, by_name)
     for name, value in options.items():
         if name in NUMBERS and value is not None:
@@ -84,7 +84,7 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
             if value is not None:
                 check_time(actor.actor_name, name, value)
         elif name not in CHECKED_ELSEWHERE:
-            _check_value(actor, f"option {name!r}", value)
+            check_value(actor.actor_name, f"option {name!r}", value)
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, value)
     size = len(COMPACT.encode([message.args, message.kwargs]))
@@ -241,38 +241,44 @@ def _unknown(actor: Actor[..., Any], message: Message[Any]) -> str:
     return told
 
 
-def _check_value(actor: Actor[..., Any], where: str, value: Any, *, depth: int = 0) -> None:
-    """Check that JSON gives the value back as it is."""
+def check_value(name: str, where: str, value: Any, *, depth: int = 0) -> None:
+    """Check that JSON gives the value back as it is.
+
+    Parameters:
+      name: Name of the actor.
+      where: Argument or option that it is.
+
+    Raises:
+      BadArgumentsError: It does not.
+    """
     if depth > MAX_DEPTH:
-        raise BadArgumentsError(f"an argument or option for {actor.actor_name} is nested more than {MAX_DEPTH} deep")
+        raise BadArgumentsError(f"an argument or option for {name} is nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool | int | str):
         if isinstance(value, str):
             if clean_text(value) != value:
-                raise BadArgumentsError(
-                    f"{where} for {actor.actor_name} is a text with a NUL or a lone surrogate in it"
-                )
+                raise BadArgumentsError(f"{where} for {name} is a text with a NUL or a lone surrogate in it")
         elif value is not None and value.bit_length() > MAX_INTEGER_BITS:
             raise BadArgumentsError(
-                f"{where} for {actor.actor_name} is an integer of more than {MAX_INTEGER_BITS:,} bits, which JSON does "
+                f"{where} for {name} is an integer of more than {MAX_INTEGER_BITS:,} bits, which JSON does "
                 "not give back"
             )
         return
     if isinstance(value, float):
         if math.isfinite(value):
             return
-        raise BadArgumentsError(f"{where} for {actor.actor_name} is {value}, which JSON does not know")
+        raise BadArgumentsError(f"{where} for {name} is {value}, which JSON does not know")
     if isinstance(value, list | tuple):
         for index, item in enumerate(value):
-            _check_value(actor, f"{where}[{index}]", item, depth=depth + 1)
+            check_value(name, f"{where}[{index}]", item, depth=depth + 1)
         return
     if isinstance(value, dict):
         for key, item in value.items():
             if not isinstance(key, str):
-                raise BadArgumentsError(f"{where} for {actor.actor_name} has the key {key!r}, JSON keys are texts")
-            _check_value(actor, f"a key of {where}", key)
-            _check_value(actor, f"{where}[{key!r}]", item, depth=depth + 1)
+                raise BadArgumentsError(f"{where} for {name} has the key {key!r}, JSON keys are texts")
+            check_value(name, f"a key of {where}", key)
+            check_value(name, f"{where}[{key!r}]", item, depth=depth + 1)
         return
-    raise BadArgumentsError(f"{where} for {actor.actor_name} is {_describe(value)}")
+    raise BadArgumentsError(f"{where} for {name} is {_describe(value)}")
 
 
 def _describe(value: Any) -> str:

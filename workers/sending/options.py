@@ -72,6 +72,8 @@ NOT_NONE = {
 } - {"max_retries"}
 #: Numbers of an actor that may be None.
 MAY_BE_NONE = ("max_retries", "max_age")
+#: End of a sentence about an option that resembles none.
+NO_ADVICE = ": there is no such option."
 #: Likeness of two names, from 0 to 1, from which one may be a slip for the other.
 LIKENESS = 0.7
 #: Characters of a name that may be a slip, at most. Comparing two names takes the product of their lengths.
@@ -287,17 +289,18 @@ def _actor_name(actor_name: str, option: str, value: Any) -> str:
 
 def _refusal(start: str, names: Iterable[str], *, valid: AbstractSet[str], counterparts: Mapping[str, str]) -> str:
     """Return the sentences of an error about unknown options."""
-    advised = " ".join(_advised(name, valid, counterparts) for name in names)
-    return f"{start}: {advised} Must be one of: {', '.join(sorted(valid))}."
+    advised = [_advised(name, valid, counterparts) for name in names]
+    listed = f" Must be one of: {', '.join(sorted(valid))}." if any(NO_ADVICE in one for one in advised) else ""
+    return f"{start}: {' '.join(advised)}{listed}"
 
 
 def _advised(name: str, valid: AbstractSet[str], counterparts: Mapping[str, str]) -> str:
     if advice := counterparts.get(name):
         return f"{name}: {advice}"
     if not name.isidentifier() or len(name) > LONGEST_NAME:
-        return f"{shown(name)}: there is no such option."
+        return f"{shown(name)}{NO_ADVICE}"
     close = difflib.get_close_matches(name.lower(), sorted({*valid, *counterparts}), n=3, cutoff=LIKENESS)
     if close and close[0] not in valid:
         return f"{name}: {counterparts[close[0]]}"
     ours = [one for one in close if one in valid]
-    return f"{name}: did you mean {' or '.join(ours)}?" if ours else f"{name}: there is no such option."
+    return f"{name}: did you mean {' or '.join(ours)}?" if ours else f"{name}{NO_ADVICE}"

@@ -48,6 +48,8 @@ def problem(options: Mapping[str, Any], *, own: Mapping[str, Any] | None = None)
         )
     if not (unique is None or isinstance(unique, bool) or callable(unique) or (of_send and _is_key(unique))):
         forms = "True, False, a text or an integer" if of_send else "True or a function of the actor's arguments"
+        if not of_send and isinstance(unique, str) and unique.isidentifier():
+            forms += f": unique=lambda {unique}, *_: {unique}"
         return f"unique is {times.shown(unique)}, must be {forms}"
     if callable(unique) and inspect.iscoroutinefunction(unique):
         return f"unique is the async function {times.shown(unique)}, must be a plain one"

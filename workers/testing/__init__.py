@@ -9,6 +9,7 @@ from workers.testing.drain import run_due, run_tasks
 from workers.testing.errors import MisuseError
 from workers.testing.live import working
 from workers.testing.perform import perform
+from workers.testing.schedules import run_schedule
 from workers.testing.sends import assert_sent, refute_sent, sent
 
 __all__ = [
@@ -18,6 +19,7 @@ __all__ = [
     "perform",
     "refute_sent",
     "run_due",
+    "run_schedule",
     "run_tasks",
     "sent",
     "working",

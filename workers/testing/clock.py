@@ -27,9 +27,18 @@ def advance(by: timedelta | None = None, /, **units: float) -> None:
       units: As those of `timedelta`.
 
     Raises:
-      MisuseError: No time passes, or it goes back.
+      MisuseError: It is no span of time, no time passes, or it goes back.
     """
-    passed = timedelta(**units) if by is None else by
+    try:
+        passed = timedelta(**units) if by is None else by
+    except TypeError:
+        passed = None
+    if not isinstance(passed, timedelta):
+        told = ", ".join([repr(by)] * (by is not None) + [f"{name}={value!r}" for name, value in units.items()])
+        raise MisuseError(
+            f"advance({told}) is no span of time. Its units are those of timedelta: advance(minutes=5), with weeks, "
+            "days, hours, minutes, seconds or milliseconds, or advance(timedelta(minutes=5))."
+        )
     if passed <= timedelta() or (by is not None and units):
         raise MisuseError("advance() needs one span of time above zero, such as advance(minutes=5).")
     with transaction.atomic():

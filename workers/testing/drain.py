@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import timedelta
 from functools import partial
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, Never
 
 import dramatiq
 from django.db.models import DurationField, ExpressionWrapper, F
@@ -44,7 +44,7 @@ MOST_RUNS = 1_000
 _thread = threading.local()
 
 
-def run_due(*, raise_errors: bool = False, at_most: int = MOST_RUNS) -> list[TaskStatus]:
+def run_due(*given: Never, raise_errors: bool = False, at_most: int = MOST_RUNS) -> list[TaskStatus]:
     """Run the tasks that are due, and what they send if that is due as well.
 
     A task that waits for its time, such as a retry, stays pending: move the clock with `advance`.
@@ -60,15 +60,15 @@ def run_due(*, raise_errors: bool = False, at_most: int = MOST_RUNS) -> list[Tas
       MisuseError: A transaction is open that is not the test case's, a task or a worker runs in this process, a
         task cannot run, or there are more runs.
     """
-    return _drain("run_due()", raise_errors=raise_errors, at_most=at_most, waits=False)
+    return _drain("run_due()", given, raise_errors=raise_errors, at_most=at_most, waits=False)
 
 
-def run_tasks(*, raise_errors: bool = False, at_most: int = MOST_RUNS) -> list[TaskStatus]:
+def run_tasks(*given: Never, raise_errors: bool = False, at_most: int = MOST_RUNS) -> list[TaskStatus]:
     """Run all tasks to their end: retries and delayed ones, too. The clock moves from one to the next.
 
     Parameters, Returns, Raises: As `run_due`.
     """
-    return _drain("run_tasks()", raise_errors=raise_errors, at_most=at_most, waits=True)
+    return _drain("run_tasks()", given, raise_errors=raise_errors, at_most=at_most, waits=True)
 
 
 def is_draining() -> bool:
@@ -76,7 +76,12 @@ def is_draining() -> bool:
     return getattr(_thread, "is_draining", False)
 
 
-def _drain(name: str, *, raise_errors: bool, at_most: int, waits: bool) -> list[TaskStatus]:
+def _drain(name: str, given: tuple[Never, ...], *, raise_errors: bool, at_most: int, waits: bool) -> list[TaskStatus]:
+    if given:
+        raise MisuseError(
+            f"{name} takes no {given[0]!r}: it runs all tasks that are due. perform(actor, ...) runs one actor alone, "
+            "and assert_sent(actor) returns the row of one task."
+        )
     broker = dramatiq.get_broker()
     assert isinstance(broker, LedgerBroker)
     if is_draining() or Attempt.current() is not None:

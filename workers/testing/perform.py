@@ -1,8 +1,12 @@
 """Run one actor as a worker would call it, without a row."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 import dramatiq
+from dramatiq import Message
+from dramatiq.middleware import CurrentMessage
 
 from apps.tasks.json_safe import json_safe
 from workers.testing.coroutines import in_this_thread
@@ -13,7 +17,8 @@ from workers.testing.stage import kept_open
 def perform(actor: Sendable, /, *args: Any, **kwargs: Any) -> Any:
     """Run an actor in this thread and return its result. Arguments and result are what JSON makes of them.
 
-    No row is written. Nothing is retried, and no callback is sent.
+    No row is written. Nothing is retried, and no callback is sent. `CurrentMessage` and the context of a task of
+    Django's API say that it is the first attempt.
 
     Raises:
       BadArgumentsError, BadOptionError, TooLargeError: A send with these arguments would be refused.
@@ -22,8 +27,27 @@ def perform(actor: Sendable, /, *args: Any, **kwargs: Any) -> Any:
     """
     broker: Any = dramatiq.get_broker()
     actor = checked(actor)
-    send = broker.send_of(actor.message(*args, **kwargs))
+    message = actor.message(*args, **kwargs)
+    send = broker.send_of(message)
     given = json_safe({"args": send.args, "kwargs": send.kwargs})
-    with in_this_thread(), kept_open():
+    with in_this_thread(), kept_open(), _current(message.copy(options={"attempt": 0})):
         result = actor(*given["args"], **given["kwargs"])
-    return json_safe(result) if actor.options.get("store_results", True) else result
+    if not actor.options.get("store_results", True):
+        return result
+    try:
+        return json_safe(result)
+    except (TypeError, ValueError) as error:
+        kind = ValueError if isinstance(error, ValueError) else TypeError
+        raise kind(f"{actor.actor_name} returned what JSON cannot carry: {error}") from error
+
+
+@contextmanager
+def _current(message: Message[Any]) -> Iterator[None]:
+    """Let the message be the one that runs in this thread. The context of a task of Django's API is made of it."""
+    outer = CurrentMessage.get_current_message()
+    middleware: Any = CurrentMessage()
+    middleware.before_process_message(None, message)
+    try:
+        yield
+    finally:
+        middleware.before_process_message(None, outer)

@@ -56,7 +56,7 @@ def assert_sent(actor: Sendable, /, *args: Any, **kwargs: Any) -> TaskStatus:
     actor = checked(actor)
     found = sent(actor, *args, **kwargs)
     if not found:
-        raise AssertionError(f"{_call(actor.actor_name, args, kwargs)} was not sent. {_listed(sent())}")
+        raise AssertionError(f"{_searched(actor.actor_name, args, kwargs)} was not sent. {_listed(sent())}")
     return found[-1]
 
 
@@ -69,7 +69,7 @@ def refute_sent(actor: Sendable, /, *args: Any, **kwargs: Any) -> None:
     """
     actor = checked(actor)
     if found := sent(actor, *args, **kwargs):
-        raise AssertionError(f"{_call(actor.actor_name, args, kwargs)} was sent. {_listed(found)}")
+        raise AssertionError(f"{_searched(actor.actor_name, args, kwargs)} was sent. {_listed(found)}")
 
 
 def checked(actor: Any) -> Actor[..., Any]:
@@ -118,6 +118,11 @@ def _listed(rows: list[TaskStatus]) -> str:
         return "No task was sent."
     calls = [_call(row.task_name, tuple(row.args), row.kwargs) for row in rows[-LISTED:]]
     return f"Sent ({len(rows)}): {', '.join(calls)}"
+
+
+def _searched(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:
+    """Return what was looked for. Without arguments it is any task of the actor."""
+    return _call(name, args, kwargs) if args or kwargs else name
 
 
 def _call(name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> str:

@@ -19,7 +19,11 @@ def of(facts: Facts) -> Reason:
         ran = words.lasting(task.finished_at - task.started_at)
     if task.status == states.COMPLETED:
         text = _("It completed at %(time)s") % values
-        text += "" if ran is None else _(" after %(time)s") % {"time": ran}
+        if task.retries:
+            text += " " + words.counted(RETRIES, task.retries)
+            text += "" if ran is None else _(", and its last attempt took %(time)s") % {"time": ran}
+        else:
+            text += "" if ran is None else _(" after %(time)s") % {"time": ran}
         return Reason(kind="completed", text=text + ".", owner_text=_("Done"))
     if task.status == states.CANCELLED:
         text = _("It was cancelled at %(time)s") % values
