@@ -299,7 +299,7 @@ class LedgerBackend(BaseTaskBackend):
           Others: As `enqueue`.
         """
         check_loop(task.module_path)
-        return await super().aenqueue(task, args, kwargs)
+        return await super().aenqueue(task, list(args), dict(kwargs))
 
     def get_result(self, result_id: str) -> TaskResult[Any, Any]:
         """Return the result of a task, whatever its state.

@@ -1,4 +1,4 @@
-"""The examples of docs/testing.md pass in a foreign project, by Django's test runner and by pytest."""
+"""The examples of docs/testing.md and docs/first-task.md pass in a foreign project, by both test runners."""
 
 import re
 from collections.abc import Iterator
@@ -11,12 +11,12 @@ from tests.plugin import SERVERS
 
 pytestmark = pytest.mark.processes
 
-PAGE = pages.DOCS / "testing.md"
+PAGE, FIRST = pages.DOCS / "testing.md", pages.DOCS / "first-task.md"
 
 
 @pytest.fixture(scope="module")
 def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ForeignProject]:
-    """The project of docs/adopting.md, with the files of docs/testing.md."""
+    """The project of docs/adopting.md, with the files of both pages."""
     servers = request.config.stash[SERVERS]
     database = request.config.getoption("--database")
     found = ForeignProject(
@@ -28,7 +28,7 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
         only_listed=False,
         changes={},
     )
-    for block in [*pages.blocks(PAGE, "python"), *pages.blocks(PAGE, "toml")]:
+    for block in [*pages.blocks(PAGE, "python"), *pages.blocks(FIRST, "python"), *pages.blocks(PAGE, "toml")]:
         if variant_of(block) in {"", f"on {DATABASE_NAMES[database]}"}:
             first, _, text = block.partition("\n")
             with (found.directory / first.removeprefix("# ").partition(",")[0]).open("a") as file:
@@ -40,13 +40,13 @@ def project(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_the_examples_pass_by_djangos_runner(project: ForeignProject) -> None:
     output = project.manage("test")
-    assert "Ran 7 tests" in output
+    assert "Ran 14 tests" in output
     assert "OK" in output
 
 
 def test_the_examples_pass_by_pytest(project: ForeignProject) -> None:
     output = project.run("-m", "pytest", "-p", "no:randomly", "-p", "no:cacheprovider")
-    assert re.search(r"10 passed", output)
+    assert re.search(r"18 passed", output)
 
 
 @pytest.mark.once

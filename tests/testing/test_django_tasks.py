@@ -1,10 +1,14 @@
 """The testing kit with tasks of Django's Tasks API."""
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import timedelta
+from types import ModuleType
+from unittest import mock
 
+import dramatiq
 import pytest
 from asgiref.sync import async_to_sync
 from django.test import TestCase
@@ -13,6 +17,8 @@ from django_tasks.exceptions import InvalidTaskError
 from apps.tasks.errors import AsyncTransactionError
 from tests.acting import django_tasks as tasks
 from tests.acting.models import Effect
+from tests.docs import pages
+from workers import testing
 from workers.testing import MisuseError, assert_sent, perform, refute_sent, run_due, run_tasks, sent
 
 
@@ -65,17 +71,23 @@ class DjangoTasksTests(TestCase):
             (lambda: tasks.give.using(priority="high"), InvalidTaskError, "priority is 'high', must be a whole number"),  # type: ignore[arg-type]
             (lambda: tasks.give.using(run_after=timedelta(1)), InvalidTaskError, "run_after is .*, must be a datetime"),  # type: ignore[arg-type]
             (lambda: tasks.give.using(queue_name="defalt"), InvalidTaskError, "Must be one of.*did you mean 'default'"),
-            (
-                lambda: tasks.give.send(1),
-                AttributeError,
-                "is a task of Django's API and has no send: write enqueue",
-            ),  # type: ignore[attr-defined]
+            (lambda: tasks.give.send(1), AttributeError, "of Django's API and has no send: write enqueue"),  # type: ignore[attr-defined]
             (lambda: tasks.give.sned(1), AttributeError, "object has no attribute 'sned'"),  # type: ignore[attr-defined]
         ]
         for send, kind, told in wrong:
             with pytest.raises(kind, match=told):
                 send()
         refute_sent(tasks.give)
+
+    def test_the_example_of_the_docs_passes(self) -> None:
+        _, *sources = pages.blocks(pages.DOCS / "django-tasks.md", "python")
+        module = ModuleType("reminders")
+        with mock.patch.dict(sys.modules, reminders=module):
+            for source in sources:
+                exec(source, module.__dict__)
+            module.test_a_reminder_is_sent_after_an_hour(testing)
+        for name in ("send_receipt", "send_reminder"):
+            del dramatiq.get_broker().actors[f"reminders.{name}"]
 
     def test_what_is_no_task_is_refused(self) -> None:
         with self.assertRaisesMessage(MisuseError, "must be an actor or a task"):

@@ -112,15 +112,15 @@ def test_a_secret_value_is_not_shown(actor: Any) -> None:
 
 
 def test_each_way_to_send_is_checked(broker: LedgerBroker) -> None:
-    message = acting.add.message(1, "2")
+    message = acting.add.message(1, "2")  # type: ignore[arg-type]
     later = acting.say.message_with_options(args=(1,), on_success=acting.add)
     ways = [
-        lambda: acting.add.send(1, "2"),
+        lambda: acting.add.send(1, "2"),  # type: ignore[arg-type]
         lambda: acting.add.send_with_options(args=(1,), kwargs={"right": "2"}),
         lambda: broker.enqueue(message),
         lambda: broker.send_many([later, message]),
         lambda: dramatiq.group([later, message]).run(),
-        lambda: django_tasks.add.enqueue("1"),
+        lambda: django_tasks.add.enqueue("1"),  # type: ignore[arg-type]
         lambda: perform(acting.add, 1, "2"),
     ]
     for way in ways:
@@ -140,7 +140,7 @@ def test_a_row_of_before_runs_as_it_is(broker: LedgerBroker) -> None:
 def test_a_positional_argument_beside_options_is_refused() -> None:
     for send in (acting.add.send_with_options, acting.add.message_with_options):
         with pytest.raises(BadOptionError, match=r"acting\.add .*must be: send_with_options\(args=\(\.\.\.,\)"):
-            send(7)  # type: ignore[arg-type]
+            send(7)  # type: ignore[call-arg]
 
 
 @pytest.mark.once

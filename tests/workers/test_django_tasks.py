@@ -16,12 +16,12 @@ from django_tasks import TaskResultStatus, task, task_backends
 from django_tasks.exceptions import InvalidTaskError, TaskResultDoesNotExist, TaskResultMismatch
 from django_tasks.signals import task_enqueued, task_finished, task_started
 
-from aiWriting.environment import BASE_DIR
 from apps.tasks import ledger
 from apps.tasks.errors import BadArgumentsError, BadOptionError, TaskError
 from apps.tasks.models import TaskStatus
 from tests.acting import django_tasks as tasks
 from tests.acting import tasks as actors
+from tests.docs import pages
 from workers.django_tasks import LedgerBackend
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -202,15 +202,16 @@ def test_a_unique_send_returns_the_task_that_stands_for_it() -> None:
     assert TaskStatus.objects.count() == 1
 
 
-def test_the_example_of_the_docs_runs(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
-    page = (BASE_DIR / "docs/django-tasks.md").read_text()
-    source = next(block for block in page.split("```python\n") if "@task(" in block).partition("```")[0]
+def test_the_examples_of_the_docs_run(ended: Ended, monkeypatch: pytest.MonkeyPatch) -> None:
+    _, *sources = pages.blocks(pages.DOCS / "django-tasks.md", "python")
     module = ModuleType("receipts")
     monkeypatch.setitem(sys.modules, "receipts", module)
-    exec(source, module.__dict__)
+    for source in sources:
+        exec(source, module.__dict__)
     result = ended(module.send_receipt.get_result(module.order_paid(7)))
     assert (result.return_value, row_of(result).priority) == ("receipt 7", -10)
     del dramatiq.get_broker().actors["receipts.send_receipt"]
+    del dramatiq.get_broker().actors["receipts.send_reminder"]
 
 
 # --- Results ------------------------------------------------------------------------------------

@@ -1,0 +1,3 @@
+"""Fixtures of the testing kit: docs/testing.md."""
+
+pytest_plugins = ["workers.testing.pytest_plugin"]
