@@ -207,21 +207,18 @@ def {function}({argument}: {name}) -> dict[str, object]:
 
 def _test_text(config: AppConfig, function: str, model: type[Model] | None, *, package: str) -> str:
     imports = {
-        "from apps.tasks.models import TaskStatus",
+        "from workers.testing import assert_sent, run_due",
         f"from {config.name} import tasks",
         f"from {package} import {function} as service",
     }
     name = "".join(word.capitalize() for word in function.split("_"))
     if model is None:
-        call, result, right, gone = "", '{"done": True}', "", ""
+        call, result, right, what, ended = "", '{"done": True}', "", "a_task_runs", '{"done": True}'
     else:
         one, argument = model.__name__, _snake(model.__name__)
         imports.add(f"from {model.__module__} import {one}")
         call, result, right = "0", f'{{"{argument}_id": 1}}', f"{one}(pk=1)"
-        gone = f'''
-    def test_a_{argument}_that_is_gone_is_a_note(self) -> None:
-        assert tasks.{function}(0) == {{"note": "{one} 0 no longer exists."}}
-'''
+        what, ended = f"a_{argument}_that_is_gone_is_a_note", f'{{"note": "{one} 0 no longer exists."}}'
     lines = "\n".join(sorted(imports, key=lambda line: (line.split()[1], line)))
     return f'''"""{_sentence(function)}"""
 
@@ -233,11 +230,12 @@ from django.test import TestCase
 class {name}Test(TestCase):
     def test_the_service_returns_small_json(self) -> None:
         assert service.{function}({right}) == {result}
-{gone}
-    def test_a_send_is_a_row(self) -> None:
-        message = tasks.{function}.send({call})
-        task = TaskStatus.objects.get(task_id=message.message_id)
-        assert (task.task_name, task.status) == ("{config.label}.{function}", TaskStatus.STATUS_PENDING)
+
+    def test_{what}(self) -> None:
+        tasks.{function}.send({call})
+        assert_sent(tasks.{function}{", " if call else ""}{call})
+        [task] = run_due()
+        assert (task.status, task.result) == ("completed", {ended})
 '''
 
 

@@ -140,7 +140,7 @@ def test_a_row_of_before_runs_as_it_is(broker: LedgerBroker) -> None:
 def test_a_positional_argument_beside_options_is_refused() -> None:
     for send in (acting.add.send_with_options, acting.add.message_with_options):
         with pytest.raises(BadOptionError, match=r"acting\.add .*must be: send_with_options\(args=\(\.\.\.,\)"):
-            send(7)  # type: ignore[call-arg]
+            send(7)  # type: ignore[arg-type]
 
 
 @pytest.mark.once
