@@ -16,7 +16,7 @@ from apps.tasks.errors import BadArgumentsError, FollowUpError, KeyTakenError
 from apps.tasks.models import TaskGroup, TaskKey, TaskStatus
 from tests.at_once import at_once
 from workers.broker import LedgerBroker
-from workers.middleware.transactional import BadActorError
+from workers.middleware.errors import BadActorError
 from workers.relay import Relay
 
 pytestmark = [pytest.mark.django_db(transaction=True)]

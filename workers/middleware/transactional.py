@@ -7,20 +7,17 @@ from typing import TYPE_CHECKING, Any
 
 from django.db import transaction
 from dramatiq import Actor, Middleware
-from dramatiq.middleware import Callbacks, MiddlewareError, Pipelines
+from dramatiq.middleware import Callbacks, Pipelines
 
-from apps.tasks.errors import SupersededError, TaskError
+from apps.tasks.errors import SupersededError
 from apps.tasks.json_safe import json_safe
 from workers.middleware.connections import refuse_open_transaction
+from workers.middleware.errors import BadActorError
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.sending.on_commit import publish_sends
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
-
-
-class BadActorError(TaskError, MiddlewareError):
-    """The actor's options cannot work together."""
 
 
 class Transactional(Middleware):

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from dramatiq import Actor, Middleware
 
-from workers.middleware.transactional import BadActorError
+from workers.middleware.errors import BadActorError
 from workers.sending import unique
 from workers.sending.key_function import misfit
 

@@ -83,12 +83,8 @@ def _check(actor: Actor[..., Any], name: str, value: Any, accepted: frozenset[ty
     if isinstance(value, tuple(accepted)) and not (isinstance(value, bool) and bool not in accepted):
         return
     told = "a secret value" if masking.is_masked(actor.actor_name, name) else shown(value)
-    names = {"NoneType": "None"}
-    wanted = sorted(
-        {names.get(one.__name__, one.__name__) for one in accepted - {tuple}}, key=lambda one: one == "None"
-    )
-    if float in accepted:
-        wanted.remove("int")
+    kinds = accepted - {tuple, type(None)} - ({int} if float in accepted else set())
+    wanted = sorted(one.__name__ for one in kinds) + ["None"] * (type(None) in accepted)
     raise BadArgumentsError(
         f"argument {name!r} for {actor.actor_name} is {told} of type {type(value).__name__}, must be of type "
         f"{' or '.join(wanted)}, as its function says"

@@ -208,15 +208,15 @@ def check_actor(actor: Actor[..., Any], *, known: set[str], on_messages: frozens
     if not known >= actor.options.keys():
         elsewhere = {one: f"it belongs on the send: send_with_options({one}=...)." for one in on_messages - known}
         sends = {one: f"it belongs on the send: {advice}" for one, advice in ON_A_MESSAGE.items()}
-        raise BadOptionError(
-            _refusal(
-                f"unknown option of the actor {name}",
-                [option for option in actor.options if option not in known],
-                valid=known.union(DECLARATION),
-                counterparts={**sends, **ON_AN_ACTOR, **elsewhere},
-            )
-            + " An option of another middleware needs that middleware in DRAMATIQ_BROKER."
+        told = _refusal(
+            f"unknown option of the actor {name}",
+            [option for option in actor.options if option not in known],
+            valid=known.union(DECLARATION),
+            counterparts={**sends, **ON_AN_ACTOR, **elsewhere},
         )
+        if NO_ADVICE in told:
+            told += " An option of another middleware needs that middleware in DRAMATIQ_BROKER."
+        raise BadOptionError(told)
     for option, value in list(actor.options.items()):
         if option in NUMBERS:
             _check_declared_number(name, option, value)
