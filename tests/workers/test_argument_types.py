@@ -138,9 +138,10 @@ def test_a_row_of_before_runs_as_it_is(broker: LedgerBroker) -> None:
 
 @pytest.mark.once
 def test_a_positional_argument_beside_options_is_refused() -> None:
-    for send in (acting.add.send_with_options, acting.add.message_with_options):
+    ways: list[Any] = [acting.add.send_with_options, acting.add.message_with_options]
+    for send in ways:
         with pytest.raises(BadOptionError, match=r"acting\.add .*must be: send_with_options\(args=\(\.\.\.,\)"):
-            send(7)  # type: ignore[arg-type]
+            send(7)
 
 
 @pytest.mark.once
