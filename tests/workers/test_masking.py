@@ -249,7 +249,7 @@ def test_an_actors_own_form_keeps_a_secret_that_is_left_empty(
 def test_the_error_of_a_schedules_argument_does_not_quote_a_secret(schedule: Schedule) -> None:
     schedule.kwargs = {"user_id": 1, "code": 4711000}
     assert checking.argument_error(schedule) == (
-        "The argument 'code' of acting.check_code is '***', must be of type str"
+        "argument 'code' for acting.check_code is '***' of type int, must be of type str, as its function says"
     )
     schedule.kwargs = [{"password": SECRET}]
     assert SECRET not in checking.argument_error(schedule)

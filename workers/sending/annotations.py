@@ -82,7 +82,7 @@ def _check(actor: Actor[..., Any], name: str, value: Any, accepted: frozenset[ty
     # Subclasses are fine, such as members of an enumeration of texts. A bool is an int for Python alone.
     if isinstance(value, tuple(accepted)) and not (isinstance(value, bool) and bool not in accepted):
         return
-    told = "a secret value" if masking.is_masked(actor.actor_name, name) else shown(value)
+    told = shown(masking.MASK if masking.is_masked(actor.actor_name, name) else value)
     kinds = accepted - {tuple, type(None)} - ({int} if float in accepted else set())
     wanted = sorted(one.__name__ for one in kinds) + ["None"] * (type(None) in accepted)
     raise BadArgumentsError(

@@ -1,14 +1,10 @@
 """Checks of a schedule, before it is saved and wherever it is shown. Each returns sentences for people."""
 
-import inspect
-import types
-import typing
 from datetime import datetime
 from typing import Any
 
 import dramatiq
 from django.utils.translation import gettext as _
-from dramatiq import Actor
 
 from apps.tasks import json_safe, masking
 from apps.tasks.errors import BadCronError, UnknownZoneError
@@ -17,8 +13,6 @@ from apps.tasks.schedules import cron, declared, zones
 
 #: Years that the tz database covers well.
 FIRST_YEAR, LAST_YEAR = 1970, 2200
-#: Types that JSON has. An argument is compared with its annotation by these.
-JSON_TYPES = (bool, int, float, str, list, dict, type(None))
 
 
 def errors(schedule: Schedule) -> dict[str, str]:
@@ -94,7 +88,7 @@ def argument_error(schedule: Schedule) -> str:
         broker.send_of(actor.message_with_options(kwargs=schedule.kwargs))
     except (TypeError, ValueError) as error:
         return json_safe.clean_text(str(error))
-    return _type_error(actor, schedule.kwargs)
+    return ""
 
 
 def broken(schedule: Schedule) -> str:
@@ -111,35 +105,3 @@ def broken(schedule: Schedule) -> str:
 def call_error(schedule: Schedule) -> str:
     """Return an error if its actor is unknown or cannot be called with its arguments, else an empty text."""
     return unknown_actor(schedule.task_name) or argument_error(schedule)
-
-
-def _type_error(actor: Actor[..., Any], kwargs: dict[str, Any]) -> str:
-    """Return an error if a value has another type than the actor's annotation, as far as JSON's types go."""
-    try:
-        hints = typing.get_type_hints(actor.fn)
-    except (NameError, TypeError):
-        return ""
-    for name, value in kwargs.items():
-        wanted = _json_types(hints.get(name, Any))
-        if wanted and not _is_one_of(value, wanted):
-            known = _(" or ").join("null" if kind is type(None) else kind.__name__ for kind in wanted)
-            return _("The argument %(name)r of %(actor)s is %(value)r, must be of type %(known)s") % {
-                "name": name,
-                "actor": actor.actor_name,
-                "value": masking.MASK if masking.is_masked(actor.actor_name, name) else value,
-                "known": known,
-            }
-    return ""
-
-
-def _json_types(hint: Any) -> tuple[type, ...]:
-    """Return the types that an annotation allows. Empty if it allows anything that JSON's types do not express."""
-    parts = typing.get_args(hint) if typing.get_origin(hint) in (typing.Union, types.UnionType) else (hint,)
-    found = tuple(typing.get_origin(part) or part for part in parts)
-    return found if all(inspect.isclass(part) and part in JSON_TYPES for part in found) else ()
-
-
-def _is_one_of(value: Any, wanted: tuple[type, ...]) -> bool:
-    if isinstance(value, bool):
-        return bool in wanted
-    return isinstance(value, wanted) or (isinstance(value, int) and float in wanted)
