@@ -485,8 +485,8 @@ LOGGING = {
         "apscheduler": {"level": "WARNING"},
         # Each failure is in the row and in a log line of ours.
         "dramatiq": {"level": "WARNING"},
-        "django_tasks": {"level": "CRITICAL"},
-        "django.tasks": {"level": "CRITICAL"},
+        "django_tasks": {"level": "WARNING"},
+        "django.tasks": {"level": "WARNING"},
         # Without handlers of their own: their lines have the form of ours. The command line tells their level.
         **{name: {"propagate": True} for name in ("uvicorn", "uvicorn.access", "uvicorn.error", "uvicorn.asgi")},
     },
