@@ -5,6 +5,7 @@ Loaded with `-p` (see `pyproject.toml`), since the environment must exist before
 
 import os
 import signal
+import sys
 from collections.abc import Generator
 
 import pytest
@@ -108,6 +109,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> Generator[None
         early_config.stash[SERVERS] = servers
         for name in STRAY_VARIABLES:
             os.environ.pop(name, None)
+        sys.dont_write_bytecode = False
         os.environ.update(servers.environment)
         os.environ["TASK_FAST_PATH"] = "1" if options.fast_path == "on" else "0"
     return (yield)

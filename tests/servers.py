@@ -27,7 +27,8 @@ from workers.supervision.watchdog import Watchdog, kill_group
 DATABASES = ("sqlite", "postgresql")
 #: Uid and gid of an unprivileged user. PostgreSQL does not run as root.
 UNPRIVILEGED = 65534
-#: Variables of the developer's own runs, which the tests must not see.
+#: Variables of the developer's own runs, which the tests must not see. Without bytecode each process that a test starts
+#: would compile the project.
 STRAY_VARIABLES = (
     "ALLOWED_HOSTS", "API_TOKENS_PER_USER", "API_TOKEN_DAYS", "API_TOKEN_MAX_DAYS", "CSRF_TRUSTED_ORIGINS",
     "DATABASE_CONN_MAX_AGE", "DATABASE_DISABLE_SERVER_SIDE_CURSORS",
@@ -38,6 +39,7 @@ STRAY_VARIABLES = (
     "HSTS_INCLUDE_SUBDOMAINS", "HSTS_PRELOAD", "HSTS_SECONDS", "HTTPS", "LOG_FORMAT", "LOG_LEVEL",
     "HEALTH_TOKEN", "TRUSTED_PROXIES", "WEB_CONNECTIONS", "WEB_CONNECTIONS_PER_CLIENT", "WEB_REQUESTS",
     "WEB_REQUESTS_PER_CLIENT", "WEB_STREAMS_PER_CLIENT",
+    "PYTHONDONTWRITEBYTECODE",
     "READING_WORDS_PER_MINUTE", "REDIS_SSL_CA_CERTS", "REDIS_SSL_CERTFILE", "REDIS_SSL_CERT_REQS",
     "REDIS_SSL_CHECK_HOSTNAME", "REDIS_SSL_KEYFILE", "REPORTS_KEPT", "SCHEDULER_CLOCK_SPEED", "SCHEDULER_CLOCK_START",
     "SCHEDULE_HISTORY_COUNT", "SCHEDULE_HISTORY_DAYS", "SECURE_COOKIES", "SENTRY_DSN", "TASK_EAGER", "TASK_FAST_PATH",
