@@ -34,6 +34,8 @@ STEPS = (16, 20, 24, 28, 32, 40, 50, 64, 80, 100)
 #: time by 4.
 SIZES = (500, 1_000, 2_000)
 GROWTH = 2.8
+#: Growth to twice the pumps up to which a single look at each is enough. It is below GROWTH, as one look may err.
+LINEAR = 2.3
 #: Processor time from which on a second look is taken, and from which on no larger size is tried.
 SUSPICIOUS_SECONDS, ENOUGH_SECONDS = 0.000_15, 0.05
 REPEATS = 2
@@ -256,11 +258,18 @@ def slow(pattern: AnyPattern) -> Slow | None:
             return text if isinstance(pattern.pattern, str) else text.encode("latin-1", "replace")
 
         for method, call in methods(pattern).items():
-            if any(seconds(call, made(number)) > SUSPICIOUS_SECONDS for number in RAMP) and (
-                grown := grows(call, made)
-            ):
+            if is_suspicious(call, made) and (grown := grows(call, made)):
                 return Slow(method=method, beginning=beginning, pump=pump, end=end, seconds=grown)
     return None
+
+
+def is_suspicious(call: Callable[[Any], object], made: Callable[[int], str | bytes]) -> bool:
+    """Return whether an input takes long, unless twice the most pumps of the first look take about twice as long."""
+    for number in RAMP:
+        taken = seconds(call, made(number))
+        if taken > SUSPICIOUS_SECONDS:
+            return number < RAMP[-1] or seconds(call, made(2 * number)) > LINEAR * taken
+    return False
 
 
 def grows(call: Callable[[Any], object], made: Callable[[int], str | bytes]) -> tuple[float, ...]:
@@ -269,6 +278,8 @@ def grows(call: Callable[[Any], object], made: Callable[[int], str | bytes]) -> 
         taken = seconds(call, made(number))
         if taken > ENOUGH_SECONDS:
             return (taken,)
+    if seconds(call, made(SIZES[1])) < LINEAR * seconds(call, made(SIZES[0])):
+        return ()
     times: list[float] = []
     for number in SIZES:
         text = made(number)
