@@ -17,6 +17,29 @@ from apps.tasks import audit
 from apps.tasks.models import Alert, AlertRule, Limit, Schedule, TaskGroup
 from apps.tasks.schedules import actions
 from tests import rows
+from tests.access import busy
+from tests.access.addresses import addresses, filled, values_of
+from tests.access.rules import IN, STAFF, entry_of
+
+#: Addresses of files, of a stream, and of the state of processes, which needs a connection of its own.
+NO_PAGES = {"document-file", "report-file", "task-events", "readyz"}
+
+
+def make_busy_site() -> tuple[User, list[str]]:
+    """Make a site on which much goes on. Return its owner, who may do everything, and the addresses of its pages."""
+    users = {
+        role: User.objects.create_user(role.replace(" ", "-"), is_staff=role in STAFF)
+        for role in ("writer", "other writer", "editor", "reader", "staff")
+    }
+    User.objects.filter(pk=users["writer"].pk).update(is_staff=True, is_superuser=True)
+    values = make_site(users)
+    busy.fill(users["writer"])
+    return User.objects.get(pk=users["writer"].pk), [
+        filled(pattern, values_of(name, values))
+        for name, pattern in sorted(set(addresses()))
+        if name not in NO_PAGES and (entry := entry_of(name))
+        if IN in {entry.expected("GET", role) for role in ("superuser", "writer")}
+    ]
 
 
 def make_site(users: dict[str, User]) -> dict[str, dict[str, Any]]:

@@ -13,18 +13,14 @@ from django.urls.exceptions import Resolver404
 
 from apps.accounts.models import User
 from apps.tasks.models import TaskStatus
-from tests.access import busy, hostile
-from tests.access.addresses import addresses, filled, values_of
-from tests.access.rules import IN, STAFF, entry_of
-from tests.access.site import make_site
+from tests.access import hostile
+from tests.access.site import make_busy_site
 from tests.pages import Page
 from tests.terminal import Terminal, end
 from workers.management.commands.tasks import ACTIONS
 
 pytestmark = [pytest.mark.django_db, pytest.mark.once]
 
-#: Addresses of files, of a stream, and of the state of processes, which needs a connection of its own.
-NO_TEXTS = {"document-file", "report-file", "task-events", "readyz"}
 #: Characters of a page, at most. One may show some texts as a whole, such as an error.
 MOST = 3_000_000
 #: Filters, each with the others. One of each is enough.
@@ -34,23 +30,12 @@ FACETS = {"_facets", "_changelist_filters"}
 @pytest.fixture
 def site(client: Client) -> list[str]:
     """Make rows with hostile texts. Return the addresses of their pages. The client may do everything."""
-    users = {
-        role: User.objects.create_user(role.replace(" ", "-"), is_staff=role in STAFF)
-        for role in ("writer", "other writer", "editor", "reader", "staff")
-    }
-    User.objects.filter(pk=users["writer"].pk).update(is_staff=True, is_superuser=True)
-    values = make_site(users)
-    busy.fill(users["writer"])
+    owner, found = make_busy_site()
     columns = hostile.fill(1_000_000)
     assert "tasks.TaskStatus.error_message" in columns
-    client.force_login(User.objects.get(pk=users["writer"].pk))
+    client.force_login(User.objects.get(pk=owner.pk))
     client.raise_request_exception = False
-    return [
-        filled(pattern, values_of(name, values))
-        for name, pattern in sorted(set(addresses()))
-        if name not in NO_TEXTS and (entry := entry_of(name))
-        if IN in {entry.expected("GET", role) for role in ("superuser", "writer")}
-    ]
+    return found
 
 
 def links(page: Page, path: str) -> Iterator[str]:

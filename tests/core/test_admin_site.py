@@ -144,6 +144,7 @@ def test_each_page_has_the_title_of_its_entry_in_the_side_bar(admin_client: Clie
 # --- What pages load -----------------------------------------------------------------------------
 
 
+@pytest.mark.once
 def test_no_page_loads_anything_from_another_host(admin_client: Client, addresses: list[str]) -> None:
     sign_in = Client().get(reverse("admin:login")).content.decode()
     for page in [Page(sign_in), *(get(admin_client, address) for address in addresses)]:
@@ -153,6 +154,7 @@ def test_no_page_loads_anything_from_another_host(admin_client: Client, addresse
         assert not re.search(r"@import|url\(", styles)
 
 
+@pytest.mark.once
 def test_pages_of_our_own_load_no_scripts_of_forms_and_lists(admin_client: Client) -> None:
     task = rows.task(status="failed", cause="c", error_type="E", finished_at=timezone.now())
     names = ["index", "tasks_failures", "tasks_deploy", "tasks_pause_queues", "tasks_pause_actors"]
@@ -163,6 +165,7 @@ def test_pages_of_our_own_load_no_scripts_of_forms_and_lists(admin_client: Clien
         assert not [path for path in page.loads if "/admin/js/" in path], address
 
 
+@pytest.mark.once
 def test_no_page_has_inline_code(admin_client: Client, addresses: list[str]) -> None:
     for address in [reverse("admin:login"), *addresses]:
         page = get(Client() if address == reverse("admin:login") else admin_client, address)
@@ -179,6 +182,7 @@ def test_the_style_sheet_has_all_colours_of_the_theme() -> None:
             assert f"--color-{name}-{weight}: " in sheet
 
 
+@pytest.mark.once
 def test_every_static_file_that_a_page_names_exists(admin_client: Client, addresses: list[str]) -> None:
     loads = {load for address in addresses for load in get(admin_client, address).loads}
     static = {load.removeprefix("/static/") for load in loads if load.startswith("/static/")}
@@ -187,6 +191,7 @@ def test_every_static_file_that_a_page_names_exists(admin_client: Client, addres
     assert [path for path in static if finders.find(path) is None] == []
 
 
+@pytest.mark.once
 def test_no_style_sheet_loads_anything_from_another_host(admin_client: Client, addresses: list[str]) -> None:
     loads = {load for address in addresses for load in get(admin_client, address).loads if load.endswith(".css")}
     for load in loads:

@@ -224,6 +224,7 @@ def test_a_task_that_comes_after_the_confirmation_is_left_as_it_is(admin_client:
     assert (status_of(meant), status_of(new)) == (states.CANCELLED, states.PENDING)
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("newest", ["", "x", "-1", "²", "9" * 5_000, "9" * 30])
 def test_a_form_without_its_newest_task_asks_for_a_confirmation_again(admin_client: Client, newest: str) -> None:
     task = rows.task()
@@ -326,6 +327,7 @@ def test_a_page_that_cannot_be_logged_is_not_done_either(admin_client: Client, m
 # --- One task ------------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("status", "buttons"),
     [
@@ -417,6 +419,7 @@ def test_a_user_who_may_only_view_sees_no_button_and_can_do_nothing(client: Clie
     assert not AuditEntry.objects.exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("action", ACTIONS)
 def test_only_signed_in_staff_get_that_far(client: Client, action: str) -> None:
     task = rows.task(status=MAY_START[action])
@@ -454,6 +457,7 @@ def test_it_takes_a_post_with_the_token_of_a_form(admin_user: User, action: str)
     assert status_of(task) == MAY_START[action]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("action", ACTIONS)
 def test_text_of_a_task_is_escaped_on_the_confirmation(admin_client: Client, action: str) -> None:
     script = "<script>alert(1)</script>"

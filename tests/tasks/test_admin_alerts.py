@@ -17,7 +17,8 @@ from apps.tasks.models import alert as kinds
 from tests import rows
 from tests.pages import get, statements
 
-pytestmark = pytest.mark.django_db
+#: Pages and forms are the same on every database. `tests/access/test_databases.py` opens every page on the second.
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 ALERTS = reverse("admin:tasks_alert_changelist")
 RULES = reverse("admin:tasks_alertrule_changelist")

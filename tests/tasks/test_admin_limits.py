@@ -13,7 +13,8 @@ from apps.tasks.models import Limit, LimitedStart
 from apps.tasks.values import Send
 from tests.pages import get, statements
 
-pytestmark = pytest.mark.django_db
+#: Pages and forms are the same on every database. `tests/access/test_databases.py` opens every page on the second.
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 LIMITS = reverse("admin:tasks_limit_changelist")
 NAME = "acting.limited"

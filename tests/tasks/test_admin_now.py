@@ -78,6 +78,7 @@ def test_nothing_is_said_if_all_is_well(admin_client: Client) -> None:
         assert words in page.text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("dead", "sentence"),
     [
@@ -256,6 +257,7 @@ def test_waits_and_runs_have_a_chart_for_each_period(admin_client: Client) -> No
         assert html.count('class="now-half"') == html.count('class="now-most"') == 2
 
 
+@pytest.mark.once
 def test_the_page_is_small(admin_client: Client) -> None:
     living()
     for hours in range(0, 168, 2):
@@ -337,6 +339,7 @@ def test_a_cause_of_another_program_that_no_address_can_have_is_not_retried_toge
     assert not links(page, "/retry/")
 
 
+@pytest.mark.once
 def test_hostile_errors_are_shown_as_text(admin_client: Client) -> None:
     failed("ValueError", SCRIPT, task_name=SCRIPT[:30])
     rows.task(SCRIPT, status="processing", started_at=timezone.now(), progress_text=SCRIPT)

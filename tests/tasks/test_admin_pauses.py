@@ -179,6 +179,7 @@ def test_now_tells_what_is_paused(admin_client: Client) -> None:
     assert "Set aside" not in get(admin_client, f"{NOW}?period=hour").text.replace("Set aside 1", "")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("name", ["pause", "resume", "purge"])
 @pytest.mark.parametrize(
     ("kind", "of", "words"),
@@ -297,6 +298,7 @@ def test_a_long_queue_is_purged_by_a_task(admin_client: Client, monkeypatch: pyt
     assert "Purged" in get(admin_client, reverse("admin:tasks_auditentry_changelist")).text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("newest", ["", "x", "-1", "9" * 40, "²"])
 def test_an_odd_limit_of_a_purge_is_no_error_of_ours(admin_client: Client, newest: str) -> None:
     rows.task(queue_name="documents")

@@ -13,7 +13,8 @@ from apps.tasks.schedules import actions, declared, firing
 from tests.clients import allow
 from tests.pages import Page, get, statements
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
+#: Pages and forms are the same on every database. `tests/access/test_databases.py` opens every page on the second.
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("broker")]
 
 LIST = reverse("admin:tasks_schedule_changelist")
 ADD = reverse("admin:tasks_schedule_add")

@@ -58,6 +58,7 @@ def test_a_row_says_what_is_known_of_a_task(admin_client: Client) -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("column", "value", "text"),
     [
@@ -197,6 +198,7 @@ def test_a_search_is_saved_under_a_name_and_deleted(admin_client: Client) -> Non
     assert not SavedView.objects.exists()
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("form", "error"),
     [

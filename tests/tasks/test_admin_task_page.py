@@ -22,7 +22,8 @@ from tests import rows
 from tests.pages import Page, get, statements
 from workers.wire.message import words_of_row
 
-pytestmark = pytest.mark.django_db
+#: Pages and forms are the same on every database. `tests/access/test_databases.py` opens every page on the second.
+pytestmark = [pytest.mark.once, pytest.mark.django_db]
 
 TRACEBACK = """Traceback (most recent call last):
   File "/srv/.venv/lib/python3.11/site-packages/dramatiq/worker.py", line 480, in process_message

@@ -59,6 +59,7 @@ def test_a_list_in_which_nothing_matches_says_so(admin_client: Client) -> None:
         assert "No tasks yet" not in text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("status", states.STATES)
 def test_the_list_shows_a_task_of_every_state(admin_client: Client, status: str) -> None:
     rows.task("documents.process_document", status=status, progress=37, started_at=timezone.now())
@@ -237,6 +238,7 @@ def test_a_task_id_is_looked_up_by_its_index(admin_client: Client) -> None:
     assert not [sql for sql in asked if "LIKE" in sql.upper()]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("query", "error"),
     [
@@ -286,6 +288,7 @@ def test_the_related_object_is_named_and_linked_on_list_and_page(admin_client: C
         assert "Mansfield Park" in page.text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("label", ["gone.Model", "documents.Manuscript", "nonsense", "too.many.dots", "."])
 def test_a_related_type_that_has_no_page_is_named_without_a_link(admin_client: Client, label: str) -> None:
     task = rows.task(related_object_type=label, related_object_id=17)
@@ -344,6 +347,7 @@ def test_a_page_of_a_snoozed_task_shows_how_often_and_until_when(admin_client: C
     assert "Snoozes" not in get(admin_client, page_of(rows.task())).text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("status", "word"),
     [
@@ -359,6 +363,7 @@ def test_a_page_shows_a_task_of_which_little_is_known(admin_client: Client, stat
     assert len(page.with_attribute("role", "progressbar")) == 1
 
 
+@pytest.mark.once
 def test_long_arguments_are_indented_and_stay_whole(admin_client: Client) -> None:
     value = [f"Chapter {number} & more" for number in range(50)]
     task = rows.task(kwargs={"titles": value, "empty": {}})
@@ -484,6 +489,7 @@ def assert_only_text(page: Page) -> None:
     assert [tag for tag, _ in page.elements].count("script") == page.html.count("</script>")
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("status", states.STATES)
 def test_values_of_a_task_are_escaped_on_list_and_page(admin_client: Client, hostile: TaskStatus, status: str) -> None:
     TaskStatus.objects.update(status=status)
@@ -492,6 +498,7 @@ def test_values_of_a_task_are_escaped_on_list_and_page(admin_client: Client, hos
     assert_only_text(get(admin_client, page_of(hostile)))
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("parameter", ["q", "task", "queue", "created", "status__exact", "task_name", "o", "p"])
 def test_the_query_of_the_address_is_escaped(admin_client: Client, hostile: TaskStatus, parameter: str) -> None:
     response = admin_client.get(TASKS, {parameter: f'"{SCRIPT}'}, follow=True)

@@ -83,6 +83,7 @@ def test_every_action_has_words_a_permission_and_a_name_in_the_audit() -> None:
 # --- On one and on the selected ones --------------------------------------------------------------
 
 
+@pytest.mark.once
 @EACH
 def test_a_tasks_page_has_the_button_and_the_action_asks_first(admin_client: Client, action: str) -> None:
     task = row_for(action)
@@ -122,6 +123,7 @@ def test_a_deleted_task_leads_to_the_list(admin_client: Client) -> None:
     assert "The task was deleted." in get(admin_client, TASKS).text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("action", "value", "told"),
     [
@@ -376,6 +378,7 @@ def test_what_comes_or_ends_after_the_question_is_not_meant(admin_client: Client
     assert [status_of(task) for task in (meant, late, new)] == ["pending", "failed", "failed"]
 
 
+@pytest.mark.once
 @pytest.mark.parametrize(
     ("address", "told"),
     [
@@ -391,6 +394,7 @@ def test_an_address_that_means_no_task_says_so(admin_client: Client, address: st
         assert told in Page(response.content.decode()).text
 
 
+@pytest.mark.once
 @pytest.mark.parametrize("form", [{}, {"newest": "x", "asked": "x"}, {"newest": "1", "asked": "9999-99-99"}])
 def test_a_post_that_answers_no_question_asks(admin_client: Client, form: dict[str, str]) -> None:
     task = row_for("retry")
@@ -406,6 +410,7 @@ def test_the_actors_queue_is_one_that_the_project_declares() -> None:
 # --- Permissions ----------------------------------------------------------------------------------
 
 
+@pytest.mark.once
 @EACH
 def test_each_action_needs_its_permission_and_no_other(client: Client, action: str) -> None:
     needed = permission.NEEDED[action].partition(".")[2]

@@ -21,7 +21,8 @@ from tests.pages import Page, get
 from tests.tasks.test_admin_schedules import ADD, PREVIEW, WEEKLY, fields, page_of
 from workers.broker import LedgerBroker
 
-pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("broker")]
+#: Pages and forms are the same on every database. `tests/access/test_databases.py` opens every page on the second.
+pytestmark = [pytest.mark.once, pytest.mark.django_db, pytest.mark.usefixtures("broker")]
 
 CLEAN = "documents.clean_expired_documents"
 OWN = "This actor has a form of its own for its arguments. Fill it in below."
