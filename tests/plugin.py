@@ -69,7 +69,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group.addoption(
         "--cron-cases",
         type=int,
-        default=10_000,
+        default=2_000,
         help="number of random cron texts that are compared with the manual; default: %(default)s",
     )
     group.addoption(
