@@ -1,7 +1,6 @@
 """The workers of one system, while a benchmark runs."""
 
 import contextlib
-import os
 import signal
 import subprocess
 import time
@@ -165,7 +164,7 @@ class Workers:
     def _signal(self, signum: signal.Signals) -> None:
         for process in self.processes():
             with contextlib.suppress(psutil.NoSuchProcess):
-                os.kill(process.pid, signum)
+                process.send_signal(signum)
 
     def restart_ended(self) -> None:
         """Restart commands that ended by themselves, as a platform does."""
