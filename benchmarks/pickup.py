@@ -6,11 +6,11 @@ cold: one after three seconds without a task.
 
 from benchmarks.rig.figures import Figure, figures, percentile
 from benchmarks.rig.rig import Rig
-from benchmarks.rig.setup import CELERY, DRAMATIQ, HUEY, OURS, POSTGRESQL
+from benchmarks.rig.setup import CELERY, DRAMATIQ, HUEY, OURS, PGQUEUER_ASYNC, POSTGRESQL, TASKIQ
 from benchmarks.rig.system import System
 from benchmarks.rig.workers import Workers
 
-SETUPS = (DRAMATIQ, HUEY, CELERY, *OURS)
+SETUPS = (DRAMATIQ, HUEY, CELERY, TASKIQ, PGQUEUER_ASYNC, *OURS)
 STEADY_SECONDS = 1 / 20
 #: Measures and their goals on PostgreSQL, in milliseconds.
 MEASURES = {
@@ -57,6 +57,8 @@ def milliseconds(rig: Rig, system: System, number: int, *, processes: int = 2) -
 def _latencies(system: System, workers: Workers, *, count: int, every: float, lead: float) -> list[float]:
     """Send tasks and return the milliseconds that each waited for its start."""
     first = system.take_numbers(count)
-    sent = system.call("send_steadily", first=first, count=count, every_seconds=every, lead_seconds=lead)
+    sent = system.call(
+        "send_steadily", first=first, count=count, every_seconds=every, lead_seconds=lead, task=system.setup.noop
+    )
     marks = workers.wait_for_marks(first, count)
     return [(at - timestamp) * 1000 for (_, at, _), timestamp in zip(marks, sent, strict=True)]

@@ -24,6 +24,11 @@ def noop(number: int) -> None:
     mark(number)
 
 
+@dramatiq.actor(actor_name="benchmarks.noop_async")
+async def noop_async(number: int) -> None:
+    mark(number)
+
+
 @dramatiq.actor(actor_name="benchmarks.tell")
 def tell(number: int) -> None:
     """Log a line."""

@@ -133,13 +133,15 @@ class Calls:
             send("noop", number)
         return time.monotonic() - began
 
-    def send_steadily(self, first: int, count: int, every_seconds: float, lead_seconds: float = 0) -> list[float]:
+    def send_steadily(
+        self, first: int, count: int, every_seconds: float, lead_seconds: float = 0, task: str = "noop"
+    ) -> list[float]:
         """Send no-op tasks at a steady rate. Return the monotonic second before each send."""
         began, timestamps = time.monotonic() + lead_seconds, []
         for step in range(count):
             time.sleep(max(began + step * every_seconds - time.monotonic(), 0))
             timestamps.append(time.monotonic())
-            self.system.send("noop", first + step)
+            self.system.send(task, first + step)
         return timestamps
 
     def in_transaction(self, first: int, count: int) -> float:

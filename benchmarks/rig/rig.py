@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import TracebackType
 
-from benchmarks.rig.servers import DurableServers, fsync_ms
+from benchmarks.rig.servers import REDIS_DATABASES, DurableServers, fsync_ms
 from benchmarks.rig.setup import Setup
 from benchmarks.rig.system import System
 from tests.servers import STRAY_VARIABLES
@@ -87,8 +87,8 @@ class Rig:
     def _made(self, setup: Setup) -> System:
         if setup.name not in self._systems:
             number = len(self._systems)
-            if number > 15:
-                raise ValueError("Redis has 16 databases, one for each system")
+            if number >= REDIS_DATABASES:
+                raise ValueError(f"Redis has {REDIS_DATABASES} databases, one for each system")
             slug = re.sub(r"\W+", "-", setup.name.lower())
             directory = self.servers.directory / slug
             directory.mkdir()

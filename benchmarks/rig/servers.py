@@ -12,6 +12,8 @@ from workers.supervision.supervisor import Child
 
 #: PostgreSQL's own defaults. The tests switch off the safety against power failures.
 PRODUCTION = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
+#: Databases of Valkey, one for each system of a run. By default it has 16.
+REDIS_DATABASES = 32
 
 
 class DurablePostgres(Postgres):
@@ -37,6 +39,9 @@ class DurableServers(Servers):
 
     def __init__(self, *, postgres: bool) -> None:
         super().__init__(database="sqlite", redis_server="embedded")
+        assert self.redis is not None
+        with self.redis.config_path.open("a") as config:
+            config.write(f"databases {REDIS_DATABASES}\n")
         if postgres:
             self.postgres = DurablePostgres()
             self.database_url = self.postgres.url

@@ -24,6 +24,7 @@ class Setup:
       workers: Commands that start its workers.
       database: Kind of database that has its rows. Empty: it has no rows.
       done: State of the row of a completed task.
+      noop: Name of its task that does nothing.
       packages: Packages that it needs besides requirements-dev.txt.
       variables: Additional variables of its environment.
       is_slow: Whether it gets a quarter of the tasks.
@@ -34,6 +35,7 @@ class Setup:
     workers: Workers
     database: str = ""
     done: str = ""
+    noop: str = "noop"
     packages: tuple[str, ...] = ()
     variables: dict[str, str] = field(default_factory=dict)
     is_slow: bool = False
@@ -73,6 +75,20 @@ def _db_worker(processes: int, threads: int) -> list[tuple[str, ...]]:
 def _huey(processes: int, threads: int) -> list[tuple[str, ...]]:
     command = _run("huey.bin.huey_consumer", "benchmarks.systems.huey_threads.huey", "-w", str(threads), "-k", "thread")
     return [(*command, "--quiet")] * processes
+
+
+def _pgqueuer(processes: int, threads: int) -> list[tuple[str, ...]]:
+    return [_run("benchmarks.systems.pgqueuer_jobs", str(threads))] * processes
+
+
+def _taskiq(processes: int, threads: int) -> list[tuple[str, ...]]:
+    broker = "benchmarks.systems.taskiq_streams:broker"
+    return [_run("taskiq", "worker", broker, "--workers", str(processes), "--log-level", "WARNING")]
+
+
+def _procrastinate(processes: int, threads: int) -> list[tuple[str, ...]]:
+    app = ("--app", "benchmarks.systems.procrastinate_jobs.app", "--log-level", "warning")
+    return [_run("procrastinate", *app, "worker", "--concurrency", str(threads))] * processes
 
 
 def _celery(module: str) -> Workers:
@@ -134,11 +150,35 @@ CELERY_RESULTS = Setup(
     variables={"DJANGO_SETTINGS_MODULE": "benchmarks.systems.celery_results_settings"},
     is_slow=True,
 )
+PGQUEUER_ASYNC = Setup(
+    name="pgqueuer, async",
+    module="benchmarks.systems.pgqueuer_jobs",
+    workers=_pgqueuer,
+    database="postgresql",
+    done="successful",
+    noop="noop_async",
+    packages=("asyncpg", "pgqueuer"),
+)
+PGQUEUER_THREADS = replace(PGQUEUER_ASYNC, name="pgqueuer, threads", noop="noop")
+TASKIQ = Setup(
+    name="taskiq", module="benchmarks.systems.taskiq_streams", workers=_taskiq, packages=("taskiq_redis", "uvloop")
+)
+PROCRASTINATE = Setup(
+    name="procrastinate",
+    module="benchmarks.systems.procrastinate_jobs",
+    workers=_procrastinate,
+    database="postgresql",
+    done="succeeded",
+    packages=("procrastinate",),
+    is_slow=True,
+)
 ADMIN_POSTGRESQL = _admin("postgresql", "PostgreSQL")
 ADMIN_SQLITE = _admin("sqlite", "SQLite")
 POSTGRESQL = _ours("postgresql", "PostgreSQL")
 SQLITE = _ours("sqlite", "SQLite")
 OURS = (POSTGRESQL, SQLITE)
+#: The same, with an async actor.
+ASYNC = replace(POSTGRESQL, name=f"{POSTGRESQL.name}, async", noop="noop_async")
 TASKS_API = replace(POSTGRESQL, name="aiWriting, Django's Tasks API", module=API_MODULE)
 DJANGO_TASKS_DB = Setup(
     name="django-tasks-db, PostgreSQL",

@@ -6,6 +6,9 @@ import sys
 import psutil
 import pytest
 
+from benchmarks import consume
+from benchmarks.rig import setup
+from benchmarks.rig.servers import REDIS_DATABASES
 from benchmarks.rig.workers import Workers
 
 pytestmark = pytest.mark.once
@@ -25,3 +28,28 @@ class EndedWorkers(Workers):
 
 def test_a_process_that_has_ended_is_not_signalled() -> None:
     EndedWorkers().thaw()
+
+
+def test_every_system_of_a_run_has_a_redis_database() -> None:
+    def named(value: object) -> set[str]:
+        if isinstance(value, setup.Setup):
+            return {value.name}
+        return {name for one in value for name in named(one)} if isinstance(value, tuple) else set()
+
+    systems = {name for value in vars(setup).values() for name in named(value)}
+    assert len(systems) <= REDIS_DATABASES
+
+
+def test_a_peer_that_is_left_out_is_not_compared_with() -> None:
+    rates = {one.name: 100.0 for one in (setup.DRAMATIQ_64, *setup.OURS, setup.ASYNC)}
+    found = consume.compared([rates])
+    assert {figure.measure for figure in found} == {"consume, to prefetch 64"}
+    assert {figure.ratio for figure in found} == {1.0}
+
+
+def test_a_rate_is_compared_with_the_peer_of_the_same_round() -> None:
+    rounds = [
+        {setup.PGQUEUER_ASYNC.name: peer, setup.ASYNC.name: mine} for peer, mine in ((100, 50), (10, 20), (10, 10))
+    ]
+    [figure] = [one for one in consume.compared(rounds) if one.system == setup.ASYNC.name]
+    assert (figure.ratio, figure.is_met) == (1.0, True)

@@ -12,7 +12,8 @@ from typing import Any
 import pytest
 
 from aiWriting.environment import BASE_DIR
-from benchmarks.rig.setup import CELERY, CELERY_RESULTS, HUEY, OURS
+from benchmarks import consume, send
+from benchmarks.rig.setup import OURS
 
 pytestmark = [pytest.mark.processes, pytest.mark.once]
 
@@ -77,9 +78,9 @@ def test_a_quick_run_measures_everything_on_both_databases(figures, is_whole: bo
 
 
 def test_a_quick_run_measures_the_peers_too(figures, is_whole: bool) -> None:
-    missing = sorted({package for setup in (CELERY, CELERY_RESULTS, HUEY) for package in setup.missing})
+    measured = consume.SETUPS if is_whole else (*send.SETUPS, *send.IN_TRANSACTION)
+    missing = sorted({package for setup in measured for package in setup.missing})
     if missing:
         pytest.skip(f"requirements-bench.txt is not installed: {', '.join(missing)}")
-    measured = "consume" if is_whole else ""
-    systems = {figure["system"] for figure in figures if figure["measure"].startswith(measured)}
-    assert {CELERY.name, CELERY_RESULTS.name, HUEY.name} <= systems
+    systems = {figure["system"] for figure in figures if not is_whole or figure["measure"] == "consume"}
+    assert {setup.name for setup in measured} <= systems
