@@ -123,6 +123,7 @@ class System:
         key = (processes, threads, ())
         if self.keeps and key not in self._kept:
             self._stop_kept()
+            self.clear()
             self._kept[key] = self._start(key), False
 
     def _start(self, key: Key, commands: Sequence[tuple[str, ...]] = ()) -> Workers:

@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 
 import psutil
 import pytest
@@ -9,6 +10,7 @@ import pytest
 from benchmarks import consume
 from benchmarks.rig import setup
 from benchmarks.rig.servers import REDIS_DATABASES
+from benchmarks.rig.system import Key, System
 from benchmarks.rig.workers import Workers
 
 pytestmark = pytest.mark.once
@@ -28,6 +30,27 @@ class EndedWorkers(Workers):
 
 def test_a_process_that_has_ended_is_not_signalled() -> None:
     EndedWorkers().thaw()
+
+
+class QuickSystem(System):
+    """A system of a quick run that records its calls."""
+
+    def __init__(self) -> None:
+        self.keeps, self.calls = True, list[str]()
+        self._kept, self._running = {}, []
+
+    def clear(self) -> None:
+        self.calls.append("clear")
+
+    def _start(self, key: Key, commands: Sequence[tuple[str, ...]] = ()) -> Workers:
+        self.calls.append("start")
+        return EndedWorkers()
+
+
+def test_workers_that_start_early_do_not_run_the_tasks_of_an_earlier_benchmark() -> None:
+    system = QuickSystem()
+    system.start_early()
+    assert system.calls == ["clear", "start"]
 
 
 def test_every_system_of_a_run_has_a_redis_database() -> None:
