@@ -96,7 +96,8 @@ def fill(count: int) -> Any:
     user, _ = get_user_model().objects.get_or_create(username="list", is_staff=True, is_superuser=True)
     now, is_postgresql = timezone.now(), connection.vendor == "postgresql"
     with connection.cursor() as cursor:
-        cursor.execute(f"TRUNCATE {table} CASCADE" if is_postgresql else f"DELETE FROM {table}")
+        for name in (*(found.related_model._meta.db_table for found in TaskStatus._meta.related_objects), table):
+            cursor.execute(f"TRUNCATE {name} CASCADE" if is_postgresql else f"DELETE FROM {name}")
     for named in (TaskGroup, Schedule, WorkerProcess):
         named._default_manager.all().delete()
     model = TaskStatus.objects.create(task_id="model", task_name="model", run_at=now)
