@@ -74,6 +74,7 @@ class History:
       calm_at: End of the last fault.
       left: Messages in Redis after the last task was done: number by key.
       open_groups: Groups that have not called back.
+      tallied: Events that the relays have counted, by kind. Empty: the storm was too short to wait for them.
       ends: Exit codes of the processes that were asked to stop. None: it did not stop in time.
     """
 
@@ -86,6 +87,7 @@ class History:
     ended: Sequence[Ended] = ()
     left: dict[str, int] = field(default_factory=dict)
     open_groups: int = 0
+    tallied: dict[str, int] = field(default_factory=dict)
     ends: dict[str, int | None] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
@@ -95,7 +97,7 @@ class History:
             name: [asdict(item) for item in getattr(self, name)] for name in ("faults", "rows", "effects", "ended")
         }
         rest = {"about": self.about, "calm_at": self.calm_at, "left": self.left}
-        rest |= {"open_groups": self.open_groups, "ends": self.ends}
+        rest |= {"open_groups": self.open_groups, "tallied": self.tallied, "ends": self.ends}
         for name, items in {**parts, "notes": self.notes, "storm": [rest]}.items():
             (directory / f"{name}.jsonl").write_text("".join(json.dumps(item, default=str) + "\n" for item in items))
 

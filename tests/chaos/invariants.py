@@ -220,6 +220,27 @@ def read_otherwise(seen: Seen) -> Iterator[Any]:
             yield {"read": note, "row": row and _told(row)}
 
 
+@invariant("tallied otherwise than the rows say")
+def tallied_otherwise(seen: Seen) -> Iterator[Any]:
+    """The counts of the control room are those of the rows and of the attempts that did not complete."""
+    history, found = seen.history, Counter[str]()
+    if not history.tallied:
+        return
+    attempts = {row.id: row.attempt for row in history.rows}
+    for row in history.rows:
+        found["sent"] += 1
+        found[row.status] += row.status in states.TERMINAL
+    for ended in history.ended:
+        found["retried"] += ended.outcome == states.RETRY.name
+        found["rescued"] += ended.outcome in (states.RESCUE.name, states.POISON.name)
+        if ended.attempt < attempts.get(ended.row_id, 0):  # Its row tells another end by now.
+            found["failed"] += ended.outcome in (states.FAIL.name, states.POISON.name)
+            found["cancelled"] += ended.outcome == states.CANCEL_CLAIMED.name
+    for kind, number in history.tallied.items():
+        if number != found[kind]:
+            yield {"kind": kind, "tallied": number, "rows": found[kind]}
+
+
 @invariant("harmed by another task")
 def harmed_by_another(seen: Seen) -> Iterator[Any]:
     """A task that leaves its connection inside a transaction, or ends its event loop, harms no task after it."""

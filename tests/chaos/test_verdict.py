@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from apps.tasks import states
 from tests.chaos.history import Effect, Ended, Fault, History, Row, read
 from tests.chaos.invariants import INVARIANTS, PLACES, STARTS_A_SECOND
 from tests.chaos.seen import Seen
@@ -209,6 +210,27 @@ def test_a_result_of_a_send_that_was_rolled_back_is_found(history: History, stat
 
 def test_a_result_may_be_unknown_until_a_late_commit(history: History) -> None:
     assert broken(history, notes=[history.notes[0], *started("a"), was_read("unknown")]) == set()
+
+
+TALLIED = {"sent": 1, "completed": 1, "failed": 0, "cancelled": 0, "retried": 0, "rescued": 0}
+
+
+def test_counts_that_are_not_those_of_the_rows_are_found(history: History) -> None:
+    assert broken(history, tallied=TALLIED) == set()
+    for kind, number in TALLIED.items():
+        assert broken(history, tallied=TALLIED | {kind: number + 1}) == {"tallied otherwise than the rows say"}
+
+
+def test_an_end_before_a_retry_by_hand_is_counted_once_more(history: History) -> None:
+    ended = [
+        Ended(row_id=1, attempt=attempt, outcome=move.name, pid=7, ended_at=13)
+        for attempt, move in enumerate([states.RETRY, states.RESCUE, states.FAIL, states.CANCEL_CLAIMED])
+    ]
+    tallied = TALLIED | {"failed": 1, "cancelled": 1, "retried": 1, "rescued": 1}
+    notes = [*sent("a"), *(note for attempt in range(5) for note in started("a", attempt=attempt))]
+    changes: dict[str, Any] = {"notes": notes, "rows": [row("a", attempt=4)], "ended": ended}
+    assert "tallied otherwise than the rows say" not in broken(history, tallied=tallied, **changes)
+    assert "tallied otherwise than the rows say" in broken(history, tallied=TALLIED, **changes)
 
 
 def test_a_task_that_another_one_harmed_is_found(history: History) -> None:
