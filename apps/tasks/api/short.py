@@ -1,8 +1,8 @@
 """Tasks of a list without their long texts: a page of them is small, whatever tasks returned and raised."""
 
-import json
 from typing import Any
 
+from django.db import connection
 from django.db.models import QuerySet, TextField
 from django.db.models.functions import Cast, Left, Right
 
@@ -10,6 +10,8 @@ from apps.tasks.models import TaskStatus
 
 #: Characters of a text that a list has, at most, and of a result as JSON. A longer result is left out.
 MOST = 1_000
+#: Reads a result as the column does, also one that another program wrote.
+_result: Any = TaskStatus._meta.get_field("result")
 
 
 def read(tasks: QuerySet[TaskStatus]) -> QuerySet[Any]:
@@ -29,7 +31,7 @@ def fill(task: Any) -> TaskStatus:
     """
     result = task.result_start or "null"
     task.is_cut = max(map(len, (result, task.error_start, task.traceback_end))) > MOST
-    task.result = None if len(result) > MOST else json.loads(result)
+    task.result = None if len(result) > MOST else _result.from_db_value(result, None, connection)
     task.error_message, task.traceback = task.error_start[:MOST], task.traceback_end[-MOST:]
     filled: TaskStatus = task
     return filled
