@@ -73,11 +73,11 @@ def test_the_page_has_the_own_tasks_with_their_objects_progress_and_ends(browser
 
 
 def test_a_failed_task_is_started_again_from_the_page(browser: Client, project: Project) -> None:
-    failed = processing(project, status="failed", error_type="KeyError", error_message="'isbn' of host db-1")
+    failed = processing(project, status="failed", error_type="KeyError", error_message="'isbn' of host db-one")
     Document.objects.update(status=Document.Status.FAILED)
     page = get(browser, TASKS)
     assert "Something went wrong on our side." in page.text
-    assert "db-1" not in page.html
+    assert "db-one" not in page.html
     [button] = page.with_attribute("id", f"again-{failed.pk}")
     assert button["aria-label"] == "Try again: Processing: Emma"
     address = f"/documents/{failed.related_object_id}/process/"
@@ -150,7 +150,7 @@ def test_a_document_and_the_list_say_that_no_one_works(browser: Client, project:
 
 def test_a_document_says_when_it_is_tried_again(browser: Client, project: Project) -> None:
     later: dict[str, Any] = {"delayed": True, "run_at": timezone.now() + timedelta(minutes=3, seconds=30)}
-    task = processing(project, retries=1, error_message="refused by db-1", **later)
+    task = processing(project, retries=1, error_message="refused by db-one", **later)
     text = get(browser, f"/documents/{task.related_object_id}/").text
     assert "It did not work. It will be tried again in 3 min" in text
-    assert "db-1" not in text
+    assert "db-one" not in text

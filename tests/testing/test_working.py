@@ -18,7 +18,7 @@ from apps.tasks.models import TaskStatus
 from tests.acting import tasks as acting
 from tests.acting.models import Effect
 from workers.broker import LedgerBroker
-from workers.testing import MisuseError, live, run_due, working
+from workers.testing import MisuseError, run_due, working
 
 
 @pytest.mark.django_db(transaction=True)
@@ -59,7 +59,7 @@ def test_a_redis_that_does_not_answer_is_named_at_once(monkeypatch: pytest.Monke
         unheard.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{unheard.getsockname()[1]}"
         away = LedgerBroker(url=f"redis://:secret@{address}")
-        monkeypatch.setattr(live, "_broker", lambda: away)
+        monkeypatch.setattr(dramatiq, "get_broker", lambda: away)
         with pytest.raises(MisuseError, match=f"the one at {address} does not answer") as caught, working():
             pass
     assert "secret" not in str(caught.value)

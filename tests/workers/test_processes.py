@@ -60,6 +60,7 @@ def test_a_task_of_a_killed_process_runs_again_within_3_s_and_the_process_is_rep
         nonce = f"n{len(seconds)}"
         message = tasks.slow_effect.send(nonce, 1)
         wait_until(lambda message=message: running(message))
+        wait_until(lambda nonce=nonce: Effect.objects.filter(nonce=nonce).exists())
         os.kill(WorkerProcess.objects.get(pk=str(row_of(message).worker_id)).pid, signal.SIGKILL)
         killed = time.monotonic()
         wait_until(lambda nonce=nonce: Effect.objects.filter(nonce=nonce).count() == 2)
