@@ -75,6 +75,7 @@ class History:
       left: Messages in Redis after the last task was done: number by key.
       open_groups: Groups that have not called back.
       tallied: Events that the relays have counted, by kind. Empty: the storm was too short to wait for them.
+      tallied_until: Time before which they have counted all.
       ends: Exit codes of the processes that were asked to stop. None: it did not stop in time.
     """
 
@@ -88,6 +89,7 @@ class History:
     left: dict[str, int] = field(default_factory=dict)
     open_groups: int = 0
     tallied: dict[str, int] = field(default_factory=dict)
+    tallied_until: float = 0.0
     ends: dict[str, int | None] = field(default_factory=dict)
 
     def write(self, directory: Path) -> None:
@@ -97,7 +99,8 @@ class History:
             name: [asdict(item) for item in getattr(self, name)] for name in ("faults", "rows", "effects", "ended")
         }
         rest = {"about": self.about, "calm_at": self.calm_at, "left": self.left}
-        rest |= {"open_groups": self.open_groups, "tallied": self.tallied, "ends": self.ends}
+        rest |= {"open_groups": self.open_groups, "ends": self.ends}
+        rest |= {"tallied": self.tallied, "tallied_until": self.tallied_until}
         for name, items in {**parts, "notes": self.notes, "storm": [rest]}.items():
             (directory / f"{name}.jsonl").write_text("".join(json.dumps(item, default=str) + "\n" for item in items))
 

@@ -227,10 +227,13 @@ def tallied_otherwise(seen: Seen) -> Iterator[Any]:
     if not history.tallied:
         return
     attempts = {row.id: row.attempt for row in history.rows}
+    until = history.tallied_until
     for row in history.rows:
-        found["sent"] += 1
-        found[row.status] += row.status in states.TERMINAL
+        found["sent"] += row.created_at is not None and row.created_at < until
+        found[row.status] += row.finished_at is not None and row.finished_at < until
     for ended in history.ended:
+        if ended.ended_at >= until:
+            continue
         found["retried"] += ended.outcome == states.RETRY.name
         found["rescued"] += ended.outcome in (states.RESCUE.name, states.POISON.name)
         if ended.attempt < attempts.get(ended.row_id, 0):  # Its row tells another end by now.

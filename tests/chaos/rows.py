@@ -24,8 +24,9 @@ ENDED = """SELECT a.task_id, a.attempt, a.outcome, w.pid, a.ended_at, substr(a.e
     LEFT JOIN tasks_workerprocess w ON w.id = a.worker_id ORDER BY a.id"""
 EFFECTS = "SELECT nonce, task_id, attempt, at FROM acting_effect ORDER BY id"
 TALLIED = ("sent", "completed", "failed", "cancelled", "retried", "rescued")
-TALLIES = f"SELECT {', '.join(f'sum({kind})' for kind in TALLIED)} FROM tasks_tally WHERE span = 1"
 SETTLED = "SELECT settled_until FROM tasks_tallymark"
+TALLIES = f"""SELECT ({SETTLED}), {", ".join(f"sum({kind})" for kind in TALLIED)}
+    FROM tasks_tally WHERE span = 1 AND start < ({SETTLED})"""
 WAITING = f"""SELECT count(*) FROM tasks_taskstatus WHERE status IN ('pending', 'processing')
     AND (unknown_since IS NULL OR queue_name NOT IN ('{"', '".join(GONE_QUEUES)}'))"""
 
@@ -70,10 +71,11 @@ class Rows:
         """Return the time before which the relays have counted all events for good."""
         return max((self._seconds(value) or 0.0 for (value,) in self.database.query(SETTLED)), default=0.0)
 
-    def tallied(self) -> dict[str, int]:
-        """Return the events that the relays have counted, by kind."""
-        [numbers] = self.database.query(TALLIES)
-        return {kind: int(number or 0) for kind, number in zip(TALLIED, numbers, strict=True)}
+    def tallied(self) -> tuple[float, dict[str, int]]:
+        """Return that time, and the events until then by kind."""
+        [(until, *numbers)] = self.database.query(TALLIES)
+        found = {kind: int(number or 0) for kind, number in zip(TALLIED, numbers, strict=True)}
+        return self._seconds(until) or 0.0, found
 
     def living_workers(self) -> set[str]:
         found = self.database.query("SELECT id FROM tasks_workerprocess WHERE stopped_at IS NULL")

@@ -212,13 +212,21 @@ def test_a_result_may_be_unknown_until_a_late_commit(history: History) -> None:
     assert broken(history, notes=[history.notes[0], *started("a"), was_read("unknown")]) == set()
 
 
+COUNTED = {"created_at": 9.0, "finished_at": 13.0}
 TALLIED = {"sent": 1, "completed": 1, "failed": 0, "cancelled": 0, "retried": 0, "rescued": 0}
 
 
 def test_counts_that_are_not_those_of_the_rows_are_found(history: History) -> None:
-    assert broken(history, tallied=TALLIED) == set()
+    changes: dict[str, Any] = {"rows": [row("a", **COUNTED)], "tallied_until": 60.0}
+    assert broken(history, tallied=TALLIED, **changes) == set()
     for kind, number in TALLIED.items():
-        assert broken(history, tallied=TALLIED | {kind: number + 1}) == {"tallied otherwise than the rows say"}
+        found = broken(history, tallied=TALLIED | {kind: number + 1}, **changes)
+        assert found == {"tallied otherwise than the rows say"}
+
+
+def test_what_is_not_counted_yet_is_no_breach(history: History) -> None:
+    later = row("a", created_at=9.0, finished_at=60.0)
+    assert broken(history, rows=[later], tallied=TALLIED | {"completed": 0}, tallied_until=60.0) == set()
 
 
 def test_an_end_before_a_retry_by_hand_is_counted_once_more(history: History) -> None:
@@ -228,7 +236,8 @@ def test_an_end_before_a_retry_by_hand_is_counted_once_more(history: History) ->
     ]
     tallied = TALLIED | {"failed": 1, "cancelled": 1, "retried": 1, "rescued": 1}
     notes = [*sent("a"), *(note for attempt in range(5) for note in started("a", attempt=attempt))]
-    changes: dict[str, Any] = {"notes": notes, "rows": [row("a", attempt=4)], "ended": ended}
+    rows = [row("a", attempt=4, **COUNTED)]
+    changes: dict[str, Any] = {"notes": notes, "rows": rows, "ended": ended, "tallied_until": 60.0}
     assert "tallied otherwise than the rows say" not in broken(history, tallied=tallied, **changes)
     assert "tallied otherwise than the rows say" in broken(history, tallied=TALLIED, **changes)
 
