@@ -78,8 +78,9 @@ def test_what_earlier_tests_left_in_redis_is_forgotten(
         assert message.get_result(block=True) == "sent before the worker starts"
         # The relay of this test announces itself, and looks for others then.
         wait_until(lambda: broker.wire.processes())
-    # Workers of other tests in this process have left their middleware.
-    told = [one.message for one in caplog.records if "of the same type twice" not in one.message]
+    # It boots more than once here, and workers of other tests in this process have left their middleware.
+    told = [one.message for one in caplog.records if one.name != "workers.broker"]
+    told = [message for message in told if "of the same type twice" not in message]
     assert told == []
 
 
