@@ -1,6 +1,7 @@
 """The queue between the consumers of a process and its worker threads."""
 
 import threading
+from collections import deque
 from queue import Empty
 
 import pytest
@@ -60,6 +61,23 @@ def test_many_threads_get_each_item_of_many_batches_once() -> None:
     for thread in threads:
         thread.join(10)
     assert sorted(found) == list(range(20_000))
+
+
+class Emptied(deque[str]):
+    """A queue whose last item another thread takes between a look and the next step."""
+
+    def __len__(self) -> int:
+        return 1
+
+    def popleft(self) -> str:
+        raise IndexError
+
+
+def test_an_item_that_another_thread_takes_first_is_waited_for_again() -> None:
+    queue = WorkQueue()
+    queue.queue = Emptied()
+    with pytest.raises(Empty):
+        queue.get(timeout=0.001)
 
 
 def test_a_join_waits_for_all_that_was_put_in() -> None:

@@ -35,18 +35,15 @@ class WorkQueue(Queue[Any]):
                 raise Empty from None
         deadline = None if timeout is None else time.monotonic() + timeout
         with self.mutex:
-            while not self.queue:
-                left = None if deadline is None else deadline - time.monotonic()
-                if left is not None and left <= 0:
-                    raise Empty
-                self.not_empty.wait(left)
-            return self.queue.popleft()
-
-    def task_done(self) -> None:
-        with self.mutex:
-            self.unfinished_tasks -= 1
-            if self.unfinished_tasks <= 0:
-                self.all_tasks_done.notify_all()
+            while True:
+                try:
+                    # Threads that find an item do not take the lock: there may be none any more.
+                    return self.queue.popleft()
+                except IndexError:
+                    left = None if deadline is None else deadline - time.monotonic()
+                    if left is not None and left <= 0:
+                        raise Empty from None
+                    self.not_empty.wait(left)
 
     @property
     def waiting(self) -> list[Any]:
