@@ -3,7 +3,7 @@
 import logging
 import time
 import uuid
-from collections import defaultdict, deque
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from typing import Any
@@ -49,7 +49,7 @@ class LedgerConsumer(Consumer):
     Parameters:
       actors: The known actors by name.
       timeout_seconds: Seconds to wait for a message before the consumer thread looks around.
-      hand_over: Gives a batch to the worker threads. None: Dramatiq's consumer thread does it, one by one.
+      hand_over: Gives a batch to the worker threads.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class LedgerConsumer(Consumer):
         writer: Writer,
         actors: Mapping[str, Actor[..., Any]],
         timeout_seconds: float,
-        hand_over: Callable[[list[ClaimedMessage]], object] | None = None,
+        hand_over: Callable[[list[ClaimedMessage]], object],
     ) -> None:
         self.queue_name = queue_name
         self.holdings = holdings
@@ -72,7 +72,6 @@ class LedgerConsumer(Consumer):
         self.hand_over = hand_over
         self.batch = holdings.batch_of(queue_name)
         self.neighbours = Neighbours(wire)
-        self.ready: deque[ClaimedMessage] = deque()
         #: Last time at which nothing kept it from claiming but Redis, by the monotonic clock.
         self.well_at = time.monotonic()
         #: Times at which suspects were offered to other processes, by wire id.
@@ -82,23 +81,20 @@ class LedgerConsumer(Consumer):
 
     # --- Dramatiq's interface ---
 
-    def __next__(self) -> MessageProxy | None:
-        if not self.ready:
-            try:
-                batch = self._next_batch()
-            except UNREACHABLE as error:
-                raise ConnectionClosed(error) from None
-            except (DatabaseError, InterfaceError) as error:
-                logger.error("claim postponed, database does not answer queue=%s error=%s", self.queue_name, error)
-                close_broken()
-                time.sleep(PAUSE_SECONDS)
-                return None
-            if self.hand_over is None:
-                self.ready.extend(batch)
-            elif batch:
-                self.hand_over(batch)
+    def __next__(self) -> None:
+        """Hand the next batch over, whole. Dramatiq's thread, which would hand over one by one, gets none."""
+        try:
+            batch = self._next_batch()
+        except UNREACHABLE as error:
+            raise ConnectionClosed(error) from None
+        except (DatabaseError, InterfaceError) as error:
+            logger.error("claim postponed, database does not answer queue=%s error=%s", self.queue_name, error)
+            close_broken()
+            time.sleep(PAUSE_SECONDS)
+            return
+        if batch:
+            self.hand_over(batch)
         self.well_at = time.monotonic()
-        return self.ready.popleft() if self.ready else None
 
     def ack(self, message: MessageProxy) -> None:
         """End the message's attempt, whatever its outcome. The writer writes the outcome and acks the message."""
@@ -114,10 +110,6 @@ class LedgerConsumer(Consumer):
         """Release claimed messages that will not start here."""
         for message in messages:
             self.ack(message)
-
-    def close(self) -> None:
-        self.requeue(self.ready)
-        self.ready.clear()
 
     # --- The next batch: a suspect, else what was fetched before, else what Redis has ---
 

@@ -11,7 +11,6 @@ from dramatiq.worker import ConsumerThread
 
 from apps.core.connections import close_abandoned, close_broken, close_resting, own, statement_timeout
 from workers.process.attempt import Attempt, ClaimedMessage
-from workers.process.consumer import LedgerConsumer
 from workers.process.holdings import Holdings
 from workers.process.stack_requests import LOOK_SECONDS, StackRequests
 from workers.process.work_queue import WorkQueue
@@ -156,10 +155,7 @@ class Reconciler(threading.Thread):
 
     def _waiting(self) -> set[Attempt]:
         """Return the attempts that wait for a worker thread."""
-        messages = [item.message for item in self.work_queue.waiting]
-        for thread in list(self.worker.consumers.values()):
-            if isinstance(thread.consumer, LedgerConsumer):
-                messages += list(thread.consumer.ready)
+        messages = (item.message for item in self.work_queue.waiting)
         return {message.attempt for message in messages if isinstance(message, ClaimedMessage)}
 
     def compare_rows(self) -> None:
