@@ -130,7 +130,7 @@ def from_held(held: Held, attempt: int) -> Message[Any]:
         raise UnreadableRowError(f"The row's arguments cannot be read: {type(error).__name__}.") from None
     if not (isinstance(args, list) and isinstance(kwargs, dict) and isinstance(options, dict)):
         raise UnreadableRowError("The row's arguments cannot be read: they must be a list and two objects.")
-    options["redis_message_id"], options["attempt"] = wire_id_of(held.task_id, attempt), attempt
+    options |= _options(held.task_id, attempt)
     if held.retries:
         options["retries"] = held.retries
     if held.traceback:
