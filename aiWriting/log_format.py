@@ -9,9 +9,10 @@ from datetime import UTC, datetime
 from typing import Any
 
 from apps.tasks.log_context import TASK_FIELDS
+from apps.tasks.one_line import DIRECTIONS
 
 #: Characters that begin a new line, steer a terminal, or change the direction of the text around them.
-CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028-\u202e\u2066-\u2069]")
+CONTROL = re.compile(rf"[\x00-\x1f\x7f-\x9f\u2028\u2029{''.join(sorted(DIRECTIONS))}]")
 #: Attributes of every record, and two that libraries add and that repeat others.
 USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "request", "color_message"}
 #: Words of a terminal for the move that ended an attempt. The others are called by their names.
