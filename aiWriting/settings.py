@@ -329,6 +329,7 @@ TASK_RESULT_EXPIRES_DAYS = environment.integer(
 TASK_KEEP_AUDIT_DAYS = environment.integer("TASK_KEEP_AUDIT_DAYS", Conf.TASK_KEEP_AUDIT_DAYS.default, maximum=MOST_DAYS)
 WORKER_PROCESSES = environment.integer("WORKER_PROCESSES", Conf.WORKER_PROCESSES.default, minimum=1, maximum=256)
 WORKER_THREADS = environment.integer("WORKER_THREADS", Conf.WORKER_THREADS.default, minimum=1, maximum=256)
+WORKER_ASYNC_TASKS = environment.integer("WORKER_ASYNC_TASKS", Conf.WORKER_ASYNC_TASKS.default, maximum=10_000)
 WORKER_ISOLATED = environment.integer("WORKER_ISOLATED", Conf.WORKER_ISOLATED.default)
 WORKER_DRAIN_SECONDS = environment.integer("WORKER_DRAIN_SECONDS", Conf.WORKER_DRAIN_SECONDS.default)
 WORKER_MAX_TASKS = environment.integer("WORKER_MAX_TASKS", Conf.WORKER_MAX_TASKS.default)

@@ -99,7 +99,7 @@ class LedgerBroker(RedisBroker):
         if signal == PROCESSING:
             Attempt.note_processing(args[0])
         hook = f"before_{signal}"
-        for middleware in self._listeners(hook):
+        for middleware in self.listeners(hook):
             try:
                 getattr(middleware, hook)(self, *args, **kwargs)
             except Exception as error:
@@ -109,7 +109,7 @@ class LedgerBroker(RedisBroker):
 
     def emit_after(self, signal: str, *args: Any, **kwargs: Any) -> None:
         hook = f"after_{signal}"
-        for middleware in reversed(self._listeners(hook)):
+        for middleware in reversed(self.listeners(hook)):
             try:
                 getattr(middleware, hook)(self, *args, **kwargs)
             except Interrupt:
@@ -130,7 +130,7 @@ class LedgerBroker(RedisBroker):
             is_following = isinstance(middleware, FOLLOWING) or issubclass(type(error), FollowUpError)
             attempt.note_broken_hook(type(middleware).__name__, is_following=is_following, failure=failure)
 
-    def _listeners(self, hook: str) -> list[Middleware]:
+    def listeners(self, hook: str) -> list[Middleware]:
         """Return the middleware that implements a hook. Dramatiq calls all of it: two dozen empty calls a task."""
         if self._listening_of != self.middleware:
             self._listening_of, self._listening = list(self.middleware), {}
@@ -254,12 +254,12 @@ class LedgerBroker(RedisBroker):
         """
         given = list(messages)
         with progress.shielded():
-            if self._listeners("before_enqueue"):
+            if self.listeners("before_enqueue"):
                 for message in given:
                     self.emit_before("enqueue", message, None)
             known = self._record([self.send_of(message) for message in given])
             found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
-            if self._listeners("after_enqueue"):
+            if self.listeners("after_enqueue"):
                 for message in found:
                     self.emit_after("enqueue", message, None)
         return found

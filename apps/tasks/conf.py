@@ -117,6 +117,10 @@ class Conf:
     )
     WORKER_PROCESSES = Setting(2, help="Worker processes that `runworker` starts.")
     WORKER_THREADS = Setting(8, help="Threads of a worker process: tasks that run at once.")
+    WORKER_ASYNC_TASKS = Setting(
+        200,
+        help="Tasks of async actors that run at once on the event loop of a worker process. 0: each takes a thread.",
+    )
     WORKER_ISOLATED = Setting(
         0, help="Isolated tasks that run at once in a worker process. A thread waits for its place. 0: no limit."
     )

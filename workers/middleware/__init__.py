@@ -25,7 +25,7 @@ DEFAULT = [
     "workers.middleware.limits.Limits",
     "workers.middleware.priority.Priority",
     "workers.middleware.transactional.Transactional",
-    "dramatiq.middleware.ShutdownNotifications",
+    "workers.middleware.shutdown.Shutdowns",
     "workers.middleware.time_limit.DefaultTimeLimit",
     "workers.middleware.isolation.Isolation",
     "workers.middleware.ending.Ending",

@@ -18,6 +18,8 @@ class Callbacks(middleware.Callbacks):
     exception to have a text.
     """
 
+    on_event_loop = True
+
     def after_process_message(
         self, broker: "Broker", message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:

@@ -35,6 +35,8 @@ class Connections(Middleware):
     The same goes for each function that a task runs in a pool of threads.
     """
 
+    on_event_loop = True
+
     def before_declare_actor(self, broker: "LedgerBroker", actor: Actor[..., Any]) -> None:  # type: ignore[override]
         actor.fn = outside_transactions(actor.fn)
 

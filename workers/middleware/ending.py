@@ -19,6 +19,8 @@ class Ending(Middleware):
     it are sends like any other.
     """
 
+    on_event_loop = True
+
     def after_process_message(
         self, broker: Broker, message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:

@@ -8,7 +8,7 @@ import time
 from collections.abc import Coroutine
 from concurrent.futures import CancelledError
 from functools import partial
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import dramatiq.asyncio
 from dramatiq import Broker, Worker
@@ -20,6 +20,9 @@ from apps.tasks.errors import Cancelled
 from workers.process.attempt import Attempt
 from workers.process.cancellation import Cancellation
 from workers.process.stack import of_coroutine
+
+if TYPE_CHECKING:
+    from workers.broker import LedgerBroker
 
 T = TypeVar("T")
 
@@ -115,7 +118,10 @@ class EventLoop(AsyncIO):
         thread.start(timeout=1.0)
         set_event_loop_thread(thread)
 
-    def after_worker_shutdown(self, broker: Broker, worker: Worker) -> None:
+    def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
+        """Stop the loop. Tasks that run on it are interrupted first, so that none goes on beside its next attempt."""
+        if broker.runtime is not None:
+            broker.runtime.coroutines.end(timeout_seconds=STOP_SECONDS)
         if (thread := get_event_loop_thread()) is not None:
             thread.stop()
             set_event_loop_thread(None)

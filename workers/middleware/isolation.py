@@ -34,6 +34,8 @@ class Isolation(Middleware):
     It stands after all middleware that wraps an actor's function: what that does belongs to the child.
     """
 
+    on_event_loop = True
+
     def __init__(self) -> None:
         self.server = ForkServer()
         self.places = Places()

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 class Pipelines(middleware.Pipelines):
     """Sends the next message of a pipeline, unless the actor's own transaction has recorded it."""
 
+    on_event_loop = True
+
     def after_process_message(
         self, broker: "Broker", message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:

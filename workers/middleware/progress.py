@@ -42,6 +42,8 @@ class Progress(Middleware):
     start, so these have decided by then. The process's writer writes the outcome.
     """
 
+    on_event_loop = True
+
     @property
     def actor_options(self) -> set[str]:
         """Options that an actor may be declared with.

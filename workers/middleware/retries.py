@@ -27,6 +27,8 @@ class Retries(middleware.Retries):
     Dramatiq's formats the traceback itself, which some exceptions do not survive, and looks `on_retry_exhausted` up.
     """
 
+    on_event_loop = True
+
     def after_process_message(
         self, broker: "Broker", message: MessageProxy, *, result: Any = None, exception: BaseException | None = None
     ) -> None:

@@ -38,6 +38,8 @@ class Sentry(Middleware):
     (`throws`) is none.
     """
 
+    on_event_loop = True
+
     def __init__(self) -> None:
         # Its error is the event of this middleware.
         ignore_logger("workers.middleware.progress")

@@ -39,6 +39,8 @@ class Snoozes(Middleware):
     A snoozed task has not ended: nothing is sent that follows a success or a failure.
     """
 
+    on_event_loop = True
+
     @property
     def actor_options(self) -> set[str]:
         """max_snoozes: Number of times that a task may put itself off. One more, and it fails."""

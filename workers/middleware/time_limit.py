@@ -1,10 +1,15 @@
 """Dramatiq's time limit, with the default of `TASK_TIME_LIMIT_MS`."""
 
 import threading
+import time
+from typing import Any
 
+from dramatiq import Broker
+from dramatiq.broker import MessageProxy
 from dramatiq.middleware import TimeLimit
 
 from apps.tasks.conf import conf
+from workers.process.attempt import ClaimedMessage
 
 
 class DefaultTimeLimit(TimeLimit):
@@ -12,6 +17,23 @@ class DefaultTimeLimit(TimeLimit):
 
     def __init__(self) -> None:
         super().__init__(time_limit=conf.TASK_TIME_LIMIT_MS)
+
+    on_event_loop = True
+
+    def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
+        """Note the end of the time. A task in place has no thread of its own to interrupt."""
+        if isinstance(message, ClaimedMessage) and message.attempt.function is not None:
+            declared = broker.get_actor(message.actor_name).options.get("time_limit", self.time_limit)
+            limit_ms = message.options.get("time_limit") or declared
+            message.attempt.deadline = time.monotonic() + limit_ms / 1000
+        else:
+            super().before_process_message(broker, message)
+
+    def after_process_message(self, broker: Broker, message: MessageProxy, **ended: Any) -> None:
+        if not isinstance(message, ClaimedMessage) or message.attempt.function is None:
+            super().after_process_message(broker, message, **ended)
+
+    after_skip_message = after_process_message
 
     @property
     def essential_threads(self) -> list[threading.Thread]:

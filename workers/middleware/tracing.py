@@ -39,6 +39,8 @@ class Tracing(Middleware):
     an attempt. They have neither arguments nor results.
     """
 
+    on_event_loop = True
+
     def __init__(self) -> None:
         #: Whether a provider takes the spans of this worker process, as of its boot.
         self.is_on = False

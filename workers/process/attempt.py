@@ -43,10 +43,10 @@ class Attempt:
     """State of an attempt that this process holds."""
 
     __slots__ = (
-        "broken_hooks", "cancellation", "child_failure", "claim", "failure", "in_transaction", "is_cancelled",
-        "is_expected", "is_in_child", "is_suspect", "line", "message", "options", "outcome", "owner_id", "put_off_ms",
-        "reporter", "retry_delay_ms", "sends", "snooze_ms", "stack_of", "start_reported", "started", "taken", "thread",
-        "written",
+        "broken_hooks", "cancellation", "child_failure", "claim", "deadline", "failure", "function", "in_transaction",
+        "is_cancelled", "is_expected", "is_in_child", "is_suspect", "line", "message", "options", "outcome", "owner_id",
+        "put_off_ms", "reporter", "retry_delay_ms", "sends", "snooze_ms", "stack_of", "start_reported", "started",
+        "taken", "thread", "written",
     )  # fmt: skip
 
     def __init__(
@@ -56,6 +56,7 @@ class Attempt:
         *,
         owner_id: Any = None,
         line: str | None = None,
+        function: Callable[..., Any] | None = None,
         is_suspect: bool = False,
     ) -> None:
         self.message = message
@@ -63,6 +64,10 @@ class Attempt:
         self.owner_id = owner_id
         #: Key of its actor's limit. None: it has none.
         self.line = line
+        #: Its async function, which runs in place. None: a worker thread runs it.
+        self.function = function
+        #: Time by the monotonic clock at which one that runs in place is interrupted. None: never.
+        self.deadline: float | None = None
         #: The way by which a request to cancel reaches it.
         self.cancellation = Cancellation()
         self.reporter = Reporter(self.cancellation, message=message)
@@ -115,6 +120,15 @@ class Attempt:
         self.started = time.monotonic()
         self.reporter.log = Buffer(self.message)
         _thread.running = self
+
+    def enter(self) -> None:
+        """Note that this thread calls the hooks of the attempt, which runs in place."""
+        _thread.running = self
+
+    @staticmethod
+    def leave() -> None:
+        """Note that this thread calls no more hooks just now."""
+        _thread.running = _thread.processing = None
 
     # --- The after-hooks of the middleware speak to the attempt that their thread is ending ---
 

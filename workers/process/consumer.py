@@ -39,6 +39,8 @@ SUSPECT_SECONDS = 0.05
 OFFER_SECONDS = 1.0
 #: Seconds that a consumer waits for a message when the last wait brought none. Below the time limit of Redis.
 IDLE_SECONDS = 3.0
+#: Weight of the latest batch in the part of a queue's tasks that run in place, and the largest part that is believed.
+WEIGHT, MOST_PART = 0.5, 0.95
 #: Seconds that a consumer sleeps while it must not fetch, or lets the workers of another database fetch.
 REST_SECONDS = 0.1
 
@@ -49,7 +51,9 @@ class LedgerConsumer(Consumer):
     Parameters:
       actors: The known actors by name.
       timeout_seconds: Seconds to wait for a message before the consumer thread looks around.
-      hand_over: Gives a batch to the worker threads.
+      hand_over: Gives a batch to the worker threads and to the event loop.
+      function_of: Returns the async function of an actor whose tasks run in place.
+      is_mixed: Some of the queue's tasks run in place, and others in threads.
     """
 
     def __init__(
@@ -62,6 +66,8 @@ class LedgerConsumer(Consumer):
         actors: Mapping[str, Actor[..., Any]],
         timeout_seconds: float,
         hand_over: Callable[[list[ClaimedMessage]], object],
+        function_of: Callable[[str], Any] = lambda actor_name: None,
+        is_mixed: bool = False,
     ) -> None:
         self.queue_name = queue_name
         self.holdings = holdings
@@ -70,6 +76,11 @@ class LedgerConsumer(Consumer):
         self.actors = actors
         self.timeout_seconds = timeout_seconds
         self.hand_over = hand_over
+        self.function_of = function_of
+        self.is_mixed = is_mixed
+        #: Part of its tasks that ran in place lately.
+        self.part_in_place = 0.0
+        self.prefetch = holdings.prefetch_of(queue_name)
         self.batch = holdings.batch_of(queue_name)
         self.neighbours = Neighbours(wire)
         #: Last time at which nothing kept it from claiming but Redis, by the monotonic clock.
@@ -124,7 +135,7 @@ class LedgerConsumer(Consumer):
                 self._fetch()
             return self._claim(self._newest(self._attempts(self.batch.fetched))) if self.batch.fetched else []
         finally:
-            self.holdings.prefetch.settle(self.queue_name, is_empty=self.is_idle)
+            self.prefetch.settle(self.queue_name, is_empty=self.is_idle)
 
     @property
     def is_paused(self) -> bool:
@@ -139,7 +150,7 @@ class LedgerConsumer(Consumer):
             self.batch.suspects.clear()
         self.requeue_early()
         self.is_idle = False
-        self.holdings.prefetch.settle(self.queue_name, is_empty=True)
+        self.prefetch.settle(self.queue_name, is_empty=True)
         time.sleep(REST_SECONDS)
 
     def _next_suspect(self) -> ClaimedMessage | None:
@@ -174,16 +185,23 @@ class LedgerConsumer(Consumer):
             time.sleep(min(timeout_seconds, REST_SECONDS))
             return
         if not self.is_idle:
-            share = self.holdings.prefetch.wait_for_share(self.queue_name, timeout_seconds=timeout_seconds)
+            share = self.prefetch.wait_for_share(self.queue_name, timeout_seconds=timeout_seconds)
             if not share or self.is_paused:
                 return
-            self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=share))
+            limit = self._with_in_place(share)
+            self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=limit))
             if self.batch.fetched:
                 return
-            self.holdings.prefetch.settle(self.queue_name, is_empty=True)
+            self.prefetch.settle(self.queue_name, is_empty=True)
         elif not self.batch.suspects and not self.holdings.has_early:
             timeout_seconds = max(timeout_seconds, IDLE_SECONDS)
         self.batch.fill(self.wait_and_fetch(timeout_seconds=timeout_seconds))
+
+    def _with_in_place(self, share: int) -> int:
+        """Return how many messages to fetch for a share of the threads. Of a mixed queue, some take none."""
+        if not self.is_mixed:
+            return share
+        return share + min(self.holdings.in_place.room, int(share * self.part_in_place / (1 - self.part_in_place)))
 
     def requeue_early(self) -> None:
         """Requeue the messages of all queues that were kept for a while since they could not be claimed."""
@@ -194,7 +212,7 @@ class LedgerConsumer(Consumer):
 
         Also without room: the queue then has its turns from here on.
         """
-        prefetch = self.holdings.prefetch
+        prefetch = self.prefetch
         fetched = self.wire.wait_and_fetch(
             self.queue_name, self.holdings.broker_id, limit=max(prefetch.room, 1), timeout_seconds=timeout_seconds
         )
@@ -257,7 +275,7 @@ class LedgerConsumer(Consumer):
                 if row := rows.get(task_id):
                     claim = self._claim_of(row, attempt, batch.claim_id)
                     if message := self._message_of(wire_id, data[wire_id], claim, row, unfit):
-                        claimed.append(ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, line=row.line)))
+                        claimed.append(self._claimed(message, claim, row))
                 elif refused[task_id].missing and self._may_be_a_neighbours(wire_id, data[wire_id]):
                     not_ours.append(wire_id)
                 else:
@@ -324,7 +342,7 @@ class LedgerConsumer(Consumer):
         if row is None or message is None:
             del self.batch.suspects[wire_id]
             return None
-        claimed = ClaimedMessage(Attempt(message, claim, owner_id=row.owner_id, line=row.line, is_suspect=True))
+        claimed = self._claimed(message, claim, row, is_suspect=True)
         self.holdings.suspects.start(claimed.attempt, suspect.clear_seconds)
         self._hold([claimed])
         del self.batch.suspects[wire_id]
@@ -354,6 +372,17 @@ class LedgerConsumer(Consumer):
         self.writer.ack(self.queue_name, wire_id)
         return None
 
+    def _claimed(self, message: Message[Any], claim: Claim, row: Held, *, is_suspect: bool = False) -> ClaimedMessage:
+        function = self.function_of(message.actor_name)
+        return ClaimedMessage(
+            Attempt(message, claim, owner_id=row.owner_id, line=row.line, function=function, is_suspect=is_suspect)
+        )
+
     def _hold(self, claimed: list[ClaimedMessage]) -> None:
+        if self.is_mixed and claimed:
+            in_place = [message.attempt for message in claimed if message.attempt.function is not None]
+            self.part_in_place += WEIGHT * (min(len(in_place) / len(claimed), MOST_PART) - self.part_in_place)
+            for attempt in in_place[self.holdings.in_place.room :]:
+                attempt.function = None  # A thread runs it.
         self.holdings.hold([message.attempt for message in claimed])
         self.writer.wake()

@@ -11,7 +11,7 @@ from workers.process.attempt import Attempt
 from workers.process.cancellation import Delivery
 from workers.process.fetched_batch import FetchedBatch
 from workers.process.paused import Paused
-from workers.process.prefetch import AHEAD_SECONDS, Prefetch
+from workers.process.prefetch import AHEAD_SECONDS, MOST_IN_PLACE, Prefetch
 from workers.process.suspects import Suspects
 
 logger = logging.getLogger(__name__)
@@ -27,7 +27,8 @@ class Holdings:
 
     Parameters:
       worker_id: Identity of the process, in rows and in Redis.
-      threads: Number of tasks that can run at once.
+      threads: Number of tasks that can run at once in threads.
+      in_place: Number of tasks that can run at once in place, on the event loop.
       may_start: Returns whether the process may fetch and start tasks now. False while it stops and while its
         heartbeat is not confirmed.
       weight_of: Returns the weight of a queue.
@@ -38,6 +39,7 @@ class Holdings:
         worker_id: uuid.UUID,
         *,
         threads: int,
+        in_place: int = 0,
         may_start: Callable[[], bool],
         weight_of: Callable[[str], int] = lambda queue_name: 1,
     ) -> None:
@@ -48,6 +50,15 @@ class Holdings:
         self.may_start = may_start
         self.paused = Paused()
         self.prefetch = Prefetch(threads=threads, long_running=self.long_running, weight_of=weight_of)
+        #: Counts the tasks that run in place.
+        self.in_place = Prefetch(
+            threads=in_place,
+            most_per_thread=max(MOST_IN_PLACE // max(in_place, 1), 2),
+            long_running=self.long_in_place,
+            weight_of=weight_of,
+        )
+        #: Queues whose tasks all run in place.
+        self.queues_in_place: set[str] = set()
         #: Time at which attempts were claimed last, by the monotonic clock. None: never.
         self.taken_at: float | None = None
         #: Number of runs whose outcomes are written. The writer's thread counts them.
@@ -118,7 +129,15 @@ class Holdings:
         self.taken_at = time.monotonic()
         for attempt in attempts:
             self.held[attempt.wire_id] = attempt
-        self.prefetch.take(attempts[0].message.queue_name, len(attempts))
+        queue_name, count = attempts[0].message.queue_name, len(attempts)
+        on_loop = sum(attempt.function is not None for attempt in attempts)
+        if queue_name in self.queues_in_place:
+            self.in_place.take(queue_name, count, elsewhere=count - on_loop)
+            self.prefetch.take_more(count - on_loop)
+        else:
+            self.prefetch.take(queue_name, count, elsewhere=on_loop)
+            if on_loop:
+                self.in_place.take_more(on_loop)
 
     def drop(self, attempts: list[Attempt]) -> None:
         """Remove attempts that are no longer this process's according to the database."""
@@ -126,11 +145,27 @@ class Holdings:
             self.held.pop(attempt.wire_id, None)
             if attempt.is_suspect:
                 self.suspects.end(attempt)
-        self.prefetch.free(len(attempts))
+        if on_loop := sum(attempt.function is not None for attempt in attempts):
+            self.in_place.free(on_loop)
+        self.prefetch.free(len(attempts) - on_loop)
 
     def long_running(self) -> int:
-        """Return the number of tasks that have run for longer than `AHEAD_SECONDS`."""
-        return len(self.running(AHEAD_SECONDS))
+        """Return the number of threads whose tasks have run for longer than `AHEAD_SECONDS`."""
+        return sum(attempt.function is None for attempt in self.running(AHEAD_SECONDS))
+
+    def long_in_place(self) -> int:
+        """Return the number of tasks in place that have run for longer than `AHEAD_SECONDS`."""
+        return sum(attempt.function is not None for attempt in self.running(AHEAD_SECONDS))
+
+    def prefetch_of(self, queue_name: str) -> Prefetch:
+        """Return what counts the tasks of a queue."""
+        return self.in_place if queue_name in self.queues_in_place else self.prefetch
+
+    def ran(self, attempt: Attempt) -> None:
+        """Note the run time of an attempt that ended."""
+        if attempt.started is not None:
+            place = self.prefetch if attempt.function is None else self.in_place
+            place.ran(time.monotonic() - attempt.started)
 
     def running(self, seconds: float = 0.0) -> list[Attempt]:
         """Return the attempts that have run for longer than that."""

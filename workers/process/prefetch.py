@@ -9,6 +9,8 @@ from workers.process.shares import Shares
 
 #: Messages that a process holds at most for each of its free threads.
 MOST_PER_THREAD = 64
+#: Messages that a process may hold for all places of its event loop together, if they are few and the tasks short.
+MOST_IN_PLACE = 512
 #: Seconds of work that a process may hold for each free thread beside what it runs. A task that has run longer than
 #: this is long, and its thread counts as taken.
 AHEAD_SECONDS = 0.05
@@ -23,6 +25,7 @@ class Prefetch:
 
     Parameters:
       threads: Number of tasks that can run at once.
+      most_per_thread: Messages that it holds at most for each of them.
       long_running: Returns the number of tasks that have run for longer than `AHEAD_SECONDS`.
       weight_of: Returns the weight of a queue.
     """
@@ -31,12 +34,16 @@ class Prefetch:
         self,
         *,
         threads: int,
+        most_per_thread: int | None = None,
         long_running: Callable[[], int] = lambda: 0,
         weight_of: Callable[[str], int] = lambda queue_name: 1,
     ) -> None:
         self.threads = threads
+        self._most_per_thread = most_per_thread
         self.long_running = long_running
         self.held = 0
+        #: Returns whether nothing may be taken just now.
+        self.is_closed: Callable[[], bool] = lambda: False
         self._shares = Shares(weight_of)
         #: Room that a consumer was given and has not claimed tasks for yet, and until when it is kept, by queue.
         self._given: dict[str, tuple[int, float]] = {}
@@ -49,12 +56,15 @@ class Prefetch:
     def limit(self) -> int:
         """Number of tasks that may be held: one for each thread, and `AHEAD_SECONDS` of work for each free one."""
         free = max(self.threads - self.long_running(), 0)
-        ahead = min(int(AHEAD_SECONDS / max(self._average_seconds, 1e-6)), MOST_PER_THREAD - 1)
+        most = self._most_per_thread or MOST_PER_THREAD
+        ahead = min(int(AHEAD_SECONDS / max(self._average_seconds, 1e-6)), most - 1)
         return self.threads + free * ahead
 
     @property
     def room(self) -> int:
         """Number of tasks that may be taken now."""
+        if self.is_closed():
+            return 0
         now = time.monotonic()
         given = sum(share for share, until in list(self._given.values()) if until > now)
         return max(self.limit - self.held - given, 0)
@@ -118,12 +128,21 @@ class Prefetch:
             # The next one has the first turn now.
             self._changed.notify_all()
 
-    def take(self, queue_name: str, count: int) -> None:
-        """Count claimed tasks of a queue in."""
+    def take(self, queue_name: str, count: int, *, elsewhere: int = 0) -> None:
+        """Count claimed tasks of a queue in.
+
+        Parameters:
+          elsewhere: Number of them that take no place here. They have had the queue's turn all the same.
+        """
         with self._changed:
-            self.held += count
+            self.held += count - elsewhere
             self._given.pop(queue_name, None)
             self._shares.count(queue_name, count, most=self.threads * MOST_PER_THREAD)
+
+    def take_more(self, count: int) -> None:
+        """Count claimed tasks in that have had their queue's turn elsewhere."""
+        with self._changed:
+            self.held += count
 
     def free(self, count: int) -> None:
         """Count finished tasks out and wake a waiting consumer."""

@@ -1,4 +1,4 @@
-"""Requeue claimed tasks that have not started: those of a paused queue, and all while every thread runs a long task."""
+"""Requeue claimed tasks that have not started: those of a paused queue, and all while every place has a long task."""
 
 import time
 from collections import defaultdict
@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dramatiq.common import iter_queue
 
 from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.coroutines import Coroutines
 from workers.process.holdings import Holdings
 from workers.process.work_queue import WorkQueue
 from workers.wire.message import for_attempt
@@ -21,12 +22,14 @@ class Rebalancer:
 
     Parameters:
       work_queue: The worker's queue, from which its threads take messages.
+      coroutines: The tasks that run in place.
     """
 
-    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: WorkQueue) -> None:
+    def __init__(self, holdings: Holdings, wire: WireQueue, work_queue: WorkQueue, coroutines: Coroutines) -> None:
         self.holdings = holdings
         self.wire = wire
         self.work_queue = work_queue
+        self.coroutines = coroutines
         self._look_at = 0.0
         #: Taken off the worker's queue, so that no thread starts them, and not released yet.
         self._leaving: list[Attempt] = []
@@ -34,7 +37,7 @@ class Rebalancer:
     @property
     def is_possible(self) -> bool:
         """Whether a task waits for a thread, so that a look is worth while."""
-        return bool(self._leaving) or not self.work_queue.empty()
+        return bool(self._leaving or self.coroutines.waiting) or not self.work_queue.empty()
 
     def rebalance(self, *, end: Callable[[Attempt], None]) -> None:
         """Release and requeue waiting tasks if no thread will be free soon, and paused ones in any case.
@@ -73,13 +76,18 @@ class Rebalancer:
 
     def _is_due(self) -> bool:
         now = time.monotonic()
-        if now < self._look_at or self.work_queue.empty():
+        if now < self._look_at or not self.is_possible:
             return False
         self._look_at = now + LOOK_SECONDS
-        return self._is_stuck() or self._has_paused()
+        return self._is_stuck() or self._is_loop_stuck() or self._has_paused()
 
     def _is_stuck(self) -> bool:
         return self.holdings.long_running() >= self.holdings.threads
+
+    def _is_loop_stuck(self) -> bool:
+        if not self.coroutines.waiting:
+            return False
+        return self.coroutines.is_blocked or self.holdings.long_in_place() >= self.coroutines.most
 
     def _has_paused(self) -> bool:
         if not self.holdings.paused:
@@ -102,4 +110,9 @@ class Rebalancer:
                 attempt.taken = True
                 attempts.append(attempt)
             self.work_queue.task_done()
+        if self._is_loop_stuck():
+            for message in self.coroutines.take_back():
+                if not message.attempt.taken:
+                    message.attempt.taken = True
+                    attempts.append(message.attempt)
         return attempts

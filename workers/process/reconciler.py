@@ -11,6 +11,7 @@ from dramatiq.worker import ConsumerThread
 
 from apps.core.connections import close_abandoned, close_broken, close_resting, own, statement_timeout
 from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.coroutines import Coroutines
 from workers.process.holdings import Holdings
 from workers.process.stack_requests import LOOK_SECONDS, StackRequests
 from workers.process.work_queue import WorkQueue
@@ -40,6 +41,7 @@ class Reconciler(threading.Thread):
     Parameters:
       worker: Dramatiq's worker, whose dead worker and consumer threads are replaced.
       work_queue: The worker's queue, from which its threads take messages.
+      coroutines: The tasks that run in place.
       queues: Returns the names of the declared queues.
       stopping: Set when the process stops.
     """
@@ -51,6 +53,7 @@ class Reconciler(threading.Thread):
         writer: Writer,
         worker: Worker,
         work_queue: WorkQueue,
+        coroutines: Coroutines,
         *,
         queues: Callable[[], Iterable[str]],
         stopping: threading.Event,
@@ -61,6 +64,7 @@ class Reconciler(threading.Thread):
         self.writer = writer
         self.worker = worker
         self.work_queue = work_queue
+        self.coroutines = coroutines
         self.queues = queues
         self.stopping = stopping
         self.stack_requests = StackRequests(holdings)
@@ -154,8 +158,8 @@ class Reconciler(threading.Thread):
         self.worker.consumers[dead.queue_name] = thread
 
     def _waiting(self) -> set[Attempt]:
-        """Return the attempts that wait for a worker thread."""
-        messages = (item.message for item in self.work_queue.waiting)
+        """Return the attempts that wait for a worker thread or the event loop."""
+        messages = [item.message for item in self.work_queue.waiting] + list(self.coroutines.waiting)
         return {message.attempt for message in messages if isinstance(message, ClaimedMessage)}
 
     def compare_rows(self) -> None:

@@ -23,6 +23,7 @@ from apps.tasks.signals import worker_stopping
 from workers.process import fork, identity, time_limits
 from workers.process.attempt import ClaimedMessage
 from workers.process.consumer import LedgerConsumer
+from workers.process.coroutines import Coroutines
 from workers.process.heartbeat import Heartbeat
 from workers.process.holdings import Holdings
 from workers.process.rebalancer import Rebalancer
@@ -84,11 +85,14 @@ class Runtime:
         self.holdings = Holdings(
             self.worker_id,
             threads=worker.worker_threads,
+            in_place=conf.WORKER_ASYNC_TASKS,
             may_start=self.may_start,
             weight_of=lambda queue_name: weights.get(queue_name) or weight_of(queue_name),
         )
         self.recycling = Recycling(self.holdings)
-        self.rebalancer = Rebalancer(self.holdings, wire, self.work_queue)
+        self.coroutines = Coroutines(worker, self.work_queue, most=conf.WORKER_ASYNC_TASKS)
+        self.holdings.in_place.is_closed = lambda: self.coroutines.is_blocked
+        self.rebalancer = Rebalancer(self.holdings, wire, self.work_queue, self.coroutines)
         self.writer = Writer(self.holdings, wire, self.rebalancer, settle_groups=settle_groups)
         self.vital_signs = VitalSigns(
             self.holdings,
@@ -101,7 +105,14 @@ class Runtime:
         )
         self.requests = Requests(self.holdings, wire)
         self.reconciler = Reconciler(
-            self.holdings, wire, self.writer, worker, self.work_queue, queues=queues, stopping=self.stopping
+            self.holdings,
+            wire,
+            self.writer,
+            worker,
+            self.work_queue,
+            self.coroutines,
+            queues=queues,
+            stopping=self.stopping,
         )
 
     def may_start(self) -> bool:
@@ -111,6 +122,14 @@ class Runtime:
 
     def consumer(self, queue_name: str, *, timeout_seconds: float) -> LedgerConsumer:
         """Return a consumer of one queue."""
+        function_of = self.coroutines.function_of
+        kinds = {
+            function_of(actor.actor_name) is not None
+            for actor in self.actors.values()
+            if actor.queue_name == queue_name
+        }
+        if kinds == {True}:
+            self.holdings.queues_in_place.add(queue_name)
         return LedgerConsumer(
             queue_name,
             holdings=self.holdings,
@@ -119,10 +138,16 @@ class Runtime:
             actors=self.actors,
             timeout_seconds=timeout_seconds,
             hand_over=self._hand_over,
+            function_of=function_of,
+            is_mixed=len(kinds) > 1,
         )
 
     def _hand_over(self, messages: list[ClaimedMessage]) -> None:
-        self.work_queue.put_all(WorkQueueItem(0, message) for message in messages)
+        for_threads = [message for message in messages if message.attempt.function is None]
+        if for_threads:
+            self.work_queue.put_all(WorkQueueItem(0, message) for message in for_threads)
+        if len(for_threads) < len(messages):
+            self.coroutines.put_all(message for message in messages if message.attempt.function is not None)
 
     def start(self) -> None:
         """Register the process and start its threads."""
@@ -171,6 +196,8 @@ class Runtime:
         for item in iter_queue(self.work_queue):
             self.worker.consumers[item.message.queue_name].requeue_messages([item.message])
             self.work_queue.task_done()
+        for message in self.coroutines.take_back():
+            self.worker.consumers[message.queue_name].requeue_messages([message])
 
     def finish(self) -> bool:
         """Release the tasks that wait for a thread. Return whether no other is left, but for overdue ones."""

@@ -46,7 +46,7 @@ def of_thread(thread: threading.Thread | None) -> list[Frame]:
     return _frames(reversed(list(traceback.walk_stack(frame)))) if frame is not None else []
 
 
-def of_coroutine(coroutine: Any, thread: threading.Thread) -> list[Frame]:
+def of_coroutine(coroutine: Any, thread: threading.Thread | None) -> list[Frame]:
     """Return the stack of a coroutine, the outermost frame first, and what it calls just now.
 
     Parameters:

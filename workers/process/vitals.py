@@ -53,7 +53,7 @@ class VitalSigns:
 
     def read(self) -> Vitals:
         """Return the vitals of now."""
-        running = self.holdings.running()
+        running = [attempt for attempt in self.holdings.running() if attempt.function is None]
         # Threads whose tasks hang are as good as none.
         hang = all(is_overdue(attempt, self.actors) for attempt in running)
         # A suspect may keep other suspects waiting for as long as it runs.

@@ -92,8 +92,7 @@ class Writer(threading.Thread):
     def end(self, attempt: Attempt) -> None:
         """Take an attempt that ended. The outcome of one without an outcome is that its end was lost."""
         attempt.lose()
-        if attempt.started is not None:
-            self.holdings.prefetch.ran(time.monotonic() - attempt.started)
+        self.holdings.ran(attempt)
         self._inbox.put(attempt)
 
     def ack(self, queue_name: str, wire_id: str) -> None:
