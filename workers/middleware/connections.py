@@ -13,7 +13,7 @@ from dramatiq.broker import MessageProxy
 from apps.core import connections
 from apps.tasks import progress
 from apps.tasks.errors import TaskError
-from workers.process.attempt import Attempt
+from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.cancellation import Cancellation
 
 if TYPE_CHECKING:
@@ -64,10 +64,10 @@ class Connections(Middleware):
         result: Any = None,
         exception: BaseException | None = None,
     ) -> None:
-        connections.end_task()
+        _end_task(message)
 
     def after_skip_message(self, broker: "LedgerBroker", message: MessageProxy) -> None:  # type: ignore[override]
-        connections.end_task()
+        _end_task(message)
 
     def before_worker_thread_shutdown(self, broker: "LedgerBroker", thread: Any) -> None:  # type: ignore[override]
         django_connections.close_all()
@@ -87,6 +87,12 @@ def outside_transactions(fn: Callable[..., Any]) -> Callable[..., Any]:
         return _run(fn, *args, **kwargs)
 
     return run
+
+
+def _end_task(message: MessageProxy) -> None:
+    """Leave the thread's connections in order. The event loop has none, and pools look after theirs."""
+    if not isinstance(message, ClaimedMessage) or message.attempt.function is None:
+        connections.end_task()
 
 
 def _submit(pool: ThreadPoolExecutor, fn: Callable[..., Any], /, *args: Any, **kwargs: Any) -> "Future[Any]":

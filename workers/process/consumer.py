@@ -23,6 +23,7 @@ from workers.process import dead_letter
 from workers.process.attempt import Attempt, ClaimedMessage
 from workers.process.dead_letter import Unfit
 from workers.process.holdings import Holdings
+from workers.process.prefetch import AHEAD_SECONDS
 from workers.process.suspects import Suspect, seconds_to_clear
 from workers.process.writer import Writer
 from workers.wire.errors import UNREACHABLE
@@ -78,6 +79,7 @@ class LedgerConsumer(Consumer):
         self.hand_over = hand_over
         self.function_of = function_of
         self.is_mixed = is_mixed
+        self.may_be_in_place = is_mixed or holdings.prefetch_of(queue_name) is holdings.in_place
         #: Part of its tasks that ran in place lately.
         self.part_in_place = 0.0
         self.prefetch = holdings.prefetch_of(queue_name)
@@ -188,7 +190,7 @@ class LedgerConsumer(Consumer):
             share = self.prefetch.wait_for_share(self.queue_name, timeout_seconds=timeout_seconds)
             if not share or self.is_paused:
                 return
-            limit = self._with_in_place(share)
+            limit = self._with_in_place(share) if self.part_in_place else share
             self.batch.fill(self.wire.fetch(self.queue_name, self.holdings.broker_id, limit=limit))
             if self.batch.fetched:
                 return
@@ -198,10 +200,11 @@ class LedgerConsumer(Consumer):
         self.batch.fill(self.wait_and_fetch(timeout_seconds=timeout_seconds))
 
     def _with_in_place(self, share: int) -> int:
-        """Return how many messages to fetch for a share of the threads. Of a mixed queue, some take none."""
-        if not self.is_mixed:
-            return share
-        return share + min(self.holdings.in_place.room, int(share * self.part_in_place / (1 - self.part_in_place)))
+        """Return how many messages of a mixed queue to fetch for a share of the threads. Some will take none."""
+        part, in_place = self.part_in_place, self.holdings.in_place
+        if part > 0.5 and not self.holdings.is_loop_full():
+            in_place.wait_for_room(timeout_seconds=AHEAD_SECONDS)
+        return max(min(int(share / (1 - part)), int(in_place.room / part)), share)
 
     def requeue_early(self) -> None:
         """Requeue the messages of all queues that were kept for a while since they could not be claimed."""
@@ -373,7 +376,7 @@ class LedgerConsumer(Consumer):
         return None
 
     def _claimed(self, message: Message[Any], claim: Claim, row: Held, *, is_suspect: bool = False) -> ClaimedMessage:
-        function = self.function_of(message.actor_name)
+        function = self.function_of(message.actor_name) if self.may_be_in_place else None
         return ClaimedMessage(
             Attempt(message, claim, owner_id=row.owner_id, line=row.line, function=function, is_suspect=is_suspect)
         )
@@ -382,7 +385,8 @@ class LedgerConsumer(Consumer):
         if self.is_mixed and claimed:
             in_place = [message.attempt for message in claimed if message.attempt.function is not None]
             self.part_in_place += WEIGHT * (min(len(in_place) / len(claimed), MOST_PART) - self.part_in_place)
-            for attempt in in_place[self.holdings.in_place.room :]:
-                attempt.function = None  # A thread runs it.
+            if len(in_place) > (room := self.holdings.in_place.room) and self.holdings.is_loop_full():
+                for attempt in in_place[room:]:
+                    attempt.function = None  # A thread runs it.
         self.holdings.hold([message.attempt for message in claimed])
         self.writer.wake()

@@ -157,6 +157,10 @@ class Holdings:
         """Return the number of tasks in place that have run for longer than `AHEAD_SECONDS`."""
         return sum(attempt.function is not None for attempt in self.running(AHEAD_SECONDS))
 
+    def is_loop_full(self) -> bool:
+        """Return whether the event loop is blocked, or all its places have long tasks."""
+        return self.in_place.is_closed() or self.long_in_place() >= self.in_place.threads
+
     def prefetch_of(self, queue_name: str) -> Prefetch:
         """Return what counts the tasks of a queue."""
         return self.in_place if queue_name in self.queues_in_place else self.prefetch

@@ -84,6 +84,11 @@ class Prefetch:
             self._give(queue_name, share)
         return share
 
+    def wait_for_room(self, *, timeout_seconds: float) -> None:
+        """Wait until there is any room, or for that long."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.room, timeout_seconds)
+
     def take_share(self, queue_name: str, count: int) -> int:
         """Return how much of the room a queue may keep that has fetched messages already, whatever its weight.
 

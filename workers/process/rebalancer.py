@@ -85,9 +85,7 @@ class Rebalancer:
         return self.holdings.long_running() >= self.holdings.threads
 
     def _is_loop_stuck(self) -> bool:
-        if not self.coroutines.waiting:
-            return False
-        return self.coroutines.is_blocked or self.holdings.long_in_place() >= self.coroutines.most
+        return bool(self.coroutines.waiting) and self.holdings.is_loop_full()
 
     def _has_paused(self) -> bool:
         if not self.holdings.paused:
