@@ -19,6 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import django
 import dramatiq
+from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.core.checks import CheckMessage, Error
 from django.db import close_old_connections, connections, transaction
@@ -32,7 +33,7 @@ from apps.tasks.json_safe import clean_text
 from apps.tasks.queues import did_you_mean
 from apps.tasks.signals import outcomes_written, worker_stopping
 from apps.tasks.values import Outcome
-from workers.process.attempt import Attempt
+from workers.process.attempt import ClaimedMessage
 from workers.sending.actor import check_loop
 from workers.sending.arguments import check_value
 
@@ -183,15 +184,26 @@ class LedgerBackend(BaseTaskBackend):
     def _function_of(self, task: Task[..., Any]) -> Callable[..., Any]:
         """Return the function of the task's actor. It looks like the task's own, without the context."""
 
-        def run(*args: Any, **kwargs: Any) -> Any:
+        def is_told() -> bool:
             is_in_worker = CurrentMessage.get_current_message() is not None
-            if task.takes_context or (is_in_worker and task_started.receivers):
-                result = self._running_result(task)
-                task_started.send(type(self), task_result=result)
-                if task.takes_context:
-                    args = (TaskContext(task_result=result), *args)
-            return normalize_json(task.call(*args, **kwargs))
+            return task.takes_context or bool(is_in_worker and task_started.receivers)
 
+        def begin(args: tuple[Any, ...]) -> tuple[Any, ...]:
+            result = self._running_result(task)
+            task_started.send(type(self), task_result=result)
+            return (TaskContext(task_result=result), *args) if task.takes_context else args
+
+        async def run_async(*args: Any, **kwargs: Any) -> Any:
+            if is_told():
+                args = await sync_to_async(begin)(args)
+            return normalize_json(await task.func(*args, **kwargs))
+
+        def run_plain(*args: Any, **kwargs: Any) -> Any:
+            if is_told():
+                args = begin(args)
+            return normalize_json(task.func(*args, **kwargs))
+
+        run: Callable[..., Any] = run_async if inspect.iscoroutinefunction(task.func) else run_plain
         signature = inspect.signature(task.func)
         if task.takes_context:
             signature = signature.replace(parameters=list(signature.parameters.values())[1:])
@@ -206,7 +218,7 @@ class LedgerBackend(BaseTaskBackend):
         if message is None:
             raise RuntimeError(f"{task.module_path} runs outside of a worker: use perform() of workers.testing")
         now = timezone.now()
-        attempt = Attempt.current()
+        attempt = message.attempt if isinstance(message, ClaimedMessage) else None
         if attempt is None or not attempt.claim.attempt:
             # Of a first attempt the message tells all: reading the row would cost more than most tasks. Without an
             # attempt a test performs the task.

@@ -7,7 +7,6 @@ from typing import Any, cast
 
 import dramatiq
 import pytest
-from asgiref.sync import sync_to_async
 from dramatiq.asyncio import get_event_loop_thread
 from dramatiq.middleware import CurrentMessage, Middleware, SkipMessage, TimeLimit
 
@@ -210,7 +209,7 @@ def test_a_task_over_its_time_limit_is_interrupted_and_cleans_up(working, declar
         try:
             await asyncio.sleep(LONG)
         finally:
-            await sync_to_async(tasks._record)("cleaned up")
+            await Effect.objects.acreate(nonce="cleaned up", attempt=0, pid=0)
 
     row = ended(declare(overruns, time_limit=20, max_retries=0).send())
     assert (row.status, row.error_type) == ("failed", "dramatiq.middleware.time_limit.TimeLimitExceeded")
@@ -299,7 +298,7 @@ def test_beside_hooks_that_may_block_a_task_takes_a_thread(request, declare, mid
         """Uses the database, which no event loop may."""
 
         def after_process_message(self, broker: Any, message: Any, **told: Any) -> None:
-            tasks._record("by a hook")
+            Effect.objects.create(nonce="by a hook", attempt=0, pid=0)
 
     async def runs() -> str:
         return "done"
@@ -380,7 +379,7 @@ def test_a_task_that_outlives_the_stop_is_released_and_one_that_asked_to_know_is
         try:
             await asyncio.sleep(LONG)
         finally:
-            await sync_to_async(tasks._record)("told")
+            await Effect.objects.acreate(nonce="told", attempt=0, pid=0)
 
     worker = work(request)
     messages = [attend.send(), declare(asks, notify_shutdown=True).send()]

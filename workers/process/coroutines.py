@@ -45,8 +45,6 @@ LOOP_SAFE = (CurrentMessage,)
 WRAPPERS = ("workers.middleware.cancellation", "workers.middleware.connections")
 #: Dramatiq's, which lets a thread wait for the function.
 LAST_WRAPPER = "dramatiq.asyncio"
-#: Options of messages and actors whose task is followed by others.
-FOLLOWED = ("pipe_target", "on_success", GROUP_KEY)
 
 #: Seconds in which the loop begins tasks before it goes on with those that run.
 BEGIN_SECONDS = 0.005
@@ -166,6 +164,8 @@ class Coroutines:
         """Interrupt all tasks that run, which are released then, and wait for their ends."""
         self.interrupt(Shutdown, only=lambda message: True)
         self.join(timeout_seconds)
+        if self._pool is not None:
+            self._pool.shutdown(wait=False)
 
     # --- As one of Dramatiq's worker threads ---
 
@@ -259,8 +259,10 @@ class Coroutines:
                 raise interrupt
 
     def _is_followed(self, message: ClaimedMessage) -> bool:
-        options = self.broker.actors[message.actor_name].options
-        return any(name in message.options or options.get(name) for name in FOLLOWED)
+        given = message.options
+        if "on_success" in given or "pipe_target" in given or GROUP_KEY in given:
+            return True
+        return bool(self.broker.actors[message.actor_name].options.get("on_success"))
 
     def _interrupt(self, attempt: Attempt, exception: Interrupt) -> None:
         if attempt in self._running and attempt not in self._interrupts:
