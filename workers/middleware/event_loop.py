@@ -16,6 +16,7 @@ from dramatiq.asyncio import get_event_loop_thread, set_event_loop_thread
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import AsyncIO
 
+from apps.tasks.conf import conf
 from apps.tasks.errors import Cancelled
 from workers.process.attempt import Attempt
 from workers.process.cancellation import Cancellation
@@ -119,9 +120,9 @@ class EventLoop(AsyncIO):
         set_event_loop_thread(thread)
 
     def after_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
-        """Stop the loop. Tasks that run on it are interrupted first, so that none goes on beside its next attempt."""
+        """Stop the loop, once its tasks have ended. `rundramatiq` has waited for those of threads alone."""
         if broker.runtime is not None:
-            broker.runtime.coroutines.end(timeout_seconds=STOP_SECONDS)
+            broker.runtime.coroutines.end(drain_seconds=conf.WORKER_DRAIN_SECONDS)
         if (thread := get_event_loop_thread()) is not None:
             thread.stop()
             set_event_loop_thread(None)

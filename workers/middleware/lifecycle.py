@@ -63,11 +63,6 @@ class Lifecycle(Middleware):
             raise BootError(f"the worker cannot start: {error}") from error
         broker.runtime = runtime
 
-    def after_worker_boot(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
-        """Let Dramatiq wait for the tasks in place as it does for those of its threads."""
-        if broker.runtime is not None:
-            worker.workers.append(broker.runtime.coroutines)  # type: ignore[arg-type]
-
     def before_worker_shutdown(self, broker: "LedgerBroker", worker: Worker) -> None:  # type: ignore[override]
         """Stop fetching and release the tasks that wait for a thread, at once."""
         if broker.runtime is None:

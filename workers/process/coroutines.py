@@ -9,7 +9,6 @@ import contextvars
 import inspect
 import logging
 import sys
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Coroutine, Iterable
@@ -52,6 +51,8 @@ BEGIN_SECONDS = 0.005
 LOOK_SECONDS = 0.5
 #: Seconds without an answer after which the loop counts as blocked, by a coroutine that computes or waits in it.
 BLOCKED_SECONDS = 1.0
+#: Seconds that an interrupted task has to clean up while its worker stops, and between two looks at whether it has.
+STOP_SECONDS, WAIT_SECONDS = 0.5, 0.005
 #: Threads for the ends that may block.
 END_THREADS = 4
 
@@ -62,23 +63,16 @@ _EAGER: dict[str, Any] = {"eager_start": True} if sys.version_info >= (3, 12) el
 class Coroutines:
     """The tasks that run in place.
 
-    It stands among Dramatiq's worker threads, which pauses it and waits for it like one.
-
     Parameters:
       worker: Dramatiq's worker.
       most: Tasks that run at once. 0: none runs in place.
     """
-
-    #: Dramatiq's name for a thread that runs. This is none.
-    ident = None
 
     def __init__(self, worker: Worker, work_queue: WorkQueue, *, most: int) -> None:
         self.worker = worker
         self.broker: Any = worker.broker
         self.work_queue = work_queue
         self.most = most
-        self.paused = False
-        self.paused_event = threading.Event()
         #: Claimed messages that the loop has not begun.
         self.waiting: deque[ClaimedMessage] = deque()
         #: Tasks whose functions run.
@@ -91,7 +85,7 @@ class Coroutines:
         self._interrupts: dict[Attempt, BaseException] = {}
         #: Time at which the loop was called, by the monotonic clock. None: it has answered.
         self._called_at: float | None = None
-        self._looks = False
+        self._looks = self._has_ended = False
         self._pool: ThreadPoolExecutor | None = None
         self._functions: dict[str, tuple[Any, Function | None]] = {}
         self._listened: list[Middleware] = []
@@ -160,37 +154,21 @@ class Coroutines:
             self._called_at = time.monotonic()
             thread.loop.call_soon_threadsafe(self._begin_waiting)
 
-    def end(self, *, timeout_seconds: float) -> None:
-        """Interrupt all tasks that run, which are released then, and wait for their ends."""
+    def end(self, *, drain_seconds: float) -> None:
+        """Wait for the ends of all tasks. After that time those that are left are interrupted, and released."""
+        if self._has_ended:
+            return
+        self._has_ended = True
+        self._wait(drain_seconds)
         self.interrupt(Shutdown, only=lambda message: True)
-        self.join(timeout_seconds)
+        self._wait(STOP_SECONDS)
         if self._pool is not None:
             self._pool.shutdown(wait=False)
 
-    # --- As one of Dramatiq's worker threads ---
-
-    def is_alive(self) -> bool:
-        """Return whether tasks run or end."""
-        return bool(self._number or self._ending)
-
-    def pause(self) -> None:
-        """Begin no more tasks."""
-        self.paused = True
-        self.paused_event.set()
-
-    def resume(self) -> None:
-        """Begin tasks again."""
-        self.paused = False
-        self._call()
-
-    def stop(self) -> None:
-        """Nothing: the running tasks may go on."""
-
-    def join(self, timeout: float | None = None) -> None:
-        """Wait until all tasks have ended, for that many seconds at most."""
-        deadline = None if timeout is None else time.monotonic() + timeout
-        while self.is_alive() and (deadline is None or time.monotonic() < deadline):
-            time.sleep(0.005)
+    def _wait(self, seconds: float) -> None:
+        deadline = time.monotonic() + seconds
+        while (self._number or self._ending) and time.monotonic() < deadline:
+            time.sleep(WAIT_SECONDS)
 
     # --- On the loop ---
 
@@ -199,7 +177,7 @@ class Coroutines:
         self._called_at = None
         loop = asyncio.get_running_loop()
         until = time.monotonic() + BEGIN_SECONDS
-        while self.waiting and self._number < self.most and not self.paused:
+        while self.waiting and self._number < self.most:
             try:
                 message = self.waiting.popleft()
             except IndexError:  # Another thread has taken it back.

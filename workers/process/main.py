@@ -101,6 +101,7 @@ def stop_worker(worker: Worker, *, drain_seconds: float) -> None:
     # Claimed after the shutdown hook had released the tasks that waited.
     broker.runtime.release_waiting()
     _join(worker.workers, deadline=deadline)
+    broker.runtime.coroutines.end(drain_seconds=max(0.0, deadline - time.monotonic()))
     for consumer in worker.consumers.values():
         consumer.close()
     broker.emit_after("worker_shutdown", worker)
