@@ -12,6 +12,7 @@ from types import MappingProxyType
 from typing import Any
 
 import redis
+from django.db import transaction
 from dramatiq import Actor, Worker
 from dramatiq.common import iter_queue
 from dramatiq.worker import _WorkQueueItem as WorkQueueItem
@@ -219,18 +220,20 @@ class Runtime:
         self.writer.close(timeout_seconds=timeout_seconds)
         for thread in (self.reconciler, self.requests):
             thread.join(max(deadline - time.monotonic(), 0))
+        self.heartbeat.stop(timeout_seconds=max(deadline - time.monotonic(), 0))
+        worker_stopping.send_robust(type(self), timeout_seconds=max(deadline - time.monotonic(), 0))
         try:
-            released = ledger.release_all(self.worker_id)
+            # Last: a task that still runs goes on until the process is gone, and others may start it from here on.
+            with transaction.atomic():
+                released = ledger.release_all(self.worker_id)
+                presence.stop(self.worker_id, ended=self.recycling.ended or WorkerProcess.ENDED_STOPPED)
             for queue_name in self.queues():
                 self.wire.requeue(queue_name, self.holdings.broker_id)
             logger.info("worker stopped worker=%s released=%d", self.worker_id, released)
         except UNREACHABLE as error:
             logger.error("redis does not answer, a relay requeues what was fetched error=%s", error)
         finally:
-            self.heartbeat.stop(timeout_seconds=max(deadline - time.monotonic(), 0))
-            presence.stop(self.worker_id, ended=self.recycling.ended or WorkerProcess.ENDED_STOPPED)
             connections.unwatch()
-            worker_stopping.send_robust(type(self), timeout_seconds=max(deadline - time.monotonic(), 0))
 
     def _take_request(self, wanted: str) -> None:
         """Do as an operator wants. The heartbeat passes the request on at each beat."""
