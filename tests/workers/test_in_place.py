@@ -1,6 +1,7 @@
 """Tasks of async actors run in place: on the event loop of their process, many at once, without a worker thread."""
 
 import asyncio
+import contextvars
 import threading
 from collections.abc import Callable, Iterator
 from typing import Any, cast
@@ -19,6 +20,8 @@ from workers.process import coroutines, stack
 from workers.process.main import stop_worker
 
 pytestmark = [pytest.mark.django_db(transaction=True)]
+
+variable: contextvars.ContextVar[str | None] = contextvars.ContextVar("variable", default=None)
 
 #: Seconds that a task runs if nothing stops it. No test waits for it.
 LONG = 60.0
@@ -172,6 +175,26 @@ def test_a_running_task_tells_its_progress_and_its_stack(working, broker, declar
     wait_until(TaskStatus.objects.filter(task_id=message.message_id, progress=40, status="processing").exists)
     attempt = next(iter(broker.runtime.holdings.held.values()))
     assert [frame.name for frame in stack.of_attempt(attempt) if "asyncio" not in frame.file] == ["shows", "attend"]
+
+
+def test_a_task_that_begins_where_another_ended_inherits_nothing_of_it(
+    settings, request, declare, meeting, ended, broker, wait_until
+) -> None:
+    """It begins in the moment in which the other one leaves its place."""
+    settings.WORKER_ASYNC_TASKS = 1
+
+    async def leaves(number: int) -> str | None:
+        before = variable.get()
+        variable.set(f"of {number}")
+        await meeting.attend()
+        return before
+
+    actor = declare(leaves, queue_name="isolated")
+    work(request)
+    messages = [actor.send(number) for number in range(5)]
+    wait_until(lambda: len(broker.runtime.coroutines.waiting) == 4)
+    meeting.is_open.set()
+    assert [ended(message).result for message in messages] == [None] * 5
 
 
 # --- Ends ------------------------------------------------------------------------------------------

@@ -152,7 +152,8 @@ class Coroutines:
         thread = get_event_loop_thread()
         if self._called_at is None and thread is not None:
             self._called_at = time.monotonic()
-            thread.loop.call_soon_threadsafe(self._begin_waiting)
+            # In a context of its own: a task that has just ended may call, and another one must not inherit from it.
+            thread.loop.call_soon_threadsafe(self._begin_waiting, context=contextvars.Context())
 
     def end(self, *, drain_seconds: float) -> None:
         """Wait for the ends of all tasks. After that time those that are left are interrupted, and released."""
@@ -187,7 +188,7 @@ class Coroutines:
             asyncio.Task(self._run(message, context), loop=loop, context=context, **_EAGER)
             if time.monotonic() > until:
                 self._called_at = time.monotonic()
-                loop.call_soon(self._begin_waiting)
+                loop.call_soon(self._begin_waiting, context=contextvars.Context())
                 return
 
     async def _run(self, message: ClaimedMessage, context: contextvars.Context) -> None:
@@ -218,7 +219,7 @@ class Coroutines:
         self._running[attempt] = task
         if not self._looks:
             self._looks = True
-            task.get_loop().call_later(LOOK_SECONDS, self._look)
+            task.get_loop().call_later(LOOK_SECONDS, self._look, context=contextvars.Context())
         cancellation = attempt.cancellation
         try:
             assert attempt.function is not None, "it runs in place"
@@ -240,7 +241,8 @@ class Coroutines:
         given = message.options
         if "on_success" in given or "pipe_target" in given or GROUP_KEY in given:
             return True
-        return bool(self.broker.actors[message.actor_name].options.get("on_success"))
+        actor = self.broker.actors.get(message.actor_name)
+        return actor is not None and bool(actor.options.get("on_success"))
 
     def _interrupt(self, attempt: Attempt, exception: Interrupt) -> None:
         if attempt in self._running and attempt not in self._interrupts:
