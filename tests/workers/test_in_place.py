@@ -3,6 +3,7 @@
 import asyncio
 import contextvars
 import threading
+import time
 from collections.abc import Callable, Iterator
 from typing import Any, cast
 
@@ -191,8 +192,10 @@ def test_a_task_that_begins_where_another_ended_inherits_nothing_of_it(
 
     actor = declare(leaves, queue_name="isolated")
     work(request)
-    messages = [actor.send(number) for number in range(5)]
-    wait_until(lambda: len(broker.runtime.coroutines.waiting) == 4)
+    for _ in range(50):
+        broker.runtime.holdings.in_place.ran(0.0001)  # Short tasks: a batch holds all that wait.
+    messages = broker.send_many(actor.message(number) for number in range(5))
+    wait_until(lambda: meeting.here and broker.runtime.coroutines.waiting)
     meeting.is_open.set()
     assert [ended(message).result for message in messages] == [None] * 5
 
@@ -357,6 +360,23 @@ def test_a_wrapper_of_a_projects_own_around_the_function_is_called(request, decl
     middleware(Wraps())
     work(request)
     assert ended(declare(runs).send()).result == "wrapped done"
+
+
+def test_a_worker_whose_places_are_all_taken_is_not_idle(
+    settings, request, declare, meeting, broker, wait_until
+) -> None:
+    async def lasts() -> None:
+        await meeting.attend()
+
+    settings.WORKER_ASYNC_TASKS = 1
+    actor = declare(lasts, queue_name="isolated")
+    work(request)
+    actor.send()
+    wait_until(lambda: meeting.here == 1)
+    broker.runtime.holdings.taken_at = time.monotonic() - 100
+    assert broker.runtime.vital_signs.read().untaken_ms < 50_000
+    meeting.is_open.set()
+    wait_until(lambda: not TaskStatus.objects.unfinished().exists())
 
 
 # --- The loop --------------------------------------------------------------------------------------

@@ -53,16 +53,19 @@ class VitalSigns:
 
     def read(self) -> Vitals:
         """Return the vitals of now."""
-        running = [attempt for attempt in self.holdings.running() if attempt.function is None]
+        running = self.holdings.running()
+        busy_threads = sum(attempt.function is None for attempt in running)
+        places = self.holdings.in_place.threads
         # Threads whose tasks hang are as good as none.
         hang = all(is_overdue(attempt, self.actors) for attempt in running)
+        is_full = busy_threads >= self.holdings.threads or 0 < places <= len(running) - busy_threads
         # A suspect may keep other suspects waiting for as long as it runs.
-        is_full = len(running) >= self.holdings.threads or any(attempt.is_suspect for attempt in running)
+        is_full = is_full or any(attempt.is_suspect for attempt in running)
         if not hang and (is_full or self.is_ending()):
             self.full_at = time.monotonic()
         return Vitals(
             memory_mb=memory.resident_mb(),
-            busy_threads=len(running),
+            busy_threads=busy_threads,
             tasks_done=self.holdings.done,
             untaken_ms=self._untaken_ms(),
             trouble=self._trouble(),
