@@ -87,6 +87,14 @@ def test_headings_of_a_web_page_and_of_markdown_are_chapters() -> None:
         ),
         ("<h1>A</h1>P<h2>first</h2>P<h2>second</h2>P<h1>B</h1>P<h2>third</h2>P", ["A", "B"]),
         ("<h1>Chapter 1</h1><h2>a</h2>P<h1>Chapter 2</h1><h2>b</h2>P", ["Chapter 1 a", "Chapter 2 b"]),
+        # Numbers that go on counting are those of chapters, and the headings above them those of parts.
+        ("<h1>I</h1><h2>1</h2>P<h2>2</h2>P<h1>II</h1><h2>3</h2>P<h2>4</h2>P", ["1", "2", "3", "4"]),
+        ("<h1>I</h1><h2>1</h2>P<h2>2</h2>P<h1>II</h1><h2>1</h2>P<h2>2</h2>P", ["I", "II"]),
+        ("<h1>1 A</h1><h2>1.1 a</h2>P<h2>1.2 b</h2>P<h1>2 B</h1><h2>2.1 c</h2>P", ["1 A", "2 B"]),
+        (
+            "<h1>Preface</h1>P<h1>Thanks</h1>P<h1>1. A</h1><h2>a</h2>P<h2>b</h2>P<h1>Coda</h1>P",
+            ["Preface", "Thanks", "1. A", "Coda"],
+        ),
         ("<h2>I<br>The Storm</h2>P<h2>II<br>Home</h2>P", ["I The Storm", "II Home"]),
         ("<h2>I</h2><h3>The Storm</h3>P<h2>II</h2><h3>Home</h3>P", ["I The Storm", "II Home"]),
         ("<h2>By Anna</h2><h2>A</h2>P<h2>B</h2>P<h2>Notes</h2>P", ["A", "B"]),
@@ -151,6 +159,20 @@ def test_the_contents_of_an_older_e_book_name_its_chapters() -> None:
     pages = {f"{n}.xhtml": xhtml(f"<p>{PROSE}</p>") for n in range(len(TITLES))}
     ncx = f'<ncx xmlns="http://www.daisy.org/z3986/2005/ncx/"><navMap>{points}</navMap></ncx>'
     book = manuscripts.epub({**pages, "toc.ncx": ncx}, manifest=NCX, order=list(pages))
+    assert titles(book, "a.epub") == TITLES
+
+
+def test_contents_may_point_to_the_names_of_links() -> None:
+    page = f'<a name="a"/><h2>The Storm</h2><p>{PROSE}</p><p><a name="b">The Calm</a></p><p>{PROSE}</p>'
+    links = nav(("1.xhtml#a", "The Storm"), ("1.xhtml#b", "The Calm"))
+    book = manuscripts.epub({"nav.xhtml": links, "1.xhtml": xhtml(page)}, manifest=NAV, order=["1.xhtml"])
+    assert titles(book, "a.epub") == ["The Storm", "The Calm"]
+
+
+def test_an_entry_whose_place_is_not_in_its_page_names_the_beginning_of_the_page() -> None:
+    pages = {f"{n}.xhtml": xhtml(f"<h2>{title}</h2><p>{PROSE}</p>") for n, title in enumerate(TITLES)}
+    links = nav(*((f"{n}.xhtml#gone", title) for n, title in enumerate(TITLES)), ("0.xhtml#gone-too", "Nowhere"))
+    book = manuscripts.epub({"nav.xhtml": links, **pages}, manifest=NAV, order=list(pages))
     assert titles(book, "a.epub") == TITLES
 
 

@@ -27,6 +27,8 @@ _CHAPTERS = frozenset((headings.CHAPTER, headings.NAME, *vocabulary.OTHER_WORDS)
 _MARK_LINE = re.compile(rf"^{MARK}(?P<level>\d)(?P<label>[^\n]{{0,{MAX_CHARACTERS}}})\n", re.MULTILINE)
 #: A heading of Markdown, which writers also use in plain text.
 _MARKDOWN = re.compile(r"^(?P<signs>#{1,6})[^\S\n]++(?P<title>[^#\s][^\n]*)$", re.MULTILINE)
+#: Number of a section of a chapter: "1.1 Where".
+_SECTION = re.compile(r"\W*\d+[.\u2010-\u2013]\d")
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*+\n|\Z")
 
 
@@ -189,16 +191,36 @@ def _has_parts(text: str, inside: Sequence[Stated], level: int) -> bool:
     parents = [(heading, below) for heading, below in spans if below]
     if any(found.form == headings.PART for heading, _ in parents for found in headings.candidates(heading.title)):
         return True
-    if not parents or sum(names_a_chapter(heading.title) for heading, _ in spans) * 2 > len(spans):
-        return False
     bare = [heading for heading, below in parents if words.at_most(FEW_WORDS, text, heading.end, below[0].start)]
+    if not parents or 2 * len(bare) < len(parents):
+        return False
+    if _count_on([[_number(heading) for heading in below] for _, below in parents]):
+        return True
+    sections = sum(bool(_SECTION.match(heading.title)) for _, below in parents for heading in below)
+    named = sum(names_a_chapter(heading.title) for heading, _ in parents)
+    if named * 2 > len(parents) or sections * 2 > len(inside) - len(own):
+        return False
     ends = [*(inside[index].start for index in own[1:]), len(text)]
     covered = sum(
         end - inside[index].start
         for index, end in zip(own, ends, strict=True)
         if inside[index].level == level and index + 1 < len(inside) and inside[index + 1].level > level
     )
-    return 2 * len(bare) >= len(parents) and covered >= SHARE_OF_PARTS * (len(text) - inside[0].start)
+    return covered >= SHARE_OF_PARTS * (len(text) - inside[0].start)
+
+
+def _count_on(numbers: Sequence[Sequence[int | None]]) -> bool:
+    """Return whether numbers go on counting from each group to the next, as those of chapters do across parts."""
+    known = [[number for number in group if number] for group in numbers]
+    pairs = [(before[-1], group[0]) for before, group in pairwise(known) if before and group]
+    return bool(pairs) and all(first == last + 1 for last, first in pairs)
+
+
+def _number(stated: Stated) -> int | None:
+    """Return the number of a chapter's heading. None: it has none, or is a section such as "1.1"."""
+    if _SECTION.match(stated.title):
+        return None
+    return next((heading.number for heading in headings.candidates(stated.title)), None)
 
 
 def _is_number(stated: Stated) -> bool:

@@ -185,9 +185,11 @@ class Page(xml_events.Handler):
 
     def __init__(self, targets: Targets | None = None) -> None:
         self.blocks = Blocks()
-        self.targets = targets
+        self.has_targets = targets is not None
+        #: Headings whose places are not found yet.
+        self.targets = dict(targets or {})
         #: Levels and labels of the next paragraph, to which a table of contents points.
-        self.here = [targets[""]] if targets and "" in targets else []
+        self.here = [self.targets.pop("")] if "" in self.targets else []
         #: For each paragraph, the number of links that it consists of. 0: it has other text, too.
         self.links: list[int] = []
         self.links_here = 0
@@ -210,10 +212,11 @@ class Page(xml_events.Handler):
 
     def start(self, name: str, attributes: Mapping[str, str]) -> None:
         name = name.lower()
-        target = self.targets.get(attributes.get("id", "")) if self.targets and attributes.get("id") else None
-        if target and name in _BLOCKS and not self.skipped_depth:
-            self._end_block()
-        self.here += [target] if target else []
+        places = (attributes.get("id", ""), attributes.get("name", "")) if self.targets else ()
+        for target in [self.targets.pop(place) for place in places if place in self.targets]:
+            if name in _BLOCKS and not self.skipped_depth:
+                self._end_block()
+            self.here.append(target)
         self.in_style = name == "style"
         if self.skipped_depth or name in _SKIPPED or self._is_left_out(attributes):
             self.skipped_depth += 1
@@ -288,6 +291,9 @@ class Page(xml_events.Handler):
     def text(self) -> str:
         """Return all paragraphs, without tables of contents that consist of links."""
         self._end_block()
+        if self.targets and self.blocks.done and not self.blocks.done[0].startswith(structure.MARK):
+            # Its place is not in the page, so a link to it leads to the beginning.
+            self.blocks.done[0] = structure.mark(*next(iter(self.targets.values()))) + self.blocks.done[0]
         kept: list[str] = []
         index = 0
         while index < len(self.links):
@@ -318,7 +324,7 @@ class Page(xml_events.Handler):
                 self.blocks.heading(level_around, label_around)
             self.blocks.heading(level, label if not self.in_heading or structure.is_longer(label, heading) else "")
             self.here = []
-        elif heading and self.in_heading and self.targets is None:
+        elif heading and self.in_heading and not self.has_targets:
             self.blocks.heading(self.in_heading)
         if self.blocks.end():
             self.links.append(0 if self.other_text or self.in_heading else self.links_here)
