@@ -48,6 +48,9 @@ def titles(text: str) -> list[str]:
         ("1.", "2.", "3."),
         ("One", "Two", "Three"),
         ("I. The Period", "II. The Mail", "III. The Night Shadows"),
+        ("I. Home, sweet Home!", "II. Who is there?", "III. Work"),
+        # The heading of a second part takes the place of its first number.
+        ("I", "II", "III", "II", "III", "IV"),
         ("1", "2", "1", "2", "3"),
         ("Prologue", "1", "2", "Epilogue"),
         ("1. Kapitel", "2. Kapitel"),
@@ -134,6 +137,39 @@ def test_headings_in_many_languages_and_forms_begin_chapters(headings: tuple[str
 )
 def test_headings_may_stand_directly_above_the_text(headings: tuple[str, ...]) -> None:
     assert titles("\n\n".join(f"{heading}\n{PROSE}\n{PROSE}" for heading in headings)) == list(headings)
+
+
+@pytest.mark.parametrize(
+    "headings",
+    [
+        ("THE STORM", "THE CALM", "WHAT THE LIGHTHOUSE SAW"),
+        ("\n\nThe Storm", "\n\nThe Calm", "\n\nWhat the Lighthouse Saw", "\n\nHome"),
+        ("\n\nШтиль.", "\n\nШпиль", "\n\nИ пил ли?"),
+        ("\n\n10 November.", "\n\n11 November.", "\n\n14 November, Sunday."),
+    ],
+)
+def test_titles_without_a_number_begin_chapters_if_they_stand_apart(headings: tuple[str, ...]) -> None:
+    assert titles(book(*headings, before="")) == [heading.strip() for heading in headings]
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        # Each of these stands in the middle of a text.
+        ("The Storm", "The Calm", "Home"),
+        ("“WHO IS THERE?”", "“NOBODY.”", "— AH!"),
+        ("JOHN SMITH", "JOHN SMITH", "JOHN SMITH", "JOHN SMITH"),
+        ("A", f"B\n\n{PROSE * 40}", "C", "D", f"E\n\n{PROSE * 60}"),
+    ],
+)
+def test_signatures_and_inscriptions_are_no_titles(lines: tuple[str, ...]) -> None:
+    assert titles(book(*lines, before=PROSE)) == [""]
+
+
+def test_lines_between_gaps_are_no_titles_where_all_paragraphs_have_gaps() -> None:
+    assert titles(f"{PROSE}\n\n\n{PROSE}\n\n\n{PROSE}\n\n\n".join(f"She sat {number}\n\n" for number in "abcde")) == [
+        ""
+    ]
 
 
 def test_marks_around_a_heading_are_no_part_of_it() -> None:
@@ -237,6 +273,10 @@ def test_numbers_of_scenes_begin_no_chapters_where_chapters_have_a_word() -> Non
     assert titles(text) == ["Chapter 1", "Chapter 2"]
 
 
+def test_numbers_below_a_dash_are_in_no_sentence() -> None:
+    assert titles(book("I", "II", "III").replace("asked.", "asked \u2013")) == ["I", "II", "III"]
+
+
 def test_numbers_that_do_not_count_from_one_begin_no_chapters() -> None:
     assert titles(book("7", "12", "40")) == [""]
 
@@ -331,7 +371,15 @@ def test_a_text_without_headings_is_one_chapter_without_a_title() -> None:
 
 def test_white_space_and_marks_without_end_take_no_long_time() -> None:
     # Each of these took minutes with a pattern that backtracks.
-    for text in ((" " * 100 + "\n") * 5000, ("*" * 100 + "\n") * 5000, "\n" * 500_000, "_*" * 250_000, "i" * 500_000):
+    for text in (
+        "AA\n\n" * 100_000,
+        "\n\n\na" * 100_000,
+        (" " * 100 + "\n") * 5000,
+        ("*" * 100 + "\n") * 5000,
+        "\n" * 500_000,
+        "_*" * 250_000,
+        "i" * 500_000,
+    ):
         assert titles(f"a{text}b") == [""]
 
 

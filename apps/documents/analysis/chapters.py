@@ -56,6 +56,8 @@ def find(text: str) -> list[Chapter]:
         forms = {heading.form for heading in guessed}
         chosen, ends = _with_titles(text, guessed), []
         above = [heading for heading in candidates if heading.form not in forms]
+    if len(chosen) < MIN_STATED:
+        chosen = sequences.titled(text) or chosen
     if not chosen:
         return [Chapter(start=0, body_start=0, end=len(text), title="")]
     starts = _starts(text, chosen, above)

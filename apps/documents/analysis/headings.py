@@ -28,6 +28,12 @@ MAX_WORDS_OF_SENTENCE_TITLE = 20
 
 #: Forms of headings. A word that is none of a chapter or a part is a form of its own, as each kind of numeral is.
 CHAPTER, PART, NAME, NUMBER = "chapter", "part", "name", "number"
+#: Forms of titles without a number.
+CAPITALS, APART = "capitals", "apart"
+#: Empty lines above a title that stands apart, and characters in which they are looked for.
+EMPTY_LINES, MAX_CHARACTERS_OF_GAP = 2, 40
+#: Most gaps of as many empty lines for each such title.
+MAX_GAPS_A_TITLE = 2
 
 #: A heading's number and name.
 Key = tuple[int | None, str]
@@ -90,9 +96,10 @@ _ANY_WORD = re.compile(
 )
 #: Marks between a number and its title.
 _SEPARATORS = frozenset(".:)]*_|\u2012\u2013\u2014\u2015-、\uff0e。\uff1a\uff09・")
+_GAP = re.compile(r"\n[^\S\n]*+\n[^\S\n]*+\n\s*+")
 _VISIBLE, _GAPS = re.compile(r"\S"), re.compile(r"\s++")
 _UNSPACED_LETTER = re.compile(rf"[{UNSPACED}]")
-_PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019'»“—-*#_=)]。\uff01\uff1f」』।؟\u06d4")
+_PARAGRAPH_ENDS = tuple(".!?…:\"”\u2019\u2018'»«\u203a\u2039“—\u2013-*#_=)]。\uff01\uff1f」』।؟\u06d4")
 _SENTENCE_ENDS = (".", ",", ";", "。", "\uff0c", "、", "\uff1b", "।", "\u06d4", "،")
 _PROSE_ENDS = (*_SENTENCE_ENDS, "!", "?", "…", "”", '"', "\u2019", "»", "\uff01", "\uff1f", "」", "』", "؟")
 _NUMBER_ENDS = re.compile(r"[.:,\u2012-\u2015(]|[^\S\n][-\u2013][^\S\n]")
@@ -121,6 +128,26 @@ def candidates(text: str) -> list[Heading]:
     """Return the lines that may begin a chapter, in the order of the text; at most `MAX_CANDIDATES`."""
     found = (next(_headings(line), None) for line in _lines(text))
     return list(islice(filter(None, found), MAX_CANDIDATES))
+
+
+def titles(text: str) -> list[Heading]:
+    """Return the lines that stand apart like titles without a number: in capitals, or below two empty lines."""
+    found: dict[str, list[Heading]] = {CAPITALS: [], APART: []}
+    for line in _lines(text):
+        if line.above or line.below or len(line.whole) > MAX_CHARACTERS_ABOVE_TEXT:
+            continue
+        title = shown(line.whole)
+        before = text[max(0, line.start - MAX_CHARACTERS_OF_GAP) : line.start]
+        form = CAPITALS if title.isupper() else APART
+        gap = before[len(before.rstrip()) :]
+        is_apart = form == CAPITALS or gap.count("\n") > EMPTY_LINES or len(gap) == line.start
+        if is_apart and title[:1].isalnum() and any(map(str.isalpha, title)) and _title_like(title.rstrip(".!?")):
+            found[form].append(Heading(start=line.start, end=line.end, title=title, form=form, name=title.casefold()))
+            if len(found[form]) >= MAX_CANDIDATES:
+                return []
+    if next(islice(_GAP.finditer(text), MAX_GAPS_A_TITLE * len(found[APART]), None), None):
+        found[APART] = []  # Two empty lines stand above other lines, too: they set nothing apart.
+    return max(found.values(), key=len)
 
 
 def names_a_chapter(line: str) -> bool:
@@ -227,7 +254,7 @@ def _numbered(line: _Line) -> Iterator[Heading]:
     told, tail = match[0], content[match.end() :]
     rest = tail.strip(_AFTER_TITLE + ".)\uff09、\uff0e\u2013\u2014-")
     is_numeral = told.isdecimal() or told.isupper() or told[0] in numerals.HAN
-    if rest and not (is_numeral and _is_separated(tail) and _title_like(rest, tail)):
+    if rest and not (is_numeral and _is_separated(tail) and _title_like(rest.rstrip("!?") or rest, tail)):
         return
     number = numerals.read(told)
     below = line.below

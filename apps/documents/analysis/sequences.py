@@ -4,16 +4,20 @@ import math
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
-from apps.documents.analysis import contents
-from apps.documents.analysis.headings import CHAPTER, NAME, NUMBER, PART, Heading
+from apps.documents.analysis import contents, words
+from apps.documents.analysis.headings import CHAPTER, NAME, NUMBER, PART, Heading, titles
 
 #: What a form of headings counts. Any word stands between a word for a chapter and a number.
 RANKS = {CHAPTER: 10.0, PART: 0.6}
 RANK_OF_WORD, RANK_OF_NUMBER = 2.0, 1.0
 #: Least evenness and least share of the text of a sequence without a word for a chapter. Lists and notes have less.
 MIN_EVENNESS, MIN_COVERAGE = 0.08, 0.3
-#: Fewest headings of such a sequence.
-MIN_HEADINGS = 2
+#: The same of titles without a number. Signatures, inscriptions and telegrams have less.
+MIN_EVENNESS_OF_TITLES, MIN_COVERAGE_OF_TITLES = 0.4, 0.8
+#: Fewest headings of such a sequence, and fewest titles without a number, which have more than a few words below.
+MIN_HEADINGS, MIN_TITLES, FEW_WORDS = 2, 3, 30
+#: Largest number with which a sequence begins.
+LATEST_BEGINNING = 2
 #: Largest step from one number to the next.
 MAX_STEP = 3
 #: Largest share of numbers in the middle of a sentence. Page numbers are there more often.
@@ -29,6 +33,25 @@ def chosen(text: str, candidates: Sequence[Heading]) -> list[Heading]:
         if score > best[0]:
             best = score, found
     return best[1] or contents.without(text, [heading for heading in candidates if heading.form == NAME])
+
+
+def titled(text: str) -> list[Heading]:
+    """Return the titles without a number that have text below them. Empty: they are no chapters."""
+    found = titles(text)
+    ends = [*(heading.start for heading in found[1:]), len(text)]
+    chosen = [
+        heading
+        for heading, end in zip(found, ends, strict=False)
+        if not words.at_most(FEW_WORDS, text, heading.end, end)
+    ]
+    different = len({heading.name for heading in chosen})
+    if (
+        different < max(MIN_TITLES, len(chosen))
+        or _evenness(text, chosen) < MIN_EVENNESS_OF_TITLES
+        or _coverage(text, chosen) < MIN_COVERAGE_OF_TITLES
+    ):
+        return []
+    return chosen
 
 
 def is_numbered(heading: Heading) -> bool:
@@ -73,7 +96,7 @@ def _believed(headings: Sequence[Heading]) -> list[Heading]:
 
 
 def _counted(headings: Sequence[Heading]) -> list[Heading]:
-    """Return the longest sequence that counts on. It may begin again at 1, as in a second part.
+    """Return the longest sequence that counts on. It may begin again, as in a second part, whose line is the first.
 
     Some numbers may be missing, since headings between may not be recognised.
     """
@@ -83,12 +106,11 @@ def _counted(headings: Sequence[Heading]) -> list[Heading]:
     best = (0, -1)
     for index, heading in enumerate(headings):
         number = heading.number or 0
-        if number > 1:
-            missed = range(1, MAX_STEP + 1)
-            length, last = max((longest.get(number - step, (0, -1)) for step in missed), key=lambda end: end[0])
-        else:
+        missed = range(1, MAX_STEP + 1)
+        length, last = max((longest.get(number - step, (0, -1)) for step in missed), key=lambda end: end[0])
+        if number <= LATEST_BEGINNING and length < best[0]:
             length, last = best
-        if number > 2 and not length:
+        if number > LATEST_BEGINNING and not length:
             before.append(None)
             continue
         if number == 1 and last >= 0 and headings[last].number == 1:
@@ -110,9 +132,7 @@ def _score(text: str, form: str, found: Sequence[Heading]) -> float:
     numbered = [heading for heading in found if is_numbered(heading)]
     if not numbered:
         return 0.0
-    lengths = _lengths(text, numbered)
-    evenness = _median(lengths) * len(lengths) / max(sum(lengths), 1)
-    coverage = 1 - numbered[0].start / max(len(text), 1)
+    evenness, coverage = _evenness(text, numbered), _coverage(text, numbered)
     if form not in RANKS and (len(numbered) < MIN_HEADINGS or evenness < MIN_EVENNESS or coverage < MIN_COVERAGE):
         return 0.0
     # Numbers that begin again and again are those of scenes.
@@ -121,10 +141,11 @@ def _score(text: str, form: str, found: Sequence[Heading]) -> float:
     return rank * len(numbered) * math.sqrt(min(evenness, 1.0)) * coverage / (1 if form in RANKS else begun)
 
 
-def _lengths(text: str, found: Sequence[Heading]) -> list[int]:
-    starts = [*(heading.start for heading in found), len(text)]
-    return [after - start for start, after in pairwise(starts)]
+def _evenness(text: str, found: Sequence[Heading]) -> float:
+    """Return the median length of what is below the headings, as a share of the average length."""
+    lengths = sorted(after - start for start, after in pairwise([*(heading.start for heading in found), len(text)]))
+    return lengths[(len(lengths) - 1) // 2] * len(lengths) / max(sum(lengths), 1)
 
 
-def _median(lengths: Sequence[int]) -> int:
-    return sorted(lengths)[(len(lengths) - 1) // 2] if lengths else 0
+def _coverage(text: str, found: Sequence[Heading]) -> float:
+    return 1 - found[0].start / max(len(text), 1)
