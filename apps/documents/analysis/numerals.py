@@ -1,6 +1,7 @@
 """Read the numbers of chapters: digits, Roman numerals and words."""
 
 import re
+import unicodedata
 
 
 def _counted(words: str, step: int = 1) -> dict[str, int]:
@@ -62,7 +63,7 @@ _SPACES = r"[^\S\n]++"
 #: No number has more than four words. Without that bound, lines of such words would take quadratic time.
 PATTERN = (
     rf"(?:\d{{1,4}}|(?:{_WORD})(?:(?:{_SPACES}and{_SPACES}|(?>(?:[^\S\n]|-)+))(?:{_WORD})){{0,3}}"
-    rf"|[mdclxvi\u0456\u0445]{{1,12}}|[{HAN}]{{1,8}})(?![^\W_])"
+    rf"|[mdclxvi\u0456\u0445\u2160-\u217f]{{1,12}}|[{HAN}]{{1,8}})(?![^\W_])"
 )
 
 
@@ -78,7 +79,7 @@ def read(text: str) -> int | None:
         return _from_han(text.translate(_FORMAL))
     # Words first: the French "dix" would be a Roman 509.
     number = _from_words([word for word in re.split(r"[\s-]+", text.lower()) if word not in _FILLERS])
-    text = text.upper().translate(_CYRILLIC)
+    text = unicodedata.normalize("NFKC", text).upper().translate(_CYRILLIC)
     if number is None and _ROMAN.fullmatch(text):
         return _from_roman(text)
     return number
