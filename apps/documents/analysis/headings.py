@@ -136,12 +136,13 @@ def titles(text: str) -> list[Heading]:
     for line in _lines(text):
         if line.above or line.below or len(line.whole) > MAX_CHARACTERS_ABOVE_TEXT:
             continue
-        title = shown(line.whole)
+        form = CAPITALS if line.whole.isupper() else APART
         before = text[max(0, line.start - MAX_CHARACTERS_OF_GAP) : line.start]
-        form = CAPITALS if title.isupper() else APART
         gap = before[len(before.rstrip()) :]
-        is_apart = form == CAPITALS or gap.count("\n") > EMPTY_LINES or len(gap) == line.start
-        if is_apart and title[:1].isalnum() and any(map(str.isalpha, title)) and _title_like(title.rstrip(".!?")):
+        if form == APART and gap.count("\n") <= EMPTY_LINES and len(gap) < line.start:
+            continue
+        title = shown(line.whole)
+        if title[:1].isalnum() and any(map(str.isalpha, title)) and _title_like(title.rstrip(".!?")):
             found[form].append(Heading(start=line.start, end=line.end, title=title, form=form, name=title.casefold()))
             if len(found[form]) >= MAX_CANDIDATES:
                 return []
