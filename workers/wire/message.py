@@ -1,6 +1,7 @@
 """Messages in Redis: Dramatiq's own, with the attempt in their options."""
 
 import json
+import os
 import re
 import time
 from typing import Any
@@ -13,6 +14,8 @@ from apps.tasks.errors import TaskError
 from apps.tasks.json_safe import COMPACT, from_compact
 from apps.tasks.values import Held, Send
 from workers.wire.keys import level_word
+
+_quoted = json.encoder.encode_basestring_ascii
 
 #: Options that belong to one publication of a message, not to the message.
 WIRE_OPTIONS = ("redis_message_id", "attempt")
@@ -35,6 +38,23 @@ LINES_QUEUE = "@lines"
 
 class UnreadableRowError(TaskError, ValueError):
     """The row's arguments cannot be read."""
+
+
+def make(**fields: Any) -> Message[Any]:
+    """Return a message of all its fields, in a third of the time of its `__init__`: a frozen class sets each by a call.
+
+    `args` must be a tuple.
+    """
+    message: Message[Any] = object.__new__(Message)
+    vars(message).update(fields)
+    return message
+
+
+def new_id() -> str:
+    """Return a random UUID as text, as Dramatiq makes one, in a third of the time."""
+    digits = os.urandom(16).hex()
+    variant = "89ab"[int(digits[16], 16) & 3]
+    return f"{digits[:8]}-{digits[8:12]}-4{digits[13:16]}-{variant}{digits[17:20]}-{digits[20:]}"
 
 
 def wire_id_of(task_id: str, attempt: int) -> str:
@@ -73,18 +93,17 @@ def words_of_row(row: Any) -> Words:
 
 def words_of_send(send: Send) -> Words:
     """Return the words of a send's first attempt. Its message, with the same words, would take longer to make."""
-    options = _options(send.task_id, 0)
-    data: Any = {
-        "queue_name": send.queue_name,
-        "actor_name": send.task_name,
-        "args": send.args,
-        "kwargs": send.kwargs,
-        "options": {**send.options, **options},
-        "message_id": send.task_id,
-        "message_timestamp": int(time.time() * 1000),
-    }
-    level = level_word(send.queue_name, send.priority)
-    return level.encode(), options["redis_message_id"].encode(), get_encoder().encode(data)
+    task_id, wire_id = send.task_id, wire_id_of(send.task_id, 0)
+    own = f'"redis_message_id":{_quoted(wire_id)},"attempt":0}}'
+    options = f"{COMPACT.encode(send.options)[:-1]},{own}" if send.options else f"{{{own}"
+    text = (
+        f'{{"queue_name":{_quoted(send.queue_name)},"actor_name":{_quoted(send.task_name)},"args":{send.args},'
+        f'"kwargs":{send.kwargs},"options":{options},"message_id":{_quoted(task_id)},'
+        f'"message_timestamp":{int(time.time() * 1000)}}}'
+    )
+    encoder = get_encoder()
+    data = text.encode() if getattr(encoder, "is_compact", False) else encoder.encode(json.loads(text))
+    return level_word(send.queue_name, send.priority).encode(), wire_id.encode(), data
 
 
 def words_of_line(task_name: str, line: str) -> Words:
@@ -135,13 +154,10 @@ def from_held(held: Held, attempt: int) -> Message[Any]:
         options["retries"] = held.retries
     if held.traceback:
         options[TRACEBACK_OPTION] = held.traceback
-    message: Message[Any] = object.__new__(Message)
-    # As its own `__init__`, in a third of the time: a frozen class sets each by a call.
-    vars(message).update(
+    return make(
         queue_name=held.queue_name, actor_name=held.task_name, args=tuple(args), kwargs=kwargs, options=options,
         message_id=held.task_id, message_timestamp=sent_ms,
     )  # fmt: skip
-    return message
 
 
 def is_of(data: bytes, held: Held, message: Message[Any]) -> bool:
