@@ -563,6 +563,40 @@ def _plan(sql: str, *parameters: Any) -> str:
     return "\n".join(line for (line,) in Statement("EXPLAIN " + sql).execute(*parameters))
 
 
+@pytest.mark.parametrize("analysed", ["before", "after"])
+@pytest.mark.parametrize(
+    ("look", "index", "column"),
+    [
+        (ledger.expire_waiting, "tasks_pending_expiring", "expires_at"),
+        (lambda: ledger.take_due(limit=500), "tasks_pending_delayed", "run_at"),
+    ],
+    ids=["expired", "due"],
+)
+def test_the_relay_searches_an_index_by_time_however_many_tasks_wait(
+    look: Callable[[], object], index: str, column: str, analysed: str
+) -> None:
+    """The clock of each row cannot be searched for: the relay read all tasks that wait, several times a second."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's planner goes by the table's definition")
+    with connection.cursor() as cursor:
+        if analysed == "before":
+            cursor.execute("ANALYZE tasks_taskstatus")
+        ledger.record(
+            [
+                Send(task_id=str(number), task_name="a.b", queue_name="q", delay_ms=60_000, max_age_ms=60_000)
+                for number in range(3_000)
+            ]
+        )
+        if analysed == "after":
+            cursor.execute("ANALYZE tasks_taskstatus")
+    with CaptureQueriesContext(connection) as queries:
+        look()
+    (sql,) = [query["sql"] for query in queries.captured_queries if 'ORDER BY "tasks_taskstatus".' in query["sql"]]
+    plan = _plan(sql)
+    assert f"using {index}" in plan
+    assert f"Index Cond: ({column} <= " in plan
+
+
 @pytest.mark.parametrize("variant", ["optimistic", "skip_locked"])
 @pytest.mark.parametrize("analysed", ["before", "after"])
 def test_a_batch_is_looked_up_by_its_rows_among_many_others(variant: str, analysed: str) -> None:
