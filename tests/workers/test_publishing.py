@@ -7,6 +7,7 @@ import signal
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 
@@ -391,6 +392,19 @@ def test_a_send_has_the_words_of_its_message(broker: LedgerBroker, monkeypatch: 
     words = wire_message.words_of_send(broker.send_of(message))
 
     assert words == words_of(wire_message.for_attempt(message, 0))
+
+
+@pytest.mark.once
+def test_ids_of_one_time_are_uuids_that_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    for seconds in (0, wire_message.ID_STEP_SECONDS):
+        monkeypatch.setattr("time.time", lambda seconds=seconds: 1_764_000_000 + seconds)
+        ids = [tasks.effect.message("n").message_id for _ in range(1_000)]
+        assert len(set(ids)) == len(ids)
+        assert all(str(uuid.UUID(one)) == one and uuid.UUID(one).variant == uuid.RFC_4122 for one in ids)
+        begun.append({one[:3] for one in ids})
+    (first,), (second,) = begun
+    assert int(second, 16) == int(first, 16) + 1
 
 
 def test_a_project_may_encode_messages_otherwise(broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> None:

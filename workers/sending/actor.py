@@ -60,14 +60,12 @@ class LedgerActor(Actor[P, R]):
             message_options.check_call(self.actor_name, args, kwargs)
         if options:
             options = message_options.checked(self, options)
-            message = super().message_with_options(args=args, kwargs=kwargs, **options)
-        else:
-            message = make(
-                queue_name=self.queue_name, actor_name=self.actor_name, args=args, kwargs=kwargs or {}, options={},
-                message_id=new_id(), message_timestamp=int(time.time() * 1000),
-            )  # fmt: skip
+        message: Message[R] = make(
+            queue_name=self.queue_name, actor_name=self.actor_name, args=tuple(args), kwargs=kwargs or {},
+            options=options, message_id=new_id() if message_id is None else message_id,
+            message_timestamp=int(time.time() * 1000),
+        )  # fmt: skip
         if message_id is not None:
-            message = message.copy(message_id=message_id)
             check_columns(message, priority=self.priority)
         return message
 
