@@ -24,6 +24,7 @@ NAMES = (
     "tasks_api",
     "cancel",
     "volume",
+    "scale",
     "retention",
     "backlog",
     "idle",
@@ -39,7 +40,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("names", nargs="*", metavar="NAME", help=f"of: {', '.join(NAMES)}; default: all")
     parser.add_argument("--quick", action="store_true", help="measure very little, only to see that everything works")
-    parser.add_argument("--rows", type=int, help="number of finished rows of `retention` and `volume`")
+    parser.add_argument("--rows", type=int, help="number of finished rows of `retention`, `scale` and `volume`")
     parser.add_argument("--json", action="store_true", help="write an object a line, instead of a table")
     options = parser.parse_args()
     for name in options.names:

@@ -18,7 +18,7 @@ def run(rig: Rig) -> list[Figure]:
     for system in rig.systems(*(setup for pair in pairs for setup in pair)):
         system.start_early()
     for _, full in pairs:
-        _fill(rig, full, size=size)
+        fill(rig, full, size=size)
     rounds: list[dict[str, float]] = []
     for number in rig.rounds():
         rounds.append({})
@@ -53,7 +53,8 @@ def list_figures(rig: Rig) -> list[Figure]:
     return found
 
 
-def _fill(rig: Rig, setup: Setup, *, size: int) -> None:
+def fill(rig: Rig, setup: Setup, *, size: int) -> None:
+    """Add this number of copies of a finished task to the table."""
     system = rig.system(setup)
     with system.workers():
         pass  # A task that warms them up is copied.

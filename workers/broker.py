@@ -6,11 +6,12 @@ It is imported before Django's models exist, so functions import the ledger wher
 import logging
 import time
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
-from django.db import transaction
+from django.db import IntegrityError, transaction
 from django.db.models import Q
 from dramatiq import Actor, Message
 from dramatiq.brokers.redis import RedisBroker
@@ -23,7 +24,7 @@ from dramatiq.threading import Interrupt
 from apps.tasks import progress, queues, states
 from apps.tasks.conf import conf
 from apps.tasks.errors import BadArgumentsError, FollowUpError, QueueFullError
-from apps.tasks.json_safe import json_safe
+from apps.tasks.json_safe import COMPACT, json_safe
 from apps.tasks.limits import declared as limits
 from apps.tasks.log_context import with_request
 from apps.tasks.queues import did_you_mean
@@ -61,6 +62,11 @@ ACK_SIGNALS = ("ack", "nack")
 ENDING_SIGNALS = ("process_message", "skip_message", *ACK_SIGNALS)
 #: Signal before an actor is called, and those after which its thread has called all hooks of its message.
 PROCESSING, ENDS = "process_message", ("process_message", "skip_message")
+
+#: Messages that one statement records, of many.
+RUN = 2_000
+#: Place of the first field that plain sends of one actor have in common, with all after it.
+ALIKE = Send._fields.index("priority")
 
 #: Milliseconds that a join waits, unless it says otherwise.
 JOIN_MS = 60_000
@@ -257,12 +263,59 @@ class LedgerBroker(RedisBroker):
             if self.listeners("before_enqueue"):
                 for message in given:
                     self.emit_before("enqueue", message, None)
-            known = self._record([self.send_of(message) for message in given])
+            known = self._record_many(given)
             found = [sent(message, known_as=known.get(position)) for position, message in enumerate(given)]
             if self.listeners("after_enqueue"):
                 for message in found:
                     self.emit_after("enqueue", message, None)
         return found
+
+    def _record_many(self, messages: Sequence[Message[Any]]) -> dict[int, str]:
+        """Record and publish messages. Return what `_record` does."""
+        if len(messages) > RUN and self._are_plain(messages):
+            # An id that is known is the only conflict there can be, and then the whole is done again with a look at it.
+            with suppress(IntegrityError):
+                self._insert_runs(messages)
+                return {}
+        return self._record(list(self._sends_of(messages)))
+
+    def _are_plain(self, messages: Sequence[Message[Any]]) -> bool:
+        """Return whether the messages are of one actor and need a look at their arguments alone."""
+        name, queue_name = messages[0].actor_name, messages[0].queue_name
+        actor = self.actors.get(name)
+        return (
+            actor is not None
+            and limits.of(name) is None
+            and not unique.is_unique(actor.options)
+            and not self.back_pressure.is_limited(queue_name, name)
+            and not is_by_hand()
+            and all(not one.options and one.actor_name == name and one.queue_name == queue_name for one in messages)
+        )
+
+    def _insert_runs(self, messages: Iterable[Message[Any]]) -> None:
+        """Record messages with new ids in one transaction, run by run, and publish them.
+
+        While the database writes one run, the next one is checked.
+
+        Raises:
+          IntegrityError: An id is known. Nothing is recorded.
+        """
+        from apps.tasks import ledger
+
+        packed: list[Any] = []
+        sends = self._sends_of(messages)
+        run, following = list(islice(sends, RUN)), list[Send]()
+
+        def prepare() -> None:
+            nonlocal following
+            packed.extend(pack_sends(run, self.wire))
+            following = list(islice(sends, RUN))
+
+        with transaction.atomic():
+            while run:
+                ledger.record_new(run, meanwhile=prepare)
+                run = following
+        publish_on_commit(packed, self.wire.publish_packed)
 
     def _record(self, sends: list[Send]) -> dict[int, str]:
         """Record and publish sends. Return those that are not new: for each, by position, the id of its task."""
@@ -298,9 +351,9 @@ class LedgerBroker(RedisBroker):
 
         def prepare(new: Sequence[Send]) -> None:
             packed.extend(pack_sends(new, self.wire))
-            # Not inside a transaction: its locks would wait for Redis, too.
-            if packed and transaction.get_connection().autocommit:
-                self.wire.settle()
+            if packed:
+                # Inside a transaction its locks would wait for Redis, too.
+                self.wire.settle(wait=transaction.get_connection().autocommit)
 
         known = ledger.record(sends, meanwhile=prepare, at_once=at_once)
         if packed:
@@ -313,13 +366,13 @@ class LedgerBroker(RedisBroker):
         is_elsewhere = elsewhere.OPTION in given and message.actor_name not in self.actors
         actor: Any = ActorElsewhere(message) if is_elsewhere else self.get_actor(message.actor_name)
         plain = arguments.plain_options(message) if given else given
-        bound = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
+        checked = arguments.check(actor, message, options=plain, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
         priority = arguments.priority_of(message, actor)
         arguments.check_columns(message, priority=priority)
         queue_name = q_name(message.queue_name)
         if conf.TASK_QUEUES and not is_elsewhere:
             queues.check_known(queue_name, conf.TASK_QUEUES)
-        related_type, related_id = _related(actor, bound)
+        related_type, related_id = _related(actor, checked.first)
         if "pipe_target" in given:
             following.check_next(actor, given["pipe_target"], actors=self.actors, check_send=self.send_of)
         delay_ms, max_age_ms = times.checked_start_and_age(actor, message, delay=delay)
@@ -337,8 +390,8 @@ class LedgerBroker(RedisBroker):
             task_name=message.actor_name,
             queue_name=queue_name,
             priority=int(priority),
-            args=message.args,
-            kwargs=message.kwargs,
+            args=checked.args,
+            kwargs=checked.kwargs,
             options=with_request(_with_key(_without_columns(plain) if given else {}, key)),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
@@ -350,6 +403,26 @@ class LedgerBroker(RedisBroker):
             unique=key,
             parent_id=_parent_of(message),
         )
+
+    def _sends_of(self, messages: Iterable[Message[Any]]) -> Iterator[Send]:
+        """Yield messages as `send_of` returns them.
+
+        Those of one actor that have no options mostly differ in their ids and arguments alone.
+        """
+        known: dict[tuple[str, str], Send] = {}
+        for message in messages:
+            like = None if message.options else known.get((message.actor_name, message.queue_name))
+            if like is None:
+                send = self.send_of(message)
+                if not message.options and send.line is None and send.unique is None:
+                    known[message.actor_name, message.queue_name] = send
+                yield send
+                continue
+            actor = self.actors[message.actor_name]
+            found = arguments.check(actor, message, options={}, max_bytes=conf.TASK_MAX_ARGUMENT_BYTES)
+            arguments.check_id(message)
+            own = message.message_id, like.task_name, like.queue_name, found.args, found.kwargs
+            yield Send._make((*own, *_related(actor, found.first), *like[ALIKE:]))
 
     def follow_up_of(self, message: Message[Any], *, delay: Any = None) -> Send:
         """Return a message that follows a task, as the ledger records it.
@@ -389,14 +462,14 @@ class LedgerBroker(RedisBroker):
         related_type, related_id = "", None
         if actor is not None:
             with suppress(BadArgumentsError):
-                related_type, related_id = _related(actor, arguments.bound(actor, message))
+                related_type, related_id = _related(actor, next(iter(arguments.bound(actor, message).values()), None))
         return Send(
             task_id=message.message_id,
             task_name=message.actor_name,
             queue_name=q_name(message.queue_name),
             priority=int(priority),
-            args=tuple(args),
-            kwargs=kwargs,
+            args=COMPACT.encode(args),
+            kwargs=COMPACT.encode(kwargs),
             options=with_request(_with_key(kept, key)),
             delay_ms=delay_ms,
             max_age_ms=max_age_ms,
@@ -537,10 +610,9 @@ def _with_key(options: dict[str, Any], key: Unique | None) -> dict[str, Any]:
     return options if key is None else {**options, KEY_OPTION: key.key}
 
 
-def _related(actor: Actor[..., Any], bound: dict[str, Any]) -> tuple[str, int | None]:
+def _related(actor: Actor[..., Any], first: Any) -> tuple[str, int | None]:
     """Return label and id of the object a task works on. The first argument is its id, if that is an integer."""
     related_to = actor.options.get("related_to")
-    first = next(iter(bound.values()), None)
     if not related_to or not isinstance(first, int) or isinstance(first, bool):
         return "", None
     if not -arguments.BIG_INTEGER_LIMIT <= first < arguments.BIG_INTEGER_LIMIT:

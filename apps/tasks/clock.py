@@ -15,20 +15,23 @@ class ClockTimestamp(models.Func):
 
     Parameters:
       offset_ms: Milliseconds to add. A negative number gives an earlier time.
+      once: Read the clock once, before the rows. PostgreSQL then searches an index for rows of that time. Otherwise it
+        reads all rows that the rest of the condition leaves, and the clock for each.
     """
 
     function = "CLOCK_TIMESTAMP"
     arity = 0
     output_field = models.DateTimeField()
 
-    def __init__(self, *, offset_ms: float = 0) -> None:
+    def __init__(self, *, offset_ms: float = 0, once: bool = False) -> None:
         super().__init__()
-        self.offset_ms = offset_ms
+        self.offset_ms, self.once = offset_ms, once
 
     def as_sql(self, compiler: Any, connection: Any, **extra: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        now = "(SELECT CLOCK_TIMESTAMP())" if self.once else "CLOCK_TIMESTAMP()"
         if not self.offset_ms:
-            return "CLOCK_TIMESTAMP()", []
-        return "(CLOCK_TIMESTAMP() + %s * INTERVAL '1 millisecond')", [self.offset_ms]
+            return now, []
+        return f"({now} + %s * INTERVAL '1 millisecond')", [self.offset_ms]
 
     def as_sqlite(self, compiler: Any, connection: Any, **extra: Any) -> Any:
         timestamp = timezone.now() + timedelta(milliseconds=self.offset_ms)

@@ -34,6 +34,11 @@ def clean_text(text: str) -> str:
     return text.replace("\x00", REPLACEMENT).encode(errors="replace").decode()
 
 
+def is_clean(text: str) -> bool:
+    """Return whether the text has no NUL and no lone surrogate."""
+    return "\x00" not in text and (text.isascii() or clean_text(text) == text)
+
+
 def from_compact(text: str) -> Any:
     """Return the value of a JSON text. One as `COMPACT` writes it takes half the time of `json.loads`.
 

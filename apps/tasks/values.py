@@ -40,10 +40,12 @@ class Unique:
 
 
 class Send(NamedTuple):
-    """A message to record, as JSON-safe values.
+    """A message to record.
 
     Parameters:
       task_id: Dramatiq's message id.
+      args, kwargs: JSON texts of a list and an object, as `COMPACT` writes them. The row and Redis get them unchanged.
+      options: JSON-safe values.
       delay_ms: Milliseconds before it may run.
       max_age_ms: Milliseconds after `run_at` in which it may still start. None: no limit.
       owner_id: Primary key of the user who may see the task besides staff.
@@ -55,15 +57,15 @@ class Send(NamedTuple):
     task_id: str
     task_name: str
     queue_name: str
+    args: str = "[]"
+    kwargs: str = "{}"
+    related_object_type: str = ""
+    related_object_id: int | None = None
     priority: int = 0
-    args: tuple[Any, ...] = ()
-    kwargs: dict[str, Any] = {}
     options: dict[str, Any] = {}
     delay_ms: int = 0
     max_age_ms: int | None = None
     owner_id: Any = None
-    related_object_type: str = ""
-    related_object_id: int | None = None
     line: str | None = None
     weight: int = 1
     unique: Unique | None = None

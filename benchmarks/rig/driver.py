@@ -190,6 +190,10 @@ class Calls:
         """Call a function of `benchmarks.systems.old_tasks`."""
         return getattr(import_module("benchmarks.systems.old_tasks"), function)(**arguments)
 
+    def at_scale(self, function: str, **arguments: Any) -> Any:
+        """Call a function of `benchmarks.systems.scale`."""
+        return getattr(import_module("benchmarks.systems.scale"), function)(**arguments)
+
     def list_ms(self, count: int) -> dict[str, float]:
         """Return the milliseconds of each view of the list, of a table with this number of tasks."""
         found: dict[str, float] = import_module("benchmarks.systems.task_list").list_ms(count)

@@ -14,7 +14,7 @@ from pathlib import Path
 
 RECORD = struct.Struct("<qd")
 #: Number of marks that a process can make.
-CAPACITY = 1 << 19
+CAPACITY = 1 << 21
 #: The directory of the journals, in the environment of the workers.
 VARIABLE = "BENCHMARKS_JOURNAL"
 

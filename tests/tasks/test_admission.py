@@ -70,7 +70,7 @@ def test_as_many_are_admitted_as_have_places() -> None:
 
 def test_the_many_of_a_send_are_admitted_alike() -> None:
     limit(concurrency=1)
-    sent = send(3, args=(1,), owner_id=None)
+    sent = send(3, args="[1]", owner_id=None)
     assert [row.args for row in TaskStatus.objects.in_line()] == [[1]] * 3
     assert admit() == sent[:1]
 

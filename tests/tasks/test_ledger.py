@@ -53,7 +53,7 @@ def refusal(task_id: str, attempt: int) -> ledger.Refusal:
 
 
 def test_a_recorded_send_is_pending_and_due() -> None:
-    task = recorded(args=(1, "two"), kwargs={"three": [3]}, options={"pipe_ignore": True}, priority=5)
+    task = recorded(args='[1,"two"]', kwargs='{"three":[3]}', options={"pipe_ignore": True}, priority=5)
     assert (task.status, task.attempt, task.progress, task.delayed) == ("pending", 0, 0, False)
     assert (task.args, task.kwargs, task.options, task.priority) == (
         [1, "two"],
@@ -75,8 +75,8 @@ def test_the_times_of_a_send_are_of_one_instant(at_once: int) -> None:
 
 
 def test_a_known_task_id_is_left_as_it_is() -> None:
-    task = recorded(args=(1,))
-    ledger.record([Send(task_id=task.task_id, task_name="acting.other", queue_name="default", args=(2,))])
+    task = recorded(args="[1]")
+    ledger.record([Send(task_id=task.task_id, task_name="acting.other", queue_name="default", args="[2]")])
     assert TaskStatus.objects.get().args == [1]
 
 
@@ -520,7 +520,7 @@ def test_unknown_states_and_impossible_progress_are_refused_by_the_database() ->
 
 
 def test_a_hand_written_insert_writes_the_same_row_as_the_model() -> None:
-    by_hand = recorded(args=(1,), kwargs={"a": None}, options={"o": 1}, priority=3)
+    by_hand = recorded(args="[1]", kwargs='{"a":null}', options={"o": 1}, priority=3)
     by_model = TaskStatus.objects.create(
         task_id="by model",
         task_name="acting.effect",
@@ -541,7 +541,7 @@ def test_a_hand_written_insert_writes_the_same_row_as_the_model() -> None:
 
 def test_one_send_and_many_write_the_same_rows() -> None:
     values: dict[str, Any] = {
-        "args": (1,),
+        "args": "[1]",
         "delay_ms": 60_000,
         "max_age_ms": 1_000,
         "related_object_type": "a.B",
@@ -561,6 +561,40 @@ def test_one_send_and_many_write_the_same_rows() -> None:
 
 def _plan(sql: str, *parameters: Any) -> str:
     return "\n".join(line for (line,) in Statement("EXPLAIN " + sql).execute(*parameters))
+
+
+@pytest.mark.parametrize("analysed", ["before", "after"])
+@pytest.mark.parametrize(
+    ("look", "index", "column"),
+    [
+        (ledger.expire_waiting, "tasks_pending_expiring", "expires_at"),
+        (lambda: ledger.take_due(limit=500), "tasks_pending_delayed", "run_at"),
+    ],
+    ids=["expired", "due"],
+)
+def test_the_relay_searches_an_index_by_time_however_many_tasks_wait(
+    look: Callable[[], object], index: str, column: str, analysed: str
+) -> None:
+    """The clock of each row cannot be searched for: the relay read all tasks that wait, several times a second."""
+    if connection.vendor != "postgresql":
+        pytest.skip("SQLite's planner goes by the table's definition")
+    with connection.cursor() as cursor:
+        if analysed == "before":
+            cursor.execute("ANALYZE tasks_taskstatus")
+        ledger.record(
+            [
+                Send(task_id=str(number), task_name="a.b", queue_name="q", delay_ms=60_000, max_age_ms=60_000)
+                for number in range(3_000)
+            ]
+        )
+        if analysed == "after":
+            cursor.execute("ANALYZE tasks_taskstatus")
+    with CaptureQueriesContext(connection) as queries:
+        look()
+    (sql,) = [query["sql"] for query in queries.captured_queries if 'ORDER BY "tasks_taskstatus".' in query["sql"]]
+    plan = _plan(sql)
+    assert f"using {index}" in plan
+    assert f"Index Cond: ({column} <= " in plan
 
 
 @pytest.mark.parametrize("variant", ["optimistic", "skip_locked"])

@@ -123,7 +123,7 @@ def test_arguments_that_this_version_does_not_take_wait_for_a_deploy_and_spend_n
 ) -> None:
     """Two versions of the code run at once. The message is right, and the old workers must leave it to the new ones."""
     sent = [tasks.fail_times.send(0), tasks.add.send(1, 2)]
-    many = [broker.send_of(tasks.fail_times.message(0))._replace(kwargs={"extra": "secret"}) for _ in range(3)]
+    many = [broker.send_of(tasks.fail_times.message(0))._replace(kwargs='{"extra":"secret"}') for _ in range(3)]
     ledger.record(many)
     request.getfixturevalue("working")
     assert [one.get_result(block=True) for one in sent] == [0, 3]

@@ -1,11 +1,13 @@
 """Publishing: a single message does not wait for the answer of Redis, and is not lost with it."""
 
+import json
 import logging
 import os
 import signal
 import socket
 import threading
 import time
+import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext, suppress
 
@@ -14,6 +16,7 @@ import redis
 from django.conf import settings
 from django.db import transaction
 from dramatiq import Message
+from dramatiq.encoder import JSONEncoder, MessageData
 
 from apps.tasks.conf import conf
 from apps.tasks.models import TaskStatus
@@ -290,6 +293,7 @@ def test_a_send_is_recorded_while_redis_hangs_and_the_next_ones_do_not_try_redis
     assert caplog.text.count("redis does not answer, the relay will publish") == 1
 
 
+@pytest.mark.fast_path("every answer is waited for")
 def test_a_transaction_does_not_wait_for_a_redis_that_hangs(
     unsettled, redis_server_pid, monkeypatch, transactional_db
 ) -> None:
@@ -299,11 +303,27 @@ def test_a_transaction_does_not_wait_for_a_redis_that_hangs(
     try:
         tasks.effect.send("written, not answered")
         with transaction.atomic(), monkeypatch.context() as patch:
-            for name in ("publish", "settle"):
-                patch.setattr(unsettled.publishers, name, lambda *args, **kwargs: pytest.fail("it waits for Redis"))
+            (publisher,) = unsettled.publishers.idle
+            for waits, name in ((unsettled.publishers, "publish"), (publisher.connection, "read_response")):
+                patch.setattr(waits, name, lambda *args, **kwargs: pytest.fail("it waits for Redis"))
             tasks.effect.send("inside")
     finally:
         os.kill(redis_server_pid, signal.SIGCONT)
+
+
+@pytest.mark.fast_path("every answer is waited for")
+def test_a_transaction_reads_an_answer_that_is_there_while_the_database_writes(
+    unsettled: WireQueue, monkeypatch: pytest.MonkeyPatch, transactional_db: None
+) -> None:
+    tasks.effect.send("not answered when its send returns")
+    (publisher,) = unsettled.publishers.idle
+    wait_until(lambda: publisher.connection.can_read(timeout=0))
+
+    with transaction.atomic():
+        tasks.effect.send("inside")
+        monkeypatch.setattr(publisher.connection, "read_response", lambda: pytest.fail("it reads after the commit"))
+
+    assert list(unsettled.publishers.idle) == [publisher]
 
 
 @pytest.fixture
@@ -372,3 +392,38 @@ def test_a_send_has_the_words_of_its_message(broker: LedgerBroker, monkeypatch: 
     words = wire_message.words_of_send(broker.send_of(message))
 
     assert words == words_of(wire_message.for_attempt(message, 0))
+
+
+@pytest.mark.once
+def test_ids_of_one_time_are_uuids_that_begin_alike(monkeypatch: pytest.MonkeyPatch) -> None:
+    begun = []
+    for seconds in (0, wire_message.ID_STEP_SECONDS):
+        monkeypatch.setattr("time.time", lambda seconds=seconds: 1_764_000_000 + seconds)
+        ids = [tasks.effect.message("n").message_id for _ in range(1_000)]
+        assert len(set(ids)) == len(ids)
+        assert all(str(uuid.UUID(one)) == one and uuid.UUID(one).variant == uuid.RFC_4122 for one in ids)
+        begun.append({one[:3] for one in ids})
+    (first,), (second,) = begun
+    assert int(second, 16) == int(first, 16) + 1
+
+
+def test_a_project_may_encode_messages_otherwise(broker: LedgerBroker, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Indented(JSONEncoder):
+        def encode(self, data: MessageData) -> bytes:
+            return json.dumps(data, indent=1).encode()
+
+    monkeypatch.setattr("dramatiq.message.global_encoder", Indented())
+    message = tasks.effect.message_with_options(args=("é",), max_retries=3)
+
+    _, _, data = wire_message.words_of_send(broker.send_of(message))
+
+    assert b"\n" in data
+    assert wire_message.decode(data) == wire_message.for_attempt(message, 0).copy(
+        message_timestamp=wire_message.decode(data).message_timestamp
+    )
+
+
+def test_a_message_that_is_twice_in_one_call_is_queued_once(publisher, broker, redis_client) -> None:
+    one, other = message(1), message(2)
+    publish(publisher, [one, other, one])
+    assert waiting(publisher, redis_client) == ids([one, other])

@@ -75,7 +75,7 @@ def test_a_delayed_row_is_published_at_its_time(relay, waiting) -> None:
 
 
 def test_a_row_whose_publisher_died_before_it_published_is_found(relay, waiting) -> None:
-    ledger.record([Send(task_id="lost", task_name="acting.effect", queue_name="default", args=("n",))])
+    ledger.record([Send(task_id="lost", task_name="acting.effect", queue_name="default", args='["n"]')])
     assert relay.audit() == 1
     assert waiting() == ["lost:0"]
     assert relay.audit() == 0

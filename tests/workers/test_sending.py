@@ -2,12 +2,15 @@
 
 import json
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import nullcontext
 from datetime import timedelta
+from typing import Any
 
 import dramatiq
 import pytest
+import redis
 from django.contrib.auth import get_user_model
 from django.db import connection, transaction
 from django.utils import timezone
@@ -16,6 +19,11 @@ from dramatiq.errors import ActorNotFound
 from apps.tasks.errors import BadArgumentsError, TooLargeError
 from apps.tasks.models import TaskStatus
 from tests.acting import tasks
+from workers.broker import LedgerBroker
+from workers.wire.message import from_row, words_of
+
+Published = Callable[[], list[str]]
+Declare = Callable[..., Any]
 
 pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.redis]
 
@@ -287,6 +295,96 @@ def test_send_many_sends_nothing_if_one_message_is_wrong(broker, published) -> N
         broker.send_many([tasks.effect.message("right"), tasks.effect.message()])  # type: ignore[call-arg]
     assert published() == []
     assert not TaskStatus.objects.exists()
+
+
+@pytest.fixture
+def runs_of_two(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `send_many` record plain messages two by two."""
+    monkeypatch.setattr("workers.broker.RUN", 2)
+
+
+@pytest.mark.usefixtures("runs_of_two")
+def test_many_messages_of_one_actor_are_sent_in_their_order(broker: LedgerBroker, published: Published) -> None:
+    messages = [tasks.effect.message(f"{number} é") for number in range(5)]
+
+    sent = broker.send_many(messages)
+
+    assert [one.message_id for one in sent] == [one.message_id for one in messages]
+    assert all(one.was_new for one in sent)
+    assert list(TaskStatus.objects.order_by("pk").values_list("task_id", "args")) == [
+        (one.message_id, list(one.args)) for one in messages
+    ]
+    assert published() == [one.message_id for one in messages]
+
+
+@pytest.mark.usefixtures("runs_of_two")
+@pytest.mark.parametrize("is_in_atomic", [False, True], ids=["alone", "in a transaction"])
+def test_a_known_message_among_many_is_not_sent_again(
+    is_in_atomic: bool, broker: LedgerBroker, published: Published
+) -> None:
+    known = tasks.effect.send("known")
+    messages = [tasks.effect.message(str(number)) for number in range(5)]
+    messages[3] = messages[3].copy(message_id=known.message_id)
+
+    with transaction.atomic() if is_in_atomic else nullcontext():
+        sent = broker.send_many(messages)
+
+    assert [one.was_new for one in sent] == [True, True, True, False, True]
+    assert TaskStatus.objects.get(task_id=known.message_id).args == ["known"]
+    assert published() == [known.message_id, *(one.message_id for one in messages if one is not messages[3])]
+
+
+@pytest.mark.usefixtures("runs_of_two")
+def test_a_wrong_message_late_among_many_keeps_all_of_them_from_being_sent(
+    broker: LedgerBroker, published: Published
+) -> None:
+    messages = [tasks.effect.message(str(number)) for number in range(5)]
+    with pytest.raises(BadArgumentsError):
+        broker.send_many([*messages, tasks.effect.message(["no text"])])  # type: ignore[arg-type]
+    assert published() == []
+    assert not TaskStatus.objects.exists()
+    tasks.effect.send("the connection is in order")
+
+
+@pytest.mark.usefixtures("runs_of_two")
+def test_each_of_many_messages_has_the_row_and_the_words_of_a_lone_send(
+    broker: LedgerBroker, declare: Declare, redis_client: "redis.Redis"
+) -> None:
+    columns = ("task_name", "args", "kwargs", "options", "related_object_type", "related_object_id", "priority")
+
+    def read(key: Any, text: str = "", **more: Any) -> None: ...
+
+    about = declare(read, related_to="documents.Document", priority=3)
+    messages = [
+        about.message(7, "seven"),
+        about.message(2**40),
+        about.message("no number", "\N{GRINNING FACE}"),
+        about.message(8, text='"quoted" \\u0000'),
+        about.message(key=9, other=[1.5, None, True]),
+    ]
+
+    broker.send_many(messages)
+
+    many = list(TaskStatus.objects.order_by("pk").values_list(*columns))
+    for one in messages:
+        broker.enqueue(one.copy(message_id=f"again {one.message_id}"))
+    assert list(TaskStatus.objects.order_by("pk").values_list(*columns)) == many * 2
+    for row in TaskStatus.objects.all():
+        words = words_of(from_row(row), priority=row.priority)
+        on_the_wire = redis_client.hget(broker.wire.messages_key(row.queue_name), words[1])
+        assert without_time(on_the_wire) == without_time(words[2])
+
+
+def without_time(data: Any) -> dict[str, Any]:
+    return {name: value for name, value in json.loads(data).items() if name != "message_timestamp"}
+
+
+def test_options_that_python_takes_for_equal_stay_as_they_are(broker: LedgerBroker, published: Published) -> None:
+    given = [{"scheduled_at": value} for value in (1, True, 1.0)]
+    messages = [tasks.effect.message("n").copy(options=options) for options in given]
+    broker.send_many(messages)
+    rows = TaskStatus.objects.order_by("pk").values_list("options", flat=True)
+    assert json.dumps(list(rows)) == json.dumps(given)
 
 
 def test_publishing_twice_is_harmless(broker, published) -> None:

@@ -29,7 +29,7 @@ def relay(broker) -> Relay:
 def recorded(task_name: str, queue_name: str, **values: object) -> TaskStatus:
     """Record a task as the code before the deploy sent it."""
     task_id = str(uuid.uuid4())
-    ledger.record([Send(task_id=task_id, task_name=task_name, queue_name=queue_name, args=("n",))])
+    ledger.record([Send(task_id=task_id, task_name=task_name, queue_name=queue_name, args='["n"]')])
     TaskStatus.objects.filter(task_id=task_id).update(**values)
     return TaskStatus.objects.get(task_id=task_id)
 

@@ -10,7 +10,7 @@ from dramatiq import Actor, Message
 from dramatiq.errors import DecodeError
 
 from apps.tasks import ledger, states
-from apps.tasks.json_safe import clean_text, json_safe
+from apps.tasks.json_safe import COMPACT, clean_text, json_safe
 from apps.tasks.values import Claim, Outcome, Send
 from workers.process.writer import is_data_error
 from workers.sending import arguments
@@ -42,12 +42,12 @@ def keep_foreign(wire_id: str, data: bytes, *, queue_name: str) -> None:
     """Record a message of another program as a failed task. Without a row, its send may have been rolled back."""
     try:
         message = decode(data)
-        args, kwargs = json_safe([message.args, message.kwargs])
+        args, kwargs = map(COMPACT.encode, json_safe([message.args, message.kwargs]))
         send = Send(
             task_id=clean_text(message.message_id),
             task_name=clean_text(message.actor_name),
             queue_name=queue_name,
-            args=tuple(args),
+            args=args,
             kwargs=kwargs,
         )
         ledger.dead_letter(send, reason=FOREIGN)

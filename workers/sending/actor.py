@@ -1,6 +1,7 @@
 """The class of actors: Dramatiq's, with options that are checked and with sends for async code."""
 
 import asyncio
+import time
 import types
 from functools import cache
 from typing import Any, Never, ParamSpec, TypeVar
@@ -14,6 +15,7 @@ from apps.tasks.errors import AsyncTransactionError, BadOptionError
 from workers.sending import options as message_options
 from workers.sending.arguments import check_columns
 from workers.sending.counterparts import METHODS_OF_OTHERS
+from workers.wire.message import make, new_id
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -58,9 +60,12 @@ class LedgerActor(Actor[P, R]):
             message_options.check_call(self.actor_name, args, kwargs)
         if options:
             options = message_options.checked(self, options)
-        message = super().message_with_options(args=args, kwargs=kwargs, **options)
+        message: Message[R] = make(
+            queue_name=self.queue_name, actor_name=self.actor_name, args=tuple(args), kwargs=kwargs or {},
+            options=options, message_id=new_id() if message_id is None else message_id,
+            message_timestamp=int(time.time() * 1000),
+        )  # fmt: skip
         if message_id is not None:
-            message = message.copy(message_id=message_id)
             check_columns(message, priority=self.priority)
         return message
 

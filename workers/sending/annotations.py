@@ -38,17 +38,17 @@ def check(actor: Actor[..., Any], arguments: dict[str, Any]) -> None:
     Raises:
       BadArgumentsError: One is not of the type that the actor's function says.
     """
-    for name, accepted in _parameters(actor):
+    for name, accepted in accepted_types(actor).items():
         if name in arguments and type(arguments[name]) not in accepted:
             _check(actor, name, arguments[name], accepted)
 
 
 @lru_cache(maxsize=1024)
-def _parameters(actor: Actor[..., Any]) -> tuple[tuple[str, frozenset[type]], ...]:
-    """Return the parameters with a simple annotation, each with the types that it accepts."""
+def accepted_types(actor: Actor[..., Any]) -> dict[str, frozenset[type]]:
+    """Return the types that the parameters accept which have a simple annotation, by name."""
     named = [one for one in inspect.signature(actor.fn).parameters.values() if one.kind not in RESTS]
     found = ((one.name, _accepted_by(one, actor)) for one in named)
-    return tuple((name, accepted) for name, accepted in found if accepted)
+    return {name: accepted for name, accepted in found if accepted}
 
 
 def _accepted_by(parameter: inspect.Parameter, actor: Actor[..., Any]) -> frozenset[type]:

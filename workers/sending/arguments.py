@@ -5,14 +5,14 @@ import inspect
 import math
 import uuid
 from functools import lru_cache
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.contrib.auth import get_user_model
 from django.core.exceptions import ValidationError
 from dramatiq import Actor, Message
 
 from apps.tasks.errors import BadArgumentsError, TooLargeError
-from apps.tasks.json_safe import COMPACT, clean_text
+from apps.tasks.json_safe import COMPACT, is_clean
 from workers.sending import annotations
 from workers.sending.times import TIMES, check_time, shown, whole_number
 from workers.wire.message import MAX_ID_LENGTH
@@ -31,6 +31,13 @@ FOLLOWING = ("pipe_target", "group_completion_callbacks")
 
 #: Depth of lists and dicts in an argument, at most. JSON is written by recursion, and Python allows about a thousand.
 MAX_DEPTH = 100
+
+#: Types of values that need no look of their own in a JSON text of at most so many characters, if no character in it is
+#: odd. An integer of more than `MAX_INTEGER_BITS` has more of them.
+PLAIN = frozenset({int, str, bool, type(None)})
+PLAIN_LENGTH = 4_000
+#: Arguments of a message whose types are remembered, at most.
+PLAIN_ARGUMENTS = 20
 
 #: Arguments and characters of their names that a log line has, at most.
 SHOWN_ARGUMENTS = 20
@@ -57,26 +64,38 @@ def _positional(actor: Actor[..., Any]) -> tuple[tuple[str, ...], int]:
     return positions, len(required)
 
 
-def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, Any], max_bytes: int) -> dict[str, Any]:
+class Checked(NamedTuple):
+    """Arguments that an actor can be called with.
+
+    Parameters:
+      first: Value of the actor's first parameter. None: the message has no arguments.
+      args, kwargs: JSON texts.
+    """
+
+    first: Any
+    args: str
+    kwargs: str
+
+
+def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, Any], max_bytes: int) -> Checked:
     """Check that the actor can be called with the message's arguments and that JSON can carry them.
 
     Parameters:
       options: Options of the message, as `plain_options` returns them.
-
-    Returns:
-      The arguments by name, in the actor's order.
 
     Raises:
       BadArgumentsError: An argument is missing or unknown, of another type than the actor's function says, or JSON does
         not know a value.
       TooLargeError: The arguments as JSON have more than `max_bytes`.
     """
-    by_name = bound(actor, message)
-    for position, value in enumerate(message.args):
-        check_value(actor.actor_name, f"argument {position + 1}", value)
-    for name, value in message.kwargs.items():
-        check_value(actor.actor_name, f"argument {name!r}", value)
-    annotations.check(actor, by_name)
+    found = _checked_plain(actor, message)
+    if found is None:
+        by_name = bound(actor, message)
+        for position, value in enumerate(message.args):
+            check_value(actor.actor_name, f"argument {position + 1}", value)
+        for name, value in message.kwargs.items():
+            check_value(actor.actor_name, f"argument {name!r}", value)
+        annotations.check(actor, by_name)
     for name, value in options.items():
         if name in NUMBERS and value is not None:
             whole_number(actor.actor_name, f"option {name!r}", value)
@@ -87,13 +106,40 @@ def check(actor: Actor[..., Any], message: Message[Any], *, options: dict[str, A
             check_value(actor.actor_name, f"option {name!r}", value)
             if name in FOLLOWING:
                 _check_numbers_of_following(actor, value)
-    size = len(COMPACT.encode([message.args, message.kwargs]))
+    if found is None:
+        first = next(iter(by_name.values()), None)
+        found = Checked(first, COMPACT.encode(message.args), COMPACT.encode(message.kwargs))
+    size = len(found.args) + len(found.kwargs) + len("[,]")
     if size > max_bytes:
         raise TooLargeError(
             f"the arguments for {actor.actor_name} have {size:,} bytes as JSON, at most {max_bytes:,} are allowed "
             "(TASK_MAX_ARGUMENT_BYTES). Store the data and send its id."
         )
-    return by_name
+    return found
+
+
+def _checked_plain(actor: Actor[..., Any], message: Message[Any]) -> Checked | None:
+    """Return the arguments if they are plain values, as nearly always. None: they must be checked one by one."""
+    args = message.args
+    if message.kwargs or len(args) > PLAIN_ARGUMENTS or not _is_plain(actor, tuple(map(type, args))):
+        return None
+    try:
+        text = COMPACT.encode(args)
+    except ValueError:
+        return None  # An integer of more digits than Python writes.
+    if len(text) > PLAIN_LENGTH or "\\u0000" in text or "\\ud" in text:
+        return None
+    return Checked(args[0] if args else None, text, "{}")
+
+
+@lru_cache(maxsize=4096)
+def _is_plain(actor: Actor[..., Any], kinds: tuple[type, ...]) -> bool:
+    """Return whether the actor can be called with positional arguments of these types, of which all are plain."""
+    names, required = _positional(actor)
+    accepted = annotations.accepted_types(actor)
+    return required <= len(kinds) <= len(names) and all(
+        kind in PLAIN and kind in accepted.get(name, PLAIN) for name, kind in zip(names, kinds, strict=False)
+    )
 
 
 def _check_numbers_of_following(actor: Actor[..., Any], value: Any) -> None:
@@ -119,12 +165,8 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
       BadArgumentsError: The id is no text of 1 to 255 characters, a name is too long or has a colon, or the priority is
         too large.
     """
-    task_id, actor_name = message.message_id, message.actor_name
-    if not (isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID_LENGTH and clean_text(task_id) == task_id):
-        raise BadArgumentsError(
-            f"the message id for {shown(actor_name)} is {shown(task_id)}, must be a text of 1 to "
-            f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
-        )
+    check_id(message)
+    actor_name = message.actor_name
     for what, name, longest in (("queue", message.queue_name, 100), ("actor", actor_name, 255)):
         if not isinstance(name, str) or not 0 < len(name) <= longest:
             raise BadArgumentsError(
@@ -133,6 +175,16 @@ def check_columns(message: Message[Any], *, priority: int) -> None:
     if ":" in message.queue_name:
         raise BadArgumentsError(f"the name of the queue is {shown(message.queue_name)}, must have no colon")
     check_priority(actor_name, priority)
+
+
+def check_id(message: Message[Any]) -> None:
+    """Check that the column of task ids can hold the id. Raises: BadArgumentsError: As `check_columns`."""
+    task_id = message.message_id
+    if not (isinstance(task_id, str) and 0 < len(task_id) <= MAX_ID_LENGTH and is_clean(task_id)):
+        raise BadArgumentsError(
+            f"the message id for {shown(message.actor_name)} is {shown(task_id)}, must be a text of 1 to "
+            f"{MAX_ID_LENGTH} characters, without NULs and lone surrogates"
+        )
 
 
 def check_priority(name: str, priority: Any) -> None:
@@ -184,7 +236,7 @@ def owner_key(value: Any) -> Any:
     if value is None:
         return None
     key = get_user_model()._meta.pk
-    if not isinstance(value, bool | float) and not (isinstance(value, str) and clean_text(value) != value):
+    if not isinstance(value, bool | float) and not (isinstance(value, str) and not is_clean(value)):
         try:
             found = key.to_python(value)
             key.run_validators(found)  # It is in the column's range.
@@ -255,7 +307,7 @@ def check_value(name: str, where: str, value: Any, *, depth: int = 0) -> None:
         raise BadArgumentsError(f"an argument or option for {name} is nested more than {MAX_DEPTH} deep")
     if value is None or isinstance(value, bool | int | str):
         if isinstance(value, str):
-            if clean_text(value) != value:
+            if not is_clean(value):
                 raise BadArgumentsError(f"{where} for {name} is a text with a NUL or a lone surrogate in it")
         elif value is not None and value.bit_length() > MAX_INTEGER_BITS:
             raise BadArgumentsError(

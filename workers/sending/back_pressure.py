@@ -58,15 +58,15 @@ class BackPressure:
 
     def limits_of(self, sends: Sequence[Send]) -> "Counter[Limit] | None":
         """Return the number of sends by the limits that they have. None: no limit, as nearly always."""
-        queues = conf.TASK_QUEUES
-        for send in sends:
-            queue = queues.get(send.queue_name)
-            if (queue is not None and queue.max_waiting) or self._of_actor(send.task_name):
-                break
-        else:
+        if not any(self.is_limited(*names) for names in {(send.queue_name, send.task_name) for send in sends}):
             return None
         limited = [limit for send in sends for limit in self._limits(send)]
         return Counter(limited) if limited else None
+
+    def is_limited(self, queue_name: str, task_name: str) -> bool:
+        """Return whether a queue or an actor takes a limited number of waiting tasks."""
+        queue = conf.TASK_QUEUES.get(queue_name)
+        return bool((queue is not None and queue.max_waiting) or self._of_actor(task_name))
 
     @contextmanager
     def room_for(self, numbers: "Counter[Limit]") -> Iterator[None]:

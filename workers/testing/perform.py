@@ -8,7 +8,7 @@ import dramatiq
 from dramatiq import Message
 from dramatiq.middleware import CurrentMessage
 
-from apps.tasks.json_safe import json_safe
+from apps.tasks.json_safe import from_compact, json_safe
 from workers.testing.coroutines import in_this_thread
 from workers.testing.sends import Sendable, checked
 from workers.testing.stage import kept_open
@@ -29,9 +29,8 @@ def perform(actor: Sendable, /, *args: Any, **kwargs: Any) -> Any:
     actor = checked(actor)
     message = actor.message(*args, **kwargs)
     send = broker.send_of(message)
-    given = json_safe({"args": send.args, "kwargs": send.kwargs})
     with in_this_thread(), kept_open(), _current(message.copy(options={"attempt": 0})):
-        result = actor(*given["args"], **given["kwargs"])
+        result = actor(*from_compact(send.args), **from_compact(send.kwargs))
     if not actor.options.get("store_results", True):
         return result
     try:

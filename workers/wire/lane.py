@@ -60,10 +60,10 @@ class Lane:
             logger.info("redis answers senders again")
         return True
 
-    def settle(self) -> None:
+    def settle(self, *, wait: bool = True) -> None:
         """Read the answer to the last message, unless the lane is closed."""
         if not self.is_closed:
-            self.publishers.settle()
+            self.publishers.settle(wait=wait)
 
     def reopen(self) -> None:
         """Try Redis with the next message, on a new connection."""

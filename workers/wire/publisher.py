@@ -36,7 +36,10 @@ T = TypeVar("T")
 
 def pack(words: Words) -> bytes:
     """Return the words of a message in Redis's protocol."""
-    return b"".join(map(_bulk, words))
+    level, wire_id, message = words
+    return b"$%d\r\n%s\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (
+        len(level), level, len(wire_id), wire_id, len(message), message,
+    )  # fmt: skip
 
 
 def _bulk(word: bytes) -> bytes:
@@ -97,19 +100,25 @@ class Publisher:
         #: When the connection was last seen open, by the monotonic clock. 0: something was written since.
         self._settled_at = 0.0
 
-    def settle(self) -> None:
+    def settle(self, *, wait: bool = True) -> None:
         """Read the answer to the last messages, and notice whether Redis has closed the connection since.
 
         Raises nothing and logs nothing: `publish` tells of an error.
+
+        Parameters:
+          wait: False: only read an answer that is there. It takes a while until the next message is published.
         """
         if self._error is None and self.connection.is_connected:
             try:
                 if self._unanswered:
+                    if not wait and not self.connection.can_read(timeout=0):
+                        return
                     self.connection.read_response()
                     self._unanswered = ()
-                # Notices a connection that Redis closed. A write would succeed, and arrive nowhere.
-                self.connection.can_read(timeout=0)
-                self._settled_at = time.monotonic()
+                if wait:
+                    # Notices a connection that Redis closed. A write would succeed, and arrive nowhere.
+                    self.connection.can_read(timeout=0)
+                    self._settled_at = time.monotonic()
             except Exception as error:
                 self._error = translated(error)
 
@@ -189,10 +198,10 @@ class Publishers:
         with self._one() as publisher:
             publisher.publish(packed, wait=wait)
 
-    def settle(self) -> None:
+    def settle(self, *, wait: bool = True) -> None:
         """Settle the publisher that is used next."""
         with self._one() as publisher:
-            publisher.settle()
+            publisher.settle(wait=wait)
 
     def close(self) -> None:
         """Close the connections that are not in use."""
@@ -249,7 +258,7 @@ class PlainPublishers:
                 unpublished.add(len(run))
                 logger.warning("redis refused, the relay will publish count=%d error=%s", len(run), error)
 
-    def settle(self) -> None:
+    def settle(self, *, wait: bool = True) -> None:
         """Do nothing: every answer was waited for."""
 
     def close(self) -> None:

@@ -109,12 +109,15 @@ class WireQueue(Keys):
             lane.settle()
         return is_published
 
-    def settle(self) -> None:
+    def settle(self, *, wait: bool = True) -> None:
         """Read the answer to the last message, so that the next sender need not.
 
         Raises nothing and logs nothing: it runs while a connection to the database is in use.
+
+        Parameters:
+          wait: Whether to wait for an answer that is not there yet.
         """
-        self.lane.settle()
+        self.lane.settle(wait=wait)
 
     def reopen(self) -> None:
         """Try Redis with the next message, on a new connection, however lately it did not answer."""

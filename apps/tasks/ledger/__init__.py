@@ -34,7 +34,7 @@ from apps.tasks.ledger.groups import (
 from apps.tasks.ledger.keys import forget_keys, not_new, rivals
 from apps.tasks.ledger.locks import patience
 from apps.tasks.ledger.operate import cancel, cancel_children, cancel_group, cancel_many, retry, retry_many
-from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record
+from apps.tasks.ledger.record import count_waiting, dead_letter, lock_waiting, record, record_new
 from apps.tasks.ledger.recover import (
     cancel_requests,
     held_by,
@@ -111,6 +111,7 @@ __all__ = [
     "progress_of",
     "put_off",
     "record",
+    "record_new",
     "release_all",
     "release_one",
     "release_unstarted",

@@ -297,7 +297,7 @@ def _narrow(room: Room, rate: Rate, windows: list[tuple[Any, ...]], *, unstarted
 
 
 def _window(rows: Any, rate: Rate, lines: Collection[str] | None) -> dict[str, tuple[Any, ...]]:
-    rows = rows.filter(started_at__gt=ClockTimestamp(offset_ms=-rate.window_ms))
+    rows = rows.filter(started_at__gt=ClockTimestamp(offset_ms=-rate.window_ms, once=True))
     # The time is an aggregate, too: any other expression would split the groups.
     return _by_line(rows, lines, places=Sum("weight"), first=Min("started_at"), now=Max(ClockTimestamp()))
 

@@ -14,6 +14,7 @@ from django.db.models import Exists, F, OuterRef, Q, Subquery
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
+from apps.tasks.json_safe import from_compact
 from apps.tasks.ledger.rows import PAGE, may
 from apps.tasks.models import TaskKey, TaskStatus
 from apps.tasks.statements.keys import lock
@@ -289,8 +290,8 @@ def _replace(row: Any, send: Send) -> None:
         values = dict.fromkeys(("progress_text", "error_message", "error_type", "cause", "traceback"), "")
     owner = get_user_model()._base_manager.filter(pk=send.owner_id).values("pk")[:1]
     TaskStatus.objects.filter(pk=row.pk).update(
-        args=list(send.args),
-        kwargs=send.kwargs,
+        args=from_compact(send.args),
+        kwargs=from_compact(send.kwargs),
         options=send.options,
         priority=send.priority,
         # A user who was deleted meanwhile owns no tasks.

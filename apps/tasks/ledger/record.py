@@ -7,6 +7,7 @@ from django.db import connection, transaction
 from apps.tasks import statements, states
 from apps.tasks.clock import ClockTimestamp
 from apps.tasks.failures import cause_of
+from apps.tasks.json_safe import from_compact
 from apps.tasks.ledger import keys
 from apps.tasks.ledger.children import keep_children
 from apps.tasks.models import TaskStatus
@@ -76,6 +77,18 @@ def _insert(
     return found
 
 
+def record_new(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> None:
+    """Insert a pending row for each send, of which none is unique or has a parent.
+
+    Parameters:
+      meanwhile: As in `record`.
+
+    Raises:
+      IntegrityError: A task id is known.
+    """
+    statements.of_this_database().insert(sends, meanwhile=meanwhile, are_new=True)
+
+
 def count_waiting(column: str, name: str, *, limit: int) -> int:
     """Return the number of pending tasks of a queue or an actor, up to the limit. Those of the open transaction count.
 
@@ -106,8 +119,8 @@ def dead_letter(send: Send, *, reason: str) -> bool:
                 task_id=send.task_id,
                 task_name=send.task_name,
                 queue_name=send.queue_name,
-                args=list(send.args),
-                kwargs=send.kwargs,
+                args=from_compact(send.args),
+                kwargs=from_compact(send.kwargs),
                 options=send.options,
                 status=states.FAILED,
                 error_message=reason,

@@ -11,7 +11,7 @@ from django.db.models.functions import Cast, Length
 
 from apps.tasks import states
 from apps.tasks.clock import ClockTimestamp
-from apps.tasks.ledger.rows import HAS_LINE, PAGE, by_keys, expire, lock_free, may
+from apps.tasks.ledger.rows import HAS_LINE, PAGE, by_keys, expire, may
 from apps.tasks.models import TaskStatus
 from apps.tasks.values import Claim
 
@@ -127,9 +127,11 @@ def expire_waiting() -> int:
     """Fail every pending task whose `expires_at` has passed, fetched or not. Return their number."""
     count: int = 0
     while True:
-        rows = TaskStatus.objects.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp())
+        rows = TaskStatus.objects.filter(may(states.EXPIRE), expires_at__lte=ClockTimestamp(once=True))
         with transaction.atomic():
-            page = lock_free(rows, limit=PAGE)
+            # In the order of the index over them. In that of the keys, all rows that wait would be read.
+            free = rows.select_for_update(skip_locked=True, no_key=True).order_by("expires_at", "pk")
+            page = list(free.only("pk")[:PAGE])
             count += expire(by_keys(page))
         if len(page) < PAGE:
             return count

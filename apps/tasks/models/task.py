@@ -34,7 +34,7 @@ class TaskStatusQuerySet(models.QuerySet["TaskStatus"]):
 
     def due(self) -> "TaskStatusQuerySet":
         """Return pending rows whose time has come, by the database's clock."""
-        return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp())
+        return self.filter(status=states.PENDING, run_at__lte=ClockTimestamp(once=True))
 
     def in_line(self) -> "TaskStatusQuerySet":
         """Return the rows that wait for a place of their limit."""

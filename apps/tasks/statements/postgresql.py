@@ -15,6 +15,7 @@ import json
 import time
 import uuid
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 from django.db import OperationalError, connection
@@ -52,28 +53,46 @@ ON CONFLICT (task_id) DO NOTHING
 INSERT_ONE = Statement(_insert_one_sql("$11"), name="aiwriting_insert_one")
 INSERT_ONE_OWNED = Statement(_insert_one_sql(owner_sql("$11")), name="aiwriting_insert_one_owned")
 
-#: Columns that only the rows of limited tasks are given.
-LIMIT_COLUMNS = ", line, in_line, weight"
+#: Fields of a send that are JSON. A list of them needs no parsing twice.
+JSON_FIELDS = ("args", "kwargs", "options")
+#: Types of its other fields.
+TYPES = {
+    "task_id": "text", "task_name": "text", "queue_name": "text", "priority": "int", "delay_ms": "bigint",
+    "max_age_ms": "bigint", "owner_id": OWNER_TYPE, "related_object_type": "text", "related_object_id": "bigint",
+    "line": "text", "weight": "int",
+}  # fmt: skip
+#: Those that a row is made of.
+FIELDS = (*TYPES, *JSON_FIELDS)
 
 
-def _insert_sql(*, is_limited: bool) -> str:
-    return f"""
-INSERT INTO {TABLE} ({COLUMNS}{LIMIT_COLUMNS if is_limited else ""})
+@cache
+def _insert_many(listed: tuple[str, ...], *, are_new: bool) -> Statement:
+    """Return the statement that inserts many sends.
+
+    Parameters:
+      listed: Fields in which the sends differ. Each is a JSON list. Of the others there is one value.
+    """
+    values, lists = {}, []
+    for number, field in enumerate(FIELDS, start=1):
+        kind = TYPES.get(field, "json")
+        if field in listed:
+            lists.append(f"json_array_elements{'' if field in JSON_FIELDS else '_text'}(${number}::json)")
+            values[field] = f"m.{field}" if kind in ("text", "json") else f"m.{field}::{kind}"
+        else:
+            values[field] = f"${number}::{kind}"
+    start = f"now.at + {values['delay_ms']} * INTERVAL '1 millisecond'"
+    return Statement(f"""
+INSERT INTO {TABLE} ({COLUMNS}, line, in_line, weight)
 SELECT
-    m.task_id, m.task_name, m.queue_name, m.priority, m.args, m.kwargs, m.options,
-    now.at + m.delay_ms * INTERVAL '1 millisecond', m.delay_ms > 0,
-    now.at + (m.delay_ms + m.max_age_ms) * INTERVAL '1 millisecond', {owner_sql("m.owner_id")},
-    m.related_type, m.related_id, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at
-    {", m.line, m.line IS NOT NULL AND m.delay_ms = 0, m.weight" if is_limited else ""}
-FROM json_to_recordset($1::json) AS m (
-        task_id text, task_name text, queue_name text, priority int, args json, kwargs json, options json,
-        delay_ms bigint, max_age_ms bigint, owner_id {OWNER_TYPE}, related_type text, related_id bigint,
-        line text, weight int
-    ),
+    {values["task_id"]}, {values["task_name"]}, {values["queue_name"]}, {values["priority"]}, {values["args"]},
+    {values["kwargs"]}, {values["options"]}, {start}, {values["delay_ms"]} > 0,
+    {start} + {values["max_age_ms"]} * INTERVAL '1 millisecond', {owner_sql(values["owner_id"])},
+    {values["related_object_type"]}, {values["related_object_id"]}, 'pending', 0, '', '', '', 0, 0, 0, now.at, now.at,
+    {values["line"]}, {values["line"]} IS NOT NULL AND {values["delay_ms"]} = 0, {values["weight"]}
+FROM ROWS FROM ({", ".join(lists)}) AS m ({", ".join(field for field in FIELDS if field in listed)}),
     (SELECT clock_timestamp() AS at) AS now
-ON CONFLICT (task_id) DO NOTHING
-RETURNING task_id
-"""
+{"" if are_new else "ON CONFLICT (task_id) DO NOTHING RETURNING task_id"}
+""")
 
 
 #: The text of the lines is cut out of the batch as it is.
@@ -85,9 +104,6 @@ SELECT
 FROM json_array_elements($1::json) AS m (part)
 ON CONFLICT DO NOTHING
 """)
-
-INSERT = Statement(_insert_sql(is_limited=False))
-INSERT_LIMITED = Statement(_insert_sql(is_limited=True))
 
 #: Time that a statement waits for a locked row. Selected together with the clock, before the rows.
 PATIENCE = "set_config('lock_timeout', '50ms', true) AS patience"
@@ -216,32 +232,34 @@ SELECT id FROM free
 )
 
 
-def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str] | None:
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object], are_new: bool = False) -> set[str] | None:
     """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, while the server writes.
+      are_new: The task ids are new. A known one is an IntegrityError, and not to look for it saves a quarter.
 
     Returns:
       The task ids of the new rows. None: all are new.
     """
-    if len(sends) == 1 and sends[0].line is None:
+    if len(sends) == 1 and sends[0].line is None and not are_new:
         return _insert_one(sends[0], meanwhile)
-    statement = INSERT
-    batch: list[dict[str, Any]] = [
-        {
-            "task_id": send.task_id, "task_name": send.task_name, "queue_name": send.queue_name,
-            "priority": send.priority, "args": send.args, "kwargs": send.kwargs, "options": send.options,
-            "delay_ms": send.delay_ms, "max_age_ms": send.max_age_ms,
-            "owner_id": None if send.owner_id is None else str(send.owner_id),
-            "related_type": send.related_object_type, "related_id": send.related_object_id,
-        }
-        for send in sends
-    ]  # fmt: skip
-    if any(send.line is not None for send in sends):
-        statement = INSERT_LIMITED
-        batch = [{**row, "line": send.line, "weight": send.weight} for row, send in zip(batch, sends, strict=True)]
-    inserted = statement.write(COMPACT.encode(batch), expected=len(sends), meanwhile=meanwhile)
+    columns: dict[str, Sequence[Any]] = dict(zip(Send._fields, zip(*sends, strict=True), strict=True))
+    # As texts: 1 and True are equal for Python.
+    columns["options"] = [COMPACT.encode(options) if options else "{}" for options in columns["options"]]
+    listed, parameters = [], []
+    for field in FIELDS:
+        column = columns[field]
+        if column.count(column[0]) == len(column) and field != "task_id":
+            parameters.append(column[0])
+            continue
+        listed.append(field)
+        if field in JSON_FIELDS:
+            parameters.append(f"[{','.join(column)}]")
+        else:
+            parameters.append(json.dumps(column, default=str))
+    statement = _insert_many(tuple(listed), are_new=are_new)
+    inserted = statement.write(*parameters, expected=len(sends), meanwhile=meanwhile)
     return None if inserted is None else {task_id for (task_id,) in inserted}
 
 
@@ -249,8 +267,8 @@ def _insert_one(send: Send, meanwhile: Callable[[], object]) -> set[str] | None:
     expires_ms = None if send.max_age_ms is None else send.delay_ms + send.max_age_ms
     statement = INSERT_ONE if send.owner_id is None else INSERT_ONE_OWNED
     known = statement.write(
-        send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
-        COMPACT.encode(send.kwargs), COMPACT.encode(send.options), send.delay_ms, send.delay_ms > 0, expires_ms,
+        send.task_id, send.task_name, send.queue_name, send.priority, send.args, send.kwargs,
+        COMPACT.encode(send.options) if send.options else "{}", send.delay_ms, send.delay_ms > 0, expires_ms,
         send.owner_id, send.related_object_type, send.related_object_id, expected=1, meanwhile=meanwhile,
     )  # fmt: skip
     return None if known is None else set()

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.utils import timezone
 
 from apps.tasks.json_safe import COMPACT
@@ -84,11 +84,12 @@ ON CONFLICT DO NOTHING
 NEWEST = f"SELECT task_id FROM {TABLE} ORDER BY id DESC LIMIT %s"
 
 
-def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str] | None:
+def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object], are_new: bool = False) -> set[str] | None:
     """Insert a pending row for each send. A known task id is left as it is.
 
     Parameters:
       meanwhile: Called once, first: there is no server to wait for.
+      are_new: The task ids are new. A known one is an IntegrityError.
 
     Returns:
       The task ids of the new rows. None: all are new.
@@ -104,6 +105,8 @@ def insert(sends: Sequence[Send], *, meanwhile: Callable[[], object]) -> set[str
         cursor.executemany(statement, rows)
         if cursor.rowcount == len(rows):
             return None
+        if are_new:
+            raise IntegrityError("A task id is known.")
         return {task_id for (task_id,) in cursor.execute(NEWEST, [cursor.rowcount])}
 
 
@@ -112,8 +115,8 @@ def _columns(sends: Sequence[Send]) -> list[tuple[Any, ...]]:
     at_once = _later(now, 0)
     return [
         (
-            send.task_id, send.task_name, send.queue_name, send.priority, COMPACT.encode(send.args),
-            COMPACT.encode(send.kwargs), COMPACT.encode(send.options),
+            send.task_id, send.task_name, send.queue_name, send.priority, send.args, send.kwargs,
+            COMPACT.encode(send.options) if send.options else "{}",
             _later(now, send.delay_ms) if send.delay_ms else at_once, send.delay_ms > 0,
             None if send.max_age_ms is None else _later(now, send.delay_ms + send.max_age_ms),
             owner_value(send.owner_id), send.related_object_type, send.related_object_id, at_once, at_once,
