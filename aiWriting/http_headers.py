@@ -94,6 +94,14 @@ def policy(path: str, *, nonce: str) -> str:
     return "; ".join(f"{name} {sources.format(nonce=nonce)}" for name, sources in directives.items())
 
 
+def strict_transport() -> str:
+    """Return the value by which browsers remember to use HTTPS, as Django sends it. Empty: they should not."""
+    if not settings.SECURE_HSTS_SECONDS:
+        return ""
+    subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
+    return f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}{'; preload' if settings.SECURE_HSTS_PRELOAD else ''}"
+
+
 def _around(
     get_response: GetResponse,
     begin: Callable[[HttpRequest], Any],

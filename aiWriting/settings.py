@@ -132,6 +132,8 @@ SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 if HTTPS:
     # With this prefix a browser takes the cookie only over HTTPS, and from no other host of the domain.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
+#: Days without a request after which a session ends. 0: none ends before its 14 days.
+SESSION_IDLE_DAYS = environment.integer("SESSION_IDLE_DAYS", 7)
 #: Not in a cookie of their own, which would lack the prefix.
 MESSAGE_STORAGE = "django.contrib.messages.storage.session.SessionStorage"
 SECURE_REFERRER_POLICY = SECURE_CROSS_ORIGIN_OPENER_POLICY = "same-origin"

@@ -18,8 +18,6 @@ from re import _parser as parser  # type: ignore[attr-defined]
 from types import ModuleType
 from typing import Any
 
-from django.contrib import admin
-
 AnyPattern = re.Pattern[str] | re.Pattern[bytes]
 
 PACKAGES = ("apps", "workers", "aiWriting")
@@ -80,7 +78,6 @@ def collected() -> dict[str, AnyPattern]:
 
 
 def modules() -> Iterator[ModuleType]:
-    admin.autodiscover()  # Ours replaces pages of other apps, which must have theirs before.
     for package in map(importlib.import_module, PACKAGES):
         for found in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
             if ".migrations." not in found.name:

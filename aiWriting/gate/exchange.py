@@ -8,18 +8,20 @@ from dataclasses import dataclass
 from django.urls import Resolver404, ResolverMatch, resolve
 
 from aiWriting.gate import head, user
-from aiWriting.gate.asgi import Application, Message, Receive, Scope, Send
+from aiWriting.gate.asgi import Application, Headers, Message, Receive, Scope, Send
 from aiWriting.gate.body import Body, size_of
 from aiWriting.gate.errors import GateError, TooLargeError, UnknownMethodError
 from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
 from aiWriting.gate.proxies import REQUEST_ID
+from aiWriting.http_headers import strict_transport
 from apps.core import request_id
 from apps.core.body import SMALL_BODY_BYTES, limit_of
 from apps.core.client import client_of
 
 EVENT_STREAM = b"text/event-stream"
 CLOSE = (b"connection", b"close")
+STRICT_TRANSPORT = b"strict-transport-security"
 DISCONNECT: Message = {"type": "http.disconnect"}
 
 
@@ -134,14 +136,18 @@ class Exchange:
                 return
         self._is_started = True
         added = [CLOSE] if self._is_cut_off else []
-        if not any(name.lower() == REQUEST_ID for name, _ in headers):
-            # Django refuses some requests before its middleware.
-            added.append(self._request_id)
+        # Django refuses some requests before its middleware.
+        names = {name.lower() for name, _ in headers}
+        added += [pair for pair in self._headers_of_all if pair[0] not in names]
         await self._send({**message, "headers": [*headers, *added]} if added else message)
 
     @property
-    def _request_id(self) -> tuple[bytes, bytes]:
-        return REQUEST_ID, self.scope[request_id.SCOPE_KEY].encode()
+    def _headers_of_all(self) -> Headers:
+        """Headers of every answer, whoever gives it."""
+        found = [(REQUEST_ID, self.scope[request_id.SCOPE_KEY].encode())]
+        if self.scope["scheme"] == "https" and (value := strict_transport()):
+            found.append((STRICT_TRANSPORT, value.encode()))
+        return found
 
     async def _refuse(self, refusal: GateError) -> None:
         self._is_started = True
@@ -156,7 +162,7 @@ class Exchange:
             (b"x-content-type-options", b"nosniff"),
             (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
             CLOSE,
-            self._request_id,
+            *self._headers_of_all,
         ]
         if refusal.retry_after_seconds is not None:
             headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))

@@ -9,8 +9,11 @@ from aiWriting.gate.places import Places
 from aiWriting.gate.proxies import Network, TrustedProxies
 from apps.core import request_id
 
-#: One user, and all strangers together, hold at most this part of the places. So the others find one free.
-PARTY_SHARE = 4
+#: One user, and all strangers together, hold at most this part of the places. So the others find one free, and share
+#: the processor of Python with two requests of each instead of four.
+PARTY_SHARE = 8
+#: Part of the places that requests with large bodies hold at most, one of each user.
+LARGE_SHARE = 4
 #: Requests of a party that wait for a place at most, as a multiple of the places.
 WAITING_FACTOR = 16
 #: Bodies that arrive at once, as a multiple of the places.
@@ -50,7 +53,8 @@ class Gate:
         waiting = WAITING_FACTOR * requests
         receiving = Places(total=RECEIVING_FACTOR * requests, per_client=per_client)
         share = max(1, requests // PARTY_SHARE)
-        large = Places(total=share, per_client=per_client, waiting=waiting, share=1, is_large=True)
+        large_total = max(1, requests // LARGE_SHARE)
+        large = Places(total=large_total, per_client=per_client, waiting=waiting, share=1, is_large=True)
         streaming = Places(total=STREAMS_LIMIT, per_client=streams_per_client)
         self._usual = Kinds(
             receiving=receiving,

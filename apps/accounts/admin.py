@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import django_otp.plugins.otp_totp.admin  # noqa: F401 (registers the model that is unregistered below)
 from django.contrib import admin, messages
 from django.contrib.auth.admin import GroupAdmin as DjangoGroupAdmin
 from django.contrib.auth.admin import UserAdmin as DjangoUserAdmin

@@ -13,6 +13,7 @@ from django.core import mail
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
+from pytest_django import Settings
 
 from apps.accounts.models import BrowserSession, User
 from apps.accounts.sessions import browser as browsers
@@ -303,6 +304,36 @@ def test_a_user_who_may_not_sign_in_any_more_has_no_session(browser: Client, jan
     User.objects.filter(pk=jane.pk).update(is_active=False)
 
     assert browser.get("/").status_code == 302
+
+
+def unused(browser: Client, *, days: float) -> Client:
+    """Return a browser with the same session, last used days ago. Its process has recorded no session."""
+    seen_at = timezone.now() - timedelta(days=days)
+    BrowserSession.objects.filter(session_id=browser.session.session_key).update(seen_at=seen_at)
+    later = Client()
+    later.cookies = browser.cookies
+    return later
+
+
+def test_a_session_that_was_not_used_for_a_week_ends(browser: Client) -> None:
+    key = browser.session.session_key
+    later = unused(browser, days=7.01)
+
+    assert later.get("/").headers["Location"].startswith("/sign-in/")
+    assert not Session.objects.filter(pk=key).exists()
+    assert not later.cookies["sessionid"].value
+
+
+def test_a_session_of_the_api_ends_alike(browser: Client) -> None:
+    assert unused(browser, days=7.01).get("/api/projects/").status_code == 401
+
+
+@pytest.mark.parametrize(("idle_days", "days"), [(7, 6.99), (30, 8), (0, 13)])
+def test_a_session_lasts_while_it_is_used(browser: Client, settings: Settings, idle_days: int, days: float) -> None:
+    settings.SESSION_IDLE_DAYS = idle_days
+
+    assert unused(browser, days=days).get("/").status_code == 200
+    assert BrowserSession.objects.get().seen_at > timezone.now() - timedelta(minutes=1)
 
 
 def test_a_page_costs_no_statement_for_a_session_that_was_recorded_lately(browser: Client) -> None:

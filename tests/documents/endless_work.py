@@ -1,4 +1,4 @@
-"""Work for a process of `isolated` that never ends. It reports its pid, its niceness and that of its group."""
+"""Work for a process of `isolated` that never ends. It reports its pid, and niceness and group of its loading."""
 
 import os
 from typing import Any, BinaryIO

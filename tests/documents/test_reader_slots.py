@@ -8,11 +8,17 @@ import threading
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
+from pytest_django import Settings
 
+from apps.accounts.models import User
 from apps.documents import readers
 from apps.documents.readers import Limits, ReadersBusyError, cage, e_book, isolated, open_document, slots, word
+from apps.documents.services.document_service import DocumentService
+from apps.projects.models import Project
+from apps.tasks import progress
 from tests import manuscripts
 from tests.waiting import wait_until
 
@@ -36,6 +42,16 @@ def all_held(kind: str, *, number: int = 1) -> Iterator[None]:
         yield
 
 
+@contextmanager
+def share_held(kind: str, *, user_id: int, number: int) -> Iterator[None]:
+    """Let a user hold as many of the slots as one may."""
+    with ExitStack() as stack:
+        with slots.of_user(user_id):
+            for _ in range(number // 2):
+                stack.enter_context(slots.held(kind, number=number, wait_seconds=0))
+        yield
+
+
 def test_a_slot_more_than_there_are_is_refused_and_one_that_is_free_again_is_taken() -> None:
     with all_held("read", number=3), pytest.raises(ReadersBusyError), all_held("read", number=3):
         pass
@@ -48,6 +64,40 @@ def test_an_error_frees_the_slot() -> None:
         raise ZeroDivisionError
     with all_held("read"):
         pass
+
+
+def test_a_user_leaves_half_of_the_slots_to_others() -> None:
+    with share_held("read", user_id=1, number=4):
+        with pytest.raises(ReadersBusyError), slots.of_user(1), slots.held("read", number=4, wait_seconds=0):
+            pass
+        for other in (2, None):
+            with slots.of_user(other), slots.held("read", number=4, wait_seconds=0):
+                pass
+
+
+def test_a_user_has_the_only_slot() -> None:
+    with slots.of_user(1), all_held("read"):
+        pass
+
+
+def test_no_more_files_of_a_user_stand_in_line_than_the_user_may_hold_slots(folder: Path) -> None:
+    """The rest waits for these. So a file of another user is among few that wait for the next slot."""
+    done = threading.Semaphore(0)
+
+    def read() -> None:
+        with slots.of_user(1), slots.held("read", number=2, wait_seconds=GENEROUS_SECONDS):
+            done.release()
+
+    threads = [threading.Thread(target=read) for _ in range(5)]
+    with all_held("read", number=2):
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: (folder / f"aiwriting-{os.geteuid()}-read-of-1-0").exists(), timeout=GENEROUS_SECONDS)
+        assert len(list(folder.glob("*-read-of-1-*"))) == 1
+        assert not done.acquire(blocking=False)
+    for thread in threads:
+        thread.join()
+    assert list(folder.iterdir()) == []
 
 
 def test_each_kind_has_slots_of_its_own() -> None:
@@ -93,6 +143,43 @@ def test_a_writer_does_not_wait_long(monkeypatch: pytest.MonkeyPatch) -> None:
     with all_held("check"), pytest.raises(ReadersBusyError, match=r"Send this one again in a few seconds\."):
         readers.check(PDF, filename="a.pdf", limits=ONE)
     readers.check(PDF, filename="a.pdf", limits=ONE)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch, settings: Settings) -> None:
+    """A machine with four slots, two of them for checks, on which no file waits."""
+    settings.READERS_AT_ONCE = 4
+    monkeypatch.setattr(isolated, "CHECK_WAIT_SECONDS", 0)
+    monkeypatch.setattr(isolated, "READ_WAIT_SECONDS", 0)
+
+
+def test_uploads_of_one_user_turn_away_none_of_another(project: Project, impatient: None) -> None:
+    owner_id = project.owner_id
+
+    def upload(*, sender_id: int) -> None:
+        DocumentService.create(project=project, title="A", data=PDF, filename="a.pdf", sender_id=sender_id)
+
+    with share_held("check", user_id=owner_id, number=2):
+        with pytest.raises(ReadersBusyError):
+            upload(sender_id=owner_id)
+        upload(sender_id=User.objects.create_user("anna").pk)
+
+
+@pytest.mark.parametrize("is_started_by_another", [False, True])
+def test_texts_of_one_user_hold_up_none_of_another(
+    project: Project, impatient: None, is_started_by_another: bool
+) -> None:
+    """They count to the user who started the task, as the task does, or to the owner of the project."""
+    document = DocumentService.create(project=project, title="A", text="Some words. " * 2_000)
+    starter_id = User.objects.create_user("anna").pk if is_started_by_another else project.owner_id
+    with ExitStack() as stack:
+        if is_started_by_another:
+            progress.bind(progress.Reporter(message=SimpleNamespace(owner_id=starter_id)))
+            stack.callback(progress.unbind)
+        with share_held("read", user_id=starter_id, number=4), pytest.raises(ReadersBusyError):
+            DocumentService.process_document(document)
+        with share_held("read", user_id=starter_id + 1_000, number=4):
+            assert DocumentService.process_document(document).words == 4_000
 
 
 @pytest.mark.parametrize("name", ["novel.docx", "novel.odt", "novel.epub"])
@@ -150,7 +237,7 @@ def test_the_number_of_slots_follows_the_processors(monkeypatch: pytest.MonkeyPa
         quota.write_text(text)
         assert slots.processors() == processors
     monkeypatch.setattr(slots, "processors", lambda: 3)
-    assert slots.count(memory_bytes=1) == 3
+    assert slots.count(memory_bytes=1) == 2 * 3
 
 
 def test_a_free_slot_leaves_no_file(folder: Path) -> None:

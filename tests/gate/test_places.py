@@ -49,7 +49,7 @@ def held() -> Iterator[Held]:
 
 
 def test_requests_wait_for_a_place(serve: Callable[..., Connect], held: Held, wait_until: Callable[..., Any]) -> None:
-    connect = serve(held, requests=8)
+    connect = serve(held, requests=16)
     waiting = [connect().send("GET / HTTP/1.1") for _ in range(6)]
     wait_until(lambda: held.running == 2)
     held.go.set()
@@ -144,7 +144,7 @@ def test_slow_requests_of_others_leave_places_for_a_user(
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b"quick"})
 
-    connect = serve(application, requests=8)
+    connect = serve(application, requests=16)
     for user in ("jane", "paul"):
         assert connect().send("GET / HTTP/1.1", f"Authorization: {user}").answer().body == b"quick"
     slow = [connect().send("GET /slow HTTP/1.1", *headers) for headers in [()] * 8 + [("Authorization: paul",)] * 8]
@@ -342,7 +342,7 @@ def test_a_client_with_too_many_requests_on_connections_is_429(
     serve: Callable[..., Connect], held: Held, settings: Any, wait_until: Callable[..., Any]
 ) -> None:
     settings.WEB_CONNECTIONS_PER_CLIENT = 3
-    connect = serve(held, requests=16)
+    connect = serve(held, requests=32)
     working = [connect().send("GET / HTTP/1.1") for _ in range(3)]
     wait_until(lambda: held.running == 3)
     one_too_many = connect()

@@ -1,14 +1,17 @@
 """The client's address and scheme, which trusted proxies alone may tell."""
 
+from collections.abc import Callable
 from ipaddress import ip_network
 from typing import Any
 
 import pytest
 from django.core.exceptions import ImproperlyConfigured
+from pytest_django import Settings
 
 from aiWriting import environment
 from aiWriting.gate.proxies import TrustedProxies
 from apps.core.client import client_of
+from tests.gate.conftest import Connect
 
 PROXIES = [ip_network("10.0.0.0/8"), ip_network("2001:db8::/32"), ip_network("192.0.2.7")]
 
@@ -101,3 +104,14 @@ def test_a_wrong_network_is_refused_at_the_start(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setenv("TRUSTED_PROXIES", value)
     with pytest.raises(ImproperlyConfigured, match=r"TRUSTED_PROXIES has .*, must be networks or addresses"):
         environment.networks("TRUSTED_PROXIES")
+
+
+@pytest.mark.parametrize("path", ["/healthz", "/sign-in/", "/?a=%00"])
+def test_every_answer_over_https_tells_browsers_to_use_it(
+    transactional_db: None, serve: Callable[..., Connect], settings: Settings, path: str
+) -> None:
+    settings.SECURE_HSTS_SECONDS = 100
+    connect = serve(proxies=[ip_network("127.0.0.1")])
+    for proto, expected in (("https", ["max-age=100; includeSubDomains"]), ("http", None)):
+        answer = connect().send(f"GET {path} HTTP/1.1", f"X-Forwarded-Proto: {proto}").answer()
+        assert answer.headers.get_all("Strict-Transport-Security") == expected

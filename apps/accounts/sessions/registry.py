@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib.sessions.models import Session
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
@@ -36,6 +37,14 @@ def remember(request: Any, *, user: Any) -> None:
     So strangers who guess at the account cannot keep its user out who came to a new address.
     """
     BrowserSession.objects.create(session=None, user=user, **_seen(request))
+
+
+def is_idle(key: str) -> bool:
+    """Return whether the session was not used for `SESSION_IDLE_DAYS`. One without a record was used."""
+    if not settings.SESSION_IDLE_DAYS:
+        return False
+    since = timezone.now() - timedelta(days=settings.SESSION_IDLE_DAYS)
+    return BrowserSession.objects.filter(session_id=key, seen_at__lt=since).exists()
 
 
 def sessions_of(user: Any) -> QuerySet[BrowserSession]:

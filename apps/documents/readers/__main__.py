@@ -28,13 +28,14 @@ def main() -> None:
         memory_bytes=limits.memory_bytes,
         parent=int(order["parent"]),
     )
-    process.step_back()
+    process.step_back(niceness=process.LOADING_NICENESS)
     # The output of libraries must not come between our lines.
     answers = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     try:
         # Loads the libraries, which the cage would keep out.
         work = import_module(order["work"]).WORK(**order["arguments"])
+        process.step_back(before=process.LOADING_NICENESS, niceness=process.NICENESS)
         _write(answers, lacks=cage.close(memory_bytes=limits.memory_bytes, required=limits.cage_required))
         content = work(os.fdopen(0, "rb"), limits, _ProgressWriter(answers))
     except ImportError:

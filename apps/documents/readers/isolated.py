@@ -6,7 +6,6 @@ works in a `cage`. Its answers are not trusted: a file may have taken it over.
 
 import json
 import logging
-import math
 import os
 import selectors
 import shutil
@@ -54,8 +53,8 @@ PATIENCE = 3
 CHECK_WAIT_SECONDS = 5
 #: Seconds that a task waits for a slot. It has 30 minutes in all.
 READ_WAIT_SECONDS = 20 * 60
-#: Slots of checks, as a share of those of the tasks. Long tasks must not keep writers from sending files.
-CHECK_SHARE = 1 / 4
+#: Slots of tasks for which there is a further one of checks. Long tasks must not keep writers from sending files.
+TASKS_PER_CHECK = 4
 WAITING = "Waiting until fewer files are being read"
 
 #: Seconds of one wait. After each, the time limit is checked, and an exception can interrupt the thread.
@@ -145,7 +144,7 @@ def check_slot(limits: Limits) -> Iterator[None]:
     Raises:
       ReadersBusyError: None became free in `CHECK_WAIT_SECONDS`.
     """
-    number = math.ceil(CHECK_SHARE * _at_once(limits))
+    number = 1 + _at_once(limits) // TASKS_PER_CHECK
     with slots.held("check", number=number, wait_seconds=CHECK_WAIT_SECONDS):
         yield
 

@@ -17,8 +17,8 @@ class Limits:
       seconds: Processor time of reading.
       text_bytes: Size of the text that is read, in UTF-8.
       memory_bytes: Memory of the process that reads, where the system can limit it.
-      at_once: Number of files that this machine reads at once. 0: as many as it has processors, and half of its memory
-        has room for.
+      at_once: Number of files that this machine reads at once. 0: twice as many as it has processors, and half of its
+        memory has room for.
       cage_required: Whether a file stays unread if the cage of that process is incomplete.
     """
 

@@ -7,13 +7,15 @@ unlocks those of a process that dies.
 import errno
 import fcntl
 import logging
+import math
 import os
 import stat
 import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
+from contextvars import ContextVar
 from pathlib import Path
 
 from apps.documents.readers.errors import ReadersBusyError
@@ -24,6 +26,8 @@ logger = logging.getLogger(__name__)
 LOOK_SECONDS = 0.05
 #: Part of the machine's memory that readers may take.
 MEMORY_SHARE = 0.5
+#: Slots for each processor. A user may hold half of the slots: all processors, while no other user has work for them.
+PER_PROCESSOR = 2
 #: Files that limit the memory of a container: of control groups in their second version and in their first.
 CONTAINER_LIMITS = (Path("/sys/fs/cgroup/memory.max"), Path("/sys/fs/cgroup/memory/memory.limit_in_bytes"))
 #: File with the processor time that a container gets in a period, and the period. Both are in microseconds.
@@ -38,12 +42,12 @@ _FOREIGN = frozenset({errno.EACCES, errno.EPERM, errno.ELOOP, errno.EISDIR, errn
 def count(*, memory_bytes: int) -> int:
     """Return the number of processes that the machine has memory and processors for, at least 1.
 
-    More of them than processors would all take longer, and their time limits with them.
+    With more of them for each processor, all would take longer, and reach their time limits.
 
     Parameters:
       memory_bytes: Memory that one of them may take.
     """
-    return max(1, min(int(MEMORY_SHARE * machine_bytes() / memory_bytes), processors()))
+    return max(1, min(int(MEMORY_SHARE * machine_bytes() / memory_bytes), PER_PROCESSOR * processors()))
 
 
 def processors() -> int:
@@ -64,9 +68,26 @@ def machine_bytes() -> int:
     return min(sizes)
 
 
+#: The user whose work this context does. None: nobody's.
+_user_id: ContextVar[int | None] = ContextVar("aiwriting_slots_user", default=None)
+
+
+@contextmanager
+def of_user(user_id: int | None) -> Iterator[None]:
+    """Count the slots that this context takes to a user. None: to nobody."""
+    token = _user_id.set(user_id)
+    try:
+        yield
+    finally:
+        _user_id.reset(token)
+
+
 @contextmanager
 def held(kind: str, *, number: int, wait_seconds: float, on_wait: Callable[[], None] = lambda: None) -> Iterator[None]:
     """Hold one of the machine's slots.
+
+    A user holds half of them at most, and has no more than that in line for one. So the others find one free, or are
+    among few that wait for the next one.
 
     Parameters:
       kind: Each kind has slots of its own, so that none waits for another kind.
@@ -77,19 +98,24 @@ def held(kind: str, *, number: int, wait_seconds: float, on_wait: Callable[[], N
     Raises:
       ReadersBusyError: None became free in time, or files of other users leave no name for one.
     """
+    needed = [(kind, number)]
+    if (user_id := _user_id.get()) is not None:
+        needed.insert(0, (f"{kind}-of-{user_id}", math.ceil(number / 2)))
     until = time.monotonic() + wait_seconds
     waits = False
-    while (slot := _taken(kind, number)) is None:
-        if time.monotonic() >= until:
-            raise ReadersBusyError
-        if not waits:
-            waits = True
-            on_wait()
-        time.sleep(LOOK_SECONDS)
-    try:
+    with ExitStack() as taken:
+        while needed:
+            if (slot := _taken(*needed[0])) is not None:
+                taken.callback(slot.free)
+                del needed[0]
+                continue
+            if time.monotonic() >= until:
+                raise ReadersBusyError
+            if not waits:
+                waits = True
+                on_wait()
+            time.sleep(LOOK_SECONDS)
         yield
-    finally:
-        slot.free()
 
 
 class _Slot:

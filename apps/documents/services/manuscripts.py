@@ -84,7 +84,8 @@ def create(
     room.admit(project, size_bytes=file.size, sender_id=sender_id)
     readings = None
     try:
-        readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
+        with slots.of_user(sender_id):
+            readers.check(cast(BinaryIO, file), filename=filename, limits=_limits())
     except AmbiguousEncodingError as error:
         readings = [asdict(reading) for reading in error.readings]
     filename = _stored_filename(filename)

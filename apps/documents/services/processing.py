@@ -9,11 +9,13 @@ from django.utils import timezone
 
 from apps.documents.analysis.findings import Findings
 from apps.documents.models import Document, Manuscript
+from apps.documents.readers import slots
 from apps.documents.services import figures, findings, manuscripts, status
 from apps.documents.services.status import PROCESS_DOCUMENT
 from apps.projects.models import Project
 from apps.projects.services.starting import start_for
 from apps.tasks import progress
+from apps.tasks.log_context import running_message
 from apps.tasks.models import TaskStatus
 
 #: Name of the actor that starts all drafts of a project.
@@ -106,8 +108,9 @@ def process(document: Document) -> Findings:
     if not status.write(document, Document.Status.PROCESSING):
         raise _gone(document)
     changed_at = manuscripts.changed_at(document)
-    # No name holds the text meanwhile: it may take 200 MB, and the analysis drops it.
-    found = findings.analyse(_text(document), on_progress=_report)
+    with slots.of_user(_user_of(document)):
+        # No name holds the text meanwhile: it may take 200 MB, and the analysis drops it.
+        found = findings.analyse(_text(document), on_progress=_report)
     progress.set(ANALYSIS_END, "Storing the figures")
     with transaction.atomic():
         if not Document.objects.select_for_update().only("pk").filter(pk=document.pk).first():
@@ -120,6 +123,12 @@ def process(document: Document) -> Findings:
         status.write(document, Document.Status.PROCESSED)
     progress.set(100, "Done")
     return found
+
+
+def _user_of(document: Document) -> int:
+    """Return the user who started the task that runs, or the owner of the project."""
+    starter: int | None = getattr(running_message(), "owner_id", None)
+    return document.project.owner_id if starter is None else starter
 
 
 def _text(document: Document) -> str:

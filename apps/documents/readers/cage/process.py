@@ -16,8 +16,9 @@ from apps.documents.readers.cage import kernel
 FILE_BYTES = 1024**2
 OPEN_FILES = 64
 
-#: Niceness of the process: while others compute, it gets about a tenth of what one of them gets.
-NICENESS = 10
+#: Niceness of the process while it loads libraries, which takes the same time for any file, and while it works on the
+#: file: while others compute, it gets about a third, and then a tenth, of what one of them gets.
+LOADING_NICENESS, NICENESS = 5, 10
 #: Linux shares processors among the groups of sessions first. Niceness counts within a group, and this one's is alone.
 AUTOGROUP = Path("/proc/self/autogroup")
 #: Attempts to write it, and seconds between two. Linux takes one change in 0.1 s of all users but root.
@@ -51,12 +52,16 @@ def limit(*, processor_seconds: int, seconds: int, memory_bytes: int, parent: in
     logging.disable()
 
 
-def step_back() -> None:
-    """Let the processes that answer requests and run small tasks compute first."""
-    os.nice(NICENESS)
+def step_back(*, before: int = 0, niceness: int) -> None:
+    """Let the processes that answer requests and run small tasks compute first.
+
+    Parameters:
+      before: Niceness by which the process has stepped back already.
+    """
+    os.nice(niceness - before)
     for _ in range(AUTOGROUP_ATTEMPTS):
         try:
-            AUTOGROUP.write_text(str(NICENESS))
+            AUTOGROUP.write_text(str(niceness))
             return
         except BlockingIOError:
             time.sleep(AUTOGROUP_PAUSE_SECONDS)
