@@ -7,7 +7,11 @@ from apps.documents.models import Analysis
 #: A figure that is null, and a part of its reason.
 CASES = [
     ({"language": ""}, ["No readability: the language is unknown", "No share of dialogue: the language is unknown"]),
-    ({"language": "eo"}, ["English texts only, not in this language (eo)", "not measured in this language (eo)"]),
+    (
+        {"language": "eo"},
+        ["No readability: it is not measured in this language (eo)", "not measured in this language (eo)"],
+    ),
+    ({"language": "de", "dialogue_share": 0.0}, ["or was processed before it was measured"]),
     ({"language": "en", "words": 20}, ["it takes at least 100 words", "there are no words"]),
     ({"language": "en", "reading_ease": 60.0, "dialogue_share": 0.0}, []),
     ({"language": "en", "reading_ease": 60.0}, ["there are no words"]),

@@ -200,7 +200,7 @@ def test_a_chapter_without_a_figure_says_why(browser: Client, document: Document
     text = get(browser, address(document)).text
 
     assert f"{DASH}: No readability: it takes at least 100 words. {DASH}: No share of dialogue: there are no" in text
-    assert text.count("not in this language (eo)") == 1
+    assert text.count("not measured in this language (eo)") == 1
 
 
 def test_the_page_takes_as_many_statements_for_many_chapters_as_for_few(browser: Client, project: Project) -> None:

@@ -261,7 +261,7 @@ class _Analysis:
 
     def _sums(self, parts: Sequence[_Part], *, language: str) -> dict[str, Any]:
         """Return the numeric figures of parts together."""
-        measure = sum((part.measure for part in parts), start=Measure())
+        measure = sum((part.measure for part in parts if part.language == language), start=Measure())
         word_count = sum(part.words for part in parts)
         return {
             "words": word_count,

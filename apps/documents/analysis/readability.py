@@ -1,8 +1,8 @@
-"""Readability of English texts: Flesch's reading ease, and Flesch and Kincaid's grade level.
+"""Readability: Flesch's reading ease, and in English Flesch and Kincaid's grade level.
 
 The reading ease goes from about 100, very easy, to 0, very hard, and may go beyond. The grade level is the school year
-from which on a reader understands the text. The constants of both formulas are fitted to English, and other languages
-have no text here whose figures are known. They have no readability.
+from which on a reader understands the text. A language has a reading ease if its constants were published and the tests
+hold it to that of textstat.
 """
 
 from collections.abc import Mapping
@@ -11,8 +11,14 @@ from functools import lru_cache
 
 from apps.documents.analysis import syllables
 
-#: ISO 639-1 codes of the languages whose readability is measured.
-LANGUAGES = frozenset({"en"})
+#: Authors and constants of the reading ease, by ISO 639-1 code: base, weight of the words in a sentence, weight of the
+#: syllables in a word.
+EASE = {
+    "de": ("Amstad, 1978", 180, 1, 58.5),
+    "en": ("Flesch, 1948", 206.835, 1.015, 84.6),
+    "es": ("Fernández Huerta, 1959", 206.84, 1.02, 60),
+    "fr": ("Kandel and Moles, 1958", 207, 1.015, 73.6),
+}
 #: Fewest words with a readability. Flesch took samples of 100; in fewer, chance rules.
 MIN_WORDS = 100
 #: Largest mean length of a sentence, in words. A text above it has no full stops: a list, or verses.
@@ -43,9 +49,9 @@ def measure(counts: Mapping[str, int], *, sentences: int, language: str) -> Meas
       counts: Number of occurrences of each word.
       language: ISO 639-1 code.
     """
-    if language not in LANGUAGES:
+    if language not in EASE:
         return Measure()
-    syllables_of = {word: _syllables(word) for word in counts}
+    syllables_of = {word: _syllables(word, language) for word in counts}
     return Measure(
         words=sum(count for word, count in counts.items() if syllables_of[word]),
         sentences=sentences,
@@ -54,16 +60,17 @@ def measure(counts: Mapping[str, int], *, sentences: int, language: str) -> Meas
 
 
 def reading_ease(measured: Measure, *, language: str) -> float | None:
-    """Return Flesch's reading ease (1948), to the tenth. None: it would mean nothing; `note` says why."""
-    if language not in LANGUAGES or _too_little(measured):
+    """Return Flesch's reading ease, to the tenth. None: it would mean nothing; `note` says why."""
+    if language not in EASE or _too_little(measured):
         return None
     words = measured.words
-    return round(206.835 - 1.015 * words / measured.sentences - 84.6 * measured.syllables / words, 1)
+    _, base, per_word, per_syllable = EASE[language]
+    return round(base - per_word * words / measured.sentences - per_syllable * measured.syllables / words, 1)
 
 
 def grade_level(measured: Measure, *, language: str) -> float | None:
     """Return the grade level of Flesch and Kincaid (1975), to the tenth. None: it would mean nothing."""
-    if language not in LANGUAGES or _too_little(measured):
+    if language != "en" or _too_little(measured):
         return None
     words = measured.words
     return round(0.39 * words / measured.sentences + 11.8 * measured.syllables / words - 15.59, 1)
@@ -77,17 +84,16 @@ def note(*, language: str, words: int, has_ease: bool) -> str:
       has_ease: Whether there is a reading ease.
     """
     if has_ease:
-        return (
-            "Reading ease by the formula for this language (Flesch, 1948): 100 is very easy, 0 very hard. "
-            "Grade level by Flesch and Kincaid."
-        )
+        grade = "Grade level by Flesch and Kincaid." if language == "en" else "The grade level is for English only."
+        authors = EASE[language][0]
+        return f"Reading ease by the formula for this language ({authors}): 100 is very easy, 0 very hard. {grade}"
     if words < MIN_WORDS:
         return f"No readability: it takes at least {MIN_WORDS} words."
     if not language:
         return "No readability: the language is unknown."
-    if language not in LANGUAGES:
-        return f"No readability: it is measured in English texts only, not in this language ({language})."
-    return "No readability: the text has hardly any ends of sentences."
+    if language not in EASE:
+        return f"No readability: it is not measured in this language ({language})."
+    return "No readability: the text has hardly any ends of sentences, or was processed before it was measured."
 
 
 def _too_little(measured: Measure) -> bool:
@@ -95,5 +101,5 @@ def _too_little(measured: Measure) -> bool:
 
 
 @lru_cache(maxsize=50_000)
-def _syllables(word: str) -> int:
-    return syllables.count(word)
+def _syllables(word: str, language: str) -> int:
+    return syllables.count(word, language=language)

@@ -1,6 +1,7 @@
-"""Syllables of English words, counted by their spoken vowels.
+"""Syllables of words, counted by their vowels.
 
-Held against the CMU Pronouncing Dictionary, the rules are right for 99.5 % of the words of novels.
+Held against the CMU Pronouncing Dictionary, the rules for English are right for 99.5 % of the words of novels. In the
+other languages neighbouring vowels are one syllable.
 """
 
 import re
@@ -13,10 +14,21 @@ MAX_CHARACTERS = 60
 _PART = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)*")
 
 
-def count(word: str) -> int:
-    """Return the number of syllables of an English word; 0 for a word without letters."""
+def count(word: str, *, language: str) -> int:
+    """Return the number of syllables of a word; 0 for a word without letters.
+
+    Parameters:
+      language: ISO 639-1 code. English, or one of `VOWELS`.
+    """
     parts = _PART.findall(word[:MAX_CHARACTERS].lower().replace("\u2019", "'"))
-    return sum(max(1, _syllables(part)) for part in parts)
+    if language == "en":
+        return sum(max(1, _syllables(part)) for part in parts)
+    return sum(max(1, len(VOWELS[language].findall(_respelt(part)))) for part in parts)
+
+
+_RUN = r"(?:(?<!q)[aeiouy])+"
+#: Syllables by language, in words without accents. In French the last e is taken as silent: homme, hommes, parlent.
+VOWELS = {"de": re.compile(_RUN), "es": re.compile(_RUN), "fr": re.compile(rf"(?!e(?:s|nt)?$){_RUN}")}
 
 
 #: An accented e is spoken, and two dots part a vowel from the one before it: café, naïve, Brontë.
