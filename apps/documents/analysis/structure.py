@@ -28,7 +28,7 @@ _MARK_LINE = re.compile(rf"^{MARK}(?P<level>\d)(?P<label>[^\n]{{0,{MAX_CHARACTER
 #: A heading of Markdown, which writers also use in plain text.
 _MARKDOWN = re.compile(r"^(?P<signs>#{1,6})[^\S\n]++(?P<title>[^#\s][^\n]*)$", re.MULTILINE)
 #: Number of a section of a chapter: "1.1 Where".
-_SECTION = re.compile(r"\W*\d+[.\u2010-\u2013]\d")
+_SECTION = re.compile(r"\A\W*+\d++[.\u2010-\u2013]\d")
 _PARAGRAPH_END = re.compile(r"\n[^\S\n]*+\n|\Z")
 
 
