@@ -10,7 +10,7 @@ from workers.process.shares import Shares
 #: Messages that a process holds at most for each of its free threads.
 MOST_PER_THREAD = 64
 #: Messages that a process may hold for all places of its event loop together, if they are few and the tasks short.
-MOST_IN_PLACE = 512
+MOST_IN_PLACE = 1536
 #: Seconds of work that a process may hold for each free thread beside what it runs. A task that has run longer than
 #: this is long, and its thread counts as taken.
 AHEAD_SECONDS = 0.05
