@@ -164,7 +164,7 @@ class Coroutines:
         self.interrupt(Shutdown, only=lambda message: True)
         self._wait(STOP_SECONDS)
         if self._pool is not None:
-            self._pool.shutdown(wait=False)
+            self._pool.shutdown(wait=not self._ending)
 
     def _wait(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
