@@ -13,7 +13,7 @@ from dramatiq.broker import MessageProxy
 from apps.core import connections
 from apps.tasks import progress
 from apps.tasks.errors import TaskError
-from workers.process.attempt import Attempt, ClaimedMessage
+from workers.process.attempt import Attempt, is_in_place
 from workers.process.cancellation import Cancellation
 
 if TYPE_CHECKING:
@@ -91,7 +91,7 @@ def outside_transactions(fn: Callable[..., Any]) -> Callable[..., Any]:
 
 def _end_task(message: MessageProxy) -> None:
     """Leave the thread's connections in order. The event loop has none, and pools look after theirs."""
-    if not isinstance(message, ClaimedMessage) or message.attempt.function is None:
+    if not is_in_place(message):
         connections.end_task()
 
 

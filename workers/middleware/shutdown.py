@@ -6,7 +6,7 @@ from dramatiq import Message, Worker
 from dramatiq.broker import MessageProxy
 from dramatiq.middleware import Shutdown, ShutdownNotifications
 
-from workers.process.attempt import ClaimedMessage
+from workers.process.attempt import is_in_place
 
 if TYPE_CHECKING:
     from workers.broker import LedgerBroker
@@ -28,15 +28,11 @@ class Shutdowns(ShutdownNotifications):
             broker.runtime.coroutines.interrupt(Shutdown, only=is_notified)
 
     def before_process_message(self, broker: "LedgerBroker", message: MessageProxy) -> None:  # type: ignore[override]
-        if not _is_in_place(message):
+        if not is_in_place(message):
             super().before_process_message(broker, message)
 
     def after_process_message(self, broker: "LedgerBroker", message: MessageProxy, **ended: Any) -> None:  # type: ignore[override]
-        if not _is_in_place(message):
+        if not is_in_place(message):
             super().after_process_message(broker, message, **ended)
 
     after_skip_message = after_process_message
-
-
-def _is_in_place(message: MessageProxy) -> bool:
-    return isinstance(message, ClaimedMessage) and message.attempt.function is not None

@@ -9,7 +9,7 @@ from dramatiq.broker import MessageProxy
 from dramatiq.middleware import TimeLimit
 
 from apps.tasks.conf import conf
-from workers.process.attempt import ClaimedMessage
+from workers.process.attempt import is_in_place
 
 
 class DefaultTimeLimit(TimeLimit):
@@ -22,7 +22,7 @@ class DefaultTimeLimit(TimeLimit):
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Note the end of the time. A task in place has no thread of its own to interrupt."""
-        if isinstance(message, ClaimedMessage) and message.attempt.function is not None:
+        if is_in_place(message):
             declared = broker.get_actor(message.actor_name).options.get("time_limit", self.time_limit)
             limit_ms = message.options.get("time_limit") or declared
             message.attempt.deadline = time.monotonic() + limit_ms / 1000
@@ -30,7 +30,7 @@ class DefaultTimeLimit(TimeLimit):
             super().before_process_message(broker, message)
 
     def after_process_message(self, broker: Broker, message: MessageProxy, **ended: Any) -> None:
-        if not isinstance(message, ClaimedMessage) or message.attempt.function is None:
+        if not is_in_place(message):
             super().after_process_message(broker, message, **ended)
 
     after_skip_message = after_process_message

@@ -437,6 +437,11 @@ class ClaimedMessage(MessageProxy):
         return self._exception
 
 
+def is_in_place(message: MessageProxy) -> bool:
+    """Return whether the message's task runs in place, without a thread of its own."""
+    return isinstance(message, ClaimedMessage) and message.attempt.function is not None
+
+
 def is_a(exception: BaseException | None, kind: type[BaseException]) -> bool:
     """Return whether an exception is of a class. `isinstance` asks the exception as well, which may raise."""
     return issubclass(type(exception), kind)
