@@ -10,21 +10,21 @@ from dramatiq.middleware import TimeLimit
 
 from apps.tasks.conf import conf
 from workers.process.attempt import is_in_place
+from workers.process.time_limits import limit_ms_of
 
 
 class DefaultTimeLimit(TimeLimit):
     """Interrupts a task that runs longer than its actor's `time_limit`, or than `TASK_TIME_LIMIT_MS`."""
 
+    on_event_loop = True
+
     def __init__(self) -> None:
         super().__init__(time_limit=conf.TASK_TIME_LIMIT_MS)
-
-    on_event_loop = True
 
     def before_process_message(self, broker: Broker, message: MessageProxy) -> None:
         """Note the end of the time. A task in place has no thread of its own to interrupt."""
         if is_in_place(message):
-            declared = broker.get_actor(message.actor_name).options.get("time_limit", self.time_limit)
-            limit_ms = message.options.get("time_limit") or declared
+            limit_ms = limit_ms_of(message, broker.get_actor(message.actor_name))
             message.attempt.deadline = time.monotonic() + limit_ms / 1000
         else:
             super().before_process_message(broker, message)

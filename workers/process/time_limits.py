@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from dramatiq import Actor
+from dramatiq import Actor, Message
+from dramatiq.broker import MessageProxy
 
 from apps.tasks.conf import conf
 from workers.process.attempt import Attempt
@@ -11,6 +12,17 @@ from workers.sending.times import clipped
 
 #: Seconds after its time limit in which a task may still end. It may clean up.
 GRACE_SECONDS = 30.0
+
+
+def limit_ms_of(message: Message[Any] | MessageProxy, actor: Actor[..., Any] | None) -> float:
+    """Return the milliseconds that a task may run.
+
+    Parameters:
+      actor: None: this process does not know the task's actor.
+    """
+    declared = actor.options.get("time_limit", conf.TASK_TIME_LIMIT_MS) if actor else conf.TASK_TIME_LIMIT_MS
+    limit_ms: float = message.options.get("time_limit") or declared
+    return limit_ms
 
 
 def is_overdue(attempt: Attempt, actors: Mapping[str, Actor[..., Any]]) -> bool:
@@ -22,7 +34,6 @@ def is_overdue(attempt: Attempt, actors: Mapping[str, Actor[..., Any]]) -> bool:
     if ran_ms is None or attempt.outcome is not None:
         return False
     actor = actors.get(attempt.message.actor_name)
-    declared = actor.options.get("time_limit", conf.TASK_TIME_LIMIT_MS) if actor else conf.TASK_TIME_LIMIT_MS
-    limit_ms = attempt.message.options.get("time_limit") or declared
+    limit_ms = limit_ms_of(attempt.message, actor)
     hard_ms = clipped(actor.options.get("hard_time_limit") if actor else None) or 0
     return bool(ran_ms > max(limit_ms, hard_ms) + GRACE_SECONDS * 1000)
