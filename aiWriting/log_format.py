@@ -5,6 +5,7 @@ import logging
 import os
 import re
 import sys
+from copy import copy
 from datetime import UTC, datetime
 from typing import Any
 
@@ -18,15 +19,34 @@ USUAL = {*vars(logging.makeLogRecord({})), "message", "asctime", "request", "col
 #: Words of a terminal for the move that ended an attempt. The others are called by their names.
 WORDS = {"complete": "ok", "fail": "failed", "cancel claimed": "cancelled", "snooze": "snoozed", "release": "released"}
 RED, YELLOW, GREEN, DIM = 31, 33, 32, 2
+#: Attributes of a record about a request, in the order in which lines show them.
+REQUEST_FIELDS = ("account", "address", "method", "view")
+#: Begins each line of a traceback.
+INDENT = "  "
 #: Characters of a task's id on a terminal.
 SHORT_ID_LENGTH = 8
 
 
 class ReadableFormatter(logging.Formatter):
-    """Escapes what would steer a terminal in a traceback, too, whose last lines are texts of others."""
+    """Indents and escapes the lines of a traceback, whose last ones are texts of others.
+
+    So none of them steers a terminal, and a line without an indent is the first one of a record.
+    """
+
+    def format(self, record: logging.LogRecord) -> str:
+        # A copy: handlers share the record, and the traceback in it may be one that another formatter has written.
+        record = copy(record)
+        if record.exc_info:
+            record.exc_text = None
+        elif record.exc_text:
+            record.exc_text = _indented(record.exc_text)
+        return super().format(record)
 
     def formatException(self, ei: Any) -> str:  # noqa: N802 (Its name in logging.)
-        return "\n".join(map(escaped, super().formatException(ei).split("\n")))
+        return _indented(super().formatException(ei))
+
+    def formatStack(self, stack_info: str) -> str:  # noqa: N802 (Its name in logging.)
+        return _indented(super().formatStack(stack_info))
 
 
 class LineFormatter(ReadableFormatter):
@@ -115,6 +135,10 @@ def escaped(text: str) -> str:
     return CONTROL.sub(lambda found: found.group().encode("unicode_escape").decode(), text)
 
 
+def _indented(text: str) -> str:
+    return "\n".join(f"{INDENT}{escaped(line)}" for line in text.split("\n"))
+
+
 def duration(ms: float) -> str:
     """Return a duration with its unit: `12 ms`, `3.8 s`, `12 min 5 s`, `3 h 12 min`."""
     if ms < 1_000:
@@ -129,10 +153,9 @@ def duration(ms: float) -> str:
 def _context(record: logging.LogRecord) -> str:
     """Return task and request of a line, as far as its text does not tell them."""
     known = vars(record)
-    told = "" if (found := known.get("request_id")) is None else f" request_id={found}"
-    if known.get("task_id") is None or "outcome" in known:
-        return told
-    return "".join(f" {name}={known[name]}" for name in TASK_FIELDS if known.get(name) is not None) + told
+    is_of_task = known.get("task_id") is not None and "outcome" not in known
+    names = (*REQUEST_FIELDS, *(TASK_FIELDS if is_of_task else ()), "request_id")
+    return "".join(f" {name}={known[name]}" for name in names if known.get(name) is not None)
 
 
 def _message(record: logging.LogRecord) -> str:

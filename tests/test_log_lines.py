@@ -42,14 +42,31 @@ def test_no_value_begins_a_line_or_steers_a_terminal(character: str) -> None:
 
 
 @pytest.mark.parametrize("formatter", [LineFormatter(), TerminalFormatter(coloured=False)], ids=["text", "terminal"])
-def test_no_traceback_steers_a_terminal(formatter: logging.Formatter) -> None:
+def test_no_traceback_steers_a_terminal_or_begins_a_record(formatter: logging.Formatter) -> None:
     try:
-        raise ValueError("red \x1b[31m\x00\u202e\rover\nnext")
+        raise ValueError("red \x1b[31m\x00\u202e\rover\n2026-01-01T00:00:00.000+00:00 INFO forged")
     except ValueError:
-        record = logging.LogRecord("apps.some", logging.ERROR, "path", 1, "no", (), sys.exc_info())
-    found = formatter.format(record)
+        made = logging.LogRecord("apps.some", logging.ERROR, "path", 1, "no", (), sys.exc_info())
+    found = formatter.format(made)
     assert r"ValueError: red \x1b[31m\x00\u202e\rover" in found
-    assert found.splitlines()[-1] == "next"
+    _, *following, last = found.splitlines()
+    assert last == "  2026-01-01T00:00:00.000+00:00 INFO forged"
+    assert all(line.startswith("  ") for line in following)
+    assert made.exc_text is None, "other handlers write the traceback in their own form"
+
+
+@pytest.mark.parametrize("formatter", [LineFormatter(), TerminalFormatter(coloured=False)], ids=["text", "terminal"])
+@pytest.mark.parametrize("part", ["exc_text", "stack_info"])
+def test_what_others_have_written_into_a_record_begins_no_record(formatter: logging.Formatter, part: str) -> None:
+    made = logging.LogRecord("apps.some", logging.ERROR, "path", 1, "no", (), None)
+    setattr(made, part, "first\nforged \x1b[31m")
+    assert formatter.format(made).splitlines()[1:] == ["  first", r"  forged \x1b[31m"]
+    if part == "exc_text":
+        try:
+            raise ValueError("a\nforged")
+        except ValueError:
+            made.exc_info = sys.exc_info()
+        assert [line for line in formatter.format(made).splitlines() if line.endswith("forged")] == ["  forged"]
 
 
 PROGRAM = """
