@@ -128,6 +128,7 @@ SILENCED_SYSTEM_CHECKS = ["security.W021", *environment.words("SILENCED_SYSTEM_C
 
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+CSRF_FAILURE_VIEW = "aiWriting.error_pages.form_without_token"
 SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
 if HTTPS:
     # With this prefix a browser takes the cookie only over HTTPS, and from no other host of the domain.
@@ -472,6 +473,7 @@ LOGGING = {
     },
     "filters": {
         "context": {"()": "apps.tasks.log_context.LogContext"},
+        "requests": {"()": "aiWriting.request_log.RequestFields"},
         "refusals": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.drop_tracebacks_of_refusals},
         "addresses": {"()": "django.utils.log.CallbackFilter", "callback": log_filters.hide_secrets_of_addresses},
     },
@@ -479,7 +481,7 @@ LOGGING = {
         "stderr": {
             "class": "logging.StreamHandler",
             "formatter": "line",
-            "filters": ["refusals", "addresses", "context"],
+            "filters": ["requests", "refusals", "addresses", "context"],
             "stream": sys.stderr,
         }
     },

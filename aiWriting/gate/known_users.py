@@ -35,12 +35,13 @@ class UserMiddleware(MiddlewareMixin):
 
     def process_response(self, request: HttpRequest, response: HttpResponseBase) -> HttpResponseBase:
         scope = getattr(request, "scope", None)
-        if scope is not None and (user_id := _user_id(request)):
+        if scope is not None and (user_id := user_id_of(request)):
             scope[USER] = user_id
         return response
 
 
-def _user_id(request: HttpRequest) -> str:
+def user_id_of(request: HttpRequest) -> str:
+    """Return the primary key of the user that a request was found to be of. Empty: of none, or nothing has looked."""
     session, user = getattr(request, "session", None), getattr(request, "user", None)
     if session is not None and session.accessed and session.session_key and SESSION_KEY in session:
         return str(session[SESSION_KEY])
