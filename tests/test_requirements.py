@@ -1,9 +1,15 @@
 """The compiled requirements follow pyproject.toml."""
 
+import json
 import re
 import tomllib
+from pathlib import Path
+from typing import Any
 
+import jsonschema
 import pytest
+import yaml
+from check_jsonschema import builtin_schemas
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
@@ -18,6 +24,7 @@ FILES = {
     "requirements-s3.txt": "s3",
     "requirements-sentry.txt": "sentry",
     "requirements-otel.txt": "otel",
+    "requirements-audit.txt": "audit",
 }
 
 
@@ -46,3 +53,40 @@ def test_every_pinned_package_has_hashes(filename: str) -> None:
     pinned = [entry for entry in entries if "==" in entry.partition("\n")[0]]
     assert pinned
     assert [entry for entry in pinned if "--hash=sha256:" not in entry] == []
+
+
+# --- Updates -------------------------------------------------------------------------------------
+
+GITHUB = BASE_DIR / ".github"
+SCHEMAS = Path(builtin_schemas.__file__).parent / "vendor"
+
+
+def checked(path: Path, schema: str) -> dict[str, Any]:
+    """Return a file of GitHub's that has the form of the schema."""
+    # YAML 1.1 takes the key `on` for a truth value.
+    found = {"on" if key is True else key: value for key, value in yaml.safe_load(path.read_text()).items()}
+    jsonschema.validate(found, json.loads((SCHEMAS / schema).read_text()))
+    return found
+
+
+@pytest.mark.parametrize("path", sorted((GITHUB / "workflows").iterdir()), ids=lambda path: path.name)
+def test_a_workflow_has_the_form_that_github_wants(path: Path) -> None:
+    assert checked(path, "github-workflows.json")["permissions"] == {"contents": "read"}
+
+
+def test_known_faults_of_packages_are_looked_for_each_day() -> None:
+    workflow = checked(GITHUB / "workflows" / "audit.yml", "github-workflows.json")
+    (start,) = workflow["on"]["schedule"]
+    assert re.fullmatch(r"\d+ \d+ \* \* \*", start["cron"])
+    assert {"run": "bin/audit"} in workflow["jobs"]["audit"]["steps"]
+    program = (BASE_DIR / "bin" / "audit").read_text()
+    assert "for file in requirements*.txt" in program
+    assert 'pip-audit" --strict' in program, "a package that cannot be looked up fails"
+    assert {path.name for path in BASE_DIR.glob("requirements*.txt")} == set(FILES)
+
+
+def test_newer_versions_are_proposed_each_week() -> None:
+    updates = checked(GITHUB / "dependabot.yml", "dependabot.json")["updates"]
+    assert {one["package-ecosystem"]: one["schedule"]["interval"] for one in updates} == {
+        "pip": "weekly", "github-actions": "weekly",
+    }  # fmt: skip
