@@ -111,7 +111,8 @@ SITE: dict[str, Entry] = {
     "pages:remove-member": page(GET_POST=OWNERS | {"reader": IN}),  # The reader is the one who leaves.
     "pages:hand-over": page(GET_POST=OWNERS),
     "pages:withdraw-invitation": page(GET_POST=OWNERS),
-    "pages:invitation": page(GET_POST=SIGNED_IN),
+    # A link of a mail leads everyone to the same page without its token, which asks for a user.
+    "pages:invitation": page(GET=EVERYONE, POST=SIGNED_IN),
     "pages:second-step": Entry({}, EVERYONE),
     "pages:forgotten": Entry({}, EVERYONE),
     "pages:new-password": Entry({}, EVERYONE),

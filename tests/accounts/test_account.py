@@ -70,7 +70,8 @@ def test_a_user_changes_name_and_address(browser: Client, jane: User) -> None:
     assert send_address_mail(*row.args) == {"mailed": True}
     (message,) = mail.outbox
     assert message.to == ["jane@chawton.example"]
-    assert browser.get(link_of(message)).headers["Location"] == "/account/"
+    answer = browser.get(link_of(message), follow=True)
+    assert answer.redirect_chain == [("/account/address/opened/", 302), ("/account/", 302)]
     jane.refresh_from_db()
     assert (jane.email, jane.new_email) == ("jane@chawton.example", "")
 

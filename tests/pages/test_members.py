@@ -115,16 +115,32 @@ def test_a_person_is_invited_by_mail_and_comes_in(browser: Client, project: Proj
     stranger = Client()
 
     there = stranger.get(found[1], follow=True)
+    assert [address for address, _ in there.redirect_chain] == [
+        "/invitations/opened/",
+        "/sign-in/?next=/invitations/opened/",
+    ]
     assert "Sign in" in there.content.decode()
-    stranger.force_login(emily)
-    assert "jane invites you to this project as a reader" in get(stranger, found[1]).text
+    signed = stranger.post(
+        there.request["PATH_INFO"] + "?next=/invitations/opened/",
+        {"username": "emily", "password": "sense-and-sensibility"},
+        follow=True,
+    )
+    assert "jane invites you to this project as a reader" in signed.content.decode()
     assert not Membership.objects.exists()
-    assert stranger.post(found[1])["Location"] == f"/projects/{project.pk}/"
+    assert stranger.post("/invitations/opened/")["Location"] == f"/projects/{project.pk}/"
 
     assert project.role_of(emily) is Role.READER
-    used = signed_in(User.objects.create_user("anne")).get(found[1])
+    used = signed_in(User.objects.create_user("anne")).get(found[1], follow=True)
     assert used.status_code == 404
     assert "This invitation does not work" in used.content.decode()
+
+
+@pytest.mark.django_db
+def test_a_token_that_the_site_has_not_made_makes_no_session() -> None:
+    stranger = Client()
+    assert stranger.get("/invitations/made-up/")["Location"] == "/sign-in/?next=/invitations/made-up/"
+    assert not stranger.cookies
+    assert stranger.get("/invitations/opened/")["Location"] == "/sign-in/?next=/invitations/opened/"
 
 
 def test_a_wrong_address_and_too_many_invitations_are_refused(

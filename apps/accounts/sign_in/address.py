@@ -52,11 +52,21 @@ def mail_link(user_id: int, *, origin: str) -> bool:
     return core_mail.send(EmailMessage("Your address for aiWriting", text, to=[user.new_email]))
 
 
+def is_ours(token: str) -> bool:
+    """Return whether the token of a link was made here, and lately."""
+    return bool(_read(token))
+
+
 def confirm(user: User, token: str) -> bool:
     """Use the address of a link. Return whether it is the one that this user asked for, and recent."""
-    try:
-        user_id, email = signing.loads(token, salt=SALT, max_age=settings.PASSWORD_RESET_TIMEOUT)
-    except signing.BadSignature:
-        return False
+    user_id, email = _read(token) or (0, "")
     asked_for = User.objects.filter(pk=user.pk, new_email=email)
     return user_id == user.pk and bool(asked_for.update(email=email, new_email=""))
+
+
+def _read(token: str) -> Any:
+    """Return the user's id and the address in a token. None: it was not made here, or too long ago."""
+    try:
+        return signing.loads(token, salt=SALT, max_age=settings.PASSWORD_RESET_TIMEOUT)
+    except signing.BadSignature:
+        return None

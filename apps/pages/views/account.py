@@ -20,6 +20,7 @@ from apps.accounts.sign_in import address
 from apps.accounts.tasks import send_address_mail
 from apps.pages.access import WriterRequest, confirmed, origin_of, writers_page
 from apps.pages.account_forms import ConfirmForm, PersonForm
+from apps.pages.mailed_link import mailed_link
 
 #: Age of the last record of a session that is in use.
 ACTIVE = timedelta(seconds=2 * SEEN_SECONDS)
@@ -69,6 +70,7 @@ def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
     return render(request, "pages/account.html", context)
 
 
+@mailed_link(is_ours=address.is_ours)
 @writers_page
 def use_address(request: WriterRequest, token: str) -> HttpResponse:
     """Use the address to which a mail with this link went."""

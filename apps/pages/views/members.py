@@ -13,6 +13,7 @@ from apps.accounts.models import User
 from apps.accounts.quotas.errors import QuotaError
 from apps.pages.access import WriterRequest, origin_of, writers_page
 from apps.pages.forms import InvitationForm, RoleForm
+from apps.pages.mailed_link import mailed_link
 from apps.pages.views.projects import project_of
 from apps.projects.errors import TooManyInvitationsError
 from apps.projects.models import Invitation, Membership, Project, Role
@@ -141,6 +142,7 @@ def member(project: Project, user_id: int) -> Membership:
     return found
 
 
+@mailed_link(is_ours=InvitationService.is_ours)
 @writers_page
 @require_http_methods(["GET", "HEAD", "POST"])
 def invitation(request: WriterRequest, token: str) -> HttpResponse:

@@ -98,11 +98,18 @@ class InvitationService:
         return sent
 
     @staticmethod
-    def find(token: str) -> Invitation | None:
-        """Return the open invitation of a link's token. None: there is none, whatever the reason."""
+    def is_ours(token: str) -> bool:
+        """Return whether the token of a link was made here. It asks no database."""
         try:
             _signer().unsign(token)
         except BadSignature:
+            return False
+        return True
+
+    @staticmethod
+    def find(token: str) -> Invitation | None:
+        """Return the open invitation of a link's token. None: there is none, whatever the reason."""
+        if not InvitationService.is_ours(token):
             return None
         found = Invitation.objects.open(timezone.now()).filter(token_hash=hash_of(token))
         return found.select_related("project", "invited_by").first()
