@@ -26,8 +26,18 @@ LOCAL_SCHEMES = ("sqlite", "database")
 
 
 def text(name: str, default: str = "") -> str:
-    """Return the variable's text, or the default if it is missing or empty."""
-    return os.environ.get(name, "").strip() or default
+    """Return the variable's text, or that of the file which `NAME_FILE` names, or the default if both are empty."""
+    value, path = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
+    if not path:
+        return value or default
+    if value:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set, must be one of the two")
+    try:
+        return Path(path).read_text().strip() or default
+    except (OSError, ValueError) as error:
+        # Not the error of the decoder, which shows a part of the file.
+        reason = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise ImproperlyConfigured(f"{name}_FILE is {path!r}, and cannot be read: {reason}") from None
 
 
 def boolean(name: str, default: bool) -> bool:
