@@ -54,3 +54,16 @@ def test_a_script_that_was_smuggled_in_does_not_run(opened: Page, seen: Seen) ->
             }"""
         )
         assert opened.evaluate("window.ran") == []
+
+
+#: An address of a polluter, for parsers of queries and of fragments.
+POLLUTING = "?__proto__[own]=x&__proto__.own=x&constructor[prototype][own]=x"
+
+
+def test_no_address_adds_to_all_objects(opened: Page, jane: User) -> None:
+    project = rows.document(project=rows.project(owner="jane")).project
+    rows.task()
+    admin = [reverse(f"admin:{name}") for name in ("index", "tasks_taskstatus_changelist", "tasks_schedule_add")]
+    for path in ("/", f"/projects/{project.pk}/", "/account/", *admin):
+        opened.goto(f"{path}{POLLUTING}#{POLLUTING[1:]}")
+        assert opened.evaluate("[({}).own, Object.keys(Object.prototype)]") == [None, []], path
