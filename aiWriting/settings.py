@@ -187,6 +187,7 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator"},
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.NumericPasswordValidator"},
+    {"NAME": "apps.accounts.sign_in.password_length.MaximumLengthValidator"},
     {"NAME": "apps.accounts.sign_in.password_words.SiteWordsValidator"},
 ]
 #: Seconds for which the link in a mail takes a new password.

@@ -110,6 +110,15 @@ def test_a_json_line_has_them_by_themselves(client: Client, caplog: pytest.LogCa
     }  # fmt: skip
 
 
+def test_a_line_hides_the_secret_of_a_link(client: Client, lines: Lines) -> None:
+    assert client.put("/invitations/0123456789abcdef0123456789abcdef/").status_code == 302
+    client.force_login(User.objects.create_user("jane"))
+    assert client.put("/invitations/0123456789abcdef0123456789abcdef/").status_code == 405
+    (line,) = lines()
+    assert "/invitations/<token>/" in line
+    assert "0123456789abcdef" not in line.partition("request_id=")[0]
+
+
 def test_lines_of_others_have_no_request(lines: Lines) -> None:
     logging.getLogger("apps.some").warning("a line", extra={"request": object()})
     (line,) = lines()

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from django.apps import apps
 from django.contrib.sessions.models import Session
-from django.core import mail
+from django.core import mail, signing
 from django.db import OperationalError, connection
 from django.test import Client
 from django.utils import timezone
@@ -88,6 +88,13 @@ def test_an_address_is_the_users_own_once_its_mail_was_read(browser: Client, jan
     assert "That link is too old" in get_followed(browser, link)
 
     assert sorted(User.objects.values_list("email", flat=True)) == ["", "jane@example.com"]
+
+
+def test_a_text_that_the_site_signed_for_another_purpose_is_no_link(browser: Client, jane: User) -> None:
+    User.objects.filter(pk=jane.pk).update(new_email="jane@chawton.example")
+    for salt in ("django.core.signing", "apps.projects.invitation"):
+        token = signing.dumps([jane.pk, "jane@chawton.example"], salt=salt)
+        assert "That link is too old" in get_followed(browser, f"/account/address/{token}/")
 
 
 def test_an_older_link_does_not_count_when_another_address_was_asked_for(browser: Client, jane: User) -> None:

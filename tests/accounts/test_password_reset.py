@@ -1,10 +1,11 @@
 """New passwords: after a forgotten one, by a link in a mail, and changed by their user."""
 
 import re
-from datetime import timedelta
+from datetime import datetime, timedelta, tzinfo
 from typing import Any
 
 import pytest
+from django.contrib.auth import tokens
 from django.core import mail
 from django.test import Client
 from django.utils import timezone
@@ -150,8 +151,44 @@ def browser(jane: User) -> Client:
     return browser
 
 
-def test_a_weak_password_is_refused_with_the_rule(client: Client, jane: User) -> None:
-    assert "too short" in choose(client, link_for(jane), password="kitty").content.decode()
+@pytest.mark.parametrize(
+    ("password", "rule"),
+    [
+        ("kitty-1", "too short"),
+        ("qwertyuiop", "too common"),
+        ("4711081519", "entirely numeric"),
+        ("jane@example.c", "too similar to the email address"),
+        ("x" * 1_025, "too long"),
+    ],
+)
+def test_a_weak_or_endless_password_is_refused_with_the_rule(
+    client: Client, jane: User, password: str, rule: str
+) -> None:
+    assert rule in choose(client, link_for(jane), password=password).content.decode()
+    assert client.login(username="jane", password=PASSWORD)
+
+
+@pytest.mark.parametrize("length", [8, 1_024])
+def test_the_shortest_and_the_longest_password_sign_in(client: Client, jane: User, length: int) -> None:
+    password = "é🙂 ~" * (length // 4)
+    assert choose(client, link_for(jane), password=password).status_code == 302
+    assert client.post("/sign-in/", {"username": "jane", "password": password}).headers["Location"] == "/"
+
+
+def test_a_link_works_for_three_hours(client: Client, jane: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = link_for(jane)
+
+    class Later(datetime):
+        passed = timedelta()
+
+        @classmethod
+        def now(cls, tz: tzinfo | None = None) -> Any:
+            return datetime.now(tz) + cls.passed
+
+    monkeypatch.setattr(tokens, "datetime", Later)
+    for passed, takes in ((timedelta(hours=2, minutes=59), True), (timedelta(hours=3, seconds=2), False)):
+        Later.passed = passed
+        assert ("set-password" in client.get(link, follow=True).request["PATH_INFO"]) is takes
 
 
 def test_an_address_of_another_domain_gets_no_link_whatever_its_upper_case(jane: User) -> None:

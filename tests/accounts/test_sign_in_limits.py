@@ -72,6 +72,16 @@ def test_after_five_wrong_passwords_a_client_waits(jane: User, way: str) -> None
 
 
 @pytest.mark.parametrize("way", WAYS)
+def test_a_password_that_is_too_long_for_any_user_is_not_looked_at(jane: User, way: str) -> None:
+    password = "x" * 1_025
+    jane.set_password(password)
+    jane.save()
+
+    assert attempt(way, password=password).status_code in (200, 400)
+    assert not Throttle.objects.exists()
+
+
+@pytest.mark.parametrize("way", WAYS)
 def test_attempts_count_wherever_they_are_made(jane: User, way: str) -> None:
     exhaust()
 

@@ -4,6 +4,8 @@ import logging
 from typing import Any
 
 import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import Client
 from django.urls import reverse
 from django_otp.oath import TOTP
@@ -56,6 +58,20 @@ def first_step(way: str = "/sign-in/") -> Client:
 
 def is_signed_in(browser: Client) -> bool:
     return "_auth_user_id" in browser.session
+
+
+def test_the_first_step_gives_the_session_a_new_key(codes: list[str]) -> None:
+    browser = Client()
+    session = browser.session
+    session["of a stranger"] = "who set the cookie"
+    session.save()
+    before = str(session.session_key)
+    browser.cookies[settings.SESSION_COOKIE_NAME] = before
+
+    browser.post("/sign-in/", NAME)
+
+    assert browser.session.session_key not in (None, before)
+    assert not Session.objects.filter(session_key=before).exists()
 
 
 # --- Set up --------------------------------------------------------------------------------------
