@@ -207,6 +207,27 @@ def test_names_in_the_store_say_nothing_of_the_writer_and_are_never_the_same() -
 # --- Downloading ---
 
 
+@pytest.mark.parametrize(
+    ("data", "filename", "sent_as"),
+    [
+        (b"del /q c:", "setup.bat", "setup.bat.txt"),
+        (b"new ActiveXObject", "novel.docx.js", "novel.docx.js.txt"),
+        (b"Emma.", "Emma", "Emma.txt"),
+        (b"Emma.", "EMMA.TXT", "EMMA.TXT"),
+        (b"# Emma", "emma.md", "emma.md"),
+        (b"<html><p>Emma</p></html>", "emma.hta", "emma.hta.html"),
+        (DOCX, "novel.exe", "novel.exe.docx"),
+        (DOCX, "Emma 2. The end", "Emma 2. The end.docx"),
+    ],
+)  # fmt: skip
+def test_no_file_comes_back_under_the_suffix_of_a_program(
+    jane: Writer, project: Project, data: bytes, filename: str, sent_as: str
+) -> None:
+    answer = jane.get(f"/api/documents/{made(project, data=data, filename=filename).pk}/file/")
+    assert answer["Content-Disposition"] == f'attachment; filename="{sent_as}"'
+    assert b"".join(answer) == data
+
+
 @pytest.mark.parametrize("filename", ["novel.docx", "Mon été, “naïve”.docx", 'a"b;c.docx', "evil.html"])
 def test_the_original_can_be_downloaded(jane: Writer, project: Project, filename: str) -> None:
     document = made(project, filename=filename)

@@ -14,10 +14,11 @@ from django.utils import timezone
 from apps.core import owned_file
 from apps.documents import readers
 from apps.documents.models import Document, Manuscript, manuscript_storage, stored_name
-from apps.documents.readers import slots
+from apps.documents.readers import names, slots
 from apps.documents.readers.errors import AmbiguousEncodingError, TextTooLargeError, UnreadableTextError
 from apps.documents.readers.limits import Limits
 from apps.documents.readers.progress import OnProgress
+from apps.documents.readers.source import Source
 from apps.documents.services import room
 from apps.projects.models import Project
 
@@ -133,7 +134,9 @@ def original(document: Document) -> Original | None:
         return Original(file=io.BytesIO(content), filename=filename, size_bytes=len(content))
     try:
         file = manuscript.file.open()
-        return Original(file=file, filename=manuscript.filename or "manuscript", size_bytes=file.size)
+        filename = names.download_name(Source(cast(BinaryIO, file), filename=manuscript.filename or "manuscript"))
+        file.seek(0)
+        return Original(file=file, filename=filename, size_bytes=file.size)
     except FileNotFoundError:
         return None
 
