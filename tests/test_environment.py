@@ -53,15 +53,23 @@ def test_the_settings_read_secrets_from_files(tmp_path: Path) -> None:
     values = {
         "SECRET_KEY": "the-key", "REDIS_URL": "redis://:hush@redis:1/0",
         "DATABASE_URL": "postgresql://me:hush@db/aiwriting", "METRICS_TOKEN": "the-token",
+        "SECRET_KEY_FALLBACKS": "an-old-key,an-older-key",
     }  # fmt: skip
     for name, value in values.items():
         (tmp_path / name).write_text(f"{value}\n")
     program = (
         "from aiWriting import settings as s; "
-        "print(s.SECRET_KEY, s.REDIS_URL, s.DATABASES['default']['PASSWORD'], s.METRICS_TOKEN)"
+        "print(s.SECRET_KEY, s.REDIS_URL, s.DATABASES['default']['PASSWORD'], s.METRICS_TOKEN, *s.SECRET_KEY_FALLBACKS)"
     )
     done = subprocess.run(
         [sys.executable, "-c", program], cwd=BASE_DIR, capture_output=True, text=True, check=True,
         env={"PATH": "", **{f"{name}_FILE": str(tmp_path / name) for name in values}},
     )  # fmt: skip
-    assert done.stdout.split() == ["the-key", "redis://:hush@redis:1/0", "hush", "the-token"]
+    assert done.stdout.split() == [
+        "the-key",
+        "redis://:hush@redis:1/0",
+        "hush",
+        "the-token",
+        "an-old-key",
+        "an-older-key",
+    ]

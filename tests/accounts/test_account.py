@@ -2,6 +2,7 @@
 
 import importlib
 import re
+import time
 from datetime import timedelta
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +16,17 @@ from django.test import Client
 from django.utils import timezone
 from pytest_django import Settings
 
-from apps.accounts.models import BrowserSession, User
+from apps.accounts.models import ApiToken, BrowserSession, Throttle, User
 from apps.accounts.sessions import browser as browsers
 from apps.accounts.sessions import confirmation, registry
 from apps.accounts.sign_in import throttling
 from apps.accounts.tasks import send_address_mail
+from apps.accounts.tokens.issuing import issue
+from apps.core.models import StoredFile
+from apps.documents.models import Document, Manuscript
+from apps.documents.services.document_service import DocumentService
 from apps.tasks.models import TaskStatus
+from tests import rows
 from tests.pages import Page, get, statements
 
 pytestmark = pytest.mark.django_db
@@ -169,6 +175,15 @@ def test_a_sensitive_change_asks_for_a_password_that_was_given_long_ago(
     jane.refresh_from_db()
     assert jane.email == "jane@example.com"
     assert other.get("/").status_code == 200
+
+
+@pytest.mark.parametrize(("minutes", "counts"), [(14, True), (16, False)])
+def test_a_given_password_counts_for_fifteen_minutes(browser: Client, minutes: int, counts: bool) -> None:
+    session = browser.session
+    session[confirmation.KEY] = int(time.time()) - minutes * 60
+    session.save()
+
+    assert (browser.get("/account/two-step/").status_code == 200) is counts
 
 
 def test_the_password_gives_the_session_a_new_key(browser: Client) -> None:
@@ -392,3 +407,28 @@ def test_a_browser_is_named_by_its_header(jane: User, user_agent: str, name: str
     assert browsers.name_of(user_agent) == name
     browser: Any = signed_in(jane, user_agent=user_agent)
     assert name in get(browser, "/account/").text
+
+
+# --- The end of an account -----------------------------------------------------------------------
+
+
+def test_a_deleted_user_leaves_no_manuscript_and_no_personal_data(
+    browser: Client, jane: User, django_capture_on_commit_callbacks: Any
+) -> None:
+    project = rows.project(owner="jane")
+    DocumentService.create(project=project, title="Emma", data=b"Emma Woodhouse.", filename="emma.txt")
+    issue(jane, name="Backup")
+    Client(REMOTE_ADDR="192.0.2.1").post("/sign-in/", {"username": "jane", "password": "wrong"})
+    browser.get("/")
+    send_address_mail.send_with_options(args=(jane.pk, "http://testserver"), owner_id=jane.pk)
+    models = (Document, Manuscript, StoredFile, ApiToken, BrowserSession)
+    assert all(model.objects.exists() for model in models)
+    assert Throttle.objects.filter(user=jane).exists()
+
+    with django_capture_on_commit_callbacks(execute=True):
+        jane.delete()
+
+    assert [model.__name__ for model in models if model.objects.exists()] == []
+    assert not Throttle.objects.exclude(user=None).exists()
+    assert TaskStatus.objects.get().owner_id is None
+    assert browser.get("/").status_code == 302

@@ -1,6 +1,8 @@
 """Limits of attempts to sign in: on the pages, in the admin and in the API."""
 
 import logging
+import subprocess
+import sys
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -18,6 +20,7 @@ from django.test import Client, RequestFactory
 from django.urls import reverse
 from django.utils import timezone
 
+from aiWriting.environment import BASE_DIR
 from apps.accounts.errors import TooManyAttemptsError
 from apps.accounts.models import Throttle, User
 from apps.accounts.sign_in import hashing, throttling
@@ -394,3 +397,15 @@ def test_the_release_step_warns_of_links_to_any_host(settings: Any) -> None:
     assert [warning.id for warning in check_origin_of_links(None)] == ["accounts.W001"]
     settings.PUBLIC_ORIGIN = "https://writing.example.com"
     assert check_origin_of_links(None) == []
+
+
+@pytest.mark.once
+def test_passwords_are_hashed_at_the_cost_that_owasp_recommends() -> None:
+    """In a process of its own, since the tests lower the cost."""
+    program = (
+        "from django.conf import settings; "
+        "settings.configure(PASSWORD_HASHERS=['apps.accounts.sign_in.hashing.Argon2Hasher']); "
+        "from django.contrib.auth.hashers import make_password; print(make_password('x'))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], cwd=BASE_DIR, check=True, capture_output=True, text=True)
+    assert done.stdout.startswith("argon2$argon2id$v=19$m=19456,t=2,p=1$")
