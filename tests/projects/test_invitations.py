@@ -133,6 +133,17 @@ def test_invitations_of_a_day_are_bounded_also_if_projects_are_deleted(
     invite(project)
 
 
+def test_the_addresses_of_invitations_that_ended_long_ago_are_forgotten(project: Project) -> None:
+    for email, days in (("old@example.com", 91), ("late@example.com", 89)):
+        Invitation.objects.filter(pk=invite(project, email=email).pk).update(
+            expires_at=timezone.now() - timedelta(days=days)
+        )
+
+    invite(rows.project("Letters", owner="anne"))
+
+    assert sorted(Invitation.objects.values_list("email", flat=True)) == ["emily@example.com", "late@example.com"]
+
+
 def test_a_member_who_was_removed_does_not_come_back_by_an_earlier_invitation(emily: Writer, project: Project) -> None:
     """An invitation stays open when a member accepts it."""
     Membership.objects.create(project=project, user=emily.user, role=Role.READER)

@@ -22,6 +22,8 @@ from apps.tasks.models import TaskStatus
 SEND_INVITATION = "projects.send_invitation"
 #: Time in which an invitation can be accepted.
 LIFETIME = timedelta(days=7)
+#: Time after the end of an invitation for which its address is kept, and number of older ones that a new one deletes.
+KEPT, DELETED_AT_ONCE = timedelta(days=90), 20
 #: Invitations that a user may send in 24 hours, a bound on mail to strangers through this site.
 INVITATIONS_A_DAY = 50
 
@@ -49,6 +51,8 @@ class InvitationService:
             )
             if sent.count() >= INVITATIONS_A_DAY:
                 raise TooManyInvitationsError(INVITATIONS_A_DAY)
+            old = Invitation.objects.filter(expires_at__lt=now - KEPT).values_list("pk", flat=True)
+            Invitation.objects.filter(pk__in=list(old[:DELETED_AT_ONCE])).delete()
             replaced = Invitation.objects.filter(project=project, email__iexact=email).open(now)
             replaced.update(withdrawn_at=now, updated_at=now)
             invitation = Invitation.objects.create(
