@@ -32,6 +32,7 @@ NAMES = (
     "schedules",
     "rescue",
     "fairness",
+    "attack",
     "manuscripts",
 )
 

@@ -6,19 +6,15 @@ tasks run.
 """
 
 import http.client
-import socket
-import sys
 import threading
 import time
 from collections import Counter
-
-import psutil
 
 from benchmarks.rig.figures import Figure, figures
 from benchmarks.rig.rig import Rig
 from benchmarks.rig.setup import OURS
 from benchmarks.rig.system import System
-from benchmarks.rig.workers import Workers
+from benchmarks.rig.web import web
 from tests.waiting import wait_until
 
 PAGES = 50
@@ -63,46 +59,28 @@ def run(rig: Rig) -> list[Figure]:
 
 def _share(rig: Rig, system: System, session: dict[str, str]) -> tuple[float, Counter[int]]:
     """Return the percentage of a core that the web process takes for the pages, and their answers by status."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    command = (
-        sys.executable, "-m", "uvicorn", "aiWriting.asgi:application", "--port", str(port), "--log-level", "warning",
-        "--http", "aiWriting.gate.connection:Connection", "--ws", "none", "--no-proxy-headers",
-    )  # fmt: skip
-    web = Workers(
-        [command], env=system.env, journal=system.directory, log=system.directory / "web.log", watchdog=system.watchdog
-    )
     answers: Counter[int] = Counter()
     is_over = threading.Event()
-    try:
-        wait_until(lambda: _is_open(port))
+    with web(system) as (port, process):
         pages = [
             threading.Thread(target=_page, args=(port, number, session, answers, is_over)) for number in range(PAGES)
         ]
-        for page in pages:
-            page.start()
-        wait_until(lambda: answers.total() >= PAGES)
-        process = psutil.Process(web.pids[0])
-        before, began = sum(process.cpu_times()[:2]), time.monotonic()
-        seconds = rig.amount(30, quick=2)
-        answers.clear()
-        for _ in range(seconds):
-            system.call("beat")
-            time.sleep(1)
-        share = 100 * (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
-        is_over.set()
-        for page in pages:
-            page.join()
-    finally:
-        is_over.set()
-        web.stop()
+        try:
+            for page in pages:
+                page.start()
+            wait_until(lambda: answers.total() >= PAGES)
+            before, began = sum(process.cpu_times()[:2]), time.monotonic()
+            seconds = rig.amount(30, quick=2)
+            answers.clear()
+            for _ in range(seconds):
+                system.call("beat")
+                time.sleep(1)
+            share = 100 * (sum(process.cpu_times()[:2]) - before) / (time.monotonic() - began)
+        finally:
+            is_over.set()
+            for page in pages:
+                page.join()
     return share, answers
-
-
-def _is_open(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0
 
 
 def _page(port: int, number: int, session: dict[str, str], answers: Counter[int], is_over: threading.Event) -> None:

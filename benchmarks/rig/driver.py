@@ -213,6 +213,11 @@ class Calls:
         """Let the processes that the dashboard shows beat."""
         import_module("benchmarks.systems.dashboard").beat()
 
+    def writer(self, username: str) -> dict[str, str]:
+        """Make a user with a project. Return a new token and the project's id."""
+        found: dict[str, str] = import_module("benchmarks.systems.writers").writer(username)
+        return found
+
     def send_waits_ms(self, first: int, count: int, every_seconds: float) -> list[float]:
         """Send no-op tasks at a steady rate. Return the milliseconds that each send took."""
         began, waits = time.monotonic(), []

@@ -34,6 +34,7 @@ MEASURES = (
     "worst wait", "consume with", "rate while many wait", "memory of a worker",
     "slots sent late, spread, p50", "slots sent late, at once, p99", "idle scheduler, share of a core",
     "dashboard, alone", "dashboard, shared", "dashboard, size", "50 open pages",
+    "a request, p50, all together", "a sentence, p99, all together", "a text of 30 KB, p50, all together",
     "idle, share of a core", "idle, Redis commands", "a killed worker", "a vanished host",
     "the novel as txt, time", "the novel as pdf, worker's peak", "50 MB of text, time",
 )  # fmt: skip
