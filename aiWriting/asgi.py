@@ -2,19 +2,22 @@
 
 import os
 
-from django.conf import settings
-from django.core.asgi import get_asgi_application
+import django
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "aiWriting.settings")
+#: Threads of requests are kept, and so are their connections.
+os.environ.setdefault("DATABASE_CONN_MAX_AGE", "60")
 
-django_application = get_asgi_application()
+django.setup(set_prefix=False)
 
+from django.conf import settings  # noqa: E402
 from django.urls import reverse  # noqa: E402
 
 from aiWriting.gate.gate import Gate  # noqa: E402
+from aiWriting.handler import Handler  # noqa: E402
 
 application = Gate(
-    django_application,
+    Handler(kept=settings.WEB_REQUESTS),
     proxies=settings.TRUSTED_PROXIES,
     requests=settings.WEB_REQUESTS,
     per_client=settings.WEB_REQUESTS_PER_CLIENT,

@@ -2,17 +2,14 @@
 
 import secrets
 from collections.abc import Callable
-from typing import Any
 
-from asgiref.sync import iscoroutinefunction
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.http.response import HttpResponseBase
 from django.urls import reverse
-from django.utils.decorators import sync_and_async_middleware
 from django.utils.deprecation import MiddlewareMixin
 
-GetResponse = Callable[[HttpRequest], Any]
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 #: Pages load everything from this site, have nothing inline, and are in no frame. A script runs if our template gave it
 #: the nonce of this answer, or if such a script loads it.
@@ -48,16 +45,13 @@ PERMISSIONS_POLICY = ", ".join(
 NO_STORE = "private, no-store"
 
 
-@sync_and_async_middleware
 def security_headers(get_response: GetResponse) -> GetResponse:
     """Set the headers of every answer. A view that sets one of them itself knows better."""
 
-    def begin(request: HttpRequest) -> str:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
         nonce = secrets.token_urlsafe(16)
         request.csp_nonce = nonce  # type: ignore[attr-defined]
-        return nonce
-
-    def end(request: HttpRequest, response: HttpResponseBase, nonce: str) -> HttpResponseBase:
+        response = get_response(request)
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         # Django's own error pages, which only a developer sees, are inline throughout.
@@ -65,18 +59,18 @@ def security_headers(get_response: GetResponse) -> GetResponse:
             response.headers.setdefault("Content-Security-Policy", policy(request.path, nonce=nonce))
         return response
 
-    return _around(get_response, begin, end)
+    return middleware
 
 
-@sync_and_async_middleware
 def no_store(get_response: GetResponse) -> GetResponse:
     """Forbid caches and browsers to keep an answer. Static files are served before this middleware."""
 
-    def end(request: HttpRequest, response: HttpResponseBase, begun: None) -> HttpResponseBase:
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = get_response(request)
         response.headers["Cache-Control"] = NO_STORE
         return response
 
-    return _around(get_response, lambda request: None, end)
+    return middleware
 
 
 class ProgramsUseHTTPS(MiddlewareMixin):
@@ -100,21 +94,3 @@ def strict_transport() -> str:
         return ""
     subdomains = "; includeSubDomains" if settings.SECURE_HSTS_INCLUDE_SUBDOMAINS else ""
     return f"max-age={settings.SECURE_HSTS_SECONDS}{subdomains}{'; preload' if settings.SECURE_HSTS_PRELOAD else ''}"
-
-
-def _around(
-    get_response: GetResponse,
-    begin: Callable[[HttpRequest], Any],
-    end: Callable[[HttpRequest, Any, Any], HttpResponseBase],
-) -> GetResponse:
-    """Return a middleware that needs no change of threads, whether the next one is a coroutine or not."""
-
-    def middleware(request: HttpRequest) -> HttpResponseBase:
-        begun = begin(request)
-        return end(request, get_response(request), begun)
-
-    async def async_middleware(request: HttpRequest) -> HttpResponseBase:
-        begun = begin(request)
-        return end(request, await get_response(request), begun)
-
-    return async_middleware if iscoroutinefunction(get_response) else middleware

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import uvicorn
-from django.core.handlers.asgi import ASGIHandler
 
+from aiWriting.handler import Handler
 from tests.waiting import wait_until
 
 TIMEOUT_SECONDS = 60
@@ -24,8 +24,9 @@ def serving(application: Any = None, *, http: Any = "auto", grace_seconds: int =
       http: Uvicorn's protocol class.
       grace_seconds: Seconds that requests may go on at the end. One that is cut off leaves its connections open.
     """
+    handler = Handler(kept=4)
     config = uvicorn.Config(
-        application or ASGIHandler(),
+        application or handler,
         host="127.0.0.1",
         port=0,
         http=http,
@@ -43,6 +44,7 @@ def serving(application: Any = None, *, http: Any = "auto", grace_seconds: int =
     finally:
         server.should_exit = True
         thread.join()
+        handler.close()
 
 
 @dataclass(frozen=True, kw_only=True)

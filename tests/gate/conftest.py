@@ -6,10 +6,10 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from django.core.handlers.asgi import ASGIHandler
 
 from aiWriting.gate.connection import Connection
 from aiWriting.gate.gate import Gate
+from aiWriting.handler import Handler
 from tests.gate.raw import Raw
 from tests.web import serving
 
@@ -21,10 +21,12 @@ LIMITS: dict[str, Any] = {"proxies": (), "requests": 8, "per_client": 64, "strea
 @pytest.fixture
 def serve() -> Iterator[Callable[..., Connect]]:
     """Serve an application behind the layer: `serve(application, requests=1)` returns a function that connects."""
+    handler = Handler(kept=4)
     with ExitStack() as stack:
+        stack.callback(handler.close)
 
         def start(application: Any = None, **limits: Any) -> Connect:
-            gate = Gate(application or ASGIHandler(), **{**LIMITS, **limits})
+            gate = Gate(application or handler, **{**LIMITS, **limits})
             port = stack.enter_context(serving(gate, http=Connection, grace_seconds=20))
             return lambda: stack.enter_context(Raw(socket.create_connection(("127.0.0.1", port))))
 

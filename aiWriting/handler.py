@@ -1,0 +1,69 @@
+"""Django's ASGI application, with threads that are kept from request to request."""
+
+import time
+from collections import deque
+from collections.abc import Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.core.handlers.asgi import ASGIHandler
+from django.db import connections
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+
+#: Seconds after which a thread that had no request ends, with its connection.
+IDLE_SECONDS = 60.0
+
+
+class Handler(ASGIHandler):
+    """Answers each request in one thread, and keeps the thread with its database connection for another request.
+
+    Django's own has a new thread, and so a new connection, for each request. It goes back to the event loop between
+    two pieces of middleware, and each time the request waits until both the loop and the thread have their turn.
+
+    Parameters:
+      kept: Threads that are kept.
+      now: The clock, in seconds.
+    """
+
+    def __init__(self, *, kept: int, now: Callable[[], float] = time.monotonic) -> None:
+        super().__init__()
+        self._kept = kept
+        self._now = now
+        #: Threads without a request, and since when. The last one that had a request is the last one.
+        self._free: deque[tuple[ThreadPoolExecutor, float]] = deque()
+
+    def load_middleware(self, is_async: bool = False) -> None:
+        """Load the middleware for threads. All views of the site run in them."""
+        super().load_middleware(is_async=False)
+
+    async def get_response_async(self, request: HttpRequest) -> HttpResponseBase:
+        return await sync_to_async(self.get_response)(request)
+
+    async def __call__(
+        self,
+        scope: dict[str, Any],
+        receive: Callable[[], Awaitable[Any]],
+        send: Callable[[Any], Awaitable[None]],
+    ) -> None:
+        if scope["type"] != "http":
+            raise ValueError(f"Only HTTP is served, not {scope['type']}.")
+        thread = self._free.pop()[0] if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
+        try:
+            async with ThreadSensitiveContext(executor=thread):
+                await self.handle(scope, receive, send)
+        finally:
+            self._free.append((thread, self._now()))
+            while len(self._free) > self._kept or self._free[0][1] < self._now() - IDLE_SECONDS:
+                _end(self._free.popleft()[0], waits=False)
+
+    def close(self) -> None:
+        """End the threads that are kept, with their connections."""
+        while self._free:
+            _end(self._free.pop()[0], waits=True)
+
+
+def _end(thread: ThreadPoolExecutor, *, waits: bool) -> None:
+    thread.submit(connections.close_all)
+    thread.shutdown(wait=waits)
