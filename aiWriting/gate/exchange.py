@@ -12,7 +12,7 @@ from aiWriting.gate.asgi import Application, Headers, Message, Receive, Scope, S
 from aiWriting.gate.body import Body, size_of
 from aiWriting.gate.errors import GateError, TooLargeError, UnknownMethodError
 from aiWriting.gate.known_users import KnownUsers
-from aiWriting.gate.places import Places
+from aiWriting.gate.places import Place, Places
 from aiWriting.gate.proxies import REQUEST_ID
 from aiWriting.http_headers import strict_transport
 from apps.core import request_id
@@ -57,7 +57,7 @@ class Exchange:
         self._is_cut_off = False
         self._is_empty_body_given = False
         self._receive, self._send = receive, send
-        self._place: Places | None = None
+        self._place: Place | None = None
         self._refusal: GateError | None = None
         self._is_started = self._is_end_due = False
 
@@ -186,10 +186,9 @@ class Exchange:
 
     async def _move_to(self, places: Places) -> None:
         self._leave()
-        await places.take(self.client, self.turn)
-        self._place = places
+        self._place = await places.take(self.turn)
 
     def _leave(self) -> None:
         left, self._place = self._place, None
         if left is not None:
-            left.leave(self.client, self.turn)
+            left.leave()

@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from aiWriting.gate.asgi import Application, Receive, Scope, Send
+from aiWriting.gate.crowd import Crowd
 from aiWriting.gate.exchange import Exchange, Kinds
 from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Places
@@ -54,17 +55,18 @@ class Gate:
         receiving = Places(total=RECEIVING_FACTOR * requests, per_client=per_client)
         share = max(1, requests // PARTY_SHARE)
         large_total = max(1, requests // LARGE_SHARE)
-        large = Places(total=large_total, per_client=per_client, waiting=waiting, share=1, is_large=True)
+        crowd = Crowd()
+        large = Places(total=large_total, per_client=per_client, waiting=waiting, share=1, crowd=crowd, is_large=True)
         streaming = Places(total=STREAMS_LIMIT, per_client=streams_per_client)
         self._usual = Kinds(
             receiving=receiving,
-            running=Places(total=requests, per_client=per_client, waiting=waiting, share=share),
+            running=Places(total=requests, per_client=per_client, waiting=waiting, share=share, crowd=crowd),
             large=large,
             streaming=streaming,
         )
         self._probing = Kinds(
             receiving=receiving,
-            running=Places(total=PROBE_PLACES, per_client=per_client, waiting=waiting),
+            running=Places(total=PROBE_PLACES, per_client=per_client, waiting=waiting, crowd=crowd),
             large=large,
             streaming=streaming,
         )

@@ -10,7 +10,9 @@ from django.core.handlers.asgi import ASGIHandler
 from django.test import Client
 
 from aiWriting.gate import connection as connections
+from aiWriting.gate import crowd as crowds
 from aiWriting.gate import places as rooms
+from aiWriting.gate.crowd import Crowd
 from aiWriting.gate.errors import BusyError, ClientBusyError
 from aiWriting.gate.known_users import STRANGERS, USER, KnownUsers
 from aiWriting.gate.places import Places, Turn
@@ -195,10 +197,10 @@ def test_clients_get_places_in_turn() -> None:
     order: list[str] = []
 
     async def request(places: Places, client: str) -> None:
-        await places.take(client, stranger(client))
+        place = await places.take(stranger(client))
         order.append(client)
         await asyncio.sleep(0)
-        places.leave(client, stranger(client))
+        place.leave()
 
     async def run() -> Places:
         places = Places(total=1, per_client=10, waiting=10)
@@ -215,17 +217,17 @@ def test_no_place_is_lost_when_waiting_ends_early(monkeypatch: pytest.MonkeyPatc
 
     async def run() -> Places:
         places = Places(total=1, per_client=3, waiting=2)
-        await places.take("a", stranger("a"))
+        first = await places.take(stranger("a"))
         with pytest.raises(BusyError):
-            await places.take("b", stranger("b"))
-        left = asyncio.ensure_future(places.take("c", stranger("c")))
+            await places.take(stranger("b"))
+        left = asyncio.ensure_future(places.take(stranger("c")))
         await asyncio.sleep(0)
         left.cancel()
         with pytest.raises(asyncio.CancelledError):
             await left
-        late = asyncio.ensure_future(places.take("d", stranger("d")))
+        late = asyncio.ensure_future(places.take(stranger("d")))
         await asyncio.sleep(0)
-        places.leave("a", stranger("a"))  # The place is given to d, which is cancelled before it learns of it.
+        first.leave()  # The place is given to d, which is cancelled before it learns of it.
         late.cancel()
         with pytest.raises(asyncio.CancelledError):
             await late
@@ -238,10 +240,10 @@ def test_no_place_is_lost_when_waiting_ends_early(monkeypatch: pytest.MonkeyPatc
 def test_a_client_cannot_wait_with_more_than_its_requests() -> None:
     async def run() -> None:
         places = Places(total=9, per_client=1)
-        await places.take("a", stranger("a"))
+        await places.take(stranger("a"))
         with pytest.raises(ClientBusyError):
-            await places.take("a", stranger("a"))
-        await places.take("b", stranger("b"))
+            await places.take(stranger("a"))
+        await places.take(stranger("b"))
 
     asyncio.run(run())
 
@@ -252,11 +254,11 @@ def test_parties_get_places_in_turn_and_no_more_than_their_share() -> None:
 
     async def request(places: Places, client: str, party: str) -> None:
         turn = Turn(party=party, client=client)
-        await places.take(client, turn)
+        place = await places.take(turn)
         order.append(party)
         most[party] = max(most.get(party, 0), places.holding[party])
         await asyncio.sleep(0)
-        places.leave(client, turn)
+        place.leave()
 
     async def run() -> Places:
         places = Places(total=3, per_client=10, waiting=10, share=2)
@@ -271,19 +273,83 @@ def test_parties_get_places_in_turn_and_no_more_than_their_share() -> None:
     assert (places.free, places.waiting, places.holding, places.held) == (3, {}, {}, {})
 
 
+def test_a_party_that_asks_without_a_pause_runs_one_request_at_a_time() -> None:
+    now = 0.0
+
+    async def run() -> Places:
+        nonlocal now
+        crowd = Crowd(now=lambda: now)
+        places = Places(total=16, per_client=99, waiting=99, share=2, crowd=crowd)
+        large = Places(total=4, per_client=99, waiting=99, share=2, crowd=crowd)
+        paul, jane = Turn(party="user 1", client="a"), Turn(party="user 2", client="a")
+        first = [await places.take(paul), await places.take(paul)]
+        waiting = [asyncio.ensure_future(places.take(paul)) for _ in range(4)]
+        await asyncio.sleep(0)
+        now = 5.0  # Six requests in five seconds.
+        first.pop().leave()
+        first.pop().leave()
+        running = await waiting.pop(0)
+        also_large = asyncio.ensure_future(large.take(paul))
+        await asyncio.sleep(0)
+        assert not any(place.done() for place in (*waiting, also_large))
+        assert (places.holding["user 1"], large.holding["user 1"]) == (1, 0)
+        (await places.take(jane)).leave()  # At once.
+        running.leave()
+        (await also_large).leave()  # Kinds take turns as well.
+        for place in waiting:
+            (await place).leave()
+        return places
+
+    places = asyncio.run(run())
+    assert (places.free, places.waiting, places.holding, places.held) == (16, {}, {}, {})
+
+
+def test_a_slow_request_keeps_no_other_of_the_crowd_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(crowds, "SLOW_SECONDS", 0.01)
+
+    async def run() -> None:
+        crowd = Crowd(limit=0)
+        places = Places(total=16, per_client=99, waiting=99, share=2, crowd=crowd)
+        paul, jane = Turn(party="user 1", client="a"), Turn(party="user 2", client="a")
+        await places.take(paul)
+        slow = await places.take(paul)
+        beside = await places.take(jane)
+        slow.leave()
+        beside.leave()
+
+    asyncio.run(run())
+
+
+def test_a_party_that_pauses_leaves_the_crowd() -> None:
+    now = 0.0
+    crowd = Crowd(now=lambda: now)
+    for _ in range(6):
+        crowd.arrive("user 1")
+    now = 5.0
+    asyncio.run(_started(crowd))
+    assert not crowd.has_room("user 1")
+    for _ in range(6):
+        crowd.depart("user 1")
+    now = 10.0
+    assert crowd.has_room("user 1")
+
+
+async def _started(crowd: Crowd) -> None:
+    crowd.start(object(), "user 1")
+
+
 def test_strangers_who_wait_fill_no_queue_of_users() -> None:
     async def run() -> None:
         places = Places(total=1, per_client=9, waiting=1)
-        await places.take("a", stranger("a"))
-        waiting = asyncio.ensure_future(places.take("b", stranger("b")))
+        first = await places.take(stranger("a"))
+        waiting = asyncio.ensure_future(places.take(stranger("b")))
         await asyncio.sleep(0)
         with pytest.raises(BusyError):
-            await places.take("c", stranger("c"))
-        user = asyncio.ensure_future(places.take("d", Turn(party="user 1", client="user 1")))
+            await places.take(stranger("c"))
+        user = asyncio.ensure_future(places.take(Turn(party="user 1", client="user 1")))
         await asyncio.sleep(0)
-        places.leave("a", stranger("a"))
-        await waiting
-        places.leave("b", stranger("b"))
+        first.leave()
+        (await waiting).leave()
         await user
 
     asyncio.run(run())
