@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
 from importlib import import_module
@@ -27,13 +28,15 @@ class Analysing:
 
     Parameters:
       words_per_minute: As in `findings.analyse`.
+      model: Descriptor of the unpacked model of `language_model`. It is closed.
     """
 
-    def __init__(self, *, words_per_minute: int) -> None:
+    def __init__(self, *, words_per_minute: int, model: int) -> None:
         self.words_per_minute = words_per_minute
         # Loaded before the text is.
         import_module("sentencex")
-        language.load()
+        language.load(model)
+        os.close(model)
         stop_words.of("en")
 
     def __call__(self, file: BinaryIO, limits: object, on_progress: OnProgress) -> bytes:

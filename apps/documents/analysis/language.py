@@ -2,11 +2,10 @@
 
 import re
 from collections import Counter
-from functools import cache
 from threading import Lock
 from typing import Any
 
-from apps.documents.analysis import words
+from apps.documents.analysis import language_model, words
 from apps.documents.analysis.scripts import WITHOUT_SPACES
 
 #: Number and length of the samples, which are taken at even distances.
@@ -21,6 +20,7 @@ MIN_KANA = 0.05
 _LETTERS = {language: re.compile(f"[{script}]") for language, script in WITHOUT_SPACES.items()}
 
 _LOADING = Lock()
+_identifier: Any = None
 
 
 def detect(text: str, start: int = 0, end: int | None = None, *, samples: int = SAMPLES) -> str:
@@ -40,10 +40,17 @@ def detect(text: str, start: int = 0, end: int | None = None, *, samples: int = 
     return str(language) if confidence >= MIN_CONFIDENCE and len(language) == 2 else ""
 
 
-def load() -> Any:
-    """Load the model unless it is loaded, and return it."""
+def load(model: int | None = None) -> Any:
+    """Load the model unless it is loaded, and return it.
+
+    Parameters:
+      model: Descriptor of what `language_model.unpacked` unpacked, here or in another process. None: it is unpacked.
+    """
+    global _identifier
     with _LOADING:
-        return _identifier()
+        if _identifier is None:
+            _identifier = language_model.identifier(language_model.unpacked() if model is None else model)
+        return _identifier
 
 
 def _sampled(text: str, start: int, end: int, samples: int) -> str:
@@ -59,11 +66,3 @@ def _by_script(sample: str) -> str:
     if 2 * letters.total() <= words.count(sample):
         return ""
     return "ja" if letters["ja"] > MIN_KANA * letters.total() else letters.most_common(1)[0][0]
-
-
-@cache
-def _identifier() -> Any:
-    """Load the model: half a second and 100 MB, once in a process and only on use."""
-    from py3langid.langid import MODEL_FILE, LanguageIdentifier
-
-    return LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)

@@ -19,6 +19,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
+from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from apps.documents.readers import cage, previews, slots
@@ -122,19 +123,30 @@ def check(source: Source, limits: Limits, *, reader: str) -> None:
         _run(READING, source.file, arguments, quick, ignore, seconds=CHECK_SECONDS)
 
 
-def run(work: str, file: BinaryIO, arguments: Mapping[str, Any], *, limits: Limits, on_progress: OnProgress) -> bytes:
+def run(
+    work: str,
+    file: BinaryIO,
+    arguments: Mapping[str, Any],
+    *,
+    limits: Limits,
+    on_progress: OnProgress,
+    descriptors: Mapping[str, int] = MappingProxyType({}),
+) -> bytes:
     """Do the work of a task in a process of its own, and return what it returns.
 
     Parameters:
       work: Name of a module such as `READING`.
       file: The work's file. It is copied.
       arguments: Keyword arguments of the module's `WORK`, as JSON takes them.
+      descriptors: Further keyword arguments: descriptors of files that the process inherits. They must be read-only.
 
     Raises: As `read`.
     """
     on_wait = partial(on_progress, 0.0, WAITING)
     with slots.held("read", number=_at_once(limits), wait_seconds=READ_WAIT_SECONDS, on_wait=on_wait):
-        return _run(work, file, arguments, limits, on_progress, seconds=PATIENCE * limits.seconds)
+        return _run(
+            work, file, arguments, limits, on_progress, descriptors=descriptors, seconds=PATIENCE * limits.seconds
+        )
 
 
 @contextmanager
@@ -160,12 +172,13 @@ def _run(
     limits: Limits,
     on_progress: OnProgress,
     *,
+    descriptors: Mapping[str, int] = MappingProxyType({}),
     seconds: int,
 ) -> bytes:
     with _copied(file) as copy, tempfile.TemporaryFile() as error_output:
         order = {
             "work": work,
-            "arguments": dict(arguments),
+            "arguments": {**arguments, **descriptors},
             "limits": limits.as_dict(),
             "seconds": seconds,
             "parent": os.getpid(),
@@ -173,6 +186,7 @@ def _run(
         process = subprocess.Popen(
             [*COMMAND, json.dumps(order)],
             stdin=copy,
+            pass_fds=tuple(descriptors.values()),
             stdout=subprocess.PIPE,
             stderr=error_output,
             cwd=ROOT,

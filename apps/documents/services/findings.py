@@ -5,7 +5,7 @@ import logging
 
 from django.conf import settings
 
-from apps.documents.analysis import analysing, findings, structure
+from apps.documents.analysis import analysing, findings, language_model, structure
 from apps.documents.analysis.findings import Findings, OnProgress
 from apps.documents.readers import isolated
 from apps.documents.readers.errors import AnalysisTimeoutError, ReadingTimeoutError, UnreadableTextError
@@ -51,6 +51,7 @@ def analyse(text: str, *, on_progress: OnProgress) -> Findings:
             analysing.__name__,
             io.BytesIO(content),
             {"words_per_minute": words_per_minute},
+            descriptors={"model": language_model.unpacked()},
             limits=limits,
             on_progress=on_progress,
         )
