@@ -2,7 +2,7 @@
 
     python -m benchmarks.rig.attackers '{"port": 8000, "token": "...", "project": "1", "kinds": ["guesses"], ...}'
 
-They go on until the process is ended, and compute only while nobody else does: an attacker has machines of its own.
+They go on until the process is ended, and compute last: an attacker has machines of its own.
 """
 
 import json
@@ -36,7 +36,7 @@ BOUNDARY = "xBx"
 
 
 class Attacker:
-    """What the clients of one attacker do. Each method is one attempt.
+    """The clients of one attacker. Each method is one attempt.
 
     Parameters:
       victim: Name of the user at whose password they guess.
