@@ -8,11 +8,12 @@ from typing import Any
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.db import IntegrityError, InterfaceError, OperationalError
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, resolve_url
 from django.template.loader import render_to_string
 from django.utils.http import urlencode
+from django.views.decorators.http import require_http_methods
 
 from apps.accounts.errors import SignInError
 from apps.accounts.models import User
@@ -25,6 +26,7 @@ logger = logging.getLogger(__name__)
 View = Callable[..., HttpResponseBase]
 
 CHANGED = "Something this needs was deleted or changed at this moment. Go back, look at it again, then repeat."
+NO_PAGE = "A button of another page leads here. Go back, and use it there."
 UNAVAILABLE = "The database does not answer. Try again in a moment."
 
 
@@ -54,12 +56,15 @@ def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
 
 
 def guarded(view: View) -> View:
-    """Return the view with a page of its own for a conflict, a limit, and a database that does not answer."""
+    """Return the view with a page of its own for a conflict, a limit, and a database that does not answer.
+
+    An address that takes no such request gets one, too: a browser shows its own error in place of an empty answer.
+    """
 
     @wraps(view)
     def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         try:
-            return view(request, *args, **kwargs)
+            answer = view(request, *args, **kwargs)
         except RoleError as error:
             return trouble(request, str(error), status=403, heading="Not for you to change")
         except IntegrityError as error:
@@ -74,6 +79,9 @@ def guarded(view: View) -> View:
             response = trouble(request, error.sentence, status=error.status_code)
             response.headers["Retry-After"] = str(error.wait)
             return response
+        if isinstance(answer, HttpResponseNotAllowed):
+            answer.content = trouble(request, NO_PAGE, status=answer.status_code, heading="Not a page").content
+        return answer
 
     return wrapped
 
@@ -95,3 +103,23 @@ def confirmed(view: View) -> View:
         return redirect("{}?{}".format(resolve_url("pages:confirm"), urlencode({"next": back} if back else {})))
 
     return wrapped
+
+
+def button(page: str) -> Callable[[View], View]:
+    """Return a decorator for the view of a button. It takes a POST.
+
+    Browsers come without one if the session had ended: the sign-in leads them here, and they are led on to the page.
+
+    Parameters:
+      page: Name of the page that has the button.
+    """
+
+    def decorate(view: View) -> View:
+        @wraps(view)
+        @require_http_methods(["GET", "HEAD", "POST"])
+        def wrapped(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
+            return view(request, *args, **kwargs) if request.method == "POST" else redirect(page)
+
+        return wrapped
+
+    return decorate

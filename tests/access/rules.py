@@ -64,8 +64,6 @@ def page(**answers: Audience) -> Entry:
 
 OPEN = audience(NOT_ALLOWED)
 
-#: An address of the account that takes a POST. The method is looked at first.
-POSTED = Entry({"POST": SIGNED_IN}, OPEN)
 #: Whoever is signed in, and for the admin is staff, is led on.
 SIGN_IN_PAGE = Entry({"GET HEAD POST PUT OPTIONS": EVERYONE}, audience(IN, anonymous=NOT_ALLOWED))
 
@@ -119,10 +117,10 @@ SITE: dict[str, Entry] = {
     **{f"pages:{name}": Entry({}, SIGNED_IN) for name in ("account", "address", "confirm", "password", "two-factor")},
     "pages:tokens": Entry({}, SIGNED_IN),
     "pages:revoke-token": page(GET_POST=audience(MISSING, anonymous=SIGN_IN, writer=IN)),
-    "pages:end-sessions": POSTED,
-    "pages:end-session": POSTED,
-    "pages:recovery-codes": POSTED,
-    "pages:remove-two-factor": POSTED,
+    "pages:end-sessions": page(GET_POST=SIGNED_IN),
+    "pages:end-session": page(GET_POST=SIGNED_IN),
+    "pages:recovery-codes": page(GET_POST=SIGNED_IN),
+    "pages:remove-two-factor": page(GET_POST=SIGNED_IN),
     "pages:tasks": page(GET=SIGNED_IN),
     "pages:cancel-task": page(GET_POST=EDITORS),
     "pages:document": page(GET=READERS),

@@ -313,8 +313,35 @@ def test_a_session_of_another_user_is_neither_seen_nor_ended(browser: Client) ->
     assert "203.0.113.9" not in get(browser, "/account/").text
 
 
-def test_ending_takes_a_post(browser: Client) -> None:
-    assert browser.get("/account/sessions/end/").status_code == 405
+@pytest.mark.parametrize(
+    ("path", "page"),
+    [
+        ("sessions/end/", "/account/"),
+        ("sessions/1/end/", "/account/"),
+        ("two-step/codes/", "/account/two-step/"),
+        ("two-step/off/", "/account/two-step/"),
+    ],
+)
+def test_a_button_whose_session_ended_leads_to_its_page_after_the_sign_in(
+    browser: Client, jane: User, path: str, page: str
+) -> None:
+    other = signed_in(jane)
+    registry.end_all(jane, but=browser.session.session_key)
+
+    asked = other.post(f"/account/{path}")
+    answer = other.post(asked.headers["Location"], {"username": "jane", "password": PASSWORD}, follow=True)
+
+    assert answer.redirect_chain[-1] == (page, 302)
+    assert browser.get("/").status_code == 200
+
+
+def test_ending_takes_a_post(browser: Client, jane: User) -> None:
+    other = signed_in(jane)
+    grow_old(browser)
+
+    assert browser.get("/account/sessions/end/").headers["Location"] == "/account/"
+    assert browser.put("/account/sessions/end/").status_code == 405
+    assert other.get("/").status_code == 200
 
 
 def test_staff_end_the_sessions_of_a_user(browser: Client, jane: User, admin_client: Client) -> None:

@@ -200,6 +200,29 @@ def test_the_second_step_needs_the_first(codes: list[str]) -> None:
     assert Client().post("/sign-in/code/", {"code": codes[0]}).headers["Location"] == "/sign-in/"
 
 
+@pytest.mark.parametrize("end", ["time", "password", "deactivated", "app removed"])
+def test_a_first_step_that_counts_no_longer_is_asked_for_again_with_the_reason(
+    codes: list[str], jane: User, monkeypatch: pytest.MonkeyPatch, end: str
+) -> None:
+    browser = first_step("/sign-in/?next=/account/")
+    if end == "time":
+        monkeypatch.setattr("apps.pages.views.people.FIRST_STEP_SECONDS", -1)
+    elif end == "password":
+        jane.set_password("mansfield-park-1814")
+        jane.save()
+    elif end == "deactivated":
+        User.objects.filter(pk=jane.pk).update(is_active=False)
+    else:
+        service.remove(jane)
+
+    asked = browser.post("/sign-in/code/", {"code": codes[0], "next": "/account/"}, follow=True)
+
+    assert asked.redirect_chain == [("/sign-in/?next=%2Faccount%2F", 302)]
+    assert "Your password does not count any more. Enter it again." in asked.content.decode()
+    assert not is_signed_in(browser)
+    assert "does not count" not in browser.get("/sign-in/code/", follow=True).content.decode()
+
+
 def test_the_first_step_ends_with_the_password_and_with_time(
     codes: list[str], jane: User, monkeypatch: pytest.MonkeyPatch
 ) -> None:

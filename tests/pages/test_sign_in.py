@@ -71,6 +71,25 @@ def test_a_user_who_is_signed_in_skips_the_sign_in_page(browser: Client) -> None
     assert browser.get("/sign-in/").headers["Location"] == "/"
 
 
+@pytest.mark.parametrize("door", ["/sign-in/", "/sign-in/code/", "/sign-out/", "/admin/login/"])
+def test_no_door_leads_to_a_door(browser: Client, jane: User, door: str) -> None:
+    User.objects.filter(pk=jane.pk).update(is_staff=True)
+
+    for entered in ("/sign-in/", "/sign-in/code/"):
+        for asked in (door, f"{door}?next={door}", f"http://testserver{door}"):
+            assert browser.get(entered, {"next": asked}).headers["Location"] == "/"
+            assert Client().post(entered.removesuffix("code/"), SIGN_IN | {"next": asked}).headers["Location"] == "/"
+    assert browser.get("/admin/login/", {"next": door}).headers["Location"] == "/admin/"
+
+
+def test_an_address_that_takes_forms_alone_says_so(browser: Client) -> None:
+    for path in ("/sign-out/", "/admin/logout/"):
+        answer = browser.get(path)
+
+        assert (answer.status_code, answer.headers["Allow"]) == (405, "POST, OPTIONS")
+        assert "A button of another page leads here" in answer.content.decode()
+
+
 def test_signing_out_takes_a_post(browser: Client) -> None:
     assert browser.get("/sign-out/").status_code == 405
     answer = browser.post("/sign-out/")

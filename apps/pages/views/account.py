@@ -9,7 +9,6 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_POST
 
 from apps.accounts.models import User
 from apps.accounts.second_factor import service as second_factor
@@ -18,7 +17,7 @@ from apps.accounts.sessions.browser import name_of
 from apps.accounts.sessions.middleware import SEEN_SECONDS
 from apps.accounts.sign_in import address
 from apps.accounts.tasks import send_address_mail
-from apps.pages.access import WriterRequest, confirmed, origin_of, writers_page
+from apps.pages.access import WriterRequest, button, confirmed, origin_of, writers_page
 from apps.pages.account_forms import ConfirmForm, PersonForm
 from apps.pages.mailed_link import mailed_link
 
@@ -94,8 +93,8 @@ def confirm(request: WriterRequest) -> HttpResponse:
     return render(request, "pages/confirm.html", {"form": form, "next": destination.get_redirect_url()})
 
 
-@require_POST
 @writers_page
+@button("pages:account")
 @confirmed
 def end_session(request: WriterRequest, pk: int) -> HttpResponse:
     """End one session of the user."""
@@ -104,8 +103,8 @@ def end_session(request: WriterRequest, pk: int) -> HttpResponse:
     return redirect("pages:account")
 
 
-@require_POST
 @writers_page
+@button("pages:account")
 @confirmed
 def end_other_sessions(request: WriterRequest) -> HttpResponse:
     """End all sessions of the user but this one."""

@@ -2,13 +2,14 @@
 
 import time
 from typing import Any
+from urllib.parse import urlsplit
 
-from django.conf import settings
+from django.contrib import messages
 from django.contrib.auth.views import LoginView, LogoutView
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect
-from django.urls import reverse
+from django.urls import Resolver404, resolve, reverse
 from django.utils.http import urlencode
 
 from apps.accounts.models import User
@@ -28,6 +29,15 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
     next_page = "pages:home"
 
+    def get_redirect_url(self) -> str:
+        """Return the page that was asked for. Empty: none was, or one of these, which would lead in a circle."""
+        asked: str = super().get_redirect_url()
+        try:
+            view = resolve(urlsplit(asked).path).func
+        except Resolver404:
+            return asked
+        return "" if view in (sign_in, second_step, sign_out) else asked
+
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
         if second_factor.device_of(user) is None:
@@ -35,7 +45,7 @@ class SignIn(LoginView):
         # A key that a stranger set leads to nothing that follows.
         self.request.session.cycle_key()
         self.request.session[FIRST_STEP] = [user.pk, user.get_session_auth_hash(), int(time.time())]
-        return redirect(f"{reverse('pages:second-step')}?{urlencode({'next': self.get_success_url()})}")
+        return redirect(_with_next("pages:second-step", self.get_success_url()))
 
     def form_invalid(self, form: Any) -> HttpResponse:
         response = super().form_invalid(form)
@@ -66,7 +76,9 @@ class SecondStep(SignIn):
     def dispatch(self, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponseBase:
         self.user = _user_of_first_step(request)
         if self.user is None and not request.user.is_authenticated:
-            return redirect(settings.LOGIN_URL)
+            if request.session.pop(FIRST_STEP, None):
+                messages.warning(request, "Your password does not count any more. Enter it again.")
+            return redirect(_with_next("pages:sign-in", self.get_redirect_url()))
         return super().dispatch(request, *args, **kwargs)
 
     def get_form_kwargs(self) -> dict[str, Any]:
@@ -78,12 +90,20 @@ class SecondStep(SignIn):
 
 
 def _user_of_first_step(request: HttpRequest) -> User | None:
-    """Return the user who gave the right password in this session lately. Not if the password is another by now."""
+    """Return the user who gave the right password in this session lately, and whose code is asked for.
+
+    None: there is no such user, the password is another by now, or two-step sign-in was turned off.
+    """
     user_id, auth_hash, given_at = request.session.get(FIRST_STEP) or (0, "", 0)
     user = User.objects.filter(pk=user_id, is_active=True).first()
     if user is None or user.get_session_auth_hash() != auth_hash or time.time() - given_at > FIRST_STEP_SECONDS:
         return None
-    return user
+    return user if second_factor.device_of(user) else None
+
+
+def _with_next(name: str, path: str) -> str:
+    """Return the address of a page that leads to the path afterwards."""
+    return f"{reverse(name)}?{urlencode({'next': path})}" if path else reverse(name)
 
 
 @guarded

@@ -8,13 +8,12 @@ from django.contrib import messages
 from django.http import HttpResponse
 from django.shortcuts import redirect, render
 from django.utils.safestring import mark_safe
-from django.views.decorators.http import require_POST
 from django_otp import login as note_second_factor
 
 from apps.accounts.errors import SecondFactorNeededError
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import registry
-from apps.pages.access import WriterRequest, confirmed, writers_page
+from apps.pages.access import WriterRequest, button, confirmed, writers_page
 from apps.pages.account_forms import WRONG_CODE, FirstCodeForm
 
 GROUP = 4
@@ -49,8 +48,8 @@ def show(request: WriterRequest) -> HttpResponse:
     return render(request, "pages/two_factor.html", context)
 
 
-@require_POST
 @writers_page
+@button("pages:two-factor")
 @confirmed
 def renew(request: WriterRequest) -> HttpResponse:
     """Make new recovery codes, and show them once."""
@@ -61,8 +60,8 @@ def renew(request: WriterRequest) -> HttpResponse:
     return render(request, "pages/recovery_codes.html", {"codes": codes, "is_new": False})
 
 
-@require_POST
 @writers_page
+@button("pages:two-factor")
 @confirmed
 def remove(request: WriterRequest) -> HttpResponse:
     """Turn two-step sign-in off."""
