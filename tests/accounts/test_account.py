@@ -103,6 +103,26 @@ def test_a_text_that_the_site_signed_for_another_purpose_is_no_link(browser: Cli
         assert "That link is too old" in get_followed(browser, f"/account/address/{token}/")
 
 
+def test_a_link_that_is_opened_twice_is_no_error(browser: Client, jane: User) -> None:
+    browser.post("/account/", PERSON)
+    send_address_mail(jane.pk, "http://testserver")
+    link = link_of(mail.outbox[0])
+
+    for _ in range(2):
+        assert "jane@chawton.example is your address now." in get_followed(browser, link)
+    browser.post("/account/", PERSON | {"email": ""})
+    assert "That link is too old" in get_followed(browser, link)
+
+
+def test_the_page_says_how_long_a_new_address_waits(browser: Client) -> None:
+    browser.post("/account/", PERSON)
+
+    assert (
+        "jane@chawton.example is not in use yet: open the link in the mail that went there, within 3 hours."
+        in get(browser, "/account/").text
+    )
+
+
 def test_an_older_link_does_not_count_when_another_address_was_asked_for(browser: Client, jane: User) -> None:
     browser.post("/account/", PERSON)
     send_address_mail(jane.pk, "http://testserver")

@@ -109,6 +109,41 @@ def test_the_link_ends_when_the_user_signs_in(client: Client, jane: User) -> Non
     assert "used already, or it is too old" in get(Client(), link).text
 
 
+def test_the_link_of_a_user_who_may_not_sign_in_any_more_takes_no_password(client: Client, jane: User) -> None:
+    form = client.get(link_for(jane), follow=True)
+    User.objects.filter(pk=jane.pk).update(is_active=False)
+
+    for answer in (
+        client.post(form.request["PATH_INFO"], {"new_password1": NEW, "new_password2": NEW}),
+        choose(client, link_of_inactive(jane)),
+    ):
+        assert "is too old" in answer.content.decode()
+    jane.refresh_from_db()
+    assert jane.check_password(PASSWORD)
+
+
+def link_of_inactive(user: User) -> str:
+    """Return the path of a link that was mailed before the user was deactivated."""
+    User.objects.filter(pk=user.pk).update(is_active=True)
+    link = link_for(user)
+    User.objects.filter(pk=user.pk).update(is_active=False)
+    return link
+
+
+def test_the_form_names_its_account(client: Client, jane: User) -> None:
+    User.objects.create_user("emma", "emma@example.com", PASSWORD)
+
+    assert "For jane." in get_followed(client, link_for(jane))
+
+
+def test_a_link_that_was_cut_off_is_told_so(client: Client, jane: User) -> None:
+    assert "or not complete" in get_followed(client, f"{link_for(jane)[:-9]}/")
+
+
+def get_followed(client: Client, link: str) -> str:
+    return Page(client.get(link, follow=True).content.decode()).text
+
+
 @pytest.mark.parametrize("path", ["x/y", "MQ/set-password", "%00/x", "OTk5OTk5OTk5OTk5OTk5OTk5OTk5OTk5/a-b"])
 def test_a_made_up_link_is_too_old(client: Client, path: str) -> None:
     assert "used already, or it is too old" in get(client, f"/sign-in/new-password/{path}/").text

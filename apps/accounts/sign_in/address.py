@@ -58,10 +58,10 @@ def is_ours(token: str) -> bool:
 
 
 def confirm(user: User, token: str) -> bool:
-    """Use the address of a link. Return whether it is the one that this user asked for, and recent."""
+    """Use the address of a link. Return whether it is the user's: the one that was asked for, or in use already."""
     user_id, email = _read(token) or (0, "")
     asked_for = User.objects.filter(pk=user.pk, new_email=email)
-    return user_id == user.pk and bool(asked_for.update(email=email, new_email=""))
+    return user_id == user.pk and (bool(asked_for.update(email=email, new_email="")) or user.email == email)
 
 
 def _read(token: str) -> Any:

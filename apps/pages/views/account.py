@@ -3,6 +3,7 @@
 from datetime import timedelta
 from typing import Any
 
+from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import RedirectURLMixin
 from django.http import HttpResponse
@@ -65,7 +66,12 @@ def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
         }
         for row in registry.sessions_of(request.user)
     ]
-    context = {"form": form, "sessions": sessions, "device": second_factor.device_of(request.user)}
+    context = {
+        "form": form,
+        "sessions": sessions,
+        "device": second_factor.device_of(request.user),
+        "hours": settings.PASSWORD_RESET_TIMEOUT // 3600,
+    }
     return render(request, "pages/account.html", context)
 
 
@@ -74,7 +80,8 @@ def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
 def use_address(request: WriterRequest, token: str) -> HttpResponse:
     """Use the address to which a mail with this link went."""
     if address.confirm(request.user, token):
-        messages.success(request, "The address is yours from now on.")
+        request.user.refresh_from_db(fields=["email"])
+        messages.success(request, f"{request.user.email} is your address now.")
     else:
         messages.error(request, "That link is too old, or belongs to another account. Save the address once more.")
     return redirect("pages:account")

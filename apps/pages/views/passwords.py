@@ -10,6 +10,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
+from apps.accounts.models import User
 from apps.accounts.sessions import registry
 from apps.accounts.sign_in import reset, throttling
 from apps.accounts.tasks import send_password_mail
@@ -46,6 +47,14 @@ class New(PasswordResetConfirmView):
     template_name = "pages/new_password.html"
     form_class = NewPasswordForm
     success_url = reverse_lazy("pages:sign-in")
+
+    def get_user(self, uidb64: str) -> User | None:
+        """Return the user of the link. None: there is none, or the user may not sign in."""
+        user: Any = super().get_user(uidb64)
+        return user if user is not None and user.is_active else None
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        return super().get_context_data(account=self.user, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         response = super().form_valid(form)
