@@ -55,6 +55,14 @@ def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
     return response
 
 
+def refused(response: HttpResponse, refusal: SignInError | None) -> HttpResponse:
+    """Return the response with status and wait of a refusal. None: as it is."""
+    if refusal is not None:
+        response.status_code = refusal.status_code
+        response.headers["Retry-After"] = str(refusal.wait)
+    return response
+
+
 def guarded(view: View) -> View:
     """Return the view with a page of its own for a conflict, a limit, and a database that does not answer.
 
@@ -76,9 +84,7 @@ def guarded(view: View) -> View:
             logger.error("database does not answer path=%s error=%s", request.path, error)
             return trouble(request, UNAVAILABLE, status=503)
         except SignInError as error:
-            response = trouble(request, error.sentence, status=error.status_code)
-            response.headers["Retry-After"] = str(error.wait)
-            return response
+            return refused(trouble(request, error.sentence, status=error.status_code), error)
         if isinstance(answer, HttpResponseNotAllowed):
             answer.content = trouble(request, NO_PAGE, status=answer.status_code, heading="Not a page").content
         return answer

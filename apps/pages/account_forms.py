@@ -1,5 +1,7 @@
 """The forms of signing in and of a user's account."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django import forms
@@ -14,21 +16,37 @@ from apps.accounts.second_factor import service as second_factor
 from apps.pages.forms import PlainForm
 
 NOT_YOURS = "That is not your password."
+WRONG_FIRST_CODE = "That code is wrong. Wait for the next one, and check that the clock of the app is right."
 WRONG_CODE = "That code is wrong or was used already. Wait for the next one, or use a recovery code."
 
 
-class SignInForm(AuthenticationForm, PlainForm):
-    """The form for name and password. A refusal of the attempt is shown like a wrong password, with its sentence."""
+class LimitedForm(PlainForm):
+    """A form whose attempts are limited. A refusal is shown like a wrong entry, with its sentence."""
 
     refusal: SignInError | None = None
+
+    @contextmanager
+    def attempt(self) -> Iterator[None]:
+        """Note a refusal of the attempt in the block, and raise its sentence."""
+        try:
+            yield
+        except SignInError as error:
+            self.refusal = error
+            raise ValidationError(error.sentence) from None
+
+
+class SignInForm(AuthenticationForm, LimitedForm):
+    """The form for name and password."""
 
     def clean(self) -> dict[str, Any]:
         second_factor.follows(self.request)
         try:
-            return super().clean()
-        except SignInError as error:
-            self.refusal = error
-            raise ValidationError(error.sentence) from None
+            with self.attempt():
+                return super().clean()
+        except ValidationError as error:
+            # Beside the field that is empty again, which so has the focus.
+            self.add_error("password", error)
+            return self.cleaned_data
 
 
 class StaffSignInForm(SignInForm, AdminAuthenticationForm):
@@ -45,10 +63,9 @@ class CodeField(forms.CharField):
         super().__init__(max_length=40, widget=widget, **kwargs)
 
 
-class CodeForm(PlainForm):
+class CodeForm(LimitedForm):
     """The form for the second step of signing in."""
 
-    refusal: SignInError | None = None
     code = CodeField(label="Code")
 
     def __init__(self, request: Any = None, *args: Any, user: Any, **kwargs: Any) -> None:
@@ -58,11 +75,8 @@ class CodeForm(PlainForm):
 
     def clean_code(self) -> str:
         code: str = self.cleaned_data["code"]
-        try:
+        with self.attempt():
             self.user.otp_device = second_factor.verify(self.user, code)
-        except SignInError as error:
-            self.refusal = error
-            raise ValidationError(error.sentence) from None
         if self.user.otp_device is None:
             raise ValidationError(WRONG_CODE)
         return code
@@ -71,10 +85,27 @@ class CodeForm(PlainForm):
         return self.user
 
 
-class FirstCodeForm(PlainForm):
-    """The form that ends the set-up of two-step sign-in. The service checks the code."""
+class FirstCodeForm(LimitedForm):
+    """The form that ends the set-up of two-step sign-in. A right code turns it on.
+
+    Parameters:
+      confirmed: The app and the recovery codes.
+    """
 
     code = CodeField(label="Code of the app")
+    confirmed: tuple[Any, list[str]] | None = None
+
+    def __init__(self, *args: Any, user: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.user = user
+
+    def clean_code(self) -> str:
+        code: str = self.cleaned_data["code"]
+        with self.attempt():
+            self.confirmed = second_factor.confirm(self.user, code)
+        if self.confirmed is None:
+            raise ValidationError(WRONG_FIRST_CODE)
+        return code
 
 
 def checked(password: str, *, request: Any) -> str:
@@ -90,7 +121,7 @@ def checked(password: str, *, request: Any) -> str:
     return password
 
 
-class ConfirmForm(PlainForm):
+class ConfirmForm(LimitedForm):
     """The form for the password of a user who is signed in."""
 
     password = forms.CharField(
@@ -102,27 +133,41 @@ class ConfirmForm(PlainForm):
         self.request = request
 
     def clean_password(self) -> str:
-        return checked(self.cleaned_data["password"], request=self.request)
+        with self.attempt():
+            return checked(self.cleaned_data["password"], request=self.request)
 
 
-class ChangePasswordForm(PasswordChangeForm, PlainForm):
+class ChosenPasswordForm(LimitedForm):
+    """A form in which a password is chosen. An error names the rule that the password breaks, and is beside it.
+
+    Django lists all rules, and shows errors beside the repeated password.
+    """
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        for name in ("new_password1", "new_password2"):
+            self.fields[name].help_text = ""
+        self.fields["new_password2"].label = "New password, once more"
+
+    def validate_password_for_user(self, user: Any, password_field_name: str = "") -> None:
+        parent: Any = super()
+        parent.validate_password_for_user(user, "new_password1")
+
+
+class ChangePasswordForm(ChosenPasswordForm, PasswordChangeForm):
     """The form for a new password, with the current one."""
 
     def __init__(self, *args: Any, request: Any, **kwargs: Any) -> None:
         super().__init__(request.user, *args, **kwargs)
         self.request = request
-        _plain(self)
 
     def clean_old_password(self) -> str:
-        return checked(self.cleaned_data["old_password"], request=self.request)
+        with self.attempt():
+            return checked(self.cleaned_data["old_password"], request=self.request)
 
 
-class NewPasswordForm(SetPasswordForm, PlainForm):
+class NewPasswordForm(ChosenPasswordForm, SetPasswordForm):
     """The form for a new password after a forgotten one."""
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        _plain(self)
 
 
 class ForgottenForm(PlainForm):
@@ -146,10 +191,3 @@ class PersonForm(PlainForm, forms.ModelForm):
             "last_name": forms.TextInput(attrs={"autocomplete": "family-name"}),
             "email": forms.EmailInput(attrs={"autocomplete": "email"}),
         }
-
-
-def _plain(form: Any) -> None:
-    """Leave out Django's list of rules: an error names the rule that a password breaks."""
-    form.fields["new_password1"].help_text = ""
-    form.fields["new_password2"].help_text = ""
-    form.fields["new_password2"].label = "New password, once more"

@@ -4,6 +4,7 @@ from typing import Any
 
 from django import forms
 from django.conf import settings
+from django.core.exceptions import ValidationError
 from django.core.files.uploadedfile import UploadedFile
 
 from apps.accounts.models import ApiToken
@@ -19,6 +20,13 @@ class PlainForm(forms.Form):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **{"label_suffix": ""} | kwargs)
+
+    def get_context(self) -> dict[str, Any]:
+        """Return the context of the template. The first wrong field has the focus, so that its error is read out."""
+        wrong = next((name for name in self.fields if name in self.errors), None)
+        for name, field in self.fields.items() if wrong else ():
+            field.widget.attrs["autofocus"] = name == wrong
+        return super().get_context()
 
 
 class ProjectForm(PlainForm):
@@ -36,8 +44,18 @@ class RoleForm(PlainForm):
 class InvitationForm(PlainForm):
     """The address to invite, and the role of the new member."""
 
-    email = forms.EmailField(label="E-mail address", max_length=Invitation._meta.get_field("email").max_length)
+    email = forms.EmailField(label="Email address", max_length=Invitation._meta.get_field("email").max_length)
     role = forms.ChoiceField(choices=MEMBER_ROLES, initial=Role.EDITOR)
+
+    def __init__(self, *args: Any, own_email: str = "", **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.own_email = own_email
+
+    def clean_email(self) -> str:
+        email: str = self.cleaned_data["email"]
+        if email.casefold() == self.own_email.casefold():
+            raise ValidationError("That is your own address.")
+        return email
 
 
 class TitleForm(PlainForm):

@@ -140,9 +140,12 @@ def test_an_address_is_removed_at_once(browser: Client, jane: User) -> None:
 
 
 def test_strangers_are_not_flooded_with_mails(browser: Client, jane: User) -> None:
-    answers = [browser.post("/account/", PERSON).status_code for _ in range(throttling.MAILED.burst + 1)]
+    answers = [browser.post("/account/", PERSON) for _ in range(throttling.MAILED.burst + 1)]
 
-    assert answers == [302] * throttling.MAILED.burst + [429]
+    assert [answer.status_code for answer in answers] == [302] * throttling.MAILED.burst + [429]
+    page = Page(answers[-1].content.decode())
+    assert "Too many attempts" in page.text
+    assert page.with_attribute("name", "email")[0]["value"] == PERSON["email"]
 
 
 def link_of(message: mail.EmailMessage) -> str:

@@ -28,6 +28,24 @@ def test_a_user_is_added_with_a_password_that_is_stored_as_a_hash(admin_client: 
     assert jane.check_password(password)
 
 
+@pytest.mark.parametrize("name", ["emily", "", "two words", "w" * 151, "nul\0"])
+def test_a_name_that_no_user_can_have_is_told_at_the_form(admin_client: Client, name: str) -> None:
+    User.objects.create_user("emily")
+
+    response = admin_client.post(
+        "/admin/accounts/user/add/",
+        {
+            "username": name,
+            "password1": "a-walk-to-meryton",
+            "password2": "a-walk-to-meryton",
+            "usable_password": "true",
+        },
+    )
+
+    assert response.status_code == 200
+    assert "username" in response.context["adminform"].form.errors
+
+
 def test_the_password_of_a_user_can_be_changed(admin_client: Client) -> None:
     jane = User.objects.create_user("jane", password="netherfield")
     form = {"password1": "a-walk-to-meryton", "password2": "a-walk-to-meryton", "usable_password": "true"}

@@ -353,7 +353,16 @@ def test_guesses_of_the_current_password_are_limited(browser: Client) -> None:
 
     assert refused.status_code == 429
     assert "Too many attempts" in refused.content.decode()
+    assert "Change your password" in refused.content.decode()
     assert "Retry-After" in refused.headers
+
+
+def test_a_rule_that_a_password_breaks_is_told_at_the_password(browser: Client) -> None:
+    page = change(browser, new="jane1234").content.decode()
+
+    first, second = re.findall(r'<div class="field.*?</div>', page, re.DOTALL)[1:]
+    assert "a word of this site with little else, or your username" in first
+    assert "error" not in second
 
 
 def test_the_admin_leads_to_the_same_page(browser: Client) -> None:

@@ -119,7 +119,8 @@ def test_a_person_is_invited_by_mail_and_comes_in(browser: Client, project: Proj
         "/invitations/opened/",
         "/sign-in/?next=/invitations/opened/",
     ]
-    assert "Sign in" in there.content.decode()
+    assert "You are invited to a project. Sign in to see it." in there.content.decode()
+    assert "invited" not in stranger.get("/sign-in/?next=/account/").content.decode()
     signed = stranger.post(
         there.request["PATH_INFO"] + "?next=/invitations/opened/",
         {"username": "emily", "password": "sense-and-sensibility"},
@@ -130,6 +131,8 @@ def test_a_person_is_invited_by_mail_and_comes_in(browser: Client, project: Proj
     assert stranger.post("/invitations/opened/")["Location"] == f"/projects/{project.pk}/"
 
     assert project.role_of(emily) is Role.READER
+    for again in (stranger.get(found[1], follow=True), stranger.post("/invitations/opened/", follow=True)):
+        assert again.redirect_chain[-1] == (f"/projects/{project.pk}/", 302)
     used = signed_in(User.objects.create_user("anne")).get(found[1], follow=True)
     assert used.status_code == 404
     assert "This invitation does not work" in used.content.decode()
@@ -154,6 +157,16 @@ def test_a_wrong_address_and_too_many_invitations_are_refused(
 
     assert answer.status_code == 429
     assert "invitations went out in the last 24 hours" in answer.content.decode()
+    assert not Invitation.objects.exists()
+
+
+def test_the_owner_needs_no_invitation(browser: Client, jane: User, project: Project) -> None:
+    User.objects.filter(pk=jane.pk).update(email="jane@example.com")
+
+    answer = browser.post(address(project, "invite/"), {"email": "Jane@Example.com", "role": "reader"})
+
+    assert answer.status_code == 400
+    assert "That is your own address." in answer.content.decode()
     assert not Invitation.objects.exists()
 
 

@@ -64,6 +64,9 @@ def test_a_wrong_password_is_shown_at_the_form_and_the_name_is_kept(client: Clie
     page = Page(response.content.decode())
     assert "Please enter a correct username and password" in page.text
     assert page.with_attribute("name", "username")[0]["value"] == "jane"
+    assert "autofocus" not in page.with_attribute("name", "username")[0]
+    assert page.with_attribute("name", "password")[0]["aria-describedby"] == "id_password_error"
+    assert "autofocus" in page.with_attribute("name", "password")[0]
     assert "_auth_user_id" not in client.session
 
 
@@ -106,6 +109,13 @@ def test_staff_find_the_admin_and_writers_do_not(browser: Client, jane: User) ->
 
 def test_the_admin_leads_back_to_the_pages(admin_client: Client) -> None:
     assert {"href": "/"}.items() <= get(admin_client, reverse("admin:index")).with_attribute("href", "/")[0].items()
+
+
+def test_a_writer_at_the_door_of_the_admin_finds_the_way_back(browser: Client) -> None:
+    page = get(browser, "/admin/login/")
+
+    assert "You are signed in as jane, who may not see the admin." in page.text
+    assert "Back to your projects" in page.text
 
 
 def test_every_page_loads_our_own_files_and_writes_nothing_inline(browser: Client, addresses: list[str]) -> None:
@@ -184,3 +194,27 @@ def test_a_form_that_is_too_large_says_so(browser: Client, settings: Any) -> Non
 
     assert response.status_code == 400
     assert "too large or malformed" in response.content.decode()
+
+
+@pytest.mark.parametrize(
+    ("path", "fields", "wrong"),
+    [
+        ("/account/", {"email": "nowhere"}, "email"),
+        ("/account/password/", {"old_password": "no", "new_password1": "a", "new_password2": "a"}, "old_password"),
+        ("/account/password/", {"old_password": SIGN_IN["password"], "new_password1": "a"}, "new_password1"),
+        ("/account/confirm/", {"password": "no"}, "password"),
+        ("/account/two-step/", {"code": "no"}, "code"),
+        ("/account/tokens/", {"name": "n", "scope": "read", "days": "9999"}, "days"),
+        ("/sign-in/forgotten/", {"email": "nowhere"}, "email"),
+        ("/projects/{project}/members/invite/", {"email": "nowhere", "role": "reader"}, "email"),
+        ("/projects/{project}/paste/", {"title": "", "text": ""}, "title"),
+    ],
+)
+def test_the_first_wrong_field_has_the_focus_and_its_error(
+    browser: Client, project: Project, path: str, fields: dict[str, str], wrong: str
+) -> None:
+    page = Page(browser.post(path.format(project=project.pk), fields).content.decode())
+
+    (focused,) = [attributes for _, attributes in page.elements if "autofocus" in attributes]
+    assert (focused["name"], focused["aria-invalid"]) == (wrong, "true")
+    assert page.with_attribute("id", str(focused["aria-describedby"]))[0]["class"] == "error"

@@ -11,6 +11,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.utils import timezone
 
+from apps.accounts.errors import SignInError
 from apps.accounts.models import User
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import confirmation, registry
@@ -18,7 +19,7 @@ from apps.accounts.sessions.browser import name_of
 from apps.accounts.sessions.middleware import SEEN_SECONDS
 from apps.accounts.sign_in import address
 from apps.accounts.tasks import send_address_mail
-from apps.pages.access import WriterRequest, button, confirmed, origin_of, writers_page
+from apps.pages.access import WriterRequest, button, confirmed, origin_of, refused, writers_page
 from apps.pages.account_forms import ConfirmForm, PersonForm
 from apps.pages.mailed_link import mailed_link
 
@@ -46,7 +47,11 @@ def _save(request: WriterRequest, *, form: PersonForm) -> HttpResponseBase:
     if is_new:
         # The old one counts until a mail to the new one was read.
         form.instance.email = request.user.email
-        address.ask(request, email=email)
+        try:
+            address.ask(request, email=email)
+        except SignInError as error:
+            form.add_error("email", error.sentence)
+            return refused(_page(request, form=form), error)
         send_address_mail.send_with_options(args=(request.user.pk, origin_of(request)), owner_id=request.user.pk)
         messages.success(request, f"Saved. A mail with a link is on its way to {email}: open it to use the address.")
     else:
@@ -97,7 +102,8 @@ def confirm(request: WriterRequest) -> HttpResponse:
         request.session.cycle_key()
         confirmation.note(request)
         return redirect(destination.get_success_url())
-    return render(request, "pages/confirm.html", {"form": form, "next": destination.get_redirect_url()})
+    context = {"form": form, "next": destination.get_redirect_url()}
+    return refused(render(request, "pages/confirm.html", context), form.refusal)
 
 
 @writers_page

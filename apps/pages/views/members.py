@@ -58,7 +58,7 @@ def invite(request: WriterRequest, pk: int) -> HttpResponse:
     project = project_of(request, pk, role=Role.OWNER)
     if request.method != "POST":
         return redirect("pages:members", pk=pk)
-    form = InvitationForm(request.POST, auto_id="invite_%s")
+    form = InvitationForm(request.POST, auto_id="invite_%s", own_email=request.user.email)
     if not form.is_valid():
         return members_page(request, project, invite=form, status=400)
     email, role = form.cleaned_data["email"], Role(form.cleaned_data["role"])
@@ -149,11 +149,19 @@ def invitation(request: WriterRequest, token: str) -> HttpResponse:
     """Show an invitation. A POST accepts it."""
     found = InvitationService.find(token)
     if found is None:
-        return render(request, "pages/invitation_gone.html", status=404)
+        return _not_open(request, token)
     if request.method != "POST":
         role = found.project.role_of(request.user)
         return render(request, "pages/invitation.html", {"invitation": found, "project": found.project, "role": role})
     user: User = request.user
     if not InvitationService.accept(found, user=user):
-        return render(request, "pages/invitation_gone.html", status=404)
+        return _not_open(request, token)
     return redirect("pages:project", pk=found.project_id)
+
+
+def _not_open(request: WriterRequest, token: str) -> HttpResponse:
+    """Lead a member who opens or sends an invitation a second time to the project. Others are told that it is gone."""
+    project = InvitationService.joined(token, user=request.user)
+    if project is not None:
+        return redirect("pages:project", pk=project.pk)
+    return render(request, "pages/invitation_gone.html", status=404)

@@ -10,11 +10,12 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 
+from apps.accounts.errors import SignInError
 from apps.accounts.models import User
 from apps.accounts.sessions import registry
 from apps.accounts.sign_in import reset, throttling
 from apps.accounts.tasks import send_password_mail
-from apps.pages.access import WriterRequest, guarded, origin_of, writers_page
+from apps.pages.access import WriterRequest, guarded, origin_of, refused, writers_page
 from apps.pages.account_forms import ChangePasswordForm, ForgottenForm, NewPasswordForm
 
 
@@ -27,7 +28,7 @@ def change(request: WriterRequest) -> HttpResponse:
         update_session_auth_hash(request, user)
         messages.success(request, "Your password is changed. All other sessions have ended.")
         return redirect("pages:account")
-    return render(request, "pages/password.html", {"form": form})
+    return refused(render(request, "pages/password.html", {"form": form}), form.refusal)
 
 
 @guarded
@@ -35,7 +36,11 @@ def forgotten(request: HttpRequest) -> HttpResponse:
     """Mail a link for a new password. The answer and its work are the same whether an account has the address."""
     form = ForgottenForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
-        user_ids = reset.users_to_mail(request, email=form.cleaned_data["email"])
+        try:
+            user_ids = reset.users_to_mail(request, email=form.cleaned_data["email"])
+        except SignInError as error:
+            form.add_error(None, error.sentence)
+            return refused(render(request, "pages/forgotten.html", {"form": form}), error)
         send_password_mail.enqueue(user_ids, origin_of(request))
         return render(request, "pages/forgotten_sent.html", {"email": form.cleaned_data["email"]})
     return render(request, "pages/forgotten.html", {"form": form})

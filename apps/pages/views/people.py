@@ -14,8 +14,9 @@ from django.utils.http import urlencode
 
 from apps.accounts.models import User
 from apps.accounts.second_factor import service as second_factor
-from apps.pages.access import guarded
+from apps.pages.access import guarded, refused
 from apps.pages.account_forms import CodeForm, SignInForm, StaffSignInForm
+from apps.pages.views import members
 
 #: The session's key with the user who gave the right password, and seconds until it is forgotten.
 FIRST_STEP, FIRST_STEP_SECONDS = "first_step", 5 * 60
@@ -29,14 +30,14 @@ class SignIn(LoginView):
     redirect_authenticated_user = True
     next_page = "pages:home"
 
-    def get_redirect_url(self) -> str:
+    def get_redirect_url(self, *args: Any, **kwargs: Any) -> str:
         """Return the page that was asked for. Empty: none was, or one of these, which would lead in a circle."""
-        asked: str = super().get_redirect_url()
-        try:
-            view = resolve(urlsplit(asked).path).func
-        except Resolver404:
-            return asked
-        return "" if view in (sign_in, second_step, sign_out) else asked
+        asked: str = super().get_redirect_url(*args, **kwargs)
+        return "" if _view_of(asked) in (sign_in, second_step, sign_out) else asked
+
+    def get_context_data(self, **kwargs: Any) -> dict[str, Any]:
+        is_invited = _view_of(self.get_redirect_url()) is members.invitation
+        return super().get_context_data(is_invited=is_invited, **kwargs)
 
     def form_valid(self, form: Any) -> HttpResponse:
         user = form.get_user()
@@ -48,11 +49,7 @@ class SignIn(LoginView):
         return redirect(_with_next("pages:second-step", self.get_success_url()))
 
     def form_invalid(self, form: Any) -> HttpResponse:
-        response = super().form_invalid(form)
-        if form.refusal is not None:
-            response.status_code = form.refusal.status_code
-            response.headers["Retry-After"] = str(form.refusal.wait)
-        return response
+        return refused(super().form_invalid(form), form.refusal)
 
 
 class StaffSignIn(SignIn):
@@ -99,6 +96,14 @@ def _user_of_first_step(request: HttpRequest) -> User | None:
     if user is None or user.get_session_auth_hash() != auth_hash or time.time() - given_at > FIRST_STEP_SECONDS:
         return None
     return user if second_factor.device_of(user) else None
+
+
+def _view_of(path: str) -> Any:
+    """Return the view of an address, which may have a host and a query. None: there is none."""
+    try:
+        return resolve(urlsplit(path).path).func
+    except Resolver404:
+        return None
 
 
 def _with_next(name: str, path: str) -> str:

@@ -8,7 +8,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from apps.accounts.models import ApiToken
-from apps.accounts.tokens.errors import TokenError
+from apps.accounts.tokens.errors import TokenError, TokenLifetimeError
 from apps.accounts.tokens.issuing import issue
 from apps.pages.access import WriterRequest, confirmed, writers_page
 from apps.pages.forms import TokenForm
@@ -27,7 +27,7 @@ def show(request: WriterRequest) -> HttpResponse:
     try:
         token, secret = issue(request.user, **form.cleaned_data)
     except TokenError as error:
-        form.add_error(None, str(error))
+        form.add_error("days" if isinstance(error, TokenLifetimeError) else None, str(error))
         return _page(request, form, status=400)
     return _page(request, TokenForm(auto_id="token_%s"), status=201, new=token, secret=secret)
 

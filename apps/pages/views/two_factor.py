@@ -13,8 +13,8 @@ from django_otp import login as note_second_factor
 from apps.accounts.errors import SecondFactorNeededError
 from apps.accounts.second_factor import service as second_factor
 from apps.accounts.sessions import registry
-from apps.pages.access import WriterRequest, button, confirmed, writers_page
-from apps.pages.account_forms import WRONG_CODE, FirstCodeForm
+from apps.pages.access import WriterRequest, button, confirmed, refused, writers_page
+from apps.pages.account_forms import FirstCodeForm
 
 GROUP = 4
 
@@ -26,15 +26,12 @@ def show(request: WriterRequest) -> HttpResponse:
     if second_factor.device_of(request.user):
         _check(request)
         return render(request, "pages/two_factor_on.html", {"left": request.user.recovery_codes.count()})
-    form = FirstCodeForm(request.POST or None)
-    if request.method == "POST" and form.is_valid():
-        confirmed_with = second_factor.confirm(request.user, form.cleaned_data["code"])
-        if confirmed_with is not None:
-            device, codes = confirmed_with
-            note_second_factor(request, device)
-            registry.end_all(request.user, but=request.session.session_key)
-            return render(request, "pages/recovery_codes.html", {"codes": codes, "is_new": True})
-        form.add_error("code", WRONG_CODE)
+    form = FirstCodeForm(request.POST or None, user=request.user)
+    if form.is_valid() and form.confirmed:
+        device, codes = form.confirmed
+        note_second_factor(request, device)
+        registry.end_all(request.user, but=request.session.session_key)
+        return render(request, "pages/recovery_codes.html", {"codes": codes, "is_new": True})
     device = second_factor.begin(request.user)
     # The picture has no style of its own, which the page's policy would refuse.
     picture = segno.make_qr(device.config_url).svg_inline(svgclass="qr", lineclass=None, omitsize=True, border=2)
@@ -45,7 +42,7 @@ def show(request: WriterRequest) -> HttpResponse:
         "secret": " ".join(secret[start : start + GROUP] for start in range(0, len(secret), GROUP)),
         "is_required": second_factor.is_required_of(request.user),
     }
-    return render(request, "pages/two_factor.html", context)
+    return refused(render(request, "pages/two_factor.html", context), form.refusal)
 
 
 @writers_page

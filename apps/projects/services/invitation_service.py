@@ -119,6 +119,11 @@ class InvitationService:
         return found.select_related("project", "invited_by").first()
 
     @staticmethod
+    def joined(token: str, *, user: AbstractUser) -> Project | None:
+        """Return the project of a link, used or not, if the user is in it already."""
+        return Project.objects.visible_to(user).filter(invitations__token_hash=hash_of(token)).first()
+
+    @staticmethod
     def accept(invitation: Invitation, *, user: AbstractUser) -> bool:
         """Make the user a member. Return whether it took: of several users with the link the first one wins.
 
