@@ -52,6 +52,7 @@ def security_headers(get_response: GetResponse) -> GetResponse:
         nonce = secrets.token_urlsafe(16)
         request.csp_nonce = nonce  # type: ignore[attr-defined]
         response = get_response(request)
+        response.headers.setdefault("Cache-Control", NO_STORE)  # Refusals of the other middleware are answers, too.
         response.headers.setdefault("Permissions-Policy", PERMISSIONS_POLICY)
         response.headers.setdefault("Cross-Origin-Resource-Policy", "same-origin")
         # Django's own error pages, which only a developer sees, are inline throughout.

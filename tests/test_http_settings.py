@@ -70,6 +70,8 @@ def test_plain_http_is_redirected_except_for_probes(public: None) -> None:
     for path in ("/", "/sign-in/", "/admin/"):
         answer = Client().get(path)
         assert (answer.status_code, answer.headers["Location"]) == (301, f"https://testserver{path}")
+        # Caches keep redirects without the header. An address may have the token of a link.
+        assert answer.headers["Cache-Control"] == "private, no-store"
     assert Client().get("/healthz").status_code == 200
     assert Client().get("/readyz").status_code in (200, 503)
 
@@ -80,6 +82,7 @@ def test_a_program_that_forgets_https_is_refused_and_not_redirected(public: None
         answer = Client().post(path)
         assert (answer.status_code, answer.headers["Content-Type"]) == (403, "application/json")
         assert "https" in answer.json()["detail"]
+        assert answer.headers["Cache-Control"] == "private, no-store"
     assert Client().get("/api/", secure=True).status_code == 401
 
 
