@@ -9,6 +9,7 @@ from ipaddress import IPv4Network, IPv6Network, ip_network
 from pathlib import Path
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
+import redis
 from django.core.exceptions import ImproperlyConfigured
 
 from apps.core import timestamp as timestamps
@@ -114,8 +115,8 @@ def check_url(name: str, value: str, *, schemes: tuple[str, ...]) -> None:
 
 def _is_sound(value: str, scheme: str) -> bool:
     """Return whether the URL is split where its writer meant it, as far as that can be seen."""
-    # Python's own splitting drops tabs and line ends.
-    if not value.isprintable() or not value[len(scheme) :].startswith("://"):
+    # Python's own splitting drops tabs and line ends, and libpq all that follows a NUL.
+    if not value.isprintable() or "%00" in value or not value[len(scheme) :].startswith("://"):
         return False
     try:
         parts = urlsplit(value)
@@ -124,6 +125,18 @@ def _is_sound(value: str, scheme: str) -> bool:
         return False
     # A password with / ? or # ends the address early, and the @ comes later.
     return not parts.fragment and "@" not in parts.path + parts.query
+
+
+def check_redis_options(name: str, url: str) -> None:
+    """Check that a client takes the options of a URL of Redis.
+
+    Raises:
+      ImproperlyConfigured: It does not. The error shows none of them.
+    """
+    try:
+        redis.ConnectionPool.from_url(url).make_connection()
+    except (ValueError, TypeError, redis.RedisError):
+        raise ImproperlyConfigured(f"{name} has an option that no client of Redis knows, or a wrong value") from None
 
 
 def choice(name: str, *, known: tuple[str, ...]) -> str:

@@ -161,6 +161,8 @@ DATABASES: dict[str, dict[str, Any]] = {
     )
 }
 if DATABASES["default"]["ENGINE"].endswith("postgresql"):
+    if not (DATABASES["default"]["NAME"] or "service" in DATABASES["default"].get("OPTIONS", {})):
+        raise ImproperlyConfigured("DATABASE_URL names no database: it ends with /NAME")
     # Those that DATABASE_URL names come first.
     DATABASES["default"]["OPTIONS"] = {**POSTGRESQL_OPTIONS, **DATABASES["default"].get("OPTIONS", {})}
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
@@ -268,6 +270,7 @@ if REDIS_URL.startswith("rediss:"):
             "ssl_keyfile": environment.file("REDIS_SSL_KEYFILE"),
         },
     )
+environment.check_redis_options("REDIS_URL", REDIS_URL)
 #: First part of every key in Redis.
 DRAMATIQ_NAMESPACE = environment.text("DRAMATIQ_NAMESPACE", "aiwriting")
 

@@ -22,6 +22,17 @@ def database(**variables: str) -> dict[str, Any]:
     return found
 
 
+@pytest.mark.parametrize(
+    "url", ["postgresql://hush", "postgres://me:hush@host/", "postgresql://me:hush@host/?sslmode=require"]
+)
+def test_a_url_without_the_name_of_a_database_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(subprocess.CalledProcessError) as caught:
+        database(DATABASE_URL=url)
+
+    assert "DATABASE_URL names no database" in caught.value.stderr
+    assert "hush" not in caught.value.stderr
+
+
 def test_postgresql_has_time_limits_unless_the_url_names_others() -> None:
     assert database(DATABASE_URL="postgresql://localhost/db")["OPTIONS"] == POSTGRESQL_OPTIONS
     named = database(DATABASE_URL="postgresql://localhost/db?tcp_user_timeout=5000&keepalives=0&sslmode=require")

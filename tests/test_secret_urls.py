@@ -79,6 +79,40 @@ def test_a_password_that_was_not_encoded_is_refused_and_not_taken_for_a_name(
             READERS[scheme](f"{scheme}://{start}{separator}hush@host/db")
 
 
+@pytest.mark.parametrize("scheme", READERS)
+def test_a_nul_that_would_cut_the_url_off_is_refused(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(file_storage, "find_spec", lambda name: object())
+    with pytest.raises(ImproperlyConfigured, match="cannot be read as a URL"):
+        READERS[scheme](f"{scheme}://me:hush%00@host/db")
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hush@host/0?db=hush",
+        "redis://:hush@host/0?socket_timeout=hush",
+        "redis://:hush@host/0?max_connections=-hush",
+        "redis://:hush@host/0?protocol=hush",
+        "redis://:hush@host/0?hushed=1",
+        "redis://:hush@host/0?ssl_cert_reqs=none",
+        "rediss://:hush@host/0?ssl_cert_reqs=hush",
+        "unix://:hush@/run/redis.sock?port=6379",
+    ],
+)
+def test_an_option_that_redis_cannot_use_is_refused_at_the_start(url: str) -> None:
+    with pytest.raises(ImproperlyConfigured, match="REDIS_URL has an option") as caught:
+        environment.check_redis_options("REDIS_URL", url)
+
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h/0?socket_timeout=5&health_check_interval=2", "rediss://h?ssl_cert_reqs=none"]
+)
+def test_options_of_redis_are_taken(url: str) -> None:
+    environment.check_redis_options("REDIS_URL", url)
+
+
 @pytest.mark.parametrize(
     ("scheme", "url"),
     [
