@@ -1,8 +1,11 @@
 """Send a mail, and tell a refusal for good from one for now."""
 
+import re
 import smtplib
 
 from django.core.mail import EmailMessage
+
+_TURNS = re.compile("[\u202a-\u202e\u2066-\u2069]")
 
 
 class MailRefusedError(Exception):
@@ -10,6 +13,14 @@ class MailRefusedError(Exception):
 
     def __init__(self, address: str, reason: str) -> None:
         super().__init__(f"The mail server refused the mail to {address} for good: {reason}")
+
+
+def in_one_line(text: str) -> str:
+    """Return a text of a user for a mail to another one: in one line, and without a character that turns what follows.
+
+    Those are Unicode's embeddings, overrides and isolates of the direction of text.
+    """
+    return " ".join(_TURNS.sub("", text).split())
 
 
 def send(message: EmailMessage) -> bool:

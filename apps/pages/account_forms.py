@@ -165,6 +165,12 @@ class ChangePasswordForm(ChosenPasswordForm, PasswordChangeForm):
         with self.attempt():
             return checked(self.cleaned_data["old_password"], request=self.request)
 
+    def clean_new_password1(self) -> str:
+        password: str = self.cleaned_data["new_password1"]
+        if password == self.cleaned_data.get("old_password"):
+            raise ValidationError("That is your old password.")
+        return password
+
 
 class NewPasswordForm(ChosenPasswordForm, SetPasswordForm):
     """The form for a new password after a forgotten one."""

@@ -357,6 +357,10 @@ def test_guesses_of_the_current_password_are_limited(browser: Client) -> None:
     assert "Retry-After" in refused.headers
 
 
+def test_the_old_password_is_no_new_one(browser: Client, jane: User) -> None:
+    assert "That is your old password." in change(browser, new=PASSWORD).content.decode()
+
+
 def test_a_rule_that_a_password_breaks_is_told_at_the_password(browser: Client) -> None:
     page = change(browser, new="jane1234").content.decode()
 

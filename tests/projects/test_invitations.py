@@ -64,6 +64,15 @@ def test_a_name_with_a_line_break_is_no_second_header(project: Project) -> None:
     assert mail.outbox[0].subject == "jane invites you to “Novels Bcc: all@example.com”"
 
 
+def test_a_name_turns_no_direction_of_the_mail(project: Project) -> None:
+    Project.objects.update(name="Novels \u202egnp.exe\u2066")
+
+    mailed(invite(project))
+
+    assert mail.outbox[0].subject == "jane invites you to “Novels gnp.exe”"
+    assert not set("\u202e\u2066") & set(str(mail.outbox[0].body))
+
+
 def test_an_invitation_is_accepted_once(project: Project, emily: Writer) -> None:
     token = mailed(invite(project))
     found, again = InvitationService.find(token), InvitationService.find(token)

@@ -89,7 +89,7 @@ class InvitationService:
             return True
         token = new_token()
         Invitation.objects.filter(pk=invitation_id).update(token_hash=hash_of(token), updated_at=now)
-        name = " ".join(invitation.project.name.split())
+        name = core_mail.in_one_line(invitation.project.name)
         context = {"invitation": invitation, "name": name, "url": f"{page_url}{token}/"}
         message = EmailMessage(
             subject=f"{invitation.invited_by.get_username()} invites you to “{name}”",
