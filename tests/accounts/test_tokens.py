@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from apps.accounts.models import ApiToken, User
 from apps.accounts.tokens import secret as secrets
-from apps.accounts.tokens.errors import TokenLifetimeError, TooManyTokensError
+from apps.accounts.tokens.errors import TokenLifetimeError, TokenNameError, TooManyTokensError
 from apps.accounts.tokens.issuing import issue
 from apps.projects.models import Project
 from tests.clients import DescribedClient
@@ -240,3 +240,21 @@ def test_the_command_says_why_it_makes_no_token(jane: User) -> None:
         call_command("createtoken", "emily")
     with pytest.raises(CommandError, match="1 to 365 days"):
         call_command("createtoken", "jane", "--days", "1000")
+    User.objects.filter(pk=jane.pk).update(is_active=False)
+    with pytest.raises(CommandError, match="'jane' may not sign in"):
+        call_command("createtoken", "jane")
+
+
+@pytest.mark.parametrize("name", ["", "  ", "x" * 101, "two\nlines", "nul\0", "\udc80"])
+def test_no_way_makes_a_token_whose_name_cannot_be_shown(jane: User, name: str) -> None:
+    with pytest.raises(TokenNameError, match="1 to 100 characters in one line"):
+        issue(jane, name=name)
+    with pytest.raises(CommandError, match="1 to 100 characters in one line"):
+        call_command("createtoken", "jane", "--name", name)
+
+    assert not ApiToken.objects.exists()
+
+
+@pytest.mark.parametrize("name", ["Cron", "👩\u200d💻 of " + "x" * 90, "وورد"])
+def test_a_name_in_any_script_is_kept(jane: User, name: str) -> None:
+    assert issue(jane, name=f" {name} ")[0].name == name

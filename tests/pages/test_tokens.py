@@ -31,7 +31,9 @@ def test_a_token_is_shown_only_when_it_is_made(browser: Client, jane: User) -> N
     assert jane.api_tokens.get().scope == "read"
 
 
-@pytest.mark.parametrize("wrong", [{"name": ""}, {"scope": "all"}, {"days": "0"}, {"days": "9999"}, {"name": "a\x00"}])
+@pytest.mark.parametrize(
+    "wrong", [{"name": ""}, {"scope": "all"}, {"days": "0"}, {"days": "9999"}, {"name": "a\x00"}, {"name": "a\nb"}]
+)
 def test_a_token_that_cannot_be_made_is_refused_with_a_sentence(browser: Client, wrong: dict[str, Any]) -> None:
     answer = browser.post(TOKENS, {"name": "Backup", "scope": "read", "days": "30"} | wrong)
 

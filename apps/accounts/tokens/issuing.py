@@ -1,6 +1,7 @@
 """Issue API tokens."""
 
 import logging
+import unicodedata
 from datetime import timedelta
 
 from django.conf import settings
@@ -9,10 +10,15 @@ from django.utils import timezone
 
 from apps.accounts.models import User
 from apps.accounts.tokens import secret as secrets
-from apps.accounts.tokens.errors import TokenLifetimeError, TooManyTokensError
+from apps.accounts.tokens.errors import TokenLifetimeError, TokenNameError, TooManyTokensError
 from apps.accounts.tokens.model import ApiToken
 
 logger = logging.getLogger(__name__)
+
+#: Longest name of a token, in characters.
+MAX_NAME = ApiToken._meta.get_field("name").max_length or 0
+#: Categories of Unicode with control characters, line and paragraph separators, and surrogates.
+UNSHOWN = ("Cc", "Cs", "Zl", "Zp")
 
 
 def issue(
@@ -30,12 +36,16 @@ def issue(
       is_from_password: Whether name and password were sent for it. Programs ask so again and again: beyond the limit
         the oldest of these tokens goes.
     Raises:
+      TokenNameError: `name` has not 1 to 100 characters, or one that is a control character or half of one.
       TokenLifetimeError: `days` is not between 1 and `API_TOKEN_MAX_DAYS`.
       TooManyTokensError: The user has `API_TOKENS_PER_USER` tokens.
     """
     days = settings.API_TOKEN_DAYS if days is None else days
     if not 1 <= days <= settings.API_TOKEN_MAX_DAYS:
         raise TokenLifetimeError(f"A token may live for 1 to {settings.API_TOKEN_MAX_DAYS} days.")
+    name = name.strip()
+    if not 1 <= len(name) <= MAX_NAME or any(unicodedata.category(character) in UNSHOWN for character in name):
+        raise TokenNameError(f"The name of a token has 1 to {MAX_NAME} characters in one line.")
     secret = secrets.make()
     with transaction.atomic():
         # Requests at the same time must not exceed the limit together.

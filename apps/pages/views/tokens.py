@@ -8,10 +8,13 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.views.decorators.http import require_http_methods
 
 from apps.accounts.models import ApiToken
-from apps.accounts.tokens.errors import TokenError, TokenLifetimeError
+from apps.accounts.tokens.errors import TokenError, TokenLifetimeError, TokenNameError
 from apps.accounts.tokens.issuing import issue
 from apps.pages.access import WriterRequest, confirmed, writers_page
 from apps.pages.forms import TokenForm
+
+#: Fields beside which errors are shown. Others are above the form.
+FIELDS: dict[type[TokenError], str] = {TokenNameError: "name", TokenLifetimeError: "days"}
 
 
 @writers_page
@@ -27,7 +30,7 @@ def show(request: WriterRequest) -> HttpResponse:
     try:
         token, secret = issue(request.user, **form.cleaned_data)
     except TokenError as error:
-        form.add_error("days" if isinstance(error, TokenLifetimeError) else None, str(error))
+        form.add_error(FIELDS.get(type(error)), str(error))
         return _page(request, form, status=400)
     return _page(request, TokenForm(auto_id="token_%s"), status=201, new=token, secret=secret)
 

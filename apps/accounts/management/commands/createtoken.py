@@ -23,6 +23,8 @@ class Command(BaseCommand):
         user = User.objects.filter(username=username).first()
         if user is None:
             raise CommandError(f"There is no user {username!r}.")
+        if not user.is_active:
+            raise CommandError(f"The user {username!r} may not sign in.")
         scope = ApiToken.Scope.READ if read_only else ApiToken.Scope.WRITE
         try:
             _, secret = issue(user, name=name, scope=scope, days=days)
