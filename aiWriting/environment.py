@@ -97,6 +97,15 @@ def url(name: str, default: str, *, schemes: tuple[str, ...]) -> str:
     return value
 
 
+def origin(name: str) -> str:
+    """Return scheme and host of a site, or nothing."""
+    value = text(name) and url(name, "", schemes=("https", "http")).rstrip("/")
+    parts = urlsplit(value)
+    if value and (not parts.hostname or parts.path or parts.query or "@" in parts.netloc):
+        raise ImproperlyConfigured(f"{name} must have scheme and host alone, such as https://writing.example.com")
+    return value
+
+
 def check_url(name: str, value: str, *, schemes: tuple[str, ...]) -> None:
     """Check that a URL has one of the schemes, and that nothing of its password is taken for another part of it.
 

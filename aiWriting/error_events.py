@@ -22,7 +22,6 @@ def send_to(dsn: str) -> None:
     try:
         import sentry_sdk
         from sentry_sdk.integrations.django import DjangoIntegration
-        from sentry_sdk.utils import BadDsn
     except ImportError:
         raise ImproperlyConfigured(
             "SENTRY_DSN is set, and sentry-sdk is not installed: pip install -r requirements-sentry.txt"
@@ -39,7 +38,7 @@ def send_to(dsn: str) -> None:
             auto_session_tracking=False,
             before_send=_clean,
         )
-    except BadDsn:
+    except ValueError:  # Its errors may show a part of the key.
         raise ImproperlyConfigured(
             "SENTRY_DSN cannot be read, must be a DSN such as https://KEY@sentry.example.com/1"
         ) from None

@@ -201,9 +201,7 @@ OTP_TOTP_ISSUER = "aiWriting"
 #: Attempts are limited in our rows, in which staff see and delete them.
 OTP_TOTP_THROTTLE_FACTOR = 0
 #: Origin of links in mails, such as https://writing.example.com. Empty: the host that the browser asked for.
-PUBLIC_ORIGIN = environment.text("PUBLIC_ORIGIN") and environment.url(
-    "PUBLIC_ORIGIN", "", schemes=("https", "http")
-).rstrip("/")
+PUBLIC_ORIGIN = environment.origin("PUBLIC_ORIGIN")
 LOGIN_URL = reverse_lazy("pages:sign-in")
 
 LANGUAGE_CODE = "en-gb"

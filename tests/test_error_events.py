@@ -33,6 +33,8 @@ def test_without_a_dsn_nothing_of_sentry_is_loaded() -> None:
     [
         (LOADED, "no dsn", "SENTRY_DSN cannot be read, must be a DSN such as https://KEY@sentry.example.com/1"),
         (LOADED, "https://sentry.example.com", "SENTRY_DSN cannot be read"),
+        (LOADED, "https://key:hush/hush@sentry.example.com/1", "SENTRY_DSN cannot be read"),
+        (LOADED, "https://hush@[sentry.example.com/1", "SENTRY_DSN cannot be read"),
         (WITHOUT, "https://key@sentry.example.com/1", "SENTRY_DSN is set, and sentry-sdk is not installed"),
     ],
 )
@@ -40,6 +42,7 @@ def test_a_dsn_that_cannot_be_used_is_refused(program: str, dsn: str, sentence: 
     done = run(program, SENTRY_DSN=dsn)
     assert done.returncode == 1
     assert f"ImproperlyConfigured: {sentence}" in done.stderr.splitlines()[-1]
+    assert "hush" not in done.stderr
 
 
 @pytest.mark.parametrize(

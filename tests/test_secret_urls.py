@@ -79,6 +79,23 @@ def test_a_password_that_was_not_encoded_is_refused_and_not_taken_for_a_name(
             READERS[scheme](f"{scheme}://{start}{separator}hush@host/db")
 
 
+@pytest.mark.parametrize(
+    "value", ["https://", "https://me:hush@host", "https://host/hush", "https://host?hush", "https://host:hush", "hush"]
+)
+def test_an_origin_with_more_than_scheme_and_host_is_refused(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_URL", value)
+    with pytest.raises(ImproperlyConfigured, match="SECRET_URL") as caught:
+        environment.origin("SECRET_URL")
+
+    assert "hush" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize("value", ["", "https://writing.example.com", "http://localhost:8000/", "https://[::1]:1"])
+def test_an_origin_is_taken(value: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SECRET_URL", value)
+    assert environment.origin("SECRET_URL") == value.rstrip("/")
+
+
 @pytest.mark.parametrize("scheme", READERS)
 def test_a_nul_that_would_cut_the_url_off_is_refused(scheme: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(file_storage, "find_spec", lambda name: object())

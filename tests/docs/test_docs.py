@@ -118,7 +118,7 @@ def test_the_moves_are_those_of_the_code() -> None:
 # --- Settings ------------------------------------------------------------------------------------
 
 #: Readers of `aiWriting.environment`, most with a default.
-READERS = {"text", "boolean", "integer", "words", "url", "timestamp", "choice", "file", "networks"}
+READERS = {"text", "boolean", "integer", "words", "url", "timestamp", "choice", "file", "networks", "origin"}
 
 
 def read_variables() -> dict[str, Any]:
