@@ -12,7 +12,9 @@ import h11
 from django.conf import settings
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from aiWriting.gate.errors import BusyError, ClientBusyError, GateError, MalformedError, TooSlowError
 from aiWriting.gate.proxies import TrustedProxies
+from aiWriting.gate.refusals import whole_answer
 from apps.core.client import client_of
 
 #: Seconds from the first byte of a head, or from the connection, to the end of the head.
@@ -20,9 +22,32 @@ HEAD_SECONDS = 5.0
 #: Seconds in which a client must take the bytes that wait for it: 64 KB of a long answer, or the rest of one.
 TAKE_SECONDS = 20.0
 
-#: Texts for connections that have no request yet.
-TOO_MANY = b"HTTP/1.1 %s\r\nRetry-After: 5\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
-TOO_SLOW = b"HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+#: Seconds after which a client without a free connection may try again.
+RETRY_AFTER_SECONDS = 5
+#: Largest head in bytes, unless it arrives in one piece.
+HEAD_BYTES = 64 * 1024
+#: Chunks of a body that may have any size, and least bytes of each further one on average. A tiny chunk takes as long
+#: as a large one, so a sender at full speed would keep the process busy.
+FREE_CHUNKS, LEAST_CHUNK_BYTES = 2_000, 128
+
+NO_HTTP = "This is no HTTP, or a body in too many small chunks."
+
+
+class Parser(h11.Connection):
+    """uvicorn's parser, which also refuses a body in too many small chunks."""
+
+    chunks = body_bytes = 0
+
+    def next_event(self) -> Any:
+        event = super().next_event()
+        if isinstance(event, h11.Request):
+            self.chunks = self.body_bytes = 0
+        elif isinstance(event, h11.Data):
+            self.chunks += event.chunk_end
+            self.body_bytes += len(event.data)
+            if self.chunks > FREE_CHUNKS + self.body_bytes // LEAST_CHUNK_BYTES:
+                raise h11.RemoteProtocolError(NO_HTTP)
+        return event
 
 
 class Connection(H11Protocol):
@@ -38,6 +63,7 @@ class Connection(H11Protocol):
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
+        self.conn = Parser(h11.SERVER, HEAD_BYTES)
         self._head: asyncio.TimerHandle | None = None
         self._taking: asyncio.TimerHandle | None = None
         self.peer = client_of(self.client[0] if self.client else "")
@@ -45,7 +71,8 @@ class Connection(H11Protocol):
         is_over_own = self.counts[self.peer] > settings.WEB_CONNECTIONS_PER_CLIENT and not self._is_proxy()
         is_over_all = len(self.connections) > settings.WEB_CONNECTIONS
         if (is_over_own or is_over_all) and not self._replaces(peer=self.peer if is_over_own else None):
-            self._end(TOO_MANY % (b"429 Too Many Requests" if is_over_own else b"503 Service Unavailable"))
+            error = ClientBusyError if is_over_own else BusyError
+            self._end(error(retry_after_seconds=RETRY_AFTER_SECONDS))
         else:
             self._watch_head()
         self.by_age[self] = None
@@ -68,6 +95,16 @@ class Connection(H11Protocol):
 
     def _unsupported_upgrade_warning(self) -> None:
         """Log nothing. Any stranger can ask for another protocol, and is answered in this one."""
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse bytes that are no HTTP. Of a request that is at work, the answer ends where it is."""
+        if self.cycle is not None:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
+        if self.conn.our_state in (h11.IDLE, h11.SEND_RESPONSE):
+            self._end(MalformedError(NO_HTTP))
+        else:
+            self.transport.close()
 
     def pause_writing(self) -> None:
         super().pause_writing()
@@ -106,15 +143,15 @@ class Connection(H11Protocol):
         if found.transport.get_write_buffer_size():
             found.transport.abort()
         else:
-            found._end(TOO_SLOW)
+            found._end(TooSlowError())
         return True
 
     def _is_idle(self) -> bool:
         is_idle: Any = self.cycle is None or self.cycle.response_complete
         return bool(is_idle)
 
-    def _end(self, answer: bytes) -> None:
-        self.transport.write(answer)
+    def _end(self, refusal: GateError) -> None:
+        self.transport.write(whole_answer(refusal))
         self.transport.close()
 
     # --- Heads ---------------------------------------------------------------------------------------
@@ -131,7 +168,7 @@ class Connection(H11Protocol):
     def _refuse_head(self) -> None:
         self._head = None
         if not self.transport.is_closing():
-            self._end(TOO_SLOW)
+            self._end(TooSlowError())
 
     # --- Answers -------------------------------------------------------------------------------------
 

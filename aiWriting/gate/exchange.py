@@ -1,16 +1,15 @@
 """One request and its answer."""
 
 import asyncio
-import json
 from contextlib import suppress
 from dataclasses import dataclass
 
 from django.urls import Resolver404, ResolverMatch, resolve
 
-from aiWriting.gate import head, user
+from aiWriting.gate import head, refusals, user
 from aiWriting.gate.asgi import Application, Headers, Message, Receive, Scope, Send
 from aiWriting.gate.body import Body, size_of
-from aiWriting.gate.errors import GateError, TooLargeError, UnknownMethodError
+from aiWriting.gate.errors import GateError, TooLargeError
 from aiWriting.gate.known_users import KnownUsers
 from aiWriting.gate.places import Place, Places
 from aiWriting.gate.proxies import REQUEST_ID
@@ -21,7 +20,6 @@ from apps.core.client import client_of
 
 EVENT_STREAM = b"text/event-stream"
 CLOSE = (b"connection", b"close")
-STRICT_TRANSPORT = b"strict-transport-security"
 DISCONNECT: Message = {"type": "http.disconnect"}
 
 
@@ -146,28 +144,14 @@ class Exchange:
         """Headers of every answer, whoever gives it."""
         found = [(REQUEST_ID, self.scope[request_id.SCOPE_KEY].encode())]
         if self.scope["scheme"] == "https" and (value := strict_transport()):
-            found.append((STRICT_TRANSPORT, value.encode()))
+            found.append((refusals.STRICT_TRANSPORT, value.encode()))
         return found
 
     async def _refuse(self, refusal: GateError) -> None:
         self._is_started = True
         self._leave()
-        is_api = self.scope["path"].startswith("/api/")
-        kind = b"application/json" if is_api else b"text/plain; charset=utf-8"
-        text = (json.dumps({"detail": refusal.detail}) if is_api else f"{refusal.detail}\n").encode()
-        headers = [
-            (b"content-type", kind),
-            (b"content-length", str(len(text)).encode()),
-            (b"cache-control", b"no-store"),
-            (b"x-content-type-options", b"nosniff"),
-            (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
-            CLOSE,
-            *self._headers_of_all,
-        ]
-        if refusal.retry_after_seconds is not None:
-            headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
-        if isinstance(refusal, UnknownMethodError):
-            headers.append((b"allow", refusal.allowed.encode()))
+        headers, text = refusals.answer(refusal, is_api=self.scope["path"].startswith("/api/"))
+        headers += self._headers_of_all
         await self._send({"type": "http.response.start", "status": refusal.status, "headers": headers})
         await self._send_body({"type": "http.response.body", "body": text})
 

@@ -125,6 +125,28 @@ def test_a_refused_body_is_dropped_slowly(monkeypatch: pytest.MonkeyPatch) -> No
     assert 1 <= received <= 5
 
 
+def in_chunks(number: int, size_bytes: int) -> bytes:
+    return (b"%x\r\n%s\r\n" % (size_bytes, b"x" * size_bytes)) * number + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "size_bytes", "status"), [(2_000, 1, 200), (2_100, 1, 400), (2_500, 26, 200), (2_600, 26, 400)]
+)
+def test_a_body_in_too_many_small_chunks_is_refused(
+    serve: Callable[..., Connect], number: int, size_bytes: int, status: int
+) -> None:
+    """Each chunk takes as long as a large one. One sender of tiny ones made all others wait for ten seconds."""
+    connection = serve(echo)().send("POST / HTTP/1.1", "Transfer-Encoding: chunked")
+    assert connection.send_bytes(in_chunks(number, size_bytes)).answer().status == status
+
+
+def test_the_chunks_of_each_request_are_counted_anew(serve: Callable[..., Connect]) -> None:
+    connection = serve(echo)()
+    for _ in range(2):
+        connection.send("POST / HTTP/1.1", "Transfer-Encoding: chunked").send_bytes(in_chunks(1_500, 1))
+        assert connection.answer().body == b"1500"
+
+
 # --- Users ---------------------------------------------------------------------------------------
 
 

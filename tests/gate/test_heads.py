@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Iterable
 from itertools import product
+from typing import Any
 
 import pytest
 
@@ -110,6 +111,40 @@ def test_an_address_that_is_too_long_is_414(connect: Connect) -> None:
     assert connect().send(f"GET /healthz?q={'a' * 5_000} HTTP/1.1").answer().status == 200
 
 
+CHUNKED = ("Content-Type: application/json", "Transfer-Encoding: chunked")
+NO_CHUNK = b"zz\r\n"
+
+
+@pytest.mark.parametrize(
+    ("request_line", "chunk", "status"),
+    [
+        ("POST /api/projects/", b"11000\r\n" + b"x" * 0x11000 + b"\r\n", 413),
+        ("POST /api/documents/", b"1\r\nx\r\n", 401),
+        ("TRACE /healthz", b"1\r\nx\r\n", 405),
+    ],
+)
+def test_a_body_that_breaks_after_its_refusal_is_no_error_of_ours(
+    connect: Connect, caplog: pytest.LogCaptureFixture, request_line: str, chunk: bytes, status: int
+) -> None:
+    """The refusal is on its way while the body still arrives."""
+    connection = connect().send(f"{request_line} HTTP/1.1", *CHUNKED, body=chunk)
+    assert connection.answer().status == status
+    connection.send_bytes(NO_CHUNK)
+    assert connection.is_closed()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("request_line", ["TRACE /healthz", "POST /sign-in/", "GET /api/projects/"])
+def test_a_body_that_breaks_at_once_is_400(
+    connect: Connect, caplog: pytest.LogCaptureFixture, request_line: str
+) -> None:
+    """The view, or the refusal of the request, would answer after it."""
+    connection = connect().send(f"{request_line} HTTP/1.1", *CHUNKED, body=b"1\r\nx\r\n" + NO_CHUNK)
+    assert connection.answer().status == 400
+    assert connection.is_closed()
+    assert [record for record in caplog.records if record.levelname == "ERROR"] == []
+
+
 def test_another_protocol_is_not_spoken_and_not_logged(connect: Connect, caplog: pytest.LogCaptureFixture) -> None:
     upgrade = ("Connection: Upgrade", "Upgrade: websocket", "Sec-WebSocket-Key: x", "Sec-WebSocket-Version: 13")
     assert connect().send("GET /healthz HTTP/1.1", *upgrade).answer().status == 200
@@ -168,6 +203,18 @@ def test_a_refusal_loads_nothing_and_is_in_no_frame(transactional_db: None, serv
     assert found["x-content-type-options"] == "nosniff"
 
 
+def test_bytes_that_are_no_http_get_a_refusal_with_the_same_headers(connect: Connect, settings: Any) -> None:
+    settings.SECURE_HSTS_SECONDS = 60
+    answer = connect().send_bytes(b"\x16\x03\x01\x02\r\n\r\n").answer()
+
+    assert (answer.status, answer.body) == (400, b"This is no HTTP, or a body in too many small chunks.\n")
+    assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
+    assert answer.headers["X-Content-Type-Options"] == "nosniff"
+    assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
+    assert answer.headers["Cache-Control"] == "no-store"
+    assert answer.headers["Strict-Transport-Security"].startswith("max-age=60")
+
+
 # --- Forms ---------------------------------------------------------------------------------------
 
 
@@ -214,7 +261,9 @@ def test_a_head_that_does_not_come_is_given_up(connect: Connect, monkeypatch: py
     monkeypatch.setattr(connections, "HEAD_SECONDS", 0.3)
     half = connect().send_bytes(b"GET / HTTP/1.1\r\nHost: x")
     silent = connect()
-    assert half.answer().status == 408
+    answer = half.answer()
+    assert (answer.status, answer.body) == (408, b"The request arrives too slowly.\n")
+    assert (answer.headers["X-Content-Type-Options"], answer.headers["Cache-Control"]) == ("nosniff", "no-store")
     assert half.is_closed()
     assert silent.is_closed()
 

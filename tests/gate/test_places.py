@@ -43,6 +43,11 @@ class Held:
         self.running -= 1
 
 
+async def quick(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"quick"})
+
+
 @pytest.fixture
 def held() -> Iterator[Held]:
     application = Held()
@@ -140,11 +145,7 @@ def test_slow_requests_of_others_leave_places_for_a_user(
         token = dict(scope["headers"]).get(b"authorization", b"").decode()
         if token:
             scope[USER] = token  # As Django does for a token that it knows.
-        if scope["path"] == "/slow":
-            await held(scope, receive, send)
-            return
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"quick"})
+        await (held if scope["path"] == "/slow" else quick)(scope, receive, send)
 
     connect = serve(application, requests=16)
     for user in ("jane", "paul"):
@@ -154,6 +155,28 @@ def test_slow_requests_of_others_leave_places_for_a_user(
     assert connect().send("GET / HTTP/1.1", "Authorization: jane").answer().body == b"quick"
     held.go.set()
     assert [connection.answer().body for connection in slow] == [b"done"] * 16
+
+
+@pytest.mark.parametrize(("places", "at_once"), [(16, 2), (32, 4)])
+def test_a_user_has_an_eighth_of_the_places_at_once(
+    serve: Callable[..., Connect], held: Held, wait_until: Callable[..., Any], places: int, at_once: int
+) -> None:
+    """The others find places free, and share the processor of Python with two requests of each user."""
+
+    async def application(scope: Any, receive: Any, send: Any) -> None:
+        if dict(scope["headers"]).get(b"authorization"):
+            scope[USER] = "jane"
+        await (held if scope["path"] == "/slow" else quick)(scope, receive, send)
+
+    connect = serve(application, requests=places)
+    known = "Authorization: jane"
+    assert connect().send("GET / HTTP/1.1", known).answer().body == b"quick"
+    slow = [connect().send("GET /slow HTTP/1.1", known) for _ in range(at_once + 3)]
+    wait_until(lambda: held.running == at_once)
+    assert connect().send("GET / HTTP/1.1").answer().body == b"quick"
+    assert held.running == at_once
+    held.go.set()
+    assert [connection.answer().body for connection in slow] == [b"done"] * len(slow)
 
 
 def test_a_user_has_one_large_body_at_work(
@@ -412,7 +435,9 @@ def test_a_client_with_too_many_requests_on_connections_is_429(
     working = [connect().send("GET / HTTP/1.1") for _ in range(3)]
     wait_until(lambda: held.running == 3)
     one_too_many = connect()
-    assert one_too_many.answer().status == 429
+    answer = one_too_many.answer()
+    assert (answer.status, answer.headers["Retry-After"]) == (429, "5")
+    assert answer.body == b"Too many requests at once. Wait until some are answered, then try again.\n"
     assert one_too_many.is_closed()
     held.go.set()
     assert [connection.answer().body for connection in working] == [b"done"] * 3
