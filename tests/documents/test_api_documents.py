@@ -337,6 +337,25 @@ def test_a_broken_body_is_refused(jane: Writer, body: str | bytes, content_type:
     assert nothing_was_stored()
 
 
+@pytest.mark.parametrize("values", ["[]," * 65_600 + "0", ",".join(['""'] * 65_600), '{"a":' * 65_600])
+def test_a_body_of_many_values_is_refused_before_it_takes_memory(jane: Writer, values: str) -> None:
+    """Thirty megabytes of them took eight hundred of memory."""
+    response = post_raw(jane, "/api/documents/", f'{{"text": [{values}]}}')
+
+    assert (response.status_code, response.json()) == (
+        400,
+        {"detail": "JSON parse error - it has more than 65,536 values."},
+    )
+
+
+def test_the_marks_within_a_text_are_no_values(jane: Writer, project: Project) -> None:
+    text = 'He said, "No, [never] \\, {ever}." ' * 30_000
+    body = json.dumps({"project": project.pk, "title": "Emma", "text": text})
+
+    assert post_raw(jane, "/api/documents/", body).status_code == 201
+    assert Manuscript.objects.get().text == text
+
+
 @pytest.mark.parametrize(
     "content_type",
     [

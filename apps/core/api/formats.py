@@ -1,6 +1,8 @@
 """JSON requests and responses. REST framework's settings name these classes, so no view is imported here."""
 
+import re
 from collections.abc import Iterable, Mapping
+from itertools import islice
 from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
@@ -8,18 +10,38 @@ from rest_framework.negotiation import DefaultContentNegotiation
 from rest_framework.parsers import JSONParser as StockJSONParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
+from rest_framework.utils import json
+
+#: Values that a request may have besides its texts, and strings that are told apart from them.
+MAX_VALUES, MAX_STRINGS = 65_536, 1_000
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
 class JSONParser(StockJSONParser):
-    """REST framework's parser, which also refuses JSON that is nested too deeply."""
+    """REST framework's parser, which also refuses JSON that is nested too deeply or has too many values.
+
+    A value of three bytes takes a hundred in memory, and a request may be as large as a manuscript.
+    """
 
     def parse(
-        self, stream: IO[Any], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
-    ) -> dict[str, Any]:
+        self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
+    ) -> Any:
         try:
-            return super().parse(stream, media_type, parser_context)
+            text = stream.read().decode()
+            if _has_too_many_values(text):
+                raise ValueError(f"it has more than {MAX_VALUES:,} values.")
+            return json.loads(text, parse_constant=json.strict_constant)
         except RecursionError:
             raise ParseError("JSON parse error - it is nested too deeply.") from None
+        except ValueError as error:
+            raise ParseError(f"JSON parse error - {error}") from None
+
+
+def _has_too_many_values(text: str) -> bool:
+    if sum(map(text.count, ",[{")) <= MAX_VALUES:
+        return False
+    strings = islice(_STRING.finditer(text), MAX_STRINGS)
+    return len(text) - sum(found.end() - found.start() for found in strings) > MAX_VALUES
 
 
 class AlwaysJSON(DefaultContentNegotiation):
