@@ -348,6 +348,16 @@ def test_a_body_of_many_values_is_refused_before_it_takes_memory(jane: Writer, v
     )
 
 
+def test_a_text_in_escaped_letters_may_be_as_large_as_any_other(
+    jane: Writer, project: Project, settings: Settings
+) -> None:
+    settings.DOCUMENT_MAX_UPLOAD_BYTES = settings.DATA_UPLOAD_MAX_MEMORY_SIZE = 100_000
+    body = json.dumps({"project": project.pk, "title": "Emma", "text": "дом " * 10_000})
+    assert len(body) > settings.DATA_UPLOAD_MAX_MEMORY_SIZE
+
+    assert post_raw(jane, "/api/documents/", body).status_code == 201
+
+
 def test_the_marks_within_a_text_are_no_values(jane: Writer, project: Project) -> None:
     text = 'He said, "No, [never] \\, {ever}." ' * 30_000
     body = json.dumps({"project": project.pk, "title": "Emma", "text": text})

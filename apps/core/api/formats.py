@@ -7,7 +7,7 @@ from typing import IO, Any
 
 from rest_framework.exceptions import ParseError
 from rest_framework.negotiation import DefaultContentNegotiation
-from rest_framework.parsers import JSONParser as StockJSONParser
+from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 from rest_framework.utils import json
@@ -17,11 +17,14 @@ MAX_VALUES, MAX_STRINGS = 65_536, 1_000
 _STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
 
 
-class JSONParser(StockJSONParser):
-    """REST framework's parser, which also refuses JSON that is nested too deeply or has too many values.
+class JSONParser(BaseParser):
+    """Refuses JSON that is nested too deeply or has too many values.
 
-    A value of three bytes takes a hundred in memory, and a request may be as large as a manuscript.
+    A value of three bytes takes a hundred in memory, and a request may be as large as a manuscript. It is no subclass
+    of REST framework's parser, whose bodies are limited to the size of the text, while letters may be escaped in JSON.
     """
+
+    media_type = "application/json"
 
     def parse(
         self, stream: IO[bytes], media_type: str | None = None, parser_context: Mapping[str, Any] | None = None
