@@ -15,11 +15,13 @@ from apps.documents.readers import (
     e_book,
     markdown,
     open_document,
+    pdf_outline,
     pdf_pages,
     plain_text,
     web_page,
     word,
 )
+from apps.documents.readers.pdf_outline import Entry
 from apps.documents.readers.pdf_pages import Line
 from apps.documents.readers.progress import ignore
 from apps.documents.readers.source import Source
@@ -186,6 +188,25 @@ def test_an_e_book_is_read_in_proportion() -> None:
         return manuscripts.epub({"1.xhtml": manuscripts.xhtml("<p>Words</p>")}, manifest=items, order=order)
 
     assert_in_proportion(lambda size: read(e_book, book(size)))
+
+
+def test_a_table_of_contents_that_an_e_book_names_often_is_read_in_proportion() -> None:
+    def book(size: int) -> bytes:
+        items = "".join(f'<item id="{at}" href="a" media-type="{e_book.NCX}"/>' for at in range(size // 20))
+        table = "<a><navMap>" + "<navPoint/>" * (size // 20) + "</navMap></a>"
+        pages = {"1.xhtml": manuscripts.xhtml("<p>Words</p>")}
+        return manuscripts.epub(pages, manifest=items, **{"OEBPS/a": table})
+
+    assert_in_proportion(lambda size: read(e_book, book(size)))
+
+
+@pytest.mark.parametrize(("title", "top"), [("abc", 0.0), ("abc " * 125, None), ("another", None)])
+def test_the_outline_of_a_pdf_is_looked_up_in_proportion(title: str, top: float | None) -> None:
+    def marked(size: int) -> None:
+        page = [Line(text="abc", baseline=100.0) for _ in range(size // 20)]
+        pdf_outline.mark([page], [Entry(title=title, level=1, page=0, top=top)] * (size // 20))
+
+    assert_in_proportion(marked)
 
 
 @pytest.mark.parametrize("line", ["A", "Contents", "abc", "Chapter 1", "a" * 50 + " . . . . .x"])

@@ -110,12 +110,14 @@ def _opened(parts: Package) -> "_Book":
 def _targets(parts: Package, book: "_Book") -> dict[str, dict[str, tuple[int, str]]]:
     """Return the headings that the book's table of contents names, by part and id. Empty: it has no such table."""
     # A `nav` first: it is what newer programs show.
-    for href, kind, properties in sorted(book.items.values(), key=lambda item: "nav" not in item[2].split()):
-        if "nav" in properties.split() or kind == NCX:
-            name = package.inside(book.name, _path(href)) if not _ELSEWHERE.match(href) else ""
-            found = _targets_in(parts, name, book.pages) if name in parts.names else {}
-            if sum(level != AROUND for page in found.values() for level, _ in page.values()) >= MIN_TARGETS:
-                return found
+    items = sorted(book.items.values(), key=lambda item: "nav" not in item[2].split())
+    hrefs = [href for href, kind, properties in items if kind == NCX or "nav" in properties.split()]
+    names = [package.inside(book.name, _path(href)) for href in hrefs if not _ELSEWHERE.match(href)]
+    # Each once, although many items may name it.
+    for name in dict.fromkeys(names):
+        found = _targets_in(parts, name, book.pages) if name in parts.names else {}
+        if sum(level != AROUND for page in found.values() for level, _ in page.values()) >= MIN_TARGETS:
+            return found
     return {}
 
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
+from itertools import chain, islice
 from typing import TYPE_CHECKING
 
 from apps.documents.analysis import structure, words
@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 MIN_ENTRIES, MAX_ENTRIES = 2, 10_000
 #: Most levels. Headings have no more.
 MAX_LEVELS = 8
+#: Most entries that point to one page, which has fewer lines, and most characters of a title. Each entry is looked for
+#: in all of its page.
+MAX_ENTRIES_A_PAGE, MAX_CHARACTERS = 200, 500
 #: Most lines of a heading.
 MAX_LINES = 4
 #: Distance by which an entry may point below its heading, in points.
@@ -51,7 +54,7 @@ def _entries(document: "pypdfium2.PdfDocument") -> Iterator[Entry]:
         if place is None or page is None:
             continue
         try:
-            title = " ".join(bookmark.get_title().split())
+            title = " ".join(bookmark.get_title().split())[:MAX_CHARACTERS]
         except UnicodeDecodeError:  # Half a pair of surrogates.
             continue
         mode, position = place.get_view()
@@ -68,39 +71,48 @@ def mark(pages: Sequence[list[Line]], outline: Sequence[Entry]) -> None:
     """Mark the lines to which the outline points as headings, or the places of headings that no line has."""
     if len(outline) < MIN_ENTRIES:
         return
-    #: For each page, the index of the line from which on the next heading is looked for.
-    done: dict[int, int] = {}
+    by_page: dict[int, list[Entry]] = {}
     for entry in outline:
-        if not 0 <= entry.page < len(pages) or not pages[entry.page]:
-            continue
-        page = pages[entry.page]
-        first, stop = _place(page, entry, done.get(entry.page, 0))
-        text = " ".join(line.text for line in page[first : stop or first + 1])
+        if 0 <= entry.page < len(pages) and pages[entry.page]:
+            by_page.setdefault(entry.page, []).append(entry)
+    for number, found in by_page.items():
+        _mark(pages[number], found[:MAX_ENTRIES_A_PAGE])
+
+
+def _mark(page: list[Line], outline: Sequence[Entry]) -> None:
+    told = [_words(line.text) for line in page]
+    start = 0
+    for entry in outline:
+        first, stop = _place(page, told, entry, start)
+        end = stop or first + 1
+        text = " ".join(line.text for line in page[first:end])
         label = "" if stop else entry.title
-        page[first : stop or first + 1] = [
-            replace(
-                page[first], text=text, mark=page[first].mark + structure.mark(entry.level, label), is_heading=stop > 0
-            )
-        ]
-        done[entry.page] = first + (stop > 0)
+        mark = page[first].mark + structure.mark(entry.level, label)
+        page[first:end] = [replace(page[first], text=text, mark=mark, is_heading=stop > 0)]
+        told[first:end] = [list(chain.from_iterable(told[first:end]))]
+        start = first + (stop > 0)
 
 
-def _place(page: Sequence[Line], entry: Entry, start: int) -> tuple[int, int]:
-    """Return the indexes of the first line of a heading and of the line below it. The latter is 0: it has no line."""
+def _place(page: Sequence[Line], told: Sequence[list[str]], entry: Entry, start: int) -> tuple[int, int]:
+    """Return the indexes of the first line of a heading and of the line below it. The latter is 0: it has no line.
+
+    Parameters:
+      told: Words of each line of the page.
+      start: Index of the line from which on it is looked for.
+    """
     title = _words(entry.title)
-    below = [index for index in range(start, len(page)) if _is_below(page[index], entry.top)]
-    for index in below:
-        stop = index
-        rest = title
-        while (
-            stop < min(index + MAX_LINES, len(page)) and (told := _words(page[stop].text)) and told == rest[: len(told)]
-        ):
-            rest = rest[len(told) :]
+    first = None
+    for index in range(start, len(page)):
+        if not _is_below(page[index], entry.top):
+            continue
+        first = index if first is None else first
+        stop, rest = index, title
+        while stop < min(index + MAX_LINES, len(page)) and told[stop] and told[stop] == rest[: len(told[stop])]:
+            rest = rest[len(told[stop]) :]
             stop += 1
         if stop > index and not rest:
             return index, stop
-    first = below[0] if below and entry.top is not None else min(start, len(page) - 1)
-    return first, 0
+    return (min(start, len(page) - 1) if first is None or entry.top is None else first), 0
 
 
 def _is_below(line: Line, top: float | None) -> bool:
