@@ -23,6 +23,11 @@ def test_a_page_of_the_admin_refuses_a_number_that_no_key_has(admin_client: Clie
     assert admin_client.get(f"/admin/{path}").status_code in (200, 302, 400)
 
 
+@pytest.mark.parametrize("query", ["kind__range=x", "kind__range=", "started_at__year=-1", f"started_at__year={HUGE}"])
+def test_a_list_of_the_admin_refuses_a_value_that_its_lookup_cannot_take(admin_client: Client, query: str) -> None:
+    assert admin_client.get(f"/admin/tasks/alert/?{query}").status_code == 400
+
+
 @pytest.mark.parametrize("model", ["accounts/user", "accounts/allowance", "projects/project", "documents/document"])
 def test_an_action_of_the_admin_refuses_a_number_that_no_key_has(admin_client: Client, model: str) -> None:
     form = {"action": "delete_selected", "_selected_action": HUGE, "post": "yes"}
