@@ -25,6 +25,7 @@ from apps.accounts.tokens.issuing import issue
 from apps.core.models import StoredFile
 from apps.documents.models import Document, Manuscript
 from apps.documents.services.document_service import DocumentService
+from apps.pages.views import account as account_page
 from apps.tasks.models import TaskStatus
 from tests import rows
 from tests.pages import Page, get, statements
@@ -267,6 +268,19 @@ def test_a_user_sees_browsers_and_addresses(browser: Client, jane: User) -> None
 
     assert "Firefox on Linux This session · 192.0.2.1" in text
     assert "curl In use · 198.51.100.7" in text
+
+
+def test_many_sessions_are_listed_in_pages(browser: Client, jane: User, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A program may sign in again for each of its requests."""
+    monkeypatch.setattr(account_page, "PAGE_SIZE", 2)
+    for _ in range(2):
+        signed_in(jane)
+
+    first, second = get(browser, "/account/"), get(browser, "/account/?page=2")
+
+    assert [page.text.count("since") for page in (first, second)] == [2, 1]
+    assert "Page 1 of 2" in first.text
+    assert all("End all other sessions" in page.text for page in (first, second))
 
 
 def test_a_user_ends_one_session(browser: Client, jane: User) -> None:

@@ -7,6 +7,7 @@ from django.core import mail
 from django.test import Client
 
 from apps.accounts.models import User
+from apps.pages.views import members
 from apps.projects.models import Invitation, Membership, Project, Role
 from apps.projects.services import invitation_service
 from apps.projects.services.invitation_service import InvitationService
@@ -51,6 +52,18 @@ def test_a_reader_sees_no_button_that_would_be_refused(browser: Client, project:
         forms = set(re.findall(r'<form method="post"[^>]* action="([^"]+)"', get(emily, path).html))
         assert forms == {"/sign-out/"}
         assert forms < set(re.findall(r'<form method="post"[^>]* action="([^"]+)"', get(browser, path).html))
+
+
+def test_many_members_are_listed_in_pages(browser: Client, project: Project, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(members, "PAGE_SIZE", 2)
+    for name in ("anne", "emily", "charlotte"):
+        member(project, Role.READER, name)
+
+    first, second = get(browser, address(project)), get(browser, address(project, "?page=2"))
+
+    assert ("emily" in first.text, "charlotte" in first.text) == (True, False)
+    assert ("emily" in second.text, "charlotte" in second.text) == (False, True)
+    assert "Page 1 of 2" in first.text
 
 
 @pytest.mark.parametrize("role", [Role.EDITOR, Role.READER])

@@ -49,7 +49,8 @@ def is_idle(key: str) -> bool:
 
 def sessions_of(user: Any) -> QuerySet[BrowserSession]:
     """Return the sessions in which a user is signed in, the latest first."""
-    return BrowserSession.objects.filter(user=user, session__expire_date__gt=timezone.now())
+    found = BrowserSession.objects.filter(user=user, session__expire_date__gt=timezone.now())
+    return found.order_by("-seen_at", "-pk")
 
 
 def end(user: Any, pk: int) -> bool:

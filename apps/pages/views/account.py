@@ -6,6 +6,7 @@ from typing import Any
 from django.conf import settings
 from django.contrib import messages
 from django.contrib.auth.views import RedirectURLMixin
+from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
@@ -23,6 +24,8 @@ from apps.pages.access import WriterRequest, button, confirmed, origin_of, refus
 from apps.pages.account_forms import ConfirmForm, PersonForm
 from apps.pages.mailed_link import mailed_link
 
+#: Sessions on a page. Any number of programs may sign in as a user.
+PAGE_SIZE = 20
 #: Age of the last record of a session that is in use.
 ACTIVE = timedelta(seconds=2 * SEEN_SECONDS)
 
@@ -62,6 +65,7 @@ def _save(request: WriterRequest, *, form: PersonForm) -> HttpResponseBase:
 
 def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
     key = request.session.session_key
+    page = Paginator(registry.sessions_of(request.user), PAGE_SIZE).get_page(request.GET.get("page"))
     sessions = [
         {
             "row": row,
@@ -69,10 +73,11 @@ def _page(request: WriterRequest, *, form: PersonForm) -> HttpResponse:
             "is_this": row.session_id == key,
             "is_active": timezone.now() - row.seen_at < ACTIVE,
         }
-        for row in registry.sessions_of(request.user)
+        for row in page
     ]
     context = {
         "form": form,
+        "page": page,
         "sessions": sessions,
         "device": second_factor.device_of(request.user),
         "hours": settings.PASSWORD_RESET_TIMEOUT // 3600,

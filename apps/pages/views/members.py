@@ -3,6 +3,7 @@
 from typing import Any
 
 from django.contrib import messages
+from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -19,6 +20,9 @@ from apps.projects.errors import TooManyInvitationsError
 from apps.projects.models import Invitation, Membership, Project, Role
 from apps.projects.services.invitation_service import InvitationService
 from apps.projects.services.member_service import MemberService
+
+#: Members on a page.
+PAGE_SIZE = 50
 
 
 @writers_page
@@ -37,14 +41,13 @@ def members_page(
       invite: The form as it was sent.
     """
     is_owner = project.role_of(request.user) is Role.OWNER
+    page = Paginator(MemberService.members(project), PAGE_SIZE).get_page(request.GET.get("page"))
     invitations = Invitation.objects.filter(project=project).open(timezone.now()) if is_owner else ()
     context: dict[str, Any] = {
         "project": project,
         "is_owner": is_owner,
-        "members": [
-            (member, RoleForm({"role": member.role}, auto_id=f"role_{member.user_id}_%s"))
-            for member in MemberService.members(project)
-        ],
+        "page": page,
+        "members": [(member, RoleForm({"role": member.role}, auto_id=f"role_{member.user_id}_%s")) for member in page],
         "invitations": invitations,
         "invite": invite or InvitationForm(auto_id="invite_%s"),
     }
