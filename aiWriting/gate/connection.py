@@ -24,21 +24,23 @@ TAKE_SECONDS = 20.0
 
 #: Seconds after which a client without a free connection may try again.
 RETRY_AFTER_SECONDS = 5
-#: Largest head in bytes, unless it arrives in one piece.
-HEAD_BYTES = 64 * 1024
+#: Largest head in bytes, unless it arrives in one piece, and most lines of it: each takes as long as a long one.
+HEAD_BYTES, HEAD_LINES = 64 * 1024, 500
 #: Chunks of a body that may have any size, and least bytes of each further one on average. A tiny chunk takes as long
 #: as a large one, so a sender at full speed would keep the process busy.
 FREE_CHUNKS, LEAST_CHUNK_BYTES = 2_000, 128
 
-NO_HTTP = "This is no HTTP, or a body in too many small chunks."
+NO_HTTP = "This is no HTTP, or it has too many headers or too many small chunks."
 
 
 class Parser(h11.Connection):
-    """uvicorn's parser, which also refuses a body in too many small chunks."""
+    """uvicorn's parser, which also refuses a head of too many lines and a body in too many small chunks."""
 
     chunks = body_bytes = 0
 
     def next_event(self) -> Any:
+        if self.their_state is h11.IDLE and _has_too_many_lines(self.trailing_data[0]):
+            raise h11.RemoteProtocolError(NO_HTTP)
         event = super().next_event()
         if isinstance(event, h11.Request):
             self.chunks = self.body_bytes = 0
@@ -48,6 +50,14 @@ class Parser(h11.Connection):
             if self.chunks > FREE_CHUNKS + self.body_bytes // LEAST_CHUNK_BYTES:
                 raise h11.RemoteProtocolError(NO_HTTP)
         return event
+
+
+def _has_too_many_lines(data: bytes) -> bool:
+    """Return whether the head at the beginning of the data has too many lines. It may be incomplete."""
+    if data.count(b"\n") <= HEAD_LINES:
+        return False
+    ends = [at for at in (data.find(b"\n\r\n"), data.find(b"\n\n")) if at >= 0]
+    return data.count(b"\n", 0, min(ends, default=len(data))) > HEAD_LINES
 
 
 class Connection(H11Protocol):

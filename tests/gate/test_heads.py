@@ -183,6 +183,23 @@ def test_too_many_headers_are_refused(connect: Connect) -> None:
     assert connect().send("GET /healthz HTTP/1.1", *["x: y"] * 90).answer().status == 200
 
 
+def test_a_head_of_very_many_lines_is_refused_before_it_is_parsed(connect: Connect) -> None:
+    """Each line takes as long as a long one. Sixteen senders of them made a health check wait for three seconds."""
+    many = b"x:y\r\n" * connections.HEAD_LINES
+    one = b"GET /healthz HTTP/1.1\r\nHost: 127.0.0.1\r\n"
+    assert connect().send_bytes(one + many + b"\r\n").answer().status == 400
+    assert connect().send_bytes(one + many).answer().status == 400, "its end has not come yet"
+    pipelined = connect().send_bytes(one + b"\r\n" + one + many + b"\r\n")
+    answers = b"".join(iter(lambda: pipelined.socket.recv(65_536), b""))
+    assert (answers.count(b"HTTP/1.1 200"), answers.count(b"HTTP/1.1 400")) == (1, 1)
+
+
+def test_the_lines_of_a_body_are_no_lines_of_its_head(connect: Connect, jane: Writer) -> None:
+    body = b'{"name": "Emma"' + b"\n" * 2_000 + b"}"
+    head = ("POST /api/projects/ HTTP/1.1", f"Authorization: Token {jane.token}", "Content-Type: application/json")
+    assert connect().send(*head, f"Content-Length: {len(body)}", body=body).answer().status == 201
+
+
 def test_the_api_says_in_json_what_is_wrong(connect: Connect) -> None:
     answer = connect().send("GET /api/projects/?a=%00 HTTP/1.1").answer()
     assert json.loads(answer.body) == {"detail": "The query is no text in UTF-8."}
@@ -207,7 +224,10 @@ def test_bytes_that_are_no_http_get_a_refusal_with_the_same_headers(connect: Con
     settings.SECURE_HSTS_SECONDS = 60
     answer = connect().send_bytes(b"\x16\x03\x01\x02\r\n\r\n").answer()
 
-    assert (answer.status, answer.body) == (400, b"This is no HTTP, or a body in too many small chunks.\n")
+    assert (answer.status, answer.body) == (
+        400,
+        b"This is no HTTP, or it has too many headers or too many small chunks.\n",
+    )
     assert answer.headers["Content-Security-Policy"].startswith("default-src 'none'")
     assert answer.headers["X-Content-Type-Options"] == "nosniff"
     assert answer.headers["Content-Type"] == "text/plain; charset=utf-8"
