@@ -28,6 +28,12 @@ def test_a_list_of_the_admin_refuses_a_value_that_its_lookup_cannot_take(admin_c
     assert admin_client.get(f"/admin/tasks/alert/?{query}").status_code == 400
 
 
+@pytest.mark.parametrize("page", ["change", "delete"])
+def test_a_page_of_the_admin_refuses_an_empty_name_of_a_field(admin_client: Client, page: str) -> None:
+    project = rows.project(owner="jane")
+    assert admin_client.get(f"/admin/projects/project/{project.pk}/{page}/?_to_field=").status_code == 400
+
+
 @pytest.mark.parametrize("model", ["accounts/user", "accounts/allowance", "projects/project", "documents/document"])
 def test_an_action_of_the_admin_refuses_a_number_that_no_key_has(admin_client: Client, model: str) -> None:
     form = {"action": "delete_selected", "_selected_action": HUGE, "post": "yes"}
