@@ -4,6 +4,7 @@ import time
 from collections import deque
 from collections.abc import Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextvars import ContextVar
 from typing import Any
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
@@ -12,8 +13,11 @@ from django.db import connections
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
+from apps.core.connections import keep_between_requests
+
 #: Seconds after which a thread that had no request ends, with its connection.
 IDLE_SECONDS = 60.0
+EVENT_STREAM = "text/event-stream"
 
 
 class Handler(ASGIHandler):
@@ -33,6 +37,8 @@ class Handler(ASGIHandler):
         self._now = now
         #: Threads without a request, and since when. The last one that had a request is the last one.
         self._free: deque[tuple[ThreadPoolExecutor, float]] = deque()
+        #: The thread of the request that this context answers, until it goes to another one.
+        self._own: ContextVar[list[ThreadPoolExecutor]] = ContextVar("aiwriting_thread_of_request")
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Load the middleware for threads. All views of the site run in them."""
@@ -49,19 +55,35 @@ class Handler(ASGIHandler):
     ) -> None:
         if scope["type"] != "http":
             raise ValueError(f"Only HTTP is served, not {scope['type']}.")
-        thread = self._free.pop()[0] if self._free else ThreadPoolExecutor(1, thread_name_prefix="request")
+        thread = self._free.pop()[0] if self._free else _new_thread()
+        own = [thread]
+        self._own.set(own)
         try:
             async with ThreadSensitiveContext(executor=thread):
                 await self.handle(scope, receive, send)
         finally:
-            self._free.append((thread, self._now()))
-            while len(self._free) > self._kept or self._free[0][1] < self._now() - IDLE_SECONDS:
-                _end(self._free.popleft()[0], waits=False)
+            self._take_back(own)
+
+    async def send_response(self, response: Any, send: Callable[[Any], Awaitable[None]]) -> None:
+        if response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
+            # It lasts for minutes, and needs the thread for a moment now and then, between two pieces of other work.
+            self._take_back(self._own.get())
+        await super().send_response(response, send)
+
+    def _take_back(self, own: list[ThreadPoolExecutor]) -> None:
+        while own:
+            self._free.append((own.pop(), self._now()))
+        while len(self._free) > self._kept or (self._free and self._free[0][1] < self._now() - IDLE_SECONDS):
+            _end(self._free.popleft()[0], waits=False)
 
     def close(self) -> None:
         """End the threads that are kept, with their connections."""
         while self._free:
             _end(self._free.pop()[0], waits=True)
+
+
+def _new_thread() -> ThreadPoolExecutor:
+    return ThreadPoolExecutor(1, thread_name_prefix="request", initializer=keep_between_requests)
 
 
 def _end(thread: ThreadPoolExecutor, *, waits: bool) -> None:

@@ -94,6 +94,17 @@ def close_idle() -> None:
             opened.close()
 
 
+def keep_between_requests() -> None:
+    """Announce that this thread goes from request to request, and that its connection is used by each of them."""
+    _thread.is_kept = True
+
+
+def leave_to_stream() -> None:
+    """Close this thread's connections before the answer of its request is streamed, unless other requests have them."""
+    if not hasattr(_thread, "is_kept"):
+        close_idle()
+
+
 def keep_no_statements() -> None:
     """Under DEBUG, keep no texts of statements in this process. Call it before other threads start.
 

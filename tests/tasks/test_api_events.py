@@ -8,6 +8,7 @@ from contextlib import ExitStack
 from typing import Any
 
 import pytest
+from django.core.handlers.asgi import ASGIHandler
 from django.db import OperationalError
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.backends.signals import connection_created
@@ -216,9 +217,27 @@ def test_streams_share_their_looks(
             assert named(stream.next()).data["task_id"] == task.id
 
 
+def test_a_stream_leaves_its_thread_to_other_requests(port: int, task: Task) -> None:
+    threads: set[int | None] = set()
+
+    def remember(**rest: Any) -> None:
+        if (thread := threading.current_thread()).name.startswith("request"):
+            threads.add(thread.ident)
+
+    connection_created.connect(remember)
+    try:
+        with ExitStack() as stack:
+            for _ in range(3):
+                stack.enter_context(task.follow(port)).next()
+    finally:
+        connection_created.disconnect(remember)
+    assert len(threads) == 1
+
+
 def test_no_connection_is_held_between_two_looks(
-    port: int, task: Task, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
+    task: Task, monkeypatch: pytest.MonkeyPatch, wait_until: WaitUntil
 ) -> None:
+    """Not even where Django starts a thread for each request."""
     opened: list[BaseDatabaseWrapper] = []
 
     def remember(connection: BaseDatabaseWrapper, **rest: Any) -> None:
@@ -227,7 +246,7 @@ def test_no_connection_is_held_between_two_looks(
 
     connection_created.connect(remember)
     try:
-        with task.follow(port) as stream:
+        with serving(ASGIHandler()) as port, task.follow(port) as stream:
             stream.next()
             # One signed the client in, and each look has its own.
             wait_until(lambda: len(opened) >= 4)

@@ -25,7 +25,7 @@ from rest_framework.renderers import JSONRenderer
 from rest_framework.request import Request
 from rest_framework.serializers import BaseSerializer
 
-from apps.core.connections import close_idle
+from apps.core.connections import close_idle, leave_to_stream
 from apps.tasks.api.followers import Follower, Watch
 from apps.tasks.api.serializers import TaskSerializer
 from apps.tasks.models import TaskStatus
@@ -117,7 +117,7 @@ def response(request: Request, task: TaskStatus, *, staff: Serializer | None) ->
 async def stream(first: Seen, *, follower: Follower, staff: Serializer | None = None) -> AsyncIterator[bytes]:
     """Yield the events of a task as they come, until the task ends or the user may not follow it any more."""
     # The connection with which the request was signed in would stay open as long as the stream does.
-    await sync_to_async(close_idle)()
+    await sync_to_async(leave_to_stream)()
     looks = Looks.of_this_loop()
     now: Seen | None = first
     sent: bytes = b""
