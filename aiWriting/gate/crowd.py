@@ -13,6 +13,8 @@ CROWDING = 2.0
 AVERAGE_SECONDS = 2.0
 #: Seconds after which a request counts as one that waits, for a database or a disk. The next one runs beside it.
 SLOW_SECONDS = 1.0
+#: Seconds after a request of another party in which the crowd rests after each of its own, as long as it took.
+RESTING_SECONDS = 1.0
 #: Parties whose average is remembered.
 REMEMBERED = 10_000
 
@@ -31,11 +33,15 @@ class _Demand:
     at: float
 
 
+#: In place of a request, between two of the crowd.
+_RESTING = object()
+
+
 class Crowd:
     """Lets one request of the crowd run at a time.
 
     Python runs one thread at a time. If each party that asks without a pause held its share of the places, a request of
-    another would take as many times longer.
+    another would take as many times longer. While there are others, the crowd leaves them half of the time.
 
     Parameters:
       limit: Requests of a party that run or wait on average. Those with more are in the crowd.
@@ -47,6 +53,8 @@ class Crowd:
         self._now = now
         self._demands: OrderedDict[str, _Demand] = OrderedDict()
         self._running: object = None
+        self._since = 0.0
+        self._others_at = -math.inf
         self._timer: asyncio.TimerHandle | None = None
         self._listeners: deque[Callable[[], None]] = deque()
 
@@ -70,17 +78,32 @@ class Crowd:
 
     def start(self, request: object, party: str) -> None:
         """Note that a request runs."""
-        if self._running is None and self._is_member(party):
-            self._running = request
-            self._timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self.end, request)
+        if not self._is_member(party):
+            self._others_at = self._now()
+        elif self._running is None:
+            self._running, self._since = request, self._now()
+            self._call(self._go_on, after=SLOW_SECONDS)
 
     def end(self, request: object) -> None:
-        """Let the next request of the crowd run, if it was this one that did."""
+        """Note that a request has ended. If it was of the crowd, the next one may run, after a rest."""
         if self._running is not request:
             return
-        assert self._timer is not None
-        self._timer.cancel()
-        self._running = self._timer = None
+        now = self._now()
+        self._running = _RESTING
+        self._call(self._go_on, after=now - self._since if now < self._others_at + RESTING_SECONDS else 0)
+
+    def _call(self, function: Callable[[], None], *, after: float) -> None:
+        """Call a function later, and not that of the last call."""
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None
+        if after <= 0:
+            function()
+        else:
+            self._timer = asyncio.get_running_loop().call_later(after, function)
+
+    def _go_on(self) -> None:
+        self._running = None
         self._listeners.rotate(-1)
         for listener in tuple(self._listeners):
             listener()

@@ -343,6 +343,32 @@ def test_a_slow_request_keeps_no_other_of_the_crowd_waiting(monkeypatch: pytest.
     asyncio.run(run())
 
 
+@pytest.mark.parametrize("rests", [True, False], ids=["others", "nobody else"])
+def test_the_crowd_rests_as_long_as_its_request_took_if_there_are_others(rests: bool) -> None:
+    now = 0.0
+
+    async def run() -> None:
+        nonlocal now
+        places = Places(total=16, per_client=99, waiting=99, share=2, crowd=Crowd(limit=1, now=lambda: now))
+        paul, jane = Turn(party="user 1", client="a"), Turn(party="user 2", client="a")
+        first = [await places.take(paul), await places.take(paul)]
+        now = 10.0
+        waiting = [asyncio.ensure_future(places.take(paul)) for _ in range(2)]
+        await asyncio.sleep(0)
+        first.pop().leave()
+        first.pop().leave()
+        running = await waiting.pop(0)
+        if rests:
+            (await places.take(jane)).leave()
+        now += 0.02
+        running.leave()
+        await asyncio.sleep(0)
+        assert waiting[0].done() is not rests
+        (await waiting[0]).leave()
+
+    asyncio.run(run())
+
+
 def test_a_party_that_pauses_leaves_the_crowd() -> None:
     now = 0.0
     crowd = Crowd(now=lambda: now)
