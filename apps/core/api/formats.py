@@ -14,7 +14,8 @@ from rest_framework.utils import json
 
 #: Values that a request may have besides its texts, and strings that are told apart from them.
 MAX_VALUES, MAX_STRINGS = 65_536, 1_000
-_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"', re.DOTALL)
+#: One that does not end goes to the end of the text, so that none is looked for in it again and again.
+_STRING = re.compile(r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?', re.DOTALL)
 
 
 class JSONParser(BaseParser):
