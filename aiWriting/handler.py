@@ -77,7 +77,8 @@ class Handler(ASGIHandler):
             _end(self._free.popleft()[0], waits=False)
 
     def close(self) -> None:
-        """End the threads that are kept, with their connections."""
+        """End the threads that are kept, with their connections, and keep none of those that are still at work."""
+        self._kept = 0
         while self._free:
             _end(self._free.pop()[0], waits=True)
 
