@@ -19,6 +19,9 @@ from apps.core.connections import keep_between_requests
 IDLE_SECONDS = 60.0
 EVENT_STREAM = "text/event-stream"
 
+#: The thread of the request that this context answers, until it goes to another one.
+_own: ContextVar[list[ThreadPoolExecutor]] = ContextVar("aiwriting_thread_of_request")
+
 
 class Handler(ASGIHandler):
     """Answers each request in one thread, and keeps the thread with its database connection for another request.
@@ -37,8 +40,6 @@ class Handler(ASGIHandler):
         self._now = now
         #: Threads without a request, and since when. The last one that had a request is the last one.
         self._free: deque[tuple[ThreadPoolExecutor, float]] = deque()
-        #: The thread of the request that this context answers, until it goes to another one.
-        self._own: ContextVar[list[ThreadPoolExecutor]] = ContextVar("aiwriting_thread_of_request")
 
     def load_middleware(self, is_async: bool = False) -> None:
         """Load the middleware for threads. All views of the site run in them."""
@@ -57,7 +58,7 @@ class Handler(ASGIHandler):
             raise ValueError(f"Only HTTP is served, not {scope['type']}.")
         thread = self._free.pop()[0] if self._free else _new_thread()
         own = [thread]
-        self._own.set(own)
+        _own.set(own)
         try:
             async with ThreadSensitiveContext(executor=thread):
                 await self.handle(scope, receive, send)
@@ -67,7 +68,7 @@ class Handler(ASGIHandler):
     async def send_response(self, response: Any, send: Callable[[Any], Awaitable[None]]) -> None:
         if response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
             # It lasts for minutes, and needs the thread for a moment now and then, between two pieces of other work.
-            self._take_back(self._own.get())
+            self._take_back(_own.get())
         await super().send_response(response, send)
 
     def _take_back(self, own: list[ThreadPoolExecutor]) -> None:
