@@ -219,6 +219,23 @@ def test_an_expired_task_fails_instead_of_being_claimed() -> None:
     assert "expired" in row(task.task_id).error_message
 
 
+def test_a_task_that_its_worker_gives_back_while_it_is_cancelled_is_cancelled() -> None:
+    task = recorded()
+    claim = claimed(task)
+    given_back: list[bool] = []
+
+    def give_back_after_the_first_statement(execute: Callable[..., Any], *statement: Any) -> Any:
+        result = execute(*statement)
+        if not given_back:
+            given_back.append(True)
+            assert finish(claim, states.RELEASE)
+        return result
+
+    with connection.execute_wrapper(give_back_after_the_first_statement):
+        assert ledger.cancel(task.task_id)
+    assert row(task.task_id).status == "cancelled"
+
+
 def test_a_cancelled_task_is_not_claimed() -> None:
     task = recorded()
     assert ledger.cancel(task.task_id)

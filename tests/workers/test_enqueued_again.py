@@ -72,7 +72,8 @@ def test_hooks_of_enqueue_are_called_at_a_retry_and_what_they_keep_survives(add_
     add_middleware(notes)
     row = ended(tasks.fail_times.send_with_options(args=(2,), min_backoff=0, max_retries=3))
     assert (row.status, row.retries, row.options["hops"]) == ("completed", 2, 3)
-    assert notes.enqueued == [
+    # The worker may be done before the sender calls the hooks after its enqueue.
+    assert sorted(notes.enqueued, key=lambda note: note[1]) == [
         ("before", 1, None), ("after", 1, None),
         ("before", 2, 0), ("after", 2, 0),
         ("before", 3, 0), ("after", 3, 0),

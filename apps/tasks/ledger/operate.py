@@ -27,15 +27,19 @@ def cancel(task_id: str) -> bool:
       Whether the task is cancelled now. False for one that a worker holds or that has ended.
     """
     rows = TaskStatus.objects.filter(task_id=task_id)
-    taken = rows.filter(may(states.CANCEL)).update(**_cancelled())
-    if taken:
-        tell_ended(rows, states.CANCEL)
-        cancel_children([task_id])
-    else:
+    while True:
+        if rows.filter(may(states.CANCEL)).update(**_cancelled()):
+            tell_ended(rows, states.CANCEL)
+            cancel_children([task_id])
+            return True
         claimed = rows.filter(may(states.CANCEL_CLAIMED))
-        claimed.filter(cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp())
-        _call(claimed)
-    return bool(taken)
+        if claimed.filter(cancel_requested_at=None).update(cancel_requested_at=ClockTimestamp()):
+            break
+        # Between the two statements a rescue may have made it pending.
+        if not TaskStatus.objects.unfinished().filter(task_id=task_id, cancel_requested_at=None).exists():
+            break
+    _call(claimed)
+    return False
 
 
 def cancel_many(row_ids: Collection[int]) -> tuple[set[int], set[int]]:
