@@ -47,19 +47,12 @@ def trouble(request: HttpRequest, sentence: str, *, status: int, heading: str = 
     return HttpResponse(render_to_string("pages/trouble.html", context), status=status)
 
 
-def over_quota(response: HttpResponse, error: QuotaError) -> HttpResponse:
-    """Return the response that says so with the status of the error, and the time after which another try helps."""
-    response.status_code = error.status_code
-    if error.wait is not None:
-        response.headers["Retry-After"] = str(error.wait)
-    return response
-
-
-def refused(response: HttpResponse, refusal: SignInError | None) -> HttpResponse:
-    """Return the response with status and wait of a refusal. None: as it is."""
+def refused(response: HttpResponse, refusal: QuotaError | SignInError | None) -> HttpResponse:
+    """Return the response with the status of a refusal, and the time after which another try helps. None: as it is."""
     if refusal is not None:
         response.status_code = refusal.status_code
-        response.headers["Retry-After"] = str(refusal.wait)
+        if refusal.wait is not None:
+            response.headers["Retry-After"] = str(refusal.wait)
     return response
 
 
@@ -79,7 +72,7 @@ def guarded(view: View) -> View:
             logger.warning("conflict path=%s error=%s", request.path, error)
             return trouble(request, CHANGED, status=409)
         except QuotaError as error:
-            return over_quota(trouble(request, str(error), status=error.status_code), error)
+            return refused(trouble(request, str(error), status=error.status_code), error)
         except (OperationalError, InterfaceError) as error:
             logger.error("database does not answer path=%s error=%s", request.path, error)
             return trouble(request, UNAVAILABLE, status=503)

@@ -15,7 +15,7 @@ from apps.documents.analysis import dialogue, readability
 from apps.documents.models import Analysis, Chapter, Document, Manuscript
 from apps.documents.services.document_service import DocumentService
 from apps.documents.services.encoding import UnknownEncodingError
-from apps.pages.access import WriterRequest, over_quota, writers_page
+from apps.pages.access import WriterRequest, refused, writers_page
 from apps.pages.forms import TitleForm
 from apps.pages.plots import plots_of
 from apps.projects.access import require
@@ -145,7 +145,7 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
         try:
             DocumentService.start_processing(document, owner_id=request.user.pk)
         except QuotaError as error:
-            return over_quota(document_page(request, pk, process_refused=str(error)), error)
+            return refused(document_page(request, pk, process_refused=str(error)), error)
         except Document.DoesNotExist:
             raise Http404 from None
     if "from_project" in request.POST:
@@ -169,7 +169,7 @@ def encoding(request: WriterRequest, pk: int) -> HttpResponse:
         except UnknownEncodingError as error:
             return render(request, "pages/encoding.html", context | {"refused": str(error)}, status=400)
         except QuotaError as error:
-            return over_quota(render(request, "pages/encoding.html", context | {"refused": str(error)}), error)
+            return refused(render(request, "pages/encoding.html", context | {"refused": str(error)}), error)
         except Document.DoesNotExist:
             raise Http404 from None
     return redirect("pages:document", pk=pk)

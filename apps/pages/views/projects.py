@@ -20,7 +20,7 @@ from apps.documents.analysis.scripts import WITHOUT_SPACES
 from apps.documents.models import Document
 from apps.documents.readers.errors import ReadersBusyError, UnreadableTextError
 from apps.documents.services.document_service import DocumentService
-from apps.pages.access import WriterRequest, over_quota, writers_page
+from apps.pages.access import WriterRequest, refused, writers_page
 from apps.pages.forms import PasteForm, ProjectForm, UploadForm
 from apps.pages.views.documents import LONG_FIELDS
 from apps.projects.access import require
@@ -60,7 +60,7 @@ def home(request: WriterRequest) -> HttpResponse:
             project = ProjectService.create(owner=request.user, **form.cleaned_data)
         except QuotaError as error:
             form.add_error("name", str(error))
-            return over_quota(home_page(request, form), error)
+            return refused(home_page(request, form), error)
         return redirect("pages:project", pk=project.pk)
     return home_page(request, form)
 
@@ -167,28 +167,28 @@ def upload(request: WriterRequest, pk: int) -> HttpResponse:
     form = UploadForm(request.POST, request.FILES, auto_id="upload_%s")
     if not form.is_valid():
         return project_page(request, project, upload=form)
-    added, refused, quota, busy = list[str](), [], None, False
+    added, reasons, quota, busy = list[str](), [], None, False
     for file in form.cleaned_data["chosen"]:
         try:
             document = take(file, project=project, sender_id=request.user.pk)
         except QuotaError as error:
             quota = error
-            refused.append((file.name, str(error)))
+            reasons.append((file.name, str(error)))
         except (UnreadableTextError, ReadersBusyError) as error:
-            refused.append((file.name, str(error)))
+            reasons.append((file.name, str(error)))
             busy = busy or isinstance(error, ReadersBusyError)
         else:
             added.append(document.title)
     said = [f"“{title}” was added." for title in added]
     for sentence in said if len(said) <= MESSAGES else [f"{len(said)} files were added."]:
         messages.success(request, sentence)
-    if not refused:
+    if not reasons:
         return redirect("pages:project", pk=pk)
-    response = project_page(request, project, refused=refused)
+    response = project_page(request, project, refused=reasons)
     if busy:
         response.status_code = 503
         response.headers["Retry-After"] = str(BUSY_SECONDS)
-    return over_quota(response, quota) if quota else response
+    return refused(response, quota)
 
 
 def take(file: "UploadedFile[Any]", *, project: Project, sender_id: int) -> Document:
@@ -217,7 +217,7 @@ def paste(request: WriterRequest, pk: int) -> HttpResponse:
             document = DocumentService.create(project=project, sender_id=request.user.pk, **form.cleaned_data)
         except QuotaError as error:
             form.add_error("text", str(error))
-            return over_quota(project_page(request, project, paste=form), error)
+            return refused(project_page(request, project, paste=form), error)
         except UnreadableTextError as error:
             form.add_error("text", str(error))
         else:
@@ -234,7 +234,7 @@ def process(request: WriterRequest, pk: int) -> HttpResponse:
         try:
             DocumentService.start_project(project, owner_id=request.user.pk)
         except QuotaError as error:
-            return over_quota(project_page(request, project, process_refused=str(error)), error)
+            return refused(project_page(request, project, process_refused=str(error)), error)
         except Project.DoesNotExist:
             raise Http404 from None
     return redirect("pages:project", pk=pk)
@@ -249,7 +249,7 @@ def report(request: WriterRequest, pk: int) -> HttpResponseBase:
         try:
             ReportService.start(project, owner_id=request.user.pk)
         except QuotaError as error:
-            return over_quota(project_page(request, project, report_refused=str(error)), error)
+            return refused(project_page(request, project, report_refused=str(error)), error)
         except Project.DoesNotExist:
             raise Http404 from None
     return redirect("pages:project", pk=pk)
