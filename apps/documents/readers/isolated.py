@@ -19,7 +19,6 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from functools import partial
-from types import MappingProxyType
 from typing import Any, BinaryIO
 
 from apps.documents.readers import cage, previews, slots
@@ -89,6 +88,10 @@ CRASHED = (
 told = threading.Event()
 
 
+class Inherited(int):
+    """The descriptor of a file that can only be read, as an argument for a process that inherits it."""
+
+
 class ReadingInterruptedError(Exception):
     """The process that reads was ended from outside: memory ran out, the machine is busy, or it stops. Retry."""
 
@@ -123,30 +126,19 @@ def check(source: Source, limits: Limits, *, reader: str) -> None:
         _run(READING, source.file, arguments, quick, ignore, seconds=CHECK_SECONDS)
 
 
-def run(
-    work: str,
-    file: BinaryIO,
-    arguments: Mapping[str, Any],
-    *,
-    limits: Limits,
-    on_progress: OnProgress,
-    descriptors: Mapping[str, int] = MappingProxyType({}),
-) -> bytes:
+def run(work: str, file: BinaryIO, arguments: Mapping[str, Any], *, limits: Limits, on_progress: OnProgress) -> bytes:
     """Do the work of a task in a process of its own, and return what it returns.
 
     Parameters:
       work: Name of a module such as `READING`.
       file: The work's file. It is copied.
-      arguments: Keyword arguments of the module's `WORK`, as JSON takes them.
-      descriptors: Further keyword arguments: descriptors of files that the process inherits. They must be read-only.
+      arguments: Keyword arguments of the module's `WORK`, as JSON takes them. The process inherits each `Inherited`.
 
     Raises: As `read`.
     """
     on_wait = partial(on_progress, 0.0, WAITING)
     with slots.held("read", number=_at_once(limits), wait_seconds=READ_WAIT_SECONDS, on_wait=on_wait):
-        return _run(
-            work, file, arguments, limits, on_progress, descriptors=descriptors, seconds=PATIENCE * limits.seconds
-        )
+        return _run(work, file, arguments, limits, on_progress, seconds=PATIENCE * limits.seconds)
 
 
 @contextmanager
@@ -172,13 +164,12 @@ def _run(
     limits: Limits,
     on_progress: OnProgress,
     *,
-    descriptors: Mapping[str, int] = MappingProxyType({}),
     seconds: int,
 ) -> bytes:
     with _copied(file) as copy, tempfile.TemporaryFile() as error_output:
         order = {
             "work": work,
-            "arguments": {**arguments, **descriptors},
+            "arguments": dict(arguments),
             "limits": limits.as_dict(),
             "seconds": seconds,
             "parent": os.getpid(),
@@ -186,7 +177,7 @@ def _run(
         process = subprocess.Popen(
             [*COMMAND, json.dumps(order)],
             stdin=copy,
-            pass_fds=tuple(descriptors.values()),
+            pass_fds=[value for value in arguments.values() if isinstance(value, Inherited)],
             stdout=subprocess.PIPE,
             stderr=error_output,
             cwd=ROOT,

@@ -50,8 +50,7 @@ def analyse(text: str, *, on_progress: OnProgress) -> Findings:
         answer = isolated.run(
             analysing.__name__,
             io.BytesIO(content),
-            {"words_per_minute": words_per_minute},
-            descriptors={"model": language_model.unpacked()},
+            {"words_per_minute": words_per_minute, "model": isolated.Inherited(language_model.unpacked())},
             limits=limits,
             on_progress=on_progress,
         )
