@@ -14,10 +14,10 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from apps.core.connections import keep_between_requests
+from apps.tasks.api import events
 
 #: Seconds after which a thread that had no request ends, with its connection.
 IDLE_SECONDS = 60.0
-EVENT_STREAM = "text/event-stream"
 
 #: The thread of the request that this context answers, until it goes to another one.
 _own: ContextVar[list[ThreadPoolExecutor]] = ContextVar("aiwriting_thread_of_request")
@@ -66,7 +66,7 @@ class Handler(ASGIHandler):
             self._take_back(own)
 
     async def send_response(self, response: Any, send: Callable[[Any], Awaitable[None]]) -> None:
-        if response.headers.get("Content-Type", "").startswith(EVENT_STREAM):
+        if response.headers.get("Content-Type", "").startswith(events.CONTENT_TYPE):
             # It lasts for minutes, and needs the thread for a moment now and then, between two pieces of other work.
             self._take_back(_own.get())
         await super().send_response(response, send)

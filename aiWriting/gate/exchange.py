@@ -19,7 +19,6 @@ from apps.core.body import SMALL_BODY_BYTES, limit_of
 from apps.core.client import client_of
 
 EVENT_STREAM = b"text/event-stream"
-CLOSE = (b"connection", b"close")
 DISCONNECT: Message = {"type": "http.disconnect"}
 
 
@@ -133,7 +132,7 @@ class Exchange:
                 await self._refuse(error)
                 return
         self._is_started = True
-        added = [CLOSE] if self._is_cut_off else []
+        added = [refusals.CLOSE] if self._is_cut_off else []
         # Django refuses some requests before its middleware.
         names = {name.lower() for name, _ in headers}
         added += [pair for pair in self._headers_of_all if pair[0] not in names]

@@ -7,6 +7,7 @@ from aiWriting.gate.asgi import Headers
 from aiWriting.gate.errors import GateError, UnknownMethodError
 from aiWriting.http_headers import strict_transport
 
+CLOSE = (b"connection", b"close")
 STRICT_TRANSPORT = b"strict-transport-security"
 
 
@@ -20,7 +21,7 @@ def answer(refusal: GateError, *, is_api: bool = False) -> tuple[Headers, bytes]
         (b"cache-control", b"no-store"),
         (b"x-content-type-options", b"nosniff"),
         (b"content-security-policy", b"default-src 'none'; base-uri 'none'; frame-ancestors 'none'"),
-        (b"connection", b"close"),
+        CLOSE,
     ]
     if refusal.retry_after_seconds is not None:
         headers.append((b"retry-after", str(refusal.retry_after_seconds).encode()))
